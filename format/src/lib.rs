@@ -1,0 +1,2 @@
+//! Placeholder
+pub enum Dtype {F16,F32}

@@ -1,0 +1,295 @@
+//! The one error type: a sentence for people, facts as fields for programs.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Result of every fallible function of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, as a stable word (`as_str` is the `code` of `--json`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// A file or directory could not be read or written.
+    Io,
+    /// A file or directory does not exist.
+    NotFound,
+    /// The output exists already.
+    Exists,
+    /// A line is not one JSON object.
+    BadJson,
+    /// A value has the wrong type or shape for its key.
+    BadValue,
+    /// A vector or tensor has the wrong number of elements.
+    BadDimension,
+    /// A number is NaN or infinite.
+    NotFinite,
+    /// A media type that the bundle or index does not have.
+    UnknownMedia,
+    /// A field that the index does not have.
+    UnknownField,
+    /// A tensor that the file does not have.
+    UnknownTensor,
+    /// An id that the index does not have.
+    UnknownId,
+    /// An id that stands twice.
+    DuplicateId,
+    /// Two lines give one key values of types that do not join.
+    SchemaConflict,
+    /// The index belongs to another `space` than the bundle or value.
+    SpaceMismatch,
+    /// A file is damaged: checksum, truncation or structure.
+    Damaged,
+    /// Nothing to work on: no rows, no documents.
+    Empty,
+    /// A document has no usable item.
+    NoItems,
+    /// A query string does not parse.
+    BadQuery,
+    /// Arguments that do not go together, or out of range.
+    BadArgument,
+    /// A file of a version that this build does not read.
+    UnsupportedVersion,
+    /// Too little data to train or calibrate.
+    TooFewData,
+    /// Another process holds the lock.
+    Locked,
+    /// An error of the host engine, tantivy.
+    Engine,
+    /// An error of the tensor library.
+    Tensor,
+}
+
+impl ErrorCode {
+    /// The stable word that stands in `--json` errors.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Io => "io",
+            Self::NotFound => "not_found",
+            Self::Exists => "exists",
+            Self::BadJson => "bad_json",
+            Self::BadValue => "bad_value",
+            Self::BadDimension => "bad_dimension",
+            Self::NotFinite => "not_finite",
+            Self::UnknownMedia => "unknown_media",
+            Self::UnknownField => "unknown_field",
+            Self::UnknownTensor => "unknown_tensor",
+            Self::UnknownId => "unknown_id",
+            Self::DuplicateId => "duplicate_id",
+            Self::SchemaConflict => "schema_conflict",
+            Self::SpaceMismatch => "space_mismatch",
+            Self::Damaged => "damaged",
+            Self::Empty => "empty",
+            Self::NoItems => "no_items",
+            Self::BadQuery => "bad_query",
+            Self::BadArgument => "bad_argument",
+            Self::UnsupportedVersion => "unsupported_version",
+            Self::TooFewData => "too_few_data",
+            Self::Locked => "locked",
+            Self::Engine => "engine",
+            Self::Tensor => "tensor",
+        }
+    }
+}
+
+/// An error with the facts that a user needs to get out of it.
+#[derive(Debug)]
+pub struct Error(Box<Facts>);
+
+/// The facts of an [`Error`]; those that do not apply are `None`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Facts {
+    /// What went wrong.
+    pub code: ErrorCode,
+    /// One sentence without file, line and hint, which stand in their own fields.
+    pub message: String,
+    /// The file or directory concerned.
+    pub file: Option<PathBuf>,
+    /// 1-based line of `file`, or 0-based row of a tensor where `message` says so.
+    pub line: Option<u64>,
+    /// Byte offset in `file`.
+    pub offset: Option<u64>,
+    /// What should have been there.
+    pub expected: Option<String>,
+    /// What was there.
+    pub got: Option<String>,
+    /// The way out.
+    pub hint: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// A new error; add facts with the methods below.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(Box::new(Facts {
+            code,
+            message: message.into(),
+            file: None,
+            line: None,
+            offset: None,
+            expected: None,
+            got: None,
+            hint: None,
+            source: None,
+        }))
+    }
+
+    /// An input/output error at `path`.
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        let code = match source.kind() {
+            std::io::ErrorKind::NotFound => ErrorCode::NotFound,
+            std::io::ErrorKind::AlreadyExists => ErrorCode::Exists,
+            _ => ErrorCode::Io,
+        };
+        Self::new(code, source.to_string()).file(path).source(source)
+    }
+
+    /// Names the file or directory.
+    #[must_use]
+    pub fn file(mut self, path: impl AsRef<Path>) -> Self {
+        self.0.file = Some(path.as_ref().to_path_buf());
+        self
+    }
+
+    /// Names the 1-based line.
+    #[must_use]
+    pub fn line(mut self, line: u64) -> Self {
+        self.0.line = Some(line);
+        self
+    }
+
+    /// Names the byte offset.
+    #[must_use]
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.0.offset = Some(offset);
+        self
+    }
+
+    /// Says what should have been there.
+    #[must_use]
+    pub fn expected(mut self, expected: impl fmt::Display) -> Self {
+        self.0.expected = Some(expected.to_string());
+        self
+    }
+
+    /// Says what was there.
+    #[must_use]
+    pub fn got(mut self, got: impl fmt::Display) -> Self {
+        self.0.got = Some(got.to_string());
+        self
+    }
+
+    /// Says the way out.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Keeps the cause, for `std::error::Error::source`.
+    #[must_use]
+    pub fn source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Box::new(source));
+        self
+    }
+
+    /// What went wrong.
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
+    /// All facts.
+    pub fn facts(&self) -> &Facts {
+        &self.0
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let facts = &*self.0;
+        if let Some(file) = &facts.file {
+            write!(f, "{}", file.display())?;
+            if let Some(line) = facts.line {
+                write!(f, ":{line}")?;
+            }
+            if let Some(offset) = facts.offset {
+                write!(f, " at byte {offset}")?;
+            }
+            write!(f, ": ")?;
+        } else if let Some(line) = facts.line {
+            write!(f, "line {line}: ")?;
+        }
+        write!(f, "{}", facts.message)?;
+        match (&facts.expected, &facts.got) {
+            (Some(expected), Some(got)) => write!(f, " (expected {expected}, got {got})")?,
+            (Some(expected), None) => write!(f, " (expected {expected})")?,
+            (None, Some(got)) => write!(f, " (got {got})")?,
+            (None, None) => {}
+        }
+        if let Some(hint) = &facts.hint {
+            write!(f, "; {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|e| e as _)
+    }
+}
+
+impl From<tantivy::TantivyError> for Error {
+    fn from(source: tantivy::TantivyError) -> Self {
+        let code = match &source {
+            tantivy::TantivyError::LockFailure(..) => ErrorCode::Locked,
+            tantivy::TantivyError::DataCorruption(_) => ErrorCode::Damaged,
+            _ => ErrorCode::Engine,
+        };
+        Self::new(code, source.to_string()).source(source)
+    }
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(source: candle_core::Error) -> Self {
+        Self::new(ErrorCode::Tensor, source.to_string()).source(source)
+    }
+}
+
+impl From<uncsm_format::Error> for Error {
+    fn from(source: uncsm_format::Error) -> Self {
+        let code = match &source {
+            uncsm_format::Error::Version { .. } => ErrorCode::UnsupportedVersion,
+            uncsm_format::Error::Io(_) => ErrorCode::Io,
+            _ => ErrorCode::Damaged,
+        };
+        let offset = source.offset();
+        let error = Self::new(code, source.to_string());
+        let error = match offset {
+            Some(offset) => error.offset(offset),
+            None => error,
+        };
+        error.source(source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_is_one_sentence_with_every_fact() {
+        let error = Error::new(ErrorCode::BadDimension, "row of tensor `x` has the wrong length")
+            .file("a.safetensors")
+            .line(3)
+            .expected(4)
+            .got(5)
+            .hint("check --pathway");
+        assert_eq!(
+            error.to_string(),
+            "a.safetensors:3: row of tensor `x` has the wrong length (expected 4, got 5); check --pathway"
+        );
+        assert_eq!(error.code().as_str(), "bad_dimension");
+    }
+}

@@ -1,0 +1,9 @@
+//! An embedded cross-media search engine: a plugin for tantivy, an index format, and the model that they score with.
+//!
+//! Data flows one way, and so do the modules: `error`, [`media`], [`corpus`], [`encode`], [`model`], [`index`],
+//! [`search`], [`eval`]. A module uses only modules to its left.
+
+mod error;
+pub mod media;
+
+pub use error::{Error, ErrorCode, Facts, Result};
