@@ -5,5 +5,6 @@
 
 mod error;
 pub mod media;
+pub mod model;
 
 pub use error::{Error, ErrorCode, Facts, Result};

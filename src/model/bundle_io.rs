@@ -1,0 +1,403 @@
+//! A bundle on disk: a directory of `config.json` and `model.safetensors`.
+//!
+//! Both files are the same bytes for the same bundle: fixed order, no times. Reading checks both fingerprints, so a
+//! changed byte is refused.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::bundle::{Bundle, ClassNames, MediaConfig};
+use super::calibration::Calibration;
+use super::metric::{Head, MetricNetwork, Target};
+use super::pathway::Pathway;
+use super::tensors::{Reader, to_bytes};
+use crate::error::{Error, ErrorCode, Result};
+use crate::media::Fingerprint;
+
+const CONFIG: &str = "config.json";
+const TENSORS: &str = "model.safetensors";
+/// Unstable until it is declared 1.
+const VERSION: u32 = 0;
+
+/// What to do where the output exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnExisting {
+    /// [`ErrorCode::Exists`].
+    Refuse,
+    /// Put the new bundle in its place.
+    Replace,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    format: String,
+    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<Fingerprints>,
+    media: Vec<MediaConfig>,
+    classes: Option<ClassNames>,
+    default_target: Target,
+    posterior_scale: f32,
+    dim: usize,
+    half: usize,
+    targets: Vec<Target>,
+    calibration: Vec<CalibrationEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fingerprints {
+    space: Fingerprint,
+    model: Fingerprint,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CalibrationEntry {
+    target: Target,
+    query: String,
+    item: String,
+    fit: Option<Calibration>,
+}
+
+fn damaged(file: &Path, message: impl Into<String>) -> Error {
+    Error::new(ErrorCode::Damaged, message).file(file)
+}
+
+impl Bundle {
+    fn config(&self, fingerprint: Option<Fingerprints>) -> Config {
+        let mut calibration = Vec::new();
+        for head in &self.metric.heads {
+            for (query, item, fit) in
+                [(head.a, head.b, head.calibration[0]), (head.b, head.a, head.calibration[1])]
+            {
+                if query == item
+                    && calibration.last().is_some_and(|last: &CalibrationEntry| {
+                        last.target == head.target
+                            && last.query == last.item
+                            && last.query == self.media[query].name
+                    })
+                {
+                    continue;
+                }
+                calibration.push(CalibrationEntry {
+                    target: head.target,
+                    query: self.media[query].name.clone(),
+                    item: self.media[item].name.clone(),
+                    fit,
+                });
+            }
+        }
+        Config {
+            format: "uncsm-bundle".to_owned(),
+            version: VERSION,
+            fingerprint,
+            media: self.media.clone(),
+            classes: self.classes.clone(),
+            default_target: self.default_target,
+            posterior_scale: self.posterior_scale,
+            dim: self.metric.dim,
+            half: self.metric.half,
+            targets: self.metric.targets.clone(),
+            calibration,
+        }
+    }
+
+    /// The bytes of the configuration that the `model` fingerprint covers.
+    pub(crate) fn config_without_fingerprints(&self) -> Vec<u8> {
+        // Strings, numbers and lists alone: serialising them does not fail.
+        serde_json::to_vec(&self.config(None)).unwrap_or_default()
+    }
+
+    /// Writes the bundle to the new directory `dir`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Exists`] where `dir` exists, [`ErrorCode::Io`].
+    pub fn save(&self, dir: &Path) -> Result<()> {
+        self.save_as(dir, OnExisting::Refuse)
+    }
+
+    /// Writes the bundle to `dir`: complete or not at all, by a directory beside it that is renamed at the end.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Exists`] where `dir` exists and `existing` refuses, or is no bundle; [`ErrorCode::Io`].
+    pub fn save_as(&self, dir: &Path, existing: OnExisting) -> Result<()> {
+        let exists = fs::symlink_metadata(dir).is_ok();
+        if exists && (existing == OnExisting::Refuse || !dir.join(CONFIG).is_file()) {
+            return Err(Error::new(ErrorCode::Exists, "the output exists already")
+                .file(dir)
+                .hint("name another, or ask to replace a bundle"));
+        }
+        let parent = match dir.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
+        let partial = tempfile::Builder::new()
+            .prefix(".uncsm-bundle-")
+            .tempdir_in(parent)
+            .map_err(|e| Error::io(parent, e))?;
+        let fingerprint = Some(Fingerprints { space: self.space, model: self.model });
+        let mut config = serde_json::to_vec_pretty(&self.config(fingerprint))
+            .map_err(|e| Error::new(ErrorCode::Io, e.to_string()).file(dir).source(e))?;
+        config.push(b'\n');
+        for (name, bytes) in [(CONFIG, config), (TENSORS, to_bytes(&self.tensors())?)] {
+            let path = partial.path().join(name);
+            let write = || -> std::io::Result<()> {
+                let mut file = fs::File::create(&path)?;
+                file.write_all(&bytes)?;
+                file.sync_all()
+            };
+            write().map_err(|e| Error::io(&path, e))?;
+        }
+        let old = if exists {
+            let aside = tempfile::Builder::new()
+                .prefix(".uncsm-old-")
+                .tempdir_in(parent)
+                .map_err(|e| Error::io(parent, e))?;
+            fs::rename(dir, aside.path().join("bundle")).map_err(|e| Error::io(dir, e))?;
+            Some(aside)
+        } else {
+            None
+        };
+        if let Err(source) = fs::rename(partial.path(), dir) {
+            if let Some(aside) = &old {
+                fs::rename(aside.path().join("bundle"), dir).map_err(|e| Error::io(dir, e))?;
+            }
+            return Err(Error::io(dir, source));
+        }
+        // Renamed away: nothing is left for the guard to remove.
+        let _ = partial.keep();
+        set_readable(dir)?;
+        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(|e| Error::io(parent, e))
+    }
+
+    /// Reads a bundle and checks it against its fingerprints.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`], [`ErrorCode::UnsupportedVersion`], [`ErrorCode::Damaged`] for anything that is not
+    /// byte for byte what was saved.
+    pub fn load(dir: &Path) -> Result<Bundle> {
+        let config_file = dir.join(CONFIG);
+        let text = fs::read(&config_file).map_err(|e| Error::io(&config_file, e))?;
+        let value: serde_json::Value = serde_json::from_slice(&text)
+            .map_err(|e| damaged(&config_file, e.to_string()).line(e.line() as u64).source(e))?;
+        if value.get("format").and_then(|x| x.as_str()) != Some("uncsm-bundle") {
+            return Err(damaged(&config_file, "not the configuration of a bundle")
+                .expected("\"format\": \"uncsm-bundle\""));
+        }
+        let version = value.get("version").and_then(|x| x.as_u64());
+        if version.is_some_and(|version| version != u64::from(VERSION)) {
+            return Err(Error::new(ErrorCode::UnsupportedVersion, "a bundle of another version")
+                .file(&config_file)
+                .expected(VERSION)
+                .got(version.unwrap_or_default())
+                .hint("train it again, or use the program that wrote it"));
+        }
+        let config: Config = serde_json::from_slice(&text)
+            .map_err(|e| damaged(&config_file, e.to_string()).line(e.line() as u64).source(e))?;
+        let tensor_file = dir.join(TENSORS);
+        let bytes = fs::read(&tensor_file).map_err(|e| Error::io(&tensor_file, e))?;
+        let bundle = assemble(&config_file, &tensor_file, config, &bytes)?;
+        let (space, model) = bundle.fingerprints();
+        if (space, model) != (bundle.space, bundle.model) {
+            return Err(damaged(dir, "the bundle is not what was saved: its fingerprints differ")
+                .expected(format!("model {}", bundle.model))
+                .got(format!("model {model}"))
+                .hint("copy or train it again"));
+        }
+        // The file holds nothing beyond the tensors that were read.
+        if to_bytes(&bundle.tensors())? != bytes {
+            return Err(damaged(&tensor_file, "the bytes are not those that were saved"));
+        }
+        Ok(bundle)
+    }
+}
+
+/// Temporary directories are private; a bundle is as readable as any directory that the user makes.
+#[cfg(unix)]
+fn set_readable(dir: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(|e| Error::io(dir, e))
+}
+
+#[cfg(not(unix))]
+fn set_readable(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]) -> Result<Bundle> {
+    let bad = |message: &str| damaged(config_file, message);
+    let (d, h) = (config.dim, config.half);
+    let classes = config.classes.as_ref().map_or(0, |classes| classes.count);
+    let named = config.classes.as_ref().and_then(|classes| classes.names.as_ref());
+    if config.media.is_empty() || config.media.iter().any(|media| media.features == 0) {
+        return Err(bad("a bundle has media types with features"));
+    }
+    if classes >= d || named.is_some_and(|names| names.len() != classes) {
+        return Err(bad("dimension, number and names of the classes do not fit"));
+    }
+    if !config.targets.contains(&config.default_target) {
+        return Err(bad("the default target is not among the targets"));
+    }
+    let Some(fingerprint) = config.fingerprint else { return Err(bad("the fingerprints are missing")) };
+    let mut reader = Reader::new(tensor_file, bytes)?;
+    let mut pathways = Vec::new();
+    let mut halves = Vec::new();
+    for (m, media) in config.media.iter().enumerate() {
+        let name = |part: &str| format!("pathway.{m}.{part}");
+        let k = reader.rows(&name("hidden.bias"))?;
+        let e = d - classes;
+        let mut class = (Vec::new(), Vec::new());
+        if classes > 0 {
+            class = (
+                reader.take(&name("class.weight"), &[classes, k])?,
+                reader.take(&name("class.bias"), &[classes])?,
+            );
+        }
+        pathways.push(Pathway {
+            mean: reader.take(&name("mean"), &[media.features])?,
+            scale: reader.take(&name("scale"), &[media.features])?,
+            hidden: reader.take(&name("hidden.weight"), &[k, media.features])?,
+            hidden_bias: reader.take(&name("hidden.bias"), &[k])?,
+            unit: reader.take(&name("unit.weight"), &[e, k])?,
+            unit_bias: reader.take(&name("unit.bias"), &[e])?,
+            class: class.0,
+            class_bias: class.1,
+        });
+        halves.push(reader.take(&format!("metric.half.{m}"), &[h, d])?);
+    }
+    let mut heads = Vec::new();
+    for &target in &config.targets {
+        for a in 0..config.media.len() {
+            for b in a..config.media.len() {
+                let name = |part: &str| format!("metric.{}.{a}.{b}.{part}", target.as_str());
+                let fit = |query: usize, item: usize| {
+                    config
+                        .calibration
+                        .iter()
+                        .find(|entry| {
+                            entry.target == target
+                                && entry.query == config.media[query].name
+                                && entry.item == config.media[item].name
+                        })
+                        .and_then(|entry| entry.fit)
+                };
+                let calibration = [fit(a, b), fit(b, a)];
+                if calibration.iter().flatten().any(|fit| fit.slope.is_nan() || fit.slope <= 0.0) {
+                    return Err(bad("a calibration has no positive slope"));
+                }
+                heads.push(Head {
+                    target,
+                    a,
+                    b,
+                    bilinear: reader.take(&name("bilinear"), &[d, d])?,
+                    weights: reader.take(&name("weights"), &[h])?,
+                    shift: reader.take(&name("shift"), &[h])?,
+                    bias: reader.take(&name("bias"), &[1])?[0],
+                    calibration,
+                });
+            }
+        }
+    }
+    reader.finish()?;
+    Ok(Bundle {
+        metric: MetricNetwork { dim: d, half: h, targets: config.targets, halves, heads },
+        media: config.media,
+        classes: config.classes,
+        default_target: config.default_target,
+        posterior_scale: config.posterior_scale,
+        pathways,
+        space: fingerprint.space,
+        model: fingerprint.model,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle() -> Bundle {
+        Bundle::random(&[("image", 3), ("text", 2)], 6, 4, 2, 9)
+    }
+
+    #[test]
+    fn save_and_load_give_the_same_bundle_and_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = dir.path().join("one");
+        bundle().save(&one).unwrap();
+        let loaded = Bundle::load(&one).unwrap();
+        assert_eq!(loaded, bundle());
+        let two = dir.path().join("two");
+        loaded.save(&two).unwrap();
+        for name in [CONFIG, TENSORS] {
+            assert_eq!(fs::read(one.join(name)).unwrap(), fs::read(two.join(name)).unwrap(), "{name}");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left behind");
+    }
+
+    #[test]
+    fn existing_output_is_refused_or_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("bundle");
+        bundle().save(&out).unwrap();
+        assert_eq!(bundle().save(&out).unwrap_err().code(), ErrorCode::Exists);
+        let other = Bundle::random(&[("a", 3)], 6, 4, 0, 1);
+        other.save_as(&out, OnExisting::Replace).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap().model(), other.model());
+        let foreign = dir.path().join("foreign");
+        fs::create_dir(&foreign).unwrap();
+        assert_eq!(other.save_as(&foreign, OnExisting::Replace).unwrap_err().code(), ErrorCode::Exists);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn every_flipped_byte_of_the_tensors_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("bundle");
+        bundle().save(&out).unwrap();
+        let file = out.join(TENSORS);
+        let good = fs::read(&file).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            fs::write(&file, &bad).unwrap();
+            let code = Bundle::load(&out).map(|_| at).unwrap_err().code();
+            assert_eq!(code, ErrorCode::Damaged, "byte {at}");
+        }
+        fs::write(&file, &good[..good.len() - 4]).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::Damaged);
+        fs::remove_file(&file).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::NotFound);
+    }
+
+    #[test]
+    fn every_flipped_byte_of_the_configuration_is_refused_or_reads_equal() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("bundle");
+        bundle().save(&out).unwrap();
+        let file = out.join(CONFIG);
+        let good = fs::read(&file).unwrap();
+        for at in 0..good.len() {
+            for bit in [1u8, 4, 16] {
+                let mut bad = good.clone();
+                bad[at] ^= bit;
+                fs::write(&file, &bad).unwrap();
+                if let Ok(read) = Bundle::load(&out) {
+                    assert_eq!(read, bundle(), "byte {at}");
+                }
+            }
+        }
+        let text = String::from_utf8(good).unwrap();
+        fs::write(&file, text.replace("\"version\": 0", "\"version\": 7")).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::UnsupportedVersion);
+        fs::write(&file, text.replace("\"text\"", "\"test\"")).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::Damaged);
+        fs::write(&file, "[").unwrap();
+        assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::Damaged);
+    }
+}

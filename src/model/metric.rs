@@ -1,0 +1,286 @@
+//! The metric network: how similar two shared vectors are.
+//!
+//! First-stage logit of `u` (media type a) and `v` (media type b), for one target:
+//! `s(u, v) = u' M_ab v + w . relu(A_a u + A_b v + c) + bias`
+//! with `u, v [d]`, `M_ab [d, d]`, `A [h, d]` per media type and shared by the targets, `w, c [h]`. It is symmetric:
+//! `M_ab = M_ba'` per unordered pair of media types and `M_aa` is symmetric. `M'u` and `A_a u + c` are computed once per
+//! query, `A_b v` depends on the item alone and may be stored, so a score costs one dot of `d` and one pass over `h`.
+//! Source: the metric network of Qi, Huang, Peng, "Cross-media similarity metric learning with unified deep networks",
+//! 2017, with a bilinear term added and one hidden layer split into its two halves.
+
+use serde::{Deserialize, Serialize};
+
+use super::calibration::Calibration;
+
+/// What a logit is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// The two items belong to the same class.
+    Class,
+    /// The two items belong together: picture and caption of one document.
+    Pair,
+}
+
+impl Target {
+    /// `class` or `pair`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Class => "class",
+            Self::Pair => "pair",
+        }
+    }
+}
+
+const LANES: usize = 16;
+
+/// Sum of 16 lane sums in a fixed tree.
+#[inline]
+fn reduce(mut lanes: [f32; LANES]) -> f32 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// The dot product in the one fixed order of reduction that all scores use.
+///
+/// Element `i` goes to lane `i mod 16`, the lanes are summed in a tree; elements past the shorter slice are ignored.
+/// No fused multiply-add, so every machine gives the same bits.
+#[inline]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (chunks_a, chunks_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let (tail_a, tail_b) = if a.len() == b.len() {
+        (chunks_a.remainder(), chunks_b.remainder())
+    } else {
+        let n = a.len().min(b.len());
+        return dot(&a[..n], &b[..n]);
+    };
+    for (x, y) in chunks_a.zip(chunks_b) {
+        for i in 0..LANES {
+            lanes[i] += x[i] * y[i];
+        }
+    }
+    for (lane, (x, y)) in lanes.iter_mut().zip(tail_a.iter().zip(tail_b)) {
+        *lane += x * y;
+    }
+    reduce(lanes)
+}
+
+/// `w . relu(q + p)` in the order of [`dot`].
+#[inline]
+fn hidden_term(q: &[f32], p: &[f32], w: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let n = q.len().min(p.len()).min(w.len());
+    let whole = n - n % LANES;
+    for start in (0..whole).step_by(LANES) {
+        let (q, p, w) = (&q[start..start + LANES], &p[start..start + LANES], &w[start..start + LANES]);
+        for i in 0..LANES {
+            lanes[i] += w[i] * (q[i] + p[i]).max(0.0);
+        }
+    }
+    for i in whole..n {
+        lanes[i - whole] += w[i] * (q[i] + p[i]).max(0.0);
+    }
+    reduce(lanes)
+}
+
+/// Parameters of one target and unordered pair of media types `a <= b`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Head {
+    pub(crate) target: Target,
+    pub(crate) a: usize,
+    pub(crate) b: usize,
+    /// `[d, d]`, rows for media type `a`; symmetric where `a == b`.
+    pub(crate) bilinear: Vec<f32>,
+    /// `w [h]`.
+    pub(crate) weights: Vec<f32>,
+    /// `c [h]`.
+    pub(crate) shift: Vec<f32>,
+    pub(crate) bias: f32,
+    /// Of queries of `a` over items of `b`, and of `b` over `a`; both hold the same fit where `a == b`.
+    pub(crate) calibration: [Option<Calibration>; 2],
+}
+
+/// The parameters of all heads; see the module page for the formula.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricNetwork {
+    pub(crate) dim: usize,
+    pub(crate) half: usize,
+    pub(crate) targets: Vec<Target>,
+    /// `A [h, d]` per media type.
+    pub(crate) halves: Vec<Vec<f32>>,
+    /// Per target in the order of `targets`, all pairs `a <= b` in lexicographic order.
+    pub(crate) heads: Vec<Head>,
+}
+
+impl MetricNetwork {
+    /// Elements of a shared vector, `d`.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Elements of a stored item half, `h`; 0 where the head has no hidden layer.
+    pub fn half(&self) -> usize {
+        self.half
+    }
+
+    /// The targets that it was trained for.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// The head of `target` for this pair of media types in either order.
+    pub(crate) fn head(&self, target: Target, one: usize, other: usize) -> Option<&Head> {
+        let (a, b) = (one.min(other), one.max(other));
+        self.heads.iter().find(|head| head.target == target && head.a == a && head.b == b)
+    }
+
+    /// The calibration of queries of one media type over items of another.
+    pub fn calibration(&self, target: Target, query_media: usize, item_media: usize) -> Option<Calibration> {
+        self.head(target, query_media, item_media)?.calibration[usize::from(query_media > item_media)]
+    }
+
+    /// All that a query `u [d]` contributes to its scores; `None` where target or media types are not there.
+    ///
+    /// Cost: `d * (d + h)` multiply-adds.
+    ///
+    /// # Panics
+    /// When `u` has not [`dim`](Self::dim) elements.
+    pub fn query_half(
+        &self,
+        target: Target,
+        query_media: usize,
+        item_media: usize,
+        u: &[f32],
+    ) -> Option<QueryHalf> {
+        assert_eq!(u.len(), self.dim, "a shared vector of this bundle");
+        let head = self.head(target, query_media, item_media)?;
+        let mut bilinear = vec![0.0f32; self.dim];
+        if query_media <= item_media {
+            for (x, row) in u.iter().zip(head.bilinear.chunks_exact(self.dim)) {
+                for (out, m) in bilinear.iter_mut().zip(row) {
+                    *out += x * m;
+                }
+            }
+        } else {
+            for (out, row) in bilinear.iter_mut().zip(head.bilinear.chunks_exact(self.dim)) {
+                *out = dot(row, u);
+            }
+        }
+        let mut hidden = vec![0.0f32; self.half];
+        self.item_half(query_media, u, &mut hidden);
+        for (out, shift) in hidden.iter_mut().zip(&head.shift) {
+            *out += shift;
+        }
+        Some(QueryHalf {
+            bilinear,
+            hidden,
+            weights: head.weights.clone(),
+            bias: head.bias,
+            calibration: self.calibration(target, query_media, item_media),
+        })
+    }
+
+    /// `A_b v [h]`: the part of the hidden layer that depends on the item alone, for storage.
+    ///
+    /// Cost: `d * h` multiply-adds.
+    ///
+    /// # Panics
+    /// When `media` does not exist, or the slices have not [`dim`](Self::dim) and [`half`](Self::half) elements.
+    pub fn item_half(&self, media: usize, v: &[f32], out: &mut [f32]) {
+        assert_eq!((v.len(), out.len()), (self.dim, self.half), "a shared vector and a half of this bundle");
+        for (out, row) in out.iter_mut().zip(self.halves[media].chunks_exact(self.dim.max(1))) {
+            *out = dot(row, v);
+        }
+    }
+}
+
+/// The query side of the metric network, ready to score items.
+#[derive(Clone, Debug)]
+pub struct QueryHalf {
+    /// `M'u [d]`.
+    pub bilinear: Vec<f32>,
+    /// `A_a u + c [h]`.
+    pub hidden: Vec<f32>,
+    /// `w [h]`.
+    pub weights: Vec<f32>,
+    /// Added to every score.
+    pub bias: f32,
+    /// From raw logits to probabilities; `None` where no positives were measured.
+    pub calibration: Option<Calibration>,
+}
+
+impl QueryHalf {
+    /// The raw logit of one item: shared vector `v [d]` and its half `[h]` from [`MetricNetwork::item_half`].
+    ///
+    /// A pure function of its arguments, the same on every machine. Cost: one dot of `d`, one pass over `h`.
+    #[inline]
+    pub fn logit(&self, v: &[f32], half: &[f32]) -> f32 {
+        dot(&self.bilinear, v) + hidden_term(&self.hidden, half, &self.weights) + self.bias
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Bundle;
+
+    #[test]
+    fn dot_is_right_and_lane_wise() {
+        for n in [0usize, 1, 15, 16, 17, 40, 144] {
+            let a: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37).sin()).collect();
+            let b: Vec<f32> = (0..n).map(|i| (i as f32 * 0.11).cos()).collect();
+            let exact: f64 = a.iter().zip(&b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
+            assert!((f64::from(dot(&a, &b)) - exact).abs() < 1e-5, "{n}");
+        }
+        // 2^24 + 1 + 1 in one lane would lose both ones; in lanes of their own they survive as 2.
+        let mut a = vec![0.0f32; 16];
+        (a[0], a[1], a[9]) = (16_777_216.0, 1.0, 1.0);
+        assert_eq!(dot(&a, &[1.0; 16]), 16_777_218.0);
+        assert_eq!(dot(&[2.0, 3.0], &[1.0]), 2.0);
+    }
+
+    #[test]
+    fn logit_is_the_formula_and_symmetric() {
+        let bundle = Bundle::random(&[("image", 7), ("text", 5)], 21, 19, 4, 3);
+        let metric = bundle.metric();
+        let (d, h) = (metric.dim(), metric.half());
+        let u: Vec<f32> = (0..d).map(|i| (i as f32).sin()).collect();
+        let v: Vec<f32> = (0..d).map(|i| (i as f32 * 1.7).cos()).collect();
+        let score = |target, a, b, u: &[f32], v: &[f32]| {
+            let mut half = vec![0.0; h];
+            metric.item_half(b, v, &mut half);
+            metric.query_half(target, a, b, u).unwrap().logit(v, &half)
+        };
+        for target in [Target::Class, Target::Pair] {
+            for (a, b) in [(0, 1), (1, 0), (0, 0), (1, 1)] {
+                let (x, y) = (score(target, a, b, &u, &v), score(target, b, a, &v, &u));
+                assert!((x - y).abs() < 1e-4, "{target:?} {a} {b}: {x} {y}");
+                let head = metric.head(target, a, b).unwrap();
+                let (first, second) = if a <= b { (&u, &v) } else { (&v, &u) };
+                let mut exact = f64::from(head.bias);
+                for i in 0..d {
+                    for j in 0..d {
+                        exact +=
+                            f64::from(first[i]) * f64::from(head.bilinear[i * d + j]) * f64::from(second[j]);
+                    }
+                }
+                for k in 0..h {
+                    let row = |m: usize, x: &[f32]| -> f64 {
+                        (0..d).map(|i| f64::from(metric.halves[m][k * d + i]) * f64::from(x[i])).sum()
+                    };
+                    let pre = row(a, &u) + row(b, &v) + f64::from(head.shift[k]);
+                    exact += f64::from(head.weights[k]) * pre.max(0.0);
+                }
+                assert!((f64::from(x) - exact).abs() < 1e-4, "{target:?} {a} {b}: {x} {exact}");
+            }
+        }
+        assert!(metric.query_half(Target::Pair, 0, 2, &u).is_none());
+    }
+}
