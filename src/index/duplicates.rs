@@ -1,0 +1,47 @@
+//! Ids that more than one live document has, found from the id terms: memory does not grow with the documents.
+
+use tantivy::postings::Postings;
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::termdict::TermMerger;
+use tantivy::{DocSet, Searcher, TERMINATED};
+
+use crate::error::{Error, ErrorCode, Result};
+
+/// At most `limit` ids of field `id` that several live documents have, in order. Cost: one walk over the id terms.
+///
+/// # Errors
+/// [`ErrorCode::Damaged`] where terms or postings do not read.
+pub fn duplicate_ids(searcher: &Searcher, id: Field, limit: usize) -> Result<Vec<String>> {
+    let readers = searcher.segment_readers();
+    let damaged = |e: std::io::Error| Error::new(ErrorCode::Damaged, format!("id terms: {e}")).source(e);
+    let inverted = readers.iter().map(|reader| reader.inverted_index(id)).collect::<tantivy::Result<Vec<_>>>()?;
+    let streams = inverted.iter().map(|index| index.terms().stream()).collect::<std::io::Result<Vec<_>>>();
+    let mut merger = TermMerger::new(streams.map_err(damaged)?);
+    let mut found = Vec::new();
+    while found.len() < limit && merger.advance() {
+        let infos: Vec<_> = merger.current_segment_ords_and_term_infos().collect();
+        // Frequencies count deleted documents, so they only say where to look closer.
+        if infos.iter().map(|(_, info)| u64::from(info.doc_freq)).sum::<u64>() < 2 {
+            continue;
+        }
+        let mut live = 0;
+        for (ord, info) in &infos {
+            let mut postings =
+                inverted[*ord].read_postings_from_terminfo(info, IndexRecordOption::Basic).map_err(damaged)?;
+            live += count_live(&mut postings, &readers[*ord]);
+        }
+        if live > 1 {
+            found.push(String::from_utf8_lossy(merger.key()).into_owned());
+        }
+    }
+    Ok(found)
+}
+
+fn count_live(postings: &mut impl Postings, reader: &tantivy::SegmentReader) -> usize {
+    let mut live = 0;
+    while postings.doc() != TERMINATED {
+        live += usize::from(!reader.is_deleted(postings.doc()));
+        postings.advance();
+    }
+    live
+}

@@ -1,0 +1,162 @@
+//! What an index or a `.uvec` file is made of.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+use tantivy::index::SegmentComponent;
+use uncsm_format::Uvec;
+
+use super::store::Index;
+use crate::error::{Error, ErrorCode, Result};
+use crate::media::Fingerprint;
+
+/// An index, as `inspect` reports it.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct IndexReport {
+    /// Version of the `.uvec` files.
+    pub format_version: u32,
+    /// `space` and `model` of the bundle in use.
+    pub fingerprint: BTreeMap<&'static str, Fingerprint>,
+    /// Whether the source was indexed to its end.
+    pub complete: bool,
+    /// Live documents.
+    pub documents: u64,
+    /// Deleted documents that a merge has not dropped yet.
+    pub deleted: u64,
+    /// Values that the plugin refused.
+    pub rejected: u64,
+    /// Why the first of them was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected_reason: Option<String>,
+    /// Each segment.
+    pub segments: Vec<SegmentReport>,
+    /// Encoder name and feature dimension per media type.
+    pub media: BTreeMap<String, serde_json::Value>,
+    /// The fields.
+    pub schema: serde_json::Value,
+}
+
+/// A segment, as `inspect` reports it.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct SegmentReport {
+    /// Segment id.
+    pub id: String,
+    /// Live documents.
+    pub documents: u64,
+    /// Items per media type, those of deleted documents included.
+    pub items: BTreeMap<String, u64>,
+    /// Bytes on disk: `text` (all of tantivy's own files) and `uvec`.
+    pub bytes: BTreeMap<&'static str, u64>,
+}
+
+/// A `.uvec` file, as `inspect` reports it.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct FileReport {
+    /// Version of the format.
+    pub format_version: u32,
+    /// The space that it belongs to.
+    pub space: Fingerprint,
+    /// Documents of its segment, deleted ones included.
+    pub documents: u32,
+    /// Values that the plugin refused.
+    pub rejected: u64,
+    /// Items per media type.
+    pub items: BTreeMap<String, u64>,
+    /// Name, media type, offset and length of each section.
+    pub sections: Vec<serde_json::Value>,
+}
+
+/// Reports on an open index. Cost: O(segments).
+///
+/// # Errors
+/// Those of opening a segment.
+pub fn inspect(index: &Index) -> Result<IndexReport> {
+    let searcher = index.reader()?.searcher();
+    let mut report = IndexReport {
+        format_version: index.manifest().format_version,
+        fingerprint: BTreeMap::from([("space", index.bundle().space()), ("model", index.bundle().model())]),
+        complete: index.manifest().complete,
+        documents: searcher.num_docs(),
+        deleted: 0,
+        rejected: 0,
+        rejected_reason: None,
+        segments: Vec::new(),
+        media: BTreeMap::new(),
+        schema: serde_json::to_value(&index.manifest().fields)
+            .map_err(|e| Error::new(ErrorCode::BadValue, e.to_string()).source(e))?,
+    };
+    for reader in searcher.segment_readers() {
+        let vectors = index.cache().get(reader)?;
+        let (rejected, reason) = vectors.uvec().rejected();
+        report.rejected += rejected;
+        report.rejected_reason = report.rejected_reason.or(reason.map(str::to_owned));
+        report.deleted += u64::from(reader.num_deleted_docs());
+        let space = reader.space_usage().map_err(|e| Error::io(index.dir(), e))?.total().get_bytes();
+        let uvec = reader
+            .open_read(SegmentComponent::Custom(super::field::FIELD_TYPE.into()))
+            .map_err(|e| Error::new(ErrorCode::Damaged, e.to_string()).source(e))?;
+        let uvec = tantivy::HasLen::len(&uvec) as u64;
+        report.segments.push(SegmentReport {
+            id: reader.segment_id().uuid_string(),
+            documents: u64::from(reader.num_docs()),
+            items: items(vectors.uvec()),
+            bytes: BTreeMap::from([("text", space.saturating_sub(uvec)), ("uvec", uvec)]),
+        });
+    }
+    for media in index.bundle().media() {
+        let value = serde_json::json!({ "encoder": media.encoder, "dim": media.features });
+        report.media.insert(media.name.clone(), value);
+    }
+    Ok(report)
+}
+
+/// Reports on one `.uvec` file, be it bare or with tantivy's footer. Cost: O(1).
+///
+/// # Errors
+/// [`ErrorCode::NotFound`], [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`].
+pub fn inspect_uvec(path: &Path) -> Result<FileReport> {
+    let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+    let map = map_read_only(&file).map_err(|e| Error::io(path, e))?;
+    let uvec = Uvec::open(without_host_footer(&map)).map_err(|e| Error::from(e).file(path))?;
+    let section = |info: &uncsm_format::SectionInfo| {
+        serde_json::json!({
+            "name": &info.name, "media": info.media, "offset": info.offset, "length": info.length, "rows": info.rows,
+            "required": info.required,
+        })
+    };
+    Ok(FileReport {
+        format_version: uncsm_format::FORMAT_VERSION,
+        space: Fingerprint(*uvec.space()),
+        documents: uvec.documents(),
+        rejected: uvec.rejected().0,
+        items: items(&uvec),
+        sections: uvec.sections().iter().map(section).collect(),
+    })
+}
+
+fn items<D: AsRef<[u8]>>(uvec: &Uvec<D>) -> BTreeMap<String, u64> {
+    uvec.media().iter().enumerate().map(|(i, media)| (media.name.clone(), uvec.view(i).len() as u64)).collect()
+}
+
+/// A segment file in a tantivy index ends with a footer: JSON, its length as u32, and the number 1337 as u32.
+fn without_host_footer(bytes: &[u8]) -> &[u8] {
+    const MAGIC: u32 = 1337;
+    let Some((rest, tail)) = bytes.split_last_chunk::<8>() else { return bytes };
+    let word = |at: usize| u32::from_le_bytes([tail[at], tail[at + 1], tail[at + 2], tail[at + 3]]);
+    match rest.len().checked_sub(word(0) as usize) {
+        Some(end) if word(4) == MAGIC => &rest[..end],
+        _ => bytes,
+    }
+}
+
+/// Maps a file that is only read. Segment files are never changed in place once they are written, which is what
+/// [`uncsm_format::map`] asks for.
+#[allow(unsafe_code)]
+fn map_read_only(file: &std::fs::File) -> std::io::Result<memmap2::Mmap> {
+    // SAFETY: see above; a user who truncates a file under a running `inspect` breaks the contract herself.
+    unsafe { uncsm_format::map(file) }
+}

@@ -1,0 +1,32 @@
+//! The index: a tantivy index whose segments carry a `.uvec` of shared vectors.
+//!
+//! An app with its own tantivy index needs [`UvecPlugin`], [`MediaField`] and [`MediaValue`]; [`Index`] is the whole
+//! directory with bundle and fields, as `uncsm-index build` makes it.
+
+mod duplicates;
+mod field;
+mod inspect;
+mod manifest;
+mod merge;
+mod partial;
+mod plugin;
+mod policy;
+mod segment;
+mod store;
+mod value;
+mod verify;
+mod writer;
+
+pub use duplicates::duplicate_ids;
+pub use field::{FIELD_NAME, FIELD_TYPE, MediaField};
+pub use inspect::{FileReport, IndexReport, SegmentReport, inspect, inspect_uvec};
+pub use manifest::{MANIFEST, Manifest};
+pub use partial::{ExistingOut, PartialDir};
+pub(crate) use plugin::to_tantivy;
+pub use plugin::UvecPlugin;
+pub use policy::SoundMergePolicy;
+pub use segment::{SegmentCache, SegmentVectors};
+pub use store::Index;
+pub use value::{MediaValue, MediaValueBuilder};
+pub use verify::{Damage, verify};
+pub use writer::{CommitReport, Writer};

@@ -1,0 +1,167 @@
+//! The index directory: a tantivy index, the bundle that made it, and the manifest that ties them.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+use tantivy::schema::{Field, Schema};
+use tantivy::{IndexReader, ReloadPolicy, Warmer};
+
+use super::field::MediaField;
+use super::manifest::Manifest;
+use super::plugin::{UvecPlugin, refuse_sorting};
+use super::segment::SegmentCache;
+use super::writer::Writer;
+use crate::corpus::{FieldMap, FieldSchema};
+use crate::error::{Error, ErrorCode, Result};
+use crate::media::Fingerprint;
+use crate::model::Bundle;
+
+/// An index directory that is open.
+pub struct Index {
+    dir: PathBuf,
+    tantivy: tantivy::Index,
+    plugin: UvecPlugin,
+    /// Held here since a reader keeps its warmers weakly.
+    warmer: Arc<SegmentCache>,
+    media: MediaField,
+    fields: FieldMap,
+    manifest: Manifest,
+    bundle: Bundle,
+}
+
+impl Index {
+    /// Makes an empty index in the directory `dir`, which must not exist or be empty, with a copy of `bundle`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Exists`], or those of writing.
+    pub fn create(dir: &Path, fields: &FieldSchema, bundle: &Bundle) -> Result<Self> {
+        std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+        let taken = std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))?.next().is_some();
+        if taken {
+            return Err(Error::new(ErrorCode::Exists, "the directory of a new index is not empty").file(dir));
+        }
+        let folder = bundle_folder(bundle.model());
+        bundle.save(&dir.join(&folder))?;
+        let mut builder = Schema::builder();
+        crate::corpus::tantivy_schema(fields, &mut builder);
+        MediaField::add(&mut builder, &bundle.space_spec());
+        let plugin = UvecPlugin::new();
+        tantivy::Index::builder()
+            .schema(builder.build())
+            .register_plugin(plugin.registered())
+            .create_in_dir(dir)
+            .map_err(|e| Error::from(e).file(dir))?;
+        // Last: without a manifest nothing here opens.
+        let version = uncsm_format::FORMAT_VERSION;
+        let manifest =
+            Manifest { format_version: version, bundle: folder, complete: false, fields: fields.clone() };
+        manifest.save(dir)?;
+        Self::open(dir)
+    }
+
+    /// Opens the index at `dir`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] where there is none; [`ErrorCode::SpaceMismatch`] where bundle and schema do not belong
+    /// together; [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`]; [`ErrorCode::BadArgument`] for a sorted one.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let manifest = Manifest::load(dir)?;
+        let bundle = Bundle::load(&manifest.bundle_dir(dir))?;
+        let mut tantivy = tantivy::Index::open_in_dir(dir).map_err(|e| Error::from(e).file(dir))?;
+        let plugin = UvecPlugin::new();
+        tantivy.register_plugin(plugin.registered());
+        refuse_sorting(tantivy.settings()).map_err(|e| e.file(dir))?;
+        let schema = tantivy.schema();
+        let media = MediaField::of(&schema).map_err(|e| e.file(dir))?;
+        media.check_space(bundle.space()).map_err(|e| e.file(dir))?;
+        let fields = FieldMap::from_schema(&schema, &manifest.fields).map_err(|e| e.file(dir))?;
+        let warmer = Arc::new(plugin.cache().clone());
+        Ok(Self { dir: dir.to_path_buf(), tantivy, plugin, warmer, media, fields, manifest, bundle })
+    }
+
+    /// A reader that sees the last commit, with all segments opened in the cache.
+    ///
+    /// # Errors
+    /// A segment of another space or version, or a damaged header, refuses the whole index.
+    pub fn reader(&self) -> Result<IndexReader> {
+        let strong: Arc<dyn Warmer> = self.warmer.clone();
+        let weak: Weak<dyn Warmer> = Arc::downgrade(&strong);
+        let reader = self
+            .tantivy
+            .reader_builder()
+            .reload_policy(ReloadPolicy::Manual)
+            .warmers(vec![weak])
+            .try_into()
+            .map_err(|e| Error::from(e).file(&self.dir))?;
+        for segment in reader.searcher().segment_readers() {
+            self.cache().get(segment).map_err(|e| e.file(self.dir.join(segment_file(segment))))?;
+        }
+        Ok(reader)
+    }
+
+    /// A writer with `memory` bytes for documents that are not yet in a segment.
+    ///
+    /// # Errors
+    /// Those of [`Writer::new`].
+    pub fn writer(&self, memory: usize) -> Result<Writer> {
+        let fingerprints = (self.bundle.space(), self.bundle.model());
+        Writer::new(&self.tantivy, self.cache(), self.id_field(), fingerprints, memory).map_err(|e| e.file(&self.dir))
+    }
+
+    /// Says in the manifest that the source was indexed to its end.
+    ///
+    /// # Errors
+    /// Those of [`Manifest::save`].
+    pub fn mark_complete(&mut self) -> Result<()> {
+        self.manifest.complete = true;
+        self.manifest.save(&self.dir)
+    }
+
+    /// Directory of the index.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The host's index.
+    pub fn tantivy(&self) -> &tantivy::Index {
+        &self.tantivy
+    }
+
+    /// Opened segments.
+    pub fn cache(&self) -> &SegmentCache {
+        self.plugin.cache()
+    }
+
+    /// The media field.
+    pub fn media(&self) -> &MediaField {
+        &self.media
+    }
+
+    /// The document's other fields.
+    pub fn fields(&self) -> &FieldMap {
+        &self.fields
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The bundle that the index holds.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// The field of document ids.
+    pub fn id_field(&self) -> Option<Field> {
+        self.tantivy.schema().get_field("id").ok()
+    }
+}
+
+fn bundle_folder(model: Fingerprint) -> String {
+    format!("bundle-{}", &model.to_string()[..16])
+}
+
+pub(super) fn segment_file(reader: &tantivy::SegmentReader) -> String {
+    format!("{}.{}", reader.segment_id().uuid_string(), super::field::FIELD_TYPE)
+}

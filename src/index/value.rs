@@ -1,0 +1,206 @@
+//! The value that carries the items of one document into the segment writer: checked before it enters tantivy's queue.
+//!
+//! An error inside the plugin would kill tantivy's writer together with everything uncommitted, so all checks happen
+//! here. The bytes are private to this module and live only in memory.
+
+use half::f16;
+use tantivy::TantivyDocument;
+use tantivy::schema::Field;
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::media::{Dtype, ItemOrigin, SpaceSpec};
+
+const MAGIC: [u8; 4] = *b"UVV0";
+const WHOLE: u32 = u32::MAX;
+
+/// The items of one document, checked against a space; made by [`MediaValue::builder`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaValue {
+    bytes: Vec<u8>,
+}
+
+impl MediaValue {
+    /// Starts a value for an index of space `spec`.
+    pub fn builder(spec: &SpaceSpec) -> MediaValueBuilder<'_> {
+        let mut bytes = Vec::new();
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&spec.space.0);
+        MediaValueBuilder { spec, bytes, items: 0 }
+    }
+
+    /// Puts the value into a document.
+    pub fn add_to(&self, document: &mut TantivyDocument, field: Field) {
+        document.add_custom(field, &self.bytes);
+    }
+}
+
+/// Collects the items of one document.
+#[derive(Debug)]
+pub struct MediaValueBuilder<'a> {
+    spec: &'a SpaceSpec,
+    bytes: Vec<u8>,
+    items: usize,
+}
+
+impl MediaValueBuilder<'_> {
+    /// Adds an item: shared vector `[d]` and item half `[h]` (empty where the media type stores none).
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], or [`ErrorCode::NotFinite`] (after rounding to the
+    /// stored type, so a value beyond f16 counts). The builder is unchanged then.
+    pub fn item(&mut self, media: usize, origin: &ItemOrigin, vector: &[f32], half: &[f32]) -> Result<&mut Self> {
+        let Some(spec) = self.spec.media.get(media) else {
+            return Err(Error::new(ErrorCode::UnknownMedia, format!("no media type number {media}"))
+                .expected(format!("less than {}", self.spec.media.len()))
+                .got(media));
+        };
+        for (what, expected, values) in [("shared vector", spec.dim, vector), ("item half", spec.half, half)] {
+            if values.len() != expected {
+                let message = format!("{what} of media type `{}` has the wrong length", spec.name);
+                return Err(Error::new(ErrorCode::BadDimension, message).expected(expected).got(values.len()));
+            }
+            let narrow = what == "item half" || spec.dtype == Dtype::F16;
+            let fits = |v: f32| v.is_finite() && (!narrow || f16::from_f32(v).is_finite());
+            if let Some(at) = values.iter().position(|&v| !fits(v)) {
+                let message = format!("{what} of media type `{}` is not finite at element {at}", spec.name);
+                return Err(Error::new(ErrorCode::NotFinite, message)
+                    .expected(if narrow { "finite numbers of magnitude below 65520" } else { "finite numbers" })
+                    .got(values[at]));
+            }
+        }
+        let (start, end) = origin.span.unwrap_or((WHOLE, WHOLE));
+        for word in [media as u32, origin.ordinal, start, end] {
+            self.bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        self.bytes.extend_from_slice(&origin.hash);
+        for value in vector.iter().chain(half) {
+            self.bytes.extend_from_slice(&value.to_le_bytes());
+        }
+        self.items += 1;
+        Ok(self)
+    }
+
+    /// Items so far.
+    pub fn len(&self) -> usize {
+        self.items
+    }
+
+    /// Whether there is no item yet.
+    pub fn is_empty(&self) -> bool {
+        self.items == 0
+    }
+
+    /// The finished value.
+    pub fn finish(self) -> MediaValue {
+        MediaValue { bytes: self.bytes }
+    }
+}
+
+/// One item as it comes out of the bytes again.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DecodedItem {
+    pub(crate) media: usize,
+    pub(crate) origin: ItemOrigin,
+    pub(crate) vector: Vec<f32>,
+    pub(crate) half: Vec<f32>,
+}
+
+/// Reads what any app may have put into the field; `Err` is the reason for `inspect`.
+pub(crate) fn decode(bytes: &[u8], spec: &SpaceSpec) -> std::result::Result<Vec<DecodedItem>, String> {
+    let mut rest = bytes;
+    if take::<4>(&mut rest) != Some(MAGIC) {
+        return Err("value was not made by MediaValue".into());
+    }
+    if take::<32>(&mut rest) != Some(spec.space.0) {
+        return Err("value belongs to another space".into());
+    }
+    let mut items = Vec::new();
+    while !rest.is_empty() {
+        items.push(decode_item(&mut rest, spec).ok_or("value is cut short, or names an unknown media type")?);
+    }
+    for item in &items {
+        let mut builder = MediaValue::builder(spec);
+        builder.item(item.media, &item.origin, &item.vector, &item.half).map_err(|e| e.to_string())?;
+    }
+    Ok(items)
+}
+
+fn decode_item(rest: &mut &[u8], spec: &SpaceSpec) -> Option<DecodedItem> {
+    let mut word = || take::<4>(rest).map(u32::from_le_bytes);
+    let (media, ordinal, start, end) = (word()? as usize, word()?, word()?, word()?);
+    let hash = take::<16>(rest)?;
+    let shape = spec.media.get(media)?;
+    let mut floats = |n: usize| (0..n).map(|_| take::<4>(rest).map(f32::from_le_bytes)).collect::<Option<Vec<_>>>();
+    let vector = floats(shape.dim)?;
+    let half = floats(shape.half)?;
+    let span = (start != WHOLE || end != WHOLE).then_some((start, end));
+    Some(DecodedItem { media, origin: ItemOrigin { ordinal, span, hash }, vector, half })
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = rest.split_first_chunk::<N>()?;
+    *rest = tail;
+    Some(*head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Fingerprint, MediaSpec};
+
+    fn spec() -> SpaceSpec {
+        let media = |name: &str, half| MediaSpec { name: name.into(), dim: 2, half, dtype: Dtype::F16 };
+        SpaceSpec { space: Fingerprint([7; 32]), media: vec![media("image", 1), media("text", 0)] }
+    }
+
+    fn origin(ordinal: u32) -> ItemOrigin {
+        ItemOrigin { ordinal, span: Some((1, 5)), hash: [ordinal as u8; 16] }
+    }
+
+    #[test]
+    fn items_come_out_as_they_went_in() {
+        let spec = spec();
+        let mut builder = MediaValue::builder(&spec);
+        builder.item(1, &ItemOrigin { span: None, ..origin(3) }, &[1.0, -2.0], &[]).unwrap();
+        builder.item(0, &origin(4), &[0.5, 0.25], &[9.0]).unwrap();
+        assert_eq!(builder.len(), 2);
+        let items = decode(&builder.finish().bytes, &spec).unwrap();
+        assert_eq!(items[0].origin, ItemOrigin { span: None, ..origin(3) });
+        assert_eq!((items[0].media, items[0].vector.as_slice()), (1, &[1.0, -2.0][..]));
+        assert_eq!((items[1].origin, items[1].half.as_slice()), (origin(4), &[9.0][..]));
+    }
+
+    #[test]
+    fn bad_items_are_refused_by_code() {
+        let spec = spec();
+        let mut builder = MediaValue::builder(&spec);
+        let mut code = |media, vector: &[f32], half: &[f32]| {
+            builder.item(media, &origin(0), vector, half).map(|_| ()).unwrap_err().code()
+        };
+        assert_eq!(code(2, &[0.0, 0.0], &[]), ErrorCode::UnknownMedia);
+        assert_eq!(code(1, &[0.0], &[]), ErrorCode::BadDimension);
+        assert_eq!(code(0, &[0.0, 0.0], &[]), ErrorCode::BadDimension);
+        assert_eq!(code(1, &[0.0, f32::NAN], &[]), ErrorCode::NotFinite);
+        assert_eq!(code(1, &[0.0, 70000.0], &[]), ErrorCode::NotFinite);
+        assert!(builder.is_empty());
+    }
+
+    #[test]
+    fn foreign_bytes_give_a_reason() {
+        let spec = spec();
+        assert!(decode(b"hello", &spec).unwrap_err().contains("not made by"));
+        let other = SpaceSpec { space: Fingerprint([8; 32]), ..spec.clone() };
+        let value = MediaValue::builder(&other).finish();
+        assert!(decode(&value.bytes, &spec).unwrap_err().contains("another space"));
+        let mut builder = MediaValue::builder(&spec);
+        builder.item(1, &origin(0), &[1.0, 1.0], &[]).unwrap();
+        let bytes = builder.finish().bytes;
+        for end in 36 + 1..bytes.len() {
+            assert!(decode(&bytes[..end], &spec).is_err(), "cut at {end}");
+        }
+        let mut nan = bytes.clone();
+        nan.truncate(bytes.len() - 4);
+        nan.extend_from_slice(&f32::NAN.to_le_bytes());
+        assert!(decode(&nan, &spec).unwrap_err().contains("not finite"));
+    }
+}

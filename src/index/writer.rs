@@ -1,0 +1,123 @@
+//! The writer: tantivy's, with the fingerprint in every commit and the directory synced after it.
+
+use tantivy::schema::Field;
+use tantivy::{IndexWriter, Opstamp, TantivyDocument, Term};
+
+use super::policy::SoundMergePolicy;
+use super::segment::SegmentCache;
+use crate::error::{Error, Result};
+use crate::media::Fingerprint;
+
+/// Adds and deletes documents; what was added is visible after [`Writer::commit`].
+pub struct Writer {
+    inner: IndexWriter,
+    cache: SegmentCache,
+    id: Option<Field>,
+    payload: String,
+}
+
+/// What a commit says.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CommitReport {
+    /// tantivy's stamp of the commit.
+    pub opstamp: Opstamp,
+    /// Damaged segments that merges have left as they are, with the first reason; empty when all is sound.
+    pub damaged: Vec<(String, String)>,
+}
+
+impl Writer {
+    /// A writer with one indexing thread, so that the order of documents is that of [`Writer::add`], on an index whose
+    /// plugin shares `cache`. Files that a killed writer left behind are collected.
+    ///
+    /// `memory` is tantivy's budget in bytes (at least 15 MB); `id` the field that [`Writer::delete_id`] looks in.
+    ///
+    /// # Errors
+    /// [`crate::ErrorCode::Locked`] while another writer is open, and tantivy's own.
+    pub fn new(
+        index: &tantivy::Index,
+        cache: &SegmentCache,
+        id: Option<Field>,
+        fingerprints: (Fingerprint, Fingerprint),
+        memory: usize,
+    ) -> Result<Self> {
+        super::plugin::refuse_sorting(index.settings())?;
+        let inner: IndexWriter = index.writer_with_num_threads(1, memory).map_err(|e| {
+            let error = Error::from(e);
+            let locked = error.code() == crate::ErrorCode::Locked;
+            if locked { error.hint("wait for the other writer of this index to end") } else { error }
+        })?;
+        inner.set_merge_policy(Box::new(SoundMergePolicy::new(cache)));
+        inner.garbage_collect_files().wait()?;
+        let (space, model) = fingerprints;
+        let payload = serde_json::json!({
+            "format_version": uncsm_format::FORMAT_VERSION, "space": space, "model": model,
+        });
+        Ok(Self { inner, cache: cache.clone(), id, payload: payload.to_string() })
+    }
+
+    /// Queues a document.
+    ///
+    /// # Errors
+    /// tantivy's, when its indexing thread has ended.
+    pub fn add(&self, document: TantivyDocument) -> Result<Opstamp> {
+        Ok(self.inner.add_document(document)?)
+    }
+
+    /// Queues the deletion of every document of this id that was added before.
+    ///
+    /// # Errors
+    /// [`crate::ErrorCode::BadArgument`] in an index without an id field.
+    pub fn delete_id(&self, id: &str) -> Result<Opstamp> {
+        let field = self.id.ok_or_else(|| {
+            Error::new(crate::ErrorCode::BadArgument, "the index has no id field")
+                .hint("delete through tantivy's own writer")
+        })?;
+        Ok(self.inner.delete_term(Term::from_field_text(field, id)))
+    }
+
+    /// Makes everything so far durable and visible, or nothing of it.
+    ///
+    /// # Errors
+    /// tantivy's and the directory's; the old state stays valid then.
+    pub fn commit(&mut self) -> Result<CommitReport> {
+        let mut prepared = self.inner.prepare_commit()?;
+        prepared.set_payload(&self.payload);
+        let opstamp = prepared.commit()?;
+        // The rename of meta.json is durable only once its directory is.
+        let directory = self.inner.index().directory();
+        tantivy::Directory::sync_directory(directory)
+            .map_err(|e| Error::new(crate::ErrorCode::Io, format!("directory sync after commit: {e}")).source(e))?;
+        let damaged: Vec<_> = self.cache.damaged().into_iter().map(|(id, why)| (id.uuid_string(), why)).collect();
+        for (segment, reason) in &damaged {
+            tracing::warn!("segment {segment} is damaged and is left out of merges: {reason}");
+        }
+        Ok(CommitReport { opstamp, damaged })
+    }
+
+    /// Merges all segments into one and drops deleted documents.
+    ///
+    /// # Errors
+    /// Those of a merge; a damaged segment makes it fail and stays as it is.
+    pub fn merge_all(&mut self) -> Result<()> {
+        let segments = self.inner.index().searchable_segment_ids()?;
+        if segments.len() > 1 {
+            self.inner.merge(&segments).wait()?;
+            self.inner.garbage_collect_files().wait()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for merges that run in the background.
+    ///
+    /// # Errors
+    /// tantivy's, when a merge thread has panicked.
+    pub fn finish(self) -> Result<()> {
+        Ok(self.inner.wait_merging_threads()?)
+    }
+
+    /// The host's writer.
+    pub fn tantivy(&self) -> &IndexWriter {
+        &self.inner
+    }
+}

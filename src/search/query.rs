@@ -1,0 +1,228 @@
+//! A tantivy query that matches documents by their items, usable inside `BooleanQuery`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
+use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError};
+
+use super::scorer::{DocScorer, Similarity, sigmoid};
+use crate::error::{Error, ErrorCode, Result};
+use crate::index::{SegmentCache, SegmentVectors, to_tantivy};
+
+/// Documents of the largest block that is scored at once.
+const BLOCK: usize = 512;
+
+/// Matches every live document with an item of a wanted media type; its score is match probability x boost.
+///
+/// It never truncates. Where a pair of media types has no calibration, the sigmoid of the raw logit stands in for the
+/// probability in the score, and a minimum drops the document.
+#[derive(Clone)]
+pub struct CrossMediaQuery {
+    scorer: Arc<DocScorer>,
+    cache: SegmentCache,
+    minimum: Option<f32>,
+}
+
+impl CrossMediaQuery {
+    /// A query over the segments of `cache`, which is that of the index's plugin.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] for another similarity than the metric network, whose scores are no probabilities.
+    pub fn new(scorer: Arc<DocScorer>, cache: &SegmentCache) -> Result<Self> {
+        if !matches!(scorer.similarity(), Similarity::Metric(_)) {
+            return Err(Error::new(ErrorCode::BadArgument, "a CrossMediaQuery scores by probability")
+                .expected("the metric network")
+                .got(scorer.similarity().leg()));
+        }
+        Ok(Self { scorer, cache: cache.clone(), minimum: None })
+    }
+
+    /// Matches only documents of probability `minimum` or more.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] outside 0 to 1.
+    pub fn min_probability(mut self, minimum: f32) -> Result<Self> {
+        if !(0.0..=1.0).contains(&minimum) {
+            return Err(Error::new(ErrorCode::BadArgument, "a minimum probability is out of range")
+                .expected("0 to 1")
+                .got(minimum));
+        }
+        self.minimum = Some(minimum);
+        Ok(self)
+    }
+}
+
+impl fmt::Debug for CrossMediaQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CrossMediaQuery")
+            .field("wanted", &self.scorer.wanted())
+            .field("minimum", &self.minimum)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Query for CrossMediaQuery {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(CrossMediaWeight(self.clone())))
+    }
+}
+
+struct CrossMediaWeight(CrossMediaQuery);
+
+impl Weight for CrossMediaWeight {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let vectors = self.0.cache.get(reader).map_err(to_tantivy)?;
+        let cursors = vec![0; self.0.scorer.wanted().len()];
+        let query = self.0.clone();
+        let mut scorer =
+            CrossMediaScorer { query, vectors, boost, cursors, docs: vec![], scores: vec![], at: 0, size: 1 };
+        scorer.fill();
+        Ok(Box::new(scorer))
+    }
+
+    fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        let vectors = self.0.cache.get(reader).map_err(to_tantivy)?;
+        let score = self.0.scorer.doc(&vectors, doc).filter(|score| self.0.accepts(score.probability));
+        let Some(score) = score else {
+            return Err(TantivyError::InvalidArgument(format!("Document #({doc}) does not match")));
+        };
+        let mut explanation = Explanation::new("match probability", sigmoid(score.value));
+        explanation.add_const("calibrated logit, weighted mean over query parts", score.value);
+        for item in &score.best {
+            let view = vectors.view(item.media);
+            let name = format!(
+                "part {}: raw logit of item {} of media type {}",
+                item.part,
+                view.ordinals[item.row],
+                vectors.uvec().media()[item.media].name
+            );
+            explanation.add_const(name, item.raw);
+        }
+        Ok(explanation)
+    }
+}
+
+impl CrossMediaQuery {
+    fn accepts(&self, probability: Option<f32>) -> bool {
+        self.minimum.is_none_or(|minimum| probability.is_some_and(|p| p >= minimum))
+    }
+
+    /// Whether a document can be told to match only by scoring it.
+    fn must_score(&self) -> bool {
+        self.minimum.is_some() || !self.scorer.scores_every_item()
+    }
+}
+
+/// Walks the documents with wanted items in blocks that grow while it advances, and start at one after a seek, so that
+/// a rare keyword beside it does not make it score its neighbours.
+struct CrossMediaScorer {
+    query: CrossMediaQuery,
+    vectors: Arc<SegmentVectors>,
+    boost: Score,
+    /// Next row per wanted media type.
+    cursors: Vec<usize>,
+    docs: Vec<DocId>,
+    /// Scores of `docs`; empty until one is asked for.
+    scores: Vec<Score>,
+    at: usize,
+    size: usize,
+}
+
+impl CrossMediaScorer {
+    /// Next document with a wanted item, by the cursors.
+    fn next_candidate(&mut self) -> Option<DocId> {
+        let views = self.query.scorer.wanted().iter().map(|&media| self.vectors.view(media));
+        let docs: Vec<&[DocId]> = views.map(|view| view.docs).collect();
+        let next = docs.iter().zip(&self.cursors).filter_map(|(docs, &at)| docs.get(at).copied()).min()?;
+        for (docs, at) in docs.iter().zip(&mut self.cursors) {
+            while docs.get(*at).is_some_and(|&doc| doc <= next) {
+                *at += 1;
+            }
+        }
+        Some(next)
+    }
+
+    fn skip_to(&mut self, target: DocId) {
+        for (&media, at) in self.query.scorer.wanted().iter().zip(&mut self.cursors) {
+            let docs = self.vectors.view(media).docs;
+            *at += docs[*at..].partition_point(|&doc| doc < target);
+        }
+    }
+
+    /// Reads the next block that has a match; leaves `docs` empty at the end.
+    fn fill(&mut self) {
+        loop {
+            self.at = 0;
+            self.docs.clear();
+            self.scores.clear();
+            while self.docs.len() < self.size {
+                let Some(doc) = self.next_candidate() else { break };
+                self.docs.push(doc);
+            }
+            if self.docs.is_empty() {
+                return;
+            }
+            self.size = (2 * self.size).min(BLOCK);
+            if !self.query.must_score() {
+                return;
+            }
+            self.keep_matches();
+            if !self.docs.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn keep_matches(&mut self) {
+        let docs = std::mem::take(&mut self.docs);
+        for doc in docs {
+            let Some(score) = self.query.scorer.doc(&self.vectors, doc) else { continue };
+            if self.query.accepts(score.probability) {
+                self.docs.push(doc);
+                self.scores.push(sigmoid(score.value) * self.boost);
+            }
+        }
+    }
+}
+
+impl DocSet for CrossMediaScorer {
+    fn advance(&mut self) -> DocId {
+        self.at += 1;
+        if self.at >= self.docs.len() && !self.docs.is_empty() {
+            self.fill();
+        }
+        self.doc()
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        if self.docs.last().is_some_and(|&last| last < target) {
+            self.skip_to(target);
+            self.size = 1;
+            self.fill();
+        }
+        self.at += self.docs.get(self.at..).map_or(0, |docs| docs.partition_point(|&doc| doc < target));
+        self.doc()
+    }
+
+    fn doc(&self) -> DocId {
+        self.docs.get(self.at).copied().unwrap_or(TERMINATED)
+    }
+
+    fn size_hint(&self) -> u32 {
+        let rows = self.query.scorer.wanted().iter().map(|&media| self.vectors.view(media).len());
+        rows.max().unwrap_or(0) as u32
+    }
+}
+
+impl Scorer for CrossMediaScorer {
+    fn score(&mut self) -> Score {
+        if self.scores.is_empty() {
+            let (done, ahead) = self.docs.split_at(self.at);
+            self.scores = vec![0.0; done.len()];
+            let values = self.query.scorer.values(&self.vectors, ahead);
+            self.scores.extend(values.into_iter().map(|value| sigmoid(value.unwrap_or(f32::MIN)) * self.boost));
+        }
+        self.scores.get(self.at).copied().unwrap_or(0.0)
+    }
+}

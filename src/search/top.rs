@@ -1,0 +1,116 @@
+//! The best k documents, ties by id before anything is cut off.
+
+use std::cmp::Ordering;
+
+use tantivy::columnar::StrColumn;
+use tantivy::{DocAddress, DocId, SegmentOrdinal, SegmentReader};
+
+use crate::error::{Error, ErrorCode, Result};
+
+/// The field that ties are broken by.
+pub const ID_FIELD: &str = "id";
+
+/// A document in a ranking.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RankedDoc {
+    /// What it is ranked by, best first.
+    pub score: f32,
+    /// Where it is.
+    pub address: DocAddress,
+    /// Its id; `None` in an index without a fast `id` field, where ties are broken by address.
+    pub id: Option<String>,
+}
+
+impl RankedDoc {
+    /// The order of a ranking: score descending, then id ascending, then address.
+    pub fn order(&self, other: &Self) -> Ordering {
+        other
+            .score
+            .total_cmp(&self.score)
+            .then_with(|| self.id.cmp(&other.id))
+            .then_with(|| self.address.cmp(&other.address))
+    }
+}
+
+/// Joins the rankings of segments into the best `k`.
+pub(crate) fn merge(segments: impl IntoIterator<Item = Vec<RankedDoc>>, k: usize) -> Vec<RankedDoc> {
+    let mut all: Vec<RankedDoc> = segments.into_iter().flatten().collect();
+    all.sort_by(RankedDoc::order);
+    all.truncate(k);
+    all
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    score: f32,
+    /// Ordinal of the id in the segment, which sorts like the id itself.
+    id: u64,
+    doc: DocId,
+}
+
+impl Entry {
+    fn order(&self, other: &Self) -> Ordering {
+        other.score.total_cmp(&self.score).then(self.id.cmp(&other.id)).then(self.doc.cmp(&other.doc))
+    }
+}
+
+/// The best k of one segment, in memory for 2k entries.
+pub(crate) struct SegmentTop {
+    k: usize,
+    segment: SegmentOrdinal,
+    ids: Option<StrColumn>,
+    entries: Vec<Entry>,
+    worst: Option<Entry>,
+}
+
+impl SegmentTop {
+    pub(crate) fn new(k: usize, segment: SegmentOrdinal, reader: &SegmentReader) -> Result<Self> {
+        let has_ids = reader.schema().get_field(ID_FIELD).is_ok_and(|field| {
+            let entry = reader.schema().get_field_entry(field);
+            entry.is_fast() && entry.field_type().is_str()
+        });
+        let ids = if has_ids { reader.fast_fields().str(ID_FIELD)? } else { None };
+        Ok(Self { k, segment, ids, entries: Vec::new(), worst: None })
+    }
+
+    pub(crate) fn push(&mut self, doc: DocId, score: f32) {
+        if self.k == 0 || self.worst.is_some_and(|worst| score.total_cmp(&worst.score) == Ordering::Less) {
+            return;
+        }
+        let id = self.ids.as_ref().and_then(|ids| ids.ords().first(doc)).unwrap_or(u64::MAX);
+        let entry = Entry { score, id, doc };
+        if self.worst.is_some_and(|worst| entry.order(&worst) == Ordering::Greater) {
+            return;
+        }
+        self.entries.push(entry);
+        if self.entries.len() >= 2 * self.k.max(64) {
+            self.prune();
+        }
+    }
+
+    fn prune(&mut self) {
+        if self.entries.len() > self.k {
+            let (_, worst, _) = self.entries.select_nth_unstable_by(self.k - 1, Entry::order);
+            self.worst = Some(*worst);
+            self.entries.truncate(self.k);
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Vec<RankedDoc>> {
+        self.prune();
+        self.entries.sort_by(Entry::order);
+        let mut ranked = Vec::with_capacity(self.entries.len());
+        for entry in &self.entries {
+            let mut id = None;
+            if let Some(column) = self.ids.as_ref().filter(|_| entry.id != u64::MAX) {
+                let mut text = String::new();
+                column
+                    .ord_to_str(entry.id, &mut text)
+                    .map_err(|e| Error::new(ErrorCode::Damaged, format!("id column: {e}")).source(e))?;
+                id = Some(text);
+            }
+            ranked.push(RankedDoc { score: entry.score, address: DocAddress::new(self.segment, entry.doc), id });
+        }
+        Ok(ranked)
+    }
+}
