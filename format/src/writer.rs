@@ -1,0 +1,329 @@
+//! Writes a container from front to back, without seeking.
+
+use std::io::Write;
+
+use crate::column::{Column, ElementType};
+use crate::entry::{is_known, label};
+use crate::error::Error;
+use crate::layout::{self, Entry, Header, Trailer, padding};
+use crate::media::{self, MediaInfo};
+
+/// A section that is being written.
+struct Open {
+    name: String,
+    column: Column,
+    row: u64,
+    offset: u64,
+    length: u64,
+    hasher: crc32fast::Hasher,
+    docs: DocsCheck,
+}
+
+/// Checks the DOCS column while its bytes pass, cut anywhere.
+#[derive(Default)]
+struct DocsCheck {
+    carry: Vec<u8>,
+    last: Option<u32>,
+}
+
+impl DocsCheck {
+    fn pass(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut last = self.last;
+        let mut value = |raw: [u8; 4]| {
+            let got = u32::from_le_bytes(raw);
+            match last.replace(got) {
+                Some(previous) if previous > got => Err(Error::DocOrder { previous, got }),
+                _ => Ok(()),
+            }
+        };
+        let fill = if self.carry.is_empty() { 0 } else { (4 - self.carry.len()).min(bytes.len()) };
+        let (head, rest) = bytes.split_at_checked(fill).unwrap_or((bytes, &[]));
+        let mut carry = self.carry.clone();
+        carry.extend_from_slice(head);
+        if let Ok(raw) = <[u8; 4]>::try_from(carry.as_slice()) {
+            value(raw)?;
+            carry.clear();
+        }
+        let (whole, tail) = rest.as_chunks::<4>();
+        for &raw in whole {
+            value(raw)?;
+        }
+        carry.extend_from_slice(tail);
+        self.last = last;
+        self.carry = carry;
+        Ok(())
+    }
+}
+
+/// Streams a container into `W`, one section at a time.
+///
+/// Memory: a few kilobytes, whatever the size of the file. Bytes go to `W` in the pieces in which they come, so `W`
+/// should be buffered. After an `Io` error the writer refuses every further call with `Order`.
+pub struct Writer<W: Write> {
+    inner: W,
+    position: u64,
+    header: Vec<u8>,
+    media: Vec<MediaInfo>,
+    plan: Vec<(usize, Column)>,
+    done: usize,
+    rows: u64,
+    open: Option<Open>,
+    entries: Vec<Entry>,
+    last_doc: Option<u32>,
+    failed: bool,
+}
+
+impl<W: Write> Writer<W> {
+    /// Writes the header and the MEDIA section.
+    ///
+    /// # Errors
+    /// `MediaName` for a name that is empty, over 32 bytes, with a zero character or there twice; `Limit` for over 256
+    /// media types, or a dimension or width of halves outside of its limits; `Io` when `inner` fails.
+    pub fn new(inner: W, space: &[u8; 32], media: &[MediaInfo]) -> Result<Self, Error> {
+        media::check(media)?;
+        let header = Header {
+            magic: layout::MAGIC,
+            version: layout::FORMAT_VERSION.into(),
+            length: (layout::header::SIZE as u32).into(),
+            space: *space,
+            reserved: [0; 16],
+        }
+        .to_vec();
+        let plan = media
+            .iter()
+            .enumerate()
+            .flat_map(|(m, info)| Column::stored(info).map(move |c| (m, c)))
+            .collect();
+        let mut writer = Self {
+            inner,
+            position: 0,
+            header,
+            media: media.to_vec(),
+            plan,
+            done: 0,
+            rows: 0,
+            open: None,
+            entries: Vec::new(),
+            last_doc: None,
+            failed: false,
+        };
+        let header = writer.header.clone();
+        writer.put(&header)?;
+        let records: Vec<u8> = media.iter().flat_map(|info| info.record().to_vec()).collect();
+        writer.whole(
+            layout::KIND_MEDIA,
+            layout::NONE,
+            layout::FLAG_REQUIRED,
+            media.len() as u64,
+            &records,
+        )?;
+        Ok(writer)
+    }
+
+    /// The media types of the file.
+    pub fn media(&self) -> &[MediaInfo] {
+        &self.media
+    }
+
+    /// Starts column `column` of media type `media`.
+    ///
+    /// Columns come in the order media 0: `Column::ALL`, media 1: `Column::ALL`, and so on; `Halves` only of a media
+    /// type with `half > 0`. A media type without items has all its columns, with no rows.
+    ///
+    /// # Errors
+    /// `Order` when another step is due; `Io` when the sink fails.
+    pub fn begin(&mut self, media: usize, column: Column) -> Result<(), Error> {
+        let (info, due) = match (self.media.get(media), self.plan.get(self.done)) {
+            (Some(info), Some(&due)) if due == (media, column) && self.open.is_none() && !self.failed => {
+                (info, due)
+            }
+            _ => return Err(self.out_of_order(format!("the start of {} of media {media}", column.name()))),
+        };
+        let open = Open {
+            name: label(column.kind(), Some(&info.name)),
+            column: due.1,
+            row: column.row_bytes(info) as u64,
+            offset: self.position.saturating_add(padding(self.position) as u64),
+            length: 0,
+            hasher: crc32fast::Hasher::new(),
+            docs: DocsCheck::default(),
+        };
+        self.pad()?;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Appends little-endian bytes to the column that was begun, any number of times, cut anywhere.
+    ///
+    /// Documents are checked for their order. Other values are taken as they are: copy them from a file that passed
+    /// [`crate::Uvec::verify_media`], or make them with [`crate::Rows`].
+    ///
+    /// # Errors
+    /// `Order` when no column was begun, `DocOrder` when documents do not ascend, `Io` when the sink fails.
+    pub fn write(&mut self, rows: &[u8]) -> Result<(), Error> {
+        let Some(mut open) = self.open.take().filter(|_| !self.failed) else {
+            return Err(self.out_of_order("rows".to_owned()));
+        };
+        let checked = if open.column == Column::Docs { open.docs.pass(rows) } else { Ok(()) };
+        let result = checked.and_then(|()| self.put(rows));
+        if result.is_ok() {
+            open.hasher.update(rows);
+            open.length += rows.len() as u64;
+        }
+        self.open = Some(open);
+        result
+    }
+
+    /// Ends the column.
+    ///
+    /// # Errors
+    /// `PartialRow` when its bytes are no whole rows and `RowCount` when it has another number of rows than the first
+    /// column of its media type, both of which leave the column open for more bytes; `Order` when none was begun.
+    pub fn end(&mut self) -> Result<(), Error> {
+        let (Some(open), Some(&(media, column)), false) = (&self.open, self.plan.get(self.done), self.failed)
+        else {
+            return Err(self.out_of_order("the end of a column".to_owned()));
+        };
+        let Some(info) = self.media.get(media) else {
+            return Err(self.out_of_order("the end of a column".to_owned()));
+        };
+        // Rows are never of zero bytes: dimension and width are at least 1 where the column is stored.
+        let rows = open.length / open.row.max(1);
+        if !open.length.is_multiple_of(open.row.max(1)) {
+            return Err(Error::PartialRow { section: open.name.clone(), row: open.row, got: open.length });
+        }
+        if column != Column::Vectors && rows != self.rows {
+            return Err(Error::RowCount { section: open.name.clone(), expected: self.rows, got: rows });
+        }
+        self.entries.push(Entry {
+            kind: column.kind().into(),
+            media: (media as u32).into(),
+            flags: column.flags().into(),
+            element: column.element(info).code().into(),
+            offset: open.offset.into(),
+            length: open.length.into(),
+            rows: rows.into(),
+            columns: column.columns(info).into(),
+            crc: open.hasher.clone().finalize().into(),
+        });
+        self.rows = rows;
+        self.last_doc = self.last_doc.max(open.docs.last);
+        self.open = None;
+        self.done += 1;
+        Ok(())
+    }
+
+    /// Writes a whole optional section of a kind that this version does not know, between two columns.
+    ///
+    /// Readers of this version list it, check its checksum and skip it.
+    ///
+    /// # Errors
+    /// `Order` for a known kind, for a media type that does not exist, or inside of a column; `Io` when the sink fails.
+    pub fn optional(&mut self, kind: u32, media: Option<usize>, bytes: &[u8]) -> Result<(), Error> {
+        if self.open.is_some()
+            || self.failed
+            || is_known(kind)
+            || media.is_some_and(|m| m >= self.media.len())
+        {
+            return Err(self.out_of_order(format!("an optional section of kind {kind} of media {media:?}")));
+        }
+        let media = media.map_or(layout::NONE, |m| m as u32);
+        self.whole(kind, media, 0, 1, bytes)
+    }
+
+    /// Writes STATUS, table and trailer, and hands the sink back. It is not flushed.
+    ///
+    /// `documents` counts all documents of the segment, also those without items. `rejected` counts values that could
+    /// not be taken; `first_reason` says why the first was not, and is cut to 1,024 bytes. An empty reason is none.
+    ///
+    /// # Errors
+    /// `Order` when a column is missing or open, `DocRange` when an item belongs to a document that is not below
+    /// `documents`, `Limit` for more sections than the table counts, `Io` when the sink fails.
+    pub fn finish(mut self, documents: u32, rejected: u64, first_reason: Option<&str>) -> Result<W, Error> {
+        if self.open.is_some() || self.done < self.plan.len() || self.failed {
+            return Err(self.out_of_order("the end of the file".to_owned()));
+        }
+        if let Some(got) = self.last_doc.filter(|&doc| doc >= documents) {
+            return Err(Error::DocRange { documents, got });
+        }
+        let reason = first_reason.unwrap_or_default();
+        let mut status = rejected.to_le_bytes().to_vec();
+        status.extend_from_slice(cut(reason, layout::MAX_REASON).as_bytes());
+        self.whole(layout::KIND_STATUS, layout::NONE, layout::FLAG_REQUIRED, 1, &status)?;
+        self.pad()?;
+        let sections = u32::try_from(self.entries.len()).map_err(|_| Error::Limit {
+            what: "number of sections",
+            least: 2,
+            most: u32::MAX.into(),
+            got: self.entries.len() as u64,
+        })?;
+        let mut trailer = Trailer {
+            table: self.position.into(),
+            sections: sections.into(),
+            documents: documents.into(),
+            crc: 0.into(),
+            reserved: [0; 4],
+            magic: layout::TRAILER_MAGIC,
+        };
+        let table: Vec<u8> = self.entries.iter().flat_map(|entry| entry.to_vec()).collect();
+        trailer.crc = layout::frame_crc(&self.header, &table, &trailer.to_vec()).into();
+        self.put(&table)?;
+        self.put(&trailer.to_vec())?;
+        Ok(self.inner)
+    }
+
+    /// Writes a section of bytes: `rows` rows of equal length.
+    fn whole(&mut self, kind: u32, media: u32, flags: u32, rows: u64, bytes: &[u8]) -> Result<(), Error> {
+        let columns = if kind == layout::KIND_MEDIA { layout::media::SIZE } else { bytes.len() };
+        let columns = u32::try_from(columns).map_err(|_| Error::Limit {
+            what: "bytes of an optional section",
+            least: 0,
+            most: u32::MAX.into(),
+            got: bytes.len() as u64,
+        })?;
+        self.pad()?;
+        let offset = self.position;
+        self.put(bytes)?;
+        self.entries.push(Entry {
+            kind: kind.into(),
+            media: media.into(),
+            flags: flags.into(),
+            element: ElementType::Bytes.code().into(),
+            offset: offset.into(),
+            length: (bytes.len() as u64).into(),
+            rows: rows.into(),
+            columns: columns.into(),
+            crc: crc32fast::hash(bytes).into(),
+        });
+        Ok(())
+    }
+
+    fn pad(&mut self) -> Result<(), Error> {
+        let zeros = [0; layout::ALIGNMENT];
+        self.put(zeros.get(..padding(self.position)).unwrap_or_default())
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        // Until the sink took the bytes the position is unknown.
+        self.failed = true;
+        self.inner.write_all(bytes)?;
+        self.failed = false;
+        self.position += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn out_of_order(&self, got: String) -> Error {
+        let expected = match (&self.open, self.plan.get(self.done)) {
+            _ if self.failed => "nothing after a failed write".to_owned(),
+            (Some(open), _) => format!("the end of {}", open.name),
+            (None, Some(&(media, column))) => format!("the start of {} of media {media}", column.name()),
+            (None, None) => "the end of the file, or an optional section of an unknown kind".to_owned(),
+        };
+        Error::Order { expected, got }
+    }
+}
+
+/// The longest start of `text` of at most `most` bytes that ends at a character.
+fn cut(text: &str, most: usize) -> &str {
+    (0..=most.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
+}
