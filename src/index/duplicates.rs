@@ -3,7 +3,7 @@
 use tantivy::postings::Postings;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::termdict::TermMerger;
-use tantivy::{DocSet, Searcher, TERMINATED};
+use tantivy::{Searcher, TERMINATED};
 
 use crate::error::{Error, ErrorCode, Result};
 

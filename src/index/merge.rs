@@ -35,8 +35,10 @@ pub(super) fn merge(cache: &SegmentCache, ctx: &PluginMergeContext<'_>) -> Resul
     for reader in ctx.readers {
         sources.push(open_sound(cache, reader, &mut documents)?);
     }
-    let mut segment = ctx.target_segment.clone();
-    let file = segment.open_write(SegmentComponent::Custom(FIELD_TYPE.into()))?;
+    let file = ctx
+        .target_segment
+        .open_write(SegmentComponent::Custom(FIELD_TYPE.into()))
+        .map_err(|e| Error::from(tantivy::TantivyError::from(e)))?;
     let mut writer = Writer::new(file, &field.spec().space.0, &infos(field.spec()))?;
     for media in 0..field.spec().media.len() {
         let stored_half = field.spec().media[media].half > 0;

@@ -121,7 +121,6 @@ impl PluginWriter for UvecWriter {
             return Err(to_tantivy(sorting_error("the segment is reordered")));
         }
         let spec = self.field.spec();
-        let mut segment = segment.clone();
         let file = segment.open_write(SegmentComponent::Custom(FIELD_TYPE.into()))?;
         let write = || {
             let mut writer = Writer::new(file, &spec.space.0, &infos(spec))?;

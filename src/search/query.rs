@@ -97,7 +97,7 @@ impl Weight for CrossMediaWeight {
                 view.ordinals[item.row],
                 vectors.uvec().media()[item.media].name
             );
-            explanation.add_const(name, item.raw);
+            explanation.add_detail(Explanation::new_with_string(name, item.raw));
         }
         Ok(explanation)
     }

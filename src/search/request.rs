@@ -15,7 +15,6 @@ use super::top::ID_FIELD;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::Index;
 use crate::media::content_hash;
-use crate::model::Target;
 
 /// Documents of a leg that take part in a fusion, unless a query wants more.
 pub const WINDOW: usize = 1000;
