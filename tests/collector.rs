@@ -156,8 +156,10 @@ fn answers_do_not_depend_on_the_number_of_segments() {
 fn a_similarity_without_probabilities_is_no_cross_media_query() {
     let app = App::in_ram(bundle(1));
     let parts = [app.part(0, &[0.5; 6])];
-    let error = CrossMediaQuery::new(app.scorer(Similarity::Cosine, &parts, &[1]), app.plugin.cache()).unwrap_err();
+    let error =
+        CrossMediaQuery::new(app.scorer(Similarity::Cosine, &parts, &[1]), app.plugin.cache()).unwrap_err();
     assert_eq!(error.code(), uncsm_index::ErrorCode::BadArgument);
-    let query = CrossMediaQuery::new(app.scorer(Similarity::Metric(Target::Pair), &parts, &[1]), app.plugin.cache());
+    let query =
+        CrossMediaQuery::new(app.scorer(Similarity::Metric(Target::Pair), &parts, &[1]), app.plugin.cache());
     assert_eq!(query.unwrap().min_probability(1.5).unwrap_err().code(), uncsm_index::ErrorCode::BadArgument);
 }

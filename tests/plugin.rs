@@ -97,7 +97,9 @@ fn flip_vector_byte(path: &Path) {
     let vectors = report
         .sections
         .iter()
-        .find(|section| section["name"].as_str().unwrap().eq_ignore_ascii_case("vectors") && section["rows"] != 0)
+        .find(|section| {
+            section["name"].as_str().unwrap().eq_ignore_ascii_case("vectors") && section["rows"] != 0
+        })
         .unwrap();
     let at = vectors["offset"].as_u64().unwrap() as usize;
     bytes[at] ^= 0x10;

@@ -14,7 +14,8 @@ use crate::error::{Error, ErrorCode, Result};
 pub fn duplicate_ids(searcher: &Searcher, id: Field, limit: usize) -> Result<Vec<String>> {
     let readers = searcher.segment_readers();
     let damaged = |e: std::io::Error| Error::new(ErrorCode::Damaged, format!("id terms: {e}")).source(e);
-    let inverted = readers.iter().map(|reader| reader.inverted_index(id)).collect::<tantivy::Result<Vec<_>>>()?;
+    let inverted =
+        readers.iter().map(|reader| reader.inverted_index(id)).collect::<tantivy::Result<Vec<_>>>()?;
     let streams = inverted.iter().map(|index| index.terms().stream()).collect::<std::io::Result<Vec<_>>>();
     let mut merger = TermMerger::new(streams.map_err(damaged)?);
     let mut found = Vec::new();
@@ -26,8 +27,9 @@ pub fn duplicate_ids(searcher: &Searcher, id: Field, limit: usize) -> Result<Vec
         }
         let mut live = 0;
         for (ord, info) in &infos {
-            let mut postings =
-                inverted[*ord].read_postings_from_terminfo(info, IndexRecordOption::Basic).map_err(damaged)?;
+            let mut postings = inverted[*ord]
+                .read_postings_from_terminfo(info, IndexRecordOption::Basic)
+                .map_err(damaged)?;
             live += count_live(&mut postings, &readers[*ord]);
         }
         if live > 1 {

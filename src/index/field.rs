@@ -43,8 +43,11 @@ impl MediaField {
                     .hint("store all media types of a document in one field"));
             }
             let spec: SpaceSpec = serde_json::from_value(options.params().clone()).map_err(|e| {
-                Error::new(ErrorCode::BadValue, format!("params of field `{}` do not parse: {e}", entry.name()))
-                    .hint("create the field with MediaField::add")
+                Error::new(
+                    ErrorCode::BadValue,
+                    format!("params of field `{}` do not parse: {e}", entry.name()),
+                )
+                .hint("create the field with MediaField::add")
             })?;
             found = Some(Self { field, spec });
         }

@@ -139,7 +139,11 @@ pub fn inspect_uvec(path: &Path) -> Result<FileReport> {
 }
 
 fn items<D: AsRef<[u8]>>(uvec: &Uvec<D>) -> BTreeMap<String, u64> {
-    uvec.media().iter().enumerate().map(|(i, media)| (media.name.clone(), uvec.view(i).len() as u64)).collect()
+    uvec.media()
+        .iter()
+        .enumerate()
+        .map(|(i, media)| (media.name.clone(), uvec.view(i).len() as u64))
+        .collect()
 }
 
 /// A segment file in a tantivy index ends with a footer: JSON, its length as u32, and the number 1337 as u32.

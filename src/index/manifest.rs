@@ -35,10 +35,16 @@ impl Manifest {
         let text = std::fs::read_to_string(&path).map_err(|e| {
             let error = Error::io(&path, e);
             let missing = error.code() == ErrorCode::NotFound;
-            if missing { error.expected("an index directory").hint("make one with `uncsm-index build`") } else { error }
+            if missing {
+                error.expected("an index directory").hint("make one with `uncsm-index build`")
+            } else {
+                error
+            }
         })?;
         let damaged = |e: serde_json::Error| {
-            Error::new(ErrorCode::Damaged, format!("the manifest does not parse: {e}")).file(&path).line(e.line() as u64)
+            Error::new(ErrorCode::Damaged, format!("the manifest does not parse: {e}"))
+                .file(&path)
+                .line(e.line() as u64)
         };
         let any: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
         let version = any.get("format_version").and_then(serde_json::Value::as_u64);

@@ -56,7 +56,10 @@ pub(super) fn merge(cache: &SegmentCache, ctx: &PluginMergeContext<'_>) -> Resul
     let rejected = sources.iter().map(|s| s.vectors.uvec().rejected());
     let count = rejected.clone().map(|(count, _)| count).sum();
     let reason = rejected.filter_map(|(_, reason)| reason).next();
-    writer.finish(documents, count, reason)?.terminate().map_err(|e| Error::new(ErrorCode::Io, e.to_string()).source(e))
+    writer
+        .finish(documents, count, reason)?
+        .terminate()
+        .map_err(|e| Error::new(ErrorCode::Io, e.to_string()).source(e))
 }
 
 fn open_sound(cache: &SegmentCache, reader: &SegmentReader, documents: &mut DocId) -> Result<Source> {

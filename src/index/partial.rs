@@ -60,11 +60,14 @@ impl PartialDir {
     /// # Errors
     /// Those of the renames; an index that was to be replaced is then still there, at most renamed to `OUT.replaced`.
     pub fn publish(self) -> Result<()> {
-        let parent = self.out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent =
+            self.out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut replaced = None;
         if self.out.exists() {
             if self.existing == ExistingOut::Refuse {
-                return Err(Error::new(ErrorCode::Exists, "the output has come into being meanwhile").file(&self.out));
+                return Err(
+                    Error::new(ErrorCode::Exists, "the output has come into being meanwhile").file(&self.out)
+                );
             }
             let mut name = self.out.file_name().map(ToOwned::to_owned).unwrap_or_default();
             name.push(".replaced");
@@ -109,7 +112,9 @@ fn remove_stale(partial: &Path) -> Result<()> {
         drop(lock);
         return Ok(());
     }
-    Err(Error::new(ErrorCode::Exists, "a file stands where the build wants to work").file(partial).hint("move it away"))
+    Err(Error::new(ErrorCode::Exists, "a file stands where the build wants to work")
+        .file(partial)
+        .hint("move it away"))
 }
 
 #[cfg(test)]

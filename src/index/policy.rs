@@ -36,7 +36,8 @@ impl fmt::Debug for SoundMergePolicy {
 impl MergePolicy for SoundMergePolicy {
     fn compute_merge_candidates(&self, segments: &[SegmentMeta]) -> Vec<MergeCandidate> {
         let damaged: HashSet<SegmentId> = self.cache.damaged().into_iter().map(|(id, _)| id).collect();
-        let sound: Vec<SegmentMeta> = segments.iter().filter(|meta| !damaged.contains(&meta.id())).cloned().collect();
+        let sound: Vec<SegmentMeta> =
+            segments.iter().filter(|meta| !damaged.contains(&meta.id())).cloned().collect();
         self.inner.compute_merge_candidates(&sound)
     }
 }

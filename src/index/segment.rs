@@ -34,10 +34,13 @@ impl SegmentVectors {
         let uvec = Uvec::open(bytes).map_err(|e| Error::from(e).file(&name))?;
         check_fits(&uvec, spec.spec()).map_err(|e| e.file(&name))?;
         if uvec.documents() != reader.max_doc() {
-            return Err(Error::new(ErrorCode::Damaged, "the file covers another number of documents than its segment")
-                .file(&name)
-                .expected(reader.max_doc())
-                .got(uvec.documents()));
+            return Err(Error::new(
+                ErrorCode::Damaged,
+                "the file covers another number of documents than its segment",
+            )
+            .file(&name)
+            .expected(reader.max_doc())
+            .got(uvec.documents()));
         }
         Ok(Self { uvec })
     }
@@ -55,9 +58,12 @@ impl SegmentVectors {
 
 fn check_fits(uvec: &Uvec<OwnedBytes>, spec: &SpaceSpec) -> Result<()> {
     if *uvec.space() != spec.space.0 {
-        return Err(Error::new(ErrorCode::SpaceMismatch, "the segment belongs to another shared space than its schema")
-            .expected(spec.space)
-            .got(crate::media::Fingerprint(*uvec.space())));
+        return Err(Error::new(
+            ErrorCode::SpaceMismatch,
+            "the segment belongs to another shared space than its schema",
+        )
+        .expected(spec.space)
+        .got(crate::media::Fingerprint(*uvec.space())));
     }
     let fits = uvec.media().len() == spec.media.len()
         && uvec.media().iter().zip(&spec.media).all(|(have, want)| {

@@ -105,7 +105,8 @@ impl Index {
     /// Those of [`Writer::new`].
     pub fn writer(&self, memory: usize) -> Result<Writer> {
         let fingerprints = (self.bundle.space(), self.bundle.model());
-        Writer::new(&self.tantivy, self.cache(), self.id_field(), fingerprints, memory).map_err(|e| e.file(&self.dir))
+        Writer::new(&self.tantivy, self.cache(), self.id_field(), fingerprints, memory)
+            .map_err(|e| e.file(&self.dir))
     }
 
     /// Says in the manifest that the source was indexed to its end.

@@ -48,23 +48,36 @@ impl MediaValueBuilder<'_> {
     /// # Errors
     /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], or [`ErrorCode::NotFinite`] (after rounding to the
     /// stored type, so a value beyond f16 counts). The builder is unchanged then.
-    pub fn item(&mut self, media: usize, origin: &ItemOrigin, vector: &[f32], half: &[f32]) -> Result<&mut Self> {
+    pub fn item(
+        &mut self,
+        media: usize,
+        origin: &ItemOrigin,
+        vector: &[f32],
+        half: &[f32],
+    ) -> Result<&mut Self> {
         let Some(spec) = self.spec.media.get(media) else {
             return Err(Error::new(ErrorCode::UnknownMedia, format!("no media type number {media}"))
                 .expected(format!("less than {}", self.spec.media.len()))
                 .got(media));
         };
-        for (what, expected, values) in [("shared vector", spec.dim, vector), ("item half", spec.half, half)] {
+        for (what, expected, values) in [("shared vector", spec.dim, vector), ("item half", spec.half, half)]
+        {
             if values.len() != expected {
                 let message = format!("{what} of media type `{}` has the wrong length", spec.name);
-                return Err(Error::new(ErrorCode::BadDimension, message).expected(expected).got(values.len()));
+                return Err(Error::new(ErrorCode::BadDimension, message)
+                    .expected(expected)
+                    .got(values.len()));
             }
             let narrow = what == "item half" || spec.dtype == Dtype::F16;
             let fits = |v: f32| v.is_finite() && (!narrow || f16::from_f32(v).is_finite());
             if let Some(at) = values.iter().position(|&v| !fits(v)) {
                 let message = format!("{what} of media type `{}` is not finite at element {at}", spec.name);
                 return Err(Error::new(ErrorCode::NotFinite, message)
-                    .expected(if narrow { "finite numbers of magnitude below 65520" } else { "finite numbers" })
+                    .expected(if narrow {
+                        "finite numbers of magnitude below 65520"
+                    } else {
+                        "finite numbers"
+                    })
                     .got(values[at]));
             }
         }
@@ -130,7 +143,8 @@ fn decode_item(rest: &mut &[u8], spec: &SpaceSpec) -> Option<DecodedItem> {
     let (media, ordinal, start, end) = (word()? as usize, word()?, word()?, word()?);
     let hash = take::<16>(rest)?;
     let shape = spec.media.get(media)?;
-    let mut floats = |n: usize| (0..n).map(|_| take::<4>(rest).map(f32::from_le_bytes)).collect::<Option<Vec<_>>>();
+    let mut floats =
+        |n: usize| (0..n).map(|_| take::<4>(rest).map(f32::from_le_bytes)).collect::<Option<Vec<_>>>();
     let vector = floats(shape.dim)?;
     let half = floats(shape.half)?;
     let span = (start != WHOLE || end != WHOLE).then_some((start, end));

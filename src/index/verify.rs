@@ -46,7 +46,10 @@ pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
         Ok(index) => index,
         Err(error) => {
             let file = error.facts().file.clone().unwrap_or_else(|| dir.to_path_buf());
-            return Ok(vec![Damage::of(file.strip_prefix(dir).unwrap_or(&file).display().to_string(), &error)]);
+            return Ok(vec![Damage::of(
+                file.strip_prefix(dir).unwrap_or(&file).display().to_string(),
+                &error,
+            )]);
         }
     };
     let mut damage = Vec::new();
@@ -73,7 +76,12 @@ pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
     if let Some(id) = index.id_field() {
         for id in duplicate_ids(&searcher, id, LISTED)? {
             let reason = format!("several live documents have the id {id:?}");
-            damage.push(Damage { file: "meta.json".into(), section: Some("id".into()), offset: None, reason });
+            damage.push(Damage {
+                file: "meta.json".into(),
+                section: Some("id".into()),
+                offset: None,
+                reason,
+            });
         }
     }
     Ok(damage)

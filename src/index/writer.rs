@@ -86,9 +86,11 @@ impl Writer {
         let opstamp = prepared.commit()?;
         // The rename of meta.json is durable only once its directory is.
         let directory = self.inner.index().directory();
-        tantivy::Directory::sync_directory(directory)
-            .map_err(|e| Error::new(crate::ErrorCode::Io, format!("directory sync after commit: {e}")).source(e))?;
-        let damaged: Vec<_> = self.cache.damaged().into_iter().map(|(id, why)| (id.uuid_string(), why)).collect();
+        tantivy::Directory::sync_directory(directory).map_err(|e| {
+            Error::new(crate::ErrorCode::Io, format!("directory sync after commit: {e}")).source(e)
+        })?;
+        let damaged: Vec<_> =
+            self.cache.damaged().into_iter().map(|(id, why)| (id.uuid_string(), why)).collect();
         for (segment, reason) in &damaged {
             tracing::warn!("segment {segment} is damaged and is left out of merges: {reason}");
         }

@@ -54,7 +54,9 @@ pub fn rrf(legs: &[Leg<'_>]) -> Vec<FusedDoc> {
     }
     let mut fused: Vec<FusedDoc> = by_address.into_values().collect();
     for doc in &mut fused {
-        let share = |(leg, rank): (&Leg<'_>, &Option<usize>)| rank.map_or(0.0, |rank| leg.weight / (RRF_K + rank as f32));
+        let share = |(leg, rank): (&Leg<'_>, &Option<usize>)| {
+            rank.map_or(0.0, |rank| leg.weight / (RRF_K + rank as f32))
+        };
         doc.doc.score = legs.iter().zip(&doc.ranks).map(share).sum();
     }
     fused.sort_by(|a, b| a.doc.order(&b.doc));
@@ -66,7 +68,8 @@ mod tests {
     use super::*;
 
     fn leg(ids: &[u32]) -> Vec<RankedDoc> {
-        let doc = |&id: &u32| RankedDoc { score: 0.0, address: DocAddress::new(0, id), id: Some(format!("{id}")) };
+        let doc =
+            |&id: &u32| RankedDoc { score: 0.0, address: DocAddress::new(0, id), id: Some(format!("{id}")) };
         ids.iter().map(doc).collect()
     }
 

@@ -141,7 +141,13 @@ fn alone(docs: Vec<RankedDoc>) -> Vec<FusedDoc> {
     docs.into_iter().enumerate().map(|(at, doc)| FusedDoc { doc, ranks: vec![Some(at + 1)] }).collect()
 }
 
-fn hit(request: &Request<'_>, plan: &Plan, rank: usize, fused: &FusedDoc, names: &[&'static str]) -> Result<Hit> {
+fn hit(
+    request: &Request<'_>,
+    plan: &Plan,
+    rank: usize,
+    fused: &FusedDoc,
+    names: &[&'static str],
+) -> Result<Hit> {
     let (engine, address) = (request.engine, fused.doc.address);
     let reader = engine.searcher.segment_reader(address.segment_ord);
     let vectors = engine.index.cache().get(reader)?;
@@ -178,7 +184,11 @@ fn hit(request: &Request<'_>, plan: &Plan, rank: usize, fused: &FusedDoc, names:
 }
 
 /// BM25 of one document; `None` where the keywords do not match it.
-fn keyword_score(request: &Request<'_>, keywords: Option<&dyn Query>, address: DocAddress) -> Result<Option<f32>> {
+fn keyword_score(
+    request: &Request<'_>,
+    keywords: Option<&dyn Query>,
+    address: DocAddress,
+) -> Result<Option<f32>> {
     let searcher = &request.engine.searcher;
     let Some(keywords) = keywords else { return Ok(None) };
     let weight = keywords.weight(EnableScoring::enabled_from_searcher(searcher))?;

@@ -17,9 +17,12 @@ pub fn parse(index: &tantivy::Index, what: &str, text: &str) -> Result<Box<dyn Q
     let parser = QueryParser::for_index(index, tokenised_fields(&schema));
     parser.parse_query(text).map_err(|e| {
         use tantivy::query::QueryParserError as Q;
-        let code = if matches!(e, Q::FieldDoesNotExist(_)) { ErrorCode::UnknownField } else { ErrorCode::BadQuery };
-        let error = Error::new(code, format!("the {what} query does not parse: {e}")).got(format!("{text:?}"));
-        let fields: Vec<&str> = schema.fields().map(|(_, e)| e.name()).filter(|n| !n.starts_with('_')).collect();
+        let code =
+            if matches!(e, Q::FieldDoesNotExist(_)) { ErrorCode::UnknownField } else { ErrorCode::BadQuery };
+        let error =
+            Error::new(code, format!("the {what} query does not parse: {e}")).got(format!("{text:?}"));
+        let fields: Vec<&str> =
+            schema.fields().map(|(_, e)| e.name()).filter(|n| !n.starts_with('_')).collect();
         match code {
             ErrorCode::UnknownField => error.hint(format!("the index has the fields {}", fields.join(", "))),
             _ => error.hint("quote phrases, and put a backslash before special characters"),
@@ -35,7 +38,8 @@ fn tokenised_fields(schema: &Schema) -> Vec<tantivy::schema::Field> {
         }
         _ => false,
     };
-    let fields = schema.fields().filter(|(_, entry)| entry.name() != ID_FIELD && tokenised(entry.field_type()));
+    let fields =
+        schema.fields().filter(|(_, entry)| entry.name() != ID_FIELD && tokenised(entry.field_type()));
     fields.map(|(field, _)| field).collect()
 }
 

@@ -221,7 +221,8 @@ impl Scorer for CrossMediaScorer {
             let (done, ahead) = self.docs.split_at(self.at);
             self.scores = vec![0.0; done.len()];
             let values = self.query.scorer.values(&self.vectors, ahead);
-            self.scores.extend(values.into_iter().map(|value| sigmoid(value.unwrap_or(f32::MIN)) * self.boost));
+            self.scores
+                .extend(values.into_iter().map(|value| sigmoid(value.unwrap_or(f32::MIN)) * self.boost));
         }
         self.scores.get(self.at).copied().unwrap_or(0.0)
     }

@@ -132,9 +132,12 @@ impl Request<'_> {
         let media = bundle.media_index(media)?;
         let width = bundle.media()[media].features;
         if features.len() != width {
-            return Err(Error::new(ErrorCode::BadDimension, "the features of a query item have the wrong length")
-                .expected(format!("{width}, as {} gives them", bundle.media()[media].encoder))
-                .got(features.len()));
+            return Err(Error::new(
+                ErrorCode::BadDimension,
+                "the features of a query item have the wrong length",
+            )
+            .expected(format!("{width}, as {} gives them", bundle.media()[media].encoder))
+            .got(features.len()));
         }
         let vector = bundle.project(media, features)?;
         self.parts.push(QueryPart::new(media, vector));
@@ -164,7 +167,10 @@ impl Request<'_> {
             }
         }
         if self.parts.len() == before {
-            return Err(Error::new(ErrorCode::NoItems, format!("the document {id:?} has no item to search with")));
+            return Err(Error::new(
+                ErrorCode::NoItems,
+                format!("the document {id:?} has no item to search with"),
+            ));
         }
         self.like = Some(id.into());
         Ok(self)
@@ -277,8 +283,13 @@ impl Request<'_> {
             Some(Similarity::Metric(target)) => target,
             _ => self.engine.index.bundle().default_target(),
         };
-        let mut plan =
-            Plan { keywords, filter: None, media: None, metric: None, part_media: self.parts.iter().map(|p| p.media).collect() };
+        let mut plan = Plan {
+            keywords,
+            filter: None,
+            media: None,
+            metric: None,
+            part_media: self.parts.iter().map(|p| p.media).collect(),
+        };
         let mut minimum = None;
         if !self.parts.is_empty() {
             let wanted = self.wanted()?;
@@ -293,8 +304,10 @@ impl Request<'_> {
             };
             plan.media = Some(media);
             if let Some(floor) = self.minimum {
-                let metric = plan.metric.clone().ok_or_else(|| bad("no probability for these media types"))?;
-                minimum = Some(CrossMediaQuery::new(metric, self.engine.index.cache())?.min_probability(floor)?);
+                let metric =
+                    plan.metric.clone().ok_or_else(|| bad("no probability for these media types"))?;
+                minimum =
+                    Some(CrossMediaQuery::new(metric, self.engine.index.cache())?.min_probability(floor)?);
             }
         }
         plan.filter = self.filter_query(user_filter, minimum);
@@ -311,7 +324,8 @@ impl Request<'_> {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
         clauses.extend(user.map(|query| (Occur::Must, silent(query))));
         clauses.extend(minimum.map(|query| (Occur::Must, silent(Box::new(query)))));
-        if let (Some(id), Ok(field)) = (&self.like, self.engine.index.tantivy().schema().get_field(ID_FIELD)) {
+        if let (Some(id), Ok(field)) = (&self.like, self.engine.index.tantivy().schema().get_field(ID_FIELD))
+        {
             let this = TermQuery::new(Term::from_field_text(field, id), IndexRecordOption::Basic);
             if clauses.is_empty() {
                 clauses.push((Occur::Must, silent(Box::new(tantivy::query::AllQuery))));

@@ -150,9 +150,17 @@ impl DocScorer {
     /// [`ErrorCode::BadArgument`] without parts or wanted media types, for a weight that is not above 0, or where the
     /// bundle can compare no part with any wanted type; [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`],
     /// [`ErrorCode::NotFinite`] for a bad part.
-    pub fn new(bundle: &Bundle, similarity: Similarity, parts: &[QueryPart], wanted: &[usize]) -> Result<Self> {
+    pub fn new(
+        bundle: &Bundle,
+        similarity: Similarity,
+        parts: &[QueryPart],
+        wanted: &[usize],
+    ) -> Result<Self> {
         if parts.is_empty() || wanted.is_empty() {
-            return Err(Error::new(ErrorCode::BadArgument, "a media query needs a query part and a wanted media type"));
+            return Err(Error::new(
+                ErrorCode::BadArgument,
+                "a media query needs a query part and a wanted media type",
+            ));
         }
         let media = bundle.media().len();
         let mut wanted = wanted.to_vec();
@@ -166,8 +174,11 @@ impl DocScorer {
             parts.iter().map(|part| compile(bundle, similarity, part, &wanted)).collect::<Result<_>>()?;
         let scorable = |part: &CompiledPart, media: &usize| part.rows[*media].is_some();
         if !wanted.iter().any(|media| compiled.iter().all(|part| scorable(part, media))) {
-            return Err(Error::new(ErrorCode::BadArgument, "the bundle cannot compare the query with these media types")
-                .hint("train it on pairs of these media types, or choose others with --media"));
+            return Err(Error::new(
+                ErrorCode::BadArgument,
+                "the bundle cannot compare the query with these media types",
+            )
+            .hint("train it on pairs of these media types, or choose others with --media"));
         }
         let complete = wanted.iter().all(|media| compiled.iter().all(|part| scorable(part, media)));
         let weight_sum = compiled.iter().map(|part| part.weight).sum();
@@ -213,7 +224,13 @@ impl DocScorer {
         Some(DocScore { value, probability, best })
     }
 
-    fn score(&self, segment: &SegmentVectors, doc: DocId, row: &mut Row, best: &mut Vec<BestItem>) -> Option<f32> {
+    fn score(
+        &self,
+        segment: &SegmentVectors,
+        doc: DocId,
+        row: &mut Row,
+        best: &mut Vec<BestItem>,
+    ) -> Option<f32> {
         best.clear();
         let none = BestItem { part: usize::MAX, media: 0, row: 0, raw: 0.0, value: f32::MIN };
         best.resize(self.parts.len(), none);
@@ -243,7 +260,12 @@ impl DocScorer {
     }
 }
 
-fn compile(bundle: &Bundle, similarity: Similarity, part: &QueryPart, wanted: &[usize]) -> Result<CompiledPart> {
+fn compile(
+    bundle: &Bundle,
+    similarity: Similarity,
+    part: &QueryPart,
+    wanted: &[usize],
+) -> Result<CompiledPart> {
     let dim = bundle.metric().dim();
     if part.vector.len() != dim {
         return Err(Error::new(ErrorCode::BadDimension, "a query vector has the wrong length")

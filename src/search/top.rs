@@ -109,7 +109,11 @@ impl SegmentTop {
                     .map_err(|e| Error::new(ErrorCode::Damaged, format!("id column: {e}")).source(e))?;
                 id = Some(text);
             }
-            ranked.push(RankedDoc { score: entry.score, address: DocAddress::new(self.segment, entry.doc), id });
+            ranked.push(RankedDoc {
+                score: entry.score,
+                address: DocAddress::new(self.segment, entry.doc),
+                id,
+            });
         }
         Ok(ranked)
     }

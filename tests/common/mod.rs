@@ -54,7 +54,8 @@ impl App {
         let text = builder.add_text_field("text", TEXT | STORED);
         let media = MediaField::add(&mut builder, &bundle.space_spec());
         let plugin = UvecPlugin::new();
-        let index = create(tantivy::Index::builder().schema(builder.build()).register_plugin(plugin.registered()));
+        let index =
+            create(tantivy::Index::builder().schema(builder.build()).register_plugin(plugin.registered()));
         Self { index, plugin, bundle, id, text, media }
     }
 
@@ -137,7 +138,8 @@ pub fn brute_force(
                     view.vector_into(row, &mut vector);
                     view.half_into(row, &mut half);
                     for (part, best) in parts.iter().zip(&mut best) {
-                        let value = value(app, similarity, part, media, &vector, &half, view.inverse_norms[row]);
+                        let value =
+                            value(app, similarity, part, media, &vector, &half, view.inverse_norms[row]);
                         *best = Some(best.map_or(value, |b: f32| b.max(value)));
                     }
                 }

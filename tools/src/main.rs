@@ -1,2 +1,79 @@
-//! x
-fn main(){}
+//! `uncsm-index`: the command line.
+
+mod args;
+mod command;
+mod output;
+mod progress;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use output::Output;
+use uncsm_index::{Error, ErrorCode, Result};
+
+/// How a command ended, for the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    /// `query` without a hit.
+    Nothing,
+    /// `verify` with damage, which is printed as the result.
+    Damaged,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && std::env::args().any(|arg| arg == "--json") => {
+            let text = error.to_string();
+            let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let error = Error::new(ErrorCode::BadArgument, sentence).hint("see `uncsm-index --help`");
+            output::print_error(&error, true);
+            return ExitCode::from(2);
+        }
+        Err(error) => error.exit(),
+    };
+    progress::log_to_stderr(&cli.global);
+    let output = Output::new(cli.global.json);
+    match set_threads(cli.global.threads).and_then(|()| run(&cli, &output)) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Nothing) => ExitCode::from(1),
+        Ok(Outcome::Damaged) => ExitCode::from(2),
+        // The reader has seen enough; that is no error.
+        Err(error) if output.is_broken_pipe() => {
+            drop(error);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            output::print_error(&error, cli.global.json);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Train(args) => command::train::run(args, global, output),
+        Command::Eval(args) => command::eval::run(args, output),
+        Command::Schema(args) => command::schema::run(args, output),
+        Command::Build(args) => command::build::run(args, global, output),
+        Command::Query(args) => command::query::run(args, output),
+        Command::Inspect(args) => command::inspect::run(args, output),
+        Command::Verify(args) => command::verify::run(args, output),
+    }
+}
+
+fn set_threads(threads: Option<usize>) -> Result<()> {
+    let Some(threads) = threads else { return Ok(()) };
+    if threads == 0 {
+        return Err(Error::new(ErrorCode::BadArgument, "--threads is 0").expected("at least 1"));
+    }
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|e| Error::new(ErrorCode::BadArgument, format!("--threads: {e}")).source(e))
+}

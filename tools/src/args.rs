@@ -1,0 +1,245 @@
+//! What the user may type; each command turns it into ready objects in a file of its own.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A cross-media search engine: train a similarity of pictures and texts, build an index with it, query it.
+#[derive(Debug, Parser)]
+#[command(name = "uncsm-index", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Print one JSON object on stdout, and errors as one JSON line on stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No progress bars and no log lines
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    /// Limit all thread pools
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Seed of everything random
+    #[arg(long, global = true, value_name = "N", default_value_t = 42)]
+    pub seed: u64,
+}
+
+impl Global {
+    /// Whether anyone watches.
+    pub fn shows_progress(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a bundle
+    Train(TrainArgs),
+    /// Evaluate a bundle as in the literature: MAP over all results, recall of the paired item, calibration
+    Eval(EvalArgs),
+    /// Print the field schema that `build` would infer, as TOML
+    Schema(SchemaArgs),
+    /// Build an index
+    Build(BuildArgs),
+    /// Query an index
+    Query(QueryArgs),
+    /// Show what an index, a bundle or a .uvec file is made of
+    Inspect(InspectArgs),
+    /// Check every checksum and every row of an index
+    Verify(VerifyArgs),
+}
+
+/// Where items come from: features in a safetensors file.
+#[derive(Debug, Args)]
+pub struct SourceArgs {
+    /// A corpus: FILE.jsonl
+    #[arg(value_name = "SOURCE")]
+    pub source: Option<PathBuf>,
+    /// Features instead of a corpus: row i of every tensor is one document
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub features: Option<PathBuf>,
+    /// The tensor that holds the features of a media type; may be repeated
+    #[arg(long, value_name = "MEDIA=TENSOR")]
+    pub pathway: Vec<String>,
+    /// The encoder that made the features of a media type, by name; may be repeated
+    #[arg(long, value_name = "MEDIA=NAME")]
+    pub encoder: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Where to write the bundle
+    #[arg(long, value_name = "BUNDLE")]
+    pub out: PathBuf,
+    /// The tensor that holds the class of each row; without it, pairs alone are learned
+    #[arg(long, value_name = "TENSOR")]
+    pub label: Option<String>,
+    /// The tensor that is 1 for rows that training must not see
+    #[arg(long, value_name = "TENSOR")]
+    pub test_mask: Option<String>,
+    /// An integer tensor: rows of equal value stay on one side of the validation split
+    #[arg(long, value_name = "TENSOR")]
+    pub group: Option<String>,
+    /// Elements of a shared vector
+    #[arg(long, value_name = "N")]
+    pub dim: Option<usize>,
+    /// Training settings; see the documentation of `TrainConfig`
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// A trained bundle
+    #[arg(value_name = "BUNDLE")]
+    pub bundle: PathBuf,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// The rows to evaluate on
+    #[arg(long, value_enum, default_value_t = SplitArg::Test)]
+    pub split: SplitArg,
+    /// The tensor that holds the class of each row (default: the one that the bundle was trained with)
+    #[arg(long, value_name = "TENSOR")]
+    pub label: Option<String>,
+    /// The tensor that is 1 for test rows
+    #[arg(long, value_name = "TENSOR")]
+    pub test_mask: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SplitArg {
+    Train,
+    Val,
+    Test,
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// A corpus: FILE.jsonl
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// A trained bundle
+    #[arg(long, value_name = "BUNDLE")]
+    pub bundle: PathBuf,
+    /// Where the index comes into being
+    #[arg(long, value_name = "INDEX")]
+    pub out: PathBuf,
+    /// The fields of the rows of --features: line i is row i
+    #[arg(long, value_name = "FILE.jsonl", requires = "features")]
+    pub corpus: Option<PathBuf>,
+    /// Replace an index that is there already
+    #[arg(long)]
+    pub force: bool,
+    /// Stop at the first bad line instead of counting a warning
+    #[arg(long)]
+    pub strict: bool,
+    /// Types and options of fields that differ from what is inferred
+    #[arg(long, value_name = "FILE.toml")]
+    pub schema: Option<PathBuf>,
+    /// Megabytes for documents that are not yet in a segment
+    #[arg(long, value_name = "MB", default_value_t = 256)]
+    pub memory: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct QueryArgs {
+    /// An index
+    #[arg(value_name = "INDEX")]
+    pub index: PathBuf,
+    /// The items of this document are the query
+    #[arg(long, value_name = "ID")]
+    pub like: Option<String>,
+    /// Features of query items
+    #[arg(long, value_name = "FILE.safetensors", requires = "pathway")]
+    pub features: Option<PathBuf>,
+    /// The tensor that holds the features of a media type; may be repeated
+    #[arg(long, value_name = "MEDIA=TENSOR", requires = "features")]
+    pub pathway: Vec<String>,
+    /// Rows of --features, the first included and the last not
+    #[arg(long, value_name = "A..B", requires = "features")]
+    pub rows: Option<String>,
+    /// Keywords in tantivy's query grammar
+    #[arg(long, value_name = "QUERY")]
+    pub keywords: Option<String>,
+    /// A restriction in tantivy's query grammar that does not score
+    #[arg(long, value_name = "QUERY")]
+    pub filter: Option<String>,
+    /// The media type to search in, or `any`
+    #[arg(long, value_name = "NAME")]
+    pub media: Option<String>,
+    /// Number of hits
+    #[arg(short, value_name = "N", default_value_t = 10)]
+    pub k: usize,
+    /// Hits to pass over
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub offset: usize,
+    /// What ranks the items
+    #[arg(long, value_enum, default_value_t = SimilarityArg::Metric)]
+    pub similarity: SimilarityArg,
+    /// What the metric network is asked (default: the bundle's own)
+    #[arg(long, value_enum)]
+    pub target: Option<TargetArg>,
+    /// How keywords and media parts become one ranking
+    #[arg(long, value_enum, default_value_t = FusionArg::Rrf)]
+    pub fusion: FusionArg,
+    /// Weight of a leg in rrf: keyword=W or metric=W; may be repeated
+    #[arg(long, value_name = "LEG=W")]
+    pub weight: Vec<String>,
+    /// Documents of each leg that take part in a fusion
+    #[arg(long, value_name = "N", default_value_t = uncsm_index::search::WINDOW)]
+    pub window: usize,
+    /// Leave out documents of a lower match probability
+    #[arg(long, value_name = "P")]
+    pub min_probability: Option<f32>,
+    /// Score every candidate (always so in this version)
+    #[arg(long)]
+    pub exact: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SimilarityArg {
+    Metric,
+    Cosine,
+    Posterior,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TargetArg {
+    Class,
+    Pair,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FusionArg {
+    Rrf,
+    Metric,
+}
+
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// An index, a bundle, or a .uvec file
+    #[arg(value_name = "INDEX|BUNDLE|FILE.uvec")]
+    pub path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// An index
+    #[arg(value_name = "INDEX")]
+    pub index: PathBuf,
+}

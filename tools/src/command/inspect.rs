@@ -1,0 +1,78 @@
+//! `uncsm-index inspect`: what an index, a bundle or a `.uvec` file is made of.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::json;
+use uncsm_index::index::{self, Index, IndexReport, MANIFEST};
+use uncsm_index::model::Bundle;
+use uncsm_index::{Error, ErrorCode, Result};
+
+use crate::Outcome;
+use crate::args::InspectArgs;
+use crate::output::Output;
+
+pub fn run(args: &InspectArgs, output: &Output) -> Result<Outcome> {
+    let path = &args.path;
+    if !path.exists() {
+        return Err(Error::new(ErrorCode::NotFound, "no such file or directory").file(path));
+    }
+    if path.is_file() {
+        let report = index::inspect_uvec(path)?;
+        output.print(&report, || pretty(&report))?;
+    } else if path.join(MANIFEST).exists() {
+        let report = index::inspect(&Index::open(path)?)?;
+        output.print(&report, || index_text(path, &report))?;
+    } else {
+        let report = bundle(&Bundle::load(path)?);
+        output.print(&report, || pretty(&report))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn bundle(bundle: &Bundle) -> serde_json::Value {
+    let media = bundle.media().iter().map(|media| {
+        (media.name.clone(), json!({ "encoder": media.encoder, "dim": media.features }))
+    });
+    json!({
+        "fingerprint": { "space": bundle.space(), "model": bundle.model() },
+        "media": media.collect::<serde_json::Map<_, _>>(),
+        "shared_dim": bundle.dim(),
+        "half": bundle.metric().half(),
+        "targets": bundle.metric().targets(),
+        "default_target": bundle.default_target(),
+        "classes": bundle.classes().map(|classes| classes.count),
+    })
+}
+
+fn pretty(value: &impl serde::Serialize) -> String {
+    // Reports hold strings, numbers and maps with string keys, which always serialise.
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+fn index_text(path: &Path, report: &IndexReport) -> String {
+    let mut out = String::new();
+    let state = if report.complete { "complete" } else { "incomplete: its build did not come to an end" };
+    let _ = writeln!(out, "{}: format version {}, {state}", path.display(), report.format_version);
+    for (name, fingerprint) in &report.fingerprint {
+        let _ = writeln!(out, "{name:6} {fingerprint}");
+    }
+    let _ = writeln!(
+        out,
+        "{} documents, {} deleted, {} values refused",
+        report.documents, report.deleted, report.rejected
+    );
+    if let Some(reason) = &report.rejected_reason {
+        let _ = writeln!(out, "first refused because: {reason}");
+    }
+    for (name, media) in &report.media {
+        let _ = writeln!(out, "media type {name}: encoder {}, {} features", media["encoder"], media["dim"]);
+    }
+    for segment in &report.segments {
+        let items: Vec<String> = segment.items.iter().map(|(media, n)| format!("{n} {media}")).collect();
+        let bytes: Vec<String> = segment.bytes.iter().map(|(part, n)| format!("{n} bytes {part}")).collect();
+        let (items, bytes) = (items.join(", "), bytes.join(", "));
+        let _ = writeln!(out, "segment {}: {} documents, {items}; {bytes}", segment.id, segment.documents);
+    }
+    out
+}

@@ -1,0 +1,78 @@
+//! Results on stdout, errors on stderr, both as text or as JSON.
+
+use std::cell::Cell;
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+use uncsm_index::{Error, ErrorCode, Result};
+
+/// Where results go.
+pub struct Output {
+    json: bool,
+    broken_pipe: Cell<bool>,
+}
+
+impl Output {
+    /// `json`: one object instead of text.
+    pub fn new(json: bool) -> Self {
+        Self { json, broken_pipe: Cell::new(false) }
+    }
+
+    /// Whether results are JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether writing failed because nobody reads any more.
+    pub fn is_broken_pipe(&self) -> bool {
+        self.broken_pipe.get()
+    }
+
+    /// Prints `value` as one JSON object, or what `text` writes.
+    pub fn print<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> Result<()> {
+        let line = if self.json {
+            let mut line = serde_json::to_string(value)
+                .map_err(|e| Error::new(ErrorCode::BadValue, format!("result: {e}")).source(e))?;
+            line.push('\n');
+            line
+        } else {
+            text()
+        };
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| {
+            self.broken_pipe.set(e.kind() == std::io::ErrorKind::BrokenPipe);
+            Error::io("stdout", e)
+        })
+    }
+}
+
+/// Prints an error as one sentence, or as the JSON line of the contract.
+pub fn print_error(error: &Error, json: bool) {
+    let line = if json { error_json(error).to_string() } else { format!("error: {error}") };
+    // Nothing is left to do when stderr is closed as well.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// `{"error":{..}}`, without the keys that do not apply.
+pub fn error_json(error: &Error) -> serde_json::Value {
+    let facts = error.facts();
+    let mut out = serde_json::Map::new();
+    out.insert("code".into(), facts.code.as_str().into());
+    out.insert("message".into(), facts.message.as_str().into());
+    let mut text = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            out.insert(key.into(), value.into());
+        }
+    };
+    text("file", facts.file.as_deref().map(Path::display).map(|path| path.to_string()));
+    text("expected", facts.expected.clone());
+    text("got", facts.got.clone());
+    text("hint", facts.hint.clone());
+    for (key, value) in [("line", facts.line), ("offset", facts.offset)] {
+        if let Some(value) = value {
+            out.insert(key.into(), value.into());
+        }
+    }
+    serde_json::json!({ "error": out })
+}
