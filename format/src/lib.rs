@@ -26,13 +26,16 @@ compile_error!(
 );
 
 mod column;
+mod docs;
 mod entry;
 mod error;
+mod frame;
 pub mod layout;
 mod map;
 mod media;
 mod reader;
 mod rows;
+mod slots;
 mod verify;
 mod view;
 mod writer;

@@ -35,7 +35,7 @@ fn fields(heading: &str, chain: &[(&str, usize)], size: usize) {
             (name, offset as u64, bytes as u64),
             "{heading}"
         );
-        let of_type = match row[2] {
+        let of_type = match row[2].trim_matches('`') {
             "u32" => 4,
             "u64" => 8,
             array => number(array.strip_prefix("u8[").unwrap().strip_suffix(']').unwrap()) as usize,
