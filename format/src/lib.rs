@@ -1,4 +1,23 @@
 #![doc = include_str!("../SPEC.md")]
+//!
+//! # Example
+//! ```
+//! use uncsm_format::{Dtype, ItemRow, MediaInfo, Rows, Uvec, Writer};
+//!
+//! let media = [MediaInfo { name: "image".into(), dim: 2, dtype: Dtype::F16, half: 0 }];
+//! let mut rows = Rows::new(&media[0]);
+//! rows.push(&ItemRow { doc: 3, ordinal: 0, span: None, hash: [7; 16], vector: &[3.0, 4.0], half: &[] })?;
+//! let mut writer = Writer::new(Vec::new(), &[0; 32], &media)?;
+//! rows.write_to(0, &mut writer)?;
+//! let bytes = writer.finish(5, 0, None)?;
+//!
+//! let uvec = Uvec::open(bytes)?;
+//! assert!(uvec.verify().is_empty());
+//! let view = uvec.view(0);
+//! assert_eq!(view.items_of(3), 0..1);
+//! assert_eq!(view.inverse_norms, [0.2]);
+//! # Ok::<(), uncsm_format::Error>(())
+//! ```
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used))]
 
 #[cfg(target_endian = "big")]
@@ -7,13 +26,16 @@ compile_error!(
 );
 
 mod column;
+mod docs;
 mod entry;
 mod error;
+mod frame;
 pub mod layout;
 mod map;
 mod media;
 mod reader;
 mod rows;
+mod slots;
 mod verify;
 mod view;
 mod writer;

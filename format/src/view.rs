@@ -7,8 +7,8 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 
 use crate::column::Column;
-use crate::entry::Columns;
 use crate::media::{Dtype, MediaInfo};
+use crate::slots::Columns;
 
 /// Shared vectors `[n, d]`, row after row.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,186 @@
+//! A second reader, written from the tables of SPEC.md alone: no rkyv, nothing of the crate.
+
+use std::collections::BTreeMap;
+
+/// What a file says.
+#[derive(Debug, PartialEq)]
+pub struct File {
+    pub space: [u8; 32],
+    pub documents: u32,
+    pub rejected: u64,
+    pub reason: String,
+    pub media: Vec<Media>,
+    /// Kind and bytes of the sections of unknown kinds.
+    pub unknown: Vec<(u32, Vec<u8>)>,
+}
+
+/// What a file says of one media type; vectors and halves row by row.
+#[derive(Debug, PartialEq)]
+pub struct Media {
+    pub name: String,
+    pub dim: usize,
+    pub dtype: u32,
+    pub half: usize,
+    pub vectors: Vec<Vec<f32>>,
+    pub docs: Vec<u32>,
+    pub ordinals: Vec<u32>,
+    pub spans: Vec<(u32, u32)>,
+    pub hashes: Vec<Vec<u8>>,
+    pub inverse_norms: Vec<f32>,
+    pub halves: Vec<Vec<f32>>,
+}
+
+const NONE: u32 = 0xffff_ffff;
+
+fn int(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte))
+}
+
+fn crc(parts: &[&[u8]]) -> u32 {
+    let mut crc = NONE;
+    for byte in parts.iter().copied().flatten() {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+        }
+    }
+    crc ^ NONE
+}
+
+fn f16(bytes: &[u8]) -> f32 {
+    let bits = int(bytes) as u32;
+    let (sign, exponent, fraction) = (bits >> 15, bits >> 10 & 31, (bits & 1023) as f32);
+    let size = match exponent {
+        0 => fraction * 2f32.powi(-24),
+        31 => panic!("not finite"),
+        e => (1.0 + fraction / 1024.0) * 2f32.powi(e as i32 - 15),
+    };
+    if sign == 1 { -size } else { size }
+}
+
+fn f32(bytes: &[u8]) -> f32 {
+    f32::from_bits(int(bytes) as u32)
+}
+
+fn u32(bytes: &[u8]) -> u32 {
+    int(bytes) as u32
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn up(position: usize) -> usize {
+    position.div_ceil(64) * 64
+}
+
+/// Reads and verifies a file; panics on everything that the text tells a reader to refuse or find.
+pub fn read(file: &[u8]) -> File {
+    assert_eq!(crc(&[b"123456789"]), 0xcbf4_3926);
+    assert_eq!(&file[0..8], [0x75, 0x76, 0x65, 0x63, 0x0d, 0x0a, 0x1a, 0x0a]);
+    assert_eq!((int(&file[8..12]), int(&file[12..16])), (0, 64));
+    assert_eq!(file[48..64], [0; 16]);
+    let trailer = &file[file.len() - 32..];
+    assert_eq!(&trailer[24..32], b"uvec-end");
+    assert_eq!(trailer[20..24], [0; 4]);
+    let (table, count) = (int(&trailer[0..8]) as usize, int(&trailer[8..12]) as usize);
+    assert_eq!(table + 48 * count + 32, file.len());
+    let entries = &file[table..table + 48 * count];
+    assert_eq!(crc(&[&file[0..64], entries, &trailer[0..16], &trailer[20..32]]), u32(&trailer[16..20]));
+    let documents = u32(&trailer[12..16]);
+
+    // (kind, media index) -> (element type, rows, columns, bytes)
+    let mut sections = BTreeMap::new();
+    let mut unknown = Vec::new();
+    let mut end = 64;
+    for entry in entries.chunks(48) {
+        let (kind, media, flags) = (u32(&entry[0..4]), u32(&entry[4..8]), u32(&entry[8..12]));
+        let (offset, length) = (int(&entry[16..24]) as usize, int(&entry[24..32]) as usize);
+        assert_eq!(offset, up(end));
+        assert!(file[end..offset].iter().all(|&b| b == 0));
+        end = offset + length;
+        let bytes = &file[offset..end];
+        assert_eq!(crc(&[bytes]), u32(&entry[44..48]));
+        if !matches!(kind, 1 | 2 | 16..=22) {
+            assert_eq!(flags & 1, 0);
+            unknown.push((kind, bytes.to_vec()));
+            continue;
+        }
+        assert_eq!(flags, if kind == 22 { 0 } else { 1 });
+        let element = u32(&entry[12..16]);
+        let (rows, columns) = (int(&entry[32..40]) as usize, int(&entry[40..44]) as usize);
+        assert_eq!(length, rows * columns * [1, 4, 2, 4][element as usize]);
+        assert!(sections.insert((kind, media), (element, rows, columns, bytes)).is_none());
+    }
+    assert_eq!(table, up(end));
+    assert!(file[end..table].iter().all(|&b| b == 0));
+
+    let (element, rows, columns, records) = sections.remove(&(1, NONE)).unwrap();
+    assert_eq!((element, columns), (0, 64));
+    assert!(rows <= 256);
+    let mut media = Vec::new();
+    for (index, record) in records.chunks(64).enumerate() {
+        let name = text(&record[0..32]);
+        let name = name.trim_end_matches('\0');
+        assert!(!name.is_empty() && !name.contains('\0') && media.iter().all(|m: &Media| m.name != name));
+        assert_eq!(record[44..64], [0; 20]);
+        let (dim, dtype, half) =
+            (int(&record[32..36]) as usize, u32(&record[36..40]), int(&record[40..44]) as usize);
+        assert!((1..=65536).contains(&dim) && half <= 65536 && (dtype == 2 || dtype == 3));
+        let mut n = None;
+        let mut take = |kind, element, columns| -> &[u8] {
+            let section = sections.remove(&(kind, index as u32)).unwrap();
+            assert_eq!((section.0, section.2), (element, columns));
+            assert_eq!(section.1, *n.get_or_insert(section.1));
+            section.3
+        };
+        let float = if dtype == 2 { f16 } else { f32 };
+        let size = if dtype == 2 { 2 } else { 4 };
+        let row =
+            |bytes: &[u8], size, float: fn(&[u8]) -> f32| bytes.chunks(size).map(float).collect::<Vec<_>>();
+        let vectors: Vec<_> = take(16, dtype, dim).chunks(dim * size).map(|r| row(r, size, float)).collect();
+        let docs = take(17, 1, 1).chunks(4).map(u32).collect::<Vec<_>>();
+        let ordinals = take(18, 1, 1).chunks(4).map(u32).collect();
+        let spans =
+            take(19, 1, 2).chunks(8).map(|pair| (u32(&pair[0..4]), u32(&pair[4..8]))).collect::<Vec<_>>();
+        let hashes = take(20, 0, 16).chunks(16).map(<[u8]>::to_vec).collect();
+        let inverse_norms = row(take(21, 3, 1), 4, f32);
+        let halves = if half > 0 { take(22, 2, half) } else { &[] };
+        let halves = halves.chunks((2 * half).max(1)).map(|r| row(r, 2, f16)).collect();
+        assert!(docs.is_sorted() && docs.iter().all(|&doc| doc < documents));
+        assert!(spans.iter().all(|&(a, b)| a == NONE && b == NONE || a <= b && b != NONE));
+        assert!(vectors.iter().flatten().all(|value| value.is_finite()));
+        for (vector, &stored) in vectors.iter().zip(&inverse_norms) {
+            let squares: f64 = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+            let inverse = (1.0 / squares.sqrt()) as f32;
+            let inverse = if inverse.is_finite() { inverse } else { 0.0 };
+            assert!((inverse - stored).abs() <= inverse * 2f32.powi(-20) + 2f32.powi(-126));
+        }
+        let name = name.to_owned();
+        media.push(Media {
+            name,
+            dim,
+            dtype,
+            half,
+            vectors,
+            docs,
+            ordinals,
+            spans,
+            hashes,
+            inverse_norms,
+            halves,
+        });
+    }
+    let (element, rows, columns, status) = sections.remove(&(2, NONE)).unwrap();
+    assert_eq!((element, rows), (0, 1));
+    assert!((8..=1032).contains(&columns));
+    assert!(sections.is_empty(), "sections left over");
+    File {
+        space: file[16..48].try_into().unwrap(),
+        documents,
+        rejected: int(&status[0..8]),
+        reason: text(&status[8..]),
+        media,
+        unknown,
+    }
+}

@@ -1,0 +1,133 @@
+//! The committed file of this format version: the writer still makes it, both readers still read it.
+
+mod common;
+
+use std::path::Path;
+
+use common::{IMAGES, Optional, TEXTS, second};
+use uncsm_format::{Column, Dtype, Uvec, Vectors};
+
+/// The committed bytes. A missing file fails every test here.
+fn golden() -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v0.uvec");
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("the golden file {} is not there: {error}", path.display()))
+}
+
+#[test]
+fn writer_makes_the_golden_bytes() {
+    let made = common::write_golden(Optional::Absent);
+    let golden = golden();
+    let first = made.iter().zip(&golden).position(|(a, b)| a != b);
+    assert_eq!((first, made.len()), (None, golden.len()), "first differing byte, length");
+}
+
+#[test]
+fn writing_twice_gives_the_same_bytes() {
+    for optional in [Optional::Absent, Optional::Present] {
+        assert_eq!(common::write_golden(optional), common::write_golden(optional));
+    }
+}
+
+#[test]
+fn reader_reads_the_known_values() {
+    let uvec = Uvec::open(golden()).unwrap();
+    assert_eq!(uvec.verify(), []);
+    assert_eq!(uvec.space(), &common::SPACE);
+    assert_eq!(uvec.documents(), 6);
+    assert_eq!(uvec.rejected(), (3, Some(common::REASON)));
+    assert_eq!(uvec.media(), common::golden_media());
+
+    let image = uvec.view(0);
+    assert_eq!((image.dim, image.half, image.len()), (3, 2, 4));
+    assert_eq!(image.docs, [0, 2, 2, 5]);
+    assert_eq!(image.ordinals, [0, 1, 2, 0]);
+    assert_eq!(image.spans, [[u32::MAX; 2]; 4]);
+    assert_eq!(image.hashes[3], common::hash(3));
+    let Vectors::F16(vectors) = image.vectors else { panic!("stored in f16") };
+    let bits: Vec<u16> = vectors.iter().map(|value| value.to_bits()).collect();
+    assert_eq!(bits, [0x3c00, 0x4000, 0xc000, 0x3800, 0x2e66, 0x7bff, 0, 0, 0, 0xbe00, 0x0001, 0x3400]);
+    let halves: Vec<u16> = image.halves.iter().map(|value| value.to_bits()).collect();
+    assert_eq!(halves, [0x3800, 0xb400, 0x3c00, 0x2e66, 0, 0, 0xc200, 0x6400]);
+    assert_eq!(image.inverse_norms[0], 1.0 / 3.0);
+    assert_eq!(image.inverse_norms[2], 0.0);
+    let ranges: Vec<_> = (0..7).map(|doc| image.items_of(doc)).collect();
+    assert_eq!(ranges, [0..1, 1..1, 1..3, 3..3, 3..3, 3..4, 4..4]);
+    let mut out = [0.0; 3];
+    image.vector_into(0, &mut out);
+    assert_eq!(out, [1.0, 2.0, -2.0]);
+    image.half_into(3, &mut out[..2]);
+    assert_eq!(out[..2], [-3.0, 1024.0]);
+
+    let text = uvec.view(1);
+    let Vectors::F32(vectors) = text.vectors else { panic!("stored in f32") };
+    assert_eq!(vectors, [3.0, 4.0, 0.1, -1.0e-20, 1.0e30, -0.0]);
+    assert_eq!(text.spans, [[0, 17], [17, 17], [5, u32::MAX - 1]]);
+    assert_eq!(text.inverse_norms, [0.2, 10.0, 1.0e-30]);
+    assert!(text.halves.is_empty());
+    assert_eq!(text.items_of(0), 0..2);
+
+    let video = uvec.view(2);
+    assert!(video.is_empty() && video.items_of(0).is_empty());
+    assert_eq!(uvec.column_bytes(2, Column::Vectors), []);
+    assert_eq!(uvec.sections().iter().filter(|section| section.media == Some(2)).count(), 6);
+}
+
+#[test]
+fn second_reader_reads_the_same() {
+    let golden = golden();
+    let file = second::read(&golden);
+    let uvec = Uvec::open(&golden).unwrap();
+    assert_eq!(&file, &as_second(&uvec));
+    assert_eq!(file.media[0].docs, IMAGES.map(|item| item.0));
+    assert_eq!(file.media[1].vectors, TEXTS.map(|item| item.3.to_vec()));
+    assert_eq!(file.media[0].halves[3], IMAGES[3].4);
+    assert_eq!((file.rejected, file.reason.as_str()), (common::REJECTED, common::REASON));
+}
+
+#[test]
+fn second_reader_skips_unknown_optional_sections() {
+    let bytes = common::write_golden(Optional::Present);
+    let file = second::read(&bytes);
+    assert_eq!(file.unknown, [(1000, b"codes of a later version".to_vec()), (1001, vec![9; 65])]);
+    assert_eq!(file.media, second::read(&golden()).media);
+}
+
+/// What the crate's reader reads, in the words of the second one.
+fn as_second<D: AsRef<[u8]>>(uvec: &Uvec<D>) -> second::File {
+    let media = uvec.media().iter().enumerate().map(|(index, info)| {
+        let view = uvec.view(index);
+        let rows = |width: usize, read: &dyn Fn(usize, &mut [f32])| {
+            let count = if width == 0 { 0 } else { view.len() };
+            (0..count)
+                .map(|row| {
+                    let mut out = vec![0.0; width];
+                    read(row, &mut out);
+                    out
+                })
+                .collect()
+        };
+        second::Media {
+            name: info.name.clone(),
+            dim: view.dim,
+            dtype: if info.dtype == Dtype::F16 { 2 } else { 3 },
+            half: view.half,
+            vectors: rows(view.dim, &|row, out| view.vector_into(row, out)),
+            docs: view.docs.to_vec(),
+            ordinals: view.ordinals.to_vec(),
+            spans: view.spans.iter().map(|&[start, end]| (start, end)).collect(),
+            hashes: view.hashes.iter().map(|hash| hash.to_vec()).collect(),
+            inverse_norms: view.inverse_norms.to_vec(),
+            halves: rows(view.half, &|row, out| view.half_into(row, out)),
+        }
+    });
+    let (rejected, reason) = uvec.rejected();
+    second::File {
+        space: *uvec.space(),
+        documents: uvec.documents(),
+        rejected,
+        reason: reason.unwrap_or_default().to_owned(),
+        media: media.collect(),
+        unknown: Vec::new(),
+    }
+}

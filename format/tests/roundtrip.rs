@@ -1,0 +1,228 @@
+//! What is written is read, whatever it is and wherever the bytes lie.
+
+mod common;
+
+use std::io::Write;
+
+use common::{Optional, aligned, read_all, second};
+use proptest::prelude::*;
+use uncsm_format::{Column, Dtype, ItemRow, MediaInfo, Rows, Uvec, Writer};
+
+/// Of one item: steps to the next document, ordinal, span, hash, vector and half.
+#[derive(Debug, Clone)]
+struct Item {
+    skip: u32,
+    ordinal: u32,
+    span: Option<(u32, u32)>,
+    hash: [u8; 16],
+    vector: Vec<f32>,
+    half: Vec<f32>,
+}
+
+fn item(dim: usize, half: usize) -> impl Strategy<Value = Item> {
+    let value =
+        prop_oneof![4 => -65_504.0f32..65_504.0, 2 => -1.0f32..1.0, 1 => Just(0.0), 1 => Just(-1.0e-7)];
+    let span = prop_oneof![Just(None), (0..1000u32, 0..1000u32).prop_map(|(a, n)| Some((a, a + n)))];
+    let vector = prop::collection::vec(value.clone(), dim);
+    let half = prop::collection::vec(value, half);
+    (0..3u32, any::<u32>(), span, any::<[u8; 16]>(), vector, half).prop_map(
+        |(skip, ordinal, span, hash, vector, half)| Item { skip, ordinal, span, hash, vector, half },
+    )
+}
+
+fn media() -> impl Strategy<Value = Vec<(MediaInfo, Vec<Item>)>> {
+    let shape = (1..9usize, prop_oneof![Just(0), 1..5usize], prop_oneof![Just(Dtype::F16), Just(Dtype::F32)]);
+    let one = shape.prop_flat_map(|(dim, half, dtype)| {
+        let info = MediaInfo { name: String::new(), dim: dim as u32, dtype, half: half as u32 };
+        (Just(info), prop::collection::vec(item(dim, half), 0..20))
+    });
+    prop::collection::vec(one, 0..4).prop_map(|mut media| {
+        for (index, (info, _)) in media.iter_mut().enumerate() {
+            info.name = format!("media {index}");
+        }
+        media
+    })
+}
+
+fn file(media: &[(MediaInfo, Vec<Item>)], rejected: u64, reason: Option<&str>) -> (Vec<u8>, Vec<Vec<u32>>) {
+    let infos: Vec<_> = media.iter().map(|(info, _)| info.clone()).collect();
+    let mut writer = Writer::new(Vec::new(), &[7; 32], &infos).unwrap();
+    let mut docs = Vec::new();
+    for (index, (info, items)) in media.iter().enumerate() {
+        let (mut rows, mut doc) = (Rows::new(info), 0);
+        docs.push(Vec::new());
+        for Item { skip, ordinal, span, hash, vector, half } in items {
+            doc += skip;
+            docs[index].push(doc);
+            let (ordinal, span, hash) = (*ordinal, *span, *hash);
+            rows.push(&ItemRow { doc, ordinal, span, hash, vector, half }).unwrap();
+        }
+        rows.write_to(index, &mut writer).unwrap();
+    }
+    let documents = docs.iter().flatten().max().map_or(0, |last| last + 1);
+    (writer.finish(documents, rejected, reason).unwrap(), docs)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn random_files_read_as_they_were_written(
+        media in media(),
+        rejected in any::<u64>(),
+        reason in prop::option::of("[a-zé ]{1,40}"),
+    ) {
+        let (bytes, docs) = file(&media, rejected, reason.as_deref());
+        prop_assert_eq!(&bytes, &file(&media, rejected, reason.as_deref()).0);
+        let uvec = Uvec::open(aligned(&bytes)).unwrap();
+        prop_assert_eq!(uvec.verify(), []);
+        prop_assert_eq!(uvec.rejected(), (rejected, reason.as_deref()));
+        let read = second::read(&bytes);
+        prop_assert_eq!(read.media.len(), media.len());
+        for (index, (info, items)) in media.iter().enumerate() {
+            prop_assert_eq!(&uvec.media()[index], info);
+            let view = uvec.view(index);
+            prop_assert_eq!(view.len(), items.len());
+            prop_assert_eq!(view.docs, docs[index].as_slice());
+            let (mut vector, mut half) = (vec![0.0; view.dim], vec![0.0; view.half]);
+            for (row, item) in items.iter().enumerate() {
+                view.vector_into(row, &mut vector);
+                view.half_into(row, &mut half);
+                let f16 = |value: f32| half::f16::from_f32(value).to_f32();
+                let stored = |value: f32| if info.dtype == Dtype::F16 { f16(value) } else { value };
+                prop_assert_eq!(&vector, &item.vector.iter().map(|&v| stored(v)).collect::<Vec<_>>());
+                prop_assert_eq!(&half, &item.half.iter().map(|&v| f16(v)).collect::<Vec<_>>());
+                prop_assert_eq!(view.ordinals[row], item.ordinal);
+                let (start, end) = item.span.unwrap_or((u32::MAX, u32::MAX));
+                prop_assert_eq!(view.spans[row], [start, end]);
+                prop_assert_eq!(view.hashes[row], item.hash);
+                prop_assert_eq!(view.inverse_norms[row], uncsm_format::inverse_norm(&vector));
+                prop_assert_eq!(&read.media[index].vectors[row], &vector);
+            }
+            prop_assert_eq!(&read.media[index].docs, &docs[index]);
+            for doc in 0..uvec.documents() + 2 {
+                let slow = docs[index].iter().enumerate().filter(|(_, d)| **d == doc).map(|(row, _)| row);
+                prop_assert!(view.items_of(doc).eq(slow), "document {}", doc);
+            }
+        }
+    }
+
+    #[test]
+    fn random_changes_never_panic(
+        media in media(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        seal in any::<bool>(),
+    ) {
+        let (bytes, _) = file(&media, 1, None);
+        let mut changed = aligned(&bytes);
+        for (at, new) in &changes {
+            let at = at.index(bytes.len());
+            changed[at] = *new;
+        }
+        if seal {
+            common::seal_frame(&mut changed);
+        }
+        let before = read_all(&Uvec::open(aligned(&bytes)).unwrap());
+        if let Ok(uvec) = Uvec::open(&changed) {
+            let after = read_all(&uvec);
+            // A sealed frame may hold another fingerprint or number of documents; all else is refused or damage.
+            prop_assert!(!uvec.verify().is_empty() || seal || after == before);
+        }
+    }
+}
+
+#[test]
+fn unaligned_bytes_are_copied_and_read_the_same() {
+    let bytes = common::write_golden(Optional::Present);
+    let straight = aligned(&bytes);
+    let expected = Uvec::open(&straight).unwrap();
+    assert!(!expected.is_copied());
+    for shift in [1, 2, 4, 8, 16, 32, 63] {
+        let shifted = aligned(&[&vec![0xaa; shift], bytes.as_slice()].concat());
+        let uvec = Uvec::open(&shifted[shift..]).unwrap();
+        assert!(uvec.is_copied());
+        assert_eq!(uvec.verify(), []);
+        assert_eq!(read_all(&uvec), read_all(&expected));
+        // The copy moves with its owner.
+        let moved = Box::new(uvec.clone());
+        drop(uvec);
+        assert_eq!(read_all(&moved), read_all(&expected));
+    }
+}
+
+#[test]
+fn columns_of_data_that_moves_are_empty() {
+    /// Bytes within the value itself, which the contract of `Uvec` forbids.
+    #[repr(C, align(64))]
+    #[derive(Clone)]
+    struct Inline {
+        bytes: [u8; 4096],
+        start: std::cell::Cell<usize>,
+        len: usize,
+    }
+    impl AsRef<[u8]> for Inline {
+        fn as_ref(&self) -> &[u8] {
+            let start = self.start.get();
+            &self.bytes[start..start + self.len]
+        }
+    }
+    let bytes = common::write_golden(Optional::Absent);
+    let mut data = Inline { bytes: [0; 4096], start: 0.into(), len: bytes.len() };
+    data.bytes[..bytes.len()].copy_from_slice(&bytes);
+    let shared = std::rc::Rc::new(data);
+    struct Shared(std::rc::Rc<Inline>);
+    impl AsRef<[u8]> for Shared {
+        fn as_ref(&self) -> &[u8] {
+            (*self.0).as_ref()
+        }
+    }
+    let uvec = Uvec::open(Shared(shared.clone())).unwrap();
+    assert_eq!(uvec.view(1).len(), 3);
+    shared.start.set(1);
+    assert!(uvec.view(1).is_empty());
+    let _ = uvec.verify();
+}
+
+#[test]
+fn mapped_file_is_not_copied() {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("mapped_file_is_not_copied.uvec");
+    let bytes = common::write_golden(Optional::Absent);
+    std::fs::File::create(&path).unwrap().write_all(&bytes).unwrap();
+    let file = std::fs::File::open(&path).unwrap();
+    // SAFETY: the file is this test's own, and is only removed while it is mapped.
+    #[allow(unsafe_code)]
+    let mapped = unsafe { uncsm_format::map(&file) }.unwrap();
+    let uvec = Uvec::open(mapped).unwrap();
+    assert!(!uvec.is_copied());
+    assert_eq!(uvec.verify(), []);
+    let expected = read_all(&Uvec::open(bytes).unwrap());
+    assert_eq!(read_all(&uvec), expected);
+    if cfg!(unix) {
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(read_all(&uvec), expected);
+    }
+}
+
+#[test]
+#[should_panic(expected = "media type 3 of 3")]
+fn view_of_no_media_type_panics() {
+    let _ = Uvec::open(common::write_golden(Optional::Absent)).unwrap().view(3);
+}
+
+#[test]
+#[should_panic(expected = "row 4")]
+fn vector_of_no_row_panics() {
+    let uvec = Uvec::open(common::write_golden(Optional::Absent)).unwrap();
+    uvec.view(0).vector_into(4, &mut [0.0; 3]);
+}
+
+#[test]
+fn column_bytes_are_those_of_the_rows() {
+    let media = common::golden_media();
+    let uvec = Uvec::open(common::write_golden(Optional::Absent)).unwrap();
+    let rows = common::rows(&media[0], &common::IMAGES);
+    for column in Column::ALL {
+        assert_eq!(uvec.column_bytes(0, column), rows.column(column), "{column:?}");
+    }
+    assert_eq!(uvec.column_bytes(1, Column::Halves), []);
+}

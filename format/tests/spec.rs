@@ -1,0 +1,193 @@
+//! The tables of SPEC.md say what the code does.
+
+use uncsm_format::layout::{self, entry, header, media, status, trailer};
+use uncsm_format::{Column, Dtype, ElementType, FORMAT_VERSION, MediaInfo};
+
+const SPEC: &str = include_str!("../SPEC.md");
+
+/// The cells of the first table under a heading, without its head; fails if there is none.
+fn table(heading: &str) -> Vec<Vec<&'static str>> {
+    let mut lines = SPEC.lines().skip_while(|line| *line != heading).skip(1);
+    let head = lines.by_ref().find(|line| line.starts_with(['|', '#']));
+    assert!(head.is_some_and(|line| line.starts_with('|')), "no table under {heading:?}");
+    let rows: Vec<Vec<&str>> = lines
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert!(!rows.is_empty(), "empty table under {heading:?}");
+    rows
+}
+
+fn number(cell: &str) -> u64 {
+    cell.parse().unwrap_or_else(|_| panic!("{cell:?} is no number"))
+}
+
+/// Compares a table of fields with a chain of offsets that ends with the size of the record.
+fn fields(heading: &str, chain: &[(&str, usize)], size: usize) {
+    let rows = table(heading);
+    assert_eq!(rows.len(), chain.len(), "{heading}");
+    for (i, (row, &(name, offset))) in rows.iter().zip(chain).enumerate() {
+        let end = chain.get(i + 1).map_or(size, |next| next.1);
+        let bytes = end - offset;
+        assert_eq!(
+            (row[3], number(row[0]), number(row[1])),
+            (name, offset as u64, bytes as u64),
+            "{heading}"
+        );
+        let of_type = match row[2].trim_matches('`') {
+            "u32" => 4,
+            "u64" => 8,
+            array => number(array.strip_prefix("u8[").unwrap().strip_suffix(']').unwrap()) as usize,
+        };
+        assert_eq!(of_type, bytes, "{heading} {name}");
+    }
+}
+
+#[test]
+fn records_are_those_of_the_text() {
+    fields(
+        "### Header",
+        &[
+            ("magic", header::MAGIC),
+            ("format version", header::VERSION),
+            ("header length", header::LENGTH),
+            ("space", header::SPACE),
+            ("reserved", header::RESERVED),
+        ],
+        header::SIZE,
+    );
+    fields(
+        "### Table entry",
+        &[
+            ("kind", entry::KIND),
+            ("media index", entry::MEDIA),
+            ("flags", entry::FLAGS),
+            ("element type", entry::ELEMENT),
+            ("offset", entry::OFFSET),
+            ("length", entry::LENGTH),
+            ("rows", entry::ROWS),
+            ("columns", entry::COLUMNS),
+            ("crc", entry::CRC),
+        ],
+        entry::SIZE,
+    );
+    fields(
+        "### Trailer",
+        &[
+            ("table offset", trailer::TABLE),
+            ("section count", trailer::SECTIONS),
+            ("documents", trailer::DOCUMENTS),
+            ("crc", trailer::CRC),
+            ("reserved", trailer::RESERVED),
+            ("magic", trailer::MAGIC),
+        ],
+        trailer::SIZE,
+    );
+    fields(
+        "### MEDIA: one record per media type",
+        &[
+            ("name", media::NAME),
+            ("dim", media::DIM),
+            ("dtype", media::DTYPE),
+            ("half", media::HALF),
+            ("reserved", media::RESERVED),
+        ],
+        media::SIZE,
+    );
+    let rows = table("### STATUS: values that the segment could not take");
+    assert_eq!((rows[0][0], rows[0][1], rows[0][3]), ("0", "8", "rejected"));
+    assert_eq!(number(rows[0][0]) as usize, status::REJECTED);
+    assert_eq!((number(rows[1][0]) as usize, rows[1][1], rows[1][3]), (status::REASON, "rest", "reason"));
+}
+
+#[test]
+fn parts_have_the_sizes_of_the_text() {
+    let rows = table("## Parts of a file");
+    assert_eq!(number(rows[0][2]) as usize, header::SIZE);
+    assert_eq!(number(rows[1][1]) as usize, header::SIZE);
+    assert_eq!(rows[3][2], format!("{} x `section count`", entry::SIZE));
+    assert_eq!(number(rows[4][2]) as usize, trailer::SIZE);
+    assert!(rows[2][1].contains(&format!("multiple of {} ", layout::ALIGNMENT)));
+    assert!(rows[3][1].contains(&format!("multiple of {} ", layout::ALIGNMENT)));
+    assert!(SPEC.contains(&format!("fewer than {} bytes; a wrong magic", header::SIZE + trailer::SIZE)));
+}
+
+#[test]
+fn magics_and_version_are_those_of_the_text() {
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ");
+    assert!(table("### Header")[0][4].starts_with(&format!("`{}`", hex(&layout::MAGIC))));
+    assert!(table("### Trailer")[5][4].starts_with(&format!("`{}`", hex(&layout::TRAILER_MAGIC))));
+    assert_eq!(number(table("### Header")[1][4]), u64::from(FORMAT_VERSION));
+    assert_eq!(number(table("### Header")[2][4]), header::SIZE as u64);
+    assert_eq!(number(table("## Versions").last().unwrap()[0]), u64::from(FORMAT_VERSION));
+    assert!(SPEC.starts_with(&format!("# The `.uvec` container, format version {FORMAT_VERSION}\n")));
+    assert!(
+        table("### Table entry")[1][4]
+            .starts_with(&format!("position of the media type in MEDIA; {}", layout::NONE))
+    );
+    assert!(table("### Table entry")[2][4].starts_with("bit 0: required;"));
+    assert_eq!(layout::FLAG_REQUIRED, 1 << 0);
+}
+
+#[test]
+fn element_types_are_those_of_the_text() {
+    let rows = table("## Element types");
+    assert_eq!(rows.len(), ElementType::ALL.len());
+    for (row, element) in rows.iter().zip(ElementType::ALL) {
+        let name = format!("{element:?}").to_lowercase();
+        assert_eq!((number(row[0]), row[1]), (u64::from(element.code()), name.as_str()));
+        assert_eq!(number(row[2]), element.size() as u64);
+        assert_eq!(ElementType::from_code(element.code()), Some(element));
+    }
+    let dtype = table("### MEDIA: one record per media type")[2][4];
+    let codes = (ElementType::F16.code(), ElementType::F32.code());
+    assert_eq!(dtype, format!("element type of VECTORS: {} (f16) or {} (f32)", codes.0, codes.1));
+    assert_eq!((Dtype::F16.size(), Dtype::F32.size()), (2, 4));
+}
+
+#[test]
+fn section_kinds_are_those_of_the_text() {
+    let rows = table("## Section kinds");
+    assert_eq!(rows.len(), 2 + Column::ALL.len());
+    let head = |i: usize| (number(rows[i][0]), rows[i][1], rows[i][2], rows[i][3], rows[i][6]);
+    assert_eq!(head(0), (u64::from(layout::KIND_MEDIA), "MEDIA", "1", "bytes", "no"));
+    assert_eq!(head(1), (u64::from(layout::KIND_STATUS), "STATUS", "1", "bytes", "no"));
+    assert_eq!(number(rows[0][5]) as usize, media::SIZE);
+    assert_eq!(rows[1][5], format!("{} to {}", status::REASON, status::REASON + layout::MAX_REASON));
+    let (d, h) = (11, 13);
+    for (row, column) in rows[2..].iter().zip(Column::ALL) {
+        assert_eq!((number(row[0]), row[1]), (u64::from(column.kind()), column.name()));
+        assert_eq!(number(row[2]), u64::from(column.flags()));
+        assert_eq!(row[4], "n");
+        for dtype in [Dtype::F16, Dtype::F32] {
+            let info = MediaInfo { name: "image".into(), dim: d, dtype, half: h };
+            let element = format!("{:?}", column.element(&info)).to_lowercase();
+            assert!(row[3].split(" or ").any(|name| name == element), "{row:?}");
+            let columns = match row[5] {
+                "d" => d,
+                "h" => h,
+                fixed => number(fixed) as u32,
+            };
+            assert_eq!(columns, column.columns(&info), "{row:?}");
+            assert_eq!(column.row_bytes(&info), columns as usize * column.element(&info).size());
+        }
+        assert_eq!(row[6], if column == Column::Halves { "where h > 0" } else { "yes" });
+    }
+}
+
+#[test]
+fn limits_are_those_of_the_text() {
+    let expected = [
+        ("media types", 0, layout::MAX_MEDIA as u64),
+        ("bytes of a name", 1, layout::MAX_NAME as u64),
+        ("d", 1, u64::from(layout::MAX_DIM)),
+        ("h", 0, u64::from(layout::MAX_DIM)),
+        ("documents", 0, u64::from(u32::MAX)),
+        ("bytes of the reason in STATUS", 0, layout::MAX_REASON as u64),
+    ];
+    let rows: Vec<_> =
+        table("## Limits").iter().map(|row| (row[0], number(row[1]), number(row[2]))).collect();
+    assert_eq!(rows, expected);
+    assert_eq!(layout::MAX_NAME, media::DIM - media::NAME);
+}

@@ -1,0 +1,227 @@
+//! The writer: streaming, order, and every error that it has.
+
+mod common;
+
+use std::io::Write;
+
+use common::{IMAGES, Optional, TEXTS, info};
+use uncsm_format::{Column, Dtype, Error, ItemRow, MediaInfo, Rows, Uvec, Writer};
+
+fn item<'a>(doc: u32, vector: &'a [f32], half: &'a [f32]) -> ItemRow<'a> {
+    ItemRow { doc, ordinal: 0, span: None, hash: [0; 16], vector, half }
+}
+
+fn new_error(media: &[MediaInfo]) -> Error {
+    Writer::new(Vec::new(), &[0; 32], media).map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn chunks_of_any_size_give_the_same_file() {
+    let media = common::golden_media();
+    let rows =
+        [common::rows(&media[0], &IMAGES), common::rows(&media[1], &TEXTS), common::rows(&media[2], &[])];
+    for chunk in [1, 3, 5, 7, 64] {
+        let mut writer = Writer::new(Vec::new(), &common::SPACE, &media).unwrap();
+        for (index, rows) in rows.iter().enumerate() {
+            for column in Column::stored(&media[index]) {
+                writer.begin(index, column).unwrap();
+                for bytes in rows.column(column).chunks(chunk) {
+                    writer.write(bytes).unwrap();
+                    writer.write(&[]).unwrap();
+                }
+                writer.end().unwrap();
+            }
+        }
+        let bytes = writer.finish(common::DOCUMENTS, common::REJECTED, Some(common::REASON)).unwrap();
+        assert!(bytes == common::write_golden(Optional::Absent), "chunks of {chunk} bytes");
+    }
+}
+
+#[test]
+fn bad_media_types_are_refused() {
+    let one = |name: &str| [info(name, 1, Dtype::F16, 0)];
+    assert!(matches!(new_error(&one("")), Error::MediaName { reason: "empty", .. }));
+    assert!(matches!(new_error(&one("a\0")), Error::MediaName { .. }));
+    assert!(matches!(new_error(&one(&"é".repeat(17))), Error::MediaName { reason: "over 32 bytes", .. }));
+    assert!(Writer::new(Vec::new(), &[0; 32], &one(&"é".repeat(16))).is_ok());
+    let twice = [info("image", 1, Dtype::F16, 0), info("image", 2, Dtype::F32, 0)];
+    assert!(matches!(new_error(&twice), Error::MediaName { reason: "stands twice", .. }));
+    assert!(matches!(new_error(&[info("a", 0, Dtype::F16, 0)]), Error::Limit { least: 1, got: 0, .. }));
+    assert!(matches!(new_error(&[info("a", 65_537, Dtype::F16, 0)]), Error::Limit { .. }));
+    assert!(matches!(new_error(&[info("a", 1, Dtype::F16, 65_537)]), Error::Limit { .. }));
+    let many: Vec<_> = (0..257).map(|i| info(&i.to_string(), 1, Dtype::F16, 0)).collect();
+    assert!(matches!(new_error(&many), Error::Limit { most: 256, got: 257, .. }));
+    assert!(Writer::new(Vec::new(), &[0; 32], &many[..256]).is_ok());
+}
+
+#[test]
+fn steps_out_of_order_are_refused() {
+    let media = [info("image", 2, Dtype::F32, 0)];
+    let mut writer = Writer::new(Vec::new(), &[0; 32], &media).unwrap();
+    let order = |result: Result<(), Error>| assert!(matches!(result, Err(Error::Order { .. })), "{result:?}");
+    order(writer.write(&[0]));
+    order(writer.end());
+    order(writer.begin(0, Column::Docs));
+    order(writer.begin(1, Column::Vectors));
+    writer.begin(0, Column::Vectors).unwrap();
+    order(writer.begin(0, Column::Docs));
+    order(writer.optional(1000, None, &[]));
+    writer.write(&[0; 16]).unwrap();
+    writer.end().unwrap();
+    order(writer.optional(Column::Docs.kind(), Some(0), &[]));
+    order(writer.optional(1000, Some(1), &[]));
+    // Halves are not stored, so they never are due.
+    for column in Column::stored(&media[0]).skip(1) {
+        order(writer.begin(0, Column::Halves));
+        writer.begin(0, column).unwrap();
+        writer.write(&vec![0; 2 * column.row_bytes(&media[0])]).unwrap();
+        writer.end().unwrap();
+    }
+    order(writer.begin(0, Column::Halves));
+    writer.finish(1, 0, None).unwrap();
+
+    let mut writer = Writer::new(Vec::new(), &[0; 32], &media).unwrap();
+    order(Rows::new(&info("image", 2, Dtype::F16, 0)).write_to(0, &mut writer));
+    order(Rows::new(&media[0]).write_to(1, &mut writer));
+    let finished = writer.finish(1, 0, None).map(|_| ());
+    order(finished);
+    let mut writer = Writer::new(Vec::new(), &[0; 32], &media).unwrap();
+    writer.begin(0, Column::Vectors).unwrap();
+    order(writer.finish(1, 0, None).map(|_| ()));
+}
+
+#[test]
+fn partial_and_unequal_rows_are_refused_and_can_be_completed() {
+    let media = [info("image", 2, Dtype::F32, 0)];
+    let mut writer = Writer::new(Vec::new(), &[0; 32], &media).unwrap();
+    writer.begin(0, Column::Vectors).unwrap();
+    writer.write(&[0; 15]).unwrap();
+    assert!(matches!(writer.end(), Err(Error::PartialRow { row: 8, got: 15, .. })));
+    writer.write(&[0; 1]).unwrap();
+    writer.end().unwrap();
+    writer.begin(0, Column::Docs).unwrap();
+    writer.write(&[0; 4]).unwrap();
+    assert!(matches!(writer.end(), Err(Error::RowCount { expected: 2, got: 1, .. })));
+    writer.write(&[0; 4]).unwrap();
+    writer.end().unwrap();
+}
+
+#[test]
+fn documents_are_checked() {
+    let media = [info("image", 1, Dtype::F32, 0)];
+    let mut writer = Writer::new(Vec::new(), &[0; 32], &media).unwrap();
+    writer.begin(0, Column::Vectors).unwrap();
+    writer.write(&[0; 12]).unwrap();
+    writer.end().unwrap();
+    writer.begin(0, Column::Docs).unwrap();
+    // Cut within a value, so that the check has to carry bytes over.
+    writer.write(&[1, 0, 0, 0, 7, 0]).unwrap();
+    let error = writer.write(&[0, 0, 6, 0, 0, 0]);
+    assert!(matches!(error, Err(Error::DocOrder { previous: 7, got: 6 })), "{error:?}");
+    writer.write(&[0, 0, 7, 0, 0, 0]).unwrap();
+    writer.end().unwrap();
+    for column in Column::stored(&media[0]).skip(2) {
+        writer.begin(0, column).unwrap();
+        writer.write(&vec![0; 3 * column.row_bytes(&media[0])]).unwrap();
+        writer.end().unwrap();
+    }
+    assert!(matches!(writer.finish(7, 0, None), Err(Error::DocRange { documents: 7, got: 7 })));
+}
+
+#[test]
+fn bad_items_are_refused_and_leave_the_rows_as_they_were() {
+    let mut rows = Rows::new(&info("image", 2, Dtype::F16, 1));
+    rows.push(&item(4, &[1.0, 2.0], &[3.0])).unwrap();
+    let before: Vec<_> = Column::ALL.map(|column| rows.column(column).to_vec()).into();
+    let bad = [
+        item(4, &[1.0], &[3.0]),
+        item(4, &[1.0, 2.0], &[]),
+        item(4, &[1.0, f32::NAN], &[3.0]),
+        item(4, &[1.0, 65_520.0], &[3.0]),
+        item(4, &[1.0, 2.0], &[-65_520.0]),
+        item(3, &[1.0, 2.0], &[3.0]),
+        ItemRow { span: Some((2, 1)), ..item(4, &[1.0, 2.0], &[3.0]) },
+        ItemRow { span: Some((u32::MAX, u32::MAX)), ..item(4, &[1.0, 2.0], &[3.0]) },
+    ];
+    let errors = bad.map(|item| rows.push(&item).unwrap_err());
+    assert!(matches!(errors[0], Error::RowLength { column: "VECTORS", expected: 2, got: 1 }));
+    assert!(matches!(errors[1], Error::RowLength { column: "HALVES", expected: 1, got: 0 }));
+    assert!(matches!(errors[2], Error::NotFinite { column: "VECTORS", position: 1, got } if got.is_nan()));
+    assert!(matches!(errors[3], Error::NotFinite { column: "VECTORS", position: 1, got: 65_520.0 }));
+    assert!(matches!(errors[4], Error::NotFinite { column: "HALVES", position: 0, got: -65_520.0 }));
+    assert!(matches!(errors[5], Error::DocOrder { previous: 4, got: 3 }));
+    assert!(matches!(errors[6], Error::Span { start: 2, end: 1 }));
+    assert!(matches!(errors[7], Error::Span { start: u32::MAX, end: u32::MAX }));
+    assert!(errors.iter().all(|error| error.offset().is_none()));
+    let after: Vec<_> = Column::ALL.map(|column| rows.column(column).to_vec()).into();
+    assert_eq!((rows.len(), rows.is_empty(), before), (1, false, after));
+    rows.push(&item(4, &[65_519.0, 0.0], &[3.0])).unwrap();
+    assert!(rows.bytes() >= 2 * (4 + 4 + 4 + 8 + 16 + 4 + 2));
+}
+
+#[test]
+fn inverse_norms_without_a_range_are_zero() {
+    let norm = uncsm_format::inverse_norm;
+    assert_eq!(norm(&[3.0, -4.0]), 0.2);
+    assert_eq!(norm(&[]), 0.0);
+    assert_eq!(norm(&[0.0, -0.0]), 0.0);
+    // The smallest subnormal: its inverse is beyond f32.
+    assert_eq!(norm(&[f32::from_bits(1)]), 0.0);
+    assert!(norm(&[f32::MAX; 4]) > 0.0);
+}
+
+#[test]
+fn long_reasons_are_cut_at_a_character() {
+    let reason = format!("x{}", "é".repeat(600));
+    let writer = Writer::new(Vec::new(), &[0; 32], &[]).unwrap();
+    let bytes = writer.finish(0, 9, Some(&reason)).unwrap();
+    let uvec = Uvec::open(bytes).unwrap();
+    let (count, kept) = uvec.rejected();
+    assert_eq!((count, kept.map(str::len)), (9, Some(1023)));
+    assert!(reason.starts_with(kept.unwrap()));
+    assert_eq!(uvec.verify(), []);
+    let writer = Writer::new(Vec::new(), &[0; 32], &[]).unwrap();
+    let empty = Uvec::open(writer.finish(0, 0, Some("")).unwrap()).unwrap();
+    assert_eq!(empty.rejected(), (0, None));
+}
+
+/// A disk that is full after some bytes.
+struct Full(usize);
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let taken = bytes.len().min(self.0);
+        self.0 -= taken;
+        if taken == 0 && !bytes.is_empty() { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(taken) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn full_disk_at_any_byte_is_an_io_error() {
+    let whole = common::write_golden(Optional::Absent);
+    let media = common::golden_media();
+    let write = |room| -> Result<(), Error> {
+        let mut writer = Writer::new(Full(room), &common::SPACE, &media)?;
+        common::rows(&media[0], &IMAGES).write_to(0, &mut writer)?;
+        common::rows(&media[1], &TEXTS).write_to(1, &mut writer)?;
+        common::rows(&media[2], &[]).write_to(2, &mut writer)?;
+        writer.finish(common::DOCUMENTS, common::REJECTED, Some(common::REASON)).map(|_| ())
+    };
+    for room in 0..whole.len() {
+        let error = write(room);
+        assert!(matches!(error, Err(Error::Io(_))), "{room} bytes of room: {error:?}");
+    }
+    write(whole.len()).unwrap();
+    // Nothing is written after a failure, though there may be room again.
+    let mut writer = Writer::new(Full(260), &common::SPACE, &media).unwrap();
+    writer.begin(0, Column::Vectors).unwrap();
+    assert!(matches!(writer.write(&[0; 24]), Err(Error::Io(_))));
+    assert!(matches!(writer.write(&[]), Err(Error::Order { .. })));
+    assert!(matches!(writer.end(), Err(Error::Order { .. })));
+    assert!(matches!(writer.begin(0, Column::Vectors), Err(Error::Order { .. })));
+    assert!(matches!(writer.finish(0, 0, None), Err(Error::Order { .. })));
+}
