@@ -3,11 +3,12 @@
 //! Data flows one way, and so do the modules: `error`, [`media`], [`corpus`], [`encode`], [`model`], [`index`],
 //! [`search`], [`eval`]. A module uses only modules to its left.
 
-pub mod corpus;
 mod error;
-pub mod index;
 pub mod media;
+pub mod corpus;
+pub mod encode;
 pub mod model;
+pub mod index;
 pub mod search;
 
 pub use error::{Error, ErrorCode, Facts, Result};

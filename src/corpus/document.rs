@@ -37,13 +37,17 @@ pub struct Document {
 }
 
 impl Document {
+    /// A document without id, items and fields.
+    pub fn empty(line: u64) -> Self {
+        Self { id: None, line, texts: vec![], images: vec![], split: None, fields: Map::new() }
+    }
+
     /// Reads one parsed line of a corpus in folder `base`.
     ///
     /// # Errors
     /// [`ErrorCode::BadValue`] for a reserved name, a known key of the wrong type, or both `text` and `texts`.
     pub fn from_json(line: u64, object: Map<String, Value>, base: &Path) -> Result<Self> {
-        let mut document =
-            Self { id: None, line, texts: vec![], images: vec![], split: None, fields: Map::new() };
+        let mut document = Self::empty(line);
         let mut keys: Vec<(String, Value)> = object.into_iter().collect();
         keys.sort_by(|a, b| a.0.cmp(&b.0));
         for (key, value) in keys {

@@ -47,6 +47,11 @@ impl<R: BufRead> JsonlReader<R> {
         Self { input, path, base, line: 0, offset: 0, max_line: MAX_LINE, buffer: Vec::new(), ended: false }
     }
 
+    /// The file, as errors name it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Refuses lines of more than `bytes`.
     #[must_use]
     pub fn max_line(mut self, bytes: u64) -> Self {

@@ -3,6 +3,7 @@
 //! An app with its own tantivy index needs [`UvecPlugin`], [`MediaField`] and [`MediaValue`]; [`Index`] is the whole
 //! directory with bundle and fields, as `uncsm-index build` makes it.
 
+mod build;
 mod duplicates;
 mod field;
 mod inspect;
@@ -17,6 +18,7 @@ mod value;
 mod verify;
 mod writer;
 
+pub use build::{BuildReport, OnBad, Skipped, build};
 pub use duplicates::duplicate_ids;
 pub use field::{FIELD_NAME, FIELD_TYPE, MediaField};
 pub use inspect::{FileReport, IndexReport, SegmentReport, inspect, inspect_uvec};

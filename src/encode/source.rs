@@ -1,0 +1,151 @@
+//! Documents with their items, as the pipeline of a build reads them.
+
+use std::path::{Path, PathBuf};
+
+use super::rows::FeatureRows;
+use crate::corpus::{Document, JsonlReader};
+use crate::error::{Error, ErrorCode, Result};
+use crate::media::{ItemOrigin, content_hash};
+
+/// Where a document comes from, for warnings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The corpus or features file.
+    pub file: PathBuf,
+    /// 1-based line of a corpus, or 0-based row of a features file.
+    pub line: u64,
+}
+
+/// An item on its way into the index.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawItem {
+    /// Name of the media type.
+    pub media: String,
+    /// Where it stands in its document, and the hash of what it was made from.
+    pub origin: ItemOrigin,
+    /// Features `[d_in]`.
+    pub features: Vec<f32>,
+}
+
+/// A document on its way into the index.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceDocument {
+    /// Where it comes from.
+    pub place: Place,
+    /// Its id, given or made from its place.
+    pub id: String,
+    /// Its fields.
+    pub document: Document,
+    /// Its items.
+    pub items: Vec<RawItem>,
+}
+
+/// What a source gives for one document.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A document.
+    Document(Box<SourceDocument>),
+    /// A document that does not read: a warning, or an error where the user is strict.
+    Bad(Error),
+    /// The source itself does not read any further.
+    Broken(Error),
+}
+
+/// Documents whose items are rows of a features file, with the fields of a corpus beside them where there is one.
+///
+/// Row i belongs to the i-th line that is not blank; a line that does not read takes its row along.
+pub struct FeatureSource<'a> {
+    rows: Vec<FeatureRows<'a>>,
+    file: PathBuf,
+    corpus: Option<JsonlReader<std::io::BufReader<std::fs::File>>>,
+    next: usize,
+    ended: bool,
+}
+
+impl<'a> FeatureSource<'a> {
+    /// Reads `rows` of the features file `file`, and the fields from `corpus`.
+    ///
+    /// # Errors
+    /// Those of opening the corpus; [`ErrorCode::BadArgument`] without rows.
+    pub fn new(file: &Path, rows: Vec<FeatureRows<'a>>, corpus: Option<&Path>) -> Result<Self> {
+        if rows.is_empty() {
+            return Err(Error::new(ErrorCode::BadArgument, "no features to read").file(file));
+        }
+        let corpus = corpus.map(JsonlReader::open).transpose()?;
+        Ok(Self { rows, file: file.to_path_buf(), corpus, next: 0, ended: false })
+    }
+
+    /// Number of documents.
+    pub fn len(&self) -> usize {
+        self.rows.first().map_or(0, |rows| rows.tensor.rows())
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn broken(&mut self, error: Error) -> Option<Incoming> {
+        self.ended = true;
+        Some(Incoming::Broken(error))
+    }
+
+    fn other_length(&self, got: impl std::fmt::Display) -> Error {
+        Error::new(ErrorCode::BadDimension, "corpus and features have not the same number of documents")
+            .file(&self.file)
+            .expected(format!("{} lines, one for each row", self.len()))
+            .got(got)
+            .hint("--corpus must be the file that the features were made from")
+    }
+}
+
+impl Iterator for FeatureSource<'_> {
+    type Item = Incoming;
+
+    fn next(&mut self) -> Option<Incoming> {
+        if self.ended {
+            return None;
+        }
+        let row = self.next;
+        self.next += 1;
+        let line = match self.corpus.as_mut().map(Iterator::next) {
+            Some(None) if row < self.len() => {
+                let error = self.other_length(format!("{row} lines"));
+                return self.broken(error);
+            }
+            Some(Some(_)) if row >= self.len() => {
+                let error = self.other_length("more lines");
+                return self.broken(error);
+            }
+            Some(Some(Err(error))) if matches!(error.code(), ErrorCode::Io) => return self.broken(error),
+            Some(Some(line)) => Some(line),
+            Some(None) | None => None,
+        };
+        if row >= self.len() {
+            self.ended = true;
+            return None;
+        }
+        let document = match line {
+            None => Ok(Document::empty(row as u64)),
+            Some(line) => line,
+        };
+        let document = match document {
+            Ok(document) => document,
+            Err(error) => return Some(Incoming::Bad(error)),
+        };
+        let mut items = Vec::with_capacity(self.rows.len());
+        for rows in &self.rows {
+            let features = match rows.tensor.read(row..row + 1) {
+                Ok(features) => features,
+                Err(error) => return self.broken(error),
+            };
+            let bytes: Vec<u8> = features.iter().flat_map(|v| v.to_le_bytes()).collect();
+            let origin = ItemOrigin { ordinal: 0, span: None, hash: content_hash(&bytes) };
+            items.push(RawItem { media: rows.media.clone(), origin, features });
+        }
+        let file = self.corpus.as_ref().map_or(self.file.as_path(), JsonlReader::path).to_path_buf();
+        let place = Place { file, line: document.line };
+        let id = document.id.clone().unwrap_or_else(|| document.line.to_string());
+        Some(Incoming::Document(Box::new(SourceDocument { place, id, document, items })))
+    }
+}
