@@ -4,6 +4,7 @@
 //! [`search`], [`eval`]. A module uses only modules to its left.
 
 mod error;
+pub mod eval;
 pub mod media;
 pub mod corpus;
 pub mod encode;

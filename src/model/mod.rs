@@ -1,16 +1,40 @@
 //! The UNCSM model: pathways into one shared space, the metric network on it, and their training.
 //!
 //! Inference ([`Bundle`], [`MetricNetwork`], [`Calibration`]) is plain `f32` code in one fixed order of reduction, so a
-//! score is a pure function of its two rows. Training uses candle, and ends in a [`Bundle`].
+//! score is a pure function of its two rows. Training ([`train`]) uses candle, and ends in a [`Bundle`]. Its three stages:
+//! contrastive loss on the shared space, double triplet loss, and the metric network jointly with the pathways.
 
+mod batch;
 mod bundle;
 mod bundle_io;
 mod calibration;
+mod config;
+mod contrastive;
+mod cross_entropy;
+mod data;
+mod double_triplet;
+mod hidden_op;
+mod items;
+mod logistic;
+mod measure;
+mod measures;
 mod metric;
+mod network;
 mod pathway;
+mod split;
+mod stage;
 mod tensors;
+mod train;
 
 pub use bundle::{Bundle, ClassNames, MediaConfig, Stored};
 pub use bundle_io::OnExisting;
 pub use calibration::Calibration;
+pub use config::TrainConfig;
+pub use data::{Labels, MediaFeatures, Split, TrainingData};
+pub use measures::{Directions, Measures, PerSimilarity, RECALL_AT, Recall};
 pub use metric::{MetricNetwork, QueryHalf, Target, dot};
+pub use train::{Progress, StageReport, Trained, train};
+
+pub(crate) use items::{Items, Similarity};
+pub(crate) use measures::{direction_name, directions, measure};
+pub(crate) use train::matches;

@@ -34,11 +34,6 @@ pub(crate) struct Pathway {
 pub(crate) const CLIP: f32 = 10.0;
 
 impl Pathway {
-    /// `C + e`.
-    pub(crate) fn dim(&self) -> usize {
-        self.class_bias.len() + self.unit_bias.len()
-    }
-
     /// One shared vector `[d]` into `out`; a pure function of `x [d_in]`, which must be finite.
     pub(crate) fn project(&self, x: &[f32], posterior_scale: f32, out: &mut [f32]) {
         let z: Vec<f32> = x
@@ -92,14 +87,14 @@ mod tests {
             class: vec![200.0, 0.0, 0.0, 0.0, 200.0, 0.0],
             class_bias: vec![0.0, 0.0],
         };
-        let mut out = vec![0.0; pathway.dim()];
+        let mut out = vec![0.0; 4];
         pathway.project(&[2.0, 9.0], 1.0, &mut out);
         // z = (2, 0), r = (2, 1, 0.6), logits = (400, 200), unit = (4, 0.9).
         assert_eq!(&out[..2], &[1.0, 0.0]);
         let norm = (16.0f32 + 0.81).sqrt();
         // 1 + 0.5 - 0.6 = 0.9
         assert!((out[2] - 4.0 / norm).abs() < 1e-6 && (out[3] - 0.9 / norm).abs() < 1e-6, "{out:?}");
-        let mut other = vec![0.0; pathway.dim()];
+        let mut other = vec![0.0; 4];
         pathway.project(&[2.0, -7.0], 1.0, &mut other);
         assert_eq!(out, other, "a constant feature does not count");
     }

@@ -1,0 +1,87 @@
+//! Quality of a bundle on a split, as in the literature: the object of `eval --json`.
+//!
+//! - MAP over all results, relevant: same class; recall at 1, 5, 10 of the paired item. Ties count at their expected
+//!   place, items of byte-equal content as the paired item. Queries without any relevant item are left out.
+//! - All scores are of shared vectors rounded to f16, as an index stores them.
+//! - Calibration of the default target at equal mass of matches and others, and at their natural rate.
+
+mod calibration;
+
+use serde::Serialize;
+
+pub use calibration::{AtRate, CalibrationReport, PrecisionAt, Rates};
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::model::{Bundle, Directions, Items, PerSimilarity, Recall, Split, TrainingData, measure};
+
+/// The figures of one bundle on one split.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Rows of the split.
+    pub pairs: usize,
+    /// What the features are.
+    pub features: String,
+    /// Items that share their score with a better-placed one of the same query, by the default metric.
+    pub ties: u64,
+    /// MAP over all results per similarity; null where it does not exist.
+    pub map_all: PerSimilarity<Directions>,
+    /// Recall of the paired item per similarity; null where it does not exist.
+    pub recall: PerSimilarity<Recall>,
+    /// Calibration of the default target per direction; null where it was not calibrated or cannot be measured.
+    pub calibration: CalibrationReport,
+}
+
+/// Measures `bundle` on the rows of `split`.
+///
+/// Cost: all pairs of the split are scored by every similarity, and sorted per query.
+///
+/// # Errors
+/// [`ErrorCode::Empty`] where the split has no rows, [`ErrorCode::UnknownMedia`] and [`ErrorCode::BadDimension`] where
+/// the data do not fit the bundle, [`ErrorCode::NotFinite`] naming the row.
+pub fn evaluate(bundle: &Bundle, data: &TrainingData, split: Split) -> Result<Report> {
+    data.check_shapes()?;
+    check_fit(bundle, data)?;
+    let rows = data.rows_of(split);
+    if rows.is_empty() {
+        return Err(Error::new(ErrorCode::Empty, "the split to evaluate has no rows")
+            .expected(format!("rows marked {split:?}").to_lowercase()));
+    }
+    data.check_finite(&rows)?;
+    let items = Items::new(bundle, data, &rows)?;
+    let measures = measure(&items, data);
+    Ok(Report {
+        pairs: rows.len(),
+        features: data.features_name.clone(),
+        ties: measures.ties,
+        map_all: measures.map_all,
+        recall: measures.recall,
+        calibration: calibration::report(&items, data),
+    })
+}
+
+fn check_fit(bundle: &Bundle, data: &TrainingData) -> Result<()> {
+    if bundle.media().len() != data.media.len() {
+        return Err(Error::new(ErrorCode::UnknownMedia, "the data have other media types than the bundle")
+            .expected(bundle.media().len())
+            .got(data.media.len()));
+    }
+    for (config, media) in bundle.media().iter().zip(&data.media) {
+        if config.name != media.name {
+            return Err(Error::new(
+                ErrorCode::UnknownMedia,
+                "the data have another media type than the bundle",
+            )
+            .expected(&config.name)
+            .got(&media.name));
+        }
+        if config.features != media.d_in {
+            return Err(Error::new(
+                ErrorCode::BadDimension,
+                format!("features of `{}` do not fit its pathway", media.name),
+            )
+            .expected(config.features)
+            .got(media.d_in));
+        }
+    }
+    Ok(())
+}

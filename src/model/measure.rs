@@ -1,0 +1,118 @@
+//! Measures of one ranking, with ties at their expected place.
+//!
+//! Items of equal score have no order, so a measure is its mean over all orders of each group of ties: exact, and the
+//! same whatever the storage order.
+
+/// Items of one query, best first, cut into groups of equal score.
+pub(crate) struct Ranking {
+    /// Items in descending order of score.
+    order: Vec<usize>,
+    /// End of each group in `order`.
+    ends: Vec<usize>,
+}
+
+impl Ranking {
+    /// Ranks the items that `takes_part` by score; NaN stands after all numbers' order by `total_cmp`.
+    pub(crate) fn new(scores: &[f32], takes_part: impl Fn(usize) -> bool) -> Self {
+        let mut order: Vec<usize> = (0..scores.len()).filter(|&i| takes_part(i)).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        let ends = (1..=order.len())
+            .filter(|&i| i == order.len() || scores[order[i]].total_cmp(&scores[order[i - 1]]).is_ne())
+            .collect();
+        Self { order, ends }
+    }
+
+    /// Items that share their score with a better-placed one.
+    pub(crate) fn ties(&self) -> u64 {
+        (self.order.len() - self.ends.len()) as u64
+    }
+
+    fn groups(&self, relevant: impl Fn(usize) -> bool) -> impl Iterator<Item = Group> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| {
+            let hits = self.order[start..end].iter().filter(|&&i| relevant(i)).count();
+            let group = Group { start, size: end - start, hits };
+            start = end;
+            group
+        })
+    }
+
+    /// Expected average precision over all results; `None` where nothing is relevant.
+    ///
+    /// In a group of `g` items, `r` of them relevant, that starts after `s` items with `R` relevant, place `i` (from 1)
+    /// is relevant with probability `r/g`, and then the expected precision is
+    /// `(R + 1 + (i-1)(r-1)/(g-1)) / (s+i)`.
+    pub(crate) fn average_precision(&self, relevant: impl Fn(usize) -> bool) -> Option<f64> {
+        let (mut before, mut sum) = (0usize, 0.0f64);
+        for Group { start, size, hits } in self.groups(relevant) {
+            if hits > 0 {
+                let slope = if size > 1 { (hits - 1) as f64 / (size - 1) as f64 } else { 0.0 };
+                for i in 0..size {
+                    let found = (before + 1) as f64 + i as f64 * slope;
+                    sum += hits as f64 / size as f64 * found / (start + i + 1) as f64;
+                }
+            }
+            before += hits;
+        }
+        (before > 0).then(|| sum / before as f64)
+    }
+
+    /// Probability that a relevant item is among the first `k`; `None` where nothing is relevant.
+    pub(crate) fn recall_at(&self, k: usize, relevant: impl Fn(usize) -> bool) -> Option<f64> {
+        let Group { start, size, hits } = self.groups(relevant).find(|group| group.hits > 0)?;
+        let places = k.saturating_sub(start).min(size);
+        // None of `places` draws without replacement hits: product of (misses - i) / (size - i).
+        let misses = size - hits;
+        let miss: f64 = (0..places).map(|i| misses.saturating_sub(i) as f64 / (size - i) as f64).product();
+        Some(1.0 - miss)
+    }
+}
+
+struct Group {
+    start: usize,
+    size: usize,
+    hits: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ap(scores: &[f32], relevant: &[usize]) -> f64 {
+        Ranking::new(scores, |_| true).average_precision(|i| relevant.contains(&i)).unwrap()
+    }
+
+    #[test]
+    fn average_precision_of_a_strict_ranking() {
+        // Relevant at ranks 1 and 3.
+        assert!((ap(&[0.9, 0.5, 0.7, 0.1], &[0, 1]) - (1.0 + 2.0 / 3.0) / 2.0).abs() < 1e-12);
+        assert!(Ranking::new(&[1.0], |_| true).average_precision(|_| false).is_none());
+        let ranking = Ranking::new(&[3.0, 2.0, 1.0], |i| i != 0);
+        assert_eq!(ranking.average_precision(|i| i == 1), Some(1.0));
+    }
+
+    #[test]
+    fn ties_give_the_mean_over_all_orders() {
+        // Enumerates the orders of the tied group by nudging the scores.
+        let base = [2.0f32, 1.0, 1.0, 1.0, 0.0];
+        let relevant = [1usize, 2, 4];
+        let orders =
+            [[3, 2, 1], [3, 1, 2], [2, 3, 1], [1, 3, 2], [2, 1, 3], [1, 2, 3]].map(|order: [i32; 3]| {
+                let mut scores = base;
+                for (at, nudge) in order.iter().enumerate() {
+                    scores[at + 1] += *nudge as f32 * 0.01;
+                }
+                scores
+            });
+        let mean = orders.iter().map(|scores| ap(scores, &relevant)).sum::<f64>() / 6.0;
+        assert!((ap(&base, &relevant) - mean).abs() < 1e-12);
+        for k in 1..=5 {
+            let at = |scores: &[f32]| {
+                Ranking::new(scores, |_| true).recall_at(k, |i| relevant.contains(&i)).unwrap()
+            };
+            let mean = orders.iter().map(|scores| at(scores)).sum::<f64>() / 6.0;
+            assert!((at(&base) - mean).abs() < 1e-12, "{k}");
+        }
+        assert_eq!(Ranking::new(&base, |_| true).ties(), 2);
+    }
+}

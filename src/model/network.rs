@@ -1,0 +1,326 @@
+//! The trainable network: candle variables, and the plain bundle that they export to.
+//!
+//! Matrices are `[in, out]` here, so that a batch `[n, in]` is multiplied from the left; the bundle holds `[out, in]`.
+
+use candle_core::{D, Device, Result, Tensor, Var};
+use candle_nn::ops::softmax;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::batch::dropout_mask;
+use super::bundle::symmetrise;
+use super::config::TrainConfig;
+use super::hidden_op::hidden_term;
+use super::metric::{Head, Target};
+use super::pathway::{CLIP, Pathway};
+
+/// A matrix of uniform numbers of variance `gain / rows`.
+fn matrix(rows: usize, columns: usize, gain: f32, rng: &mut ChaCha8Rng) -> Result<Var> {
+    let limit = (3.0 * gain / rows.max(1) as f32).sqrt();
+    let values: Vec<f32> = (0..rows * columns).map(|_| (rng.random::<f32>() * 2.0 - 1.0) * limit).collect();
+    Var::from_vec(values, (rows, columns), &Device::Cpu)
+}
+
+fn zeros(n: usize) -> Result<Var> {
+    Var::zeros(n, candle_core::DType::F32, &Device::Cpu)
+}
+
+fn values(tensor: &Tensor) -> Result<Vec<f32>> {
+    tensor.flatten_all()?.to_vec1::<f32>()
+}
+
+/// Variables of one pathway.
+pub(crate) struct PathwayVars {
+    mean: Vec<f32>,
+    scale: Vec<f32>,
+    hidden: Var,
+    hidden_bias: Var,
+    unit: Var,
+    unit_bias: Var,
+    /// Absent without classes.
+    class: Option<(Var, Var)>,
+}
+
+/// What a pathway gives for a batch.
+pub(crate) struct View {
+    /// Unit part `[n, e]`.
+    pub(crate) unit: Tensor,
+    /// Class logits `[n, C]`.
+    pub(crate) logits: Option<Tensor>,
+    /// Shared vectors `[n, d]`.
+    pub(crate) shared: Tensor,
+}
+
+impl PathwayVars {
+    fn new(
+        standard: (Vec<f32>, Vec<f32>),
+        unit: usize,
+        classes: usize,
+        config: &TrainConfig,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self> {
+        let (mean, scale) = standard;
+        let k = config.hidden;
+        let hidden = matrix(mean.len(), k, 2.0, rng)?;
+        let unit_matrix = matrix(k, unit, 1.0, rng)?;
+        let class = if classes > 0 { Some((matrix(k, classes, 1.0, rng)?, zeros(classes)?)) } else { None };
+        Ok(Self {
+            mean,
+            scale,
+            hidden,
+            hidden_bias: zeros(k)?,
+            unit: unit_matrix,
+            unit_bias: zeros(unit)?,
+            class,
+        })
+    }
+
+    /// The input of the pathway: standardised and cut.
+    pub(crate) fn standardise(&self, x: &[f32], out: &mut [f32]) {
+        for (((out, x), mean), scale) in out.iter_mut().zip(x).zip(&self.mean).zip(&self.scale) {
+            *out = ((x - mean) * scale).clamp(-CLIP, CLIP);
+        }
+    }
+
+    /// Forward pass of standardised features `[n, d_in]` with fresh dropout masks.
+    pub(crate) fn forward(&self, z: &Tensor, config: &TrainConfig, rng: &mut ChaCha8Rng) -> Result<View> {
+        let (n, d_in) = z.dims2()?;
+        let z = match config.dropout_input > 0.0 {
+            true => (z * dropout_mask(n, d_in, config.dropout_input, rng)?)?,
+            false => z.clone(),
+        };
+        let r = z.matmul(&self.hidden)?.broadcast_add(&self.hidden_bias)?.relu()?;
+        let r = match config.dropout_hidden > 0.0 {
+            true => (r * dropout_mask(n, config.hidden, config.dropout_hidden, rng)?)?,
+            false => r,
+        };
+        let unit = r.matmul(&self.unit)?.broadcast_add(&self.unit_bias)?;
+        let norm = (unit.sqr()?.sum_keepdim(D::Minus1)? + 1e-8)?.sqrt()?;
+        let unit = unit.broadcast_div(&norm)?;
+        let Some((weight, bias)) = &self.class else {
+            return Ok(View { shared: unit.clone(), unit, logits: None });
+        };
+        let logits = r.matmul(weight)?.broadcast_add(bias)?;
+        let shared = Tensor::cat(&[&softmax(&logits, D::Minus1)?, &unit], 1)?;
+        Ok(View { unit, logits: Some(logits), shared })
+    }
+
+    fn export(&self) -> Result<Pathway> {
+        let turned = |var: &Var| values(&var.t()?.contiguous()?);
+        let (class, class_bias) = match &self.class {
+            Some((weight, bias)) => (turned(weight)?, values(bias)?),
+            None => (Vec::new(), Vec::new()),
+        };
+        Ok(Pathway {
+            mean: self.mean.clone(),
+            scale: self.scale.clone(),
+            hidden: turned(&self.hidden)?,
+            hidden_bias: values(&self.hidden_bias)?,
+            unit: turned(&self.unit)?,
+            unit_bias: values(&self.unit_bias)?,
+            class,
+            class_bias,
+        })
+    }
+}
+
+/// Variables of one target and pair of media types.
+///
+/// `M = diag(scales) + change`: two learned factors for the dot products of the two parts, and a matrix that starts at 0
+/// and decays toward it.
+pub(crate) struct HeadVars {
+    pub(crate) target: Target,
+    pub(crate) a: usize,
+    pub(crate) b: usize,
+    /// Factor of the dot product of posteriors, `[1]`.
+    class_scale: Var,
+    /// Factor of the dot product of unit parts, `[1]`.
+    unit_scale: Var,
+    /// `[d, d]`.
+    change: Var,
+    weights: Var,
+    shift: Var,
+    bias: Var,
+}
+
+impl HeadVars {
+    fn new(target: Target, a: usize, b: usize, d: usize, classes: usize, half: usize) -> Result<Self> {
+        // Logits near 0 for half-similar items: the bias is half of the largest dot product, negative.
+        let (class, unit, bias) = match target {
+            Target::Class => (8.0f32, 2.0f32, -4.0f32),
+            Target::Pair => (if classes > 0 { 1.0 } else { 0.0 }, 10.0, -5.0),
+        };
+        let one = |x: f32| Var::new(&[x], &Device::Cpu);
+        Ok(Self {
+            target,
+            a,
+            b,
+            class_scale: one(class)?,
+            unit_scale: one(unit)?,
+            change: Var::zeros((d, d), candle_core::DType::F32, &Device::Cpu)?,
+            weights: zeros(half)?,
+            shift: zeros(half)?,
+            bias: one(bias)?,
+        })
+    }
+
+    /// `change`, symmetric where both sides are one media type.
+    fn effective_change(&self) -> Result<Tensor> {
+        if self.a == self.b {
+            (self.change.as_tensor() + self.change.t()?)? * 0.5
+        } else {
+            Ok(self.change.as_tensor().clone())
+        }
+    }
+
+    /// Logits `[n, m]` of shared vectors `u [n, d]`, `v [m, d]` and their halves `[n, h]`, `[m, h]`.
+    fn forward(
+        &self,
+        u: &Tensor,
+        v: &Tensor,
+        classes: usize,
+        halves: Option<(Tensor, Tensor)>,
+    ) -> Result<Tensor> {
+        let d = u.dim(1)?;
+        let unit = u.narrow(1, classes, d - classes)?;
+        let mut left = (u.matmul(&self.effective_change()?)?, unit.broadcast_mul(&self.unit_scale)?);
+        if classes > 0 {
+            let posterior = u.narrow(1, 0, classes)?.broadcast_mul(&self.class_scale)?;
+            left.1 = Tensor::cat(&[&posterior, &left.1], 1)?;
+        }
+        let mut logits = (left.0 + left.1)?.matmul(&v.t()?)?.broadcast_add(&self.bias)?;
+        if let Some((p, q)) = halves {
+            logits = (logits + hidden_term(&p.broadcast_add(&self.shift)?, &q, &self.weights)?)?;
+        }
+        Ok(logits)
+    }
+
+    fn export(&self, d: usize, classes: usize) -> Result<Head> {
+        let mut bilinear = values(&self.change)?;
+        if self.a == self.b {
+            symmetrise(&mut bilinear, d);
+        }
+        let (class_scale, unit_scale) = (values(&self.class_scale)?[0], values(&self.unit_scale)?[0]);
+        for i in 0..d {
+            bilinear[i * d + i] += if i < classes { class_scale } else { unit_scale };
+        }
+        Ok(Head {
+            target: self.target,
+            a: self.a,
+            b: self.b,
+            bilinear,
+            weights: values(&self.weights)?,
+            shift: values(&self.shift)?,
+            bias: values(&self.bias)?[0],
+            calibration: [None; 2],
+        })
+    }
+}
+
+/// All variables of a model.
+pub(crate) struct Network {
+    pub(crate) pathways: Vec<PathwayVars>,
+    pub(crate) heads: Vec<HeadVars>,
+    /// `A' [d, h]` per media type; empty for `h = 0`.
+    halves: Vec<Var>,
+    pub(crate) dim: usize,
+    pub(crate) half: usize,
+    pub(crate) classes: usize,
+}
+
+/// Variables by how they are optimised.
+pub(crate) struct Groups {
+    /// Weight matrices of the pathways.
+    pub(crate) pathway: Vec<Var>,
+    /// Biases of the pathways, without decay.
+    pub(crate) pathway_free: Vec<Var>,
+    /// Matrices of the metric network.
+    pub(crate) metric: Vec<Var>,
+    /// Scales, shifts and biases of the metric network, without decay.
+    pub(crate) metric_free: Vec<Var>,
+}
+
+impl Network {
+    /// A network with random pathways and with heads that start at scaled dot products.
+    pub(crate) fn new(
+        standards: Vec<(Vec<f32>, Vec<f32>)>,
+        classes: usize,
+        config: &TrainConfig,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self> {
+        let unit = config.unit(classes);
+        let (dim, half, media) = (classes + unit, config.half, standards.len());
+        let pathways = standards
+            .into_iter()
+            .map(|standard| PathwayVars::new(standard, unit, classes, config, rng))
+            .collect::<Result<_>>()?;
+        let halves = match half {
+            0 => Vec::new(),
+            _ => (0..media).map(|_| matrix(dim, half, dim as f32 / 8.0, rng)).collect::<Result<_>>()?,
+        };
+        let targets = if classes > 0 { &[Target::Class, Target::Pair][..] } else { &[Target::Pair][..] };
+        let mut heads = Vec::new();
+        for &target in targets {
+            for a in 0..media {
+                for b in a..media {
+                    heads.push(HeadVars::new(target, a, b, dim, classes, half)?);
+                }
+            }
+        }
+        Ok(Self { pathways, heads, halves, dim, half, classes })
+    }
+
+    /// Logits of a head for shared vectors of its two media types.
+    pub(crate) fn logits(&self, head: &HeadVars, u: &Tensor, v: &Tensor) -> Result<Tensor> {
+        let halves = match self.half {
+            0 => None,
+            _ => Some((u.matmul(&self.halves[head.a])?, v.matmul(&self.halves[head.b])?)),
+        };
+        head.forward(u, v, self.classes, halves)
+    }
+
+    pub(crate) fn groups(&self) -> Groups {
+        let mut groups = Groups {
+            pathway: Vec::new(),
+            pathway_free: Vec::new(),
+            metric: Vec::new(),
+            metric_free: Vec::new(),
+        };
+        for pathway in &self.pathways {
+            groups.pathway.extend([pathway.hidden.clone(), pathway.unit.clone()]);
+            groups.pathway_free.extend([pathway.hidden_bias.clone(), pathway.unit_bias.clone()]);
+            if let Some((weight, bias)) = &pathway.class {
+                groups.pathway.push(weight.clone());
+                groups.pathway_free.push(bias.clone());
+            }
+        }
+        groups.metric.extend(self.halves.iter().cloned());
+        for head in &self.heads {
+            groups.metric.push(head.change.clone());
+            groups.metric_free.extend([head.class_scale.clone(), head.unit_scale.clone(), head.bias.clone()]);
+            if self.half > 0 {
+                groups.metric.push(head.weights.clone());
+                groups.metric_free.push(head.shift.clone());
+            }
+        }
+        groups
+    }
+
+    /// All variables in one fixed order.
+    pub(crate) fn variables(&self) -> Vec<Var> {
+        let groups = self.groups();
+        [groups.pathway, groups.pathway_free, groups.metric, groups.metric_free].concat()
+    }
+
+    /// Pathways, halves `[h, d]` and heads as plain numbers.
+    pub(crate) fn export(&self) -> Result<(Vec<Pathway>, Vec<Vec<f32>>, Vec<Head>)> {
+        let pathways = self.pathways.iter().map(PathwayVars::export).collect::<Result<_>>()?;
+        let halves = match self.half {
+            0 => vec![Vec::new(); self.pathways.len()],
+            _ => self.halves.iter().map(|var| values(&var.t()?.contiguous()?)).collect::<Result<_>>()?,
+        };
+        let heads =
+            self.heads.iter().map(|head| head.export(self.dim, self.classes)).collect::<Result<_>>()?;
+        Ok((pathways, halves, heads))
+    }
+}

@@ -1,0 +1,319 @@
+//! One stage of training: batches, the losses of the stage, steps, and early stopping on validation.
+
+use candle_core::backprop::GradStore;
+use candle_core::{Device, Tensor, Var};
+use candle_nn::optim::{AdamW, Optimizer, ParamsAdamW};
+use rand_chacha::ChaCha8Rng;
+
+use super::batch::{Prepared, Relations};
+use super::config::TrainConfig;
+use super::metric::Target;
+use super::network::{Network, View};
+use super::{contrastive, cross_entropy, double_triplet, logistic};
+use crate::error::Result;
+
+/// The three stages in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Contrastive,
+    DoubleTriplet,
+    Metric,
+}
+
+impl Stage {
+    pub(crate) const ALL: [Self; 3] = [Self::Contrastive, Self::DoubleTriplet, Self::Metric];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Contrastive => "contrastive",
+            Self::DoubleTriplet => "double_triplet",
+            Self::Metric => "metric",
+        }
+    }
+
+    pub(crate) fn epochs(self, config: &TrainConfig) -> usize {
+        match self {
+            Self::Contrastive => config.epochs_contrastive,
+            Self::DoubleTriplet => config.epochs_double_triplet,
+            Self::Metric => config.epochs_metric,
+        }
+    }
+
+    fn learning_rate(self, config: &TrainConfig) -> f64 {
+        match self {
+            Self::Contrastive => config.learning_rate,
+            Self::DoubleTriplet => config.learning_rate_double_triplet,
+            Self::Metric => config.learning_rate_joint,
+        }
+    }
+}
+
+/// Optimisers of the four groups of variables, with their peak learning rates.
+struct Optimisers(Vec<(AdamW, f64)>);
+
+impl Optimisers {
+    fn new(network: &Network, stage: Stage, config: &TrainConfig) -> Result<Self> {
+        let groups = network.groups();
+        let (lr, metric_lr) = (stage.learning_rate(config), config.learning_rate_metric);
+        let adam = |vars: Vec<Var>, lr: f64, weight_decay: f64| -> Result<(AdamW, f64)> {
+            Ok((AdamW::new(vars, ParamsAdamW { lr, weight_decay, ..ParamsAdamW::default() })?, lr))
+        };
+        let mut all =
+            vec![adam(groups.pathway, lr, config.weight_decay)?, adam(groups.pathway_free, lr, 0.0)?];
+        if stage == Stage::Metric {
+            all.push(adam(groups.metric, metric_lr, config.weight_decay_metric)?);
+            // Scales are of the order of ten where matrix entries are of the order of one tenth.
+            all.push(adam(groups.metric_free, 10.0 * metric_lr, 0.0)?);
+        }
+        Ok(Self(all))
+    }
+
+    /// A step at `progress` in [0, 1] of a half cosine from the peak rate to a fiftieth.
+    fn step(&mut self, grads: &GradStore, progress: f64) -> Result<()> {
+        let factor = 0.02 + 0.98 * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
+        for (optimiser, peak) in &mut self.0 {
+            optimiser.set_learning_rate(*peak * factor);
+            optimiser.step(grads)?;
+        }
+        Ok(())
+    }
+}
+
+/// A running average of all variables: what is validated and kept.
+struct Average {
+    variables: Vec<Var>,
+    values: Vec<Vec<f32>>,
+    steps: u64,
+}
+
+impl Average {
+    fn new(network: &Network) -> Result<Self> {
+        let variables = network.variables();
+        let values = read(&variables)?;
+        Ok(Self { variables, values, steps: 0 })
+    }
+
+    fn update(&mut self, decay: f64) -> Result<()> {
+        self.steps += 1;
+        // Young averages forget faster, so that the start does not linger.
+        let decay = decay.min(self.steps as f64 / (self.steps as f64 + 9.0)) as f32;
+        for (values, now) in self.values.iter_mut().zip(read(&self.variables)?) {
+            for (value, now) in values.iter_mut().zip(now) {
+                *value = decay * *value + (1.0 - decay) * now;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(variables: &[Var]) -> Result<Vec<Vec<f32>>> {
+    Ok(variables.iter().map(|var| var.flatten_all()?.to_vec1::<f32>()).collect::<candle_core::Result<_>>()?)
+}
+
+fn write(variables: &[Var], values: &[Vec<f32>]) -> Result<()> {
+    for (var, values) in variables.iter().zip(values) {
+        var.set(&Tensor::from_slice(values, var.shape(), &Device::Cpu)?)?;
+    }
+    Ok(())
+}
+
+/// Runs a stage and leaves the best averaged parameters in the network; returns the number of epochs.
+///
+/// `validate` gets the epoch and the mean loss, sees the averaged parameters in the network and returns a score of which
+/// more is better; without validation rows it returns `None`, and the last parameters are kept.
+pub(crate) fn run(
+    stage: Stage,
+    network: &Network,
+    rows: &Prepared,
+    config: &TrainConfig,
+    rng: &mut ChaCha8Rng,
+    validate: &mut dyn FnMut(usize, f64) -> Result<Option<f64>>,
+) -> Result<usize> {
+    let epochs = stage.epochs(config);
+    let mut optimisers = Optimisers::new(network, stage, config)?;
+    let mut average = Average::new(network)?;
+    let mut best: Option<(f64, usize, Vec<Vec<f32>>)> = None;
+    let mut done = 0;
+    for epoch in 0..epochs {
+        let batches = rows.batches(config.batch, rng);
+        let mut sum = 0.0;
+        for (at, batch) in batches.iter().enumerate() {
+            let loss = Losses { stage, network, rows, config }.of(batch, rng)?;
+            let Some(loss) = loss else { continue };
+            sum += f64::from(loss.to_scalar::<f32>()?);
+            let progress = (epoch * batches.len() + at) as f64 / (epochs * batches.len()) as f64;
+            optimisers.step(&loss.backward()?, progress)?;
+            average.update(config.average)?;
+        }
+        done = epoch + 1;
+        let current = read(&average.variables)?;
+        write(&average.variables, &average.values)?;
+        let score = validate(done, sum / batches.len().max(1) as f64)?;
+        match score {
+            Some(score) if best.as_ref().is_some_and(|best| score <= best.0) => {}
+            Some(score) => best = Some((score, epoch, average.values.clone())),
+            None => best = Some((0.0, epoch, average.values.clone())),
+        }
+        write(&average.variables, &current)?;
+        if best.as_ref().is_some_and(|best| epoch - best.1 >= config.patience) {
+            break;
+        }
+    }
+    if let Some((_, _, values)) = best {
+        write(&average.variables, &values)?;
+    }
+    Ok(done)
+}
+
+/// The losses of one batch.
+struct Losses<'a> {
+    stage: Stage,
+    network: &'a Network,
+    rows: &'a Prepared,
+    config: &'a TrainConfig,
+}
+
+/// One media type in a batch: two views of its items under two dropout masks, the second where one is needed.
+struct Side {
+    rows: Vec<usize>,
+    one: View,
+    two: Option<View>,
+}
+
+impl Losses<'_> {
+    /// The weighted sum of the losses; `None` where the batch has nothing to learn from.
+    fn of(&self, batch: &[usize], rng: &mut ChaCha8Rng) -> Result<Option<Tensor>> {
+        let media = self.network.pathways.len();
+        let mut sides = Vec::with_capacity(media);
+        for (m, pathway) in self.network.pathways.iter().enumerate() {
+            let rows = self.rows.present(m, batch);
+            if rows.is_empty() {
+                sides.push(None);
+                continue;
+            }
+            let input = self.rows.input(m, &rows)?;
+            let one = pathway.forward(&input, self.config, rng)?;
+            let two = match self.stage == Stage::Metric || media == 1 {
+                true => Some(pathway.forward(&input, self.config, rng)?),
+                false => None,
+            };
+            sides.push(Some(Side { rows, one, two }));
+        }
+        let mut terms: Vec<Tensor> = Vec::new();
+        let keep = if self.stage == Stage::Metric { self.config.keep_weight } else { 1.0 };
+        for side in sides.iter().flatten() {
+            if let Some(logits) = &side.one.logits
+                && self.config.label_weight > 0.0
+            {
+                let one_hot = self.rows.one_hot(&side.rows, self.network.classes)?;
+                terms.push((cross_entropy::labels(logits, &one_hot)? * (keep * self.config.label_weight))?);
+            }
+        }
+        for a in 0..media {
+            for b in a..media {
+                let (Some(left), Some(right)) = (&sides[a], &sides[b]) else { continue };
+                let second = if a == b { right.two.as_ref() } else { Some(&right.one) };
+                let Some(second) = second else { continue };
+                let relations = self.rows.relations(a, &left.rows, b, &right.rows);
+                if a != b || media == 1 {
+                    self.shared_space(&left.one, second, &relations, keep, rng, &mut terms)?;
+                }
+                if self.stage == Stage::Metric {
+                    self.metric((a, b), &left.one, second, &relations, &mut terms)?;
+                }
+            }
+        }
+        let mut terms = terms.into_iter();
+        let Some(mut total) = terms.next() else { return Ok(None) };
+        for term in terms {
+            total = (total + term)?;
+        }
+        Ok(Some(total))
+    }
+
+    /// Losses on the unit parts: of the stage, and the softmax over pairs.
+    fn shared_space(
+        &self,
+        left: &View,
+        right: &View,
+        relations: &Relations,
+        keep: f64,
+        rng: &mut ChaCha8Rng,
+        terms: &mut Vec<Tensor>,
+    ) -> Result<()> {
+        let config = self.config;
+        let squared = contrastive::squared_distances(&left.unit, &right.unit)?;
+        let shape = squared.dims2()?;
+        let by_class = (&relations.same_class, &relations.other_class, config.class_weight);
+        let by_pair = (&relations.paired, &relations.unpaired, config.pair_weight);
+        for (similar, dissimilar, weight) in [by_class, by_pair] {
+            if weight == 0.0 || similar.iter().all(|x| *x == 0.0) {
+                continue;
+            }
+            let loss = match self.stage {
+                Stage::Contrastive => contrastive::contrastive(
+                    &squared,
+                    &Tensor::from_slice(similar, shape, &Device::Cpu)?,
+                    &Tensor::from_slice(dissimilar, shape, &Device::Cpu)?,
+                    config.contrastive_margin,
+                )?,
+                _ => {
+                    double_triplet::double_triplet(&squared, similar, dissimilar, config.triplet_margin, rng)?
+                }
+            };
+            terms.push((loss * (keep * weight))?);
+        }
+        if config.softmax_weight > 0.0 {
+            let scores = ((squared * -0.5)? / config.temperature)?;
+            let loss = both_ways(&scores, &relations.paired, &relations.none())?;
+            terms.push((loss * (keep * config.softmax_weight))?);
+        }
+        Ok(())
+    }
+
+    /// Losses on the logits of the metric network, of both targets.
+    fn metric(
+        &self,
+        (a, b): (usize, usize),
+        left: &View,
+        right: &View,
+        relations: &Relations,
+        terms: &mut Vec<Tensor>,
+    ) -> Result<()> {
+        for head in self.network.heads.iter().filter(|head| (head.a, head.b) == (a, b)) {
+            let (similar, dissimilar, weight) = match head.target {
+                Target::Class => (&relations.same_class, &relations.other_class, 1.0),
+                Target::Pair => (&relations.paired, &relations.unpaired, 1.0),
+            };
+            let logits = self.network.logits(head, &left.shared, &right.shared)?;
+            let shape = logits.dims2()?;
+            let weights = Tensor::from_vec(balanced(similar, dissimilar), shape, &Device::Cpu)?;
+            let targets = Tensor::from_slice(similar, shape, &Device::Cpu)?;
+            terms.push((logistic::logistic(&logits, &targets, &weights)? * weight)?);
+            if self.config.ranking_weight > 0.0 {
+                let excluded: Vec<f32> =
+                    similar.iter().zip(dissimilar).map(|(s, d)| 1.0 - (s + d).min(1.0)).collect();
+                let loss = both_ways(&logits, similar, &excluded)?;
+                terms.push((loss * (weight * self.config.ranking_weight))?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Weights that give the similar and the dissimilar pairs half of the mass each.
+fn balanced(similar: &[f32], dissimilar: &[f32]) -> Vec<f32> {
+    let (s, d) = (similar.iter().sum::<f32>().max(1.0), dissimilar.iter().sum::<f32>().max(1.0));
+    similar.iter().zip(dissimilar).map(|(x, y)| x / s + y / d).collect()
+}
+
+/// The ranking loss of rows over columns and of columns over rows, averaged.
+fn both_ways(scores: &Tensor, similar: &[f32], excluded: &[f32]) -> Result<Tensor> {
+    let shape = scores.dims2()?;
+    let similar = Tensor::from_slice(similar, shape, &Device::Cpu)?;
+    let excluded = Tensor::from_slice(excluded, shape, &Device::Cpu)?;
+    let rows = cross_entropy::ranking(scores, &similar, &excluded)?;
+    let turn = |t: &Tensor| -> candle_core::Result<Tensor> { t.t()?.contiguous() };
+    let columns = cross_entropy::ranking(&turn(scores)?, &turn(&similar)?, &turn(&excluded)?)?;
+    Ok(((rows + columns)? * 0.5)?)
+}

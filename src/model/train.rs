@@ -1,0 +1,271 @@
+//! Training from data to bundle: split, standardise, three stages, calibrate.
+
+use std::time::Instant;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::batch::Prepared;
+use super::bundle::{Bundle, ClassNames, MediaConfig};
+use super::calibration::{self, Calibration};
+use super::config::TrainConfig;
+use super::data::{MediaFeatures, Split, TrainingData};
+use super::items::{Items, Similarity};
+use super::measures::{Measures, measure, selection_score};
+use super::metric::{MetricNetwork, Target};
+use super::network::Network;
+use super::split::fit_and_validation;
+use super::stage::{self, Stage};
+use crate::error::{Error, ErrorCode, Result};
+use crate::media::Fingerprint;
+
+/// Where training stands, after each epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// `contrastive`, `double_triplet` or `metric`.
+    pub stage: &'static str,
+    /// Finished epochs of the stage.
+    pub epoch: usize,
+    /// Most epochs of the stage.
+    pub epochs: usize,
+    /// Mean loss of the epoch.
+    pub loss: f64,
+    /// What early stopping looks at, more is better; `None` without validation rows.
+    pub score: Option<f64>,
+}
+
+/// What a stage has come to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageReport {
+    /// `contrastive`, `double_triplet` or `metric`.
+    pub name: &'static str,
+    /// Epochs that ran.
+    pub epochs: usize,
+    /// Wall time.
+    pub seconds: f64,
+    /// On the validation rows, with the parameters that the stage leaves.
+    pub validation: Measures,
+}
+
+/// The result of [`train`].
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The model.
+    pub bundle: Bundle,
+    /// One report per stage.
+    pub stages: Vec<StageReport>,
+}
+
+/// Trains a model on the rows marked `train`, stopped and calibrated on those marked `val`.
+///
+/// Without rows marked `val` a validation split is drawn from the train rows, such that near-duplicates and groups stay
+/// on one side. Rows marked `test` are never read. The same data, configuration, machine, build and number of threads
+/// give the same bundle, byte for byte.
+///
+/// # Errors
+/// [`ErrorCode::BadDimension`], [`ErrorCode::BadArgument`], [`ErrorCode::NotFinite`] and [`ErrorCode::BadValue`] for
+/// data that do not fit together, [`ErrorCode::Empty`] without train rows, [`ErrorCode::TooFewData`] where there is
+/// nothing to learn from: one class only, or no row with two media types.
+pub fn train(data: &TrainingData, config: &TrainConfig, progress: &dyn Fn(&Progress)) -> Result<Trained> {
+    config.check()?;
+    data.check_shapes()?;
+    let train_rows = data.rows_of(Split::Train);
+    if train_rows.is_empty() {
+        return Err(Error::new(ErrorCode::Empty, "no row is marked as train")
+            .hint("check the test mask or the `split` key"));
+    }
+    let learned = [train_rows, data.rows_of(Split::Val)].concat();
+    data.check_finite(&learned)?;
+    let classes = data.class_count(&learned)?;
+    let (fit, validation) = fit_and_validation(data, config);
+    check_enough(data, &fit)?;
+
+    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    let standards = data.media.iter().map(|media| standard(media, &fit)).collect();
+    let network = Network::new(standards, classes, config, &mut rng)?;
+    let rows = Prepared::new(data, &fit, |m, x, out| network.pathways[m].standardise(x, out));
+    let mut stages = Vec::new();
+    for stage in Stage::ALL {
+        let start = Instant::now();
+        let mut validate = |epoch: usize, loss: f64| -> Result<Option<f64>> {
+            let score = if validation.is_empty() {
+                None
+            } else {
+                let bundle = export(&network, data, classes)?;
+                selection_score(&Items::new(&bundle, data, &validation)?, data, stage)
+            };
+            progress(&Progress { stage: stage.name(), epoch, epochs: stage.epochs(config), loss, score });
+            Ok(score)
+        };
+        let epochs = stage::run(stage, &network, &rows, config, &mut rng, &mut validate)?;
+        let bundle = export(&network, data, classes)?;
+        stages.push(StageReport {
+            name: stage.name(),
+            epochs,
+            seconds: start.elapsed().as_secs_f64(),
+            validation: measure(&Items::new(&bundle, data, &validation)?, data),
+        });
+    }
+    let mut bundle = export(&network, data, classes)?;
+    let fits = calibrations(&Items::new(&bundle, data, &validation)?, data);
+    for (head, fit) in bundle.metric.heads.iter_mut().zip(fits) {
+        head.calibration = fit;
+    }
+    let bundle = bundle.sealed();
+    check_finite_parameters(&bundle)?;
+    Ok(Trained { bundle, stages })
+}
+
+fn check_enough(data: &TrainingData, fit: &[usize]) -> Result<()> {
+    for media in &data.media {
+        if fit.iter().filter(|&&row| media.present[row]).count() < 2 {
+            return Err(Error::new(
+                ErrorCode::TooFewData,
+                format!("fewer than two train rows have an item of `{}`", media.name),
+            )
+            .expected("at least 2"));
+        }
+    }
+    let items = |row: usize| data.media.iter().filter(|media| media.present[row]).count();
+    if data.media.len() > 1 && !fit.iter().any(|&row| items(row) > 1) {
+        return Err(Error::new(ErrorCode::TooFewData, "no train row has items of two media types")
+            .expected("rows that pair them"));
+    }
+    Ok(())
+}
+
+/// Mean and inverse standard deviation of the features over the rows that have them.
+fn standard(media: &MediaFeatures, rows: &[usize]) -> (Vec<f32>, Vec<f32>) {
+    let d = media.d_in;
+    let (mut sum, mut squares, mut n) = (vec![0.0f64; d], vec![0.0f64; d], 0.0f64);
+    let present = || rows.iter().filter(|&&row| media.present[row]).map(|&row| media.row(row));
+    for row in present() {
+        n += 1.0;
+        sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+    }
+    let mean: Vec<f64> = sum.iter().map(|sum| sum / n).collect();
+    for row in present() {
+        for ((squares, x), mean) in squares.iter_mut().zip(row).zip(&mean) {
+            *squares += (f64::from(*x) - mean).powi(2);
+        }
+    }
+    let scale = squares.iter().zip(&mean).map(|(squares, mean)| {
+        let deviation = (squares / n).sqrt();
+        // A constant feature says nothing, and rounding must not blow it up.
+        if deviation > 1e-6 * mean.abs().max(1e-30) { (1.0 / deviation).min(1e30) as f32 } else { 0.0 }
+    });
+    let scale = scale.collect();
+    (mean.iter().map(|x| *x as f32).collect(), scale)
+}
+
+/// The network as a bundle without calibration.
+fn export(network: &Network, data: &TrainingData, classes: usize) -> Result<Bundle> {
+    let (pathways, halves, heads) = network.export()?;
+    let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
+    Ok(Bundle {
+        media: data
+            .media
+            .iter()
+            .map(|media| MediaConfig {
+                name: media.name.clone(),
+                encoder: media.encoder.clone(),
+                features: media.d_in,
+            })
+            .collect(),
+        classes: data.labels.as_ref().map(|labels| ClassNames {
+            count: classes,
+            names: labels.names.clone(),
+            key: labels.key.clone(),
+        }),
+        default_target: targets[0],
+        posterior_scale: 1.0,
+        pathways,
+        metric: MetricNetwork { dim: network.dim, half: network.half, targets, halves, heads },
+        space: Fingerprint([0; 32]),
+        model: Fingerprint([0; 32]),
+    })
+}
+
+/// Most negative pairs that a calibration looks at; more are thinned out evenly.
+const NEGATIVES: usize = 200_000;
+
+/// The calibrations of all heads, in their order.
+fn calibrations(items: &Items<'_>, data: &TrainingData) -> Vec<[Option<Calibration>; 2]> {
+    let heads = &items.bundle.metric().heads;
+    heads
+        .iter()
+        .map(|head| {
+            let one = calibrate(items, data, head.target, head.a, head.b);
+            let two =
+                if head.a == head.b { one } else { calibrate(items, data, head.target, head.b, head.a) };
+            [one, two]
+        })
+        .collect()
+}
+
+fn calibrate(
+    items: &Items<'_>,
+    data: &TrainingData,
+    target: Target,
+    a: usize,
+    b: usize,
+) -> Option<Calibration> {
+    let scores = items.scores(Similarity::Metric(target), a, b)?;
+    let (positives, negatives) = matches(items, data, target, a, b, &scores);
+    let step = negatives.len().div_ceil(NEGATIVES).max(1);
+    let rate = positives.len() as f64 / (positives.len() + negatives.len()).max(1) as f64;
+    let pairs: Vec<(f32, bool)> = positives
+        .iter()
+        .map(|&score| (score, true))
+        .chain(negatives.iter().step_by(step).map(|&score| (score, false)))
+        .collect();
+    calibration::fit(&pairs).map(|fit| Calibration { natural: rate as f32, ..fit })
+}
+
+/// The scores of matching and of other pairs, as `target` means it; pairs that it says nothing about are left out.
+///
+/// Of one media type with itself no pair of items is known to belong together, so the target `pair` has no positives.
+pub(crate) fn matches(
+    items: &Items<'_>,
+    data: &TrainingData,
+    target: Target,
+    a: usize,
+    b: usize,
+    scores: &[f32],
+) -> (Vec<f32>, Vec<f32>) {
+    let (queries, found) = (&items.media[a], &items.media[b]);
+    let paired = items.paired_content(a, b);
+    let (mut positives, mut negatives) = (Vec::new(), Vec::new());
+    for (i, &row) in queries.rows.iter().enumerate() {
+        for (j, &other) in found.rows.iter().enumerate() {
+            let is_match = match target {
+                Target::Class => match (data.class(row), data.class(other)) {
+                    (Some(x), Some(y)) if !(a == b && row == other) => x == y,
+                    _ => continue,
+                },
+                Target::Pair if a == b => continue,
+                Target::Pair => match paired[i] {
+                    Some(content) => content == found.content[j],
+                    None => continue,
+                },
+            };
+            let side = if is_match { &mut positives } else { &mut negatives };
+            side.push(scores[i * found.rows.len() + j]);
+        }
+    }
+    (positives, negatives)
+}
+
+fn check_finite_parameters(bundle: &Bundle) -> Result<()> {
+    for tensor in bundle.tensors() {
+        if tensor.data.iter().any(|x| !x.is_finite()) {
+            return Err(Error::new(
+                ErrorCode::Tensor,
+                format!("training went out of bounds: tensor `{}` is not finite", tensor.name),
+            )
+            .hint("lower the learning rates"));
+        }
+    }
+    Ok(())
+}
