@@ -226,3 +226,11 @@ fn column_bytes_are_those_of_the_rows() {
     }
     assert_eq!(uvec.column_bytes(1, Column::Halves), []);
 }
+
+#[test]
+fn container_can_be_shared_between_threads() {
+    let uvec = Uvec::open(std::sync::Arc::<[u8]>::from(common::write_golden(Optional::Absent))).unwrap();
+    let here = read_all(&uvec);
+    let there = std::thread::scope(|scope| scope.spawn(|| read_all(&uvec)).join().unwrap());
+    assert_eq!(here, there);
+}
