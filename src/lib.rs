@@ -4,12 +4,12 @@
 //! [`search`], [`eval`]. A module uses only modules to its left.
 
 mod error;
-pub mod eval;
 pub mod media;
 pub mod corpus;
 pub mod encode;
 pub mod model;
 pub mod index;
 pub mod search;
+pub mod eval;
 
 pub use error::{Error, ErrorCode, Facts, Result};

@@ -1,21 +1,8 @@
 //! What a model is trained and measured on: features of several media types, row by row.
 
-use serde::{Deserialize, Serialize};
-
 use super::bundle::not_finite;
+pub use crate::corpus::Split;
 use crate::error::{Error, ErrorCode, Result};
-
-/// Which part of the data a row belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Split {
-    /// Learned from.
-    Train,
-    /// Stopped and calibrated on; drawn from `Train` where no row has it.
-    Val,
-    /// Reported on; never read in training.
-    Test,
-}
 
 /// The features of one media type.
 #[derive(Clone, Debug)]

@@ -1,5 +1,7 @@
 //! `uncsm-index`: the command line.
 
+#![allow(unreachable_pub, reason = "a binary has no callers outside")]
+
 mod args;
 mod command;
 mod output;

@@ -19,11 +19,6 @@ impl Output {
         Self { json, broken_pipe: Cell::new(false) }
     }
 
-    /// Whether results are JSON.
-    pub fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// Whether writing failed because nobody reads any more.
     pub fn is_broken_pipe(&self) -> bool {
         self.broken_pipe.get()

@@ -8,7 +8,8 @@ use crate::args::Global;
 
 /// A bar over `total` units, or a counter where the total is not known.
 pub fn bar(global: &Global, total: Option<u64>, unit: &str) -> ProgressBar {
-    let target = if global.shows_progress() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target =
+        if global.shows_progress() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(total, target);
     let template = match total {
         Some(_) => format!("{{msg:24}} {{bar:30}} {{pos}}/{{len}} {unit} {{per_sec}} left {{eta}}"),

@@ -31,9 +31,10 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Outcome> {
 }
 
 fn bundle(bundle: &Bundle) -> serde_json::Value {
-    let media = bundle.media().iter().map(|media| {
-        (media.name.clone(), json!({ "encoder": media.encoder, "dim": media.features }))
-    });
+    let media = bundle
+        .media()
+        .iter()
+        .map(|media| (media.name.clone(), json!({ "encoder": media.encoder, "dim": media.features })));
     json!({
         "fingerprint": { "space": bundle.space(), "model": bundle.model() },
         "media": media.collect::<serde_json::Map<_, _>>(),

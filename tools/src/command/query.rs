@@ -38,7 +38,9 @@ pub fn run(args: &QueryArgs, output: &Output) -> Result<Outcome> {
 fn request<'a>(args: &QueryArgs, index: &Index, engine: &'a Engine<'a>) -> Result<Request<'a>> {
     let mut request = engine.request().k(args.k).offset(args.offset).window(args.window);
     if let Some(path) = &args.features {
-        for (media, row) in source::query_rows(path, &args.pathway, args.rows.as_deref().map(rows).transpose()?)? {
+        for (media, row) in
+            source::query_rows(path, &args.pathway, args.rows.as_deref().map(rows).transpose()?)?
+        {
             request = request.features(&media, &row)?;
         }
     }
@@ -62,8 +64,11 @@ fn request<'a>(args: &QueryArgs, index: &Index, engine: &'a Engine<'a>) -> Resul
         Some(TargetArg::Pair) => Target::Pair,
     };
     if !index.bundle().metric().targets().contains(&target) {
-        return Err(Error::new(ErrorCode::BadArgument, format!("the bundle has no target `{}`", target.as_str()))
-            .hint("train it with --label for the target `class`"));
+        return Err(Error::new(
+            ErrorCode::BadArgument,
+            format!("the bundle has no target `{}`", target.as_str()),
+        )
+        .hint("train it with --label for the target `class`"));
     }
     let similarity = match args.similarity {
         SimilarityArg::Metric => Similarity::Metric(target),

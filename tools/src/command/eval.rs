@@ -1,0 +1,77 @@
+//! `uncsm-index eval`: a bundle measured as in the literature.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+use uncsm_index::corpus::Split;
+use uncsm_index::eval::evaluate;
+use uncsm_index::model::{Bundle, TrainingData};
+use uncsm_index::{Error, ErrorCode, Result};
+
+use crate::Outcome;
+use crate::args::{EvalArgs, SplitArg};
+use crate::output::Output;
+use crate::source::{self, Beside};
+
+pub fn run(args: &EvalArgs, output: &Output) -> Result<Outcome> {
+    let bundle = Bundle::load(&args.bundle)?;
+    let remembered = bundle.classes().map(|classes| classes.key.clone());
+    let label = args.label.clone().or(remembered);
+    let beside = Beside { label: label.as_deref(), test_mask: args.test_mask.as_deref(), group: None };
+    let data = source::training_data(&args.source, beside)?;
+    let split = match args.split {
+        SplitArg::Train => Split::Train,
+        SplitArg::Val => Split::Val,
+        SplitArg::Test => Split::Test,
+    };
+    check(&bundle, &data, split)?;
+    let report = evaluate(&bundle, &data, split)?;
+    output.print(&report, || {
+        let value = serde_json::to_value(&report).unwrap_or_default();
+        let mut out = format!("{} pairs, features {}\n", value["pairs"], value["features"]);
+        measures_text(&value, &mut out);
+        let _ = writeln!(out, "calibration {}", value["calibration"]);
+        out
+    })?;
+    Ok(Outcome::Done)
+}
+
+fn check(bundle: &Bundle, data: &TrainingData, split: Split) -> Result<()> {
+    if !data.split.contains(&split) {
+        return Err(Error::new(ErrorCode::Empty, "no row belongs to the split that is to be evaluated")
+            .hint("name the test rows with --test-mask, or choose another --split"));
+    }
+    for media in &data.media {
+        let trained = &bundle.media()[bundle.media_index(&media.name)?];
+        if trained.encoder != media.encoder {
+            return Err(Error::new(ErrorCode::SpaceMismatch, "the features were made by another encoder")
+                .expected(&trained.encoder)
+                .got(&media.encoder)
+                .hint("name the encoder of a tensor with --encoder MEDIA=NAME, as in training"));
+        }
+    }
+    Ok(())
+}
+
+/// Tables of `map_all` and `recall`, one row per similarity.
+pub fn measures_text(value: &Value, out: &mut String) {
+    for (title, table) in [("MAP over all", &value["map_all"]), ("recall", &value["recall"])] {
+        let Some(table) = table.as_object() else { continue };
+        for (similarity, row) in table.iter().filter(|(_, row)| !row.is_null()) {
+            let _ = writeln!(out, "  {title:12} {similarity:13} {}", cells(row));
+        }
+    }
+}
+
+fn cells(row: &Value) -> String {
+    let Some(row) = row.as_object() else { return row.to_string() };
+    let cell = |(name, value): (&String, &Value)| match (value.as_f64(), value.as_object()) {
+        (Some(number), _) => format!("{name} {number:.4}"),
+        (None, Some(map)) => {
+            let at = |(k, v): (&String, &Value)| format!("@{k} {:.4}", v.as_f64().unwrap_or(f64::NAN));
+            format!("{name} {}", map.iter().map(at).collect::<Vec<_>>().join(" "))
+        }
+        _ => format!("{name} {value}"),
+    };
+    row.iter().map(cell).collect::<Vec<_>>().join("  ")
+}

@@ -1,0 +1,74 @@
+//! `uncsm-index train`: features in, a bundle out.
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use serde_json::json;
+use uncsm_index::model::{Progress, StageReport, TrainConfig, train};
+use uncsm_index::{Error, ErrorCode, Result};
+
+use crate::Outcome;
+use crate::args::{Global, TrainArgs};
+use crate::output::Output;
+use crate::progress;
+use crate::source::{self, Beside};
+
+pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome> {
+    let started = Instant::now();
+    if args.out.exists() {
+        return Err(Error::new(ErrorCode::Exists, "the output exists already")
+            .file(&args.out)
+            .hint("choose another --out, or remove it"));
+    }
+    let config = config(args, global)?;
+    let beside = Beside {
+        label: args.label.as_deref(),
+        test_mask: args.test_mask.as_deref(),
+        group: args.group.as_deref(),
+    };
+    let data = source::training_data(&args.source, beside)?;
+    let bar = progress::bar(global, Some(0), "epochs");
+    let trained = train(&data, &config, &|at: &Progress| {
+        bar.set_length(at.epochs as u64);
+        bar.set_position(at.epoch as u64);
+        let score = at.score.map(|s| format!(" score {s:.3}")).unwrap_or_default();
+        bar.set_message(format!("{}{score}", at.stage));
+    })?;
+    bar.finish_and_clear();
+    trained.bundle.save(&args.out)?;
+    let report = json!({
+        "stages": trained.stages,
+        "fingerprint": { "space": trained.bundle.space(), "model": trained.bundle.model() },
+        "seconds": started.elapsed().as_secs_f64(),
+    });
+    output.print(&report, || {
+        let mut out: String = trained.stages.iter().map(stage_text).collect();
+        let _ = writeln!(out, "{}: space {}", args.out.display(), trained.bundle.space());
+        out
+    })?;
+    Ok(Outcome::Done)
+}
+
+fn config(args: &TrainArgs, global: &Global) -> Result<TrainConfig> {
+    let mut config = match &args.config {
+        None => TrainConfig::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+            TrainConfig::from_toml(&text).map_err(|e| e.file(path))?
+        }
+    };
+    config.seed = global.seed;
+    if let Some(dim) = args.dim {
+        config.dim = dim;
+    }
+    config.check()?;
+    Ok(config)
+}
+
+fn stage_text(stage: &StageReport) -> String {
+    let mut out = format!("{} ({} epochs, {:.1} s)\n", stage.name, stage.epochs, stage.seconds);
+    // Measures are numbers and maps with string keys, which always serialise.
+    let validation = serde_json::to_value(&stage.validation).unwrap_or_default();
+    super::eval::measures_text(&validation, &mut out);
+    out
+}

@@ -1,0 +1,141 @@
+//! SOURCE as the user names it, turned into data to train on and rows to query with.
+
+use std::ops::Range;
+use std::path::Path;
+
+use uncsm_index::corpus::{FeaturesFile, PathwayArg, Split};
+use uncsm_index::encode::FeatureRows;
+use uncsm_index::model::{Labels, MediaFeatures, TrainingData};
+use uncsm_index::{Error, ErrorCode, Result};
+
+use crate::args::SourceArgs;
+
+/// Names of the tensors beside the features.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Beside<'a> {
+    pub label: Option<&'a str>,
+    pub test_mask: Option<&'a str>,
+    pub group: Option<&'a str>,
+}
+
+/// Opens the features file of `args`.
+///
+/// # Errors
+/// A corpus as SOURCE, which needs encoders that this version does not have; no SOURCE, or two.
+pub fn features_file(args: &SourceArgs) -> Result<FeaturesFile> {
+    match (&args.features, &args.source) {
+        (Some(path), None) => FeaturesFile::open(path),
+        (Some(_), Some(source)) => Err(Error::new(ErrorCode::BadArgument, "two sources are named")
+            .file(source)
+            .expected("a corpus, or --features")
+            .hint("with `build`, name the corpus of the same rows with --corpus")),
+        (None, Some(source)) => {
+            Err(Error::new(ErrorCode::BadArgument, "a corpus needs encoders for its items")
+                .file(source)
+                .hint("this version takes features: --features FILE.safetensors --pathway MEDIA=TENSOR"))
+        }
+        (None, None) => Err(Error::new(ErrorCode::BadArgument, "no source is named")
+            .hint("give --features FILE.safetensors --pathway MEDIA=TENSOR")),
+    }
+}
+
+/// The tensors of `args` in `file`.
+pub fn feature_rows<'a>(args: &SourceArgs, file: &'a FeaturesFile) -> Result<Vec<FeatureRows<'a>>> {
+    FeatureRows::find(file, &parse(&args.pathway)?, &parse(&args.encoder)?)
+}
+
+fn parse(args: &[String]) -> Result<Vec<PathwayArg>> {
+    args.iter().map(|arg| PathwayArg::parse(arg)).collect()
+}
+
+/// Reads all rows into memory, to train on or to evaluate.
+pub fn training_data(args: &SourceArgs, beside: Beside<'_>) -> Result<TrainingData> {
+    let file = features_file(args)?;
+    let rows = feature_rows(args, &file)?;
+    let n = rows.first().map_or(0, |rows| rows.tensor.rows());
+    let mut media = Vec::new();
+    for rows in &rows {
+        let values = rows.tensor.read(0..n)?;
+        media.push(MediaFeatures {
+            name: rows.media.clone(),
+            encoder: rows.encoder.clone(),
+            d_in: rows.tensor.cols(),
+            rows: values,
+            present: vec![true; n],
+        });
+    }
+    let integers = |name: &str| -> Result<Vec<i64>> {
+        let values = file.integers(name)?;
+        file.check_rows(name, n, values.len())?;
+        Ok(values)
+    };
+    let labels = match beside.label {
+        None => None,
+        Some(name) => Some(labels(&file, name, &integers(name)?)?),
+    };
+    let split = match beside.test_mask {
+        None => vec![Split::Train; n],
+        Some(name) => {
+            integers(name)?.into_iter().map(|v| if v == 0 { Split::Train } else { Split::Test }).collect()
+        }
+    };
+    let groups =
+        beside.group.map(integers).transpose()?.map(|values| values.into_iter().map(|v| v as u64).collect());
+    let names: Vec<&str> = rows.iter().map(|rows| rows.tensor.name()).collect();
+    let features_name = format!("{} ({})", names.join(", "), file_name(file.path()));
+    Ok(TrainingData { media, labels, groups, split, features_name })
+}
+
+/// Classes are numbers from 0; a negative one means that a row has none.
+fn labels(file: &FeaturesFile, name: &str, values: &[i64]) -> Result<Labels> {
+    let class = |(row, &value): (usize, &i64)| {
+        if value < 0 {
+            return Ok(None);
+        }
+        u32::try_from(value).map(Some).map_err(|_| {
+            Error::new(ErrorCode::BadValue, format!("row {row} of tensor `{name}` is no class"))
+                .file(file.path())
+                .expected("a number from 0 to the number of classes, or a negative one for none")
+                .got(value)
+        })
+    };
+    let class = values.iter().enumerate().map(class).collect::<Result<_>>()?;
+    Ok(Labels { class, names: None, key: name.into() })
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// The rows of a query: media type and features of each item, row by row.
+///
+/// # Errors
+/// [`ErrorCode::BadArgument`] for rows outside the tensors, or more than one row without `rows`.
+pub fn query_rows(
+    path: &Path,
+    pathways: &[String],
+    rows: Option<Range<usize>>,
+) -> Result<Vec<(String, Vec<f32>)>> {
+    let file = FeaturesFile::open(path)?;
+    let tensors = FeatureRows::find(&file, &parse(pathways)?, &[])?;
+    let n = tensors.first().map_or(0, |t| t.tensor.rows());
+    let rows = match rows {
+        Some(rows) => rows,
+        None if n == 1 => 0..1,
+        None => {
+            return Err(Error::new(ErrorCode::BadArgument, "the file holds many rows")
+                .file(path)
+                .expected("one row, or --rows A..B")
+                .got(format!("{n} rows")));
+        }
+    };
+    let mut out = Vec::new();
+    for row in rows {
+        for tensor in &tensors {
+            let features = tensor.tensor.read(row..row.saturating_add(1))?;
+            tensor.tensor.check_finite(row, &features)?;
+            out.push((tensor.media.clone(), features));
+        }
+    }
+    Ok(out)
+}
