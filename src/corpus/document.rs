@@ -30,9 +30,9 @@ pub struct Document {
     pub texts: Vec<String>,
     /// Image files that are items, from `image` or `images`, relative to the corpus file's folder.
     pub images: Vec<PathBuf>,
-    /// From `split`.
+    /// From `split`, which is a field as well.
     pub split: Option<Split>,
-    /// Every other key, and `text` and `image`, in order of name; null and empty lists are left out.
+    /// Every other key, and `text`, `image` and `split`, in order of name; null and empty lists are left out.
     pub fields: Map<String, Value>,
 }
 
@@ -66,7 +66,10 @@ impl Document {
     fn take(&mut self, key: &str, value: Value, base: &Path) -> Result<()> {
         match key {
             "id" => self.id = Some(id(&value)?),
-            "split" => self.split = Some(split(&value)?),
+            "split" => {
+                self.split = Some(split(&value)?);
+                self.fields.insert("split".into(), value);
+            }
             "text" | "texts" => {
                 let texts = strings(key, &value)?;
                 self.once("text", "texts", self.fields.contains_key("text"))?;
@@ -169,7 +172,7 @@ mod tests {
         assert_eq!(document.images, [Path::new("base").join("x.png")]);
         assert_eq!(document.split, Some(Split::Test));
         let names: Vec<&str> = document.fields.keys().map(String::as_str).collect();
-        assert_eq!(names, ["b", "image", "text", "z"]);
+        assert_eq!(names, ["b", "image", "split", "text", "z"]);
         assert_eq!(read(json!({"texts": ["a"]})).unwrap().fields["text"], json!("a"));
     }
 
