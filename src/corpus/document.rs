@@ -1,197 +1,224 @@
-//! One line of a corpus, checked: what `build`, `train` and the encoders read.
+//! One document of a corpus, and what its reserved keys may hold.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::json::type_name;
+use super::names::{check_characters, check_field_name};
 use crate::error::{Error, ErrorCode, Result};
 
-/// Which rows training may see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Longest id in bytes: an id is one term of the index.
+pub const MAX_ID_BYTES: usize = 1024;
+
+/// The part of a corpus that a document belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// Seen in training.
+    /// To learn from.
     Train,
-    /// Chosen by the user for validation.
+    /// To select and calibrate on.
     Val,
-    /// Never seen in training or selection.
+    /// To report on; never seen in training.
     Test,
 }
 
-/// One document of a corpus.
-#[derive(Debug, Clone, PartialEq)]
+impl Split {
+    /// The word that stands for it in a corpus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Val => "val",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Split {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
+        [Self::Train, Self::Val, Self::Test].into_iter().find(|split| split.as_str() == word).ok_or_else(
+            || {
+                Error::new(ErrorCode::BadValue, "not a split")
+                    .expected("train, val or test")
+                    .got(format!("{word:?}"))
+            },
+        )
+    }
+}
+
+/// One document: its id, its items and its fields.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Document {
-    /// Its id; `None` where the line has none.
+    /// The id as a string: `1` and `"1"` are the same. `None` where the line has none.
     pub id: Option<String>,
-    /// 1-based line.
+    /// 1-based line of the corpus.
     pub line: u64,
-    /// Texts that are items, from `text` or `texts`.
+    /// The text items, in their order.
     pub texts: Vec<String>,
-    /// Image files that are items, from `image` or `images`, relative to the corpus file's folder.
-    pub images: Vec<PathBuf>,
-    /// From `split`, which is a field as well.
+    /// Paths of the image items, in their order; relative ones are resolved against the folder of the corpus.
+    pub images: Vec<String>,
+    /// The split, where the line names one.
     pub split: Option<Split>,
-    /// Every other key, and `text`, `image` and `split`, in order of name; null and empty lists are left out.
+    /// Every key that is not reserved, and `text` and `image` as the corpus has them (paths unresolved), in
+    /// order of name. No value is null or an empty list, and no list holds null: these mean "absent".
     pub fields: Map<String, Value>,
 }
 
 impl Document {
-    /// A document without id, items and fields.
-    pub fn empty(line: u64) -> Self {
-        Self { id: None, line, texts: vec![], images: vec![], split: None, fields: Map::new() }
-    }
-
-    /// Reads one parsed line of a corpus in folder `base`.
+    /// Sorts the keys of one line into a document; errors do not name file and line yet.
     ///
     /// # Errors
-    /// [`ErrorCode::BadValue`] for a reserved name, a known key of the wrong type, or both `text` and `texts`.
-    pub fn from_json(line: u64, object: Map<String, Value>, base: &Path) -> Result<Self> {
-        let mut document = Self::empty(line);
-        let mut keys: Vec<(String, Value)> = object.into_iter().collect();
-        keys.sort_by(|a, b| a.0.cmp(&b.0));
-        for (key, value) in keys {
-            if value.is_null() || value.as_array().is_some_and(Vec::is_empty) {
-                continue;
+    /// [`ErrorCode::BadValue`] for a reserved or impossible name, or a reserved key of the wrong type.
+    pub(crate) fn from_object(object: Map<String, Value>, line: u64, folder: &Path) -> Result<Self> {
+        let mut document = Self { line, ..Self::default() };
+        let (mut text, mut texts, mut image, mut images) = (None, None, None, None);
+        let mut fields = Vec::with_capacity(object.len());
+        for (key, value) in object {
+            check_field_name(&key)?;
+            let Some(value) = present(value) else { continue };
+            match key.as_str() {
+                "id" => document.id = Some(id(value)?),
+                "split" => document.split = Some(split(&value)?),
+                "text" => text = Some(string("text", value)?),
+                "texts" => texts = Some(strings("texts", value)?),
+                "image" => image = Some(string("image", value)?),
+                "images" => images = Some(strings("images", value)?),
+                _ => {
+                    check_nested_names(&value)?;
+                    fields.push((key, value));
+                }
             }
-            document.take(&key, value, base)?;
         }
-        let ordered = std::mem::take(&mut document.fields);
-        let mut ordered: Vec<(String, Value)> = ordered.into_iter().collect();
-        ordered.sort_by(|a, b| a.0.cmp(&b.0));
-        document.fields = ordered.into_iter().collect();
+        let (texts, text) = one_or_many(("text", text), ("texts", texts))?;
+        document.texts = texts;
+        let (paths, image) = one_or_many(("image", image), ("images", images))?;
+        document.images = paths.into_iter().map(|path| resolve(path, folder)).collect::<Result<_>>()?;
+        fields.extend(text.map(|value| ("text".to_owned(), value)));
+        fields.extend(image.map(|value| ("image".to_owned(), value)));
+        fields.sort_by(|a, b| a.0.cmp(&b.0));
+        document.fields = fields.into_iter().collect();
         Ok(document)
     }
+}
 
-    fn take(&mut self, key: &str, value: Value, base: &Path) -> Result<()> {
-        match key {
-            "id" => self.id = Some(id(&value)?),
-            "split" => {
-                self.split = Some(split(&value)?);
-                self.fields.insert("split".into(), value);
-            }
-            "text" | "texts" => {
-                let texts = strings(key, &value)?;
-                self.once("text", "texts", self.fields.contains_key("text"))?;
-                self.fields.insert("text".into(), one_or_list(value));
-                self.texts = texts;
-            }
-            "image" | "images" => {
-                let images = strings(key, &value)?;
-                self.once("image", "images", self.fields.contains_key("image"))?;
-                self.fields.insert("image".into(), one_or_list(value));
-                self.images = images.iter().map(|path| base.join(path)).collect();
-            }
-            _ if key.starts_with('_') || key.is_empty() => {
-                return Err(Error::new(ErrorCode::BadValue, format!("the key {key:?} is reserved"))
-                    .expected("names that are not empty and do not start with `_`")
-                    .hint("rename the key"));
-            }
-            _ => {
-                self.fields.insert(key.into(), value);
-            }
+/// The value without nulls; `None` where nothing is left.
+fn present(value: Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::Array(mut list) => {
+            list.retain(|element| !element.is_null());
+            (!list.is_empty()).then_some(Value::Array(list))
         }
-        Ok(())
-    }
-
-    fn once(&self, one: &str, many: &str, twice: bool) -> Result<()> {
-        if !twice {
-            return Ok(());
-        }
-        Err(Error::new(ErrorCode::BadValue, format!("the line has both `{one}` and `{many}`"))
-            .expected("one of them")
-            .hint(format!("put all into `{many}`")))
+        value => Some(value),
     }
 }
 
-/// A list of one is that one.
-fn one_or_list(value: Value) -> Value {
-    match value {
-        Value::Array(mut list) if list.len() == 1 => list.remove(0),
-        other => other,
-    }
+fn wrong(key: &str, expected: &str, value: &Value) -> Error {
+    let got = match value {
+        Value::Number(number) => format!("the number {number}"),
+        other => type_name(other).to_owned(),
+    };
+    Error::new(ErrorCode::BadValue, format!("`{key}` has the wrong type")).expected(expected).got(got)
 }
 
-fn id(value: &Value) -> Result<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => Ok(text.clone()),
-        Value::Number(number) if number.is_i64() || number.is_u64() => Ok(number.to_string()),
-        other => Err(bad_type("id", "a string that is not empty, or an integer", other)),
+fn id(value: Value) -> Result<String> {
+    let id = match value {
+        Value::String(id) => id,
+        Value::Number(number) if !number.is_f64() => number.to_string(),
+        other => {
+            return Err(
+                wrong("id", "a string or an integer", &other).hint("write the id as a string, in quotes")
+            );
+        }
+    };
+    match id.len() {
+        1..=MAX_ID_BYTES => Ok(id),
+        bytes => Err(Error::new(ErrorCode::BadValue, "`id` has the wrong length")
+            .expected(format!("1 to {MAX_ID_BYTES} bytes"))
+            .got(format!("{bytes} bytes"))),
     }
 }
 
 fn split(value: &Value) -> Result<Split> {
     match value.as_str() {
-        Some("train") => Ok(Split::Train),
-        Some("val") => Ok(Split::Val),
-        Some("test") => Ok(Split::Test),
-        _ => Err(bad_type("split", "\"train\", \"val\" or \"test\"", value)),
+        Some(word) => word.parse(),
+        None => Err(wrong("split", "train, val or test", value)),
     }
 }
 
-fn strings(key: &str, value: &Value) -> Result<Vec<String>> {
-    let one = |value: &Value| value.as_str().map(str::to_owned);
-    let list = match (key, value) {
-        (_, Value::String(text)) => Some(vec![text.clone()]),
-        ("texts" | "images", Value::Array(list)) => list.iter().map(one).collect(),
-        _ => None,
-    };
-    let expected = if key.ends_with('s') { "a list of strings" } else { "a string" };
-    list.ok_or_else(|| bad_type(key, expected, value))
-}
-
-fn bad_type(key: &str, expected: &str, value: &Value) -> Error {
-    let mut got = value.to_string();
-    if let Some((end, _)) = got.char_indices().nth(60) {
-        got.truncate(end);
-        got.push_str("...");
-    }
-    Error::new(ErrorCode::BadValue, format!("`{key}` has a value of the wrong type"))
-        .expected(expected)
-        .got(got)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn read(value: Value) -> Result<Document> {
-        let Value::Object(object) = value else { panic!("an object") };
-        Document::from_json(7, object, Path::new("base"))
-    }
-
-    #[test]
-    fn known_keys_and_fields_in_order_of_name() {
-        let document = read(json!({
-            "z": 1, "id": 12, "texts": ["a", "b"], "image": "x.png", "split": "test", "none": null, "empty": [], "b": "y",
-        }))
-        .unwrap();
-        assert_eq!(document.id.as_deref(), Some("12"));
-        assert_eq!(document.texts, ["a", "b"]);
-        assert_eq!(document.images, [Path::new("base").join("x.png")]);
-        assert_eq!(document.split, Some(Split::Test));
-        let names: Vec<&str> = document.fields.keys().map(String::as_str).collect();
-        assert_eq!(names, ["b", "image", "split", "text", "z"]);
-        assert_eq!(read(json!({"texts": ["a"]})).unwrap().fields["text"], json!("a"));
-    }
-
-    #[test]
-    fn bad_values_are_refused_by_code() {
-        for bad in [
-            json!({"id": 1.5}),
-            json!({"id": ""}),
-            json!({"id": [1]}),
-            json!({"text": ["a"]}),
-            json!({"texts": [1]}),
-            json!({"text": "a", "texts": ["b"]}),
-            json!({"image": 1}),
-            json!({"image": "a", "images": ["b"]}),
-            json!({"split": "dev"}),
-            json!({"_x": 1}),
-            json!({"": 1}),
-        ] {
-            assert_eq!(read(bad.clone()).unwrap_err().code(), ErrorCode::BadValue, "{bad}");
+fn string(key: &str, value: Value) -> Result<String> {
+    match value {
+        Value::String(string) => Ok(string),
+        other => {
+            let error = wrong(key, "a string", &other);
+            Err(if other.is_array() { error.hint(format!("a list belongs in `{key}s`")) } else { error })
         }
+    }
+}
+
+fn strings(key: &str, value: Value) -> Result<Vec<String>> {
+    let Value::Array(list) = value else { return Err(wrong(key, "a list of strings", &value)) };
+    list.into_iter()
+        .enumerate()
+        .map(|(i, element)| match element {
+            Value::String(string) => Ok(string),
+            other => Err(wrong(&format!("{key}[{i}]"), "a string", &other)),
+        })
+        .collect()
+}
+
+/// Joins `text` and `texts` (or `image` and `images`) into the items and the value of the field.
+fn one_or_many(
+    one: (&str, Option<String>),
+    many: (&str, Option<Vec<String>>),
+) -> Result<(Vec<String>, Option<Value>)> {
+    match (one.1, many.1) {
+        (Some(_), Some(_)) => {
+            let what = format!("a document has both `{}` and `{}`", one.0, many.0);
+            Err(Error::new(ErrorCode::BadValue, what).hint(format!("put all of them into `{}`", many.0)))
+        }
+        (Some(item), None) => Ok((vec![item.clone()], Some(Value::String(item)))),
+        (None, Some(items)) => {
+            let value = items.iter().cloned().map(Value::String).collect();
+            Ok((items, Some(Value::Array(value))))
+        }
+        (None, None) => Ok((Vec::new(), None)),
+    }
+}
+
+fn resolve(path: String, folder: &Path) -> Result<String> {
+    if path.is_empty() {
+        return Err(
+            Error::new(ErrorCode::BadValue, "an image path is empty").expected("the path of a picture")
+        );
+    }
+    if Path::new(&path).is_absolute() {
+        return Ok(path);
+    }
+    folder.join(path).into_os_string().into_string().map_err(|_| {
+        Error::new(ErrorCode::BadValue, "the folder of the corpus has a name that is not UTF-8")
+            .hint("rename the folder, or give absolute image paths")
+    })
+}
+
+/// Checks the keys inside nested objects, which become parts of terms.
+fn check_nested_names(value: &Value) -> Result<()> {
+    match value {
+        Value::Array(list) => list.iter().try_for_each(check_nested_names),
+        Value::Object(object) => object.iter().try_for_each(|(key, value)| {
+            check_characters(key)?;
+            check_nested_names(value)
+        }),
+        _ => Ok(()),
     }
 }

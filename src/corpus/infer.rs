@@ -1,4 +1,4 @@
-//! Inferring the fields of a corpus in one scan.
+//! Infers the field schema of a corpus in one streaming scan.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,193 +6,189 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::document::Document;
-use super::jsonl::JsonlReader;
-use super::schema::{FieldKind, FieldSchema, FieldSpec, MAX_EXACT};
+use super::overrides::SchemaOverrides;
+use super::schema::{EXACT_LIMIT, FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, clash_error, exact_name};
 use crate::error::{Error, ErrorCode, Result};
 
-/// What a scan found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Scan {
-    /// The fields.
-    pub schema: FieldSchema,
-    /// Documents that read.
-    pub documents: u64,
-    /// Lines that do not read; `build` lists them.
-    pub bad_lines: u64,
-    /// Keys whose values are objects or mixed lists, which go into `_extra`, with their number.
-    pub extra: BTreeMap<String, u64>,
+/// What a scan does with a line that is no document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadLines {
+    /// Counts it and goes on.
+    Skip,
+    /// Stops with its error.
+    Stop,
 }
 
-/// Scans the corpus at `path` once. Memory is that of the keys.
+/// What a scan found.
+#[derive(Debug)]
+pub struct Inference {
+    /// The schema, with the overrides applied.
+    pub schema: FieldSchema,
+    /// Documents seen.
+    pub documents: u64,
+    /// Lines that are no documents.
+    pub bad_lines: u64,
+    /// The error of the first of them.
+    pub first_error: Option<Error>,
+}
+
+/// What a scan knows of one key.
+struct Key {
+    kind: FieldKind,
+    /// Line of the first value of `kind`; of the first value at all where integers widened to floats.
+    line: u64,
+    multi: bool,
+    short: bool,
+}
+
+/// Scans `documents` of `file` for their fields.
+///
+/// Strings are [`FieldKind::Text`], with an exact twin where at least one has at most [`EXACT_LIMIT`] bytes.
+/// Numbers are [`FieldKind::Integer`] where all fit into an `i64`, else [`FieldKind::Float`]: integers widen to floats,
+/// and so does an integer beyond `i64`, with the rounding of a 64-bit float (a string keeps all its digits).
+/// Objects, and lists that hold objects, lists or mixed types, are [`FieldKind::Extra`]. Null and empty lists are
+/// absent. A key whose type `overrides` sets is not inferred, so that it cannot conflict.
+///
+/// Cost: one pass; memory for the keys, not for the documents.
 ///
 /// # Errors
-/// [`ErrorCode::SchemaConflict`] with both lines; [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::Empty`] where
-/// no line reads; [`ErrorCode::BadValue`] for names that collide.
-pub fn infer(path: &Path) -> Result<Scan> {
-    let mut scan = Inference::default();
-    for document in JsonlReader::open(path)? {
-        match document {
-            Ok(document) => scan.add(&document).map_err(|e| e.file(path))?,
-            Err(error) if error.code() == ErrorCode::Io => return Err(error),
-            Err(_) => scan.bad_lines += 1,
-        }
-    }
-    if scan.documents == 0 {
-        let lines = format!("{} lines, none of which reads", scan.bad_lines);
-        return Err(Error::new(ErrorCode::Empty, "the corpus has no document").file(path).got(lines));
-    }
-    let scan = scan.finish();
-    scan.schema.check().map_err(|e| e.file(path))?;
-    Ok(scan)
-}
-
-/// Kinds of values, before integers and floats are joined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
-    Text { exact: bool },
-    Integer,
-    Float,
-    Bool,
-    Stored,
-    Extra,
-}
-
-impl Seen {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Text { .. } | Self::Stored => "string",
-            Self::Integer => "integer",
-            Self::Float => "float",
-            Self::Bool => "boolean",
-            Self::Extra => "object or mixed list",
-        }
-    }
-}
-
-#[derive(Default)]
-struct Inference {
-    keys: BTreeMap<String, (Seen, u64)>,
-    documents: u64,
-    bad_lines: u64,
-    extra: BTreeMap<String, u64>,
-}
-
-impl Inference {
-    fn add(&mut self, document: &Document) -> Result<()> {
-        self.documents += 1;
-        for (key, value) in &document.fields {
-            let seen = if key == "image" { Seen::Stored } else { kind(value) };
-            if seen == Seen::Extra {
-                *self.extra.entry(key.clone()).or_default() += 1;
-            }
-            let Some((before, first)) = self.keys.get_mut(key) else {
-                self.keys.insert(key.clone(), (seen, document.line));
+/// [`ErrorCode::SchemaConflict`] for a key with values of types that do not join, with both lines;
+/// [`ErrorCode::BadValue`] for more than [`MAX_FIELDS`] keys; [`ErrorCode::Io`]; what
+/// [`SchemaOverrides::apply`] says; and with [`BadLines::Stop`] the error of a bad line.
+pub fn infer(
+    documents: impl IntoIterator<Item = Result<Document>>,
+    file: &Path,
+    overrides: &SchemaOverrides,
+    bad_lines: BadLines,
+) -> Result<Inference> {
+    let mut keys: BTreeMap<String, Key> = BTreeMap::new();
+    let (mut seen, mut bad, mut first_error) = (0, 0, None);
+    for document in documents {
+        let document = match document {
+            Ok(document) => document,
+            Err(error) if bad_lines == BadLines::Stop || error.code() == ErrorCode::Io => return Err(error),
+            Err(error) => {
+                bad += 1;
+                first_error.get_or_insert(error);
                 continue;
-            };
-            *before = join(*before, seen).ok_or_else(|| {
-                let message = format!("the key {key:?} has values of two types");
-                Error::new(ErrorCode::SchemaConflict, message)
-                    .line(document.line)
-                    .expected(format!("{} as on line {first}", before.name()))
-                    .got(seen.name())
-                    .hint("make the values of a key alike, or use two keys")
-            })?;
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Scan {
-        let field = |(name, (seen, _)): (String, (Seen, u64))| {
-            let spec = match seen {
-                Seen::Text { exact } => FieldSpec { facet: exact, ..FieldSpec::new(FieldKind::Text) },
-                Seen::Integer => FieldSpec::new(FieldKind::Integer),
-                Seen::Float => FieldSpec::new(FieldKind::Float),
-                Seen::Bool => FieldSpec::new(FieldKind::Bool),
-                Seen::Stored => FieldSpec::new(FieldKind::Stored),
-                Seen::Extra => return None,
-            };
-            Some((name, spec))
+            }
         };
-        let fields = self.keys.into_iter().filter_map(field).collect();
-        Scan {
-            schema: FieldSchema { fields },
-            documents: self.documents,
-            bad_lines: self.bad_lines,
-            extra: self.extra,
+        seen += 1;
+        for (name, value) in &document.fields {
+            observe(&mut keys, name, value, document.line, overrides).map_err(|error| error.file(file))?;
         }
+    }
+    let fields = keys.iter().map(|(name, key)| (name.clone(), key.spec())).collect();
+    let schema = overrides
+        .apply_to(fields)
+        .map_err(|error| if error.facts().file.is_some() { error } else { with_lines(error, &keys, file) })?;
+    Ok(Inference { schema, documents: seen, bad_lines: bad, first_error })
+}
+
+fn observe(
+    keys: &mut BTreeMap<String, Key>,
+    name: &str,
+    value: &Value,
+    line: u64,
+    overrides: &SchemaOverrides,
+) -> Result<()> {
+    let mut new = classify(value, line);
+    if name == "image" {
+        new.kind = FieldKind::Stored;
+    }
+    if let Some(kind) = overrides.kind(name) {
+        new.kind = kind;
+    }
+    let Some(old) = keys.get_mut(name) else {
+        if keys.len() == MAX_FIELDS {
+            return Err(Error::new(ErrorCode::BadValue, format!("`{name}` is one key too many"))
+                .line(line)
+                .expected(format!("at most {MAX_FIELDS} different keys in a corpus"))
+                .hint("put keys that vary from document to document into one nested object"));
+        }
+        keys.insert(name.to_owned(), new);
+        return Ok(());
+    };
+    old.multi |= new.multi;
+    old.short |= new.short;
+    match join(old.kind, new.kind) {
+        Some(kind) => old.kind = kind,
+        None => {
+            let what = format!("the values of `{name}` have two types, on lines {} and {line}", old.line);
+            return Err(Error::new(ErrorCode::SchemaConflict, what)
+                .line(line)
+                .expected(format!("{} as on line {}", describe(old.kind), old.line))
+                .got(describe(new.kind))
+                .hint(format!(
+                    "correct the corpus, or set type = \"text\" or \"extra\" under [fields.{name:?}] in a --schema file"
+                )));
+        }
+    }
+    Ok(())
+}
+
+fn describe(kind: FieldKind) -> &'static str {
+    match kind {
+        FieldKind::Extra => "an object or a list of mixed types",
+        kind => kind.as_str(),
     }
 }
 
-fn kind(value: &Value) -> Seen {
-    match value {
-        Value::String(text) => Seen::Text { exact: text.len() <= MAX_EXACT },
-        Value::Bool(_) => Seen::Bool,
-        Value::Number(number) if number.is_i64() => Seen::Integer,
-        Value::Number(_) => Seen::Float,
-        Value::Array(list) => {
-            list.iter().map(kind).map(Some).reduce(|a, b| join(a?, b?)).flatten().unwrap_or(Seen::Extra)
-        }
-        Value::Object(_) | Value::Null => Seen::Extra,
-    }
-}
-
-/// The kind that holds both; `None` where there is none.
-fn join(a: Seen, b: Seen) -> Option<Seen> {
+/// The kind that holds values of both.
+fn join(a: FieldKind, b: FieldKind) -> Option<FieldKind> {
+    use FieldKind::{Float, Integer};
     match (a, b) {
-        (Seen::Text { exact: a }, Seen::Text { exact: b }) => Some(Seen::Text { exact: a || b }),
-        (Seen::Integer, Seen::Float) | (Seen::Float, Seen::Integer) => Some(Seen::Float),
-        (a, b) => (a == b).then_some(a),
+        (a, b) if a == b => Some(a),
+        (Integer, Float) | (Float, Integer) => Some(Float),
+        _ => None,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn scan(text: &str) -> Result<Scan> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("c.jsonl");
-        std::fs::write(&path, text).unwrap();
-        infer(&path)
+fn classify(value: &Value, line: u64) -> Key {
+    let key = |kind, short| Key { kind, line, multi: false, short };
+    match value {
+        Value::String(string) => key(FieldKind::Text, string.len() <= EXACT_LIMIT),
+        Value::Bool(_) => key(FieldKind::Bool, true),
+        Value::Number(number) if number.is_i64() => key(FieldKind::Integer, true),
+        Value::Number(_) => key(FieldKind::Float, true),
+        Value::Object(_) | Value::Null => key(FieldKind::Extra, false),
+        Value::Array(list) => {
+            let elements = list.iter().map(|element| match element {
+                Value::Array(_) => key(FieldKind::Extra, false),
+                element => classify(element, line),
+            });
+            let joined = elements.reduce(|a, b| {
+                let kind = join(a.kind, b.kind).unwrap_or(FieldKind::Extra);
+                Key { kind, short: a.short | b.short, ..a }
+            });
+            let joined = joined.unwrap_or_else(|| key(FieldKind::Extra, false));
+            Key { multi: joined.kind != FieldKind::Extra, ..joined }
+        }
     }
+}
 
-    #[test]
-    fn kinds_are_inferred_and_widened() {
-        let long = "x".repeat(300);
-        let scan = scan(&format!(
-            "{{\"id\":1,\"n\":1,\"f\":1,\"s\":\"a\",\"l\":[\"a\",\"b\"],\"long\":\"{long}\",\"image\":\"i.png\",\"ok\":true}}\n\
-             bad line\n\
-             {{\"id\":2,\"f\":1.5,\"s\":null,\"l\":[],\"o\":{{\"x\":1}},\"m\":[1,\"a\"],\"nums\":[1,2.5],\"texts\":[\"a\"],\
-             \"big\":18446744073709551615}}\n"
-        ))
-        .unwrap();
-        let kind = |name: &str| scan.schema.fields[name].kind;
-        assert_eq!(kind("n"), FieldKind::Integer);
-        assert_eq!(kind("f"), FieldKind::Float);
-        assert_eq!(kind("nums"), FieldKind::Float);
-        assert_eq!(kind("big"), FieldKind::Float);
-        assert_eq!(kind("ok"), FieldKind::Bool);
-        assert_eq!(kind("image"), FieldKind::Stored);
-        assert!(
-            scan.schema.fields["s"].facet
-                && scan.schema.fields["l"].facet
-                && scan.schema.fields["text"].facet
-        );
-        assert!(!scan.schema.fields["long"].facet);
-        assert!(!scan.schema.fields.contains_key("o") && !scan.schema.fields.contains_key("m"));
-        assert_eq!((scan.extra["o"], scan.extra["m"]), (1, 1));
-        assert_eq!((scan.documents, scan.bad_lines), (2, 1));
+impl Key {
+    fn spec(&self) -> FieldSpec {
+        let spec = FieldSpec::new(self.kind);
+        FieldSpec { multi: self.multi, facet: spec.facet && self.short, ..spec }
     }
+}
 
-    #[test]
-    fn conflicts_name_both_lines_and_an_empty_corpus_is_an_error() {
-        let error = scan("{\"a\":1}\n{\"a\":2}\n{\"a\":\"x\"}\n").unwrap_err();
-        assert_eq!((error.code(), error.facts().line), (ErrorCode::SchemaConflict, Some(3)));
-        assert!(error.to_string().contains("line 1"), "{error}");
-        assert_eq!(scan("{\"a\":true}\n{\"a\":1}\n").unwrap_err().code(), ErrorCode::SchemaConflict);
-        assert_eq!(scan("\n\n").unwrap_err().code(), ErrorCode::Empty);
-        assert_eq!(scan("nonsense\n").unwrap_err().code(), ErrorCode::Empty);
-        assert_eq!(scan("{\"a\":\"x\",\"a_exact\":\"y\"}\n").unwrap_err().code(), ErrorCode::BadValue);
+/// Names file and both lines where the exact twin of one key has the name of another.
+fn with_lines(error: Error, keys: &BTreeMap<String, Key>, file: &Path) -> Error {
+    if error.code() != ErrorCode::SchemaConflict {
+        return error.file(file);
     }
+    let clash = keys.iter().find_map(|(name, key)| {
+        let twin = exact_name(name);
+        let other = keys.get(&twin)?;
+        let (text, line) = (FieldKind::Text, key.line.max(other.line));
+        (key.kind == text && key.short && other.kind != FieldKind::Extra).then(|| {
+            clash_error(name, &twin)
+                .line(line)
+                .expected(format!("no `{twin}` beside `{name}` of line {}", key.line))
+                .got(format!("`{twin}` on line {}", other.line))
+        })
+    });
+    clash.unwrap_or(error).file(file)
 }

@@ -1,15 +1,28 @@
-//! Where documents come from: a JSONL corpus, or features in a safetensors file.
+//! What comes in: documents from JSON Lines, the fields they have, and features from safetensors files.
+//!
+//! Everything streams: a corpus is read line by line, a tensor block of rows by block of rows.
 
 mod document;
 mod features;
 mod fields;
 mod infer;
+mod json;
 mod jsonl;
+mod names;
+mod overrides;
+mod pathway;
 mod schema;
+mod stored;
+mod tensor;
 
-pub use document::{Document, Split};
-pub use features::{FeatureTensor, FeaturesFile, PathwayArg};
-pub use fields::{EXTRA, FieldMap, ID, stored_fields, tantivy_schema};
-pub use infer::{Scan, infer};
-pub use jsonl::{JsonlReader, MAX_LINE};
-pub use schema::{FieldKind, FieldSchema, FieldSpec, MAX_EXACT};
+pub use document::{Document, MAX_ID_BYTES, Split};
+pub use features::{FeatureSet, FeaturesFile};
+pub use fields::{EXTRA_FIELD, FieldMap, FillReport, ID_FIELD, tantivy_schema};
+pub use infer::{BadLines, Inference, infer};
+pub use jsonl::{DEFAULT_LINE_LIMIT, JsonlReader};
+pub use names::{MAX_MEDIA_NAME_BYTES, check_field_name, check_media_name};
+pub use overrides::{FieldOverride, SchemaOverrides};
+pub use pathway::{EncoderArg, PathwayArg};
+pub use schema::{EXACT_LIMIT, FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, exact_name};
+pub use stored::stored_fields;
+pub use tensor::FeatureTensor;

@@ -1,138 +1,237 @@
-//! The fields of a corpus: inferred in one scan, or given in a TOML file.
+//! The fields that documents have, and how each is kept.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use tantivy::tokenizer::TokenizerManager;
 
+use super::names::check_field_name;
 use crate::error::{Error, ErrorCode, Result};
 
-/// Bytes of the longest string that gets into an exact field.
-pub const MAX_EXACT: usize = 256;
+/// Longest string in bytes that enters the exact twin of a text field.
+pub const EXACT_LIMIT: usize = 256;
 
-/// Tokenizers that a field may name.
-const TOKENIZERS: [&str; 4] = ["default", "en_stem", "raw", "whitespace"];
+/// Most fields of one schema: keys that vary from document to document are data, not fields.
+pub const MAX_FIELDS: usize = 1000;
 
-/// What a field holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FieldKind {
-    /// Tokenised strings.
-    Text,
-    /// Integers of 64 bits with sign.
-    Integer,
-    /// Floating point numbers of 64 bits; also integers beyond 64 bits with sign.
-    Float,
-    /// Truth values.
-    Bool,
-    /// Strings that are stored only, such as the paths of pictures.
-    Stored,
+const RESERVED: [&str; 4] = ["id", "split", "texts", "images"];
+
+/// Name of the exact twin of the text field `name`.
+pub fn exact_name(name: &str) -> String {
+    format!("{name}_exact")
 }
 
-/// How one field is indexed. What does not apply to its kind is ignored: numbers have no tokenizer, only strings a facet.
+/// What the values of a field are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldKind {
+    /// Strings, tokenised and indexed; numbers and booleans enter as they are written.
+    Text,
+    /// 64-bit signed integers.
+    Integer,
+    /// 64-bit floats; integers enter as floats.
+    Float,
+    /// Booleans.
+    Bool,
+    /// Strings that are kept and never searched: image paths.
+    Stored,
+    /// Anything, nested objects too: goes into the one JSON field `_extra`, searchable as `_extra.NAME`.
+    Extra,
+}
+
+impl FieldKind {
+    /// The word that stands for it in a schema file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Integer => "integer",
+            Self::Float => "float",
+            Self::Bool => "bool",
+            Self::Stored => "stored",
+            Self::Extra => "extra",
+        }
+    }
+}
+
+/// How one field is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FieldSpec {
-    /// What it holds.
+    /// What its values are.
     #[serde(rename = "type")]
     pub kind: FieldKind,
-    /// Tokenizer of a text field: `default`, `en_stem`, `raw` or `whitespace`.
-    #[serde(default = "default_tokenizer")]
-    pub tokenizer: String,
-    /// Whether hits show it.
-    #[serde(default = "yes")]
+    /// Whether a document may have several values, so that they are printed as a list.
+    pub multi: bool,
+    /// Whether values can be printed.
     pub stored: bool,
-    /// Whether numbers and truth values have a column, for filters and sorting.
-    #[serde(default = "yes")]
+    /// Whether values stand in a column, for sorting and ranges.
     pub fast: bool,
-    /// Whether strings of at most [`MAX_EXACT`] bytes also go into the exact field `NAME_exact`: filters, facets, sorting.
-    #[serde(default)]
+    /// Whether a text field has an exact twin `NAME_exact` for filters and facets.
     pub facet: bool,
-}
-
-fn default_tokenizer() -> String {
-    "default".into()
-}
-
-fn yes() -> bool {
-    true
+    /// Tokenizer of a text field; empty for other kinds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tokenizer: String,
 }
 
 impl FieldSpec {
-    /// A field of this kind as inference makes it.
+    /// The defaults for a kind; single-valued.
     pub fn new(kind: FieldKind) -> Self {
-        Self { kind, tokenizer: default_tokenizer(), stored: true, fast: true, facet: false }
+        let text = kind == FieldKind::Text;
+        Self {
+            kind,
+            multi: false,
+            stored: true,
+            fast: matches!(kind, FieldKind::Integer | FieldKind::Float | FieldKind::Bool),
+            facet: text,
+            tokenizer: if text { "default".to_owned() } else { String::new() },
+        }
     }
-}
 
-/// The fields of a document by name; `id` and `_extra` are always there and stand in no schema.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FieldSchema {
-    /// By name.
-    pub fields: BTreeMap<String, FieldSpec>,
-}
-
-impl FieldSchema {
-    /// Checks names and tokenizers.
-    ///
-    /// # Errors
-    /// [`ErrorCode::BadValue`] for a reserved name, a name that is another field's exact twin, an unknown tokenizer.
-    pub fn check(&self) -> Result<()> {
-        for (name, spec) in &self.fields {
-            let bad = |message: String| Err(Error::new(ErrorCode::BadValue, message));
-            if name.is_empty() || name.starts_with('_') || name == "id" {
-                return bad(format!("the field name {name:?} is reserved"));
+    /// Checks that the settings go together for the field `name`.
+    fn check(&self, name: &str) -> Result<()> {
+        let kind = self.kind.as_str();
+        let error =
+            |what: String, hint: &str| Err(Error::new(ErrorCode::BadValue, what).hint(hint.to_owned()));
+        match (name, self.kind) {
+            ("text", FieldKind::Text) | ("image", FieldKind::Stored) => {}
+            ("text" | "image", _) => {
+                return error(format!("the field `{name}` cannot be of type {kind}"), "leave its type out");
             }
-            if let Some(base) = name.strip_suffix("_exact") {
-                if self.fields.get(base).is_some_and(|spec| spec.kind == FieldKind::Text && spec.facet) {
-                    return bad(format!("the field {name:?} has the name of the exact twin of {base:?}"))
-                        .map_err(|e| e.hint(format!("rename one, or set facet = false for {base:?}")));
-                }
+            _ => {}
+        }
+        if self.kind == FieldKind::Text {
+            if TokenizerManager::default().get(&self.tokenizer).is_none() {
+                return error(
+                    format!("the field `{name}` has the unknown tokenizer `{}`", self.tokenizer),
+                    "take default, en_stem, whitespace or raw",
+                );
             }
-            if !TOKENIZERS.contains(&spec.tokenizer.as_str()) {
-                return Err(Error::new(
-                    ErrorCode::BadValue,
-                    format!("field {name:?} names an unknown tokenizer"),
-                )
-                .expected(TOKENIZERS.join(" or "))
-                .got(&spec.tokenizer));
-            }
+            return Ok(());
+        }
+        if self.facet {
+            return error(
+                format!("the field `{name}` of type {kind} cannot have a facet"),
+                "facets are for type text; numbers and booleans are columns already",
+            );
+        }
+        if !self.tokenizer.is_empty() {
+            return error(format!("the field `{name}` of type {kind} has a tokenizer"), "leave it out");
+        }
+        let kept_only = matches!(self.kind, FieldKind::Stored | FieldKind::Extra);
+        if kept_only && (self.fast || !self.stored) {
+            return error(
+                format!("the field `{name}` of type {kind} is always stored and never fast"),
+                "leave `stored` and `fast` out",
+            );
         }
         Ok(())
     }
+}
 
-    /// This schema as TOML, which [`FieldSchema::load`] reads.
+/// All fields by name.
+///
+/// Invariants: names are legal and not reserved, settings go together, no exact twin has the name of a field, and
+/// there are at most [`MAX_FIELDS`]. `id` and `_extra` exist always and are not listed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, FieldSpec>", into = "BTreeMap<String, FieldSpec>")]
+pub struct FieldSchema(BTreeMap<String, FieldSpec>);
+
+impl FieldSchema {
+    /// A schema of these fields.
     ///
     /// # Errors
-    /// [`ErrorCode::BadValue`] never for a checked schema.
+    /// [`ErrorCode::BadValue`] for a name or setting that cannot be; [`ErrorCode::SchemaConflict`] where the exact
+    /// twin of one field has the name of another.
+    pub fn new(fields: BTreeMap<String, FieldSpec>) -> Result<Self> {
+        if fields.len() > MAX_FIELDS {
+            return Err(Error::new(ErrorCode::BadValue, "too many fields")
+                .expected(format!("at most {MAX_FIELDS} keys"))
+                .got(format!("{} keys", fields.len()))
+                .hint("put keys that vary from document to document into one nested object"));
+        }
+        for (name, spec) in &fields {
+            check_field_name(name)?;
+            if RESERVED.contains(&name.as_str()) {
+                return Err(Error::new(ErrorCode::BadValue, format!("`{name}` is no field of its own"))
+                    .hint("leave it out of the schema: id, split, texts and images are read by the engine"));
+            }
+            spec.check(name)?;
+        }
+        let schema = Self(fields);
+        match schema.clash() {
+            None => Ok(schema),
+            Some((name, twin)) => Err(clash_error(name, &twin)),
+        }
+    }
+
+    /// The first text field whose exact twin has the name of another field.
+    fn clash(&self) -> Option<(&str, String)> {
+        self.0.iter().filter(|(_, spec)| spec.facet).find_map(|(name, _)| {
+            let twin = exact_name(name);
+            let taken = self.0.get(&twin).is_some_and(|other| other.kind != FieldKind::Extra);
+            taken.then_some((name.as_str(), twin))
+        })
+    }
+
+    /// The field `name`.
+    pub fn get(&self, name: &str) -> Option<&FieldSpec> {
+        self.0.get(name)
+    }
+
+    /// All fields in order of name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &FieldSpec)> {
+        self.0.iter().map(|(name, spec)| (name.as_str(), spec))
+    }
+
+    /// Number of fields.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The fields themselves, to build another schema of.
+    pub fn into_fields(self) -> BTreeMap<String, FieldSpec> {
+        self.0
+    }
+
+    /// The schema as a file for `--schema`: it names all keys, so that `build` need not scan for them.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadValue`] where the TOML writer refuses, which no legal schema brings about.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|e| Error::new(ErrorCode::BadValue, format!("schema: {e}")).source(e))
+        #[derive(Serialize)]
+        struct Page<'a> {
+            complete: bool,
+            fields: &'a BTreeMap<String, FieldSpec>,
+        }
+        let page = Page { complete: true, fields: &self.0 };
+        toml::to_string(&page)
+            .map_err(|error| Error::new(ErrorCode::BadValue, error.to_string()).source(error))
     }
+}
 
-    /// Reads a schema file.
-    ///
-    /// # Errors
-    /// [`ErrorCode::NotFound`]; [`ErrorCode::BadValue`] with the line for syntax, unknown keys and the like.
-    pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        let schema: Self = toml::from_str(&text).map_err(|e| {
-            let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() as u64 + 1);
-            Error::new(ErrorCode::BadValue, format!("the schema file does not parse: {}", e.message()))
-                .file(path)
-                .line(line)
-                .expected("tables [fields.NAME] with type, tokenizer, stored, fast, facet")
-                .hint("start from what `uncsm-index schema` prints")
-        })?;
-        schema.check().map_err(|e| e.file(path))?;
-        Ok(schema)
+/// The error for an exact twin of `name` that has the name of another field.
+pub(crate) fn clash_error(name: &str, twin: &str) -> Error {
+    let what = format!("the key `{twin}` has the name of the exact field of `{name}`");
+    Error::new(ErrorCode::SchemaConflict, what)
+        .hint(format!("rename the key, or give --schema a file with `facet = false` under [fields.{name:?}]"))
+}
+
+impl TryFrom<BTreeMap<String, FieldSpec>> for FieldSchema {
+    type Error = Error;
+
+    fn try_from(fields: BTreeMap<String, FieldSpec>) -> Result<Self> {
+        Self::new(fields)
     }
+}
 
-    /// This schema with the fields of `given` in place of its own.
-    #[must_use]
-    pub fn overridden_by(mut self, given: &Self) -> Self {
-        self.fields.extend(given.fields.iter().map(|(name, spec)| (name.clone(), spec.clone())));
-        self
+impl From<FieldSchema> for BTreeMap<String, FieldSpec> {
+    fn from(schema: FieldSchema) -> Self {
+        schema.0
     }
 }
 
@@ -140,37 +239,43 @@ impl FieldSchema {
 mod tests {
     use super::*;
 
-    #[test]
-    fn toml_round_trip_and_override() {
-        let mut schema = FieldSchema::default();
-        schema.fields.insert("size".into(), FieldSpec::new(FieldKind::Integer));
-        schema.fields.insert("title".into(), FieldSpec { facet: true, ..FieldSpec::new(FieldKind::Text) });
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s.toml");
-        std::fs::write(&path, schema.to_toml().unwrap()).unwrap();
-        assert_eq!(FieldSchema::load(&path).unwrap(), schema);
-        std::fs::write(&path, "[fields.title]\ntype = \"text\"\ntokenizer = \"en_stem\"\n").unwrap();
-        let merged = schema.overridden_by(&FieldSchema::load(&path).unwrap());
-        assert_eq!((merged.fields.len(), merged.fields["title"].tokenizer.as_str()), (2, "en_stem"));
-        assert!(!merged.fields["title"].facet);
+    fn schema(fields: &[(&str, FieldSpec)]) -> Result<FieldSchema> {
+        FieldSchema::new(fields.iter().map(|(name, spec)| ((*name).to_owned(), spec.clone())).collect())
+    }
+
+    fn code(fields: &[(&str, FieldSpec)]) -> ErrorCode {
+        schema(fields).unwrap_err().code()
     }
 
     #[test]
-    fn a_bad_schema_file_is_refused_with_its_line() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s.toml");
-        let load = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            FieldSchema::load(&path).unwrap_err()
-        };
-        let error = load("[fields.a]\ntype = \"text\"\ncolour = 1\n");
-        assert_eq!((error.code(), error.facts().line), (ErrorCode::BadValue, Some(3)));
-        assert_eq!(load("[fields.a]\ntype = \"tex\"\n").facts().line, Some(2));
-        assert_eq!(load("[fields._a]\ntype = \"text\"\n").code(), ErrorCode::BadValue);
-        assert_eq!(load("[fields.id]\ntype = \"text\"\n").code(), ErrorCode::BadValue);
-        let twin = load("[fields.a]\ntype = \"text\"\nfacet = true\n[fields.a_exact]\ntype = \"text\"\n");
-        assert!(twin.to_string().contains("exact twin"), "{twin}");
-        assert!(load("[fields.a]\ntype = \"text\"\ntokenizer = \"x\"\n").to_string().contains("en_stem"));
-        assert_eq!(FieldSchema::load(Path::new("absent")).unwrap_err().code(), ErrorCode::NotFound);
+    fn refuses_what_does_not_go_together() {
+        let text = FieldSpec::new(FieldKind::Text);
+        let integer = FieldSpec::new(FieldKind::Integer);
+        let bad = ErrorCode::BadValue;
+        for name in ["id", "split", "texts", "images", "_x", "-x", ""] {
+            assert_eq!(code(&[(name, text.clone())]), bad, "{name}");
+        }
+        assert_eq!(code(&[("text", integer.clone())]), bad);
+        assert_eq!(code(&[("image", text.clone())]), bad);
+        assert_eq!(code(&[("n", FieldSpec { facet: true, ..integer.clone() })]), bad);
+        assert_eq!(code(&[("n", FieldSpec { tokenizer: "raw".into(), ..integer })]), bad);
+        assert_eq!(code(&[("t", FieldSpec { tokenizer: "klingon".into(), ..text.clone() })]), bad);
+        assert_eq!(code(&[("i", FieldSpec { stored: false, ..FieldSpec::new(FieldKind::Stored) })]), bad);
+        assert_eq!(code(&[("a", text.clone()), ("a_exact", text.clone())]), ErrorCode::SchemaConflict);
+        let plain = FieldSpec { facet: false, ..text.clone() };
+        schema(&[("a", plain), ("a_exact", text.clone())]).unwrap();
+        schema(&[("a", text.clone()), ("a_exact", FieldSpec::new(FieldKind::Extra))]).unwrap();
+        let many = (0..=MAX_FIELDS).map(|i| (format!("f{i}"), text.clone())).collect();
+        assert_eq!(FieldSchema::new(many).unwrap_err().code(), bad);
+    }
+
+    #[test]
+    fn json_goes_both_ways_and_is_checked() {
+        let schema =
+            schema(&[("t", FieldSpec::new(FieldKind::Text)), ("n", FieldSpec::new(FieldKind::Float))]);
+        let schema = schema.unwrap();
+        let json = serde_json::to_string(&schema).unwrap();
+        assert_eq!(serde_json::from_str::<FieldSchema>(&json).unwrap(), schema);
+        assert!(serde_json::from_str::<FieldSchema>(&json.replace("\"t\"", "\"_t\"")).is_err());
     }
 }

@@ -1,34 +1,44 @@
-//! From items to features `[d_in]`: encoders, and features that a file holds already.
+//! Encoders: from an item to its features `[d_in]`, frozen.
+//!
+//! The seam between a corpus and the pathways: whatever makes features implements [`Encoder`], and a bundle keeps its
+//! name and fingerprint. [`FromFile`] stands for an encoder that ran elsewhere and left its features in a file.
 
+mod from_file;
 mod rows;
 mod source;
-
-pub use rows::FeatureRows;
-pub use source::{FeatureSource, Incoming, Place, RawItem, SourceDocument};
 
 use crate::error::Result;
 use crate::media::Fingerprint;
 
-/// One item as an encoder reads it.
+pub use from_file::FromFile;
+pub use rows::FeatureRows;
+pub use source::{FeatureSource, Incoming, Place, RawItem, SourceDocument};
+
+/// What an encoder reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Item<'a> {
-    /// A text or passage.
+    /// A text or a passage of one.
     Text(&'a str),
-    /// The bytes of a media file.
+    /// The bytes of a media file, as they are on disk.
     Bytes(&'a [u8]),
 }
 
-/// Turns items of one media type into features; frozen, so that equal items have equal features for ever.
+/// Turns items of one media type into features.
+///
+/// An implementation is a pure function of the item: the same features whatever else is in the batch.
 pub trait Encoder: Send + Sync {
-    /// The name that bundles record.
+    /// The name that a bundle keeps.
     fn name(&self) -> &str;
 
-    /// Fingerprint of weights and preprocessing; another one makes other features.
+    /// Stands for weights and preprocessing: equal fingerprints, equal features.
     fn fingerprint(&self) -> Fingerprint;
 
-    /// Elements of a feature row, `d_in`.
+    /// Number of features of an item, `d_in`.
     fn features(&self) -> usize;
 
-    /// Features `[d_in]` of each item, in order; an item that does not decode is an error of its own.
+    /// Encodes `items`: one result per item, in their order, each with [`Encoder::features`] finite elements.
+    ///
+    /// # Errors
+    /// Each item by itself: one that cannot be decoded does not touch the others.
     fn encode(&self, items: &[Item<'_>]) -> Vec<Result<Vec<f32>>>;
 }

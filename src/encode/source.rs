@@ -32,9 +32,7 @@ pub struct RawItem {
 pub struct SourceDocument {
     /// Where it comes from.
     pub place: Place,
-    /// Its id, given or made from its place.
-    pub id: String,
-    /// Its fields.
+    /// Its id, given or made from its place, and its fields.
     pub document: Document,
     /// Its items.
     pub items: Vec<RawItem>,
@@ -57,7 +55,7 @@ pub enum Incoming {
 pub struct FeatureSource<'a> {
     rows: Vec<FeatureRows<'a>>,
     file: PathBuf,
-    corpus: Option<JsonlReader<std::io::BufReader<std::fs::File>>>,
+    corpus: Option<JsonlReader<std::fs::File>>,
     next: usize,
     ended: bool,
 }
@@ -126,7 +124,7 @@ impl Iterator for FeatureSource<'_> {
             return None;
         }
         let document = match line {
-            None => Ok(Document::empty(row as u64)),
+            None => Ok(Document { line: row as u64, ..Document::default() }),
             Some(line) => line,
         };
         let document = match document {
@@ -135,17 +133,19 @@ impl Iterator for FeatureSource<'_> {
         };
         let mut items = Vec::with_capacity(self.rows.len());
         for rows in &self.rows {
-            let features = match rows.tensor.read(row..row + 1) {
-                Ok(features) => features,
-                Err(error) => return self.broken(error),
-            };
+            let mut features = Vec::new();
+            // Numbers that are not finite go on: the build counts them as a bad item, not as a broken source.
+            if let Err(error) = rows.tensor.read_unchecked(row..row + 1, &mut features) {
+                return self.broken(error);
+            }
             let bytes: Vec<u8> = features.iter().flat_map(|v| v.to_le_bytes()).collect();
             let origin = ItemOrigin { ordinal: 0, span: None, hash: content_hash(&bytes) };
-            items.push(RawItem { media: rows.media.clone(), origin, features });
+            items.push(RawItem { media: rows.encoder.media().to_owned(), origin, features });
         }
-        let file = self.corpus.as_ref().map_or(self.file.as_path(), JsonlReader::path).to_path_buf();
+        let file = self.corpus.as_ref().map_or(self.file.as_path(), JsonlReader::file).to_path_buf();
         let place = Place { file, line: document.line };
-        let id = document.id.clone().unwrap_or_else(|| document.line.to_string());
-        Some(Incoming::Document(Box::new(SourceDocument { place, id, document, items })))
+        let mut document = document;
+        document.id.get_or_insert_with(|| place.line.to_string());
+        Some(Incoming::Document(Box::new(SourceDocument { place, document, items })))
     }
 }

@@ -56,8 +56,10 @@ pub struct BuildReport {
     pub warnings: u64,
     /// Documents that have no item: keywords find them, pictures and sentences do not.
     pub without_items: u64,
-    /// Keys that have no field and went into `_extra`, with their number of documents.
-    pub extra: BTreeMap<String, u64>,
+    /// Nested values, which went into `_extra`.
+    pub nested: u64,
+    /// Values of keys that the schema does not have, which went into `_extra`.
+    pub unknown: u64,
 }
 
 impl BuildReport {
@@ -228,8 +230,8 @@ fn fill(
     on_bad: OnBad,
     progress: &mut dyn FnMut(u64),
 ) -> Result<BuildReport> {
-    let mut report = BuildReport::default();
-    report.items = index.bundle().media().iter().map(|media| (media.name.clone(), 0)).collect();
+    let items = index.bundle().media().iter().map(|media| (media.name.clone(), 0)).collect();
+    let mut report = BuildReport { items, ..BuildReport::default() };
     for batch in input {
         for document in batch {
             match document {
@@ -257,15 +259,15 @@ fn add(
         report.skip(error, Some(place), on_bad)?;
     }
     let mut out = TantivyDocument::new();
-    let extra = match index.fields().fill(&source.id, &source.document, &mut out) {
-        Ok(extra) => extra,
+    match index.fields().fill(&source.document, &mut out) {
+        Ok(filled) => {
+            for (count, new) in [(&mut report.nested, filled.nested), (&mut report.unknown, filled.unknown)] {
+                // One warning for each kind, not for each document.
+                report.warnings += u64::from(*count == 0 && new > 0);
+                *count += new as u64;
+            }
+        }
         Err(error) => return report.skip(error, Some(place), on_bad),
-    };
-    for key in extra {
-        let count = report.extra.entry(key).or_default();
-        // One warning for each key, not for each document.
-        report.warnings += u64::from(*count == 0);
-        *count += 1;
     }
     let mut value = MediaValue::builder(index.media().spec());
     for item in &items {

@@ -178,7 +178,7 @@ fn hit(
         probability: metric.and_then(|score| score.probability),
         legs,
         items: items.collect(),
-        fields: crate::corpus::stored_fields(&document, engine.searcher.schema()),
+        fields: engine.index.fields().stored_fields(&document, engine.searcher.schema()),
         address,
     })
 }

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::path::Path;
 
-use uncsm_index::corpus::{FeaturesFile, PathwayArg, Split};
-use uncsm_index::encode::FeatureRows;
+use uncsm_index::corpus::{EncoderArg, FeaturesFile, PathwayArg, Split};
+use uncsm_index::encode::{Encoder, FeatureRows};
 use uncsm_index::model::{Labels, MediaFeatures, TrainingData};
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -41,10 +41,11 @@ pub fn features_file(args: &SourceArgs) -> Result<FeaturesFile> {
 
 /// The tensors of `args` in `file`.
 pub fn feature_rows<'a>(args: &SourceArgs, file: &'a FeaturesFile) -> Result<Vec<FeatureRows<'a>>> {
-    FeatureRows::find(file, &parse(&args.pathway)?, &parse(&args.encoder)?)
+    let encoders = args.encoder.iter().map(|arg| EncoderArg::parse(arg)).collect::<Result<Vec<_>>>()?;
+    FeatureRows::find(file, &pathways(&args.pathway)?, &encoders)
 }
 
-fn parse(args: &[String]) -> Result<Vec<PathwayArg>> {
+fn pathways(args: &[String]) -> Result<Vec<PathwayArg>> {
     args.iter().map(|arg| PathwayArg::parse(arg)).collect()
 }
 
@@ -52,35 +53,36 @@ fn parse(args: &[String]) -> Result<Vec<PathwayArg>> {
 pub fn training_data(args: &SourceArgs, beside: Beside<'_>) -> Result<TrainingData> {
     let file = features_file(args)?;
     let rows = feature_rows(args, &file)?;
-    let n = rows.first().map_or(0, |rows| rows.tensor.rows());
+    let pathways = pathways(&args.pathway)?;
+    let selected = file.select(&pathways, beside.label, beside.test_mask)?;
+    let n = selected.rows;
     let mut media = Vec::new();
     for rows in &rows {
-        let values = rows.tensor.read(0..n)?;
+        let mut values = Vec::new();
+        // Training checks the rows that it learns from; what stands in a test row does not matter to it.
+        rows.tensor.read_unchecked(0..n, &mut values)?;
         media.push(MediaFeatures {
-            name: rows.media.clone(),
-            encoder: rows.encoder.clone(),
+            name: rows.encoder.media().into(),
+            encoder: rows.encoder.name().into(),
             d_in: rows.tensor.cols(),
             rows: values,
             present: vec![true; n],
         });
     }
-    let integers = |name: &str| -> Result<Vec<i64>> {
-        let values = file.integers(name)?;
-        file.check_rows(name, n, values.len())?;
-        Ok(values)
+    let labels = match (selected.labels, beside.label) {
+        (Some(values), Some(name)) => Some(labels(&file, name, &values)?),
+        _ => None,
     };
-    let labels = match beside.label {
-        None => None,
-        Some(name) => Some(labels(&file, name, &integers(name)?)?),
-    };
-    let split = match beside.test_mask {
+    let part = |test: bool| if test { Split::Test } else { Split::Train };
+    let split = match selected.test {
         None => vec![Split::Train; n],
-        Some(name) => {
-            integers(name)?.into_iter().map(|v| if v == 0 { Split::Train } else { Split::Test }).collect()
-        }
+        Some(mask) => mask.into_iter().map(part).collect(),
     };
-    let groups =
-        beside.group.map(integers).transpose()?.map(|values| values.into_iter().map(|v| v as u64).collect());
+    let groups = match beside.group {
+        None => None,
+        Some(name) => file.select(&pathways, Some(name), None)?.labels,
+    };
+    let groups = groups.map(|values| values.into_iter().map(|v| v as u64).collect());
     let names: Vec<&str> = rows.iter().map(|rows| rows.tensor.name()).collect();
     let features_name = format!("{} ({})", names.join(", "), file_name(file.path()));
     Ok(TrainingData { media, labels, groups, split, features_name })
@@ -100,7 +102,7 @@ fn labels(file: &FeaturesFile, name: &str, values: &[i64]) -> Result<Labels> {
         })
     };
     let class = values.iter().enumerate().map(class).collect::<Result<_>>()?;
-    Ok(Labels { class, names: None, key: name.into() })
+    Ok(Labels { class, names: file.class_names()?, key: name.into() })
 }
 
 fn file_name(path: &Path) -> String {
@@ -117,7 +119,7 @@ pub fn query_rows(
     rows: Option<Range<usize>>,
 ) -> Result<Vec<(String, Vec<f32>)>> {
     let file = FeaturesFile::open(path)?;
-    let tensors = FeatureRows::find(&file, &parse(pathways)?, &[])?;
+    let tensors = FeatureRows::find(&file, &self::pathways(pathways)?, &[])?;
     let n = tensors.first().map_or(0, |t| t.tensor.rows());
     let rows = match rows {
         Some(rows) => rows,
@@ -132,9 +134,9 @@ pub fn query_rows(
     let mut out = Vec::new();
     for row in rows {
         for tensor in &tensors {
-            let features = tensor.tensor.read(row..row.saturating_add(1))?;
-            tensor.tensor.check_finite(row, &features)?;
-            out.push((tensor.media.clone(), features));
+            let mut features = Vec::new();
+            tensor.tensor.read(row..row.saturating_add(1), &mut features)?;
+            out.push((tensor.encoder.media().to_owned(), features));
         }
     }
     Ok(out)

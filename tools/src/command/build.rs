@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
-use uncsm_index::corpus::{FeaturesFile, FieldSchema, JsonlReader, infer};
-use uncsm_index::encode::{FeatureRows, FeatureSource};
+use uncsm_index::corpus::{BadLines, FeaturesFile, FieldSchema, JsonlReader, SchemaOverrides, infer};
+use uncsm_index::encode::{Encoder, FeatureRows, FeatureSource};
 use uncsm_index::index::{self, BuildReport, ExistingOut, Index, OnBad, PartialDir, duplicate_ids};
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
@@ -47,18 +47,18 @@ pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome
 
 fn check(bundle: &Bundle, rows: &[FeatureRows<'_>]) -> Result<()> {
     for rows in rows {
-        let media = &bundle.media()[bundle.media_index(&rows.media)?];
+        let media = &bundle.media()[bundle.media_index(rows.encoder.media())?];
         if media.features != rows.tensor.cols() {
             let message =
-                format!("tensor `{}` does not fit the pathway of `{}`", rows.tensor.name(), rows.media);
+                format!("tensor `{}` does not fit the pathway of `{}`", rows.tensor.name(), media.name);
             return Err(Error::new(ErrorCode::BadDimension, message)
                 .expected(format!("{} features, as {} gives them", media.features, media.encoder))
                 .got(rows.tensor.cols()));
         }
-        if media.encoder != rows.encoder {
+        if media.encoder != rows.encoder.name() {
             return Err(Error::new(ErrorCode::SpaceMismatch, "the features were made by another encoder")
                 .expected(&media.encoder)
-                .got(&rows.encoder)
+                .got(rows.encoder.name())
                 .hint("name the encoder of a tensor with --encoder MEDIA=NAME, as in training"));
         }
     }
@@ -66,13 +66,15 @@ fn check(bundle: &Bundle, rows: &[FeatureRows<'_>]) -> Result<()> {
 }
 
 fn fields(args: &BuildArgs) -> Result<FieldSchema> {
-    let given = args.schema.as_deref().map(FieldSchema::load).transpose()?.unwrap_or_default();
-    let fields = match &args.corpus {
-        None => given,
-        Some(corpus) => infer(corpus)?.schema.overridden_by(&given),
-    };
-    fields.check()?;
-    Ok(fields)
+    let given = args.schema.as_deref().map(SchemaOverrides::open).transpose()?.unwrap_or_default();
+    if let Some(complete) = given.complete()? {
+        return Ok(complete);
+    }
+    match &args.corpus {
+        None => given.apply(FieldSchema::default()),
+        // Bad lines are counted when their documents are due.
+        Some(corpus) => Ok(infer(JsonlReader::open(corpus)?, corpus, &given, BadLines::Skip)?.schema),
+    }
 }
 
 fn fill(
@@ -143,8 +145,12 @@ fn text(args: &BuildArgs, report: &Report) -> String {
     for skipped in &built.skipped {
         let _ = writeln!(out, "left out: {}:{}: {}", skipped.file.display(), skipped.line, skipped.reason);
     }
-    for (key, n) in &built.extra {
-        let _ = writeln!(out, "no field for {key:?}: {n} documents have it in `_extra`");
+    if built.without_items > 0 {
+        let _ = writeln!(out, "{} documents have no item: only keywords find them", built.without_items);
+    }
+    if built.nested + built.unknown > 0 {
+        let (nested, unknown) = (built.nested, built.unknown);
+        let _ = writeln!(out, "in `_extra`: {nested} nested values, {unknown} values without a field");
     }
     out
 }

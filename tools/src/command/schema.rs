@@ -1,14 +1,22 @@
 //! `uncsm-index schema`: the field schema that `build` would infer.
 
-use uncsm_index::Result;
+use uncsm_index::corpus::{BadLines, JsonlReader, SchemaOverrides, infer};
+use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::Outcome;
 use crate::args::SchemaArgs;
 use crate::output::Output;
 
 pub fn run(args: &SchemaArgs, output: &Output) -> Result<Outcome> {
-    let scan = uncsm_index::corpus::infer(&args.source)?;
-    let toml = scan.schema.to_toml()?;
-    output.print(&scan.schema, || toml)?;
+    let reader = JsonlReader::open(&args.source)?;
+    let found = infer(reader, &args.source, &SchemaOverrides::default(), BadLines::Skip)?;
+    if found.documents == 0 {
+        return Err(Error::new(ErrorCode::Empty, "the corpus has no document that reads").file(&args.source));
+    }
+    if let Some(first) = &found.first_error {
+        tracing::warn!("{} lines are no documents, the first: {first}", found.bad_lines);
+    }
+    let toml = found.schema.to_toml()?;
+    output.print(&found.schema, || toml)?;
     Ok(Outcome::Done)
 }

@@ -1,0 +1,185 @@
+//! Typed reading of the raw bytes of a tensor.
+
+use std::ops::Range;
+use std::path::Path;
+
+use half::{bf16, f16};
+use safetensors::Dtype;
+
+use crate::error::{Error, ErrorCode, Result};
+
+/// The features of one media type, `[rows, cols]`, read as f32 whatever the file has (f16, bf16, f32, f64).
+#[derive(Debug, Clone, Copy)]
+pub struct FeatureTensor<'a> {
+    raw: RawTensor<'a>,
+    rows: usize,
+    cols: usize,
+    /// Bytes of one element.
+    width: usize,
+}
+
+/// One tensor as it lies in the file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RawTensor<'a> {
+    pub(super) file: &'a Path,
+    pub(super) name: &'a str,
+    pub(super) dtype: Dtype,
+    pub(super) shape: &'a [usize],
+    /// Invariant: the product of `shape` elements of `dtype`, checked when the header was read.
+    pub(super) data: &'a [u8],
+}
+
+impl RawTensor<'_> {
+    pub(super) fn error(&self, code: ErrorCode, what: &str) -> Error {
+        Error::new(code, format!("the tensor `{}` {what}", self.name)).file(self.file)
+    }
+}
+
+impl<'a> FeatureTensor<'a> {
+    pub(super) fn new(raw: RawTensor<'a>) -> Result<Self> {
+        let width = match raw.dtype {
+            Dtype::F16 | Dtype::BF16 => 2,
+            Dtype::F32 => 4,
+            Dtype::F64 => 8,
+            other => {
+                return Err(raw
+                    .error(ErrorCode::BadValue, "has a type that cannot be features")
+                    .expected("F16, BF16, F32 or F64")
+                    .got(format!("{other:?}")));
+            }
+        };
+        let &[rows, cols] = raw.shape else {
+            return Err(raw
+                .error(ErrorCode::BadDimension, "has a shape that cannot be features")
+                .expected("two dimensions [rows, features]")
+                .got(format!("{:?}", raw.shape)));
+        };
+        if rows == 0 {
+            return Err(raw.error(ErrorCode::Empty, "has no rows"));
+        }
+        if cols == 0 {
+            let error = raw.error(ErrorCode::BadDimension, "has rows without elements");
+            return Err(error.expected("at least 1 feature").got(format!("{:?}", raw.shape)));
+        }
+        Ok(Self { raw, rows, cols, width })
+    }
+
+    /// Name of the tensor.
+    pub fn name(&self) -> &'a str {
+        self.raw.name
+    }
+
+    /// The file that it stands in.
+    pub fn file(&self) -> &'a Path {
+        self.raw.file
+    }
+
+    /// Number of rows, at least 1.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Features of a row, at least 1.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Replaces `out` by the elements of `rows`, row by row: `[rows.len(), cols]`.
+    ///
+    /// Cost: touches only the pages of these rows; a block of some thousand rows keeps memory small.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] for rows that do not exist; [`ErrorCode::NotFinite`] for a NaN or an infinity, also
+    /// one that an f64 becomes as f32, with the 0-based row as line.
+    pub fn read(&self, rows: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+        let start = rows.start;
+        self.read_unchecked(rows, out)?;
+        match out.iter().position(|value| !value.is_finite()) {
+            None => Ok(()),
+            Some(at) => {
+                let (row, col) = (start + at / self.cols, at % self.cols);
+                let what = format!("has a value that is no finite 32-bit float in row {row} (from 0)");
+                Err(self
+                    .raw
+                    .error(ErrorCode::NotFinite, &what)
+                    .line(row as u64)
+                    .got(format!("{} at feature {col}", out[at]))
+                    .hint("drop the row, or repair the program that wrote the features"))
+            }
+        }
+    }
+
+    /// As [`FeatureTensor::read`], but lets numbers pass that are not finite.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] for rows that do not exist.
+    pub fn read_unchecked(&self, rows: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+        out.clear();
+        if rows.start > rows.end || rows.end > self.rows {
+            return Err(self
+                .raw
+                .error(ErrorCode::BadArgument, "does not have these rows")
+                .expected(format!("rows within 0..{}", self.rows))
+                .got(format!("{}..{}", rows.start, rows.end)));
+        }
+        let stride = self.cols * self.width;
+        let bytes = &self.raw.data[rows.start * stride..rows.end * stride];
+        out.reserve(bytes.len() / self.width);
+        match self.raw.dtype {
+            Dtype::F16 => out.extend(elements(bytes).map(|b| f16::from_le_bytes(b).to_f32())),
+            Dtype::BF16 => out.extend(elements(bytes).map(|b| bf16::from_le_bytes(b).to_f32())),
+            Dtype::F32 => out.extend(elements(bytes).map(f32::from_le_bytes)),
+            // `new` lets only one other type pass.
+            _ => out.extend(elements(bytes).map(|b| f64::from_le_bytes(b) as f32)),
+        }
+        Ok(())
+    }
+}
+
+/// The chunks of `N` bytes; the length of `bytes` is a multiple of `N`.
+fn elements<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+    bytes.chunks_exact(N).map(|chunk| {
+        let mut element = [0; N];
+        element.copy_from_slice(chunk);
+        element
+    })
+}
+
+/// Reads a tensor `[n]` or `[n, 1]` of integers.
+///
+/// # Errors
+/// [`ErrorCode::BadDimension`], or [`ErrorCode::BadValue`] for another type or a value beyond `i64`.
+pub(super) fn integers(raw: &RawTensor<'_>, what: &str) -> Result<Vec<i64>> {
+    if !matches!(raw.shape, [_] | [_, 1]) {
+        return Err(raw
+            .error(ErrorCode::BadDimension, &format!("has a shape that cannot be {what}"))
+            .expected("one dimension [rows]")
+            .got(format!("{:?}", raw.shape)));
+    }
+    let data = raw.data;
+    Ok(match raw.dtype {
+        Dtype::BOOL | Dtype::U8 => data.iter().map(|&byte| i64::from(byte)).collect(),
+        Dtype::I8 => elements(data).map(|b| i64::from(i8::from_le_bytes(b))).collect(),
+        Dtype::I16 => elements(data).map(|b| i64::from(i16::from_le_bytes(b))).collect(),
+        Dtype::U16 => elements(data).map(|b| i64::from(u16::from_le_bytes(b))).collect(),
+        Dtype::I32 => elements(data).map(|b| i64::from(i32::from_le_bytes(b))).collect(),
+        Dtype::U32 => elements(data).map(|b| i64::from(u32::from_le_bytes(b))).collect(),
+        Dtype::I64 => elements(data).map(i64::from_le_bytes).collect(),
+        Dtype::U64 => {
+            let values = elements(data).map(u64::from_le_bytes).enumerate();
+            let convert = |(row, value): (usize, u64)| {
+                i64::try_from(value).map_err(|_| {
+                    let what = format!("has a value above 2^63 - 1 in row {row} (from 0)");
+                    raw.error(ErrorCode::BadValue, &what).line(row as u64).got(value)
+                })
+            };
+            values.map(convert).collect::<Result<_>>()?
+        }
+        other => {
+            return Err(raw
+                .error(ErrorCode::BadValue, &format!("has a type that cannot be {what}"))
+                .expected("integers")
+                .got(format!("{other:?}")));
+        }
+    })
+}
