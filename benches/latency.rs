@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use uncsm_index::corpus::{BadLines, FeaturesFile, JsonlReader, PathwayArg, SchemaOverrides, Split, infer};
 use uncsm_index::encode::{FeatureRows, FeatureSource};
-use uncsm_index::index::{Index, OnBad, build, inspect};
+use uncsm_index::index::{BuildOptions, Index, OnBad, build, inspect};
 use uncsm_index::model::{Bundle, Labels, MediaFeatures, TrainConfig, TrainingData, train};
 use uncsm_index::search::{Engine, Fusion, Request, Similarity};
 use uncsm_index::{Error, Result};
@@ -82,7 +82,8 @@ fn index(data: &Path, bundle: &Bundle, dir: &Path) -> Result<Index> {
     let mut writer = index.writer(256 << 20)?;
     let file = FeaturesFile::open(data.join("debian-packages/text_minilm.safetensors"))?;
     let rows = FeatureRows::find(&file, &[pathway("text=text_minilm")?], &[])?;
-    build(&index, &writer, FeatureSource::new(file.path(), rows, Some(&corpus))?, OnBad::Stop, &mut |_| {})?;
+    let source = FeatureSource::new(file.path(), rows, Some(&corpus))?;
+    build(&index, &writer, source, BuildOptions { on_bad: OnBad::Stop, ..Default::default() }, &mut |_| {})?;
     writer.commit()?;
     writer.finish()?;
     Ok(index)

@@ -50,6 +50,8 @@ pub enum ErrorCode {
     BadArgument,
     /// A file of a version that this build does not read.
     UnsupportedVersion,
+    /// A file, picture or line above a limit.
+    TooLarge,
     /// Too little data to train or calibrate.
     TooFewData,
     /// Another process holds the lock.
@@ -84,6 +86,7 @@ impl ErrorCode {
             Self::BadQuery => "bad_query",
             Self::BadArgument => "bad_argument",
             Self::UnsupportedVersion => "unsupported_version",
+            Self::TooLarge => "too_large",
             Self::TooFewData => "too_few_data",
             Self::Locked => "locked",
             Self::Engine => "engine",

@@ -4,15 +4,19 @@
 //! name and fingerprint. [`FromFile`] stands for an encoder that ran elsewhere and left its features in a file.
 
 mod from_file;
+mod batch;
 mod rows;
 mod source;
 
 use crate::error::Result;
 use crate::media::Fingerprint;
 
+pub use batch::{EncodedItem, MAX_FILE, Encoders, Reuse, encode_batch, read_media_file};
 pub use from_file::FromFile;
 pub use rows::FeatureRows;
-pub use source::{FeatureSource, Incoming, Place, RawItem, SourceDocument};
+pub use source::{
+    Content, CorpusSource, FeatureSource, Ids, Incoming, Place, RawItem, SourceDocument, items_of,
+};
 
 /// What an encoder reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

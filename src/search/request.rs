@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tantivy::query::{BooleanQuery, ConstScoreQuery, Occur, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, DocSet, Searcher, Term};
+use tantivy::{DocAddress, Searcher, Term};
 
 use super::fusion::Fusion;
 use super::hits::{self, Response};
@@ -13,7 +13,7 @@ use super::query::CrossMediaQuery;
 use super::scorer::{DocScorer, QueryPart, Similarity};
 use super::top::ID_FIELD;
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::Index;
+use crate::index::{Index, find_document};
 use crate::media::content_hash;
 
 /// Documents of a leg that take part in a fusion, unless a query wants more.
@@ -65,19 +65,7 @@ impl<'a> Engine<'a> {
     pub fn find(&self, id: &str) -> Result<DocAddress> {
         let unknown = || Error::new(ErrorCode::UnknownId, format!("no document has the id {id:?}"));
         let field = self.index.id_field().ok_or_else(unknown)?;
-        let term = Term::from_field_text(field, id);
-        for (ord, reader) in self.searcher.segment_readers().iter().enumerate() {
-            let postings = reader.inverted_index(field)?.read_postings(&term, IndexRecordOption::Basic);
-            let postings = postings.map_err(|e| Error::new(ErrorCode::Damaged, e.to_string()).source(e))?;
-            let Some(mut postings) = postings else { continue };
-            while postings.doc() != tantivy::TERMINATED {
-                if !reader.is_deleted(postings.doc()) {
-                    return Ok(DocAddress::new(ord as u32, postings.doc()));
-                }
-                postings.advance();
-            }
-        }
-        Err(unknown())
+        find_document(&self.searcher, field, id)?.ok_or_else(unknown)
     }
 }
 

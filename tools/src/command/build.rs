@@ -7,7 +7,9 @@ use std::time::Instant;
 use serde::Serialize;
 use uncsm_index::corpus::{BadLines, FeaturesFile, FieldSchema, JsonlReader, SchemaOverrides, infer};
 use uncsm_index::encode::{Encoder, FeatureRows, FeatureSource};
-use uncsm_index::index::{self, BuildReport, ExistingOut, Index, OnBad, PartialDir, duplicate_ids};
+use uncsm_index::index::{
+    self, BuildOptions, BuildReport, ExistingOut, Index, OnBad, PartialDir, duplicate_ids,
+};
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -97,7 +99,8 @@ fn fill(
     let bar = progress::bar(global, Some(documents.len() as u64), "documents");
     bar.set_message("indexing");
     let on_bad = if args.strict { OnBad::Stop } else { OnBad::Warn };
-    let report = index::build(&index, &writer, documents, on_bad, &mut |n| bar.set_position(n))?;
+    let options = BuildOptions { on_bad, ..BuildOptions::default() };
+    let report = index::build(&index, &writer, documents, options, &mut |n| bar.set_position(n))?;
     bar.set_message("writing segments");
     writer.commit()?;
     writer.finish()?;
