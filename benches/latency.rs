@@ -55,7 +55,8 @@ fn bundle(data: &Path) -> Result<Bundle> {
         tensor.read(0..selected.rows, &mut rows)?;
         let present = vec![true; selected.rows];
         let encoder = format!("features:{}", tensor.name());
-        media.push(MediaFeatures { name: name.clone(), encoder, d_in: tensor.cols(), rows, present });
+        let (name, d_in) = (name.clone(), tensor.cols());
+        media.push(MediaFeatures { name, encoder, encoder_state: Vec::new(), d_in, rows, present });
     }
     let class = selected.labels.unwrap_or_default().iter().map(|&label| u32::try_from(label).ok()).collect();
     let part = |&test: &bool| if test { Split::Test } else { Split::Train };

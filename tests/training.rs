@@ -35,7 +35,7 @@ fn generated(rows: usize, seed: u64) -> TrainingData {
                 clean + 0.3 * jitter[at]
             })
             .collect();
-        MediaFeatures {
+        MediaFeatures { encoder_state: Vec::new(),
             name: name.into(),
             encoder: format!("generated-{name}"),
             d_in,

@@ -11,7 +11,7 @@ mod source;
 use crate::error::Result;
 use crate::media::Fingerprint;
 
-pub use batch::{EncodedItem, MAX_FILE, Encoders, Reuse, encode_batch, read_media_file};
+pub use batch::{EncodedItem, Encoders, MAX_FILE, Reuse, encode_batch, read_media_file};
 pub use from_file::FromFile;
 pub use rows::FeatureRows;
 pub use source::{

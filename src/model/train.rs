@@ -217,6 +217,7 @@ fn export(network: &Network, data: &TrainingData, classes: usize) -> Result<Bund
                 name: media.name.clone(),
                 encoder: media.encoder.clone(),
                 features: media.d_in,
+                state: media.encoder_state.len(),
             })
             .collect(),
         classes: data.labels.as_ref().map(|labels| ClassNames {
@@ -226,6 +227,7 @@ fn export(network: &Network, data: &TrainingData, classes: usize) -> Result<Bund
         }),
         default_target: targets[0],
         posterior_scale: 1.0,
+        encoder_states: data.media.iter().map(|media| media.encoder_state.clone()).collect(),
         pathways,
         metric: MetricNetwork { dim: network.dim, half: network.half, targets, halves, heads },
         space: Fingerprint([0; 32]),

@@ -64,6 +64,7 @@ pub fn training_data(args: &SourceArgs, beside: Beside<'_>) -> Result<TrainingDa
         media.push(MediaFeatures {
             name: rows.encoder.media().into(),
             encoder: rows.encoder.name().into(),
+            encoder_state: Vec::new(),
             d_in: rows.tensor.cols(),
             rows: values,
             present: vec![true; n],
