@@ -3,16 +3,31 @@
 //! The seam between a corpus and the pathways: whatever makes features implements [`Encoder`], and a bundle keeps its
 //! name and fingerprint. [`FromFile`] stands for an encoder that ran elsewhere and left its features in a file.
 
+mod builtin;
+mod canvas;
+mod colour;
+mod decode;
 mod from_file;
+mod gradient;
+mod hashing;
+mod image;
+mod region;
 mod rows;
+mod shape;
+mod soft;
 mod source;
+mod text;
 
 use crate::error::Result;
 use crate::media::Fingerprint;
 
+pub use builtin::{Builtin, builtin};
+pub use decode::{DecodeLimits, RgbImage, decode};
 pub use from_file::FromFile;
+pub use image::BuiltinImage;
 pub use rows::FeatureRows;
 pub use source::{FeatureSource, Incoming, Place, RawItem, SourceDocument};
+pub use text::BuiltinText;
 
 /// What an encoder reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
