@@ -40,6 +40,8 @@ pub enum ErrorCode {
     SpaceMismatch,
     /// A file is damaged: checksum, truncation or structure.
     Damaged,
+    /// A file is over a limit on bytes or pixels.
+    TooLarge,
     /// Nothing to work on: no rows, no documents.
     Empty,
     /// A document has no usable item.
@@ -50,8 +52,6 @@ pub enum ErrorCode {
     BadArgument,
     /// A file of a version that this build does not read.
     UnsupportedVersion,
-    /// A file, picture or line above a limit.
-    TooLarge,
     /// Too little data to train or calibrate.
     TooFewData,
     /// Another process holds the lock.
@@ -81,12 +81,12 @@ impl ErrorCode {
             Self::SchemaConflict => "schema_conflict",
             Self::SpaceMismatch => "space_mismatch",
             Self::Damaged => "damaged",
+            Self::TooLarge => "too_large",
             Self::Empty => "empty",
             Self::NoItems => "no_items",
             Self::BadQuery => "bad_query",
             Self::BadArgument => "bad_argument",
             Self::UnsupportedVersion => "unsupported_version",
-            Self::TooLarge => "too_large",
             Self::TooFewData => "too_few_data",
             Self::Locked => "locked",
             Self::Engine => "engine",

@@ -35,7 +35,8 @@ fn generated(rows: usize, seed: u64) -> TrainingData {
                 clean + 0.3 * jitter[at]
             })
             .collect();
-        MediaFeatures { encoder_state: Vec::new(),
+        MediaFeatures {
+            encoder_state: Vec::new(),
             name: name.into(),
             encoder: format!("generated-{name}"),
             d_in,

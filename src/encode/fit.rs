@@ -29,8 +29,11 @@ pub fn fit(
     for (media, count) in [("image", pictures), ("text", texts)] {
         let name = match named.iter().find(|arg| arg.media == media) {
             Some(_) if count == 0 => {
-                return Err(Error::new(ErrorCode::UnknownMedia, "an encoder is named for a media type that no document has")
-                    .got(media));
+                return Err(Error::new(
+                    ErrorCode::UnknownMedia,
+                    "an encoder is named for a media type that no document has",
+                )
+                .got(media));
             }
             Some(arg) => arg.encoder.as_str(),
             None if media == "text" => Builtin::Text.name(),

@@ -159,7 +159,8 @@ mod tests {
     use crate::model::data::{Labels, MediaFeatures, Split};
 
     fn prepared() -> Prepared {
-        let media = |name: &str, rows: Vec<f32>, present: Vec<bool>| MediaFeatures { encoder_state: Vec::new(),
+        let media = |name: &str, rows: Vec<f32>, present: Vec<bool>| MediaFeatures {
+            encoder_state: Vec::new(),
             name: name.into(),
             encoder: "e".into(),
             d_in: 1,

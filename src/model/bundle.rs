@@ -91,7 +91,8 @@ impl Bundle {
 
     /// The encoders of all media types that this build can encode.
     pub fn encoders(&self) -> Encoders {
-        let encoder = |(at, config): (usize, &MediaConfig)| Some((config.name.clone(), self.encoder(at).ok()?));
+        let encoder =
+            |(at, config): (usize, &MediaConfig)| Some((config.name.clone(), self.encoder(at).ok()?));
         self.media.iter().enumerate().filter_map(encoder).collect()
     }
 

@@ -131,9 +131,9 @@ fn encode(
         let count = by_media.values().map(Vec::len).max().unwrap_or(0);
         for at in 0..count {
             // The last item of a media type stands beside all further ones of another.
-            let features = by_media.iter().filter_map(|(media, items)| {
-                Some((media.clone(), items.get(at).or(items.last())?.clone()))
-            });
+            let features = by_media
+                .iter()
+                .filter_map(|(media, items)| Some((media.clone(), items.get(at).or(items.last())?.clone())));
             rows.push(Row {
                 split: document.document.split.unwrap_or(Split::Train),
                 class: options.label.and_then(|key| fields.get(key)).and_then(class),
@@ -166,8 +166,11 @@ fn labels(rows: &[Row], options: &CorpusOptions<'_>, trained: Option<&ClassNames
         }
     };
     if names.is_empty() {
-        return Err(Error::new(ErrorCode::UnknownField, format!("no document to learn from has the label {key:?}"))
-            .hint("name the key that holds the class, a string or an integer, with --label"));
+        return Err(Error::new(
+            ErrorCode::UnknownField,
+            format!("no document to learn from has the label {key:?}"),
+        )
+        .hint("name the key that holds the class, a string or an integer, with --label"));
     }
     let number = |class: &String| names.iter().position(|name| name == class).map(|at| at as u32);
     let class = rows.iter().map(|row| row.class.as_ref().and_then(number)).collect();

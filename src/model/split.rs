@@ -189,7 +189,8 @@ mod tests {
     fn data(rows: Vec<f32>, d_in: usize) -> TrainingData {
         let n = rows.len() / d_in;
         TrainingData {
-            media: vec![MediaFeatures { encoder_state: Vec::new(),
+            media: vec![MediaFeatures {
+                encoder_state: Vec::new(),
                 name: "image".into(),
                 encoder: "e".into(),
                 d_in,
