@@ -3,6 +3,7 @@
 //! An app with its own tantivy index needs [`UvecPlugin`], [`MediaField`] and [`MediaValue`]; [`Index`] is the whole
 //! directory with bundle and fields, as `uncsm-index build` makes it.
 
+mod attach;
 mod build;
 mod duplicates;
 mod field;
@@ -20,6 +21,7 @@ mod value;
 mod verify;
 mod writer;
 
+pub use attach::attach;
 pub use build::{BuildOptions, BuildReport, Existing, OnBad, Skipped, build};
 pub use duplicates::duplicate_ids;
 pub use field::{FIELD_NAME, FIELD_TYPE, MediaField};

@@ -159,7 +159,7 @@ impl Index {
     }
 }
 
-fn bundle_folder(model: Fingerprint) -> String {
+pub(super) fn bundle_folder(model: Fingerprint) -> String {
     format!("bundle-{}", &model.to_string()[..16])
 }
 
