@@ -9,8 +9,8 @@ mod separate;
 #[path = "encoders/texts.rs"]
 mod texts;
 
-use uncsm_index::encode::{Encoder, Item};
 use uncsm_index::Result;
+use uncsm_index::encode::{Encoder, Item};
 
 /// Features of one item.
 fn encode(encoder: &dyn Encoder, item: Item<'_>) -> Result<Vec<f32>> {
