@@ -23,7 +23,7 @@ impl Shape {
         match self {
             Self::Circle => x * x + y * y <= 1.0,
             Self::Square => x.abs() <= 0.85 && y.abs() <= 0.85,
-            Self::Triangle => y <= 0.7 && y >= -1.0 && x.abs() <= (y + 1.0) * 0.6,
+            Self::Triangle => (-1.0..=0.7).contains(&y) && x.abs() <= (y + 1.0) * 0.6,
             Self::Star => {
                 let fifth = std::f32::consts::TAU / 5.0;
                 let angle = (x.atan2(-y).rem_euclid(fifth) - fifth / 2.0).abs();
