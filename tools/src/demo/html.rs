@@ -43,19 +43,21 @@ pub fn base64(bytes: &[u8]) -> String {
 pub fn seconds(value: f64) -> String {
     match value {
         v if !v.is_finite() => "–".to_owned(),
+        v if v < 0.01 => format!("{:.1} ms", v * 1000.0),
         v if v < 0.1 => format!("{:.0} ms", v * 1000.0),
         v if v < 10.0 => format!("{v:.1} s"),
         v => format!("{v:.0} s"),
     }
 }
 
-/// A score with a few digits, or a dash.
+/// A score with a few digits and a true minus sign, or a dash.
 pub fn number(value: f64) -> String {
-    match value {
+    let digits = match value {
         v if !v.is_finite() => "–".to_owned(),
         v if v != 0.0 && v.abs() < 0.1 => format!("{v:.4}"),
         v => format!("{v:.2}"),
-    }
+    };
+    digits.replace('-', "−")
 }
 
 #[cfg(test)]
@@ -69,6 +71,15 @@ mod tests {
             assert_eq!(base64(plain.as_bytes()), coded);
         }
         assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(
+            [0.0034, 0.034, 3.44, 48.2, f64::NAN].map(seconds),
+            ["3.4 ms", "34 ms", "3.4 s", "48 s", "–"]
+        );
+        assert_eq!([0.0, -1.234, 0.03252, f64::INFINITY].map(number), ["0.00", "−1.23", "0.0325", "–"]);
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub fn draw(scene: &Scene, side: u32, rng: &mut ChaCha8Rng) -> RgbImage {
 }
 
 fn background(scene: &Scene, side: u32, rng: &mut ChaCha8Rng) -> RgbImage {
-    let tone = jitter(scene.tone.rgb(), 5, rng);
+    // All channels alike: a tint would make a white ground look like mint.
+    let shift: i16 = rng.random_range(-5..=5);
+    let tone = scene.tone.rgb().map(|c| f32::from((i16::from(c) + shift).clamp(0, 255)));
     // The second tone goes towards a middle grey, so that it works for dark and light tones alike.
     let (grey, part) = match scene.pattern {
         Pattern::Plain => (tone, 0.0),

@@ -21,7 +21,7 @@ pub struct DemoReport {
     pub version: String,
 }
 
-/// One query and its hits.
+/// One query and its hits; six hits fill the rows at every width.
 #[derive(Debug, Clone, Default)]
 pub struct QueryCard {
     pub title: String,
@@ -150,14 +150,15 @@ fn bar(part: f64) -> String {
 fn query_card(page: &mut String, number: usize, query: &QueryCard) {
     let _ = write!(
         page,
-        "<article class=\"query\"><header><p class=\"kind\">{}</p><h3>{number}. {}</h3></header><div class=\"ask\">",
+        "<article class=\"query\"><header><p class=\"kind\"><span>{}</span> {}</p><h3>{number}. {}</h3></header><div class=\"ask\">",
         escape(&query.kind),
+        seconds(query.took_ms / 1000.0),
         escape(&query.title)
     );
     if let Some(bytes) = &query.picture {
         let _ = write!(
             page,
-            "<figure>{}<figcaption>picture</figcaption></figure>",
+            "<figure>{}<figcaption>the picture asked with</figcaption></figure>",
             picture(bytes, "The query's picture")
         );
     }
@@ -174,23 +175,69 @@ fn query_card(page: &mut String, number: usize, query: &QueryCard) {
     if let Some(fusion) = &query.fusion {
         row("fusion", &format!("<code>{}</code>", escape(fusion)));
     }
-    row("took", &seconds(query.took_ms / 1000.0));
     page.push_str("</dl></div>");
     if query.hits.is_empty() {
         page.push_str("<p class=\"note\">Nothing was found.</p>");
     } else {
-        page.push_str("<ol class=\"hits\">");
+        let found = found(query);
+        let class = match found {
+            Found::Documents => "hits",
+            Found::Sentences => "hits sentences",
+        };
+        let _ = write!(page, "<ol class=\"{class}\">");
         for hit in &query.hits {
-            hit_card(page, hit);
+            hit_card(page, hit, found);
         }
         page.push_str("</ol>");
     }
     page.push_str("</article>\n");
 }
 
-fn hit_card(page: &mut String, hit: &HitCard) {
+/// What a query looked for, and so what comes first in a hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Documents,
+    Sentences,
+}
+
+/// A picture alone looks for sentences.
+fn found(query: &QueryCard) -> Found {
+    match (&query.picture, &query.text, &query.keywords) {
+        (Some(_), None, None) => Found::Sentences,
+        _ => Found::Documents,
+    }
+}
+
+fn hit_card(page: &mut String, hit: &HitCard, found: Found) {
     let class = if hit.mark.is_some() { " class=\"marked\"" } else { "" };
-    let _ = write!(page, "<li{class}><div class=\"pictures\">");
+    let _ = write!(page, "<li{class}>");
+    if found == Found::Documents {
+        pictures(page, hit);
+    }
+    let _ = write!(page, "<p class=\"head\"><span class=\"rank\">{}</span> ", hit.rank);
+    let probability = hit.probability.filter(|p| p.is_finite());
+    if let Some(probability) = probability {
+        let _ = write!(page, "<span class=\"match\">{:.0} % match</span>", probability * 100.0);
+    }
+    page.push_str("</p>");
+    if let Some(probability) = probability {
+        page.push_str(&bar(f64::from(probability)));
+    }
+    if let Some(mark) = &hit.mark {
+        let _ = write!(page, "<p class=\"mark\"><span aria-hidden=\"true\">✓ </span>{}</p>", escape(mark));
+    }
+    let _ = write!(page, "<p class=\"caption\">{}</p>", escape(&hit.caption));
+    if found == Found::Sentences {
+        pictures(page, hit);
+    }
+    let _ = write!(page, "<p class=\"id\">{} · {}</p>", escape(&hit.id), escape(&hit.category));
+    legs(page, hit);
+    page.push_str("</li>");
+}
+
+fn pictures(page: &mut String, hit: &HitCard) {
+    let class = if hit.pictures.len() > 1 { "pictures many" } else { "pictures" };
+    let _ = write!(page, "<div class=\"{class}\">");
     for (i, bytes) in hit.pictures.iter().enumerate() {
         let alt = match hit.pictures.len() {
             1 => format!("Picture of {}: {}", hit.id, hit.category),
@@ -198,25 +245,12 @@ fn hit_card(page: &mut String, hit: &HitCard) {
         };
         page.push_str(&picture(bytes, &alt));
     }
-    let _ = write!(page, "</div><p class=\"head\"><span class=\"rank\">{}</span> ", hit.rank);
-    if let Some(probability) = hit.probability.filter(|p| p.is_finite()) {
-        let _ = write!(page, "<span class=\"match\">{:.0} % match</span>", probability * 100.0);
-    }
-    page.push_str("</p>");
-    if let Some(probability) = hit.probability.filter(|p| p.is_finite()) {
-        page.push_str(&bar(f64::from(probability)));
-    }
-    if let Some(mark) = &hit.mark {
-        let _ = write!(page, "<p class=\"mark\"><span aria-hidden=\"true\">✓ </span>{}</p>", escape(mark));
-    }
-    let _ = write!(
-        page,
-        "<p class=\"caption\">{}</p><p class=\"id\"><span>{}</span> <span>{}</span></p><table class=\"legs\"><caption>score {}</caption>",
-        escape(&hit.caption),
-        escape(&hit.id),
-        escape(&hit.category),
-        number(f64::from(hit.score))
-    );
+    page.push_str("</div>");
+}
+
+fn legs(page: &mut String, hit: &HitCard) {
+    let score = number(f64::from(hit.score));
+    let _ = write!(page, "<table class=\"legs\"><caption>score {score}</caption>");
     if !hit.legs.is_empty() {
         page.push_str(
             "<thead><tr><th scope=\"col\">leg</th><th scope=\"col\">score</th><th scope=\"col\">rank</th></tr></thead>",
@@ -226,10 +260,10 @@ fn hit_card(page: &mut String, hit: &HitCard) {
     for (name, score, rank) in &hit.legs {
         let score = score.map_or_else(|| "–".to_owned(), |s| number(f64::from(s)));
         let rank = rank.map_or_else(|| "–".to_owned(), |r| r.to_string());
-        let _ =
-            write!(page, "<tr><th scope=\"row\">{}</th><td>{score}</td><td>{rank}</td></tr>", escape(name));
+        let name = escape(name);
+        let _ = write!(page, "<tr><th scope=\"row\">{name}</th><td>{score}</td><td>{rank}</td></tr>");
     }
-    page.push_str("</tbody></table></li>");
+    page.push_str("</tbody></table>");
 }
 
 fn quality(page: &mut String, report: &DemoReport) {

@@ -7,7 +7,7 @@ use super::report::{Curve, RecallSeries};
 
 /// Size of a panel, in the units of its view box; a phone shows one unit as about one pixel.
 const WIDTH: f64 = 340.0;
-const HEIGHT: f64 = 216.0;
+const HEIGHT: f64 = 204.0;
 /// Edges of the plot inside a panel.
 const LEFT: f64 = 40.0;
 const RIGHT: f64 = 300.0;

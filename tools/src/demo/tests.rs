@@ -85,7 +85,7 @@ fn plausible() -> DemoReport {
                 mark: (rank == 1 && match_).then(|| "the pair of this query".to_owned()),
             }
         };
-        (1..=8).map(hit).collect()
+        (1..=6).map(hit).collect()
     };
     let caption = |i: usize| lines[i]["text"].as_str().unwrap().to_owned();
     let query = |title: &str, kind: &str| QueryCard {
