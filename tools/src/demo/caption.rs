@@ -30,10 +30,11 @@ pub fn caption(scene: &Scene, rng: &mut ChaCha8Rng) -> String {
 }
 
 fn parts(scene: &Scene, rng: &mut ChaCha8Rng) -> Parts {
-    // At most one of the three that tell scenes apart best is missing, so that a caption stays good for a search.
+    // Scenes have more to say than captions do, so that some captions fit several pictures.
     let missing = rng.random_range(0..100);
-    let (no_color, no_ground) = (missing < 4, (4..12).contains(&missing));
-    let no_place = (12..22).contains(&missing) || (scene.place == Place::Centre && missing > 85);
+    let no_color = missing < 5;
+    let no_ground = (5..45).contains(&missing);
+    let no_place = (25..65).contains(&missing) || (scene.place == Place::Centre && missing > 85);
     let noun = any(scene.main.kind.words(), rng);
     Parts {
         main: shape(&scene.main, noun, no_color, rng),
@@ -48,7 +49,7 @@ fn parts(scene: &Scene, rng: &mut ChaCha8Rng) -> Parts {
 }
 
 fn shape(shape: &Shape, noun: &str, no_color: bool, rng: &mut ChaCha8Rng) -> String {
-    let no_size = rng.random_bool(if shape.size == Size::Medium { 0.45 } else { 0.15 });
+    let no_size = rng.random_bool(if shape.size == Size::Medium { 0.6 } else { 0.25 });
     let size = any(shape.size.words(), rng);
     let color = any(shape.color.words(), rng);
     match (no_size, no_color) {
@@ -74,7 +75,7 @@ fn ground(pattern: Pattern, tone: Tone, rng: &mut ChaCha8Rng) -> String {
     let tone = any(tone.words(), rng);
     let before = any(&["on", "against", "before", "over"], rng);
     let noun = any(&["background", "backdrop", "ground"], rng);
-    let no_pattern = rng.random_bool(if pattern == Pattern::Plain { 0.4 } else { 0.12 });
+    let no_pattern = rng.random_bool(if pattern == Pattern::Plain { 0.5 } else { 0.25 });
     if no_pattern {
         return format!("{before} {} {noun}", article(tone));
     }
@@ -208,8 +209,8 @@ mod tests {
         let tone = part(&|(scene, text)| names(text, scene.tone.words()));
         let size = part(&|(scene, text)| names(text, scene.main.size.words()));
         assert!((0.93..0.99).contains(&color), "{color}");
-        assert!((0.88..0.97).contains(&tone), "{tone}");
-        assert!((0.6..0.9).contains(&size), "{size}");
+        assert!((0.5..0.7).contains(&tone), "{tone}");
+        assert!((0.5..0.75).contains(&size), "{size}");
     }
 
     #[test]
@@ -218,7 +219,7 @@ mod tests {
         let mut texts: Vec<&str> = all.iter().map(|(_, text)| text.as_str()).collect();
         texts.sort_unstable();
         texts.dedup();
-        assert!(texts.len() > 2500, "{} of 3000 differ", texts.len());
+        assert!(texts.len() > 2700, "{} of 3000 differ", texts.len());
         for text in texts {
             assert!(!text.contains("  ") && !text.contains(" ,") && text.trim() == text, "{text:?}");
             assert!(

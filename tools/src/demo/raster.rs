@@ -57,10 +57,10 @@ fn background(scene: &Scene, side: u32, rng: &mut ChaCha8Rng) -> RgbImage {
 
 fn shape(picture: &mut RgbImage, shape: &Shape, place: Place, rng: &mut ChaCha8Rng) {
     let side = picture.width();
-    let radius = shape.size.radius() * rng.random_range(0.95..1.05);
+    let radius = shape.size.radius() * rng.random_range(0.9..1.1);
     let [dx, dy] = place.offset();
     let mut at = |offset: f32| {
-        let at: f32 = 0.5 + offset + rng.random_range(-0.03..0.03);
+        let at: f32 = 0.5 + offset + rng.random_range(-0.05..0.05);
         at.clamp(radius + 0.01, 1.0 - radius - 0.01) * side as f32
     };
     let (x, y) = (at(dx), at(dy));

@@ -16,7 +16,7 @@ fn unbalanced(html: &str) -> Option<String> {
     while let Some(start) = rest.find('<') {
         let end = start + rest[start..].find('>')?;
         let tag = &rest[start + 1..end];
-        if tag.contains('<') || tag.matches('"').count() % 2 != 0 {
+        if tag.contains('<') || !tag.matches('"').count().is_multiple_of(2) {
             return Some(tag.to_owned());
         }
         rest = &rest[end + 1..];
