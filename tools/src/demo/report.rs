@@ -110,7 +110,7 @@ pub fn render(report: &DemoReport) -> String {
     learning(&mut page, report);
     let _ = write!(
         page,
-        "</main>\n<footer><p>uncsm-index {}. The same seed gives the same corpus and the same model; times differ.</p></footer>\n\
+        "</main>\n<footer><p>uncsm-index {}. On one machine, the same seed and number of threads give the same corpus and model; times differ.</p></footer>\n\
          </body></html>\n",
         escape(&report.version)
     );

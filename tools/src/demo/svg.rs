@@ -21,6 +21,7 @@ pub fn curve(curve: &Curve) -> String {
     let losses: Vec<(f64, f64)> = losses(curve).map(|(epoch, loss)| (epoch as f64, loss)).collect();
     let scores: Vec<(f64, f64)> = scores(curve).map(|(epoch, score)| (epoch as f64, score)).collect();
     let mut svg = open(
+        HEIGHT,
         &format!("Learning curve of the stage {}", curve.stage),
         &format!("Loss and validation score per epoch. {}", summary(curve)),
     );
@@ -103,11 +104,13 @@ pub fn recall(direction: &str, series: &[&RecallSeries]) -> String {
             )
         })
         .collect();
-    let mut svg = open(&format!("Recall, {direction}"), &format!("{}.", words.join("; ")));
+    let columns = if series.iter().any(|s| s.similarity.chars().count() > 10) { 2 } else { 3 };
+    let height = LEGEND + LEGEND_ROW * series.len().div_ceil(columns).max(1) as f64;
+    let mut svg = open(height, &format!("Recall, {direction}"), &format!("{}.", words.join("; ")));
     if series.is_empty() {
         return close(svg, true);
     }
-    let scale = Scale { low: 0.0, high: 1.0, from: BOTTOM, to: TOP };
+    let scale = Scale { low: 0.0, high: 1.0, from: BOTTOM, to: TOP - 20.0 };
     for i in 0..=TICKS {
         let y = scale.at(i as f64 / TICKS as f64);
         line(&mut svg, "grid", (LEFT, y), (WIDTH, y));
@@ -133,23 +136,31 @@ pub fn recall(direction: &str, series: &[&RecallSeries]) -> String {
                     escape(&one.similarity),
                     share(value),
                 );
-                text(&mut svg, "mid value", (x + bar / 2.0, y - 4.0), &share(value));
+                let shown = share(value);
+                // Narrow bars have no room for the zero.
+                let shown = if series.len() > 3 { shown.trim_start_matches('0') } else { &shown };
+                text(&mut svg, "mid value", (x + bar / 2.0, y - 4.0), shown);
             } else {
                 text(&mut svg, "mid value", (x + bar / 2.0, BOTTOM - 4.0), "–");
             }
         }
     }
     for (i, one) in series.iter().enumerate() {
-        let x = LEFT + (WIDTH - LEFT) / series.len() as f64 * i as f64 + 7.0;
+        let x = LEFT + 7.0 + (WIDTH - LEFT) / columns as f64 * (i % columns) as f64;
+        let y = LEGEND + LEGEND_ROW * (i / columns) as f64;
+        let fill = i % FILLS;
         let _ = write!(
             svg,
-            "<rect class=\"bar f{}\" x=\"{x:.1}\" y=\"6\" width=\"14\" height=\"12\"></rect>",
-            i % FILLS
+            "<rect class=\"bar f{fill}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"14\" height=\"12\"></rect>"
         );
-        text(&mut svg, "", (x + 20.0, 16.0), &one.similarity);
+        text(&mut svg, "", (x + 20.0, y + 10.0), &one.similarity);
     }
     close(svg, false)
 }
+
+/// Top of the legend below the bars, and the height of its rows.
+const LEGEND: f64 = BOTTOM + 32.0;
+const LEGEND_ROW: f64 = 18.0;
 
 /// Ways to fill bars that can be told apart without colour; `definitions` holds the hatches.
 const FILLS: usize = 4;
@@ -228,9 +239,9 @@ fn share(value: f64) -> String {
     if value.is_finite() { format!("{value:.2}") } else { "not measured".to_owned() }
 }
 
-fn open(title: &str, description: &str) -> String {
+fn open(height: f64, title: &str, description: &str) -> String {
     format!(
-        "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\"><title>{}</title><desc>{}</desc>",
+        "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\"><title>{}</title><desc>{}</desc>",
         escape(title),
         escape(description)
     )
