@@ -40,6 +40,8 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Generate a corpus, train, evaluate, build, query, and write a page that shows it
+    Demo(DemoArgs),
     /// Train a bundle
     Train(TrainArgs),
     /// Evaluate a bundle as in the literature: MAP over all results, recall of the paired item, calibration
@@ -77,6 +79,13 @@ pub struct SourceArgs {
     /// The encoder of a media type, or the one that made its features, by name; may be repeated
     #[arg(long, value_name = "MEDIA=NAME")]
     pub encoder: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where everything goes
+    #[arg(long, value_name = "DIR", default_value = "uncsm-demo")]
+    pub dir: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,6 @@
 
 mod args;
 mod command;
-#[allow(dead_code, reason = "the command that uses it comes next")]
 mod demo;
 mod output;
 mod progress;
@@ -61,6 +60,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
     let global = &cli.global;
     match &cli.command {
+        Command::Demo(args) => command::demo::run(args, global, output),
         Command::Train(args) => command::train::run(args, global, output),
         Command::Eval(args) => command::eval::run(args, global, output),
         Command::Schema(args) => command::schema::run(args, output),

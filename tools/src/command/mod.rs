@@ -4,6 +4,8 @@ pub mod add;
 pub mod attach;
 pub mod build;
 pub mod delete;
+pub mod demo;
+pub mod demo_queries;
 pub mod documents;
 pub mod eval;
 pub mod inspect;

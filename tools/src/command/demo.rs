@@ -1,0 +1,233 @@
+//! `uncsm-index demo`: a corpus is drawn, a model trained on a part of it, evaluated on the rest, and searched.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use uncsm_index::corpus::{BadLines, JsonlReader, Split, infer};
+use uncsm_index::encode::{CorpusSource, Ids};
+use uncsm_index::eval::{self, evaluate};
+use uncsm_index::index::{self, BuildOptions, ExistingOut, Index, OnBad, PartialDir};
+use uncsm_index::model::{
+    Bundle, CorpusOptions, OnExisting, Progress, Refit, TrainConfig, from_corpus, train,
+};
+use uncsm_index::{Error, ErrorCode, Result};
+
+use super::demo_queries;
+use crate::Outcome;
+use crate::args::{DemoArgs, Global};
+use crate::demo::corpus::{DemoCorpus, DemoOptions, generate};
+use crate::demo::report::{Curve, DemoReport, QueryCard, RecallSeries, render};
+use crate::output::Output;
+use crate::progress;
+
+/// The key of the class in the demo's corpus.
+const LABEL: &str = "category";
+const PAGE: &str = "report.html";
+
+/// Steps with their seconds, and what they say.
+pub struct Diary<'a> {
+    global: &'a Global,
+    steps: Vec<(String, f64)>,
+    lines: Vec<String>,
+}
+
+impl Diary<'_> {
+    /// Runs a step and notes how long it took and what it came to.
+    fn step<T>(&mut self, name: &str, run: impl FnOnce(&Global) -> Result<(T, String)>) -> Result<T> {
+        let started = Instant::now();
+        let (out, said) = run(self.global)?;
+        let seconds = started.elapsed().as_secs_f64();
+        self.steps.push((name.to_owned(), seconds));
+        self.lines.push(format!("{name:9} {seconds:6.1} s  {said}"));
+        Ok(out)
+    }
+}
+
+pub fn run(args: &DemoArgs, global: &Global, output: &Output) -> Result<Outcome> {
+    let dir = &args.dir;
+    refuse_foreign(dir)?;
+    std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+    let mut diary = Diary { global, steps: vec![], lines: vec![] };
+    let options = DemoOptions { seed: global.seed, ..DemoOptions::default() };
+    let corpus = diary.step("draw", |global| {
+        let bar = progress::bar(global, Some(options.scenes as u64), "scenes");
+        let corpus = generate(dir, &options, &mut |n| bar.set_position(n))?;
+        bar.finish_and_clear();
+        let said = format!(
+            "{} scenes, {} pictures, captions in {}",
+            corpus.documents,
+            corpus.pictures,
+            corpus.corpus.display()
+        );
+        Ok((corpus, said))
+    })?;
+    let (bundle, curves) = diary.step("train", |global| learn(&corpus, dir, global))?;
+    let report = diary.step("evaluate", |_| measure(&corpus, &bundle))?;
+    let index = diary.step("build", |global| build(&corpus, &bundle, dir, global))?;
+    let queries = diary.step("query", |_| {
+        let queries = demo_queries::run(&index, &corpus.corpus)?;
+        let said = format!("{} queries", queries.len());
+        Ok((queries, said))
+    })?;
+    let page = dir.join(PAGE);
+    let text = text(&diary, &queries, &page);
+    let html = render(&demo_report(diary, queries, curves, &report, &corpus));
+    std::fs::write(&page, html).map_err(|e| Error::io(&page, e))?;
+    output.print(&report, || text)?;
+    Ok(Outcome::Done)
+}
+
+/// A folder with other things in it is not written to.
+fn refuse_foreign(dir: &Path) -> Result<()> {
+    if !dir.exists() || dir.join("corpus.jsonl").exists() {
+        return Ok(());
+    }
+    let mut entries = std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))?;
+    if entries.next().is_none() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::Exists, "the folder holds other things than an earlier demo")
+        .file(dir)
+        .hint("name an empty or new folder with --dir"))
+}
+
+type Learned = (Bundle, Vec<Curve>);
+
+fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, String)> {
+    let options = CorpusOptions { label: Some(LABEL), ..CorpusOptions::default() };
+    let bar = progress::bar(global, Some(corpus.documents as u64), "documents");
+    bar.set_message("encoding");
+    let data =
+        from_corpus(&corpus.corpus, &options, &mut |e| tracing::warn!("{e}"), &mut |n| bar.set_position(n))?;
+    bar.finish_and_clear();
+    // Fewer epochs than the defaults: the scenes are simple, and a newcomer waits.
+    let config = TrainConfig {
+        epochs_contrastive: 12,
+        epochs_double_triplet: 8,
+        epochs_metric: 10,
+        refit: Refit::Off,
+        seed: global.seed,
+        ..TrainConfig::default()
+    };
+    let bar = progress::bar(global, Some(0), "epochs");
+    let curves: RefCell<Vec<Curve>> = RefCell::new(Vec::new());
+    let trained = train(&data, &config, &|at: &Progress| {
+        bar.set_length(at.epochs as u64);
+        bar.set_position(at.epoch as u64);
+        bar.set_message(at.stage);
+        let mut curves = curves.borrow_mut();
+        if curves.last().is_none_or(|curve| curve.stage != at.stage) {
+            curves.push(Curve { stage: at.stage.to_owned(), points: vec![] });
+        }
+        if let Some(curve) = curves.last_mut() {
+            curve.points.push((at.epoch, at.loss, at.score));
+        }
+    })?;
+    bar.finish_and_clear();
+    trained.bundle.save_as(&dir.join("bundle"), OnExisting::Replace)?;
+    let stages: Vec<String> =
+        trained.stages.iter().map(|stage| format!("{} {} epochs", stage.name, stage.epochs)).collect();
+    Ok(((trained.bundle, curves.into_inner()), stages.join(", ")))
+}
+
+fn measure(corpus: &DemoCorpus, bundle: &Bundle) -> Result<(eval::Report, String)> {
+    let encoders = bundle.encoders();
+    let options = CorpusOptions {
+        label: Some(LABEL),
+        trained: Some((&encoders, bundle.classes())),
+        ..CorpusOptions::default()
+    };
+    let data = from_corpus(&corpus.corpus, &options, &mut |e| tracing::warn!("{e}"), &mut |_| {})?;
+    let report = evaluate(bundle, &data, Split::Test)?;
+    let recall =
+        |recall: &Option<uncsm_index::model::Recall>| recall.as_ref().map_or(f64::NAN, |r| r.mean()[2]);
+    let said = format!(
+        "{} held-out rows, recall@10: metric {:.3}, cosine {:.3}",
+        report.pairs,
+        recall(&report.recall.metric_pair),
+        recall(&report.recall.cosine)
+    );
+    Ok((report, said))
+}
+
+fn build(corpus: &DemoCorpus, bundle: &Bundle, dir: &Path, global: &Global) -> Result<(Index, String)> {
+    let out = dir.join("index");
+    let partial = PartialDir::prepare(&out, ExistingOut::Replace)?;
+    let file = &corpus.corpus;
+    let fields = infer(JsonlReader::open(file)?, file, &Default::default(), BadLines::Stop)?.schema;
+    {
+        let mut index = Index::create(partial.path(), &fields, bundle)?;
+        let mut writer = index.writer(64 << 20)?;
+        let encoders = bundle.encoders();
+        let options =
+            BuildOptions { encoders: Some(&encoders), on_bad: OnBad::Stop, ..BuildOptions::default() };
+        let bar = progress::bar(global, Some(corpus.documents as u64), "documents");
+        let source = CorpusSource::open(file, Ids::FromLine)?;
+        index::build(&index, &writer, source, options, &mut |n| bar.set_position(n))?;
+        bar.finish_and_clear();
+        writer.commit()?;
+        writer.finish()?;
+        index.mark_complete()?;
+    }
+    partial.publish()?;
+    let said = format!("{} documents in {}", corpus.documents, out.display());
+    Ok((Index::open(&out)?, said))
+}
+
+fn demo_report(
+    diary: Diary<'_>,
+    queries: Vec<QueryCard>,
+    curves: Vec<Curve>,
+    report: &eval::Report,
+    corpus: &DemoCorpus,
+) -> DemoReport {
+    let shown = [
+        ("cosine", &report.recall.cosine, &report.map_all.cosine),
+        ("posterior", &report.recall.posterior, &report.map_all.posterior),
+        ("metric (class)", &report.recall.metric_class, &report.map_all.metric_class),
+        ("metric (pair)", &report.recall.metric_pair, &report.map_all.metric_pair),
+    ];
+    let mut recall = Vec::new();
+    let mut map = Vec::new();
+    for (name, recalls, maps) in shown {
+        for (direction, at) in recalls.iter().flat_map(|recalls| &recalls.each) {
+            recall.push(RecallSeries {
+                similarity: name.into(),
+                direction: direction.replace('_', " "),
+                at: *at,
+            });
+        }
+        if let Some(maps) = maps {
+            let by_name: BTreeMap<&str, f64> = maps.each.iter().map(|(n, v)| (n.as_str(), *v)).collect();
+            let of = |direction: &str| by_name.get(direction).copied().unwrap_or(f64::NAN);
+            map.push((name.to_owned(), of("image_to_text"), of("text_to_image"), maps.mean));
+        }
+    }
+    let figures =
+        [("documents", corpus.documents), ("pictures", corpus.pictures), ("held out", corpus.held_out)];
+    DemoReport {
+        steps: diary.steps,
+        figures: figures.iter().map(|(name, n)| ((*name).to_owned(), n.to_string())).collect(),
+        queries,
+        curves,
+        recall,
+        map,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+fn text(diary: &Diary<'_>, queries: &[QueryCard], page: &Path) -> String {
+    let mut out: String = diary.lines.iter().map(|line| format!("{line}\n")).collect();
+    for query in queries {
+        let asked: Vec<&str> =
+            [&query.text, &query.keywords].into_iter().flatten().map(String::as_str).collect();
+        out += &format!("\n{} [{}] {}\n", query.title, query.kind, asked.join(" + "));
+        for hit in query.hits.iter().take(3) {
+            let p = hit.probability.map(|p| format!("p {p:.2}  ")).unwrap_or_default();
+            out += &format!("  {}. {}  {p}{}\n", hit.rank, hit.id, hit.caption);
+        }
+    }
+    out + &format!("\nOpen {} in a browser.\n", page.display())
+}

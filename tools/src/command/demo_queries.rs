@@ -1,0 +1,119 @@
+//! The queries of the demo: by keywords, by a sentence, by a picture, and by both.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use uncsm_index::corpus::{Document, JsonlReader, Split};
+use uncsm_index::index::Index;
+use uncsm_index::model::Target;
+use uncsm_index::search::{Engine, Fusion, Hit, Request, Response, Similarity, Wanted};
+use uncsm_index::{Error, ErrorCode, Result};
+
+use crate::demo::report::{HitCard, QueryCard};
+
+/// Six hits fill the rows of the page at every width.
+const HITS: usize = 6;
+const SENTENCE: &str = "a big red circle on the left, striped background";
+
+/// Runs all queries over `index`; pictures are read beside `corpus`.
+pub fn run(index: &Index, corpus: &Path) -> Result<Vec<QueryCard>> {
+    let engine = Engine::new(index)?;
+    let base = corpus.parent().unwrap_or(Path::new(""));
+    let held_out = held_out(corpus)?;
+    let asked = pick(&held_out, "star")?;
+    let mixed = pick(&held_out, "triangle")?;
+    let pair = Similarity::Metric(Target::Pair);
+    // Asked with one colour, wanted in another: neither the picture nor the keyword alone says both.
+    let color = mixed.fields.get("color").and_then(|v| v.as_str()).unwrap_or_default();
+    let other = if color == "blue" { "green" } else { "blue" };
+    let by_picture = |request: Request<'_>, document: &Document| -> Result<Response> {
+        request.file("image", Path::new(&document.images[0]))?.k(HITS).run()
+    };
+    let mut cards = Vec::new();
+    let mut card = |title: &str, kind: &str, answer: &mut dyn FnMut() -> Result<Response>| -> Result<()> {
+        let started = Instant::now();
+        let response = answer()?;
+        let took_ms = started.elapsed().as_secs_f64() * 1000.0;
+        let hits = response.hits.iter().map(|hit| hit_card(hit, base, &asked)).collect::<Result<_>>()?;
+        cards.push(QueryCard {
+            title: title.into(),
+            kind: kind.into(),
+            took_ms,
+            hits,
+            ..QueryCard::default()
+        });
+        Ok(())
+    };
+    card("Captions that name a star on a striped background", "keyword", &mut || {
+        engine.request().keywords("+star +striped").k(HITS).run()
+    })?;
+    card("Pictures found by a sentence", "text → image", &mut || {
+        engine.request().text(SENTENCE)?.similarity(pair).k(HITS).run()
+    })?;
+    card("Captions found by a picture that training never saw", "image → text", &mut || {
+        by_picture(engine.request().similarity(pair), &asked)
+    })?;
+    let field = format!("color_exact:{other}");
+    let class = Similarity::Metric(Target::Class);
+    for (fusion, name) in [(Fusion::Metric, "metric"), (Fusion::Rrf, "rrf")] {
+        card(&format!("A picture and a keyword together, fused by {name}"), "hybrid", &mut || {
+            let request = engine.request().similarity(class).media(Wanted::Named("image".into()));
+            by_picture(request.keywords(&field).fusion(fusion), &mixed)
+        })?;
+    }
+    let picture =
+        |document: &Document| -> Result<Option<Vec<u8>>> { Ok(Some(read(Path::new(&document.images[0]))?)) };
+    cards[0].keywords = Some("+star +striped".into());
+    cards[1].text = Some(SENTENCE.into());
+    cards[2].picture = picture(&asked)?;
+    for (at, fusion) in [(3, "metric"), (4, "rrf")] {
+        cards[at].picture = picture(&mixed)?;
+        cards[at].keywords = Some(field.clone());
+        cards[at].fusion = Some(fusion.into());
+    }
+    Ok(cards)
+}
+
+fn held_out(corpus: &Path) -> Result<Vec<Document>> {
+    let documents = JsonlReader::open(corpus)?.collect::<Result<Vec<_>>>()?;
+    Ok(documents.into_iter().filter(|document| document.split == Some(Split::Test)).collect())
+}
+
+/// The first held-out document of a class that has a picture.
+fn pick(documents: &[Document], category: &str) -> Result<Document> {
+    let fits = |document: &&Document| {
+        !document.images.is_empty() && document.fields.get("category").is_some_and(|value| value == category)
+    };
+    documents.iter().find(fits).cloned().ok_or_else(|| {
+        Error::new(ErrorCode::Empty, format!("no held-out scene shows a {category}"))
+            .hint("take another --seed")
+    })
+}
+
+fn hit_card(hit: &Hit, base: &Path, asked: &Document) -> Result<HitCard> {
+    let text =
+        |name: &str| hit.fields.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let paths: Vec<PathBuf> = match hit.fields.get("image") {
+        Some(serde_json::Value::Array(list)) => {
+            list.iter().filter_map(|v| v.as_str()).map(|p| base.join(p)).collect()
+        }
+        Some(serde_json::Value::String(path)) => vec![base.join(path)],
+        _ => vec![],
+    };
+    let legs = hit.legs.iter().map(|(name, leg)| ((*name).to_owned(), leg.score, leg.rank));
+    Ok(HitCard {
+        rank: hit.rank,
+        id: hit.id.clone().unwrap_or_default(),
+        caption: text("text"),
+        pictures: paths.iter().map(|path| read(path)).collect::<Result<_>>()?,
+        score: hit.score,
+        probability: hit.probability,
+        legs: legs.collect(),
+        category: text("category"),
+        mark: (hit.id == asked.id).then(|| "the pair of the query".to_owned()),
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| Error::io(path, e))
+}
