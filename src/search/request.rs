@@ -22,6 +22,23 @@ use crate::media::content_hash;
 pub const WINDOW: usize = 1000;
 
 /// Searches the last commit of an index.
+///
+/// # Example
+/// ```no_run
+/// use uncsm_index::index::Index;
+/// use uncsm_index::search::{Engine, Fusion};
+///
+/// # fn main() -> uncsm_index::Result<()> {
+/// let index = Index::open("index".as_ref())?;
+/// let engine = Engine::new(&index)?;
+/// // Pictures that match the sentence, of documents that match the keywords.
+/// let found = engine.request().text("a red circle")?.keywords("on white").fusion(Fusion::Metric).k(5).run()?;
+/// for hit in &found.hits {
+///     println!("{:?}: {:?}", hit.id, hit.probability);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct Engine<'a> {
     pub(super) index: &'a Index,
     pub(super) searcher: Searcher,

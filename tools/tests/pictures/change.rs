@@ -194,3 +194,20 @@ fn append_builds_or_upserts() {
     args.extend(["--schema".to_owned(), s(&schema).to_owned()]);
     assert_eq!(code(&err(&args.iter().map(String::as_str).collect::<Vec<_>>())), "bad_argument");
 }
+
+#[test]
+fn an_index_may_lose_all_and_gain_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = copy_of_index(dir.path());
+    assert_eq!(ok(&["delete", s(&index), "--filter", "*"])["documents"], DOCUMENTS);
+    assert_eq!(ok(&["inspect", s(&index)])["documents"], 0);
+    for query in [vec!["--text", "a red circle"], vec!["--keywords", "red"], vec!["--filter", "*"]] {
+        assert!(ids(&ok(&[&["query", s(&index)][..], &query].concat())).is_empty());
+    }
+    assert_sound(&index);
+    assert_eq!(ok(&["add", s(&index), s(&world().corpus)])["documents"], DOCUMENTS);
+    assert_eq!(ok(&["inspect", s(&index)])["documents"], DOCUMENTS);
+    let ask = |index: &std::path::Path| answers(index)["ranked"].clone();
+    assert_eq!(ask(&index), ask(&world().index));
+    assert_sound(&index);
+}
