@@ -117,7 +117,8 @@ impl MediaValueBuilder<'_> {
         let media = self.spec.media_index(media)?;
         let width = bundle.media()[media].features;
         if features.len() != width {
-            let message = format!("features of media type `{}` have the wrong length", self.spec.media[media].name);
+            let message =
+                format!("features of media type `{}` have the wrong length", self.spec.media[media].name);
             return Err(Error::new(ErrorCode::BadDimension, message).expected(width).got(features.len()));
         }
         let stored = bundle.store(media, &bundle.project(media, features)?);

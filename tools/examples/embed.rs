@@ -35,7 +35,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         document.add_text(id, number.to_string());
         document.add_text(title, text);
         let mut items = MediaValue::builder(media.spec());
-        items.features(&bundle, "image", 0, &features(text))?.features(&bundle, "text", 0, &features(text))?;
+        items.features(&bundle, "image", 0, &features(text))?.features(
+            &bundle,
+            "text",
+            0,
+            &features(text),
+        )?;
         items.finish().add_to(&mut document, media.field());
         writer.add_document(document)?;
     }

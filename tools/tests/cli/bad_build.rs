@@ -41,7 +41,11 @@ impl Build {
 
     fn run(&self, more: &str) -> Value {
         let world = world();
-        json(0, &format!("{} {more}", build_line()), &[&self.features, &self.corpus, &world.bundle, &self.out])
+        json(
+            0,
+            &format!("{} {more}", build_line()),
+            &[&self.features, &self.corpus, &world.bundle, &self.out],
+        )
     }
 
     /// The error, which leaves neither an index nor a part of one.
@@ -73,10 +77,15 @@ fn a_malformed_line_takes_its_row_along() {
         assert_eq!((&built["documents"], &built["warnings"]), (&(N - 1).into(), &1.into()), "{bad}");
         let skipped = built["skipped"].as_array().unwrap();
         assert_eq!(skipped.len(), 1, "{bad}");
-        assert_eq!((&skipped[0]["file"], &skipped[0]["line"]), (&name(&build.corpus).into(), &5.into()), "{bad}");
+        assert_eq!(
+            (&skipped[0]["file"], &skipped[0]["line"]),
+            (&name(&build.corpus).into(), &5.into()),
+            "{bad}"
+        );
         assert!(!skipped[0]["reason"].as_str().unwrap().is_empty());
-        // The rows after it stay with their lines: a picture is most like itself.
-        let line = "query % --features % --pathway image=image --rows 7..8 --media image -k 1";
+        // The rows after it stay with their lines: by cosine a picture is most like itself.
+        let line =
+            "query % --features % --pathway image=image --rows 7..8 --media image --similarity cosine -k 1";
         assert_eq!(ids(&json(0, line, &[&build.out, &build.features])), [data::id(7)], "{bad}");
         let build = Build::with_lines(|lines| lines[4] = bad.into());
         let found = build.error("--strict");
@@ -113,7 +122,11 @@ fn a_document_without_items_is_found_by_keywords_only() {
     assert_eq!(built["skipped"].as_array().unwrap().len(), 2, "each of its items");
     assert_eq!(built["warnings"], 3, "and the document itself");
     assert_eq!(ids(&json(0, "query % --keywords number3", &[&build.out])), [data::id(3)]);
-    let all = json(0, "query % --features % --pathway image=image --rows 0..1 --media any -k 99", &[&build.out, &build.features]);
+    let all = json(
+        0,
+        "query % --features % --pathway image=image --rows 0..1 --media any -k 99",
+        &[&build.out, &build.features],
+    );
     assert_eq!(all["hits"].as_array().unwrap().len(), N - 1);
     assert!(!ids(&all).contains(&data::id(3)));
     assert_eq!(error("query % --like d00003", &[&build.out])["code"], "no_items");
@@ -138,10 +151,15 @@ fn nothing_to_index() {
 
 #[test]
 fn corpus_and_features_of_different_length() {
-    for change in [(|lines: &mut Vec<String>| drop(lines.pop())) as fn(&mut Vec<String>), |lines| lines.push(data::line(N))] {
+    for change in [(|lines: &mut Vec<String>| drop(lines.pop())) as fn(&mut Vec<String>), |lines| {
+        lines.push(data::line(N))
+    }] {
         let build = Build::with_lines(change);
         let found = build.error("");
-        assert_eq!((&found["code"], &found["file"]), (&"bad_dimension".into(), &name(&build.features).into()));
+        assert_eq!(
+            (&found["code"], &found["file"]),
+            (&"bad_dimension".into(), &name(&build.features).into())
+        );
         assert!(found["expected"].as_str().unwrap().contains("12 lines"), "{found}");
     }
 }
@@ -160,7 +178,11 @@ fn duplicate_ids_name_both_lines() {
             lines[8] = second.into();
         });
         let found = build.error("");
-        assert_eq!((&found["code"], &found["got"]), (&"duplicate_id".into(), &"lines 3 and 9".into()), "{second}");
+        assert_eq!(
+            (&found["code"], &found["got"]),
+            (&"duplicate_id".into(), &"lines 3 and 9".into()),
+            "{second}"
+        );
     }
 }
 
@@ -168,7 +190,10 @@ fn duplicate_ids_name_both_lines() {
 fn values_of_two_types_under_one_key() {
     let build = Build::with_lines(|lines| lines[6] = "{\"id\": \"x\", \"size\": \"big\"}".into());
     let found = build.error("");
-    assert_eq!((&found["code"], &found["file"], &found["line"]), (&"schema_conflict".into(), &name(&build.corpus).into(), &7.into()));
+    assert_eq!(
+        (&found["code"], &found["file"], &found["line"]),
+        (&"schema_conflict".into(), &name(&build.corpus).into(), &7.into())
+    );
     assert!(found["message"].as_str().unwrap().contains("lines 1 and 7"), "{found}");
     assert_eq!(error("schema %", &[&build.corpus])["code"], "schema_conflict");
     let schema = build.dir.path().join("schema.toml");
@@ -198,7 +223,10 @@ fn features_that_do_not_fit_the_bundle() {
         ("--pathway image=image --encoder image=eyes --memory 1", "bad_argument"),
         ("--pathway image=image --encoder image=eyes --memory 99999999999999999", "bad_argument"),
     ] {
-        let found = error(&format!("build --features % {args} --bundle % --out %"), &[&world.features, &world.bundle, &out]);
+        let found = error(
+            &format!("build --features % {args} --bundle % --out %"),
+            &[&world.features, &world.bundle, &out],
+        );
         assert_eq!(found["code"], code, "{args}: {found}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{args}: nothing is left");
     }
@@ -210,8 +238,13 @@ fn sources_and_bundles() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("index");
     assert_eq!(error("build --bundle % --out %", &[&world.bundle, &out])["code"], "bad_argument");
-    assert_eq!(error("build % --bundle % --out %", &[&world.corpus, &world.bundle, &out])["code"], "bad_argument");
-    for (bundle, code) in [(world.corpus.as_path(), "io"), (dir.path(), "not_found"), (&dir.path().join("none"), "not_found")] {
+    assert_eq!(
+        error("build % --bundle % --out %", &[&world.corpus, &world.bundle, &out])["code"],
+        "bad_argument"
+    );
+    for (bundle, code) in
+        [(world.corpus.as_path(), "io"), (dir.path(), "not_found"), (&dir.path().join("none"), "not_found")]
+    {
         let line = format!("build --features % {PATHWAYS} --bundle % --out %");
         let found = error(&line, &[&world.features, bundle, &out]);
         assert_eq!(found["code"], code, "{found}");
@@ -241,14 +274,16 @@ fn an_output_that_exists_is_kept_without_force() {
     data::rows(N - 1, 6).save(&build.features);
     build.run("--force");
     assert_eq!(json(0, "inspect %", &[&build.out])["documents"], N - 1);
-    let mut left: Vec<_> = std::fs::read_dir(build.dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let mut left: Vec<_> =
+        std::fs::read_dir(build.dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["c.jsonl", "index", "r.safetensors"]);
 }
 
 #[test]
 fn nested_values_go_into_the_extra_field() {
-    let build = Build::with_lines(|lines| lines[1] = "{\"id\": \"x\", \"maker\": {\"name\": \"Ada\"}}".into());
+    let build =
+        Build::with_lines(|lines| lines[1] = "{\"id\": \"x\", \"maker\": {\"name\": \"Ada\"}}".into());
     let built = build.run("");
     assert_eq!((&built["nested"], &built["warnings"]), (&1.into(), &1.into()));
     assert_eq!(ids(&json(0, "query % --filter _extra.maker.name:ada", &[&build.out])), ["x"]);

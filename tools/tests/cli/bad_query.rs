@@ -81,7 +81,7 @@ fn names_that_are_not_there() {
         ("--features % --pathway sound=image --rows 0..1", "unknown_media"),
         ("--features % --pathway image=image --rows 0..1 --media sound", "unknown_media"),
         ("--features % --pathway image=text --rows 0..1", "bad_dimension"),
-        ("--features % --pathway image=label --rows 0..1", "bad_dimension"),
+        ("--features % --pathway image=label --rows 0..1", "bad_value"),
     ] {
         let found = query_error(line);
         assert_eq!(found["code"], code, "{line}: {found}");
@@ -116,7 +116,10 @@ fn paths_that_are_no_index() {
         assert_eq!(error("inspect %", &[path])["code"], "not_found");
     }
     let found = error("inspect %", &[&world.corpus]);
-    assert_eq!((&found["code"], &found["file"]), (&"damaged".into(), &world.corpus.display().to_string().into()));
+    assert_eq!(
+        (&found["code"], &found["file"]),
+        (&"damaged".into(), &world.corpus.display().to_string().into())
+    );
 }
 
 #[test]
@@ -137,7 +140,10 @@ fn arguments_that_are_no_text() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let odd = OsStr::from_bytes(b"/none/\xff");
-    for args in [&["verify".as_ref(), odd, "--json".as_ref()][..], &["verify".as_ref(), odd, "--nonsense".as_ref(), "--json".as_ref()]] {
+    for args in [
+        &["verify".as_ref(), odd, "--json".as_ref()][..],
+        &["verify".as_ref(), odd, "--nonsense".as_ref(), "--json".as_ref()],
+    ] {
         let found = run::<&OsStr>(args);
         assert_eq!((found.code, found.stdout.as_str()), (2, ""), "{found:?}");
         let value: Value = serde_json::from_str(&found.stderr).unwrap();

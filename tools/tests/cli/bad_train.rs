@@ -35,7 +35,10 @@ fn train_error(args: &str, features: &Path) -> Value {
 fn wrong_names_of_tensors_and_media_types() {
     let features = world().features.as_path();
     let found = train_error("--pathway image=nope --pathway text=text", features);
-    assert_eq!((&found["code"], &found["file"]), (&"unknown_tensor".into(), &features.display().to_string().into()));
+    assert_eq!(
+        (&found["code"], &found["file"]),
+        (&"unknown_tensor".into(), &features.display().to_string().into())
+    );
     assert!(found.to_string().contains("image"), "it names the tensors that exist: {found}");
     let cases = [
         ("--pathway image=image --pathway image=text", "bad_argument"),
@@ -45,7 +48,7 @@ fn wrong_names_of_tensors_and_media_types() {
         ("--pathway image=image --pathway text=text --label nope", "unknown_tensor"),
         ("--pathway image=image --pathway text=text --label image", "bad_dimension"),
         ("--pathway image=image --pathway text=text --test-mask label", "bad_value"),
-        ("--pathway image=label", "bad_dimension"),
+        ("--pathway image=label", "bad_value"),
         ("--pathway image=image --pathway text=text --dim 1", "bad_argument"),
         ("--pathway image=image --pathway text=text --test-mask nope", "unknown_tensor"),
         ("--pathway image=image --pathway text=text --group image", "bad_dimension"),
@@ -80,7 +83,11 @@ fn a_nan_in_a_test_row_stops_eval_and_not_train() {
     let (short, out) = (scratch.path("short.toml"), scratch.path("bundle"));
     let text = "dim = 8\nhidden = 8\nhalf = 4\nepochs_contrastive = 1\nepochs_double_triplet = 1\nepochs_metric = 1\n";
     std::fs::write(&short, text).unwrap();
-    json(0, &format!("train --features % {PATHWAYS} --test-mask test --config % --out %"), &[&file, &short, &out]);
+    json(
+        0,
+        &format!("train --features % {PATHWAYS} --test-mask test --config % --out %"),
+        &[&file, &short, &out],
+    );
 }
 
 #[test]
@@ -88,13 +95,20 @@ fn files_that_are_no_features() {
     let scratch = Scratch::new();
     let missing = scratch.path("missing.safetensors");
     let found = train_error(PATHWAYS, &missing);
-    assert_eq!((&found["code"], &found["file"]), (&"not_found".into(), &missing.display().to_string().into()));
+    assert_eq!(
+        (&found["code"], &found["file"]),
+        (&"not_found".into(), &missing.display().to_string().into())
+    );
     let whole = std::fs::read(&world().features).unwrap();
     let file = scratch.path("cut.safetensors");
     for length in [0, 7, 60, whole.len() / 2, whole.len() - 1] {
         std::fs::write(&file, &whole[..length]).unwrap();
         let found = train_error(PATHWAYS, &file);
-        assert_eq!((&found["code"], &found["file"]), (&"damaged".into(), &file.display().to_string().into()), "{length}");
+        assert_eq!(
+            (&found["code"], &found["file"]),
+            (&"damaged".into(), &file.display().to_string().into()),
+            "{length}"
+        );
     }
     let empty = scratch.path("empty.safetensors");
     data::rows(0, 5).save(&empty);
@@ -110,7 +124,10 @@ fn an_output_that_exists() {
     let before = std::fs::read(world.bundle.join("bundle.json")).ok();
     let line = format!("train --features % {PATHWAYS} --out %");
     let found = error(&line, &[&world.features, &world.bundle]);
-    assert_eq!((&found["code"], &found["file"]), (&"exists".into(), &world.bundle.display().to_string().into()));
+    assert_eq!(
+        (&found["code"], &found["file"]),
+        (&"exists".into(), &world.bundle.display().to_string().into())
+    );
     assert_eq!(std::fs::read(world.bundle.join("bundle.json")).ok(), before);
 }
 
@@ -121,15 +138,24 @@ fn settings_that_do_not_parse() {
     let out = scratch.path("bundle");
     let code = |text: &str| {
         std::fs::write(&config, text).unwrap();
-        error(&format!("train --features % {PATHWAYS} --config % --out %"), &[&world().features, &config, &out])
+        error(
+            &format!("train --features % {PATHWAYS} --config % --out %"),
+            &[&world().features, &config, &out],
+        )
     };
     let found = code("dim = 8\nwidht = 3\n");
     assert_eq!((&found["code"], &found["line"]), (&"bad_value".into(), &2.into()));
     assert_eq!(found["file"], config.display().to_string());
     assert_eq!(code("dim = 8\nbatch = 1\n")["code"], "bad_argument");
     let missing = scratch.path("missing.toml");
-    let found = error(&format!("train --features % {PATHWAYS} --config % --out %"), &[&world().features, &missing, &out]);
-    assert_eq!((&found["code"], &found["file"]), (&"not_found".into(), &missing.display().to_string().into()));
+    let found = error(
+        &format!("train --features % {PATHWAYS} --config % --out %"),
+        &[&world().features, &missing, &out],
+    );
+    assert_eq!(
+        (&found["code"], &found["file"]),
+        (&"not_found".into(), &missing.display().to_string().into())
+    );
 }
 
 #[test]
@@ -160,8 +186,10 @@ fn eval_refuses_data_that_do_not_fit() {
         let found = error(&format!("eval % --features % {args}"), &[&world.bundle, &world.features]);
         assert_eq!(found["code"], code, "{args}: {found}");
     }
-    let found = error(&format!("eval % --features % {PATHWAYS} --test-mask test"), &[&world.corpus, &world.features]);
+    let found =
+        error(&format!("eval % --features % {PATHWAYS} --test-mask test"), &[&world.corpus, &world.features]);
     assert!(["io", "not_found"].contains(&found["code"].as_str().unwrap()), "a file is no bundle: {found}");
-    let found = error(&format!("eval % --features % {PATHWAYS}"), &[world.index.parent().unwrap(), &world.features]);
+    let found =
+        error(&format!("eval % --features % {PATHWAYS}"), &[world.index.parent().unwrap(), &world.features]);
     assert_eq!(found["code"], "not_found", "a directory without a bundle: {found}");
 }

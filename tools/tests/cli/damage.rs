@@ -102,9 +102,15 @@ fn a_damaged_manifest_names_its_line() {
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, &text[..text.len() / 2]).unwrap();
     for command in [FIND, "verify %", "inspect %"] {
-        let paths = [&[index.as_path()][..], &vec![world().features.as_path(); command.matches('%').count() - 1]].concat();
+        let paths =
+            [&[index.as_path()][..], &vec![world().features.as_path(); command.matches('%').count() - 1]]
+                .concat();
         let found = error(command, &paths);
-        assert_eq!((&found["code"], &found["file"]), (&"damaged".into(), &file.display().to_string().into()), "{command}");
+        assert_eq!(
+            (&found["code"], &found["file"]),
+            (&"damaged".into(), &file.display().to_string().into()),
+            "{command}"
+        );
         assert!(found["line"].is_u64(), "{command}: {found}");
     }
     let text = text.replace("\"format_version\": 0", "\"format_version\": 99");
@@ -161,7 +167,10 @@ fn a_bundle_or_a_segment_of_another_space_is_refused() {
     std::fs::remove_dir_all(&inside).unwrap();
     copy_dir(&other, &inside);
     let found = error(FIND, &[&index, &world.features]);
-    assert_eq!((&found["code"], &found["file"]), (&"space_mismatch".into(), &index.display().to_string().into()));
+    assert_eq!(
+        (&found["code"], &found["file"]),
+        (&"space_mismatch".into(), &index.display().to_string().into())
+    );
     let space = world.trained["fingerprint"]["space"].as_str().unwrap();
     assert!(found["expected"].as_str().unwrap().contains(space), "{found}");
     damage(&index);
@@ -173,6 +182,9 @@ fn a_bundle_or_a_segment_of_another_space_is_refused() {
     let file = file_of(&index, "uvec");
     std::fs::copy(file_of(&foreign, "uvec"), &file).unwrap();
     let found = error(FIND, &[&index, &world.features]);
-    assert_eq!((&found["code"], &found["file"]), (&"space_mismatch".into(), &file.display().to_string().into()));
+    assert_eq!(
+        (&found["code"], &found["file"]),
+        (&"space_mismatch".into(), &file.display().to_string().into())
+    );
     assert!(damage(&index).iter().any(|entry| entry["file"] == file_name(&file)));
 }

@@ -63,8 +63,9 @@ impl Rows {
     /// Writes tensors `image` and `text`, `label` (classes), `test` (one row of each class in four is 1) and `group`.
     pub(crate) fn save(&self, path: &Path) {
         let floats = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-        let integers =
-            |value: &dyn Fn(usize) -> i64| (0..self.n).flat_map(|row| value(row).to_le_bytes()).collect::<Vec<u8>>();
+        let integers = |value: &dyn Fn(usize) -> i64| {
+            (0..self.n).flat_map(|row| value(row).to_le_bytes()).collect::<Vec<u8>>()
+        };
         let bytes = [
             ("image", Dtype::F32, vec![self.n, IMAGE], floats(&self.image)),
             ("text", Dtype::F32, vec![self.n, TEXT], floats(&self.text)),

@@ -27,7 +27,9 @@ fn training_twice_gives_the_same_bytes() {
     let (first, second) = (files(&world.bundle), files(&again));
     assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
     assert!(!first.is_empty() && first == second, "the files differ");
-    for (stage, other) in report["stages"].as_array().unwrap().iter().zip(world.trained["stages"].as_array().unwrap()) {
+    for (stage, other) in
+        report["stages"].as_array().unwrap().iter().zip(world.trained["stages"].as_array().unwrap())
+    {
         assert_eq!((&stage["epochs"], &stage["validation"]), (&other["epochs"], &other["validation"]));
     }
     let other = dir.path().join("other");

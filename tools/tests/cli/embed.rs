@@ -15,7 +15,8 @@ fn the_example_ranks_all_documents_and_joins_a_keyword() {
     let lines = |start: &str| stdout.lines().filter(|line| line.starts_with(start)).collect::<Vec<_>>();
     let number = |line: &str| line.split_whitespace().last().unwrap().parse::<f64>().unwrap();
     let metric = lines("metric");
-    let mut documents: Vec<&str> = metric.iter().map(|line| line.split_whitespace().nth(2).unwrap()).collect();
+    let mut documents: Vec<&str> =
+        metric.iter().map(|line| line.split_whitespace().nth(2).unwrap()).collect();
     let logits: Vec<f64> = metric.iter().map(|line| number(line)).collect();
     assert!(logits.is_sorted_by(|a, b| a >= b), "{stdout}");
     documents.sort_unstable();

@@ -24,7 +24,9 @@ fn train_reports_each_stage() {
     let trained = &world().trained;
     assert_eq!(keys(trained), ["fingerprint", "seconds", "stages"]);
     assert_eq!(keys(&trained["fingerprint"]), ["model", "space"]);
-    assert!(is_fingerprint(&trained["fingerprint"]["space"]) && is_fingerprint(&trained["fingerprint"]["model"]));
+    assert!(
+        is_fingerprint(&trained["fingerprint"]["space"]) && is_fingerprint(&trained["fingerprint"]["model"])
+    );
     assert!(trained["seconds"].as_f64().unwrap() > 0.0);
     let stages = trained["stages"].as_array().unwrap();
     let names: Vec<&str> = stages.iter().map(|stage| stage["name"].as_str().unwrap()).collect();
@@ -70,7 +72,10 @@ fn eval_reports_every_key_and_is_far_above_chance() {
     }
     let metric = report["map_all"]["metric"]["mean"].as_f64().unwrap();
     assert!(metric > 0.6, "test MAP of the metric network: {metric}");
-    assert_eq!(report["map_all"]["metric"], report["map_all"]["metric_class"], "class is the default with labels");
+    assert_eq!(
+        report["map_all"]["metric"], report["map_all"]["metric_class"],
+        "class is the default with labels"
+    );
     let recall = report["recall"]["metric_pair"]["image_to_text"]["10"].as_f64().unwrap();
     assert!(recall > 2.0 * 10.0 / 60.0, "recall@10 of the pair: {recall}");
     assert_eq!(keys(&report["calibration"]), DIRECTIONS);
@@ -166,9 +171,17 @@ fn build_without_a_corpus_takes_rows_as_ids() {
 fn inspect_of_an_index_a_file_and_a_bundle() {
     let world = world();
     let report = json(0, "inspect %", &[&world.index]);
-    for key in
-        ["format_version", "fingerprint", "complete", "documents", "deleted", "rejected", "segments", "media", "schema"]
-    {
+    for key in [
+        "format_version",
+        "fingerprint",
+        "complete",
+        "documents",
+        "deleted",
+        "rejected",
+        "segments",
+        "media",
+        "schema",
+    ] {
         assert!(report.get(key).is_some(), "{key} is in the contract");
     }
     assert_eq!(report["fingerprint"], world.trained["fingerprint"]);

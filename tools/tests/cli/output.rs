@@ -9,7 +9,8 @@ use crate::world::world;
 #[test]
 fn an_error_in_text_form_is_one_line_on_stderr() {
     let world = world();
-    let args: [&OsStr; 4] = ["query".as_ref(), world.index.as_ref(), "--keywords".as_ref(), "nope:red".as_ref()];
+    let args: [&OsStr; 4] =
+        ["query".as_ref(), world.index.as_ref(), "--keywords".as_ref(), "nope:red".as_ref()];
     let found = run(&args);
     assert_eq!((found.code, found.stdout.as_str()), (2, ""));
     assert_eq!(found.stderr.lines().count(), 1, "{}", found.stderr);
@@ -33,7 +34,15 @@ fn a_reader_that_leaves_is_no_error() {
     let (index, bundle) = (world.index.as_os_str(), world.bundle.as_os_str());
     let lines: [&[&OsStr]; 6] = [
         &["query".as_ref(), index, "--keywords".as_ref(), "red".as_ref(), "-k".as_ref(), "100".as_ref()],
-        &["query".as_ref(), index, "--keywords".as_ref(), "red".as_ref(), "-k".as_ref(), "100".as_ref(), "--json".as_ref()],
+        &[
+            "query".as_ref(),
+            index,
+            "--keywords".as_ref(),
+            "red".as_ref(),
+            "-k".as_ref(),
+            "100".as_ref(),
+            "--json".as_ref(),
+        ],
         &["inspect".as_ref(), index],
         &["inspect".as_ref(), bundle, "--json".as_ref()],
         &["verify".as_ref(), index],

@@ -77,7 +77,8 @@ pub(crate) fn copy_dir(from: &Path, to: &Path) {
 
 /// The only file of extension `ext` in `dir`.
 pub(crate) fn file_of(dir: &Path, ext: &str) -> PathBuf {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|e| e == ext));
     assert_eq!(paths.len(), 1, "one .{ext} file in {}", dir.display());
     paths.remove(0)
