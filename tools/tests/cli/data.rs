@@ -84,7 +84,7 @@ impl Rows {
 }
 
 pub(crate) fn is_test(row: usize) -> bool {
-    row / 4 % 4 == 0
+    (row / 4).is_multiple_of(4)
 }
 
 pub(crate) fn class(row: usize) -> &'static str {
