@@ -40,6 +40,8 @@ pub enum ErrorCode {
     SpaceMismatch,
     /// A file is damaged: checksum, truncation or structure.
     Damaged,
+    /// A file is over a limit on bytes or pixels.
+    TooLarge,
     /// Nothing to work on: no rows, no documents.
     Empty,
     /// A document has no usable item.
@@ -79,6 +81,7 @@ impl ErrorCode {
             Self::SchemaConflict => "schema_conflict",
             Self::SpaceMismatch => "space_mismatch",
             Self::Damaged => "damaged",
+            Self::TooLarge => "too_large",
             Self::Empty => "empty",
             Self::NoItems => "no_items",
             Self::BadQuery => "bad_query",

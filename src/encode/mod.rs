@@ -3,16 +3,37 @@
 //! The seam between a corpus and the pathways: whatever makes features implements [`Encoder`], and a bundle keeps its
 //! name and fingerprint. [`FromFile`] stands for an encoder that ran elsewhere and left its features in a file.
 
+mod batch;
+mod builtin;
+mod canvas;
+mod colour;
+mod decode;
+mod fit;
 mod from_file;
+mod gradient;
+mod hashing;
+mod image;
+mod region;
 mod rows;
+mod shape;
+mod soft;
 mod source;
+mod text;
 
 use crate::error::Result;
 use crate::media::Fingerprint;
 
+pub use batch::{EncodedItem, Encoders, MAX_FILE, Reuse, encode_batch, read_media_file};
+pub use builtin::{Builtin, builtin};
+pub use decode::{DecodeLimits, RgbImage, decode};
+pub use fit::fit;
 pub use from_file::FromFile;
+pub use image::BuiltinImage;
 pub use rows::FeatureRows;
-pub use source::{FeatureSource, Incoming, Place, RawItem, SourceDocument};
+pub use source::{
+    Content, CorpusSource, FeatureSource, Ids, Incoming, Place, RawItem, SourceDocument, items_of,
+};
+pub use text::BuiltinText;
 
 /// What an encoder reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

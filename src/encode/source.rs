@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::rows::FeatureRows;
 use crate::corpus::{Document, JsonlReader};
 use crate::error::{Error, ErrorCode, Result};
-use crate::media::{ItemOrigin, content_hash};
 
 /// Where a document comes from, for warnings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,15 +15,26 @@ pub struct Place {
     pub line: u64,
 }
 
+/// What an item is before it is encoded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// Features `[d_in]` that are there already.
+    Features(Vec<f32>),
+    /// A text.
+    Text(String),
+    /// A media file that is still to be read.
+    File(PathBuf),
+}
+
 /// An item on its way into the index.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawItem {
     /// Name of the media type.
     pub media: String,
-    /// Where it stands in its document, and the hash of what it was made from.
-    pub origin: ItemOrigin,
-    /// Features `[d_in]`.
-    pub features: Vec<f32>,
+    /// Position among the document's items of its media type.
+    pub ordinal: u32,
+    /// What it is.
+    pub content: Content,
 }
 
 /// A document on its way into the index.
@@ -138,9 +148,8 @@ impl Iterator for FeatureSource<'_> {
             if let Err(error) = rows.tensor.read_unchecked(row..row + 1, &mut features) {
                 return self.broken(error);
             }
-            let bytes: Vec<u8> = features.iter().flat_map(|v| v.to_le_bytes()).collect();
-            let origin = ItemOrigin { ordinal: 0, span: None, hash: content_hash(&bytes) };
-            items.push(RawItem { media: rows.encoder.media().to_owned(), origin, features });
+            let media = rows.encoder.media().to_owned();
+            items.push(RawItem { media, ordinal: 0, content: Content::Features(features) });
         }
         let file = self.corpus.as_ref().map_or(self.file.as_path(), JsonlReader::file).to_path_buf();
         let place = Place { file, line: document.line };
@@ -148,4 +157,62 @@ impl Iterator for FeatureSource<'_> {
         document.id.get_or_insert_with(|| place.line.to_string());
         Some(Incoming::Document(Box::new(SourceDocument { place, document, items })))
     }
+}
+
+/// Documents of a corpus with their texts and pictures, in the order of the corpus.
+pub struct CorpusSource {
+    corpus: JsonlReader<std::fs::File>,
+    ids: Ids,
+}
+
+/// What to do with a document without `id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ids {
+    /// Its line is its id.
+    FromLine,
+    /// It is bad: what changes an index must say which documents.
+    Required,
+}
+
+impl CorpusSource {
+    /// Reads the corpus at `path`.
+    ///
+    /// # Errors
+    /// Those of [`JsonlReader::open`].
+    pub fn open(path: &Path, ids: Ids) -> Result<Self> {
+        Ok(Self { corpus: JsonlReader::open(path)?, ids })
+    }
+}
+
+impl Iterator for CorpusSource {
+    type Item = Incoming;
+
+    fn next(&mut self) -> Option<Incoming> {
+        let mut document = match self.corpus.next()? {
+            Ok(document) => document,
+            Err(error) if error.code() == ErrorCode::Io => return Some(Incoming::Broken(error)),
+            Err(error) => return Some(Incoming::Bad(error)),
+        };
+        let place = Place { file: self.corpus.file().to_path_buf(), line: document.line };
+        if document.id.is_none() && self.ids == Ids::Required {
+            let error = Error::new(ErrorCode::BadValue, "the document has no id")
+                .expected("the key `id`, since documents of an index are replaced by id");
+            return Some(Incoming::Bad(error.file(&place.file).line(place.line)));
+        }
+        document.id.get_or_insert_with(|| place.line.to_string());
+        let items = items_of(&document);
+        Some(Incoming::Document(Box::new(SourceDocument { place, document, items })))
+    }
+}
+
+/// The items of a document of a corpus: texts of media type `text`, pictures of media type `image`.
+pub fn items_of(document: &Document) -> Vec<RawItem> {
+    let item = |media: &str, (ordinal, content): (usize, Content)| RawItem {
+        media: media.to_owned(),
+        ordinal: ordinal as u32,
+        content,
+    };
+    let texts = document.texts.iter().cloned().map(Content::Text).enumerate();
+    let pictures = document.images.iter().map(|path| Content::File(path.into())).enumerate();
+    texts.map(|text| item("text", text)).chain(pictures.map(|picture| item("image", picture))).collect()
 }

@@ -1,20 +1,21 @@
-//! The pipeline of a build: read -> pathways -> index, joined by bounded channels, so that memory does not grow with
-//! the corpus and the order of documents is that of the source.
+//! The pipeline of a build: read -> encode -> pathways -> index, joined by bounded channels, so that memory does not grow
+//! with the corpus and the order of documents is that of the source.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use serde::Serialize;
 use tantivy::TantivyDocument;
 
+use super::lookup::Snapshot;
+use super::project::{self, Projected};
 use super::store::Index;
 use super::value::MediaValue;
 use super::writer::Writer;
-use crate::encode::{Incoming, Place, RawItem, SourceDocument};
+use crate::encode::{Encoders, Incoming, Place};
 use crate::error::{Error, ErrorCode, Result};
-use crate::media::ItemOrigin;
-use crate::model::Bundle;
+use crate::media::content_hash;
 
 /// Documents that travel together.
 const BATCH: usize = 256;
@@ -29,6 +30,27 @@ pub enum OnBad {
     Warn,
     /// Stop with its error.
     Stop,
+}
+
+/// What becomes of a document whose id is in the index already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Existing {
+    /// The index is new: ids are checked at the end, by [`super::duplicate_ids`].
+    #[default]
+    None,
+    /// It is replaced; vectors of items of equal content stay.
+    Replace,
+}
+
+/// How a source gets into an index.
+#[derive(Default, Clone, Copy)]
+pub struct BuildOptions<'a> {
+    /// Encoders by media type; none are needed for features.
+    pub encoders: Option<&'a Encoders>,
+    /// What to do with what does not read.
+    pub on_bad: OnBad,
+    /// What to do with documents that are there.
+    pub existing: Existing,
 }
 
 /// A document or item that was left out.
@@ -85,41 +107,38 @@ impl BuildReport {
     }
 }
 
-/// A document whose items are in the shared space.
-struct Projected {
-    source: SourceDocument,
-    items: Vec<SharedItem>,
-    bad: Vec<Error>,
-}
-
-struct SharedItem {
-    media: usize,
-    origin: ItemOrigin,
-    vector: Vec<f32>,
-    half: Vec<f32>,
-}
-
 /// Puts all documents of `source` into `index` through `writer`, without committing. `progress` hears the number of
 /// documents so far.
 ///
 /// # Errors
 /// A broken source; the first bad document or item with [`OnBad::Stop`]; [`ErrorCode::Empty`] where no document reads;
-/// those of the writer.
+/// [`ErrorCode::DuplicateId`] with [`Existing::Replace`], where an id stands twice in the source; those of the writer.
+/// Nothing is committed then.
 pub fn build(
     index: &Index,
     writer: &Writer,
     source: impl Iterator<Item = Incoming> + Send,
-    on_bad: OnBad,
+    options: BuildOptions<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<BuildReport> {
-    let (to_pathways, from_source) = bounded::<Vec<Incoming>>(QUEUE);
-    let (to_index, from_pathways) = bounded::<Vec<Result<Projected, Incoming>>>(QUEUE);
-    let bundle = index.bundle();
+    let none = Encoders::new();
+    let encoders = options.encoders.unwrap_or(&none);
+    let snapshot = match (options.existing, index.id_field()) {
+        (Existing::Replace, Some(id)) => {
+            Some(Snapshot { searcher: index.reader()?.searcher(), cache: index.cache(), id })
+        }
+        _ => None,
+    };
+    let (to_encode, from_source) = bounded::<Vec<Incoming>>(QUEUE);
+    let (to_pathways, from_encode) = bounded(QUEUE);
+    let (to_index, from_pathways) = bounded(QUEUE);
+    let (bundle, snapshot) = (index.bundle(), snapshot.as_ref());
     let report = std::thread::scope(|scope| {
-        scope.spawn(move || read(source, &to_pathways));
-        scope.spawn(move || pathways(bundle, &from_source, &to_index));
+        scope.spawn(move || read(source, &to_encode));
+        scope.spawn(move || project::encode(encoders, bundle, snapshot, &from_source, &to_pathways));
+        scope.spawn(move || project::pathways(bundle, snapshot, &from_encode, &to_index));
         // Leaving drops the receiver, at which the other stages end.
-        fill(index, writer, from_pathways, on_bad, progress)
+        Filling::new(index, writer, options).run(from_pathways, progress)
     })?;
     if report.documents == 0 {
         let skipped = format!("{} documents, all of them bad", report.skipped.len());
@@ -141,153 +160,101 @@ fn read(source: impl Iterator<Item = Incoming>, out: &Sender<Vec<Incoming>>) {
     let _ = out.send(batch);
 }
 
-fn pathways(
-    bundle: &Bundle,
-    input: &Receiver<Vec<Incoming>>,
-    out: &Sender<Vec<Result<Projected, Incoming>>>,
-) {
-    for batch in input {
-        let mut projected: Vec<Result<Projected, Incoming>> = batch
-            .into_iter()
-            .map(|incoming| match incoming {
-                Incoming::Document(source) => Ok(Projected { source: *source, items: vec![], bad: vec![] }),
-                other => Err(other),
-            })
-            .collect();
-        project(bundle, &mut projected);
-        if out.send(projected).is_err() {
-            return;
-        }
-    }
+/// The last stage.
+struct Filling<'a> {
+    index: &'a Index,
+    writer: &'a Writer,
+    options: BuildOptions<'a>,
+    report: BuildReport,
+    /// Line of each id, by its hash; only where documents are replaced.
+    seen: HashMap<[u8; 16], u64>,
 }
 
-/// Maps all sound items of a batch at once, media type by media type.
-fn project(bundle: &Bundle, batch: &mut [Result<Projected, Incoming>]) {
-    for (media, config) in bundle.media().iter().enumerate() {
-        let mut features = Vec::new();
-        let mut owners = Vec::new();
-        for (at, document) in batch.iter_mut().enumerate() {
-            let Ok(document) = document else { continue };
-            for item in document.source.items.iter().filter(|item| item.media == config.name) {
-                match check(item, config.features) {
-                    Ok(()) => {
-                        features.extend_from_slice(&item.features);
-                        owners.push((at, item.origin));
-                    }
-                    Err(error) => document.bad.push(error),
+impl<'a> Filling<'a> {
+    fn new(index: &'a Index, writer: &'a Writer, options: BuildOptions<'a>) -> Self {
+        let items = index.bundle().media().iter().map(|media| (media.name.clone(), 0)).collect();
+        let report = BuildReport { items, ..BuildReport::default() };
+        Self { index, writer, options, report, seen: HashMap::new() }
+    }
+
+    fn run(
+        mut self,
+        input: Receiver<Vec<Result<Projected, Incoming>>>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<BuildReport> {
+        for batch in input {
+            for document in batch {
+                match document {
+                    Ok(document) => self.add(document)?,
+                    Err(Incoming::Broken(error)) => return Err(error),
+                    Err(Incoming::Bad(error)) => self.report.skip(error, None, self.options.on_bad)?,
+                    Err(Incoming::Document(_)) => {}
                 }
             }
+            progress(self.report.documents);
         }
-        let shared = match bundle.project(media, &features) {
-            Ok(shared) => bundle.store(media, &shared),
-            // Every row was checked, so this says that something else is wrong, once for the batch.
-            Err(error) => {
-                if let Some(Ok(document)) = owners.first().and_then(|(at, _)| batch.get_mut(*at)) {
-                    document.bad.push(error);
+        Ok(self.report)
+    }
+
+    fn add(&mut self, projected: Projected) -> Result<()> {
+        let Projected { source, items, bad } = projected;
+        let (place, on_bad) = (&source.place, self.options.on_bad);
+        for error in bad {
+            self.report.skip(error, Some(place), on_bad)?;
+        }
+        let mut out = TantivyDocument::new();
+        match self.index.fields().fill(&source.document, &mut out) {
+            Ok(filled) => {
+                let report = &mut self.report;
+                for (count, new) in
+                    [(&mut report.nested, filled.nested), (&mut report.unknown, filled.unknown)]
+                {
+                    // One warning for each kind, not for each document.
+                    report.warnings += u64::from(*count == 0 && new > 0);
+                    *count += new as u64;
                 }
-                continue;
             }
-        };
-        let (dim, half) = (bundle.dim(), bundle.metric().half());
-        for (row, (at, origin)) in owners.into_iter().enumerate() {
-            let vector = shared.vectors[row * dim..(row + 1) * dim].iter().map(|v| v.to_f32()).collect();
-            let half = shared.halves[row * half..(row + 1) * half].iter().map(|v| v.to_f32()).collect();
-            if let Ok(document) = &mut batch[at] {
-                document.items.push(SharedItem { media, origin, vector, half });
+            Err(error) => return self.report.skip(error, Some(place), on_bad),
+        }
+        let mut value = MediaValue::builder(self.index.media().spec());
+        for item in &items {
+            match value.item(item.media, &item.origin, &item.vector, &item.half) {
+                Ok(_) => {
+                    let name = self.index.bundle().media()[item.media].name.clone();
+                    *self.report.items.entry(name).or_default() += 1;
+                }
+                Err(error) => self.report.skip(error, Some(place), on_bad)?,
             }
         }
-    }
-    for document in batch.iter_mut().flatten() {
-        let known = |item: &&RawItem| bundle.media().iter().any(|media| media.name == item.media);
-        if let Some(unknown) = document.source.items.iter().find(|item| !known(item)) {
-            let names: Vec<&str> = bundle.media().iter().map(|media| media.name.as_str()).collect();
-            document.bad.push(
-                Error::new(ErrorCode::UnknownMedia, "an item of a media type that the bundle does not have")
-                    .expected(names.join(" or "))
-                    .got(&unknown.media),
-            );
+        if value.is_empty() {
+            let error = Error::new(ErrorCode::NoItems, "the document has no item; only keywords find it");
+            if on_bad == OnBad::Stop {
+                return Err(error.file(&place.file).line(place.line));
+            }
+            tracing::warn!("{}:{}: {}", place.file.display(), place.line, error.facts().message);
+            self.report.warnings += 1;
+            self.report.without_items += 1;
+        } else {
+            value.finish().add_to(&mut out, self.index.media().field());
         }
+        if self.options.existing == Existing::Replace {
+            self.replace(source.document.id.as_deref().unwrap_or_default(), place)?;
+        }
+        self.writer.add(out)?;
+        self.report.documents += 1;
+        Ok(())
     }
-}
 
-fn check(item: &RawItem, width: usize) -> Result<()> {
-    if item.features.len() != width {
-        let message = format!("features of media type `{}` have the wrong length", item.media);
-        return Err(Error::new(ErrorCode::BadDimension, message).expected(width).got(item.features.len()));
-    }
-    if let Some(at) = item.features.iter().position(|v| !v.is_finite()) {
-        let message = format!("features of media type `{}` are not finite", item.media);
-        let got = format!("{} at element {at}", item.features[at]);
-        return Err(Error::new(ErrorCode::NotFinite, message).expected("finite numbers").got(got));
-    }
-    Ok(())
-}
-
-fn fill(
-    index: &Index,
-    writer: &Writer,
-    input: Receiver<Vec<Result<Projected, Incoming>>>,
-    on_bad: OnBad,
-    progress: &mut dyn FnMut(u64),
-) -> Result<BuildReport> {
-    let items = index.bundle().media().iter().map(|media| (media.name.clone(), 0)).collect();
-    let mut report = BuildReport { items, ..BuildReport::default() };
-    for batch in input {
-        for document in batch {
-            match document {
-                Ok(document) => add(index, writer, document, on_bad, &mut report)?,
-                Err(Incoming::Broken(error)) => return Err(error),
-                Err(Incoming::Bad(error)) => report.skip(error, None, on_bad)?,
-                Err(Incoming::Document(_)) => {}
-            }
+    fn replace(&mut self, id: &str, place: &Place) -> Result<()> {
+        if let Some(first) = self.seen.insert(content_hash(id.as_bytes()), place.line) {
+            return Err(Error::new(ErrorCode::DuplicateId, format!("the id {id:?} stands twice"))
+                .file(&place.file)
+                .line(place.line)
+                .expected("one document per id")
+                .got(format!("lines {first} and {}", place.line))
+                .hint("make the ids unique"));
         }
-        progress(report.documents);
+        self.writer.delete_id(id)?;
+        Ok(())
     }
-    Ok(report)
-}
-
-fn add(
-    index: &Index,
-    writer: &Writer,
-    projected: Projected,
-    on_bad: OnBad,
-    report: &mut BuildReport,
-) -> Result<()> {
-    let Projected { source, items, bad } = projected;
-    let place = &source.place;
-    for error in bad {
-        report.skip(error, Some(place), on_bad)?;
-    }
-    let mut out = TantivyDocument::new();
-    match index.fields().fill(&source.document, &mut out) {
-        Ok(filled) => {
-            for (count, new) in [(&mut report.nested, filled.nested), (&mut report.unknown, filled.unknown)] {
-                // One warning for each kind, not for each document.
-                report.warnings += u64::from(*count == 0 && new > 0);
-                *count += new as u64;
-            }
-        }
-        Err(error) => return report.skip(error, Some(place), on_bad),
-    }
-    let mut value = MediaValue::builder(index.media().spec());
-    for item in &items {
-        match value.item(item.media, &item.origin, &item.vector, &item.half) {
-            Ok(_) => *report.items.entry(index.bundle().media()[item.media].name.clone()).or_default() += 1,
-            Err(error) => report.skip(error, Some(place), on_bad)?,
-        }
-    }
-    if value.is_empty() {
-        let error = Error::new(ErrorCode::NoItems, "the document has no item; only keywords find it");
-        if on_bad == OnBad::Stop {
-            return Err(error.file(&place.file).line(place.line));
-        }
-        tracing::warn!("{}:{}: {}", place.file.display(), place.line, error.facts().message);
-        report.warnings += 1;
-        report.without_items += 1;
-    } else {
-        value.finish().add_to(&mut out, index.media().field());
-    }
-    writer.add(out)?;
-    report.documents += 1;
-    Ok(())
 }

@@ -3,14 +3,17 @@
 //! An app with its own tantivy index needs [`UvecPlugin`], [`MediaField`] and [`MediaValue`]; [`Index`] is the whole
 //! directory with bundle and fields, as `uncsm-index build` makes it.
 
+mod attach;
 mod build;
 mod duplicates;
 mod field;
 mod inspect;
+mod lookup;
 mod manifest;
 mod merge;
 mod partial;
 mod plugin;
+mod project;
 mod policy;
 mod segment;
 mod store;
@@ -18,10 +21,12 @@ mod value;
 mod verify;
 mod writer;
 
-pub use build::{BuildReport, OnBad, Skipped, build};
+pub use attach::attach;
+pub use build::{BuildOptions, BuildReport, Existing, OnBad, Skipped, build};
 pub use duplicates::duplicate_ids;
 pub use field::{FIELD_NAME, FIELD_TYPE, MediaField};
 pub use inspect::{FileReport, IndexReport, SegmentReport, inspect, inspect_uvec};
+pub use lookup::find_document;
 pub use manifest::{MANIFEST, Manifest};
 pub use partial::{ExistingOut, PartialDir};
 pub use plugin::UvecPlugin;

@@ -175,7 +175,7 @@ fn within(error: Error, dir: &Path) -> Error {
     error.file(file)
 }
 
-fn bundle_folder(model: Fingerprint) -> String {
+pub(super) fn bundle_folder(model: Fingerprint) -> String {
     format!("bundle-{}", &model.to_string()[..16])
 }
 

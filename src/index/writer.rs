@@ -76,6 +76,14 @@ impl Writer {
         Ok(self.inner.delete_term(Term::from_field_text(field, id)))
     }
 
+    /// Queues the deletion of every document that matches `query` and was added before.
+    ///
+    /// # Errors
+    /// tantivy's.
+    pub fn delete_query(&self, query: Box<dyn tantivy::query::Query>) -> Result<Opstamp> {
+        Ok(self.inner.delete_query(query)?)
+    }
+
     /// Makes everything so far durable and visible, or nothing of it.
     ///
     /// # Errors

@@ -160,6 +160,7 @@ mod tests {
 
     fn prepared() -> Prepared {
         let media = |name: &str, rows: Vec<f32>, present: Vec<bool>| MediaFeatures {
+            encoder_state: Vec::new(),
             name: name.into(),
             encoder: "e".into(),
             d_in: 1,

@@ -12,6 +12,7 @@ use super::calibration::Calibration;
 use super::metric::{Head, MetricNetwork, Target, dot};
 use super::pathway::Pathway;
 use super::tensors::Named;
+use crate::encode::{Encoder, Encoders};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::{Dtype, Fingerprint, MediaSpec, SpaceSpec};
 
@@ -25,6 +26,9 @@ pub struct MediaConfig {
     pub encoder: String,
     /// Elements of the features of one item, `d_in`.
     pub features: usize,
+    /// Elements of what the encoder has learned, such as an idf; 0 for an encoder that learns nothing.
+    #[serde(default)]
+    pub state: usize,
 }
 
 /// The classes that a bundle was trained with.
@@ -48,6 +52,8 @@ pub struct Bundle {
     pub(crate) classes: Option<ClassNames>,
     pub(crate) default_target: Target,
     pub(crate) posterior_scale: f32,
+    /// By media type: what its encoder has learned; empty for most.
+    pub(crate) encoder_states: Vec<Vec<f32>>,
     pub(crate) pathways: Vec<Pathway>,
     pub(crate) metric: MetricNetwork,
     pub(crate) space: Fingerprint,
@@ -69,6 +75,25 @@ impl Bundle {
     /// Media types, in the order of their indices.
     pub fn media(&self) -> &[MediaConfig] {
         &self.media
+    }
+
+    /// The encoder of a media type, made from its name and what it has learned.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownMedia`]; [`ErrorCode::BadArgument`] where the encoder is none of this build, such as one whose
+    /// features came from a file.
+    pub fn encoder(&self, media: usize) -> Result<Box<dyn Encoder>> {
+        let Some(config) = self.media.get(media) else {
+            return Err(Error::new(ErrorCode::UnknownMedia, "no media type of this number here").got(media));
+        };
+        crate::encode::builtin(&config.name, &config.encoder, &self.encoder_states[media])
+    }
+
+    /// The encoders of all media types that this build can encode.
+    pub fn encoders(&self) -> Encoders {
+        let encoder =
+            |(at, config): (usize, &MediaConfig)| Some((config.name.clone(), self.encoder(at).ok()?));
+        self.media.iter().enumerate().filter_map(encoder).collect()
     }
 
     /// Position of the media type `name`.
@@ -226,6 +251,10 @@ impl Bundle {
         for (m, (config, p)) in self.media.iter().zip(&self.pathways).enumerate() {
             let (d_in, k, e, c) =
                 (config.features, p.hidden_bias.len(), p.unit_bias.len(), p.class_bias.len());
+            if config.state > 0 {
+                let name = format!("encoder.{m}.state");
+                out.push(Named::new(name, &[config.state], &self.encoder_states[m], true));
+            }
             let mut push = |part: &str, shape: &[usize], data| {
                 out.push(Named::new(format!("pathway.{m}.{part}"), shape, data, true));
             };
@@ -309,6 +338,7 @@ impl Bundle {
                     name: name.to_owned(),
                     encoder: format!("random-{name}"),
                     features,
+                    state: 0,
                 })
                 .collect(),
             classes: (classes > 0).then(|| ClassNames {
@@ -318,6 +348,7 @@ impl Bundle {
             }),
             default_target: targets[0],
             posterior_scale: 1.0,
+            encoder_states: vec![Vec::new(); media.len()],
             pathways,
             metric: MetricNetwork { dim, half, targets, halves, heads },
             space: Fingerprint([0; 32]),

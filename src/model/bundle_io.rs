@@ -246,9 +246,16 @@ fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]
     }
     let Some(fingerprint) = config.fingerprint else { return Err(bad("the fingerprints are missing")) };
     let mut reader = Reader::new(tensor_file, bytes)?;
+    let mut encoder_states = Vec::new();
     let mut pathways = Vec::new();
     let mut halves = Vec::new();
     for (m, media) in config.media.iter().enumerate() {
+        let state = if media.state == 0 {
+            Vec::new()
+        } else {
+            reader.take(&format!("encoder.{m}.state"), &[media.state])?
+        };
+        encoder_states.push(state);
         let name = |part: &str| format!("pathway.{m}.{part}");
         let k = reader.rows(&name("hidden.bias"))?;
         let e = d - classes;
@@ -311,6 +318,7 @@ fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]
         classes: config.classes,
         default_target: config.default_target,
         posterior_scale: config.posterior_scale,
+        encoder_states,
         pathways,
         space: fingerprint.space,
         model: fingerprint.model,

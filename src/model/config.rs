@@ -4,6 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorCode, Result};
 
+/// What becomes of a drawn validation split after it has served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Refit {
+    /// Train again on all train rows, for as many epochs as validation found best, and keep the calibration.
+    All,
+    /// Keep the model that was validated.
+    Off,
+}
+
 /// Settings of training, chosen on validation splits of data of a few thousand rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -14,8 +24,10 @@ pub struct TrainConfig {
     pub hidden: usize,
     /// Width of the hidden layer of the metric network; 0 leaves the bilinear term alone.
     pub half: usize,
-    /// Rows per step.
+    /// Most rows per step; small data take an eighth of their rows, but at least 16.
     pub batch: usize,
+    /// A stage gets more epochs than its setting where it would have fewer steps than this.
+    pub least_steps: usize,
     /// Most epochs of stage 1.
     pub epochs_contrastive: usize,
     /// Most epochs of stage 2.
@@ -66,6 +78,8 @@ pub struct TrainConfig {
     pub validation_rows: usize,
     /// Rows of at least this cosine in any media type stay on one side of the validation split.
     pub duplicate_cosine: f64,
+    /// What to do once validation has set the number of epochs and the calibration.
+    pub refit: Refit,
     /// Seed of every random draw.
     pub seed: u64,
 }
@@ -77,24 +91,25 @@ impl Default for TrainConfig {
             hidden: 256,
             half: 32,
             batch: 128,
+            least_steps: 200,
             epochs_contrastive: 30,
             epochs_double_triplet: 20,
             epochs_metric: 30,
             patience: 8,
-            learning_rate: 1e-3,
-            learning_rate_double_triplet: 5e-4,
-            learning_rate_joint: 3e-4,
-            learning_rate_metric: 1e-3,
+            learning_rate: 3e-3,
+            learning_rate_double_triplet: 1e-3,
+            learning_rate_joint: 5e-4,
+            learning_rate_metric: 5e-4,
             weight_decay: 0.1,
             weight_decay_metric: 0.1,
-            dropout_input: 0.2,
-            dropout_hidden: 0.3,
+            dropout_input: 0.3,
+            dropout_hidden: 0.5,
             contrastive_margin: 1.2,
             triplet_margin: 0.4,
-            class_weight: 0.5,
-            pair_weight: 0.5,
+            class_weight: 0.2,
+            pair_weight: 0.2,
             label_weight: 1.0,
-            softmax_weight: 1.0,
+            softmax_weight: 0.5,
             temperature: 0.1,
             keep_weight: 0.5,
             ranking_weight: 0.5,
@@ -102,6 +117,7 @@ impl Default for TrainConfig {
             validation: 0.15,
             validation_rows: 2000,
             duplicate_cosine: 0.98,
+            refit: Refit::All,
             seed: 42,
         }
     }
@@ -136,6 +152,7 @@ impl TrainConfig {
             ("half", self.half, 0, 1 << 12),
             ("batch", self.batch, 2, 1 << 13),
             ("patience", self.patience, 1, usize::MAX),
+            ("least_steps", self.least_steps, 0, 1 << 24),
             ("validation_rows", self.validation_rows, 2, usize::MAX),
         ];
         for (name, value, low, high) in whole {
@@ -173,6 +190,11 @@ impl TrainConfig {
             }
         }
         Ok(())
+    }
+
+    /// Rows per step for `n` rows to learn from.
+    pub(crate) fn batch_for(&self, n: usize) -> usize {
+        self.batch.min((n / 8).max(16))
     }
 
     /// Elements of the unit part beside `classes` posteriors.

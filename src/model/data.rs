@@ -11,6 +11,8 @@ pub struct MediaFeatures {
     pub name: String,
     /// The encoder that made them; the name of the tensor where nothing else is known.
     pub encoder: String,
+    /// What the encoder has learned from the train rows, kept in the bundle; empty where it learns nothing.
+    pub encoder_state: Vec<f32>,
     /// Elements per row.
     pub d_in: usize,
     /// `[n, d_in]` row-major; rows that are not present may hold anything.

@@ -130,14 +130,16 @@ pub(crate) fn measure(items: &Items<'_>, data: &TrainingData) -> Measures {
     }
 }
 
+/// MAP and recall of one similarity.
 #[derive(Clone, Default)]
-struct One {
-    map: Option<Directions>,
-    recall: Option<Recall>,
+pub(crate) struct One {
+    pub(crate) map: Option<Directions>,
+    pub(crate) recall: Option<Recall>,
     ties: u64,
 }
 
-fn measure_one(items: &Items<'_>, data: &TrainingData, similarity: Similarity) -> One {
+/// Measures one similarity on all items; nothing where it does not exist.
+pub(crate) fn measure_one(items: &Items<'_>, data: &TrainingData, similarity: Similarity) -> One {
     let (mut maps, mut recalls, mut ties) = (Vec::new(), Vec::new(), 0);
     for (a, b) in directions(items.media.len()) {
         let Some(scores) = items.scores(similarity, a, b) else { return One::default() };

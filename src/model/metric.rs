@@ -265,10 +265,9 @@ mod tests {
                 let head = metric.head(target, a, b).unwrap();
                 let (first, second) = if a <= b { (&u, &v) } else { (&v, &u) };
                 let mut exact = f64::from(head.bias);
-                for i in 0..d {
-                    for j in 0..d {
-                        exact +=
-                            f64::from(first[i]) * f64::from(head.bilinear[i * d + j]) * f64::from(second[j]);
+                for (x, row) in first.iter().zip(head.bilinear.chunks_exact(d)) {
+                    for (m, y) in row.iter().zip(second) {
+                        exact += f64::from(*x) * f64::from(*m) * f64::from(*y);
                     }
                 }
                 for k in 0..h {

@@ -228,6 +228,14 @@ pub(crate) struct Network {
     pub(crate) classes: usize,
 }
 
+/// The parameters of a network as plain numbers.
+pub(crate) struct Exported {
+    pub(crate) pathways: Vec<Pathway>,
+    /// `A [h, d]` per media type.
+    pub(crate) halves: Vec<Vec<f32>>,
+    pub(crate) heads: Vec<Head>,
+}
+
 /// Variables by how they are optimised.
 pub(crate) struct Groups {
     /// Weight matrices of the pathways.
@@ -312,8 +320,8 @@ impl Network {
         [groups.pathway, groups.pathway_free, groups.metric, groups.metric_free].concat()
     }
 
-    /// Pathways, halves `[h, d]` and heads as plain numbers.
-    pub(crate) fn export(&self) -> Result<(Vec<Pathway>, Vec<Vec<f32>>, Vec<Head>)> {
+    /// All parameters as plain numbers.
+    pub(crate) fn export(&self) -> Result<Exported> {
         let pathways = self.pathways.iter().map(PathwayVars::export).collect::<Result<_>>()?;
         let halves = match self.half {
             0 => vec![Vec::new(); self.pathways.len()],
@@ -321,6 +329,6 @@ impl Network {
         };
         let heads =
             self.heads.iter().map(|head| head.export(self.dim, self.classes)).collect::<Result<_>>()?;
-        Ok((pathways, halves, heads))
+        Ok(Exported { pathways, halves, heads })
     }
 }

@@ -190,6 +190,7 @@ mod tests {
         let n = rows.len() / d_in;
         TrainingData {
             media: vec![MediaFeatures {
+                encoder_state: Vec::new(),
                 name: "image".into(),
                 encoder: "e".into(),
                 d_in,

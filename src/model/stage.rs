@@ -31,12 +31,15 @@ impl Stage {
         }
     }
 
-    pub(crate) fn epochs(self, config: &TrainConfig) -> usize {
-        match self {
+    /// Most epochs over `n` rows; 0 where the settings leave the stage out.
+    pub(crate) fn epochs(self, config: &TrainConfig, n: usize) -> usize {
+        let epochs = match self {
             Self::Contrastive => config.epochs_contrastive,
             Self::DoubleTriplet => config.epochs_double_triplet,
             Self::Metric => config.epochs_metric,
-        }
+        };
+        let steps = n.div_ceil(config.batch_for(n)).max(1);
+        if epochs == 0 { 0 } else { epochs.max(config.least_steps.div_ceil(steps)) }
     }
 
     fn learning_rate(self, config: &TrainConfig) -> f64 {
@@ -117,25 +120,35 @@ fn write(variables: &[Var], values: &[Vec<f32>]) -> Result<()> {
     Ok(())
 }
 
-/// Runs a stage and leaves the best averaged parameters in the network; returns the number of epochs.
+/// How many epochs a stage has run, and after which of them its parameters were kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ran {
+    pub(crate) epochs: usize,
+    pub(crate) kept: usize,
+}
+
+/// Runs a stage and leaves the best averaged parameters in the network.
 ///
 /// `validate` gets the epoch and the mean loss, sees the averaged parameters in the network and returns a score of which
-/// more is better; without validation rows it returns `None`, and the last parameters are kept.
+/// more is better. Where it returns `None` there is nothing to choose by: the stage runs for `limit` epochs of its
+/// schedule and keeps the last parameters.
 pub(crate) fn run(
     stage: Stage,
     network: &Network,
     rows: &Prepared,
     config: &TrainConfig,
+    limit: Option<usize>,
     rng: &mut ChaCha8Rng,
     validate: &mut dyn FnMut(usize, f64) -> Result<Option<f64>>,
-) -> Result<usize> {
-    let epochs = stage.epochs(config);
+) -> Result<Ran> {
+    let epochs = stage.epochs(config, rows.len());
+    let patience = config.patience.max(epochs / 4);
     let mut optimisers = Optimisers::new(network, stage, config)?;
     let mut average = Average::new(network)?;
     let mut best: Option<(f64, usize, Vec<Vec<f32>>)> = None;
     let mut done = 0;
-    for epoch in 0..epochs {
-        let batches = rows.batches(config.batch, rng);
+    for epoch in 0..limit.unwrap_or(epochs).min(epochs) {
+        let batches = rows.batches(config.batch_for(rows.len()), rng);
         let mut sum = 0.0;
         for (at, batch) in batches.iter().enumerate() {
             let loss = Losses { stage, network, rows, config }.of(batch, rng)?;
@@ -149,20 +162,20 @@ pub(crate) fn run(
         let current = read(&average.variables)?;
         write(&average.variables, &average.values)?;
         let score = validate(done, sum / batches.len().max(1) as f64)?;
-        match score {
-            Some(score) if best.as_ref().is_some_and(|best| score <= best.0) => {}
-            Some(score) => best = Some((score, epoch, average.values.clone())),
-            None => best = Some((0.0, epoch, average.values.clone())),
+        if best.as_ref().is_none_or(|best| score.is_none_or(|score| score > best.0)) {
+            best = Some((score.unwrap_or(0.0), done, average.values.clone()));
         }
         write(&average.variables, &current)?;
-        if best.as_ref().is_some_and(|best| epoch - best.1 >= config.patience) {
+        if best.as_ref().is_some_and(|best| done - best.1 >= patience) {
             break;
         }
     }
-    if let Some((_, _, values)) = best {
+    let mut kept = 0;
+    if let Some((_, epoch, values)) = best {
         write(&average.variables, &values)?;
+        kept = epoch;
     }
-    Ok(done)
+    Ok(Ran { epochs: done, kept })
 }
 
 /// The losses of one batch.

@@ -1,4 +1,4 @@
-//! Training from data to bundle: split, standardise, three stages, calibrate.
+//! Training from data to bundle: split, standardise, three stages, shrink, calibrate.
 
 use std::time::Instant;
 
@@ -9,12 +9,13 @@ use serde::Serialize;
 use super::batch::Prepared;
 use super::bundle::{Bundle, ClassNames, MediaConfig};
 use super::calibration::{self, Calibration};
-use super::config::TrainConfig;
+use super::config::{Refit, TrainConfig};
 use super::data::{MediaFeatures, Split, TrainingData};
 use super::items::{Items, Similarity};
 use super::measures::{Measures, measure, selection_score};
 use super::metric::{MetricNetwork, Target};
-use super::network::Network;
+use super::network::{Exported, Network};
+use super::shrink;
 use super::split::fit_and_validation;
 use super::stage::{self, Stage};
 use crate::error::{Error, ErrorCode, Result};
@@ -60,7 +61,8 @@ pub struct Trained {
 /// Trains a model on the rows marked `train`, stopped and calibrated on those marked `val`.
 ///
 /// Without rows marked `val` a validation split is drawn from the train rows, such that near-duplicates and groups stay
-/// on one side. Rows marked `test` are never read. The same data, configuration, machine, build and number of threads
+/// on one side; it sets the number of epochs and the calibration, and then a second run learns from all train rows (see
+/// [`TrainConfig::refit`]). Stages are reported as validated in the first run. Rows marked `test` are never read. The same data, configuration, machine, build and number of threads
 /// give the same bundle, byte for byte.
 ///
 /// # Errors
@@ -81,40 +83,84 @@ pub fn train(data: &TrainingData, config: &TrainConfig, progress: &dyn Fn(&Progr
     let (fit, validation) = fit_and_validation(data, config);
     check_enough(data, &fit)?;
 
-    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-    let standards = data.media.iter().map(|media| standard(media, &fit)).collect();
-    let network = Network::new(standards, classes, config, &mut rng)?;
-    let rows = Prepared::new(data, &fit, |m, x, out| network.pathways[m].standardise(x, out));
-    let mut stages = Vec::new();
-    for stage in Stage::ALL {
-        let start = Instant::now();
-        let mut validate = |epoch: usize, loss: f64| -> Result<Option<f64>> {
-            let score = if validation.is_empty() {
-                None
-            } else {
-                let bundle = export(&network, data, classes)?;
-                selection_score(&Items::new(&bundle, data, &validation)?, data, stage)
-            };
-            progress(&Progress { stage: stage.name(), epoch, epochs: stage.epochs(config), loss, score });
-            Ok(score)
-        };
-        let epochs = stage::run(stage, &network, &rows, config, &mut rng, &mut validate)?;
-        let bundle = export(&network, data, classes)?;
-        stages.push(StageReport {
-            name: stage.name(),
-            epochs,
-            seconds: start.elapsed().as_secs_f64(),
-            validation: measure(&Items::new(&bundle, data, &validation)?, data),
-        });
+    let run = Run { data, config, classes, progress };
+    let first = run.stages(&fit, &validation, None)?;
+    let mut bundle = export(&first.network, data, classes)?;
+    let shrinkage = shrink::choose(&bundle, data, &validation)?;
+    shrink::apply(&mut bundle, &shrinkage);
+    let mut stages = first.reports;
+    if let Some(last) = stages.last_mut() {
+        last.validation = measure(&Items::new(&bundle, data, &validation)?, data);
     }
-    let mut bundle = export(&network, data, classes)?;
     let fits = calibrations(&Items::new(&bundle, data, &validation)?, data);
+    let drawn = data.split.iter().all(|split| *split != Split::Val);
+    if config.refit == Refit::All && drawn && !validation.is_empty() {
+        let all = data.rows_of(Split::Train);
+        let limits = first.kept;
+        bundle = export(&run.stages(&all, &[], Some(limits))?.network, data, classes)?;
+        shrink::apply(&mut bundle, &shrinkage);
+    }
     for (head, fit) in bundle.metric.heads.iter_mut().zip(fits) {
         head.calibration = fit;
     }
     let bundle = bundle.sealed();
     check_finite_parameters(&bundle)?;
     Ok(Trained { bundle, stages })
+}
+
+/// What the runs of the stages over different rows share.
+struct Run<'a> {
+    data: &'a TrainingData,
+    config: &'a TrainConfig,
+    classes: usize,
+    progress: &'a dyn Fn(&Progress),
+}
+
+/// A run of the three stages.
+struct Finished {
+    network: Network,
+    reports: Vec<StageReport>,
+    /// Per stage, the epoch whose parameters were kept.
+    kept: Vec<usize>,
+}
+
+impl Run<'_> {
+    /// Trains a new network on the rows `fit`; `limits` cuts each stage at an epoch of its schedule.
+    fn stages(&self, fit: &[usize], validation: &[usize], limits: Option<Vec<usize>>) -> Result<Finished> {
+        let Self { data, config, classes, progress } = *self;
+        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+        let standards = data.media.iter().map(|media| standard(media, fit)).collect();
+        let network = Network::new(standards, classes, config, &mut rng)?;
+        let rows = Prepared::new(data, fit, |m, x, out| network.pathways[m].standardise(x, out));
+        let (mut reports, mut kept) = (Vec::new(), Vec::new());
+        for (at, stage) in Stage::ALL.into_iter().enumerate() {
+            let start = Instant::now();
+            let limit = limits.as_ref().map(|limits| limits[at]);
+            let epochs = limit.unwrap_or_else(|| stage.epochs(config, fit.len()));
+            let mut validate = |epoch: usize, loss: f64| -> Result<Option<f64>> {
+                let score = if validation.is_empty() {
+                    None
+                } else {
+                    let bundle = export(&network, data, classes)?;
+                    selection_score(&Items::new(&bundle, data, validation)?, data, stage)
+                };
+                progress(&Progress { stage: stage.name(), epoch, epochs, loss, score });
+                Ok(score)
+            };
+            let ran = stage::run(stage, &network, &rows, config, limit, &mut rng, &mut validate)?;
+            kept.push(ran.kept);
+            if limits.is_none() {
+                let bundle = export(&network, data, classes)?;
+                reports.push(StageReport {
+                    name: stage.name(),
+                    epochs: ran.epochs,
+                    seconds: start.elapsed().as_secs_f64(),
+                    validation: measure(&Items::new(&bundle, data, validation)?, data),
+                });
+            }
+        }
+        Ok(Finished { network, reports, kept })
+    }
 }
 
 fn check_enough(data: &TrainingData, fit: &[usize]) -> Result<()> {
@@ -161,7 +207,7 @@ fn standard(media: &MediaFeatures, rows: &[usize]) -> (Vec<f32>, Vec<f32>) {
 
 /// The network as a bundle without calibration.
 fn export(network: &Network, data: &TrainingData, classes: usize) -> Result<Bundle> {
-    let (pathways, halves, heads) = network.export()?;
+    let Exported { pathways, halves, heads } = network.export()?;
     let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
     Ok(Bundle {
         media: data
@@ -171,6 +217,7 @@ fn export(network: &Network, data: &TrainingData, classes: usize) -> Result<Bund
                 name: media.name.clone(),
                 encoder: media.encoder.clone(),
                 features: media.d_in,
+                state: media.encoder_state.len(),
             })
             .collect(),
         classes: data.labels.as_ref().map(|labels| ClassNames {
@@ -180,6 +227,7 @@ fn export(network: &Network, data: &TrainingData, classes: usize) -> Result<Bund
         }),
         default_target: targets[0],
         posterior_scale: 1.0,
+        encoder_states: data.media.iter().map(|media| media.encoder_state.clone()).collect(),
         pathways,
         metric: MetricNetwork { dim: network.dim, half: network.half, targets, halves, heads },
         space: Fingerprint([0; 32]),

@@ -1,10 +1,11 @@
 //! A query as a builder: parts, keywords, filter; `run` is the end verb.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tantivy::query::{BooleanQuery, ConstScoreQuery, Occur, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, DocSet, Searcher, Term};
+use tantivy::{DocAddress, Searcher, Term};
 
 use super::fusion::Fusion;
 use super::hits::{self, Response};
@@ -12,8 +13,9 @@ use super::keyword;
 use super::query::CrossMediaQuery;
 use super::scorer::{DocScorer, QueryPart, Similarity};
 use super::top::ID_FIELD;
+use crate::encode::{Item, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::Index;
+use crate::index::{Index, find_document};
 use crate::media::content_hash;
 
 /// Documents of a leg that take part in a fusion, unless a query wants more.
@@ -65,19 +67,7 @@ impl<'a> Engine<'a> {
     pub fn find(&self, id: &str) -> Result<DocAddress> {
         let unknown = || Error::new(ErrorCode::UnknownId, format!("no document has the id {id:?}"));
         let field = self.index.id_field().ok_or_else(unknown)?;
-        let term = Term::from_field_text(field, id);
-        for (ord, reader) in self.searcher.segment_readers().iter().enumerate() {
-            let postings = reader.inverted_index(field)?.read_postings(&term, IndexRecordOption::Basic);
-            let postings = postings.map_err(|e| Error::new(ErrorCode::Damaged, e.to_string()).source(e))?;
-            let Some(mut postings) = postings else { continue };
-            while postings.doc() != tantivy::TERMINATED {
-                if !reader.is_deleted(postings.doc()) {
-                    return Ok(DocAddress::new(ord as u32, postings.doc()));
-                }
-                postings.advance();
-            }
-        }
-        Err(unknown())
+        find_document(&self.searcher, field, id)?.ok_or_else(unknown)
     }
 }
 
@@ -142,6 +132,37 @@ impl Request<'_> {
         let vector = bundle.project(media, features)?;
         self.parts.push(QueryPart::new(media, vector));
         Ok(self)
+    }
+
+    /// Adds a sentence, encoded as the bundle's texts were.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownMedia`] for a bundle without texts; [`ErrorCode::BadArgument`] where this build lacks its
+    /// encoder; [`ErrorCode::NoItems`] for a blank one.
+    pub fn text(self, text: &str) -> Result<Self> {
+        if text.trim().is_empty() {
+            return Err(Error::new(ErrorCode::NoItems, "the text of the query is blank"));
+        }
+        self.item("text", Item::Text(text))
+    }
+
+    /// Adds a media file, encoded as the bundle's items of that media type were.
+    ///
+    /// # Errors
+    /// Those of [`Request::text`]; those of reading and decoding, naming the file.
+    pub fn file(self, media: &str, path: &Path) -> Result<Self> {
+        let bytes = read_media_file(path)?;
+        self.item(media, Item::Bytes(&bytes))
+            .map_err(|e| if e.facts().file.is_some() { e } else { e.file(path) })
+    }
+
+    fn item(self, media: &str, item: Item<'_>) -> Result<Self> {
+        let bundle = self.engine.index.bundle();
+        let encoder = bundle.encoder(bundle.media_index(media)?)?;
+        let features = encoder.encode(&[item]).pop().unwrap_or_else(|| {
+            Err(Error::new(ErrorCode::NoItems, format!("the encoder {} gave nothing", encoder.name())))
+        })?;
+        self.features(media, &features)
     }
 
     /// Takes all items of the document `id` as query parts, and leaves that document out of the hits.

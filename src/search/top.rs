@@ -99,22 +99,31 @@ impl SegmentTop {
     pub(crate) fn finish(mut self) -> Result<Vec<RankedDoc>> {
         self.prune();
         self.entries.sort_by(Entry::order);
-        let mut ranked = Vec::with_capacity(self.entries.len());
-        for entry in &self.entries {
-            let mut id = None;
-            if let Some(column) = self.ids.as_ref().filter(|_| entry.id != u64::MAX) {
-                let mut text = String::new();
-                column
-                    .ord_to_str(entry.id, &mut text)
-                    .map_err(|e| Error::new(ErrorCode::Damaged, format!("id column: {e}")).source(e))?;
-                id = Some(text);
-            }
-            ranked.push(RankedDoc {
-                score: entry.score,
-                address: DocAddress::new(self.segment, entry.doc),
-                id,
-            });
-        }
-        Ok(ranked)
+        let ids = self.ids()?;
+        let ranked = |entry: &Entry| {
+            let id = ids.binary_search_by_key(&entry.id, |(ord, _)| *ord).ok().map(|at| ids[at].1.clone());
+            RankedDoc { score: entry.score, address: DocAddress::new(self.segment, entry.doc), id }
+        };
+        Ok(self.entries.iter().map(ranked).collect())
+    }
+
+    /// The ids of the entries by ordinal, in one walk: one look-up each would decode a block of the dictionary each.
+    fn ids(&self) -> Result<Vec<(u64, String)>> {
+        let Some(column) = &self.ids else { return Ok(Vec::new()) };
+        let mut ords: Vec<u64> =
+            self.entries.iter().map(|entry| entry.id).filter(|&ord| ord != u64::MAX).collect();
+        ords.sort_unstable();
+        ords.dedup();
+        let mut ids = Vec::with_capacity(ords.len());
+        let mut next = ords.iter();
+        column
+            .dictionary()
+            .sorted_ords_to_term_cb(&ords, |term| {
+                if let Some(&ord) = next.next() {
+                    ids.push((ord, String::from_utf8_lossy(term).into_owned()));
+                }
+            })
+            .map_err(|e| Error::new(ErrorCode::Damaged, format!("id column: {e}")).source(e))?;
+        Ok(ids)
     }
 }

@@ -48,6 +48,12 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Build an index
     Build(BuildArgs),
+    /// Add documents to an index, replacing those of equal id, in one commit
+    Add(AddArgs),
+    /// Delete documents from an index, in one commit
+    Delete(DeleteArgs),
+    /// Let an index use another bundle of equal space, atomically
+    Attach(AttachArgs),
     /// Query an index
     Query(QueryArgs),
     /// Show what an index, a bundle or a .uvec file is made of
@@ -56,7 +62,7 @@ pub enum Command {
     Verify(VerifyArgs),
 }
 
-/// Where items come from: features in a safetensors file.
+/// Where items come from: a corpus, or features in a safetensors file.
 #[derive(Debug, Args)]
 pub struct SourceArgs {
     /// A corpus: FILE.jsonl
@@ -68,7 +74,7 @@ pub struct SourceArgs {
     /// The tensor that holds the features of a media type; may be repeated
     #[arg(long, value_name = "MEDIA=TENSOR")]
     pub pathway: Vec<String>,
-    /// The encoder that made the features of a media type, by name; may be repeated
+    /// The encoder of a media type, or the one that made its features, by name; may be repeated
     #[arg(long, value_name = "MEDIA=NAME")]
     pub encoder: Vec<String>,
 }
@@ -80,14 +86,14 @@ pub struct TrainArgs {
     /// Where to write the bundle
     #[arg(long, value_name = "BUNDLE")]
     pub out: PathBuf,
-    /// The tensor that holds the class of each row; without it, pairs alone are learned
-    #[arg(long, value_name = "TENSOR")]
+    /// The key or tensor that holds the class; without it, pairs alone are learned
+    #[arg(long, value_name = "KEY")]
     pub label: Option<String>,
     /// The tensor that is 1 for rows that training must not see
     #[arg(long, value_name = "TENSOR")]
     pub test_mask: Option<String>,
-    /// An integer tensor: rows of equal value stay on one side of the validation split
-    #[arg(long, value_name = "TENSOR")]
+    /// A key or an integer tensor: rows of equal value stay on one side of the validation split
+    #[arg(long, value_name = "KEY")]
     pub group: Option<String>,
     /// Elements of a shared vector
     #[arg(long, value_name = "N")]
@@ -107,8 +113,8 @@ pub struct EvalArgs {
     /// The rows to evaluate on
     #[arg(long, value_enum, default_value_t = SplitArg::Test)]
     pub split: SplitArg,
-    /// The tensor that holds the class of each row (default: the one that the bundle was trained with)
-    #[arg(long, value_name = "TENSOR")]
+    /// The key or tensor that holds the class (default: the one that the bundle was trained with)
+    #[arg(long, value_name = "KEY")]
     pub label: Option<String>,
     /// The tensor that is 1 for test rows
     #[arg(long, value_name = "TENSOR")]
@@ -143,8 +149,11 @@ pub struct BuildArgs {
     #[arg(long, value_name = "FILE.jsonl", requires = "features")]
     pub corpus: Option<PathBuf>,
     /// Replace an index that is there already
-    #[arg(long)]
+    #[arg(long, conflicts_with = "append")]
     pub force: bool,
+    /// Add to an index that is there already, replacing documents of equal id
+    #[arg(long)]
+    pub append: bool,
     /// Stop at the first bad line instead of counting a warning
     #[arg(long)]
     pub strict: bool,
@@ -161,6 +170,12 @@ pub struct QueryArgs {
     /// An index
     #[arg(value_name = "INDEX")]
     pub index: PathBuf,
+    /// A sentence; may be repeated
+    #[arg(long, value_name = "STRING")]
+    pub text: Vec<String>,
+    /// A picture; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub image: Vec<PathBuf>,
     /// The items of this document are the query
     #[arg(long, value_name = "ID")]
     pub like: Option<String>,
@@ -242,4 +257,42 @@ pub struct VerifyArgs {
     /// An index
     #[arg(value_name = "INDEX")]
     pub index: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// An index
+    #[arg(value_name = "INDEX")]
+    pub index: PathBuf,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// The fields of the rows of --features: line i is row i
+    #[arg(long, value_name = "FILE.jsonl", requires = "features")]
+    pub corpus: Option<PathBuf>,
+    /// Stop at the first bad line instead of counting a warning
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    /// An index
+    #[arg(value_name = "INDEX")]
+    pub index: PathBuf,
+    /// Ids of documents
+    #[arg(long, value_name = "ID", num_args = 1.., required_unless_present = "filter", conflicts_with = "filter")]
+    pub id: Vec<String>,
+    /// All documents that match, in tantivy's query grammar
+    #[arg(long, value_name = "QUERY")]
+    pub filter: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct AttachArgs {
+    /// An index
+    #[arg(value_name = "INDEX")]
+    pub index: PathBuf,
+    /// A bundle of the same space
+    #[arg(long, value_name = "BUNDLE")]
+    pub bundle: PathBuf,
 }

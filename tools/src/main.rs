@@ -59,9 +59,12 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
     let global = &cli.global;
     match &cli.command {
         Command::Train(args) => command::train::run(args, global, output),
-        Command::Eval(args) => command::eval::run(args, output),
+        Command::Eval(args) => command::eval::run(args, global, output),
         Command::Schema(args) => command::schema::run(args, output),
         Command::Build(args) => command::build::run(args, global, output),
+        Command::Add(args) => command::add::run(args, global, output),
+        Command::Delete(args) => command::delete::run(args, output),
+        Command::Attach(args) => command::attach::run(args, output),
         Command::Query(args) => command::query::run(args, output),
         Command::Inspect(args) => command::inspect::run(args, output),
         Command::Verify(args) => command::verify::run(args, output),

@@ -1,14 +1,15 @@
 //! SOURCE as the user names it, turned into data to train on and rows to query with.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use uncsm_index::corpus::{EncoderArg, FeaturesFile, PathwayArg, Split};
 use uncsm_index::encode::{Encoder, FeatureRows};
-use uncsm_index::model::{Labels, MediaFeatures, TrainingData};
+use uncsm_index::model::{Bundle, CorpusOptions, Labels, MediaFeatures, TrainingData, from_corpus};
 use uncsm_index::{Error, ErrorCode, Result};
 
-use crate::args::SourceArgs;
+use crate::args::{Global, SourceArgs};
+use crate::progress;
 
 /// Names of the tensors beside the features.
 #[derive(Debug, Default, Clone, Copy)]
@@ -18,40 +19,65 @@ pub struct Beside<'a> {
     pub group: Option<&'a str>,
 }
 
-/// Opens the features file of `args`.
-///
-/// # Errors
-/// A corpus as SOURCE, which needs encoders that this version does not have; no SOURCE, or two.
-pub fn features_file(args: &SourceArgs) -> Result<FeaturesFile> {
-    match (&args.features, &args.source) {
-        (Some(path), None) => FeaturesFile::open(path),
-        (Some(_), Some(source)) => Err(Error::new(ErrorCode::BadArgument, "two sources are named")
-            .file(source)
-            .expected("a corpus, or --features")
-            .hint("with `build`, name the corpus of the same rows with --corpus")),
-        (None, Some(source)) => {
-            Err(Error::new(ErrorCode::BadArgument, "a corpus needs encoders for its items")
+/// What the user named.
+pub enum Source {
+    /// A corpus with texts and pictures.
+    Corpus(PathBuf),
+    /// Features of the same rows in tensors.
+    Features(FeaturesFile),
+}
+
+impl Source {
+    /// Opens what `args` names.
+    ///
+    /// # Errors
+    /// No source, or two; those of opening the features file.
+    pub fn open(args: &SourceArgs) -> Result<Self> {
+        match (&args.features, &args.source) {
+            (Some(path), None) => Ok(Self::Features(FeaturesFile::open(path)?)),
+            (None, Some(path)) => {
+                if let Some(pathway) = args.pathway.first() {
+                    return Err(
+                        Error::new(ErrorCode::BadArgument, "--pathway belongs to --features").got(pathway)
+                    );
+                }
+                Ok(Self::Corpus(path.clone()))
+            }
+            (Some(_), Some(source)) => Err(Error::new(ErrorCode::BadArgument, "two sources are named")
                 .file(source)
-                .hint("this version takes features: --features FILE.safetensors --pathway MEDIA=TENSOR"))
+                .expected("a corpus, or --features")
+                .hint("with `build`, name the corpus of the same rows with --corpus")),
+            (None, None) => Err(Error::new(ErrorCode::BadArgument, "no source is named")
+                .hint("give a corpus FILE.jsonl, or --features FILE.safetensors --pathway MEDIA=TENSOR")),
         }
-        (None, None) => Err(Error::new(ErrorCode::BadArgument, "no source is named")
-            .hint("give --features FILE.safetensors --pathway MEDIA=TENSOR")),
     }
 }
 
 /// The tensors of `args` in `file`.
 pub fn feature_rows<'a>(args: &SourceArgs, file: &'a FeaturesFile) -> Result<Vec<FeatureRows<'a>>> {
-    let encoders = args.encoder.iter().map(|arg| EncoderArg::parse(arg)).collect::<Result<Vec<_>>>()?;
-    FeatureRows::find(file, &pathways(&args.pathway)?, &encoders)
+    FeatureRows::find(file, &pathways(&args.pathway)?, &encoders(args)?)
+}
+
+/// `--encoder` of `args`.
+pub fn encoders(args: &SourceArgs) -> Result<Vec<EncoderArg>> {
+    args.encoder.iter().map(|arg| EncoderArg::parse(arg)).collect()
 }
 
 fn pathways(args: &[String]) -> Result<Vec<PathwayArg>> {
     args.iter().map(|arg| PathwayArg::parse(arg)).collect()
 }
 
-/// Reads all rows into memory, to train on or to evaluate.
-pub fn training_data(args: &SourceArgs, beside: Beside<'_>) -> Result<TrainingData> {
-    let file = features_file(args)?;
+/// Reads all rows into memory, to train on or, with a `trained` bundle, to evaluate.
+pub fn training_data(
+    args: &SourceArgs,
+    beside: Beside<'_>,
+    trained: Option<&Bundle>,
+    global: &Global,
+) -> Result<TrainingData> {
+    let file = match Source::open(args)? {
+        Source::Features(file) => file,
+        Source::Corpus(path) => return corpus_data(&path, args, beside, trained, global),
+    };
     let rows = feature_rows(args, &file)?;
     let pathways = pathways(&args.pathway)?;
     let selected = file.select(&pathways, beside.label, beside.test_mask)?;
@@ -64,6 +90,7 @@ pub fn training_data(args: &SourceArgs, beside: Beside<'_>) -> Result<TrainingDa
         media.push(MediaFeatures {
             name: rows.encoder.media().into(),
             encoder: rows.encoder.name().into(),
+            encoder_state: Vec::new(),
             d_in: rows.tensor.cols(),
             rows: values,
             present: vec![true; n],
@@ -86,6 +113,40 @@ pub fn training_data(args: &SourceArgs, beside: Beside<'_>) -> Result<TrainingDa
     let names: Vec<&str> = rows.iter().map(|rows| rows.tensor.name()).collect();
     let features_name = format!("{} ({})", names.join(", "), file_name(file.path()));
     Ok(TrainingData { media, labels, groups, split, features_name })
+}
+
+fn corpus_data(
+    path: &Path,
+    args: &SourceArgs,
+    beside: Beside<'_>,
+    trained: Option<&Bundle>,
+    global: &Global,
+) -> Result<TrainingData> {
+    if beside.test_mask.is_some() {
+        return Err(Error::new(ErrorCode::BadArgument, "--test-mask belongs to --features")
+            .hint("a corpus names its test rows by the key `split`"));
+    }
+    let named = encoders(args)?;
+    let made = trained.map(Bundle::encoders);
+    let options = CorpusOptions {
+        label: beside.label,
+        group: beside.group,
+        encoders: &named,
+        trained: made.as_ref().zip(trained.map(Bundle::classes)),
+    };
+    let bar = progress::bar(global, None, "documents");
+    bar.set_message("encoding");
+    let mut skipped = 0u64;
+    let mut skip = |error: Error| {
+        skipped += 1;
+        tracing::warn!("{error}");
+    };
+    let data = from_corpus(path, &options, &mut skip, &mut |n| bar.set_position(n))?;
+    bar.finish_and_clear();
+    if skipped > 0 {
+        tracing::warn!("{}: {skipped} documents or items do not read and are left out", path.display());
+    }
+    Ok(data)
 }
 
 /// Classes are numbers from 0; a negative one means that a row has none.

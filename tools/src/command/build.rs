@@ -1,38 +1,32 @@
 //! `uncsm-index build`: a new index, made beside its place and moved there when it is whole.
 
-use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde::Serialize;
-use uncsm_index::corpus::{BadLines, FeaturesFile, FieldSchema, JsonlReader, SchemaOverrides, infer};
-use uncsm_index::encode::{Encoder, FeatureRows, FeatureSource};
-use uncsm_index::index::{self, BuildReport, ExistingOut, Index, OnBad, PartialDir, duplicate_ids};
+use uncsm_index::corpus::{BadLines, FieldSchema, JsonlReader, SchemaOverrides, infer};
+use uncsm_index::index::{BuildReport, Existing, ExistingOut, Index, OnBad, PartialDir, duplicate_ids};
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
+use super::add;
+use super::documents::{self, Report};
 use crate::Outcome;
 use crate::args::{BuildArgs, Global};
 use crate::output::Output;
-use crate::{progress, source};
-
-#[derive(Serialize)]
-struct Report {
-    #[serde(flatten)]
-    built: BuildReport,
-    seconds: f64,
-}
+use crate::source::Source;
 
 pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let started = Instant::now();
+    let bundle = Bundle::load(&args.bundle)?;
+    if args.append && args.out.exists() {
+        return append(args, &bundle, global, output);
+    }
     let existing = if args.force { ExistingOut::Replace } else { ExistingOut::Refuse };
     let partial = PartialDir::prepare(&args.out, existing)?;
-    let bundle = Bundle::load(&args.bundle)?;
-    let file = source::features_file(&args.source)?;
-    let rows = source::feature_rows(&args.source, &file)?;
-    check(&bundle, &rows)?;
-    let fields = fields(args)?;
-    let built = match fill(args, global, &bundle, &fields, &file, rows, partial.path()) {
+    let source = Source::open(&args.source)?;
+    documents::check(&bundle, &source, &args.source)?;
+    let fields = fields(args, &source)?;
+    let built = match fill(args, global, &bundle, &fields, &source, partial.path()) {
         Ok(built) => built,
         Err(error) => {
             partial.discard()?;
@@ -41,39 +35,43 @@ pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome
     };
     partial.publish()?;
     let report = Report { built, seconds: started.elapsed().as_secs_f64() };
-    output.print(&report, || text(args, &report))?;
+    output.print(&report, || report.text(&args.out))?;
     Ok(Outcome::Done)
 }
 
-fn check(bundle: &Bundle, rows: &[FeatureRows<'_>]) -> Result<()> {
-    for rows in rows {
-        let media = &bundle.media()[bundle.media_index(rows.encoder.media())?];
-        if media.features != rows.tensor.cols() {
-            let message =
-                format!("tensor `{}` does not fit the pathway of `{}`", rows.tensor.name(), media.name);
-            return Err(Error::new(ErrorCode::BadDimension, message)
-                .expected(format!("{} features, as {} gives them", media.features, media.encoder))
-                .got(rows.tensor.cols()));
-        }
-        if media.encoder != rows.encoder.name() {
-            return Err(Error::new(ErrorCode::SpaceMismatch, "the features were made by another encoder")
-                .expected(&media.encoder)
-                .got(rows.encoder.name())
-                .hint("name the encoder of a tensor with --encoder MEDIA=NAME, as in training"));
-        }
+fn append(args: &BuildArgs, bundle: &Bundle, global: &Global, output: &Output) -> Result<Outcome> {
+    if args.schema.is_some() {
+        return Err(Error::new(ErrorCode::BadArgument, "--schema does not go with --append")
+            .hint("the fields of an index are set when it is built"));
     }
-    Ok(())
+    let index = Index::open(&args.out)?;
+    index.media().check_space(bundle.space()).map_err(|e| e.file(&args.out))?;
+    drop(index);
+    let on_bad = on_bad(args);
+    add::add(&args.out, &args.source, args.corpus.as_deref(), on_bad, (global, output))
 }
 
-fn fields(args: &BuildArgs) -> Result<FieldSchema> {
+fn on_bad(args: &BuildArgs) -> OnBad {
+    if args.strict { OnBad::Stop } else { OnBad::Warn }
+}
+
+/// The file whose lines are the documents.
+fn lines(args: &BuildArgs, source: &Source) -> Option<PathBuf> {
+    match source {
+        Source::Corpus(path) => Some(path.clone()),
+        Source::Features(_) => args.corpus.clone(),
+    }
+}
+
+fn fields(args: &BuildArgs, source: &Source) -> Result<FieldSchema> {
     let given = args.schema.as_deref().map(SchemaOverrides::open).transpose()?.unwrap_or_default();
     if let Some(complete) = given.complete()? {
         return Ok(complete);
     }
-    match &args.corpus {
+    match lines(args, source) {
         None => given.apply(FieldSchema::default()),
         // Bad lines are counted when their documents are due.
-        Some(corpus) => Ok(infer(JsonlReader::open(corpus)?, corpus, &given, BadLines::Skip)?.schema),
+        Some(corpus) => Ok(infer(JsonlReader::open(&corpus)?, &corpus, &given, BadLines::Skip)?.schema),
     }
 }
 
@@ -82,8 +80,7 @@ fn fill(
     global: &Global,
     bundle: &Bundle,
     fields: &FieldSchema,
-    file: &FeaturesFile,
-    rows: Vec<FeatureRows<'_>>,
+    source: &Source,
     dir: &Path,
 ) -> Result<BuildReport> {
     let mut index = Index::create(dir, fields, bundle)?;
@@ -93,16 +90,12 @@ fn fill(
             .got(args.memory)
     })?;
     let mut writer = index.writer(memory)?;
-    let documents = FeatureSource::new(file.path(), rows, args.corpus.as_deref())?;
-    let bar = progress::bar(global, Some(documents.len() as u64), "documents");
-    bar.set_message("indexing");
-    let on_bad = if args.strict { OnBad::Stop } else { OnBad::Warn };
-    let report = index::build(&index, &writer, documents, on_bad, &mut |n| bar.set_position(n))?;
-    bar.set_message("writing segments");
+    let how = (on_bad(args), Existing::None);
+    let report =
+        documents::fill((&index, &writer), source, &args.source, args.corpus.as_deref(), how, global)?;
     writer.commit()?;
     writer.finish()?;
-    bar.finish_and_clear();
-    refuse_duplicates(&index, args.corpus.as_deref())?;
+    refuse_duplicates(&index, lines(args, source).as_deref())?;
     index.mark_complete()?;
     Ok(report)
 }
@@ -114,9 +107,8 @@ fn refuse_duplicates(index: &Index, corpus: Option<&Path>) -> Result<()> {
     let Some(id) = duplicates.into_iter().next() else { return Ok(()) };
     let mut error = Error::new(ErrorCode::DuplicateId, format!("the id {id:?} stands twice"));
     if let Some(corpus) = corpus {
-        let has_id = |line: u64, given: Option<&str>| {
-            given.map_or_else(|| line.to_string() == id, |given| given == id)
-        };
+        let has_id =
+            |line: u64, given: Option<&str>| given.map_or_else(|| line.to_string() == id, |g| g == id);
         let lines: Vec<u64> = JsonlReader::open(corpus)?
             .filter_map(std::result::Result::ok)
             .filter(|document| has_id(document.line, document.id.as_deref()))
@@ -129,28 +121,4 @@ fn refuse_duplicates(index: &Index, corpus: Option<&Path>) -> Result<()> {
         }
     }
     Err(error.expected("one document per id").hint("make the ids unique"))
-}
-
-fn text(args: &BuildArgs, report: &Report) -> String {
-    let built = &report.built;
-    let items: Vec<String> = built.items.iter().map(|(media, n)| format!("{n} {media}")).collect();
-    let mut out = format!(
-        "{}: {} documents, items: {}, {} warnings, {:.1} s\n",
-        args.out.display(),
-        built.documents,
-        items.join(", "),
-        built.warnings,
-        report.seconds
-    );
-    for skipped in &built.skipped {
-        let _ = writeln!(out, "left out: {}:{}: {}", skipped.file.display(), skipped.line, skipped.reason);
-    }
-    if built.without_items > 0 {
-        let _ = writeln!(out, "{} documents have no item: only keywords find them", built.without_items);
-    }
-    if built.nested + built.unknown > 0 {
-        let (nested, unknown) = (built.nested, built.unknown);
-        let _ = writeln!(out, "in `_extra`: {nested} nested values, {unknown} values without a field");
-    }
-    out
 }

@@ -8,17 +8,18 @@ use uncsm_index::eval::evaluate;
 use uncsm_index::model::{Bundle, TrainingData};
 use uncsm_index::{Error, ErrorCode, Result};
 
+use super::documents::check_encoder;
 use crate::Outcome;
-use crate::args::{EvalArgs, SplitArg};
+use crate::args::{EvalArgs, Global, SplitArg};
 use crate::output::Output;
 use crate::source::{self, Beside};
 
-pub fn run(args: &EvalArgs, output: &Output) -> Result<Outcome> {
+pub fn run(args: &EvalArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let bundle = Bundle::load(&args.bundle)?;
     let remembered = bundle.classes().map(|classes| classes.key.clone());
     let label = args.label.clone().or(remembered);
     let beside = Beside { label: label.as_deref(), test_mask: args.test_mask.as_deref(), group: None };
-    let data = source::training_data(&args.source, beside)?;
+    let data = source::training_data(&args.source, beside, Some(&bundle), global)?;
     let split = match args.split {
         SplitArg::Train => Split::Train,
         SplitArg::Val => Split::Val,
@@ -41,15 +42,7 @@ fn check(bundle: &Bundle, data: &TrainingData, split: Split) -> Result<()> {
         return Err(Error::new(ErrorCode::Empty, "no row belongs to the split that is to be evaluated")
             .hint("name the test rows with --test-mask, or choose another --split"));
     }
-    for media in &data.media {
-        let trained = &bundle.media()[bundle.media_index(&media.name)?];
-        if trained.encoder != media.encoder {
-            return Err(Error::new(ErrorCode::SpaceMismatch, "the features were made by another encoder")
-                .expected(&trained.encoder)
-                .got(&media.encoder)
-                .hint("name the encoder of a tensor with --encoder MEDIA=NAME, as in training"));
-        }
-    }
+    data.media.iter().try_for_each(|media| check_encoder(bundle, &media.name, &media.encoder))?;
     Ok(())
 }
 

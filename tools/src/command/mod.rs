@@ -1,6 +1,10 @@
 //! One file per command.
 
+pub mod add;
+pub mod attach;
 pub mod build;
+pub mod delete;
+pub mod documents;
 pub mod eval;
 pub mod inspect;
 pub mod query;

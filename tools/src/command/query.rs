@@ -44,6 +44,12 @@ fn request<'a>(args: &QueryArgs, index: &Index, engine: &'a Engine<'a>) -> Resul
             request = request.features(&media, &row)?;
         }
     }
+    for text in &args.text {
+        request = request.text(text)?;
+    }
+    for picture in &args.image {
+        request = request.file("image", picture)?;
+    }
     if let Some(id) = &args.like {
         request = request.like(id)?;
     }

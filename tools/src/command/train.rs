@@ -26,7 +26,7 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
         test_mask: args.test_mask.as_deref(),
         group: args.group.as_deref(),
     };
-    let data = source::training_data(&args.source, beside)?;
+    let data = source::training_data(&args.source, beside, None, global)?;
     let bar = progress::bar(global, Some(0), "epochs");
     let trained = train(&data, &config, &|at: &Progress| {
         bar.set_length(at.epochs as u64);

@@ -1,0 +1,47 @@
+//! Swapping in another bundle of the same space: recalibrated, or with other heads. Atomic: the manifest names the bundle.
+
+use std::path::Path;
+
+use tantivy::Directory;
+use tantivy::directory::{INDEX_WRITER_LOCK, MmapDirectory};
+
+use super::manifest::Manifest;
+use super::store::{Index, bundle_folder};
+use crate::error::{Error, ErrorCode, Result};
+use crate::model::{Bundle, OnExisting};
+
+/// Makes the index at `dir` use `bundle` from now on. Killed at any moment, the index has the old bundle or the new one.
+///
+/// # Errors
+/// [`ErrorCode::SpaceMismatch`] for a bundle of another space; [`ErrorCode::Locked`] while a writer is open; those of
+/// opening the index and of writing the bundle.
+pub fn attach(dir: &Path, bundle: &Bundle) -> Result<()> {
+    let index = Index::open(dir)?;
+    index.media().check_space(bundle.space()).map_err(|e| e.file(dir))?;
+    let directory =
+        MmapDirectory::open(dir).map_err(|e| Error::new(ErrorCode::Io, e.to_string()).file(dir))?;
+    let _lock = directory.acquire_lock(&INDEX_WRITER_LOCK).map_err(|_| {
+        Error::new(ErrorCode::Locked, "a writer has the index open").file(dir).hint("wait for it to end")
+    })?;
+    let old = index.manifest().bundle.clone();
+    let new = bundle_folder(bundle.model());
+    if new != old {
+        // A folder of this name is what a killed attach left: not yet named by any manifest.
+        bundle.save_as(&dir.join(&new), OnExisting::Replace)?;
+        Manifest { bundle: new.clone(), ..index.manifest().clone() }.save(dir)?;
+    }
+    remove_other_bundles(dir, &new)
+}
+
+/// Folders of bundles that the manifest does not name are left over.
+fn remove_other_bundles(dir: &Path, keep: &str) -> Result<()> {
+    for entry in std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))? {
+        let path = entry.map_err(|e| Error::io(dir, e))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let left_over = name.starts_with("bundle-") || name.starts_with(".uncsm-");
+        if path.is_dir() && left_over && name != keep {
+            std::fs::remove_dir_all(&path).map_err(|e| Error::io(&path, e))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Training data from a corpus: its documents encoded, its classes and splits read.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::bundle::ClassNames;
+use super::data::{Labels, MediaFeatures, Split, TrainingData};
+use crate::corpus::{EncoderArg, JsonlReader};
+use crate::encode::{CorpusSource, Encoders, Ids, Incoming, SourceDocument, encode_batch, fit};
+use crate::error::{Error, ErrorCode, Result};
+use crate::media::content_hash;
+
+/// Documents that are encoded together.
+const BATCH: usize = 256;
+
+/// How a corpus becomes training data.
+#[derive(Default)]
+pub struct CorpusOptions<'a> {
+    /// The key that holds the class.
+    pub label: Option<&'a str>,
+    /// A key: documents of equal value stay on one side of the validation split.
+    pub group: Option<&'a str>,
+    /// Encoders that differ from the built-in one of their media type.
+    pub encoders: &'a [EncoderArg],
+    /// Encoders and classes of a trained bundle, to evaluate it; none are learned then.
+    pub trained: Option<(&'a Encoders, Option<&'a ClassNames>)>,
+}
+
+/// What is left of one document: a row for each of its items, counted by the media type that has most.
+struct Row {
+    split: Split,
+    class: Option<String>,
+    group: u64,
+    features: BTreeMap<String, Vec<f32>>,
+}
+
+/// Reads the corpus at `path` and encodes it; a document with several items of a media type becomes several rows of one
+/// group. `skipped` hears of documents and items that do not read, `progress` the number of documents so far.
+///
+/// Encoders that learn, such as the idf of texts, learn from documents whose split is `train`, or that name none.
+///
+/// # Errors
+/// [`ErrorCode::Empty`] where no document has an item; [`ErrorCode::UnknownField`] where no document has the label;
+/// those of the corpus.
+pub fn from_corpus(
+    path: &Path,
+    options: &CorpusOptions<'_>,
+    skipped: &mut dyn FnMut(Error),
+    progress: &mut dyn FnMut(u64),
+) -> Result<TrainingData> {
+    let mut states = BTreeMap::new();
+    let fitted;
+    let (encoders, trained) = match options.trained {
+        Some((encoders, classes)) => (encoders, classes),
+        None => {
+            let learned = JsonlReader::open(path)?.filter_map(Result::ok);
+            let learned = learned.filter(|document| document.split.is_none_or(|split| split == Split::Train));
+            (fitted, states) = fit(learned, options.encoders)?;
+            (&fitted, None)
+        }
+    };
+    let mut rows = Vec::new();
+    let (mut batch, mut documents) = (Vec::new(), 0);
+    for incoming in CorpusSource::open(path, Ids::FromLine)? {
+        match incoming {
+            Incoming::Document(document) => batch.push(*document),
+            Incoming::Bad(error) => skipped(error),
+            Incoming::Broken(error) => return Err(error),
+        }
+        if batch.len() == BATCH {
+            documents += BATCH as u64;
+            encode(&std::mem::take(&mut batch), encoders, options, skipped, &mut rows);
+            progress(documents);
+        }
+    }
+    encode(&batch, encoders, options, skipped, &mut rows);
+    progress(documents + batch.len() as u64);
+    if rows.is_empty() {
+        return Err(Error::new(ErrorCode::Empty, "the corpus has no document with an item").file(path));
+    }
+    let labels = labels(&rows, options, trained).map_err(|error| error.file(path))?;
+    let media = encoders.iter().map(|(name, encoder)| MediaFeatures {
+        name: name.clone(),
+        encoder: encoder.name().to_owned(),
+        encoder_state: states.get(name).cloned().unwrap_or_default(),
+        d_in: encoder.features(),
+        rows: rows
+            .iter()
+            .flat_map(|row| row.features.get(name).cloned().unwrap_or_else(|| vec![0.0; encoder.features()]))
+            .collect(),
+        present: rows.iter().map(|row| row.features.contains_key(name)).collect(),
+    });
+    let media: Vec<MediaFeatures> = media.collect();
+    let names: Vec<&str> = media.iter().map(|media| media.encoder.as_str()).collect();
+    let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    Ok(TrainingData {
+        labels,
+        groups: Some(rows.iter().map(|row| row.group).collect()),
+        split: rows.iter().map(|row| row.split).collect(),
+        features_name: format!("{} ({file})", names.join(", ")),
+        media,
+    })
+}
+
+fn encode(
+    batch: &[SourceDocument],
+    encoders: &Encoders,
+    options: &CorpusOptions<'_>,
+    skipped: &mut dyn FnMut(Error),
+    rows: &mut Vec<Row>,
+) {
+    let documents: Vec<&SourceDocument> = batch.iter().collect();
+    for (document, (items, bad)) in batch.iter().zip(encode_batch(encoders, &documents, None)) {
+        let place = &document.place;
+        bad.into_iter().for_each(|error| {
+            let located = error.facts().file.is_some();
+            skipped(if located { error } else { error.file(&place.file).line(place.line) });
+        });
+        let mut by_media: BTreeMap<String, Vec<Vec<f32>>> = BTreeMap::new();
+        for item in items {
+            by_media.entry(item.media).or_default().extend(item.features);
+        }
+        let fields = &document.document.fields;
+        let group = match options.group.and_then(|key| fields.get(key)) {
+            Some(value) => content_hash(value.to_string().as_bytes()),
+            None => content_hash(format!("line {}", place.line).as_bytes()),
+        };
+        let group = u64::from_le_bytes(std::array::from_fn(|i| group[i]));
+        let count = by_media.values().map(Vec::len).max().unwrap_or(0);
+        for at in 0..count {
+            // The last item of a media type stands beside all further ones of another.
+            let features = by_media
+                .iter()
+                .filter_map(|(media, items)| Some((media.clone(), items.get(at).or(items.last())?.clone())));
+            rows.push(Row {
+                split: document.document.split.unwrap_or(Split::Train),
+                class: options.label.and_then(|key| fields.get(key)).and_then(class),
+                group,
+                features: features.collect(),
+            });
+        }
+    }
+}
+
+fn class(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// Classes are numbered in order of name, from the rows that may be learned from.
+fn labels(rows: &[Row], options: &CorpusOptions<'_>, trained: Option<&ClassNames>) -> Result<Option<Labels>> {
+    let Some(key) = options.label else { return Ok(None) };
+    let names: Vec<String> = match trained.and_then(|classes| classes.names.clone()) {
+        Some(names) => names,
+        None => {
+            let learned = rows.iter().filter(|row| row.split != Split::Test);
+            let mut names: Vec<String> = learned.filter_map(|row| row.class.clone()).collect();
+            names.sort();
+            names.dedup();
+            names
+        }
+    };
+    if names.is_empty() {
+        return Err(Error::new(
+            ErrorCode::UnknownField,
+            format!("no document to learn from has the label {key:?}"),
+        )
+        .hint("name the key that holds the class, a string or an integer, with --label"));
+    }
+    let number = |class: &String| names.iter().position(|name| name == class).map(|at| at as u32);
+    let class = rows.iter().map(|row| row.class.as_ref().and_then(number)).collect();
+    Ok(Some(Labels { class, names: Some(names), key: key.into() }))
+}

@@ -1,0 +1,126 @@
+//! Documents of a source into an index: what `build` and `add` share.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde::Serialize;
+use uncsm_index::encode::{CorpusSource, Encoder, FeatureRows, FeatureSource, Ids};
+use uncsm_index::index::{self, BuildOptions, BuildReport, Existing, Index, OnBad, Writer};
+use uncsm_index::model::Bundle;
+use uncsm_index::{Error, ErrorCode, Result};
+
+use crate::args::{Global, SourceArgs};
+use crate::progress;
+use crate::source::{self, Source};
+
+/// What `build`, `add` and the like report.
+#[derive(Serialize)]
+pub struct Report {
+    #[serde(flatten)]
+    pub built: BuildReport,
+    pub seconds: f64,
+}
+
+impl Report {
+    /// As text; `out` is the index.
+    pub fn text(&self, out: &Path) -> String {
+        let built = &self.built;
+        let items: Vec<String> = built.items.iter().map(|(media, n)| format!("{n} {media}")).collect();
+        let mut text = format!(
+            "{}: {} documents, items: {}, {} warnings, {:.1} s\n",
+            out.display(),
+            built.documents,
+            items.join(", "),
+            built.warnings,
+            self.seconds
+        );
+        for skipped in &built.skipped {
+            let _ =
+                writeln!(text, "left out: {}:{}: {}", skipped.file.display(), skipped.line, skipped.reason);
+        }
+        if built.without_items > 0 {
+            let _ = writeln!(text, "{} documents have no item: only keywords find them", built.without_items);
+        }
+        if built.nested + built.unknown > 0 {
+            let (nested, unknown) = (built.nested, built.unknown);
+            let _ = writeln!(text, "in `_extra`: {nested} nested values, {unknown} values without a field");
+        }
+        text
+    }
+}
+
+/// Refuses a source whose items the bundle does not fit.
+pub fn check(bundle: &Bundle, source: &Source, args: &SourceArgs) -> Result<()> {
+    match source {
+        Source::Features(file) => {
+            source::feature_rows(args, file)?.iter().try_for_each(|rows| check_rows(bundle, rows))
+        }
+        Source::Corpus(_) => {
+            for named in source::encoders(args)? {
+                check_encoder(bundle, &named.media, &named.encoder)?;
+            }
+            // Every media type must have an encoder of this build, else its items would be left out in silence.
+            (0..bundle.media().len()).try_for_each(|media| {
+                bundle.encoder(media).map(drop).map_err(|e| {
+                    e.hint("the bundle was trained on features from a file: build with --features, --pathway and --corpus")
+                })
+            })
+        }
+    }
+}
+
+fn check_rows(bundle: &Bundle, rows: &FeatureRows<'_>) -> Result<()> {
+    let media = &bundle.media()[bundle.media_index(rows.encoder.media())?];
+    if media.features != rows.tensor.cols() {
+        let message = format!("tensor `{}` does not fit the pathway of `{}`", rows.tensor.name(), media.name);
+        return Err(Error::new(ErrorCode::BadDimension, message)
+            .expected(format!("{} features, as {} gives them", media.features, media.encoder))
+            .got(rows.tensor.cols()));
+    }
+    check_encoder(bundle, &media.name, rows.encoder.name())
+}
+
+/// Refuses items of another encoder than the bundle was trained with.
+pub fn check_encoder(bundle: &Bundle, media: &str, encoder: &str) -> Result<()> {
+    let trained = &bundle.media()[bundle.media_index(media)?].encoder;
+    if trained == encoder {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::SpaceMismatch, "the features were made by another encoder")
+        .expected(trained)
+        .got(encoder)
+        .hint("name the encoder with --encoder MEDIA=NAME, as in training"))
+}
+
+/// Puts the documents of `source` into `index` through `writer`, with a progress bar; nothing is committed.
+pub fn fill(
+    (index, writer): (&Index, &Writer),
+    source: &Source,
+    args: &SourceArgs,
+    fields_of_rows: Option<&Path>,
+    (on_bad, existing): (OnBad, Existing),
+    global: &Global,
+) -> Result<BuildReport> {
+    let encoders = index.bundle().encoders();
+    let options = BuildOptions { encoders: Some(&encoders), on_bad, existing };
+    match source {
+        Source::Features(file) => {
+            let rows = source::feature_rows(args, file)?;
+            let documents = FeatureSource::new(file.path(), rows, fields_of_rows)?;
+            let bar = progress::bar(global, Some(documents.len() as u64), "documents");
+            bar.set_message("indexing");
+            let report = index::build(index, writer, documents, options, &mut |n| bar.set_position(n));
+            bar.finish_and_clear();
+            report
+        }
+        Source::Corpus(path) => {
+            let ids = if existing == Existing::Replace { Ids::Required } else { Ids::FromLine };
+            let documents = CorpusSource::open(path, ids)?;
+            let bar = progress::bar(global, None, "documents");
+            bar.set_message("indexing");
+            let report = index::build(index, writer, documents, options, &mut |n| bar.set_position(n));
+            bar.finish_and_clear();
+            report
+        }
+    }
+}
