@@ -67,21 +67,6 @@ impl Gradients {
         }
         soft::hellinger(out, weight);
     }
-
-    /// How directions (of a half turn) follow on each other within the picture, whatever its rotation: the circular
-    /// autocorrelation of the direction histogram of `bins` bins at lags `0..=bins / 2`, of length `weight`.
-    pub(super) fn autocorrelation(&self, out: &mut [f32], bins: usize, weight: f32) {
-        let mut histogram = vec![0.0; bins];
-        for gradient in self.0.iter().filter(|gradient| gradient.magnitude > 0.0) {
-            let (low, high, share) = soft::around(bins, gradient.turn * 2.0 % 1.0);
-            histogram[low] += gradient.magnitude * (1.0 - share);
-            histogram[high] += gradient.magnitude * share;
-        }
-        for (lag, out) in out.iter_mut().enumerate() {
-            *out = (0..bins).map(|i| histogram[i] * histogram[(i + lag) % bins]).sum();
-        }
-        soft::hellinger(out, weight);
-    }
 }
 
 #[cfg(test)]
@@ -99,8 +84,5 @@ mod tests {
             let left_column = i / 8 % 4 == 0;
             assert_eq!(value > 0.01, left_column && i % 8 == 0, "{i} {value}");
         }
-        let mut lags = vec![0.0; 5];
-        gradients.autocorrelation(&mut lags, 8, 1.0);
-        assert_eq!(lags, [1.0, 0.0, 0.0, 0.0, 0.0]);
     }
 }

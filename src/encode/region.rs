@@ -2,7 +2,7 @@
 //!
 //! The background is what is connected to the border through small steps of colour, starting from the colours that make
 //! up a good part of the border. So plain, two-coloured and shaded backgrounds are taken away, and a figure that touches
-//! the border stays.
+//! little of the border stays.
 
 use super::canvas::{Canvas, SIDE};
 

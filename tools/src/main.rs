@@ -4,6 +4,8 @@
 
 mod args;
 mod command;
+#[allow(dead_code, reason = "the command that uses it comes next")]
+mod demo;
 mod output;
 mod progress;
 mod source;
