@@ -94,7 +94,8 @@ pub(super) fn run(request: &Request<'_>, plan: Plan) -> Result<Response> {
     let (fused, candidates, scored, names) = match (&plan.keywords, leg) {
         (_, None) => {
             let fruit = keyword_leg(restricted(&plan.keywords), end)?;
-            (alone(fruit.docs), fruit.matched, 0, vec!["keyword"])
+            // A filter alone is no leg: its documents come in order of id.
+            (alone(fruit.docs), fruit.matched, 0, plan.keywords.iter().map(|_| "keyword").collect())
         }
         (None, Some(leg)) => {
             let fruit = media_leg(restricted(&None), end)?;
