@@ -8,6 +8,7 @@ use tantivy::{IndexReader, ReloadPolicy, SegmentReader, Warmer};
 
 use super::field::MediaField;
 use super::manifest::Manifest;
+use super::partial::is_build_lock;
 use super::plugin::{UvecPlugin, refuse_sorting};
 use super::segment::SegmentCache;
 use super::writer::Writer;
@@ -36,8 +37,11 @@ impl Index {
     /// [`ErrorCode::Exists`], or those of writing.
     pub fn create(dir: &Path, fields: &FieldSchema, bundle: &Bundle) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
-        let taken = std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))?.next().is_some();
-        if taken {
+        for entry in std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))? {
+            let entry = entry.map_err(|e| Error::io(dir, e))?;
+            if is_build_lock(&entry.file_name()) {
+                continue;
+            }
             return Err(Error::new(ErrorCode::Exists, "the directory of a new index is not empty").file(dir));
         }
         let folder = bundle_folder(bundle.model());

@@ -26,26 +26,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let title = schema.add_text_field("title", TEXT | STORED);
     let media = MediaField::add(&mut schema, &bundle.space_spec());
     let plugin = UvecPlugin::new();
-    let builder = tantivy::Index::builder().schema(schema.build()).register_plugin(plugin.registered());
-    let index = builder.create_in_ram()?;
-
+    let index = tantivy::Index::builder().schema(schema.build()).register_plugin(plugin.registered());
+    let index = index.create_in_ram()?;
     let mut writer: IndexWriter = index.writer_with_num_threads(1, 15_000_000)?;
     for (number, text) in TITLES.into_iter().enumerate() {
         let mut document = TantivyDocument::new();
         document.add_text(id, number.to_string());
         document.add_text(title, text);
         let mut items = MediaValue::builder(media.spec());
-        items.features(&bundle, "image", 0, &features(text))?.features(
-            &bundle,
-            "text",
-            0,
-            &features(text),
-        )?;
+        for media in ["image", "text"] {
+            items.features(&bundle, media, 0, &features(text))?;
+        }
         items.finish().add_to(&mut document, media.field());
         writer.add_document(document)?;
     }
     writer.commit()?;
-
     // Documents whose pictures fit a sentence: every document ranked, then a keyword and the sentence in one query.
     let searcher = index.reader()?.searcher();
     let sentence = QueryPart::new(1, bundle.project(1, &features("red bird"))?);

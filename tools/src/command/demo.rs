@@ -50,7 +50,8 @@ pub fn run(args: &DemoArgs, global: &Global, output: &Output) -> Result<Outcome>
     refuse_foreign(dir)?;
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
     let mut diary = Diary { global, steps: vec![], lines: vec![] };
-    let options = DemoOptions { seed: global.seed, ..DemoOptions::default() };
+    let mut options = DemoOptions::default();
+    options.seed = global.seed.unwrap_or(options.seed);
     let corpus = diary.step("draw", |global| {
         let bar = progress::bar(global, Some(options.scenes as u64), "scenes");
         let corpus = generate(dir, &options, &mut |n| bar.set_position(n))?;
@@ -108,9 +109,9 @@ fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, S
         epochs_double_triplet: 8,
         epochs_metric: 10,
         refit: Refit::Off,
-        seed: global.seed,
         ..TrainConfig::default()
     };
+    let config = TrainConfig { seed: global.seed.unwrap_or(config.seed), ..config };
     let bar = progress::bar(global, Some(0), "epochs");
     let curves: RefCell<Vec<Curve>> = RefCell::new(Vec::new());
     let trained = train(&data, &config, &|at: &Progress| {
