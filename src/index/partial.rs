@@ -25,7 +25,21 @@ pub struct PartialDir {
     partial: PathBuf,
     out: PathBuf,
     existing: ExistingOut,
+    /// Whether what was built stays when this goes: from the moment that it is whole.
+    keep: bool,
     _lock: DirectoryLock,
+}
+
+/// A build that fails leaves nothing behind.
+impl Drop for PartialDir {
+    fn drop(&mut self) {
+        if self.keep || !self.partial.exists() {
+            return;
+        }
+        if let Err(error) = std::fs::remove_dir_all(&self.partial) {
+            tracing::warn!("{}: not removed: {error}", self.partial.display());
+        }
+    }
 }
 
 impl PartialDir {
@@ -51,7 +65,7 @@ impl PartialDir {
         }
         std::fs::create_dir_all(&partial).map_err(|e| Error::io(&partial, e))?;
         let lock = lock(&partial)?;
-        Ok(Self { partial, out: out.to_path_buf(), existing, _lock: lock })
+        Ok(Self { partial, out: out.to_path_buf(), existing, keep: false, _lock: lock })
     }
 
     /// Where to build.
@@ -63,7 +77,8 @@ impl PartialDir {
     ///
     /// # Errors
     /// Those of the renames; an index that was to be replaced is then still there, at most renamed to `OUT.replaced`.
-    pub fn publish(self) -> Result<()> {
+    pub fn publish(mut self) -> Result<()> {
+        self.keep = true;
         let parent =
             self.out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let lock_file = self.partial.join(LOCK);
@@ -88,14 +103,6 @@ impl PartialDir {
             std::fs::remove_dir_all(&aside).map_err(|e| Error::io(&aside, e))?;
         }
         Ok(())
-    }
-
-    /// Removes what was built.
-    ///
-    /// # Errors
-    /// Those of the removal.
-    pub fn discard(self) -> Result<()> {
-        std::fs::remove_dir_all(&self.partial).map_err(|e| Error::io(&self.partial, e))
     }
 }
 
@@ -165,7 +172,7 @@ mod tests {
         let held = PartialDir::prepare(&out, ExistingOut::Refuse).unwrap();
         assert!(!stale.join("old").exists());
         assert_eq!(PartialDir::prepare(&out, ExistingOut::Refuse).err().unwrap().code(), ErrorCode::Locked);
-        held.discard().unwrap();
+        drop(held);
         assert!(!stale.exists());
     }
 
