@@ -100,6 +100,12 @@ impl BuildReport {
         if let (Some(expected), Some(got)) = (&facts.expected, &facts.got) {
             reason = format!("{reason} (expected {expected}, got {got})");
         }
+        // Which of the document's pictures it is: `file` and `line` are the place in the corpus.
+        if let (Some(place), Some(item)) = (place, &facts.file)
+            && *item != place.file
+        {
+            reason = format!("{}: {reason}", item.display());
+        }
         tracing::warn!("{}:{line}: {reason}", file.display());
         self.warnings += 1;
         self.skipped.push(Skipped { file, line, reason });

@@ -65,8 +65,7 @@ impl Index {
     /// [`ErrorCode::NotFound`] where there is none; [`ErrorCode::SpaceMismatch`] where bundle and schema do not belong
     /// together; [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`]; [`ErrorCode::BadArgument`] for a sorted one.
     pub fn open(dir: &Path) -> Result<Self> {
-        let manifest = Manifest::load(dir)?;
-        let bundle = Bundle::load(&manifest.bundle_dir(dir))?;
+        let (manifest, bundle) = manifest_and_bundle(dir)?;
         let mut tantivy = tantivy::Index::open_in_dir(dir).map_err(|e| Error::from(e).file(dir))?;
         let plugin = UvecPlugin::new();
         tantivy.register_plugin(plugin.registered());
@@ -156,6 +155,18 @@ impl Index {
     /// The field of document ids.
     pub fn id_field(&self) -> Option<Field> {
         self.tantivy.schema().get_field("id").ok()
+    }
+}
+
+/// The manifest and the bundle that it names. An attach may replace both in between: then the new ones are read.
+fn manifest_and_bundle(dir: &Path) -> Result<(Manifest, Bundle)> {
+    loop {
+        let manifest = Manifest::load(dir)?;
+        match Bundle::load(&manifest.bundle_dir(dir)) {
+            Ok(bundle) => return Ok((manifest, bundle)),
+            Err(error) if Manifest::load(dir)?.bundle == manifest.bundle => return Err(error),
+            Err(_) => {}
+        }
     }
 }
 
