@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::media::{ItemOrigin, content_hash};
 
 /// Bytes of the largest media file that is read.
-pub const MAX_FILE: u64 = 256 << 20;
+pub const MAX_FILE: u64 = 64 << 20;
 
 /// The encoders of a bundle by media type.
 pub type Encoders = BTreeMap<String, Box<dyn Encoder>>;
@@ -67,6 +67,8 @@ pub fn encode_batch(
             let (hash, payload) = load(&item.content).map_err(|error| (document, error))?;
             let id = documents[document].document.id.as_deref();
             let reused = matches!((reuse, id), (Some(reuse), Some(id)) if reuse(id, &item.media, &hash));
+            // The bytes of a file that is not decoded need not stay.
+            let payload = if reused { Payload::Text("") } else { payload };
             Ok(Loaded { document, media: &item.media, ordinal: item.ordinal, hash, reused, payload })
         })
         .collect();
@@ -145,14 +147,42 @@ fn load(content: &Content) -> Result<([u8; 16], Payload<'_>)> {
 /// Reads a media file whole.
 ///
 /// # Errors
-/// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::TooLarge`] above [`MAX_FILE`] bytes.
+/// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::BadValue`] for what is no file, such as a directory or a pipe,
+/// which might never end; [`ErrorCode::TooLarge`] above [`MAX_FILE`] bytes.
 pub fn read_media_file(path: &Path) -> Result<Vec<u8>> {
-    let length = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
-    if length > MAX_FILE {
+    let about = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+    if !about.is_file() {
+        let got = if about.is_dir() { "a directory" } else { "a device or pipe" };
+        return Err(Error::new(ErrorCode::BadValue, "not a media file")
+            .file(path)
+            .expected("a file")
+            .got(got));
+    }
+    if about.len() > MAX_FILE {
         return Err(Error::new(ErrorCode::TooLarge, "the file is too large")
             .file(path)
             .expected(format!("at most {MAX_FILE} bytes"))
-            .got(format!("{length} bytes")));
+            .got(format!("{} bytes", about.len())));
     }
     std::fs::read(path).map_err(|e| Error::io(path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read_media_file(dir.path()).unwrap_err().code(), ErrorCode::BadValue);
+        let missing = dir.path().join("missing.png");
+        assert_eq!(read_media_file(&missing).unwrap_err().code(), ErrorCode::NotFound);
+        let large = dir.path().join("large.png");
+        // Sparse: no block is written.
+        std::fs::File::create(&large).unwrap().set_len(MAX_FILE + 1).unwrap();
+        assert_eq!(read_media_file(&large).unwrap_err().code(), ErrorCode::TooLarge);
+        // A device without an end has a length of 0.
+        #[cfg(unix)]
+        assert_eq!(read_media_file(Path::new("/dev/zero")).unwrap_err().code(), ErrorCode::BadValue);
+    }
 }

@@ -11,6 +11,9 @@ use crate::error::{Error, ErrorCode, Result};
 /// Name of the manifest in an index directory.
 pub const MANIFEST: &str = "uncsm-index.json";
 
+/// Names of files and folders under construction begin so; one that stands there without a writer was left by a killed one.
+pub(super) const LEFT_OVER: &str = ".uncsm-";
+
 /// The one file that says what belongs together; it is replaced by a rename, never written in place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,9 +76,17 @@ impl Manifest {
         let path = dir.join(MANIFEST);
         let text = serde_json::to_string_pretty(self)
             .map_err(|e| Error::new(ErrorCode::BadValue, format!("manifest: {e}")).source(e))?;
-        let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|e| Error::io(dir, e))?;
+        let mut file =
+            tempfile::Builder::new().prefix(LEFT_OVER).tempfile_in(dir).map_err(|e| Error::io(dir, e))?;
         file.write_all(text.as_bytes()).map_err(|e| Error::io(&path, e))?;
         file.as_file().sync_all().map_err(|e| Error::io(&path, e))?;
+        // Temporary files are private; a manifest is as readable as tantivy's own files.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let readable = std::fs::Permissions::from_mode(0o644);
+            file.as_file().set_permissions(readable).map_err(|e| Error::io(&path, e))?;
+        }
         file.persist(&path).map_err(|e| Error::io(&path, e.error))?;
         sync_dir(dir)
     }

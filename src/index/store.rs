@@ -8,7 +8,6 @@ use tantivy::{IndexReader, ReloadPolicy, SegmentReader, Warmer};
 
 use super::field::MediaField;
 use super::manifest::Manifest;
-use super::partial::is_build_lock;
 use super::plugin::{UvecPlugin, refuse_sorting};
 use super::segment::SegmentCache;
 use super::writer::Writer;
@@ -37,11 +36,7 @@ impl Index {
     /// [`ErrorCode::Exists`], or those of writing.
     pub fn create(dir: &Path, fields: &FieldSchema, bundle: &Bundle) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
-        for entry in std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))? {
-            let entry = entry.map_err(|e| Error::io(dir, e))?;
-            if is_build_lock(&entry.file_name()) {
-                continue;
-            }
+        if std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))?.next().is_some() {
             return Err(Error::new(ErrorCode::Exists, "the directory of a new index is not empty").file(dir));
         }
         let folder = bundle_folder(bundle.model());
@@ -69,8 +64,7 @@ impl Index {
     /// [`ErrorCode::NotFound`] where there is none; [`ErrorCode::SpaceMismatch`] where bundle and schema do not belong
     /// together; [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`]; [`ErrorCode::BadArgument`] for a sorted one.
     pub fn open(dir: &Path) -> Result<Self> {
-        let manifest = Manifest::load(dir)?;
-        let bundle = Bundle::load(&manifest.bundle_dir(dir))?;
+        let (manifest, bundle) = manifest_and_bundle(dir)?;
         let mut tantivy = tantivy::Index::open_in_dir(dir).map_err(|e| within(e.into(), dir))?;
         let plugin = UvecPlugin::new();
         tantivy.register_plugin(plugin.registered());
@@ -177,6 +171,18 @@ impl Index {
 fn within(error: Error, dir: &Path) -> Error {
     let file = error.facts().file.as_deref().map_or_else(|| dir.to_path_buf(), |file| dir.join(file));
     error.file(file)
+}
+
+/// The manifest and the bundle that it names. An attach may replace both in between: then the new ones are read.
+fn manifest_and_bundle(dir: &Path) -> Result<(Manifest, Bundle)> {
+    loop {
+        let manifest = Manifest::load(dir)?;
+        match Bundle::load(&manifest.bundle_dir(dir)) {
+            Ok(bundle) => return Ok((manifest, bundle)),
+            Err(error) if Manifest::load(dir)?.bundle == manifest.bundle => return Err(error),
+            Err(_) => {}
+        }
+    }
 }
 
 pub(super) fn bundle_folder(model: Fingerprint) -> String {

@@ -47,8 +47,9 @@ impl MediaValueBuilder<'_> {
     /// Adds an item: shared vector `[d]` and item half `[h]` (empty where the media type stores none).
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], or [`ErrorCode::NotFinite`] (after rounding to the
-    /// stored type, so a value beyond f16 counts). The builder is unchanged then.
+    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], [`ErrorCode::BadValue`] for a span out of order, or
+    /// [`ErrorCode::NotFinite`] (after rounding to the stored type, so a value beyond f16 counts). The builder is unchanged
+    /// then.
     pub fn item(
         &mut self,
         media: usize,
@@ -83,6 +84,11 @@ impl MediaValueBuilder<'_> {
             }
         }
         let (start, end) = origin.span.unwrap_or((WHOLE, WHOLE));
+        if origin.span.is_some() && (start > end || end == WHOLE) {
+            return Err(Error::new(ErrorCode::BadValue, "the span of a passage is out of order")
+                .expected("start <= end, and an end below 2^32 - 1")
+                .got(format!("{start}..{end}")));
+        }
         for word in [media as u32, origin.ordinal, start, end] {
             self.bytes.extend_from_slice(&word.to_le_bytes());
         }
@@ -231,6 +237,10 @@ mod tests {
         assert_eq!(code(0, &[0.0, 0.0], &[]), ErrorCode::BadDimension);
         assert_eq!(code(1, &[0.0, f32::NAN], &[]), ErrorCode::NotFinite);
         assert_eq!(code(1, &[0.0, 70000.0], &[]), ErrorCode::NotFinite);
+        for span in [(5, 1), (0, u32::MAX), (u32::MAX, u32::MAX)] {
+            let origin = ItemOrigin { span: Some(span), ..origin(0) };
+            assert_eq!(builder.item(1, &origin, &[0.0, 0.0], &[]).unwrap_err().code(), ErrorCode::BadValue);
+        }
         assert!(builder.is_empty());
     }
 

@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tantivy::SegmentReader;
-use tantivy::index::SegmentId;
 
 use super::duplicates::duplicate_ids;
 use super::field::FIELD_TYPE;
 use super::segment::SegmentVectors;
 use super::store::{Index, segment_file};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// Ids that are listed at most, where several documents have one id.
 const LISTED: usize = 20;
@@ -49,7 +48,11 @@ impl Damage {
 /// # Errors
 /// Only where `dir` is no index; all else is a [`Damage`] in the list, which is empty for a sound index.
 pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
-    super::manifest::Manifest::load(dir)?;
+    match super::manifest::Manifest::load(dir) {
+        Ok(_) => {}
+        Err(error) if error.code() == ErrorCode::NotFound => return Err(error),
+        Err(error) => return Ok(vec![Damage::of(super::MANIFEST, &error)]),
+    }
     let index = match Index::open(dir) {
         Ok(index) => index,
         Err(error) => {
@@ -89,7 +92,11 @@ pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
     // Ids are compared over all segments, or not at all.
     let searcher = index.tantivy().reader().map(|reader| reader.searcher());
     if let (Some(id), Ok(searcher), true) = (index.id_field(), searcher, unsound.is_empty()) {
-        for id in duplicate_ids(&searcher, id, LISTED)? {
+        let duplicates = duplicate_ids(&searcher, id, LISTED).unwrap_or_else(|error| {
+            damage.push(Damage::of("meta.json", &error));
+            Vec::new()
+        });
+        for id in duplicates {
             let reason = format!("several live documents have the id {id:?}");
             damage.push(Damage {
                 file: "meta.json".into(),
@@ -106,14 +113,16 @@ pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
 ///
 /// A missing file is left to whoever opens its segment: not every segment has all of them.
 fn checksums(index: &Index) -> Vec<Damage> {
-    let segments = index.tantivy().searchable_segment_ids().unwrap_or_default();
-    let ids: Vec<String> = segments.iter().map(SegmentId::uuid_string).collect();
     let directory = index.tantivy().directory();
-    let mut files: Vec<_> = directory.list_managed_files().into_iter().collect();
-    files.retain(|file| {
-        let name = file.to_string_lossy();
-        ids.iter().any(|id| name.starts_with(id)) && index.dir().join(file).exists()
-    });
+    // From meta.json, not from tantivy's list of managed files, which a plain copy of the visible files lacks.
+    let mut files: Vec<_> = index
+        .tantivy()
+        .load_metas()
+        .map(|metas| metas.list_segment_files())
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
+    files.retain(|file| index.dir().join(file).exists());
     files.sort();
     let check = |file: &PathBuf| match directory.validate_checksum(file) {
         Ok(true) => None,

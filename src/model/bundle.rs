@@ -139,6 +139,27 @@ impl Bundle {
         &self.metric
     }
 
+    /// The same model for another rate of matches among all pairs: every calibration gets `prior`.
+    ///
+    /// Rankings by one query part stay as they are, probabilities move; only the `model` fingerprint changes, so an index
+    /// can be attached to the result without a rebuild.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] for a prior outside 0 to 1, both excluded.
+    pub fn with_prior(&self, prior: f32) -> Result<Bundle> {
+        // NaN is in no range.
+        if !(prior > 0.0 && prior < 1.0) {
+            return Err(Error::new(ErrorCode::BadArgument, "the prior is no rate of matches")
+                .expected("above 0 and below 1")
+                .got(prior));
+        }
+        let mut bundle = self.clone();
+        for calibration in bundle.metric.heads.iter_mut().flat_map(|head| &mut head.calibration).flatten() {
+            *calibration = calibration.with_prior(prior);
+        }
+        Ok(bundle.sealed())
+    }
+
     /// What an index of this bundle must fit.
     pub fn space_spec(&self) -> SpaceSpec {
         let media = self
@@ -424,6 +445,25 @@ mod tests {
         assert_eq!(rounded, stored.halves[8..]);
         assert!((stored.inverse_norms[1] * dot(&row, &row).sqrt() - 1.0).abs() < 1e-6);
         assert_eq!(bundle.store(1, &[0.0; 12]).inverse_norms, [0.0]);
+    }
+
+    #[test]
+    fn a_prior_moves_calibrations_and_the_model_alone() {
+        let one = bundle();
+        let rare = one.with_prior(0.01).unwrap();
+        assert_eq!(one.space(), rare.space());
+        assert_ne!(one.model(), rare.model());
+        for (a, b) in one.metric.heads.iter().zip(&rare.metric.heads) {
+            for (a, b) in a.calibration.iter().zip(&b.calibration) {
+                let (a, b) = (a.unwrap(), b.unwrap());
+                assert_eq!(b, Calibration { prior: 0.01, ..a });
+                assert!(b.probability(0.3) < a.probability(0.3));
+            }
+        }
+        assert_eq!(rare.with_prior(0.5).unwrap(), one);
+        for bad in [0.0, 1.0, -0.1, f32::NAN] {
+            assert_eq!(one.with_prior(bad).unwrap_err().code(), ErrorCode::BadArgument, "{bad}");
+        }
     }
 
     #[test]

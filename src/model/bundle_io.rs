@@ -154,6 +154,9 @@ impl Bundle {
             };
             write().map_err(|e| Error::io(&path, e))?;
         }
+        fs::File::open(partial.path())
+            .and_then(|folder| folder.sync_all())
+            .map_err(|e| Error::io(partial.path(), e))?;
         let old = if exists {
             let aside = tempfile::Builder::new()
                 .prefix(".uncsm-old-")

@@ -85,10 +85,10 @@ fn fill(
     })?;
     let mut writer = index.writer(memory)?;
     let how = (on_bad(args), Existing::None);
-    let report =
+    let mut report =
         documents::fill((&index, &writer), source, &args.source, args.corpus.as_deref(), how, global)?;
     writer.commit()?;
-    writer.finish()?;
+    report.damaged(dir, &writer.finish()?);
     refuse_duplicates(&index, lines(args, source).as_deref())?;
     index.mark_complete()?;
     Ok(report)
