@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use uncsm_index::corpus::{BadLines, FeaturesFile, JsonlReader, PathwayArg, SchemaOverrides, Split, infer};
-use uncsm_index::encode::{FeatureRows, FeatureSource};
+use uncsm_index::encode::{FeatureRows, FeatureSource, Ids};
 use uncsm_index::index::{BuildOptions, Index, OnBad, build, inspect};
 use uncsm_index::model::{Bundle, Labels, MediaFeatures, TrainConfig, TrainingData, train};
 use uncsm_index::search::{Engine, Fusion, Request, Similarity};
@@ -83,7 +83,7 @@ fn index(data: &Path, bundle: &Bundle, dir: &Path) -> Result<Index> {
     let mut writer = index.writer(256 << 20)?;
     let file = FeaturesFile::open(data.join("debian-packages/text_minilm.safetensors"))?;
     let rows = FeatureRows::find(&file, &[pathway("text=text_minilm")?], &[])?;
-    let source = FeatureSource::new(file.path(), rows, Some(&corpus))?;
+    let source = FeatureSource::new(file.path(), rows, Some(&corpus), Ids::Required)?;
     build(&index, &writer, source, BuildOptions { on_bad: OnBad::Stop, ..Default::default() }, &mut |_| {})?;
     writer.commit()?;
     writer.finish()?;

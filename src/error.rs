@@ -244,13 +244,42 @@ impl std::error::Error for Error {
 }
 
 impl From<tantivy::TantivyError> for Error {
+    /// A file of the index that is missing, cut or changed is damage, named relative to the index directory.
     fn from(source: tantivy::TantivyError) -> Self {
-        let code = match &source {
-            tantivy::TantivyError::LockFailure(..) => ErrorCode::Locked,
-            tantivy::TantivyError::DataCorruption(_) => ErrorCode::Damaged,
-            _ => ErrorCode::Engine,
+        use tantivy::TantivyError as T;
+        let error = match &source {
+            T::LockFailure(..) => Self::new(ErrorCode::Locked, source.to_string()),
+            T::DataCorruption(_) => Self::new(ErrorCode::Damaged, source.to_string()),
+            T::OpenReadError(open) => return Self::from(open.clone()),
+            T::IoError(io) => Self::new(io_code(io), source.to_string()),
+            _ => Self::new(ErrorCode::Engine, source.to_string()),
         };
-        Self::new(code, source.to_string()).source(source)
+        error.source(source)
+    }
+}
+
+impl From<tantivy::directory::error::OpenReadError> for Error {
+    fn from(source: tantivy::directory::error::OpenReadError) -> Self {
+        use tantivy::directory::error::OpenReadError as O;
+        let error = match &source {
+            O::FileDoesNotExist(path) => {
+                Self::new(ErrorCode::Damaged, "a file of the index is missing").file(path)
+            }
+            O::IoError { io_error, filepath } => {
+                let message = format!("a file of the index does not open: {io_error}");
+                Self::new(io_code(io_error), message).file(filepath)
+            }
+            O::IncompatibleIndex(_) => Self::new(ErrorCode::UnsupportedVersion, source.to_string()),
+        };
+        error.source(source)
+    }
+}
+
+/// Bytes that are not what they should be are damage; all else is a matter of the system.
+fn io_code(error: &std::io::Error) -> ErrorCode {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => ErrorCode::Damaged,
+        _ => ErrorCode::Io,
     }
 }
 
@@ -280,6 +309,27 @@ impl From<uncsm_format::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_the_host_that_does_not_open_is_named() {
+        use tantivy::directory::error::OpenReadError;
+        let error =
+            Error::from(tantivy::TantivyError::from(OpenReadError::FileDoesNotExist("a.store".into())));
+        assert_eq!(
+            (error.code(), error.facts().file.as_deref()),
+            (ErrorCode::Damaged, Some(Path::new("a.store")))
+        );
+        for (kind, code) in [
+            (std::io::ErrorKind::UnexpectedEof, ErrorCode::Damaged),
+            (std::io::ErrorKind::InvalidData, ErrorCode::Damaged),
+            (std::io::ErrorKind::PermissionDenied, ErrorCode::Io),
+        ] {
+            let io = std::io::Error::new(kind, "why");
+            let error =
+                Error::from(tantivy::TantivyError::from(OpenReadError::wrap_io_error(io, "a.idx".into())));
+            assert_eq!((error.code(), error.facts().file.as_deref()), (code, Some(Path::new("a.idx"))));
+        }
+    }
 
     #[test]
     fn display_is_one_sentence_with_every_fact() {

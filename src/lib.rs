@@ -97,3 +97,8 @@ pub mod search;
 pub mod eval;
 
 pub use error::{Error, ErrorCode, Facts, Result};
+
+/// The code of the README, which must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

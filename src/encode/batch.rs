@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::media::{ItemOrigin, content_hash};
 
 /// Bytes of the largest media file that is read.
-pub const MAX_FILE: u64 = 256 << 20;
+pub const MAX_FILE: u64 = 64 << 20;
 
 /// The encoders of a bundle by media type.
 pub type Encoders = BTreeMap<String, Box<dyn Encoder>>;
@@ -67,6 +67,8 @@ pub fn encode_batch(
             let (hash, payload) = load(&item.content).map_err(|error| (document, error))?;
             let id = documents[document].document.id.as_deref();
             let reused = matches!((reuse, id), (Some(reuse), Some(id)) if reuse(id, &item.media, &hash));
+            // The bytes of a file that is not decoded need not stay.
+            let payload = if reused { Payload::Text("") } else { payload };
             Ok(Loaded { document, media: &item.media, ordinal: item.ordinal, hash, reused, payload })
         })
         .collect();

@@ -66,21 +66,29 @@ pub struct FeatureSource<'a> {
     rows: Vec<FeatureRows<'a>>,
     file: PathBuf,
     corpus: Option<JsonlReader<std::fs::File>>,
+    ids: Ids,
     next: usize,
     ended: bool,
 }
 
 impl<'a> FeatureSource<'a> {
-    /// Reads `rows` of the features file `file`, and the fields from `corpus`.
+    /// Reads `rows` of the features file `file`, and ids and fields from `corpus`.
     ///
     /// # Errors
-    /// Those of opening the corpus; [`ErrorCode::BadArgument`] without rows.
-    pub fn new(file: &Path, rows: Vec<FeatureRows<'a>>, corpus: Option<&Path>) -> Result<Self> {
+    /// Those of opening the corpus; [`ErrorCode::BadArgument`] without rows, or where ids are required and there is no
+    /// corpus to give them.
+    pub fn new(file: &Path, rows: Vec<FeatureRows<'a>>, corpus: Option<&Path>, ids: Ids) -> Result<Self> {
+        if ids == Ids::Required && corpus.is_none() {
+            return Err(Error::new(ErrorCode::BadArgument, "features alone have no ids")
+                .file(file)
+                .expected("the key `id`, since documents of an index are replaced by id")
+                .hint("name the corpus of the same rows with --corpus"));
+        }
         if rows.is_empty() {
             return Err(Error::new(ErrorCode::BadArgument, "no features to read").file(file));
         }
         let corpus = corpus.map(JsonlReader::open).transpose()?;
-        Ok(Self { rows, file: file.to_path_buf(), corpus, next: 0, ended: false })
+        Ok(Self { rows, file: file.to_path_buf(), corpus, ids, next: 0, ended: false })
     }
 
     /// Number of documents.
@@ -153,8 +161,10 @@ impl Iterator for FeatureSource<'_> {
         }
         let file = self.corpus.as_ref().map_or(self.file.as_path(), JsonlReader::file).to_path_buf();
         let place = Place { file, line: document.line };
-        let mut document = document;
-        document.id.get_or_insert_with(|| place.line.to_string());
+        let document = match identified(document, &place, self.ids) {
+            Ok(document) => document,
+            Err(error) => return Some(Incoming::Bad(error)),
+        };
         Some(Incoming::Document(Box::new(SourceDocument { place, document, items })))
     }
 }
@@ -188,21 +198,31 @@ impl Iterator for CorpusSource {
     type Item = Incoming;
 
     fn next(&mut self) -> Option<Incoming> {
-        let mut document = match self.corpus.next()? {
+        let document = match self.corpus.next()? {
             Ok(document) => document,
             Err(error) if error.code() == ErrorCode::Io => return Some(Incoming::Broken(error)),
             Err(error) => return Some(Incoming::Bad(error)),
         };
         let place = Place { file: self.corpus.file().to_path_buf(), line: document.line };
-        if document.id.is_none() && self.ids == Ids::Required {
-            let error = Error::new(ErrorCode::BadValue, "the document has no id")
-                .expected("the key `id`, since documents of an index are replaced by id");
-            return Some(Incoming::Bad(error.file(&place.file).line(place.line)));
-        }
-        document.id.get_or_insert_with(|| place.line.to_string());
+        let document = match identified(document, &place, self.ids) {
+            Ok(document) => document,
+            Err(error) => return Some(Incoming::Bad(error)),
+        };
         let items = items_of(&document);
         Some(Incoming::Document(Box::new(SourceDocument { place, document, items })))
     }
+}
+
+/// The document with an id: its own, or its line where that is allowed.
+fn identified(mut document: Document, place: &Place, ids: Ids) -> Result<Document> {
+    if document.id.is_none() && ids == Ids::Required {
+        return Err(Error::new(ErrorCode::BadValue, "the document has no id")
+            .file(&place.file)
+            .line(place.line)
+            .expected("the key `id`, since documents of an index are replaced by id"));
+    }
+    document.id.get_or_insert_with(|| place.line.to_string());
+    Ok(document)
 }
 
 /// The items of a document of a corpus: texts of media type `text`, pictures of media type `image`.

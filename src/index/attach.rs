@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use tantivy::Directory;
-use tantivy::directory::{INDEX_WRITER_LOCK, MmapDirectory};
-
 use super::manifest::{LEFT_OVER, Manifest};
+use super::partial::lock_writer;
 use super::store::{Index, bundle_folder};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::model::{Bundle, OnExisting};
 
 /// Makes the index at `dir` use `bundle` from now on. Killed at any moment, the index has the old bundle or the new one.
@@ -17,11 +15,7 @@ use crate::model::{Bundle, OnExisting};
 /// opening the index and of writing the bundle.
 pub fn attach(dir: &Path, bundle: &Bundle) -> Result<()> {
     Manifest::load(dir)?;
-    let directory =
-        MmapDirectory::open(dir).map_err(|e| Error::new(ErrorCode::Io, e.to_string()).file(dir))?;
-    let _lock = directory.acquire_lock(&INDEX_WRITER_LOCK).map_err(|_| {
-        Error::new(ErrorCode::Locked, "a writer has the index open").file(dir).hint("wait for it to end")
-    })?;
+    let _lock = lock_writer(dir)?;
     // Opened under the lock: what another attach has just done must not be taken for left over.
     let index = Index::open(dir)?;
     index.media().check_space(bundle.space()).map_err(|e| e.file(dir))?;

@@ -85,6 +85,16 @@ pub struct BuildReport {
 }
 
 impl BuildReport {
+    /// Counts segments that merges found damaged, and lists them; `dir` is the index.
+    pub fn damaged(&mut self, dir: &std::path::Path, segments: &[(String, String)]) {
+        for (segment, reason) in segments {
+            let file = dir.join(format!("{segment}.{}", super::FIELD_TYPE));
+            let reason = format!("damaged, and left out of merges: {reason}");
+            self.warnings += 1;
+            self.skipped.push(Skipped { file, line: 0, reason });
+        }
+    }
+
     fn skip(&mut self, error: Error, place: Option<&Place>, on_bad: OnBad) -> Result<()> {
         if on_bad == OnBad::Stop {
             let located = error.facts().file.is_some();

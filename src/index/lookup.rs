@@ -43,6 +43,14 @@ pub(super) struct Snapshot<'a> {
 }
 
 impl Snapshot<'_> {
+    /// Whether document `id` has an item of this content.
+    pub(super) fn has(&self, id: &str, media: usize, hash: &[u8; 16]) -> Result<bool> {
+        let Some(address) = find_document(&self.searcher, self.id, id)? else { return Ok(false) };
+        let vectors = self.cache.get(self.searcher.segment_reader(address.segment_ord))?;
+        let view = vectors.view(media);
+        Ok(view.items_of(address.doc_id).any(|row| view.hashes[row] == *hash))
+    }
+
     /// Shared vector and half of an item of document `id` with this content, as f32.
     pub(super) fn row(
         &self,

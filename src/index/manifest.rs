@@ -80,6 +80,13 @@ impl Manifest {
             tempfile::Builder::new().prefix(LEFT_OVER).tempfile_in(dir).map_err(|e| Error::io(dir, e))?;
         file.write_all(text.as_bytes()).map_err(|e| Error::io(&path, e))?;
         file.as_file().sync_all().map_err(|e| Error::io(&path, e))?;
+        // Temporary files are private; a manifest is as readable as tantivy's own files.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let readable = std::fs::Permissions::from_mode(0o644);
+            file.as_file().set_permissions(readable).map_err(|e| Error::io(&path, e))?;
+        }
         file.persist(&path).map_err(|e| Error::io(&path, e.error))?;
         sync_dir(dir)
     }

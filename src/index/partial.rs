@@ -1,11 +1,14 @@
 //! A new index is made beside its place and moved there at the end.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use fs4::fs_std::FileExt;
 use tantivy::Directory;
-use tantivy::directory::{INDEX_WRITER_LOCK, MmapDirectory};
+use tantivy::directory::error::LockError;
+use tantivy::directory::{DirectoryLock, INDEX_WRITER_LOCK, MmapDirectory};
 
-use super::manifest::sync_dir;
+use super::manifest::{MANIFEST, sync_dir};
 use crate::error::{Error, ErrorCode, Result};
 
 /// What to do with an index that is already at the output path.
@@ -18,36 +21,58 @@ pub enum ExistingOut {
 }
 
 /// `OUT.partial`, which becomes `OUT` by a rename: killed at any moment, there is no index at `OUT`, or a whole one.
-#[derive(Debug)]
+///
+/// `OUT.lock` beside it is held from before anything is looked at to after the last rename, so that two builds of one
+/// output do not meet.
 pub struct PartialDir {
     partial: PathBuf,
     out: PathBuf,
     existing: ExistingOut,
+    /// Whether what was built stays when this goes: from the moment that it is whole.
+    keep: bool,
+    _lock: BuildLock,
+}
+
+/// A build that fails leaves nothing behind.
+impl Drop for PartialDir {
+    fn drop(&mut self) {
+        if self.keep || !self.partial.exists() {
+            return;
+        }
+        if let Err(error) = std::fs::remove_dir_all(&self.partial) {
+            tracing::warn!("{}: not removed: {error}", self.partial.display());
+        }
+    }
 }
 
 impl PartialDir {
-    /// Prepares `OUT.partial`. A stale one, which no writer locks, is removed with a logged warning.
+    /// Locks the output and makes `OUT.partial`. A stale one is replaced with a logged warning; an index that a killed
+    /// replacement had set aside goes back to its place first.
     ///
     /// # Errors
-    /// [`ErrorCode::Exists`] where `out` exists and may not be replaced, [`ErrorCode::Locked`] while another build writes.
+    /// [`ErrorCode::Exists`] where `out` exists and may not be replaced, or is no index; [`ErrorCode::Locked`] while another
+    /// build writes.
     pub fn prepare(out: &Path, existing: ExistingOut) -> Result<Self> {
-        if out.exists() && existing == ExistingOut::Refuse {
-            return Err(Error::new(ErrorCode::Exists, "the output exists already")
-                .file(out)
-                .hint("choose another --out, or replace it with --force"));
+        let partial = beside(out, ".partial")?;
+        let parent = parent(out);
+        std::fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
+        let lock = BuildLock::acquire(beside(out, ".lock")?)?;
+        let aside = beside(out, ".replaced")?;
+        if !out.exists() && aside.exists() {
+            tracing::warn!("{}: putting back the index that a killed build had set aside", out.display());
+            std::fs::rename(&aside, out).map_err(|e| Error::io(out, e))?;
         }
-        let mut name = out.file_name().map(ToOwned::to_owned).ok_or_else(|| {
-            Error::new(ErrorCode::BadArgument, "the output path has no last component").file(out)
-        })?;
-        name.push(".partial");
-        let partial = out.with_file_name(name);
-        if partial.exists() {
-            remove_stale(&partial)?;
+        check_existing(out, existing)?;
+        if partial.is_dir() {
+            tracing::warn!("{}: removing what an unfinished build left", partial.display());
+            std::fs::remove_dir_all(&partial).map_err(|e| Error::io(&partial, e))?;
+        } else if partial.exists() {
+            return Err(Error::new(ErrorCode::Exists, "a file stands where the build wants to work")
+                .file(&partial)
+                .hint("move it away"));
         }
-        if let Some(parent) = partial.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
-        }
-        Ok(Self { partial, out: out.to_path_buf(), existing })
+        std::fs::create_dir(&partial).map_err(|e| Error::io(&partial, e))?;
+        Ok(Self { partial, out: out.to_path_buf(), existing, keep: false, _lock: lock })
     }
 
     /// Where to build.
@@ -58,99 +83,194 @@ impl PartialDir {
     /// Moves the finished index to its place; all writers must be closed.
     ///
     /// # Errors
-    /// Those of the renames; an index that was to be replaced is then still there, at most renamed to `OUT.replaced`.
-    pub fn publish(self) -> Result<()> {
-        let parent =
-            self.out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    /// [`ErrorCode::Locked`] where a writer has the index open that is to be replaced; those of the renames. The old index
+    /// is then still there, at most renamed to `OUT.replaced`.
+    pub fn publish(mut self) -> Result<()> {
+        self.keep = true;
+        check_existing(&self.out, self.existing)?;
         let mut replaced = None;
         if self.out.exists() {
-            if self.existing == ExistingOut::Refuse {
-                return Err(
-                    Error::new(ErrorCode::Exists, "the output has come into being meanwhile").file(&self.out)
-                );
-            }
-            let mut name = self.out.file_name().map(ToOwned::to_owned).unwrap_or_default();
-            name.push(".replaced");
-            let aside = self.out.with_file_name(name);
+            // Else a writer would go on in a directory that is being removed.
+            let writer = lock_writer(&self.out)?;
+            let aside = beside(&self.out, ".replaced")?;
             if aside.exists() {
                 std::fs::remove_dir_all(&aside).map_err(|e| Error::io(&aside, e))?;
             }
             std::fs::rename(&self.out, &aside).map_err(|e| Error::io(&self.out, e))?;
-            replaced = Some(aside);
+            replaced = Some((aside, writer));
         }
         std::fs::rename(&self.partial, &self.out).map_err(|e| Error::io(&self.out, e))?;
-        sync_dir(parent)?;
-        if let Some(aside) = replaced {
+        sync_dir(parent(&self.out))?;
+        if let Some((aside, _writer)) = replaced {
             std::fs::remove_dir_all(&aside).map_err(|e| Error::io(&aside, e))?;
-        }
-        Ok(())
-    }
-
-    /// Removes what was built.
-    ///
-    /// # Errors
-    /// Those of the removal.
-    pub fn discard(self) -> Result<()> {
-        if self.partial.exists() {
-            std::fs::remove_dir_all(&self.partial).map_err(|e| Error::io(&self.partial, e))?;
         }
         Ok(())
     }
 }
 
-fn remove_stale(partial: &Path) -> Result<()> {
-    if partial.is_dir() {
-        let directory = MmapDirectory::open(partial)
-            .map_err(|e| Error::new(ErrorCode::Io, e.to_string()).file(partial))?;
-        let lock = directory.acquire_lock(&INDEX_WRITER_LOCK).map_err(|_| {
-            Error::new(ErrorCode::Locked, "another build is writing here")
-                .file(partial)
-                .hint("wait for it to end, or choose another --out")
-        })?;
-        tracing::warn!("{}: removing what an unfinished build left", partial.display());
-        std::fs::remove_dir_all(partial).map_err(|e| Error::io(partial, e))?;
-        drop(lock);
+/// What may not be replaced stays: anything without permission, and what is no index even with it.
+fn check_existing(out: &Path, existing: ExistingOut) -> Result<()> {
+    if !out.exists() {
         return Ok(());
     }
-    Err(Error::new(ErrorCode::Exists, "a file stands where the build wants to work")
-        .file(partial)
-        .hint("move it away"))
+    if existing == ExistingOut::Refuse {
+        return Err(Error::new(ErrorCode::Exists, "the output exists already")
+            .file(out)
+            .hint("choose another --out, or replace an index with --force"));
+    }
+    let empty = std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
+    if empty || out.join(MANIFEST).is_file() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::Exists, "the output exists and is no index, so it is not replaced")
+        .file(out)
+        .hint("choose another --out, or move it away"))
+}
+
+fn parent(out: &Path) -> &Path {
+    out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn beside(out: &Path, suffix: &str) -> Result<PathBuf> {
+    let mut name = out.file_name().map(ToOwned::to_owned).ok_or_else(|| {
+        Error::new(ErrorCode::BadArgument, "the output path has no last component").file(out)
+    })?;
+    name.push(suffix);
+    Ok(out.with_file_name(name))
+}
+
+/// Takes the lock that tantivy's writers of the index at `dir` hold.
+///
+/// # Errors
+/// [`ErrorCode::Locked`] while one does.
+pub(super) fn lock_writer(dir: &Path) -> Result<DirectoryLock> {
+    let directory =
+        MmapDirectory::open(dir).map_err(|e| Error::new(ErrorCode::Io, e.to_string()).file(dir))?;
+    directory.acquire_lock(&INDEX_WRITER_LOCK).map_err(|e| match e {
+        LockError::LockBusy => {
+            Error::new(ErrorCode::Locked, "a writer has the index open").file(dir).hint("wait for it to end")
+        }
+        other => Error::new(ErrorCode::Io, format!("the writer's lock: {other}")).file(dir),
+    })
+}
+
+/// A lock file that is gone when the lock is.
+struct BuildLock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for BuildLock {
+    fn drop(&mut self) {
+        // Still locked here; whoever opened it before sees that it is gone and tries again.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl BuildLock {
+    fn acquire(path: PathBuf) -> Result<Self> {
+        loop {
+            let file = File::options().create(true).write(true).truncate(false).open(&path);
+            let file = file.map_err(|e| Error::io(&path, e))?;
+            if !FileExt::try_lock_exclusive(&file).map_err(|e| Error::io(&path, e))? {
+                return Err(Error::new(ErrorCode::Locked, "another build is writing here")
+                    .file(&path)
+                    .hint("wait for it to end, or choose another --out"));
+            }
+            // The holder before may have removed the file between our opening and our locking it.
+            if is_still_at(&file, &path) {
+                return Ok(Self { path, _file: file });
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_still_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(ours), Ok(there)) = (file.metadata(), std::fs::metadata(path)) else { return false };
+    (ours.dev(), ours.ino()) == (there.dev(), there.ino())
+}
+
+#[cfg(not(unix))]
+fn is_still_at(_: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn code(prepared: Result<PartialDir>) -> ErrorCode {
+        prepared.err().unwrap().code()
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(dir).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     #[test]
     fn refuses_what_exists_and_publishes_by_rename() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
         let partial = PartialDir::prepare(&out, ExistingOut::Refuse).unwrap();
-        std::fs::create_dir(partial.path()).unwrap();
-        std::fs::write(partial.path().join("new"), "1").unwrap();
+        std::fs::write(partial.path().join(MANIFEST), "1").unwrap();
         assert!(!out.exists());
         partial.publish().unwrap();
-        assert!(out.join("new").exists());
-        assert_eq!(PartialDir::prepare(&out, ExistingOut::Refuse).unwrap_err().code(), ErrorCode::Exists);
-        let partial = PartialDir::prepare(&out, ExistingOut::Replace).unwrap();
-        std::fs::create_dir(partial.path()).unwrap();
-        partial.publish().unwrap();
-        assert!(!out.join("new").exists());
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!((names(dir.path()), names(&out)), (vec!["out".to_owned()], vec![MANIFEST.to_owned()]));
+        assert_eq!(code(PartialDir::prepare(&out, ExistingOut::Refuse)), ErrorCode::Exists);
+        PartialDir::prepare(&out, ExistingOut::Replace).unwrap().publish().unwrap();
+        assert_eq!((names(dir.path()), names(&out)), (vec!["out".to_owned()], vec![]));
     }
 
     #[test]
-    fn a_stale_partial_is_replaced_and_a_locked_one_is_not() {
+    fn what_is_no_index_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("pictures");
+        std::fs::create_dir(&out).unwrap();
+        std::fs::write(out.join("a.png"), "1").unwrap();
+        assert_eq!(code(PartialDir::prepare(&out, ExistingOut::Replace)), ErrorCode::Exists);
+        assert_eq!((names(dir.path()), names(&out)), (vec!["pictures".to_owned()], vec!["a.png".to_owned()]));
+    }
+
+    #[test]
+    fn a_stale_partial_is_replaced_and_one_in_work_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
         let stale = dir.path().join("out.partial");
         std::fs::create_dir(&stale).unwrap();
         std::fs::write(stale.join("old"), "1").unwrap();
-        PartialDir::prepare(&out, ExistingOut::Refuse).unwrap();
-        assert!(!stale.exists());
-        std::fs::create_dir(&stale).unwrap();
-        let _lock = MmapDirectory::open(&stale).unwrap().acquire_lock(&INDEX_WRITER_LOCK).unwrap();
-        assert_eq!(PartialDir::prepare(&out, ExistingOut::Refuse).unwrap_err().code(), ErrorCode::Locked);
+        let held = PartialDir::prepare(&out, ExistingOut::Refuse).unwrap();
+        assert!(!stale.join("old").exists());
+        assert_eq!(code(PartialDir::prepare(&out, ExistingOut::Refuse)), ErrorCode::Locked);
         assert!(stale.exists());
+        drop(held);
+        assert_eq!(names(dir.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_index_with_a_writer_is_not_replaced_under_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        std::fs::create_dir(&out).unwrap();
+        std::fs::write(out.join(MANIFEST), "1").unwrap();
+        let partial = PartialDir::prepare(&out, ExistingOut::Replace).unwrap();
+        let writer = lock_writer(&out).unwrap();
+        assert_eq!(partial.publish().unwrap_err().code(), ErrorCode::Locked);
+        assert!(out.join(MANIFEST).exists());
+        drop(writer);
+    }
+
+    #[test]
+    fn an_index_that_a_killed_replacement_set_aside_goes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        std::fs::create_dir(dir.path().join("out.replaced")).unwrap();
+        assert_eq!(code(PartialDir::prepare(&out, ExistingOut::Refuse)), ErrorCode::Exists);
+        assert!(out.exists());
     }
 }

@@ -3,7 +3,7 @@
 use crossbeam::channel::{Receiver, Sender};
 
 use super::lookup::Snapshot;
-use crate::encode::{EncodedItem, Encoders, Incoming, SourceDocument, encode_batch};
+use crate::encode::{Content, EncodedItem, Encoders, Incoming, SourceDocument, encode_batch};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::ItemOrigin;
 use crate::model::Bundle;
@@ -42,7 +42,7 @@ pub(super) fn encode(
     let has = |id: &str, media: &str, hash: &[u8; 16]| {
         let position = bundle.media().iter().position(|config| config.name == media);
         matches!((snapshot, position), (Some(snapshot), Some(media))
-            if snapshot.row(id, media, hash).is_ok_and(|row| row.is_some()))
+            if snapshot.has(id, media, hash).is_ok_and(|found| found))
     };
     for batch in input {
         let mut documents = Vec::with_capacity(batch.len());
@@ -53,7 +53,11 @@ pub(super) fn encode(
             });
         }
         let sound: Vec<&SourceDocument> = documents.iter().flatten().collect();
-        let mut encoded = encode_batch(encoders, &sound, Some(&has)).into_iter();
+        let mut encoded = Vec::with_capacity(sound.len());
+        for part in by_bytes(&sound) {
+            encoded.extend(encode_batch(encoders, part, Some(&has)));
+        }
+        let mut encoded = encoded.into_iter();
         let encoded = documents.into_iter().map(|document| {
             let source = document?;
             let (items, bad) = encoded.next().unwrap_or_default();
@@ -63,6 +67,32 @@ pub(super) fn encode(
             return;
         }
     }
+}
+
+/// Bytes of files that are in memory together, unless one document alone has more.
+const BYTES: u64 = 64 << 20;
+
+/// Cuts `documents` where their media files together pass [`BYTES`].
+fn by_bytes<'a, 'b>(mut documents: &'a [&'b SourceDocument]) -> Vec<&'a [&'b SourceDocument]> {
+    let bytes = |document: &SourceDocument| -> u64 {
+        let files = document.items.iter().filter_map(|item| match &item.content {
+            Content::File(path) => std::fs::metadata(path).ok(),
+            _ => None,
+        });
+        files.map(|about| about.len()).sum()
+    };
+    let mut parts = Vec::new();
+    while !documents.is_empty() {
+        let (mut end, mut sum) = (1, bytes(documents[0]));
+        while end < documents.len() && sum < BYTES {
+            sum += bytes(documents[end]);
+            end += 1;
+        }
+        let (part, rest) = documents.split_at(end);
+        parts.push(part);
+        documents = rest;
+    }
+    parts
 }
 
 /// Maps items to the shared space.

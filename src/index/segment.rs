@@ -88,9 +88,25 @@ pub struct SegmentCache {
 
 #[derive(Default)]
 struct Shared {
-    open: Mutex<HashMap<SegmentId, Arc<SegmentVectors>>>,
+    open: Mutex<HashMap<SegmentId, Held>>,
     damaged: Mutex<BTreeMap<SegmentId, String>>,
 }
+
+struct Held {
+    vectors: Arc<SegmentVectors>,
+    /// Misses in a row at which the index did not list the segment.
+    unlisted: u32,
+}
+
+impl Held {
+    /// A segment in use stays: its file may be gone from the directory, so it could not be opened again.
+    fn is_in_use(&self) -> bool {
+        Arc::strong_count(&self.vectors) > 1
+    }
+}
+
+/// Misses after which a segment goes that the index no longer lists. One is not enough: an older searcher may still come.
+const MISSES: u32 = 2;
 
 impl SegmentCache {
     /// An empty cache.
@@ -98,23 +114,27 @@ impl SegmentCache {
         Self::default()
     }
 
-    /// The vectors of `reader`'s segment, opened on first use. A miss also evicts segments that the index no longer
-    /// lists, so that an app without a [`Warmer`] does not keep files of merged segments for ever.
+    /// The vectors of `reader`'s segment, opened on first use. A miss also counts against segments that the index no
+    /// longer lists and nobody holds, so that an app without a [`Warmer`] does not keep files of merged segments for ever.
     ///
     /// # Errors
     /// Those of [`SegmentVectors::open`].
     pub fn get(&self, reader: &SegmentReader) -> Result<Arc<SegmentVectors>> {
         if let Some(found) = lock(&self.shared.open).get(&reader.segment_id()) {
-            return Ok(found.clone());
+            return Ok(found.vectors.clone());
         }
         let opened = Arc::new(SegmentVectors::open(reader)?);
         let listed = reader.index().searchable_segment_ids();
         let mut open = lock(&self.shared.open);
         if let Ok(listed) = listed {
             let listed: HashSet<SegmentId> = listed.into_iter().collect();
-            open.retain(|id, _| listed.contains(id));
+            open.retain(|id, held| {
+                held.unlisted = if listed.contains(id) { 0 } else { held.unlisted + 1 };
+                held.is_in_use() || held.unlisted < MISSES
+            });
         }
-        Ok(open.entry(reader.segment_id()).or_insert(opened).clone())
+        let held = open.entry(reader.segment_id()).or_insert(Held { vectors: opened, unlisted: 0 });
+        Ok(held.vectors.clone())
     }
 
     /// Marks a segment as damaged: the merge policy leaves it out from now on.
@@ -148,8 +168,8 @@ impl Warmer for SegmentCache {
     }
 
     fn garbage_collect(&self, live_generations: &[&SearcherGeneration]) {
-        lock(&self.shared.open)
-            .retain(|id, _| live_generations.iter().any(|generation| generation.segments().contains_key(id)));
+        let is_live = |id: &SegmentId| live_generations.iter().any(|live| live.segments().contains_key(id));
+        lock(&self.shared.open).retain(|id, held| held.is_in_use() || is_live(id));
     }
 }
 

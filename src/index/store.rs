@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use tantivy::schema::{Field, Schema};
-use tantivy::{IndexReader, ReloadPolicy, Warmer};
+use tantivy::{IndexReader, ReloadPolicy, SegmentReader, Warmer};
 
 use super::field::MediaField;
 use super::manifest::Manifest;
@@ -36,8 +36,7 @@ impl Index {
     /// [`ErrorCode::Exists`], or those of writing.
     pub fn create(dir: &Path, fields: &FieldSchema, bundle: &Bundle) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
-        let taken = std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))?.next().is_some();
-        if taken {
+        if std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))?.next().is_some() {
             return Err(Error::new(ErrorCode::Exists, "the directory of a new index is not empty").file(dir));
         }
         let folder = bundle_folder(bundle.model());
@@ -66,7 +65,7 @@ impl Index {
     /// together; [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`]; [`ErrorCode::BadArgument`] for a sorted one.
     pub fn open(dir: &Path) -> Result<Self> {
         let (manifest, bundle) = manifest_and_bundle(dir)?;
-        let mut tantivy = tantivy::Index::open_in_dir(dir).map_err(|e| Error::from(e).file(dir))?;
+        let mut tantivy = tantivy::Index::open_in_dir(dir).map_err(|e| within(e.into(), dir))?;
         let plugin = UvecPlugin::new();
         tantivy.register_plugin(plugin.registered());
         refuse_sorting(tantivy.settings()).map_err(|e| e.file(dir))?;
@@ -91,11 +90,21 @@ impl Index {
             .reload_policy(ReloadPolicy::Manual)
             .warmers(vec![weak])
             .try_into()
-            .map_err(|e| Error::from(e).file(&self.dir))?;
+            // The host hands an error of the warmer on as text alone.
+            .map_err(|e| self.bad_segment().unwrap_or_else(|| within(e.into(), &self.dir)))?;
         for segment in reader.searcher().segment_readers() {
-            self.cache().get(segment).map_err(|e| e.file(self.dir.join(segment_file(segment))))?;
+            self.cache().get(segment).map_err(|e| within(e, &self.dir))?;
         }
         Ok(reader)
+    }
+
+    /// Why the first segment that does not open does not open.
+    fn bad_segment(&self) -> Option<Error> {
+        let segments = self.tantivy.searchable_segments().ok()?;
+        segments.iter().find_map(|segment| match SegmentReader::open(segment) {
+            Ok(reader) => self.cache().get(&reader).err().map(|error| within(error, &self.dir)),
+            Err(error) => Some(within(error.into(), &self.dir)),
+        })
     }
 
     /// A writer with `memory` bytes for documents that are not yet in a segment.
@@ -156,6 +165,12 @@ impl Index {
     pub fn id_field(&self) -> Option<Field> {
         self.tantivy.schema().get_field("id").ok()
     }
+}
+
+/// Names the file of `error` from outside of the index directory; the directory itself where it names none.
+fn within(error: Error, dir: &Path) -> Error {
+    let file = error.facts().file.as_deref().map_or_else(|| dir.to_path_buf(), |file| dir.join(file));
+    error.file(file)
 }
 
 /// The manifest and the bundle that it names. An attach may replace both in between: then the new ones are read.

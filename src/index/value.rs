@@ -8,7 +8,8 @@ use tantivy::TantivyDocument;
 use tantivy::schema::Field;
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::media::{Dtype, ItemOrigin, SpaceSpec};
+use crate::media::{Dtype, ItemOrigin, SpaceSpec, content_hash};
+use crate::model::Bundle;
 
 const MAGIC: [u8; 4] = *b"UVV0";
 const WHOLE: u32 = u32::MAX;
@@ -46,8 +47,9 @@ impl MediaValueBuilder<'_> {
     /// Adds an item: shared vector `[d]` and item half `[h]` (empty where the media type stores none).
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], or [`ErrorCode::NotFinite`] (after rounding to the
-    /// stored type, so a value beyond f16 counts). The builder is unchanged then.
+    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], [`ErrorCode::BadValue`] for a span out of order, or
+    /// [`ErrorCode::NotFinite`] (after rounding to the stored type, so a value beyond f16 counts). The builder is unchanged
+    /// then.
     pub fn item(
         &mut self,
         media: usize,
@@ -82,6 +84,11 @@ impl MediaValueBuilder<'_> {
             }
         }
         let (start, end) = origin.span.unwrap_or((WHOLE, WHOLE));
+        if origin.span.is_some() && (start > end || end == WHOLE) {
+            return Err(Error::new(ErrorCode::BadValue, "the span of a passage is out of order")
+                .expected("start <= end, and an end below 2^32 - 1")
+                .got(format!("{start}..{end}")));
+        }
         for word in [media as u32, origin.ordinal, start, end] {
             self.bytes.extend_from_slice(&word.to_le_bytes());
         }
@@ -91,6 +98,40 @@ impl MediaValueBuilder<'_> {
         }
         self.items += 1;
         Ok(self)
+    }
+
+    /// Adds the item number `ordinal` of the media type `media` by its features `[d_in]`: projects them with `bundle`,
+    /// rounds the shared vector as an index stores it, and hashes the features as the item's content.
+    ///
+    /// Cost: one row through the pathway; many items are cheaper through [`Bundle::project`] at once.
+    ///
+    /// # Errors
+    /// [`ErrorCode::SpaceMismatch`] for a bundle of another space, [`ErrorCode::UnknownMedia`],
+    /// [`ErrorCode::BadDimension`], [`ErrorCode::NotFinite`]. The builder is unchanged then.
+    pub fn features(
+        &mut self,
+        bundle: &Bundle,
+        media: &str,
+        ordinal: u32,
+        features: &[f32],
+    ) -> Result<&mut Self> {
+        if bundle.space() != self.spec.space {
+            return Err(Error::new(ErrorCode::SpaceMismatch, "the bundle belongs to another shared space")
+                .expected(format!("space {}", self.spec.space))
+                .got(format!("space {}", bundle.space())));
+        }
+        let media = self.spec.media_index(media)?;
+        let width = bundle.media()[media].features;
+        if features.len() != width {
+            let message =
+                format!("features of media type `{}` have the wrong length", self.spec.media[media].name);
+            return Err(Error::new(ErrorCode::BadDimension, message).expected(width).got(features.len()));
+        }
+        let stored = bundle.store(media, &bundle.project(media, features)?);
+        let widen = |values: &[f16]| values.iter().map(|v| v.to_f32()).collect::<Vec<f32>>();
+        let bytes: Vec<u8> = features.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let origin = ItemOrigin { ordinal, span: None, hash: content_hash(&bytes) };
+        self.item(media, &origin, &widen(&stored.vectors), &widen(&stored.halves))
     }
 
     /// Items so far.
@@ -196,6 +237,47 @@ mod tests {
         assert_eq!(code(0, &[0.0, 0.0], &[]), ErrorCode::BadDimension);
         assert_eq!(code(1, &[0.0, f32::NAN], &[]), ErrorCode::NotFinite);
         assert_eq!(code(1, &[0.0, 70000.0], &[]), ErrorCode::NotFinite);
+        for span in [(5, 1), (0, u32::MAX), (u32::MAX, u32::MAX)] {
+            let origin = ItemOrigin { span: Some(span), ..origin(0) };
+            assert_eq!(builder.item(1, &origin, &[0.0, 0.0], &[]).unwrap_err().code(), ErrorCode::BadValue);
+        }
+        assert!(builder.is_empty());
+    }
+
+    #[test]
+    fn features_become_the_item_that_the_bundle_stores() {
+        let bundle = Bundle::random(&[("image", 3), ("text", 2)], 5, 2, 2, 8);
+        let spec = bundle.space_spec();
+        let mut builder = MediaValue::builder(&spec);
+        builder.features(&bundle, "text", 4, &[0.5, -1.0]).unwrap();
+        let item = decode(&builder.finish().bytes, &spec).unwrap().remove(0);
+        let stored = bundle.store(1, &bundle.project(1, &[0.5, -1.0]).unwrap());
+        let bytes = [0.5f32.to_le_bytes(), (-1.0f32).to_le_bytes()].concat();
+        assert_eq!(
+            item,
+            DecodedItem {
+                media: 1,
+                origin: ItemOrigin { ordinal: 4, span: None, hash: content_hash(&bytes) },
+                vector: stored.vectors.iter().map(|v| v.to_f32()).collect(),
+                half: stored.halves.iter().map(|v| v.to_f32()).collect(),
+            }
+        );
+    }
+
+    #[test]
+    fn bad_features_are_refused_by_code() {
+        let bundle = Bundle::random(&[("image", 3)], 5, 2, 2, 8);
+        let spec = bundle.space_spec();
+        let mut builder = MediaValue::builder(&spec);
+        let mut code = |bundle: &Bundle, media, features: &[f32]| {
+            builder.features(bundle, media, 0, features).map(|_| ()).unwrap_err().code()
+        };
+        assert_eq!(code(&bundle, "sound", &[0.0; 3]), ErrorCode::UnknownMedia);
+        // Two rows are no item either.
+        assert_eq!(code(&bundle, "image", &[0.0; 6]), ErrorCode::BadDimension);
+        assert_eq!(code(&bundle, "image", &[0.0, f32::INFINITY, 0.0]), ErrorCode::NotFinite);
+        let other = Bundle::random(&[("image", 3)], 5, 2, 2, 9);
+        assert_eq!(code(&other, "image", &[0.0; 3]), ErrorCode::SpaceMismatch);
         assert!(builder.is_empty());
     }
 

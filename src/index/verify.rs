@@ -1,13 +1,15 @@
 //! Every checksum and every row of an index.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tantivy::SegmentReader;
 
 use super::duplicates::duplicate_ids;
+use super::field::FIELD_TYPE;
 use super::segment::SegmentVectors;
 use super::store::{Index, segment_file};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// Ids that are listed at most, where several documents have one id.
 const LISTED: usize = 20;
@@ -31,7 +33,12 @@ pub struct Damage {
 impl Damage {
     fn of(file: impl Into<String>, error: &Error) -> Self {
         let facts = error.facts();
-        Self { file: file.into(), section: None, offset: facts.offset, reason: facts.message.clone() }
+        Self {
+            file: file.into(),
+            section: section(error),
+            offset: facts.offset,
+            reason: facts.message.clone(),
+        }
     }
 }
 
@@ -41,7 +48,11 @@ impl Damage {
 /// # Errors
 /// Only where `dir` is no index; all else is a [`Damage`] in the list, which is empty for a sound index.
 pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
-    super::manifest::Manifest::load(dir)?;
+    match super::manifest::Manifest::load(dir) {
+        Ok(_) => {}
+        Err(error) if error.code() == ErrorCode::NotFound => return Err(error),
+        Err(error) => return Ok(vec![Damage::of(super::MANIFEST, &error)]),
+    }
     let index = match Index::open(dir) {
         Ok(index) => index,
         Err(error) => {
@@ -52,29 +63,40 @@ pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
             )]);
         }
     };
-    let mut damage = Vec::new();
-    let mut checksums: Vec<_> = index.tantivy().validate_checksum()?.into_iter().collect();
-    checksums.sort();
-    for file in checksums {
-        let reason = "the checksum of the whole file does not match".into();
-        damage.push(Damage { file: file.display().to_string(), section: None, offset: None, reason });
-    }
-    let searcher = match index.tantivy().reader() {
-        Ok(reader) => reader.searcher(),
+    let mut damage = checksums(&index);
+    let host_damaged = |id: &str| {
+        damage.iter().any(|found: &Damage| found.file.starts_with(id) && !found.file.ends_with(FIELD_TYPE))
+    };
+    // The host trusts its own files, so a segment is opened only where these are sound.
+    let segments = match index.tantivy().searchable_segments() {
+        Ok(segments) => segments,
         Err(error) => {
             damage.push(Damage::of("meta.json", &error.into()));
             return Ok(damage);
         }
     };
-    for reader in searcher.segment_readers() {
-        let file = segment_file(reader);
-        match SegmentVectors::open(reader) {
-            Ok(vectors) => rows(&file, &vectors, &mut damage),
-            Err(error) => damage.push(Damage::of(file, &error)),
+    let (unsound, sound): (Vec<_>, Vec<_>) =
+        segments.into_iter().partition(|segment| host_damaged(&segment.id().uuid_string()));
+    for segment in sound {
+        match SegmentReader::open(&segment).map_err(Error::from) {
+            Ok(reader) => match SegmentVectors::open(&reader) {
+                Ok(vectors) => rows(&segment_file(&reader), &vectors, &mut damage),
+                Err(error) => damage.push(Damage::of(segment_file(&reader), &error)),
+            },
+            Err(error) => {
+                let file = error.facts().file.as_ref().map(|file| file.display().to_string());
+                damage.push(Damage::of(file.unwrap_or_else(|| "meta.json".into()), &error));
+            }
         }
     }
-    if let Some(id) = index.id_field() {
-        for id in duplicate_ids(&searcher, id, LISTED)? {
+    // Ids are compared over all segments, or not at all.
+    let searcher = index.tantivy().reader().map(|reader| reader.searcher());
+    if let (Some(id), Ok(searcher), true) = (index.id_field(), searcher, unsound.is_empty()) {
+        let duplicates = duplicate_ids(&searcher, id, LISTED).unwrap_or_else(|error| {
+            damage.push(Damage::of("meta.json", &error));
+            Vec::new()
+        });
+        for id in duplicates {
             let reason = format!("several live documents have the id {id:?}");
             damage.push(Damage {
                 file: "meta.json".into(),
@@ -85,6 +107,47 @@ pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
         }
     }
     Ok(damage)
+}
+
+/// Files of live segments whose checksum over the whole file does not match, or that are too short to hold one.
+///
+/// A missing file is left to whoever opens its segment: not every segment has all of them.
+fn checksums(index: &Index) -> Vec<Damage> {
+    let directory = index.tantivy().directory();
+    // From meta.json, not from tantivy's list of managed files, which a plain copy of the visible files lacks.
+    let mut files: Vec<_> = index
+        .tantivy()
+        .load_metas()
+        .map(|metas| metas.list_segment_files())
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
+    files.retain(|file| index.dir().join(file).exists());
+    files.sort();
+    let check = |file: &PathBuf| match directory.validate_checksum(file) {
+        Ok(true) => None,
+        Ok(false) => {
+            let reason = "the checksum of the whole file does not match".into();
+            Some(Damage { file: file.display().to_string(), section: None, offset: None, reason })
+        }
+        Err(error) => Some(Damage::of(file.display().to_string(), &error.into())),
+    };
+    files.iter().filter_map(check).collect()
+}
+
+/// The part of a `.uvec` file that an error is about.
+fn section(error: &Error) -> Option<String> {
+    use uncsm_format::Error as E;
+    match std::error::Error::source(error)?.downcast_ref::<E>()? {
+        E::Checksum { section, .. }
+        | E::Field { section, .. }
+        | E::Reserved { section, .. }
+        | E::ElementType { section, .. }
+        | E::Missing { section }
+        | E::Duplicate { section, .. }
+        | E::Text { section, .. } => Some(section.clone()),
+        _ => None,
+    }
 }
 
 fn rows(file: &str, vectors: &SegmentVectors, damage: &mut Vec<Damage>) {

@@ -87,18 +87,14 @@ impl Writer {
     /// Makes everything so far durable and visible, or nothing of it.
     ///
     /// # Errors
-    /// tantivy's and the directory's; the old state stays valid then.
+    /// tantivy's: the old state stays then. Where only the sync of the directory fails, the new one may not survive a loss
+    /// of power.
     pub fn commit(&mut self) -> Result<CommitReport> {
         let mut prepared = self.inner.prepare_commit()?;
         prepared.set_payload(&self.payload);
         let opstamp = prepared.commit()?;
-        // The rename of meta.json is durable only once its directory is.
-        let directory = self.inner.index().directory();
-        tantivy::Directory::sync_directory(directory).map_err(|e| {
-            Error::new(crate::ErrorCode::Io, format!("directory sync after commit: {e}")).source(e)
-        })?;
-        let damaged: Vec<_> =
-            self.cache.damaged().into_iter().map(|(id, why)| (id.uuid_string(), why)).collect();
+        sync(self.inner.index())?;
+        let damaged = damaged(&self.cache);
         for (segment, reason) in &damaged {
             tracing::warn!("segment {segment} is damaged and is left out of merges: {reason}");
         }
@@ -110,24 +106,38 @@ impl Writer {
     /// # Errors
     /// Those of a merge; a damaged segment makes it fail and stays as it is.
     pub fn merge_all(&mut self) -> Result<()> {
-        let segments = self.inner.index().searchable_segment_ids()?;
-        if segments.len() > 1 {
+        let metas = self.inner.index().searchable_segment_metas()?;
+        if metas.len() > 1 || metas.iter().any(|meta| meta.has_deletes()) {
+            let segments: Vec<_> = metas.iter().map(|meta| meta.id()).collect();
             self.inner.merge(&segments).wait()?;
             self.inner.garbage_collect_files().wait()?;
         }
-        Ok(())
+        sync(self.inner.index())
     }
 
-    /// Waits for merges that run in the background.
+    /// Waits for merges that run in the background; says which segments they found damaged, with the first reason.
     ///
     /// # Errors
     /// tantivy's, when a merge thread has panicked.
-    pub fn finish(self) -> Result<()> {
-        Ok(self.inner.wait_merging_threads()?)
+    pub fn finish(self) -> Result<Vec<(String, String)>> {
+        let index = self.inner.index().clone();
+        self.inner.wait_merging_threads()?;
+        sync(&index)?;
+        Ok(damaged(&self.cache))
     }
 
     /// The host's writer.
     pub fn tantivy(&self) -> &IndexWriter {
         &self.inner
     }
+}
+
+/// The rename of meta.json is durable only once its directory is.
+fn sync(index: &tantivy::Index) -> Result<()> {
+    tantivy::Directory::sync_directory(index.directory())
+        .map_err(|e| Error::new(crate::ErrorCode::Io, format!("directory sync after commit: {e}")).source(e))
+}
+
+fn damaged(cache: &SegmentCache) -> Vec<(String, String)> {
+    cache.damaged().into_iter().map(|(id, why)| (id.uuid_string(), why)).collect()
 }

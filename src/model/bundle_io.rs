@@ -154,6 +154,9 @@ impl Bundle {
             };
             write().map_err(|e| Error::io(&path, e))?;
         }
+        fs::File::open(partial.path())
+            .and_then(|folder| folder.sync_all())
+            .map_err(|e| Error::io(partial.path(), e))?;
         let old = if exists {
             let aside = tempfile::Builder::new()
                 .prefix(".uncsm-old-")
@@ -183,7 +186,10 @@ impl Bundle {
     /// byte for byte what was saved.
     pub fn load(dir: &Path) -> Result<Bundle> {
         let config_file = dir.join(CONFIG);
-        let text = fs::read(&config_file).map_err(|e| Error::io(&config_file, e))?;
+        let text = fs::read(&config_file).map_err(|e| {
+            let error = Error::io(&config_file, e).expected("a bundle: a directory with config.json");
+            error.hint("make one with `uncsm-index train`")
+        })?;
         let value: serde_json::Value = serde_json::from_slice(&text)
             .map_err(|e| damaged(&config_file, e.to_string()).line(e.line() as u64).source(e))?;
         if value.get("format").and_then(|x| x.as_str()) != Some("uncsm-bundle") {

@@ -33,6 +33,8 @@ struct Row {
     split: Split,
     class: Option<String>,
     group: u64,
+    /// Whether the user's key gave the group.
+    grouped: bool,
     features: BTreeMap<String, Vec<f32>>,
 }
 
@@ -80,6 +82,11 @@ pub fn from_corpus(
     if rows.is_empty() {
         return Err(Error::new(ErrorCode::Empty, "the corpus has no document with an item").file(path));
     }
+    if let Some(key) = options.group.filter(|_| !rows.iter().any(|row| row.grouped)) {
+        return Err(Error::new(ErrorCode::UnknownField, format!("no document has the group {key:?}"))
+            .file(path)
+            .hint("name a key of the corpus with --group"));
+    }
     let labels = labels(&rows, options, trained).map_err(|error| error.file(path))?;
     let media = encoders.iter().map(|(name, encoder)| MediaFeatures {
         name: name.clone(),
@@ -123,7 +130,8 @@ fn encode(
             by_media.entry(item.media).or_default().extend(item.features);
         }
         let fields = &document.document.fields;
-        let group = match options.group.and_then(|key| fields.get(key)) {
+        let given = options.group.and_then(|key| fields.get(key));
+        let group = match given {
             Some(value) => content_hash(value.to_string().as_bytes()),
             None => content_hash(format!("line {}", place.line).as_bytes()),
         };
@@ -138,6 +146,7 @@ fn encode(
                 split: document.document.split.unwrap_or(Split::Train),
                 class: options.label.and_then(|key| fields.get(key)).and_then(class),
                 group,
+                grouped: given.is_some(),
                 features: features.collect(),
             });
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tantivy::query::{AllQuery, BooleanQuery, EnableScoring, Occur, Query};
-use tantivy::{DocAddress, TantivyDocument};
+use tantivy::query::{AllQuery, BooleanQuery, EnableScoring, Occur, Query, Weight};
+use tantivy::{DocAddress, SegmentReader, TantivyDocument};
 
 use super::collector::{MetricCollector, MetricFruit};
 use super::fusion::{self, FusedDoc, Fusion, Leg};
@@ -94,7 +94,8 @@ pub(super) fn run(request: &Request<'_>, plan: Plan) -> Result<Response> {
     let (fused, candidates, scored, names) = match (&plan.keywords, leg) {
         (_, None) => {
             let fruit = keyword_leg(restricted(&plan.keywords), end)?;
-            (alone(fruit.docs), fruit.matched, 0, vec!["keyword"])
+            // A filter alone is no leg: its documents come in order of id.
+            (alone(fruit.docs), fruit.matched, 0, plan.keywords.iter().map(|_| "keyword").collect())
         }
         (None, Some(leg)) => {
             let fruit = media_leg(restricted(&None), end)?;
@@ -118,9 +119,11 @@ pub(super) fn run(request: &Request<'_>, plan: Plan) -> Result<Response> {
             (fusion::rrf(&legs), media.matched, media.scored, vec!["keyword", leg])
         }
     };
+    let scoring = EnableScoring::enabled_from_searcher(searcher);
+    let weight = plan.keywords.as_ref().map(|keywords| keywords.weight(scoring)).transpose()?;
     let mut hits = Vec::new();
     for (at, doc) in fused.into_iter().enumerate().take(end).skip(request.offset) {
-        hits.push(hit(request, &plan, at + 1, &doc, &names)?);
+        hits.push(hit(request, &plan, at + 1, &doc, (&names, weight.as_deref()))?);
     }
     Ok(Response { hits, candidates, scored, exact: true })
 }
@@ -146,7 +149,7 @@ fn hit(
     plan: &Plan,
     rank: usize,
     fused: &FusedDoc,
-    names: &[&'static str],
+    (names, keywords): (&[&'static str], Option<&dyn Weight>),
 ) -> Result<Hit> {
     let (engine, address) = (request.engine, fused.doc.address);
     let reader = engine.searcher.segment_reader(address.segment_ord);
@@ -156,7 +159,11 @@ fn hit(
     let mut legs = BTreeMap::new();
     for (&name, &rank) in names.iter().zip(&fused.ranks) {
         let score = if name == "keyword" {
-            keyword_score(request, plan.keywords.as_deref(), address)?
+            match (names, keywords) {
+                ([_], _) => Some(fused.doc.score),
+                (_, Some(weight)) => keyword_score(reader, weight, address)?,
+                (_, None) => None,
+            }
         } else {
             media.as_ref().map(|score| score.value)
         };
@@ -184,15 +191,8 @@ fn hit(
 }
 
 /// BM25 of one document; `None` where the keywords do not match it.
-fn keyword_score(
-    request: &Request<'_>,
-    keywords: Option<&dyn Query>,
-    address: DocAddress,
-) -> Result<Option<f32>> {
-    let searcher = &request.engine.searcher;
-    let Some(keywords) = keywords else { return Ok(None) };
-    let weight = keywords.weight(EnableScoring::enabled_from_searcher(searcher))?;
-    let mut scorer = weight.scorer(searcher.segment_reader(address.segment_ord), 1.0)?;
+fn keyword_score(reader: &SegmentReader, keywords: &dyn Weight, address: DocAddress) -> Result<Option<f32>> {
+    let mut scorer = keywords.scorer(reader, 1.0)?;
     if scorer.doc() < address.doc_id {
         scorer.seek(address.doc_id);
     }

@@ -130,17 +130,22 @@ struct CrossMediaScorer {
 }
 
 impl CrossMediaScorer {
-    /// Next document with a wanted item, by the cursors.
-    fn next_candidate(&mut self) -> Option<DocId> {
-        let views = self.query.scorer.wanted().iter().map(|&media| self.vectors.view(media));
-        let docs: Vec<&[DocId]> = views.map(|view| view.docs).collect();
-        let next = docs.iter().zip(&self.cursors).filter_map(|(docs, &at)| docs.get(at).copied()).min()?;
-        for (docs, at) in docs.iter().zip(&mut self.cursors) {
-            while docs.get(*at).is_some_and(|&doc| doc <= next) {
-                *at += 1;
+    /// Reads up to `size` documents with a wanted item into `docs`. A document beyond the segment, which only a damaged
+    /// file has, ends the walk: the host would look it up in bitsets that are too short.
+    fn read_candidates(&mut self) {
+        let wanted = self.query.scorer.wanted();
+        let columns: Vec<&[DocId]> = wanted.iter().map(|&media| self.vectors.view(media).docs).collect();
+        let end = self.vectors.uvec().documents();
+        while self.docs.len() < self.size {
+            let heads = columns.iter().zip(&self.cursors).filter_map(|(docs, &at)| docs.get(at).copied());
+            let Some(next) = heads.min().filter(|&doc| doc < end) else { return };
+            for (docs, at) in columns.iter().zip(&mut self.cursors) {
+                while docs.get(*at).is_some_and(|&doc| doc <= next) {
+                    *at += 1;
+                }
             }
+            self.docs.push(next);
         }
-        Some(next)
     }
 
     fn skip_to(&mut self, target: DocId) {
@@ -156,10 +161,7 @@ impl CrossMediaScorer {
             self.at = 0;
             self.docs.clear();
             self.scores.clear();
-            while self.docs.len() < self.size {
-                let Some(doc) = self.next_candidate() else { break };
-                self.docs.push(doc);
-            }
+            self.read_candidates();
             if self.docs.is_empty() {
                 return;
             }
@@ -176,11 +178,21 @@ impl CrossMediaScorer {
 
     fn keep_matches(&mut self) {
         let docs = std::mem::take(&mut self.docs);
-        for doc in docs {
-            let Some(score) = self.query.scorer.doc(&self.vectors, doc) else { continue };
-            if self.query.accepts(score.probability) {
+        let values = self.query.scorer.values(&self.vectors, &docs);
+        for (doc, value) in docs.into_iter().zip(values) {
+            let Some(value) = value else { continue };
+            let accepted = match self.query.minimum {
+                None => true,
+                // Every pair of media types is calibrated, so the sigmoid is the probability.
+                Some(minimum) if self.query.scorer.is_calibrated() => sigmoid(value) >= minimum,
+                Some(_) => {
+                    let score = self.query.scorer.doc(&self.vectors, doc);
+                    score.is_some_and(|score| self.query.accepts(score.probability))
+                }
+            };
+            if accepted {
                 self.docs.push(doc);
-                self.scores.push(sigmoid(score.value) * self.boost);
+                self.scores.push(sigmoid(value) * self.boost);
             }
         }
     }

@@ -15,7 +15,7 @@ use super::scorer::{DocScorer, QueryPart, Similarity};
 use super::top::ID_FIELD;
 use crate::encode::{Item, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::{Index, find_document};
+use crate::index::{Index, SegmentVectors, find_document};
 use crate::media::content_hash;
 
 /// Documents of a leg that take part in a fusion, unless a query wants more.
@@ -42,6 +42,8 @@ pub const WINDOW: usize = 1000;
 pub struct Engine<'a> {
     pub(super) index: &'a Index,
     pub(super) searcher: Searcher,
+    /// Held so that a merge elsewhere does not take them away.
+    _segments: Vec<Arc<SegmentVectors>>,
 }
 
 impl<'a> Engine<'a> {
@@ -50,7 +52,9 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// Those of [`Index::reader`].
     pub fn new(index: &'a Index) -> Result<Self> {
-        Ok(Self { index, searcher: index.reader()?.searcher() })
+        let searcher = index.reader()?.searcher();
+        let segments = searcher.segment_readers().iter().map(|reader| index.cache().get(reader));
+        Ok(Self { index, _segments: segments.collect::<Result<_>>()?, searcher })
     }
 
     /// Starts a query.
@@ -394,7 +398,7 @@ impl Request<'_> {
         for reader in self.engine.searcher.segment_readers() {
             let vectors = self.engine.index.cache().get(reader)?;
             for (media, held) in held.iter_mut().enumerate() {
-                *held |= !vectors.view(media).is_empty();
+                *held |= vectors.view(media).docs.iter().any(|&doc| !reader.is_deleted(doc));
             }
         }
         Ok(held)

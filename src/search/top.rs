@@ -22,12 +22,12 @@ pub struct RankedDoc {
 }
 
 impl RankedDoc {
-    /// The order of a ranking: score descending, then id ascending, then address.
+    /// The order of a ranking: score descending, then id ascending (documents without one last), then address.
     pub fn order(&self, other: &Self) -> Ordering {
         other
             .score
             .total_cmp(&self.score)
-            .then_with(|| self.id.cmp(&other.id))
+            .then_with(|| (self.id.is_none(), &self.id).cmp(&(other.id.is_none(), &other.id)))
             .then_with(|| self.address.cmp(&other.address))
     }
 }
@@ -83,7 +83,7 @@ impl SegmentTop {
             return;
         }
         self.entries.push(entry);
-        if self.entries.len() >= 2 * self.k.max(64) {
+        if self.entries.len() >= self.k.max(64).saturating_mul(2) {
             self.prune();
         }
     }

@@ -26,9 +26,9 @@ pub struct Global {
     /// Limit all thread pools
     #[arg(long, global = true, value_name = "N")]
     pub threads: Option<usize>,
-    /// Seed of everything random
-    #[arg(long, global = true, value_name = "N", default_value_t = 42)]
-    pub seed: u64,
+    /// Seed of everything random [default: 42, or what a --config file says]
+    #[arg(long, global = true, value_name = "N")]
+    pub seed: Option<u64>,
 }
 
 impl Global {

@@ -30,10 +30,9 @@ enum Outcome {
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) if error.use_stderr() && std::env::args().any(|arg| arg == "--json") => {
-            let text = error.to_string();
-            let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            let error = Error::new(ErrorCode::BadArgument, sentence).hint("see `uncsm-index --help`");
+        Err(error) if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") => {
+            let error = Error::new(ErrorCode::BadArgument, usage_sentence(&error.to_string()))
+                .hint("see `uncsm-index --help`");
             output::print_error(&error, true);
             return ExitCode::from(2);
         }
@@ -72,6 +71,13 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
         Command::Inspect(args) => command::inspect::run(args, output),
         Command::Verify(args) => command::verify::run(args, output),
     }
+}
+
+/// The first paragraph of a usage error in one line: the arguments that it is about may stand on lines of their own.
+fn usage_sentence(text: &str) -> String {
+    let paragraph = text.lines().take_while(|line| !line.trim().is_empty());
+    let words: Vec<&str> = paragraph.flat_map(str::split_whitespace).collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 fn set_threads(threads: Option<usize>) -> Result<()> {

@@ -1,7 +1,5 @@
 //! Progress bars and log lines on stderr, off where stderr is no terminal or with `--quiet`.
 
-use std::io::IsTerminal;
-
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::Global;
@@ -19,10 +17,12 @@ pub fn bar(global: &Global, total: Option<u64>, unit: &str) -> ProgressBar {
     bar.with_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Sends log lines to stderr: warnings by default, `RUST_LOG` decides otherwise; errors only with `--quiet`.
+/// Sends log lines to stderr, warnings unless `RUST_LOG` says otherwise; none with `--quiet` or without a terminal.
 pub fn log_to_stderr(global: &Global) {
-    let default = if global.quiet || !std::io::stderr().is_terminal() { "error" } else { "warn" };
+    if !global.shows_progress() {
+        return;
+    }
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
 }

@@ -34,9 +34,9 @@ pub fn add(
     documents::check(index.bundle(), &source, args)?;
     let mut writer = index.writer(MEMORY)?;
     let how = (on_bad, Existing::Replace);
-    let built = documents::fill((&index, &writer), &source, args, fields_of_rows, how, global)?;
+    let mut built = documents::fill((&index, &writer), &source, args, fields_of_rows, how, global)?;
     writer.commit()?;
-    writer.finish()?;
+    built.damaged(dir, &writer.finish()?);
     let report = Report { built, seconds: started.elapsed().as_secs_f64() };
     output.print(&report, || report.text(dir))?;
     Ok(Outcome::Done)

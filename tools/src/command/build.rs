@@ -26,13 +26,7 @@ pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome
     let source = Source::open(&args.source)?;
     documents::check(&bundle, &source, &args.source)?;
     let fields = fields(args, &source)?;
-    let built = match fill(args, global, &bundle, &fields, &source, partial.path()) {
-        Ok(built) => built,
-        Err(error) => {
-            partial.discard()?;
-            return Err(error);
-        }
-    };
+    let built = fill(args, global, &bundle, &fields, &source, partial.path())?;
     partial.publish()?;
     let report = Report { built, seconds: started.elapsed().as_secs_f64() };
     output.print(&report, || report.text(&args.out))?;
@@ -91,10 +85,10 @@ fn fill(
     })?;
     let mut writer = index.writer(memory)?;
     let how = (on_bad(args), Existing::None);
-    let report =
+    let mut report =
         documents::fill((&index, &writer), source, &args.source, args.corpus.as_deref(), how, global)?;
     writer.commit()?;
-    writer.finish()?;
+    report.damaged(dir, &writer.finish()?);
     refuse_duplicates(&index, lines(args, source).as_deref())?;
     index.mark_complete()?;
     Ok(report)

@@ -40,12 +40,17 @@ pub fn run(args: &DeleteArgs, output: &Output) -> Result<Outcome> {
         if found {
             documents += 1;
         } else {
-            skipped.push(json!({ "file": args.index, "reason": format!("no document has the id {id:?}") }));
+            skipped.push(
+                json!({ "file": args.index, "line": 0, "reason": format!("no document has the id {id:?}") }),
+            );
         }
         writer.delete_id(id)?;
     }
     writer.commit()?;
-    writer.finish()?;
+    for (segment, reason) in writer.finish()? {
+        let reason = format!("damaged, and left out of merges: {reason}");
+        skipped.push(json!({ "file": args.index.join(segment), "line": 0, "reason": reason }));
+    }
     let (warnings, seconds) = (skipped.len(), started.elapsed().as_secs_f64());
     let report = json!({
         "documents": documents, "items": BTreeMap::<String, u64>::new(), "skipped": skipped, "warnings": warnings,

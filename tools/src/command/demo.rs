@@ -25,6 +25,8 @@ use crate::progress;
 /// The key of the class in the demo's corpus.
 const LABEL: &str = "category";
 const PAGE: &str = "report.html";
+/// Says that the folder is a demo's.
+const MARK: &str = ".uncsm-demo";
 
 /// Steps with their seconds, and what they say.
 pub struct Diary<'a> {
@@ -49,8 +51,12 @@ pub fn run(args: &DemoArgs, global: &Global, output: &Output) -> Result<Outcome>
     let dir = &args.dir;
     refuse_foreign(dir)?;
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+    let mark = dir.join(MARK);
+    std::fs::write(&mark, "The folder of a demo: the next one replaces what is here.\n")
+        .map_err(|e| Error::io(&mark, e))?;
     let mut diary = Diary { global, steps: vec![], lines: vec![] };
-    let options = DemoOptions { seed: global.seed, ..DemoOptions::default() };
+    let mut options = DemoOptions::default();
+    options.seed = global.seed.unwrap_or(options.seed);
     let corpus = diary.step("draw", |global| {
         let bar = progress::bar(global, Some(options.scenes as u64), "scenes");
         let corpus = generate(dir, &options, &mut |n| bar.set_position(n))?;
@@ -81,7 +87,7 @@ pub fn run(args: &DemoArgs, global: &Global, output: &Output) -> Result<Outcome>
 
 /// A folder with other things in it is not written to.
 fn refuse_foreign(dir: &Path) -> Result<()> {
-    if !dir.exists() || dir.join("corpus.jsonl").exists() {
+    if !dir.exists() || dir.join(MARK).exists() {
         return Ok(());
     }
     let mut entries = std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))?;
@@ -108,9 +114,9 @@ fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, S
         epochs_double_triplet: 8,
         epochs_metric: 10,
         refit: Refit::Off,
-        seed: global.seed,
         ..TrainConfig::default()
     };
+    let config = TrainConfig { seed: global.seed.unwrap_or(config.seed), ..config };
     let bar = progress::bar(global, Some(0), "epochs");
     let curves: RefCell<Vec<Curve>> = RefCell::new(Vec::new());
     let trained = train(&data, &config, &|at: &Progress| {

@@ -103,10 +103,11 @@ pub fn fill(
 ) -> Result<BuildReport> {
     let encoders = index.bundle().encoders();
     let options = BuildOptions { encoders: Some(&encoders), on_bad, existing };
+    let ids = if existing == Existing::Replace { Ids::Required } else { Ids::FromLine };
     match source {
         Source::Features(file) => {
             let rows = source::feature_rows(args, file)?;
-            let documents = FeatureSource::new(file.path(), rows, fields_of_rows)?;
+            let documents = FeatureSource::new(file.path(), rows, fields_of_rows, ids)?;
             let bar = progress::bar(global, Some(documents.len() as u64), "documents");
             bar.set_message("indexing");
             let report = index::build(index, writer, documents, options, &mut |n| bar.set_position(n));
@@ -114,7 +115,6 @@ pub fn fill(
             report
         }
         Source::Corpus(path) => {
-            let ids = if existing == Existing::Replace { Ids::Required } else { Ids::FromLine };
             let documents = CorpusSource::open(path, ids)?;
             let bar = progress::bar(global, None, "documents");
             bar.set_message("indexing");

@@ -66,6 +66,9 @@ fn index_text(path: &Path, report: &IndexReport) -> String {
     if let Some(reason) = &report.rejected_reason {
         let _ = writeln!(out, "first refused because: {reason}");
     }
+    for (segment, reason) in &report.damaged {
+        let _ = writeln!(out, "damaged: {segment}: {reason}");
+    }
     for (name, media) in &report.media {
         let _ = writeln!(out, "media type {name}: encoder {}, {} features", media["encoder"], media["dim"]);
     }

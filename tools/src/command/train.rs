@@ -57,7 +57,9 @@ fn config(args: &TrainArgs, global: &Global) -> Result<TrainConfig> {
             TrainConfig::from_toml(&text).map_err(|e| e.file(path))?
         }
     };
-    config.seed = global.seed;
+    if let Some(seed) = global.seed {
+        config.seed = seed;
+    }
     if let Some(dim) = args.dim {
         config.dim = dim;
     }

@@ -68,15 +68,19 @@ words! {
     }
 }
 
-words! {
-    /// Where the main shape is.
-    Place {
-        Left = "left" [],
-        Right = "right" [],
-        Top = "top" [],
-        Bottom = "bottom" [],
-        Centre = "centre" ["middle"],
-    }
+/// Where the main shape is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Left,
+    Right,
+    Top,
+    Bottom,
+    Centre,
+}
+
+impl Place {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Left, Self::Right, Self::Top, Self::Bottom, Self::Centre];
 }
 
 words! {

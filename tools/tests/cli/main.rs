@@ -1,0 +1,15 @@
+//! Tests of the real binary on data that they generate. One test binary: the data are made and a bundle is trained once.
+
+mod bad_build;
+mod bad_query;
+mod bad_train;
+mod damage;
+mod data;
+mod determinism;
+mod embed;
+mod job;
+mod kill;
+mod output;
+mod query;
+mod run;
+mod world;
