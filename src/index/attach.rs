@@ -11,7 +11,7 @@ use crate::model::{Bundle, OnExisting};
 /// Makes the index at `dir` use `bundle` from now on. Killed at any moment, the index has the old bundle or the new one.
 ///
 /// # Errors
-/// [`ErrorCode::SpaceMismatch`] for a bundle of another space; [`ErrorCode::Locked`] while a writer is open; those of
+/// [`crate::ErrorCode::SpaceMismatch`] for a bundle of another space; [`crate::ErrorCode::Locked`] while a writer is open; those of
 /// opening the index and of writing the bundle.
 pub fn attach(dir: &Path, bundle: &Bundle) -> Result<()> {
     Manifest::load(dir)?;
