@@ -340,3 +340,35 @@ fn the_engine_finds_what_the_pipeline_stored() {
     let error = engine.request().text("words").err().unwrap();
     assert_eq!(error.code(), ErrorCode::BadArgument);
 }
+
+#[test]
+fn an_index_opens_at_any_moment_of_an_attach() {
+    let world = World::new();
+    let corpus = world.corpus(&[json!({ "id": "1", "text": "one" })]);
+    let index = world.create(&corpus);
+    world.build(&index, &corpus, OnBad::Stop, Existing::None).unwrap();
+    let priors = [0.5, 0.1, 0.01].map(|prior| index.bundle().with_prior(prior).unwrap());
+    let dir = index.dir();
+    let attach = |turn: usize| {
+        for n in 0..60 {
+            // Of two at once, one finds the index locked.
+            if let Err(error) = index::attach(dir, &priors[(turn + n) % 3]) {
+                assert_eq!(error.code(), ErrorCode::Locked, "{error}");
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let writers = [scope.spawn(|| attach(0)), scope.spawn(|| attach(1))];
+        while writers.iter().any(|writer| !writer.is_finished()) {
+            let open = Index::open(dir).unwrap();
+            assert!(priors.iter().any(|bundle| bundle.model() == open.bundle().model()));
+        }
+    });
+    let names =
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.starts_with("bundle-") || name.starts_with(".uncsm-")).count(), 1);
+    assert!(index::verify(dir).unwrap().is_empty());
+    // A bundle that is really missing is still an error.
+    std::fs::remove_dir_all(Index::open(dir).unwrap().manifest().bundle_dir(dir)).unwrap();
+    assert_eq!(Index::open(dir).err().unwrap().code(), ErrorCode::NotFound);
+}

@@ -64,7 +64,7 @@ impl Index {
     /// [`ErrorCode::NotFound`] where there is none; [`ErrorCode::SpaceMismatch`] where bundle and schema do not belong
     /// together; [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`]; [`ErrorCode::BadArgument`] for a sorted one.
     pub fn open(dir: &Path) -> Result<Self> {
-        let (manifest, bundle) = manifest_and_bundle(dir)?;
+        let (manifest, bundle) = manifest_and_bundle(dir, Bundle::load)?;
         let mut tantivy = tantivy::Index::open_in_dir(dir).map_err(|e| within(e.into(), dir))?;
         let plugin = UvecPlugin::new();
         tantivy.register_plugin(plugin.registered());
@@ -173,14 +173,19 @@ fn within(error: Error, dir: &Path) -> Error {
     error.file(file)
 }
 
-/// The manifest and the bundle that it names. An attach may replace both in between: then the new ones are read.
-fn manifest_and_bundle(dir: &Path) -> Result<(Manifest, Bundle)> {
+/// The manifest and the bundle that it names. An attach in between takes the bundle away: then both are read again, but
+/// not for ever, since the folder may really be missing.
+fn manifest_and_bundle(
+    dir: &Path,
+    mut load: impl FnMut(&Path) -> Result<Bundle>,
+) -> Result<(Manifest, Bundle)> {
+    let mut left = 10;
     loop {
         let manifest = Manifest::load(dir)?;
-        match Bundle::load(&manifest.bundle_dir(dir)) {
+        match load(&manifest.bundle_dir(dir)) {
             Ok(bundle) => return Ok((manifest, bundle)),
-            Err(error) if Manifest::load(dir)?.bundle == manifest.bundle => return Err(error),
-            Err(_) => {}
+            Err(error) if error.code() != ErrorCode::NotFound || left == 0 => return Err(error),
+            Err(_) => left -= 1,
         }
     }
 }
@@ -191,4 +196,31 @@ pub(super) fn bundle_folder(model: Fingerprint) -> String {
 
 pub(super) fn segment_file(reader: &tantivy::SegmentReader) -> String {
     format!("{}.{}", reader.segment_id().uuid_string(), super::field::FIELD_TYPE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_that_is_swapped_while_it_is_opened_is_read_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("index");
+        let bundle = Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 0, 3);
+        drop(Index::create(&dir, &FieldSchema::default(), &bundle).unwrap());
+        let rare = bundle.with_prior(0.01).unwrap();
+        let mut calls = 0;
+        let (manifest, got) = manifest_and_bundle(&dir, |folder| {
+            calls += 1;
+            if calls == 1 {
+                crate::index::attach(&dir, &rare).unwrap();
+            }
+            Bundle::load(folder)
+        })
+        .unwrap();
+        assert_eq!((calls, got.model()), (2, rare.model()));
+        assert_eq!(manifest.bundle, bundle_folder(rare.model()));
+        std::fs::remove_dir_all(manifest.bundle_dir(&dir)).unwrap();
+        assert_eq!(Index::open(&dir).err().unwrap().code(), ErrorCode::NotFound);
+    }
 }

@@ -143,29 +143,3 @@ fn what_is_no_index_or_no_bundle_is_refused() {
     assert!(!nothing.exists());
     assert_eq!(ok(&["inspect", index])["documents"], json!(crate::support::DOCUMENTS));
 }
-
-#[test]
-fn an_index_opens_at_any_moment_of_an_attach() {
-    let dir = tempfile::tempdir().unwrap();
-    let index = copy_of_index(dir.path());
-    let bundle = Bundle::load(&world().bundle).unwrap();
-    let bundles: Vec<Bundle> = [0.5, 0.1, 0.01].iter().map(|&p| bundle.with_prior(p).unwrap()).collect();
-    let attach = |turn: usize| {
-        for n in 0..15 {
-            match uncsm_index::index::attach(&index, &bundles[(turn + n) % 3]) {
-                Ok(()) => {}
-                // Two at once: one waits outside.
-                Err(error) => assert_eq!(error.code(), uncsm_index::ErrorCode::Locked, "{error}"),
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        let writers = [scope.spawn(|| attach(0)), scope.spawn(|| attach(1))];
-        while writers.iter().any(|writer| !writer.is_finished()) {
-            let open = Index::open(&index).unwrap();
-            assert!(bundles.iter().any(|bundle| bundle.model() == open.bundle().model()));
-        }
-    });
-    assert_sound(&index);
-    assert_eq!(crate::attach::bundles(&index), 1);
-}

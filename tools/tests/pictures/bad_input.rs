@@ -45,7 +45,7 @@ fn crc(bytes: &[u8]) -> u32 {
 }
 
 /// A sound PNG whose header claims another size, with the checksum to it.
-#[allow(clippy::big_endian_bytes, reason = "PNG is big-endian")]
+#[allow(clippy::big_endian_bytes, reason = "PNG is a big-endian format")]
 fn claiming(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = encoded(ImageFormat::Png);
     assert_eq!(&bytes[12..16], b"IHDR");

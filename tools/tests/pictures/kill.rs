@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::json;
 use uncsm_index::model::Bundle;
 
-use crate::support::{COLORS, DOCUMENTS};
+use crate::support::COLORS;
 use crate::support::{answers, assert_sound, command, copy_of_index, draw, line, ok, s, write_lines};
 
 /// Kills per command.
@@ -87,7 +87,6 @@ fn add_killed() {
 
 #[test]
 fn delete_killed() {
-    const { assert!(DOCUMENTS > 40) };
     killed(|index| owned(&["delete", s(index), "--filter", "category:circle"]));
 }
 
