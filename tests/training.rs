@@ -269,3 +269,19 @@ fn data_of_another_shape_are_not_evaluated() {
     assert_eq!(code(&|d| d.media.truncate(1)), ErrorCode::UnknownMedia);
     assert_eq!(code(&|d| (d.media[1].d_in, d.media[1].rows) = (3, vec![0.0; 60])), ErrorCode::BadDimension);
 }
+
+#[test]
+fn the_default_target_can_be_chosen() {
+    let data = generated(80, 8);
+    let quick = TrainConfig { epochs_contrastive: 1, epochs_double_triplet: 1, epochs_metric: 1, ..small() };
+    assert_eq!(quietly(&data, &quick).bundle.default_target(), Target::Class);
+    let pair = TrainConfig { default_target: Some(Target::Pair), ..quick.clone() };
+    let bundle = quietly(&data, &pair).bundle;
+    assert_eq!(bundle.default_target(), Target::Pair);
+    let report = evaluate(&bundle, &data, Split::Test).unwrap();
+    assert_eq!(report.recall.metric, report.recall.metric_pair);
+    assert_ne!(report.recall.metric, report.recall.metric_class);
+    let class = TrainConfig { default_target: Some(Target::Class), ..quick };
+    let error = train(&TrainingData { labels: None, ..data }, &class, &|_| {}).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::BadArgument);
+}

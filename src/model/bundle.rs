@@ -109,7 +109,8 @@ impl Bundle {
         self.classes.as_ref()
     }
 
-    /// `class` where there are classes, else `pair`.
+    /// What the metric network is asked where nobody says: `class` where there are classes, else `pair`, unless training
+    /// was told otherwise.
     pub fn default_target(&self) -> Target {
         self.default_target
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::metric::Target;
 use crate::error::{Error, ErrorCode, Result};
 
 /// What becomes of a drawn validation split after it has served.
@@ -80,6 +81,9 @@ pub struct TrainConfig {
     pub duplicate_cosine: f64,
     /// What to do once validation has set the number of epochs and the calibration.
     pub refit: Refit,
+    /// What the metric network is asked where nobody says: `class` where there are classes, else `pair`, unless set here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_target: Option<Target>,
     /// Seed of every random draw.
     pub seed: u64,
 }
@@ -118,6 +122,7 @@ impl Default for TrainConfig {
             validation_rows: 2000,
             duplicate_cosine: 0.98,
             refit: Refit::All,
+            default_target: None,
             seed: 42,
         }
     }

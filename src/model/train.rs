@@ -62,8 +62,8 @@ pub struct Trained {
 ///
 /// Without rows marked `val` a validation split is drawn from the train rows, such that near-duplicates and groups stay
 /// on one side; it sets the number of epochs and the calibration, and then a second run learns from all train rows (see
-/// [`TrainConfig::refit`]). Stages are reported as validated in the first run. Rows marked `test` are never read. The same data, configuration, machine, build and number of threads
-/// give the same bundle, byte for byte.
+/// [`TrainConfig::refit`]). Stages are reported as validated in the first run. Rows marked `test` are never read. The same
+/// data, configuration, machine, build and number of threads give the same bundle, byte for byte.
 ///
 /// # Errors
 /// [`ErrorCode::BadDimension`], [`ErrorCode::BadArgument`], [`ErrorCode::NotFinite`] and [`ErrorCode::BadValue`] for
@@ -82,10 +82,14 @@ pub fn train(data: &TrainingData, config: &TrainConfig, progress: &dyn Fn(&Progr
     let classes = data.class_count(&learned)?;
     let (fit, validation) = fit_and_validation(data, config);
     check_enough(data, &fit)?;
+    if classes == 0 && config.default_target == Some(Target::Class) {
+        return Err(Error::new(ErrorCode::BadArgument, "the default target `class` needs classes")
+            .hint("name the key that holds the class with --label, or leave `default_target` out"));
+    }
 
     let run = Run { data, config, classes, progress };
     let first = run.stages(&fit, &validation, None)?;
-    let mut bundle = export(&first.network, data, classes)?;
+    let mut bundle = export(&first.network, data, classes, config)?;
     let shrinkage = shrink::choose(&bundle, data, &validation)?;
     shrink::apply(&mut bundle, &shrinkage);
     let mut stages = first.reports;
@@ -97,7 +101,7 @@ pub fn train(data: &TrainingData, config: &TrainConfig, progress: &dyn Fn(&Progr
     if config.refit == Refit::All && drawn && !validation.is_empty() {
         let all = data.rows_of(Split::Train);
         let limits = first.kept;
-        bundle = export(&run.stages(&all, &[], Some(limits))?.network, data, classes)?;
+        bundle = export(&run.stages(&all, &[], Some(limits))?.network, data, classes, config)?;
         shrink::apply(&mut bundle, &shrinkage);
     }
     for (head, fit) in bundle.metric.heads.iter_mut().zip(fits) {
@@ -141,7 +145,7 @@ impl Run<'_> {
                 let score = if validation.is_empty() {
                     None
                 } else {
-                    let bundle = export(&network, data, classes)?;
+                    let bundle = export(&network, data, classes, config)?;
                     selection_score(&Items::new(&bundle, data, validation)?, data, stage)
                 };
                 progress(&Progress { stage: stage.name(), epoch, epochs, loss, score });
@@ -150,7 +154,7 @@ impl Run<'_> {
             let ran = stage::run(stage, &network, &rows, config, limit, &mut rng, &mut validate)?;
             kept.push(ran.kept);
             if limits.is_none() {
-                let bundle = export(&network, data, classes)?;
+                let bundle = export(&network, data, classes, config)?;
                 reports.push(StageReport {
                     name: stage.name(),
                     epochs: ran.epochs,
@@ -206,7 +210,7 @@ fn standard(media: &MediaFeatures, rows: &[usize]) -> (Vec<f32>, Vec<f32>) {
 }
 
 /// The network as a bundle without calibration.
-fn export(network: &Network, data: &TrainingData, classes: usize) -> Result<Bundle> {
+fn export(network: &Network, data: &TrainingData, classes: usize, config: &TrainConfig) -> Result<Bundle> {
     let Exported { pathways, halves, heads } = network.export()?;
     let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
     Ok(Bundle {
@@ -225,7 +229,7 @@ fn export(network: &Network, data: &TrainingData, classes: usize) -> Result<Bund
             names: labels.names.clone(),
             key: labels.key.clone(),
         }),
-        default_target: targets[0],
+        default_target: config.default_target.unwrap_or(targets[0]),
         posterior_scale: 1.0,
         encoder_states: data.media.iter().map(|media| media.encoder_state.clone()).collect(),
         pathways,
