@@ -9,10 +9,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use uncsm_index::corpus::{BadLines, FeaturesFile, JsonlReader, PathwayArg, SchemaOverrides, Split, infer};
+use uncsm_index::corpus::{BadLines, FeaturesFile, JsonlReader, PathwayArg, SchemaOverrides, infer};
 use uncsm_index::encode::{FeatureRows, FeatureSource, Ids};
 use uncsm_index::index::{BuildOptions, Index, OnBad, build, inspect};
-use uncsm_index::model::{Bundle, Labels, MediaFeatures, TrainConfig, TrainingData, train};
+use uncsm_index::model::{Bundle, FeatureOptions, TrainConfig, from_features, train};
 use uncsm_index::search::{Engine, Fusion, Request, Similarity};
 use uncsm_index::{Error, Result};
 
@@ -48,25 +48,13 @@ fn pathway(argument: &str) -> Result<PathwayArg> {
 fn bundle(data: &Path) -> Result<Bundle> {
     let file = FeaturesFile::open(data.join("openclipart-mini/features.safetensors"))?;
     let pathways = [pathway("image=image_efficientnet_lite0")?, pathway("text=text_minilm")?];
-    let selected = file.select(&pathways, Some("label"), Some("is_test"))?;
-    let mut media = Vec::new();
-    for (name, tensor) in &selected.pathways {
-        let mut rows = Vec::new();
-        tensor.read(0..selected.rows, &mut rows)?;
-        let present = vec![true; selected.rows];
-        let encoder = format!("features:{}", tensor.name());
-        let (name, d_in) = (name.clone(), tensor.cols());
-        media.push(MediaFeatures { name, encoder, encoder_state: Vec::new(), d_in, rows, present });
-    }
-    let class = selected.labels.unwrap_or_default().iter().map(|&label| u32::try_from(label).ok()).collect();
-    let part = |&test: &bool| if test { Split::Test } else { Split::Train };
-    let training = TrainingData {
-        media,
-        labels: Some(Labels { class, names: None, key: "label".into() }),
-        groups: None,
-        split: selected.test.unwrap_or_default().iter().map(part).collect(),
-        features_name: "openclipart-mini".into(),
+    let options = FeatureOptions {
+        pathways: &pathways,
+        label: Some("label"),
+        test_mask: Some("is_test"),
+        ..FeatureOptions::default()
     };
+    let training = from_features(&file, &options)?;
     let config = TrainConfig {
         epochs_contrastive: 2,
         epochs_double_triplet: 2,

@@ -153,12 +153,6 @@ impl FieldMap {
         text.filter_map(|target| target.field).collect()
     }
 
-    /// The field that `--facet NAME` means: the exact twin of a text field, else the field itself.
-    pub fn facet_field(&self, name: &str) -> Option<Field> {
-        let target = self.targets.get(name)?;
-        target.exact.or(target.field)
-    }
-
     /// Whether hits print `name` as a list.
     pub(crate) fn is_multi(&self, name: &str) -> bool {
         self.targets.get(name).is_some_and(|target| target.spec.multi)

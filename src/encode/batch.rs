@@ -36,12 +36,12 @@ struct Loaded<'a> {
     media: &'a str,
     ordinal: u32,
     hash: [u8; 16],
-    /// Whether the caller has the vector already.
-    reused: bool,
     payload: Payload<'a>,
 }
 
 enum Payload<'a> {
+    /// The caller has the vector already, so the bytes need not stay.
+    Reused,
     Features(&'a [f32]),
     Text(&'a str),
     Bytes(Vec<u8>),
@@ -67,9 +67,8 @@ pub fn encode_batch(
             let (hash, payload) = load(&item.content).map_err(|error| (document, error))?;
             let id = documents[document].document.id.as_deref();
             let reused = matches!((reuse, id), (Some(reuse), Some(id)) if reuse(id, &item.media, &hash));
-            // The bytes of a file that is not decoded need not stay.
-            let payload = if reused { Payload::Text("") } else { payload };
-            Ok(Loaded { document, media: &item.media, ordinal: item.ordinal, hash, reused, payload })
+            let payload = if reused { Payload::Reused } else { payload };
+            Ok(Loaded { document, media: &item.media, ordinal: item.ordinal, hash, payload })
         })
         .collect();
     let mut results: Vec<Option<Result<Option<Vec<f32>>>>> = loaded.iter().map(|_| None).collect();
@@ -78,11 +77,11 @@ pub fn encode_batch(
         let mut raw = Vec::new();
         for (at, item) in loaded.iter().enumerate() {
             let Ok(item) = item else { continue };
-            if item.media != media || item.reused {
+            if item.media != media {
                 continue;
             }
             match &item.payload {
-                Payload::Features(_) => continue,
+                Payload::Reused | Payload::Features(_) => continue,
                 Payload::Text(text) => raw.push(Item::Text(text)),
                 Payload::Bytes(bytes) => raw.push(Item::Bytes(bytes)),
             }
@@ -102,7 +101,7 @@ pub fn encode_batch(
         };
         let features = match (result, &item.payload) {
             (Some(result), _) => result,
-            (None, _) if item.reused => Ok(None),
+            (None, Payload::Reused) => Ok(None),
             (None, Payload::Features(features)) => Ok(Some(features.to_vec())),
             (None, _) => Err(Error::new(ErrorCode::UnknownMedia, "no encoder for the media type of an item")
                 .expected(encoders.keys().cloned().collect::<Vec<_>>().join(" or "))

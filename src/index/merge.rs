@@ -39,13 +39,10 @@ pub(super) fn merge(cache: &SegmentCache, ctx: &PluginMergeContext<'_>) -> Resul
         .target_segment
         .open_write(SegmentComponent::Custom(FIELD_TYPE.into()))
         .map_err(|e| Error::from(tantivy::TantivyError::from(e)))?;
-    let mut writer = Writer::new(file, &field.spec().space.0, &infos(field.spec()))?;
-    for media in 0..field.spec().media.len() {
-        let stored_half = field.spec().media[media].half > 0;
-        for column in Column::ALL {
-            if column == Column::Halves && !stored_half {
-                continue;
-            }
+    let infos = infos(field.spec());
+    let mut writer = Writer::new(file, &field.spec().space.0, &infos)?;
+    for (media, info) in infos.iter().enumerate() {
+        for column in Column::stored(info) {
             writer.begin(media, column)?;
             for source in &sources {
                 copy_column(source, media, column, &mut writer)?;

@@ -1,6 +1,7 @@
 //! Running a plan: the legs, their fusion, and the hits with every number that made them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use tantivy::query::{AllQuery, BooleanQuery, EnableScoring, Occur, Query, Weight};
@@ -155,7 +156,10 @@ fn hit(
     let reader = engine.searcher.segment_reader(address.segment_ord);
     let vectors = engine.index.cache().get(reader)?;
     let media = plan.media.as_ref().and_then(|scorer| scorer.doc(&vectors, address.doc_id));
-    let metric = plan.metric.as_ref().and_then(|scorer| scorer.doc(&vectors, address.doc_id));
+    let metric = match (&plan.metric, &plan.media) {
+        (Some(metric), Some(ranks)) if Arc::ptr_eq(metric, ranks) => media.clone(),
+        (metric, _) => metric.as_ref().and_then(|scorer| scorer.doc(&vectors, address.doc_id)),
+    };
     let mut legs = BTreeMap::new();
     for (&name, &rank) in names.iter().zip(&fused.ranks) {
         let score = if name == "keyword" {

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use uncsm_index::corpus::{EncoderArg, FeaturesFile, PathwayArg, Split};
-use uncsm_index::encode::{Encoder, FeatureRows};
-use uncsm_index::model::{Bundle, CorpusOptions, Labels, MediaFeatures, TrainingData, from_corpus};
+use uncsm_index::corpus::{EncoderArg, FeaturesFile, PathwayArg};
+use uncsm_index::encode::FeatureRows;
+use uncsm_index::model::{Bundle, CorpusOptions, FeatureOptions, TrainingData, from_corpus, from_features};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::args::{Global, SourceArgs};
@@ -67,52 +67,24 @@ fn pathways(args: &[String]) -> Result<Vec<PathwayArg>> {
     args.iter().map(|arg| PathwayArg::parse(arg)).collect()
 }
 
-/// Reads all rows into memory, to train on or, with a `trained` bundle, to evaluate.
+/// Reads all rows into memory, to train on or, with a `trained` bundle, to evaluate; and how many documents or items of a
+/// corpus do not read.
 pub fn training_data(
     args: &SourceArgs,
     beside: Beside<'_>,
     trained: Option<&Bundle>,
     global: &Global,
-) -> Result<TrainingData> {
-    let file = match Source::open(args)? {
-        Source::Features(file) => file,
-        Source::Corpus(path) => return corpus_data(&path, args, beside, trained, global),
-    };
-    let rows = feature_rows(args, &file)?;
-    let pathways = pathways(&args.pathway)?;
-    let selected = file.select(&pathways, beside.label, beside.test_mask)?;
-    let n = selected.rows;
-    let mut media = Vec::new();
-    for rows in &rows {
-        let mut values = Vec::new();
-        // Training checks the rows that it learns from; what stands in a test row does not matter to it.
-        rows.tensor.read_unchecked(0..n, &mut values)?;
-        media.push(MediaFeatures {
-            name: rows.encoder.media().into(),
-            encoder: rows.encoder.name().into(),
-            encoder_state: Vec::new(),
-            d_in: rows.tensor.cols(),
-            rows: values,
-            present: vec![true; n],
-        });
+) -> Result<(TrainingData, u64)> {
+    match Source::open(args)? {
+        Source::Corpus(path) => corpus_data(&path, args, beside, trained, global),
+        Source::Features(file) => {
+            let Beside { label, test_mask, group } = beside;
+            let (pathways, encoders) = (pathways(&args.pathway)?, encoders(args)?);
+            let options =
+                FeatureOptions { pathways: &pathways, encoders: &encoders, label, test_mask, group };
+            Ok((from_features(&file, &options)?, 0))
+        }
     }
-    let labels = match (selected.labels, beside.label) {
-        (Some(values), Some(name)) => Some(labels(&file, name, &values)?),
-        _ => None,
-    };
-    let part = |test: bool| if test { Split::Test } else { Split::Train };
-    let split = match selected.test {
-        None => vec![Split::Train; n],
-        Some(mask) => mask.into_iter().map(part).collect(),
-    };
-    let groups = match beside.group {
-        None => None,
-        Some(name) => file.select(&pathways, Some(name), None)?.labels,
-    };
-    let groups = groups.map(|values| values.into_iter().map(|v| v as u64).collect());
-    let names: Vec<&str> = rows.iter().map(|rows| rows.tensor.name()).collect();
-    let features_name = format!("{} ({})", names.join(", "), file_name(file.path()));
-    Ok(TrainingData { media, labels, groups, split, features_name })
 }
 
 fn corpus_data(
@@ -121,7 +93,7 @@ fn corpus_data(
     beside: Beside<'_>,
     trained: Option<&Bundle>,
     global: &Global,
-) -> Result<TrainingData> {
+) -> Result<(TrainingData, u64)> {
     if beside.test_mask.is_some() {
         return Err(Error::new(ErrorCode::BadArgument, "--test-mask belongs to --features")
             .hint("a corpus names its test rows by the key `split`"));
@@ -143,31 +115,7 @@ fn corpus_data(
     };
     let data = from_corpus(path, &options, &mut skip, &mut |n| bar.set_position(n))?;
     bar.finish_and_clear();
-    if skipped > 0 {
-        tracing::warn!("{}: {skipped} documents or items do not read and are left out", path.display());
-    }
-    Ok(data)
-}
-
-/// Classes are numbers from 0; a negative one means that a row has none.
-fn labels(file: &FeaturesFile, name: &str, values: &[i64]) -> Result<Labels> {
-    let class = |(row, &value): (usize, &i64)| {
-        if value < 0 {
-            return Ok(None);
-        }
-        u32::try_from(value).map(Some).map_err(|_| {
-            Error::new(ErrorCode::BadValue, format!("row {row} of tensor `{name}` is no class"))
-                .file(file.path())
-                .expected("a number from 0 to the number of classes, or a negative one for none")
-                .got(value)
-        })
-    };
-    let class = values.iter().enumerate().map(class).collect::<Result<_>>()?;
-    Ok(Labels { class, names: file.class_names()?, key: name.into() })
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    Ok((data, skipped))
 }
 
 /// The rows of a query: media type and features of each item, row by row.

@@ -62,7 +62,7 @@ pub fn check(bundle: &Bundle, source: &Source, args: &SourceArgs) -> Result<()> 
             // Every media type must have an encoder of this build, else its items would be left out in silence.
             (0..bundle.media().len()).try_for_each(|media| {
                 bundle.encoder(media).map(drop).map_err(|e| {
-                    e.hint("the bundle was trained on features from a file: build with --features, --pathway and --corpus")
+                    e.hint("the bundle was trained on features from a file: give --features and --pathway, and with `build` --corpus")
                 })
             })
         }
@@ -81,7 +81,7 @@ fn check_rows(bundle: &Bundle, rows: &FeatureRows<'_>) -> Result<()> {
 }
 
 /// Refuses items of another encoder than the bundle was trained with.
-pub fn check_encoder(bundle: &Bundle, media: &str, encoder: &str) -> Result<()> {
+fn check_encoder(bundle: &Bundle, media: &str, encoder: &str) -> Result<()> {
     let trained = &bundle.media()[bundle.media_index(media)?].encoder;
     if trained == encoder {
         return Ok(());

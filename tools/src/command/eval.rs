@@ -2,48 +2,54 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
 use serde_json::Value;
 use uncsm_index::corpus::Split;
 use uncsm_index::eval::evaluate;
-use uncsm_index::model::{Bundle, TrainingData};
+use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::documents::check_encoder;
+use super::documents;
 use crate::Outcome;
 use crate::args::{EvalArgs, Global, SplitArg};
 use crate::output::Output;
-use crate::source::{self, Beside};
+use crate::source::{self, Beside, Source};
+
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    measured: uncsm_index::eval::Report,
+    warnings: u64,
+}
 
 pub fn run(args: &EvalArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let bundle = Bundle::load(&args.bundle)?;
     let remembered = bundle.classes().map(|classes| classes.key.clone());
     let label = args.label.clone().or(remembered);
     let beside = Beside { label: label.as_deref(), test_mask: args.test_mask.as_deref(), group: None };
-    let data = source::training_data(&args.source, beside, Some(&bundle), global)?;
+    documents::check(&bundle, &Source::open(&args.source)?, &args.source)?;
+    let (data, warnings) = source::training_data(&args.source, beside, Some(&bundle), global)?;
     let split = match args.split {
         SplitArg::Train => Split::Train,
         SplitArg::Val => Split::Val,
         SplitArg::Test => Split::Test,
     };
-    check(&bundle, &data, split)?;
-    let report = evaluate(&bundle, &data, split)?;
+    if !data.split.contains(&split) {
+        return Err(Error::new(ErrorCode::Empty, "no row belongs to the split that is to be evaluated")
+            .hint("name the test rows with --test-mask or the key `split`, or choose another --split"));
+    }
+    let report = Report { measured: evaluate(&bundle, &data, split)?, warnings };
     output.print(&report, || {
         let value = serde_json::to_value(&report).unwrap_or_default();
         let mut out = format!("{} pairs, features {}\n", value["pairs"], value["features"]);
         measures_text(&value, &mut out);
         let _ = writeln!(out, "calibration {}", value["calibration"]);
+        if warnings > 0 {
+            let _ = writeln!(out, "{warnings} documents or items do not read and were left out");
+        }
         out
     })?;
     Ok(Outcome::Done)
-}
-
-fn check(bundle: &Bundle, data: &TrainingData, split: Split) -> Result<()> {
-    if !data.split.contains(&split) {
-        return Err(Error::new(ErrorCode::Empty, "no row belongs to the split that is to be evaluated")
-            .hint("name the test rows with --test-mask, or choose another --split"));
-    }
-    data.media.iter().try_for_each(|media| check_encoder(bundle, &media.name, &media.encoder))?;
-    Ok(())
 }
 
 /// Tables of `map_all` and `recall`, one row per similarity.

@@ -26,7 +26,7 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
         test_mask: args.test_mask.as_deref(),
         group: args.group.as_deref(),
     };
-    let data = source::training_data(&args.source, beside, None, global)?;
+    let (data, warnings) = source::training_data(&args.source, beside, None, global)?;
     let bar = progress::bar(global, Some(0), "epochs");
     let trained = train(&data, &config, &|at: &Progress| {
         bar.set_length(at.epochs as u64);
@@ -39,11 +39,15 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
     let report = json!({
         "stages": trained.stages,
         "fingerprint": { "space": trained.bundle.space(), "model": trained.bundle.model() },
+        "warnings": warnings,
         "seconds": started.elapsed().as_secs_f64(),
     });
     output.print(&report, || {
         let mut out: String = trained.stages.iter().map(stage_text).collect();
         let _ = writeln!(out, "{}: space {}", args.out.display(), trained.bundle.space());
+        if warnings > 0 {
+            let _ = writeln!(out, "{warnings} documents or items do not read and were left out");
+        }
         out
     })?;
     Ok(Outcome::Done)

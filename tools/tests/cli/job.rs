@@ -22,7 +22,7 @@ fn in_unit(value: &Value) -> bool {
 #[test]
 fn train_reports_each_stage() {
     let trained = &world().trained;
-    assert_eq!(keys(trained), ["fingerprint", "seconds", "stages"]);
+    assert_eq!(keys(trained), ["fingerprint", "seconds", "stages", "warnings"]);
     assert_eq!(keys(&trained["fingerprint"]), ["model", "space"]);
     assert!(
         is_fingerprint(&trained["fingerprint"]["space"]) && is_fingerprint(&trained["fingerprint"]["model"])
@@ -50,7 +50,7 @@ fn eval_reports_every_key_and_is_far_above_chance() {
     let world = world();
     let line = format!("eval % --features % {PATHWAYS} --test-mask test");
     let report = json(0, &line, &[&world.bundle, &world.features]);
-    assert_eq!(keys(&report), ["calibration", "features", "map_all", "pairs", "recall", "ties"]);
+    assert_eq!(keys(&report), ["calibration", "features", "map_all", "pairs", "recall", "ties", "warnings"]);
     assert_eq!(report["pairs"], (0..ROWS).filter(|&row| data::is_test(row)).count());
     assert_eq!(report["features"], "image, text (rows.safetensors)");
     assert!(report["ties"].is_u64());

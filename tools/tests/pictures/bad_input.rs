@@ -208,3 +208,16 @@ fn ordinals_stay_when_the_second_of_three_pictures_is_broken() {
         assert!(item["logit"].as_f64().unwrap() > 0.999, "{item}");
     }
 }
+
+#[test]
+fn what_an_evaluation_leaves_out_is_counted() {
+    let world = world();
+    let broken = world.corpus.with_file_name("broken-for-eval.jsonl");
+    let mut lines = std::fs::read_to_string(&world.corpus).unwrap();
+    let sound = ok(&["eval", s(&world.bundle), s(&world.corpus)]);
+    lines.push_str("{\"id\":\"x\",\"text\":\"a red circle\",\"image\":\"img/nothing.png\",\"split\":\"test\"}\nno line\n");
+    std::fs::write(&broken, lines).unwrap();
+    let report = ok(&["eval", s(&world.bundle), s(&broken)]);
+    assert_eq!((&sound["warnings"], &report["warnings"]), (&json!(0), &json!(2)));
+    std::fs::remove_file(&broken).unwrap();
+}

@@ -80,6 +80,8 @@ fn a_bundle_of_features_from_a_file_encodes_nothing() {
     assert_eq!(code(&error), "bad_argument", "{error}");
     assert!(error["hint"].as_str().unwrap().contains("--features"), "{error}");
     assert!(!index.exists());
+    let error = err(&["eval", s(&bundle), s(&corpus)]);
+    assert_eq!(code(&error), "bad_argument", "{error}");
     let base = ["build", "--features", s(&file), "--bundle", s(&bundle), "--out", s(&index)];
     let pathways = ["--pathway", "image=i", "--pathway", "text=t"];
     let named = ["--encoder", "image=random-image", "--encoder", "text=random-text"];
