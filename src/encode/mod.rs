@@ -19,6 +19,8 @@ mod shape;
 mod soft;
 mod source;
 mod text;
+#[cfg(feature = "encoders")]
+pub mod weights;
 
 use crate::error::Result;
 use crate::media::Fingerprint;
