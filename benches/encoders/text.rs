@@ -37,7 +37,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>
         std::io::stdout().flush()?;
     }
     let bytes: Vec<u8> = features.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let view = TensorView::new(Dtype::F32, vec![features.len() / encoder.features(), encoder.features()], &bytes)?;
+    let view =
+        TensorView::new(Dtype::F32, vec![features.len() / encoder.features(), encoder.features()], &bytes)?;
     std::fs::write(out, safetensors::serialize([("features", view)], None)?)?;
     Ok(())
 }
