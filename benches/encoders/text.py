@@ -55,6 +55,14 @@ class Ours:
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())["seconds"]
 
+    def processor_seconds(self):
+        """Of all threads so far, where the system tells."""
+        stat = pathlib.Path(f"/proc/{self.process.pid}/stat")
+        if not stat.exists():
+            return float("nan")
+        fields = stat.read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def features(self):
         self.process.stdin.close()
         if self.process.wait() != 0:
@@ -71,6 +79,8 @@ def compare(name, reference, ours, rounds):
     """Rounds in turn, the first of which warms up; prints seconds and the ratio of each round."""
     ratios, seconds = [], []
     for i in range(rounds + 1):
+        if i == 1:
+            processor = time.process_time(), ours.processor_seconds()
         def of_reference():
             started = time.perf_counter()
             reference()
@@ -80,10 +90,12 @@ def compare(name, reference, ours, rounds):
         if i > 0:
             ratios.append(theirs / own)
             seconds.append((theirs, own))
+    processor = time.process_time() - processor[0], ours.processor_seconds() - processor[1]
     theirs, own = (statistics.median(side) for side in zip(*seconds))
     print(
         f"{name}: reference {theirs:.3f} s, ours {own:.3f} s (medians of {rounds} rounds); "
-        f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+        f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}); "
+        f"processor seconds of all rounds {processor[0]:.2f} and {processor[1]:.2f}",
         flush=True,
     )
 

@@ -19,6 +19,8 @@ pub(super) struct Tokens {
 pub(super) struct Reader {
     file: PathBuf,
     tokenizer: Tokenizer,
+    /// The same, which reads a text to its end.
+    unlimited: Tokenizer,
     lower_case: bool,
     /// Tokens of a passage without the special ones.
     room: usize,
@@ -46,8 +48,8 @@ impl Reader {
         }
         // What the file says of both is for another use: rows are never padded here.
         tokenizer.with_padding(None);
-        let unlimited = tokenizer.with_truncation(None).map(|_| ());
-        unlimited.map_err(|error| damaged(error.to_string()))?;
+        let uncut = tokenizer.with_truncation(None).map(|_| ());
+        uncut.map_err(|error| damaged(error.to_string()))?;
         let special = tokenizer.encode_fast("", true).map_err(|error| damaged(error.to_string()))?.len();
         let room = settings.max_tokens.saturating_sub(special);
         if special == 0 || room == 0 {
@@ -56,11 +58,12 @@ impl Reader {
                 .expected("special tokens around a text, and at least one more token")
                 .got(format!("{special} of {} tokens", settings.max_tokens)));
         }
+        let unlimited = tokenizer.clone();
         let cut = TruncationParams { max_length: settings.max_tokens, ..TruncationParams::default() };
         let limited = tokenizer.with_truncation(Some(cut)).map(|_| ());
         limited.map_err(|error| damaged(error.to_string()))?;
         let hash = Sha256::digest(&bytes).into();
-        Ok(Self { file, tokenizer, lower_case: settings.lower_case, room, hash })
+        Ok(Self { file, tokenizer, unlimited, lower_case: settings.lower_case, room, hash })
     }
 
     pub(super) fn hash(&self) -> [u8; 32] {
@@ -80,21 +83,17 @@ impl Reader {
     ///
     /// A word that does not fit by itself is a passage by itself. No range for a text without tokens.
     pub(super) fn passages(&self, text: &str, overlap: usize) -> Result<Vec<Range<usize>>> {
-        let encoding = self.tokenizer.encode(text, false).map_err(|error| self.failed(&error))?;
-        // The tokenizer cuts a text into pieces of the longest length; together they are the whole.
-        let pieces = std::iter::once(&encoding).chain(encoding.get_overflowing());
+        let encoding = self.unlimited.encode(text, false).map_err(|error| self.failed(&error))?;
         let mut words: Vec<(Range<usize>, usize)> = Vec::new();
         let mut last = None;
-        for piece in pieces {
-            for (&(start, end), &word) in piece.get_offsets().iter().zip(piece.get_word_ids()) {
-                match words.last_mut() {
-                    Some((range, tokens)) if word.is_some() && word == last => {
-                        (range.end, *tokens) = (range.end.max(end), *tokens + 1);
-                    }
-                    _ => words.push((start..end, 1)),
+        for (&(start, end), &word) in encoding.get_offsets().iter().zip(encoding.get_word_ids()) {
+            match words.last_mut() {
+                Some((range, tokens)) if word.is_some() && word == last => {
+                    (range.end, *tokens) = (range.end.max(end), *tokens + 1);
                 }
-                last = word;
+                _ => words.push((start..end, 1)),
             }
+            last = word;
         }
         Ok(windows(&words, self.room, overlap))
     }
