@@ -118,9 +118,10 @@ fn windows(words: &[(Range<usize>, usize)], room: usize, overlap: usize) -> Vec<
         if end == words.len() {
             break;
         }
-        // Back as far as the overlap, but always on by a word.
+        // Back as far as the overlap, but with room for the next word: no passage lies within the one before.
         let (mut next, mut back) = (end, 0);
-        while next > first + 1 && back + words[next - 1].1 <= overlap {
+        let most = overlap.min(room.saturating_sub(words[end].1));
+        while next > first + 1 && back + words[next - 1].1 <= most {
             back += words[next - 1].1;
             next -= 1;
         }
@@ -144,5 +145,9 @@ mod tests {
         assert_eq!(windows(&words, 1, 9).len(), 6);
         assert_eq!(windows(&words, 2, 2).last(), Some(&(50..59)));
         assert!(windows(&[], 4, 1).is_empty());
+        for (room, overlap) in (1..8).flat_map(|room| (0..9).map(move |overlap| (room, overlap))) {
+            let all = windows(&words, room, overlap);
+            assert!(all.windows(2).all(|pair| pair[0].start < pair[1].start && pair[0].end < pair[1].end));
+        }
     }
 }
