@@ -14,6 +14,8 @@ mod gradient;
 mod hashing;
 mod image;
 mod region;
+#[cfg(feature = "encoders")]
+mod resample;
 mod rows;
 mod shape;
 mod soft;
