@@ -8,6 +8,8 @@ mod builtin;
 mod canvas;
 mod colour;
 mod decode;
+#[cfg(feature = "encoders")]
+mod efficientnet;
 mod fit;
 mod from_file;
 mod gradient;
@@ -30,6 +32,8 @@ use crate::media::Fingerprint;
 pub use batch::{EncodedItem, Encoders, MAX_FILE, Reuse, encode_batch, read_media_file};
 pub use builtin::{Builtin, builtin};
 pub use decode::{DecodeLimits, RgbImage, decode};
+#[cfg(feature = "encoders")]
+pub use efficientnet::EfficientNetLite0;
 pub use fit::fit;
 pub use from_file::FromFile;
 pub use image::BuiltinImage;
