@@ -65,6 +65,11 @@ pub trait Encoder: Send + Sync {
     /// Number of features of an item, `d_in`.
     fn features(&self) -> usize;
 
+    /// Bytes of the largest media file that is worth reading: the encoder would refuse a larger one.
+    fn max_bytes(&self) -> u64 {
+        MAX_FILE
+    }
+
     /// Encodes `items`: one result per item, in their order, each with [`Encoder::features`] finite elements.
     ///
     /// # Errors

@@ -41,3 +41,46 @@ pub(super) fn folded(weights: &Weights, conv: &str, norm: &str, shape: &[usize])
     }
     Ok(Folded { weights: values, bias })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safetensors::tensor::{Dtype, TensorView};
+
+    /// One convolution of two filters with two weights each.
+    fn fold(variance: [f32; 2]) -> Result<Folded> {
+        let tensors: [(&str, Vec<f32>, Vec<usize>); 5] = [
+            ("c.weight", vec![1.0, -2.0, 3.0, 0.5], vec![2, 2]),
+            ("n.weight", vec![2.0, -1.0], vec![2]),
+            ("n.bias", vec![0.25, 1.0], vec![2]),
+            ("n.running_mean", vec![4.0, -1.0], vec![2]),
+            ("n.running_var", variance.to_vec(), vec![2]),
+        ];
+        let bytes = tensors.each_ref().map(|t| t.1.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
+        let views = tensors.iter().zip(&bytes).map(|((name, _, shape), bytes)| {
+            (*name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+        });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), safetensors::serialize(views, None).unwrap()).unwrap();
+        folded(&Weights::open(file.path())?, "c", "n", &[2, 2])
+    }
+
+    #[test]
+    fn scale_and_shift_go_into_the_convolution() {
+        // With the epsilon, the variances are 4 and 0.001.
+        let Folded { weights, bias } = fold([3.999, 0.0]).unwrap();
+        let near = |got: f32, expected: f32| assert!((got - expected).abs() < 1e-4, "{got} {expected}");
+        near(weights[0], 1.0);
+        near(weights[1], -2.0);
+        near(bias[0], 0.25 - 4.0);
+        let scale = -1.0 / 0.001f32.sqrt();
+        near(weights[2], 3.0 * scale);
+        near(weights[3], 0.5 * scale);
+        near(bias[1], 1.0 + scale);
+    }
+
+    #[test]
+    fn a_negative_variance_is_refused() {
+        assert_eq!(fold([1.0, -0.5]).map(drop).unwrap_err().code(), ErrorCode::NotFinite);
+    }
+}

@@ -169,7 +169,8 @@ impl Depthwise {
     /// From the weights of a grouped convolution, `[channels, 1, size, size]`, and its bias `[channels]`.
     pub(super) fn new(weights: &[f32], bias: &[f32], size: usize, stride: usize) -> Self {
         let taps = size * size;
-        let turned = (0..taps).flat_map(|tap| (0..bias.len()).map(move |c| weights[c * taps + tap])).collect();
+        let turned =
+            (0..taps).flat_map(|tap| (0..bias.len()).map(move |c| weights[c * taps + tap])).collect();
         Self { size, stride, weights: turned, bias: bias.to_vec() }
     }
 
@@ -290,4 +291,95 @@ fn with_vectors(kernel: impl Kernel) {
 #[cfg(not(target_arch = "x86_64"))]
 fn with_vectors(kernel: impl Kernel) {
     if cfg!(target_arch = "aarch64") { kernel.run::<true>() } else { kernel.run::<false>() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers from -1 to 1 that repeat late.
+    fn noise(n: usize, seed: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * 7919 + seed * 104_729 + 13) % 2003) as f32 / 1001.0 - 1.0).collect()
+    }
+
+    fn near(got: &[f32], expected: &[f32]) {
+        assert_eq!(got.len(), expected.len());
+        for (at, (got, expected)) in got.iter().zip(expected).enumerate() {
+            assert!((got - expected).abs() < 1e-4, "{at}: {got} {expected}");
+        }
+    }
+
+    #[test]
+    fn products_of_every_shape() {
+        for (rows, k, n) in
+            [(1, 5, 8), (7, 16, 24), (13, 3, 40), (61, 27, 32), (123, 10, 16), (4, 2, 1), (5, 9, 17)]
+        {
+            let (x, weights, bias) = (noise(rows * k, 1), noise(n * k, 2), noise(n, 3));
+            let other = noise(rows * n, 4);
+            let matrix = Matrix::new(&weights, &bias);
+            let plain: Vec<f32> = (0..rows * n)
+                .map(|at| {
+                    let (row, column) = (at / n, at % n);
+                    (0..k).map(|p| x[row * k + p] * weights[column * k + p]).sum::<f32>() + bias[column]
+                })
+                .collect();
+            let cut: Vec<f32> = plain.iter().map(|x| x.clamp(0.0, 6.0)).collect();
+            let sum: Vec<f32> = plain.iter().zip(&other).map(|(x, y)| x + y).collect();
+            for (after, expected) in
+                [(After::Nothing, &plain), (After::Relu6, &cut), (After::Add(&other), &sum)]
+            {
+                let mut out = vec![f32::NAN; rows * n];
+                matrix.apply(&x, after, &mut out);
+                near(&out, expected);
+                // Without vector instructions.
+                let mut out = vec![f32::NAN; rows * n];
+                Product { matrix: &matrix, x: &x, after, out: &mut out }.run::<false>();
+                near(&out, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn depthwise_convolutions_of_every_shape() {
+        for (side, channels, size, stride) in [
+            (1, 8, 3, 1),
+            (1, 48, 5, 2),
+            (2, 8, 5, 1),
+            (7, 96, 3, 2),
+            (8, 32, 3, 2),
+            (8, 40, 5, 2),
+            (9, 64, 5, 1),
+        ] {
+            let (x, weights, bias) =
+                (noise(side * side * channels, 1), noise(channels * size * size, 2), noise(channels, 3));
+            let (out_side, before) = same(side, size, stride);
+            let mut expected = Vec::new();
+            for (y, column, c) in (0..out_side * out_side * channels)
+                .map(|at| (at / channels / out_side, at / channels % out_side, at % channels))
+            {
+                let mut sum = bias[c];
+                for tap in 0..size * size {
+                    let place =
+                        |i: usize, tap: usize| (i * stride + tap).checked_sub(before).filter(|i| *i < side);
+                    if let (Some(row), Some(column)) = (place(y, tap / size), place(column, tap % size)) {
+                        sum += x[(row * side + column) * channels + c] * weights[c * size * size + tap];
+                    }
+                }
+                expected.push(sum.clamp(0.0, 6.0));
+            }
+            let mut out = vec![f32::NAN; expected.len()];
+            Depthwise::new(&weights, &bias, size, stride).apply(&x, side, &mut out);
+            near(&out, &expected);
+        }
+    }
+
+    #[test]
+    fn same_padding_puts_the_odd_element_last() {
+        let cases =
+            [((224, 3, 2), (112, 0)), ((112, 3, 2), (56, 0)), ((56, 5, 2), (28, 1)), ((14, 5, 2), (7, 1))];
+        for ((len, size, stride), expected) in cases {
+            assert_eq!(same(len, size, stride), expected);
+        }
+        assert_eq!((same(7, 5, 1), same(7, 3, 2), same(1, 1, 2)), ((7, 2), (4, 1), (1, 0)));
+    }
 }

@@ -91,6 +91,10 @@ impl Encoder for EfficientNetLite0 {
         FEATURES
     }
 
+    fn max_bytes(&self) -> u64 {
+        self.limits.max_bytes
+    }
+
     fn encode(&self, items: &[Item<'_>]) -> Vec<Result<Vec<f32>>> {
         items.par_iter().with_max_len(1).map(|item| self.encode_item(item)).collect()
     }

@@ -11,8 +11,7 @@ const MEAN: f32 = 127.0;
 const SCALE: f32 = 128.0;
 
 /// What the fingerprint says of this file.
-pub(super) const SETTINGS: &str =
-    r#"{"channels":"rgb","fit":"longest side, centred on white","mean":127,"resample":"bicubic","scale":128,"side":224}"#;
+pub(super) const SETTINGS: &str = r#"{"channels":"rgb","fit":"longest side, centred on white","mean":127,"resample":"bicubic","scale":128,"side":224}"#;
 
 /// The picture with its longest side at 224 pixels, centred on a white square; `(x - 127) / 128`, `[224 * 224 * 3]`.
 ///
