@@ -66,7 +66,7 @@ struct Product<'a> {
 
 impl Kernel for Product<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<L: Lanes>(self, lanes: L) {
         let Matrix { k, n, panels, bias } = self.matrix;
         let (k, n) = (*k, *n);
         for (block, x) in self.x.chunks(BLOCK * k).enumerate() {
@@ -76,11 +76,11 @@ impl Kernel for Product<'_> {
                     let place = Place { at, n, columns: PANEL.min(n - column * PANEL) };
                     let (after, out) = (self.after, &mut *self.out);
                     match x.len() / k {
-                        6 => place.tile::<6, FMA>(x, panel, bias, after, out),
-                        4.. => place.split::<4, FMA>(x, panel, bias, after, out),
-                        3 => place.tile::<3, FMA>(x, panel, bias, after, out),
-                        2 => place.tile::<2, FMA>(x, panel, bias, after, out),
-                        _ => place.tile::<1, FMA>(x, panel, bias, after, out),
+                        6 => place.tile::<6, L>(lanes, x, panel, bias, after, out),
+                        4.. => place.split::<4, L>(lanes, x, panel, bias, after, out),
+                        3 => place.tile::<3, L>(lanes, x, panel, bias, after, out),
+                        2 => place.tile::<2, L>(lanes, x, panel, bias, after, out),
+                        _ => place.tile::<1, L>(lanes, x, panel, bias, after, out),
                     }
                 }
             }
@@ -99,8 +99,9 @@ struct Place {
 impl Place {
     /// 4 or 5 rows.
     #[inline(always)]
-    fn split<const R: usize, const FMA: bool>(
+    fn split<const R: usize, L: Lanes>(
         self,
+        lanes: L,
         x: &[f32],
         panel: &[[f32; PANEL]],
         bias: &[f32; PANEL],
@@ -108,15 +109,16 @@ impl Place {
         out: &mut [f32],
     ) {
         let (head, tail) = x.split_at(R * panel.len());
-        self.tile::<R, FMA>(head, panel, bias, after, out);
+        self.tile::<R, L>(lanes, head, panel, bias, after, out);
         if !tail.is_empty() {
-            Self { at: self.at + R * self.n, ..self }.tile::<1, FMA>(tail, panel, bias, after, out);
+            Self { at: self.at + R * self.n, ..self }.tile::<1, L>(lanes, tail, panel, bias, after, out);
         }
     }
 
     #[inline(always)]
-    fn tile<const R: usize, const FMA: bool>(
+    fn tile<const R: usize, L: Lanes>(
         self,
+        lanes: L,
         x: &[f32],
         panel: &[[f32; PANEL]],
         bias: &[f32; PANEL],
@@ -125,32 +127,32 @@ impl Place {
     ) {
         let k = panel.len();
         let rows: [&[f32]; R] = std::array::from_fn(|r| &x[r * k..][..k]);
-        let mut sums = [[0f32; PANEL]; R];
+        let mut sums = [lanes.load(bias); R];
         for (p, weights) in panel.iter().enumerate() {
             for r in 0..R {
-                let factor = rows[r][p];
-                for j in 0..PANEL {
-                    sums[r][j] = madd::<FMA>(factor, weights[j], sums[r][j]);
-                }
+                sums[r] = lanes.madd(rows[r][p], weights, sums[r]);
             }
         }
-        for (r, sums) in sums.iter_mut().enumerate() {
-            for j in 0..PANEL {
-                sums[j] += bias[j];
-            }
+        for (r, mut sums) in sums.into_iter().enumerate() {
             let start = self.at + r * self.n;
-            let out = &mut out[start..start + self.columns];
-            match after {
-                After::Relu6 => sums.iter_mut().for_each(|sum| *sum = relu6(*sum)),
-                After::Nothing => {}
-                After::Add(other) => {
-                    let other = &other[start..start + self.columns];
-                    sums.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
-                }
+            let place = start..start + self.columns;
+            if let After::Add(other) = after {
+                let other = &other[place.clone()];
+                let other = other.try_into().unwrap_or_else(|_| {
+                    let mut padded = [0.0; PANEL];
+                    padded[..other.len()].copy_from_slice(other);
+                    padded
+                });
+                sums = lanes.madd(1.0, &other, sums);
             }
+            let samples = match after {
+                After::Relu6 => lanes.relu6(sums),
+                _ => lanes.samples(sums),
+            };
+            let out = &mut out[place];
             match <&mut [f32; PANEL]>::try_from(&mut *out) {
-                Ok(out) => *out = *sums,
-                Err(_) => out.copy_from_slice(&sums[..self.columns]),
+                Ok(out) => *out = samples,
+                Err(_) => out.copy_from_slice(&samples[..self.columns]),
             }
         }
     }
@@ -196,7 +198,7 @@ struct Convolution<'a> {
 
 impl Kernel for Convolution<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<L: Lanes>(self, _: L) {
         let channels = self.layer.bias.len();
         if channels.is_multiple_of(48) {
             self.convolve::<48>();
@@ -260,37 +262,107 @@ fn relu6(x: f32) -> f32 {
     x.clamp(0.0, 6.0)
 }
 
-#[inline(always)]
-fn madd<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
-}
-
 /// A loop that can be compiled for several instruction sets.
 trait Kernel {
-    /// `FMA`: a multiplication and an addition are one instruction.
-    fn run<const FMA: bool>(self);
+    fn run<L: Lanes>(self, lanes: L);
+}
+
+/// 16 sums that are computed together.
+trait Lanes: Copy {
+    type Sums: Copy;
+
+    fn load(self, samples: &[f32; PANEL]) -> Self::Sums;
+
+    /// `sums + factor * weights`.
+    fn madd(self, factor: f32, weights: &[f32; PANEL], sums: Self::Sums) -> Self::Sums;
+
+    fn samples(self, sums: Self::Sums) -> [f32; PANEL];
+
+    /// The samples within 0..=6, or NaN.
+    fn relu6(self, sums: Self::Sums) -> [f32; PANEL];
+}
+
+/// Whatever the compiler makes of it.
+#[derive(Clone, Copy)]
+struct Plain;
+
+impl Lanes for Plain {
+    type Sums = [f32; PANEL];
+
+    #[inline(always)]
+    fn load(self, samples: &[f32; PANEL]) -> Self::Sums {
+        *samples
+    }
+
+    #[inline(always)]
+    fn madd(self, factor: f32, weights: &[f32; PANEL], mut sums: Self::Sums) -> Self::Sums {
+        for j in 0..PANEL {
+            sums[j] += factor * weights[j];
+        }
+        sums
+    }
+
+    #[inline(always)]
+    fn samples(self, sums: Self::Sums) -> [f32; PANEL] {
+        sums
+    }
+
+    #[inline(always)]
+    fn relu6(self, sums: Self::Sums) -> [f32; PANEL] {
+        sums.map(relu6)
+    }
+}
+
+/// AVX2 with fused multiplication and addition.
+#[cfg(target_arch = "x86_64")]
+impl Lanes for pulp::x86::V3 {
+    type Sums = [pulp::f32x8; 2];
+
+    #[inline(always)]
+    fn load(self, samples: &[f32; PANEL]) -> Self::Sums {
+        pulp::cast(*samples)
+    }
+
+    #[inline(always)]
+    fn madd(self, factor: f32, weights: &[f32; PANEL], sums: Self::Sums) -> Self::Sums {
+        let factor = self.splat_f32x8(factor);
+        let weights = self.load(weights);
+        [self.mul_add_f32x8(factor, weights[0], sums[0]), self.mul_add_f32x8(factor, weights[1], sums[1])]
+    }
+
+    #[inline(always)]
+    fn samples(self, sums: Self::Sums) -> [f32; PANEL] {
+        pulp::cast(sums)
+    }
+
+    #[inline(always)]
+    fn relu6(self, sums: Self::Sums) -> [f32; PANEL] {
+        // Of two operands, these instructions return the second where one is NaN.
+        let (zero, six) = (self.splat_f32x8(0.0), self.splat_f32x8(6.0));
+        self.samples(sums.map(|x| self.min_f32x8(six, self.max_f32x8(zero, x))))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 fn with_vectors(kernel: impl Kernel) {
-    struct WithFma<K>(K);
-    impl<K: Kernel> pulp::WithSimd for WithFma<K> {
+    struct With<K>(K, pulp::x86::V3);
+    impl<K: Kernel> pulp::WithSimd for With<K> {
         type Output = ();
 
         #[inline(always)]
         fn with_simd<S: pulp::Simd>(self, _: S) {
-            self.0.run::<true>();
+            self.0.run(self.1);
         }
     }
     match pulp::x86::V3::try_new() {
-        Some(v3) => pulp::Simd::vectorize(v3, WithFma(kernel)),
-        None => kernel.run::<false>(),
+        Some(v3) => pulp::Simd::vectorize(v3, With(kernel, v3)),
+        None => kernel.run(Plain),
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 fn with_vectors(kernel: impl Kernel) {
-    if cfg!(target_arch = "aarch64") { kernel.run::<true>() } else { kernel.run::<false>() }
+    kernel.run(Plain);
 }
 
 #[cfg(test)]
@@ -333,7 +405,7 @@ mod tests {
                 near(&out, expected);
                 // Without vector instructions.
                 let mut out = vec![f32::NAN; rows * n];
-                Product { matrix: &matrix, x: &x, after, out: &mut out }.run::<false>();
+                Product { matrix: &matrix, x: &x, after, out: &mut out }.run(Plain);
                 near(&out, expected);
             }
         }
