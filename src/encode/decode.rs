@@ -102,6 +102,9 @@ fn decode_as(format: ImageFormat, bytes: &[u8], limits: &DecodeLimits) -> Result
     if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
         return Err(damaged(format, "it ends before its end marker"));
     }
+    if format == ImageFormat::WebP && !webp_is_whole(bytes) {
+        return Err(damaged(format, "it is shorter than it says"));
+    }
     // A broken orientation tag is no reason to refuse the pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let decoded = DynamicImage::from_decoder(decoder);
@@ -162,6 +165,14 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
             },
             Some(_) => at += 1,
         }
+    }
+}
+
+/// Whether a WebP has all the bytes that its RIFF header counts: its decoder does not miss metadata behind the pixels.
+fn webp_is_whole(bytes: &[u8]) -> bool {
+    match bytes.get(4..8) {
+        Some(&[a, b, c, d]) => bytes.len() as u64 >= u64::from(u32::from_le_bytes([a, b, c, d])) + 8,
+        _ => false,
     }
 }
 
