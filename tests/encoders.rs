@@ -2,6 +2,8 @@
 
 #[path = "encoders/draw.rs"]
 mod draw;
+#[path = "encoders/formats.rs"]
+mod formats;
 #[path = "encoders/pictures.rs"]
 mod pictures;
 #[path = "encoders/separate.rs"]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! encoders text MODEL_DIR TEXTS.jsonl OUT.safetensors ROUNDS
+//! encoders image WEIGHTS FILES.txt OUT.safetensors ROUNDS
 //! ```
 //!
 //! The scripts beside this file run it; it prints one line of JSON per round, with its seconds. Before each round it
@@ -9,6 +10,8 @@
 
 #![allow(clippy::print_stdout, reason = "the result of a benchmark")]
 
+#[cfg(feature = "encoders")]
+mod image;
 #[cfg(feature = "encoders")]
 mod text;
 
@@ -22,6 +25,8 @@ fn main() {
     let outcome = match command.as_str() {
         #[cfg(feature = "encoders")]
         "text" => text::run(rest),
+        #[cfg(feature = "encoders")]
+        "image" => image::run(rest),
         other => Err(format!("no encoder `{other}` in this build").into()),
     };
     if let Err(error) = outcome {

@@ -10,7 +10,7 @@ use super::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::{ItemOrigin, content_hash};
 
-/// Bytes of the largest media file that is read.
+/// Bytes of the largest media file that is read, unless an encoder says otherwise.
 pub const MAX_FILE: u64 = 64 << 20;
 
 /// The encoders of a bundle by media type.
@@ -64,7 +64,8 @@ pub fn encode_batch(
     let loaded: Vec<Result<Loaded<'_>, (usize, Error)>> = items
         .par_iter()
         .map(|&(document, item)| {
-            let (hash, payload) = load(&item.content).map_err(|error| (document, error))?;
+            let (hash, payload) =
+                load(&item.content, max_bytes(encoders, &item.media)).map_err(|error| (document, error))?;
             let id = documents[document].document.id.as_deref();
             let reused = matches!((reuse, id), (Some(reuse), Some(id)) if reuse(id, &item.media, &hash));
             let payload = if reused { Payload::Reused } else { payload };
@@ -129,7 +130,12 @@ fn named(error: Error, document: &SourceDocument, media: &str, ordinal: u32) -> 
     }
 }
 
-fn load(content: &Content) -> Result<([u8; 16], Payload<'_>)> {
+/// What the encoder of `media` reads at most.
+fn max_bytes(encoders: &Encoders, media: &str) -> u64 {
+    encoders.get(media).map_or(MAX_FILE, |encoder| encoder.max_bytes())
+}
+
+fn load(content: &Content, max_bytes: u64) -> Result<([u8; 16], Payload<'_>)> {
     match content {
         Content::Features(features) => {
             let bytes: Vec<u8> = features.iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -137,7 +143,7 @@ fn load(content: &Content) -> Result<([u8; 16], Payload<'_>)> {
         }
         Content::Text(text) => Ok((content_hash(text.as_bytes()), Payload::Text(text))),
         Content::File(path) => {
-            let bytes = read_media_file(path)?;
+            let bytes = read_media_file(path, max_bytes)?;
             Ok((content_hash(&bytes), Payload::Bytes(bytes)))
         }
     }
@@ -147,8 +153,8 @@ fn load(content: &Content) -> Result<([u8; 16], Payload<'_>)> {
 ///
 /// # Errors
 /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::BadValue`] for what is no file, such as a directory or a pipe,
-/// which might never end; [`ErrorCode::TooLarge`] above [`MAX_FILE`] bytes.
-pub fn read_media_file(path: &Path) -> Result<Vec<u8>> {
+/// which might never end; [`ErrorCode::TooLarge`] above `max_bytes`.
+pub fn read_media_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>> {
     let about = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
     if !about.is_file() {
         let got = if about.is_dir() { "a directory" } else { "a device or pipe" };
@@ -157,11 +163,12 @@ pub fn read_media_file(path: &Path) -> Result<Vec<u8>> {
             .expected("a file")
             .got(got));
     }
-    if about.len() > MAX_FILE {
+    if about.len() > max_bytes {
         return Err(Error::new(ErrorCode::TooLarge, "the file is too large")
             .file(path)
-            .expected(format!("at most {MAX_FILE} bytes"))
-            .got(format!("{} bytes", about.len())));
+            .expected(format!("at most {max_bytes} bytes"))
+            .got(format!("{} bytes", about.len()))
+            .hint("save it smaller, or raise the limit (--max-bytes)"));
     }
     std::fs::read(path).map_err(|e| Error::io(path, e))
 }
@@ -173,15 +180,19 @@ mod tests {
     #[test]
     fn only_files_are_read() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(read_media_file(dir.path()).unwrap_err().code(), ErrorCode::BadValue);
+        assert_eq!(read_media_file(dir.path(), MAX_FILE).unwrap_err().code(), ErrorCode::BadValue);
         let missing = dir.path().join("missing.png");
-        assert_eq!(read_media_file(&missing).unwrap_err().code(), ErrorCode::NotFound);
+        assert_eq!(read_media_file(&missing, MAX_FILE).unwrap_err().code(), ErrorCode::NotFound);
         let large = dir.path().join("large.png");
         // Sparse: no block is written.
         std::fs::File::create(&large).unwrap().set_len(MAX_FILE + 1).unwrap();
-        assert_eq!(read_media_file(&large).unwrap_err().code(), ErrorCode::TooLarge);
+        assert_eq!(read_media_file(&large, MAX_FILE).unwrap_err().code(), ErrorCode::TooLarge);
+        assert_eq!(read_media_file(&large, MAX_FILE + 1).unwrap().len() as u64, MAX_FILE + 1);
         // A device without an end has a length of 0.
         #[cfg(unix)]
-        assert_eq!(read_media_file(Path::new("/dev/zero")).unwrap_err().code(), ErrorCode::BadValue);
+        assert_eq!(
+            read_media_file(Path::new("/dev/zero"), MAX_FILE).unwrap_err().code(),
+            ErrorCode::BadValue
+        );
     }
 }

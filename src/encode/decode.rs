@@ -14,12 +14,13 @@ use crate::error::{Error, ErrorCode, Result};
 
 pub use ::image::RgbImage;
 
-const ACCEPTED: &str = "PNG, JPEG or WebP";
+const ACCEPTED: &str = "PNG, JPEG, WebP, GIF, BMP or TIFF";
 
 /// What a picture file may cost at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeLimits {
-    /// Width times height, by the header. Decoding takes up to 8 bytes of memory per pixel, and 3 for the result.
+    /// Width times height, by the header. Decoding takes up to 8 bytes of memory per pixel (16 for a TIFF of floats, as
+    /// much again for a compressed one), and 3 for the result.
     pub max_pixels: u64,
     /// Bytes of the file.
     pub max_bytes: u64,
@@ -32,10 +33,11 @@ impl Default for DecodeLimits {
     }
 }
 
-/// Decodes a PNG, JPEG or WebP file to 8-bit RGB, at least 1 x 1.
+/// Decodes a PNG, JPEG, WebP, GIF, BMP or TIFF file to 8-bit RGB, at least 1 x 1.
 ///
-/// 16-bit samples are rounded to 8 bits, grey becomes RGB, and alpha is composited over white. A JPEG must be whole up to
-/// its end marker; a flipped bit inside its image data cannot be seen, since the format has no checksum.
+/// 16-bit samples are rounded to 8 bits, floats are taken as 0 to 1, grey and CMYK become RGB without a colour profile,
+/// and alpha is composited over white. A JPEG must be whole up to its end marker; a flipped bit inside its image data
+/// cannot be seen, since the format has no checksum. The same holds for BMP, TIFF and GIF.
 ///
 /// # Errors
 /// [`ErrorCode::TooLarge`] over a limit; [`ErrorCode::BadValue`] for bytes that are no picture, or one of another format
@@ -62,7 +64,14 @@ fn accepted_format(bytes: &[u8]) -> Result<ImageFormat> {
             .hint("convert it to one of these formats")
     };
     match ::image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) => Ok(format),
+        Ok(
+            format @ (ImageFormat::Png
+            | ImageFormat::Jpeg
+            | ImageFormat::WebP
+            | ImageFormat::Gif
+            | ImageFormat::Bmp
+            | ImageFormat::Tiff),
+        ) => Ok(format),
         Ok(other) => {
             let name = other.extensions_str().first().copied().unwrap_or("another format");
             Err(not("a picture format that is not read".into(), name.to_uppercase()))
@@ -78,7 +87,8 @@ fn decode_as(format: ImageFormat, bytes: &[u8], limits: &DecodeLimits) -> Result
     let mut allowed = Limits::no_limits();
     allowed.max_image_width = Some(side);
     allowed.max_image_height = Some(side);
-    allowed.max_alloc = Some(limits.max_pixels.saturating_mul(8).saturating_add(limits.max_bytes));
+    // Enough for every pixel type that is read, twice: the limit on pixels is checked by itself.
+    allowed.max_alloc = Some(limits.max_pixels.saturating_mul(32).saturating_add(limits.max_bytes));
     reader.limits(allowed);
     let mut decoder = reader.into_decoder().map_err(|error| from_decoder(format, limits, error))?;
     let (width, height) = decoder.dimensions();
@@ -91,6 +101,9 @@ fn decode_as(format: ImageFormat, bytes: &[u8], limits: &DecodeLimits) -> Result
     }
     if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
         return Err(damaged(format, "it ends before its end marker"));
+    }
+    if format == ImageFormat::WebP && !webp_is_whole(bytes) {
+        return Err(damaged(format, "it is shorter than it says"));
     }
     // A broken orientation tag is no reason to refuse the pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -108,6 +121,7 @@ fn from_decoder(format: ImageFormat, limits: &DecodeLimits, error: ImageError) -
             format!("a kind of {} that is not read: {error}", name_of(format)),
         )
         .expected(format!("an 8-bit or 16-bit grey or RGB picture as {ACCEPTED}"))
+        .hint("convert it to an 8-bit RGB picture")
         .source(error),
         _ => damaged(format, &error.to_string()).source(error),
     }
@@ -128,6 +142,9 @@ fn name_of(format: ImageFormat) -> &'static str {
     match format {
         ImageFormat::Png => "PNG",
         ImageFormat::Jpeg => "JPEG",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Tiff => "TIFF",
         _ => "WebP",
     }
 }
@@ -151,6 +168,14 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
     }
 }
 
+/// Whether a WebP has all the bytes that its RIFF header counts: its decoder does not miss metadata behind the pixels.
+fn webp_is_whole(bytes: &[u8]) -> bool {
+    match bytes.get(4..8) {
+        Some(&[a, b, c, d]) => bytes.len() as u64 >= u64::from(u32::from_le_bytes([a, b, c, d])) + 8,
+        _ => false,
+    }
+}
+
 fn over_white(image: DynamicImage) -> RgbImage {
     if !image.color().has_alpha() {
         return image.into_rgb8();
@@ -171,10 +196,10 @@ mod tests {
 
     #[test]
     fn other_formats_are_named() {
-        let error = decode(b"GIF89a\x01\x00\x01\x00", &DecodeLimits::default()).unwrap_err();
+        let error = decode(b"qoif\0\0\0\x01\0\0\0\x01\x03\0", &DecodeLimits::default()).unwrap_err();
         assert_eq!(error.code(), ErrorCode::BadValue);
         let text = error.to_string();
-        assert!(text.contains("PNG, JPEG or WebP") && text.contains("got GIF"), "{text}");
+        assert!(text.contains(ACCEPTED) && text.contains("got QOI"), "{text}");
         assert_eq!(decode(b"", &DecodeLimits::default()).unwrap_err().code(), ErrorCode::BadValue);
         assert_eq!(decode(b"plain words", &DecodeLimits::default()).unwrap_err().code(), ErrorCode::BadValue);
     }

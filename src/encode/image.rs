@@ -47,7 +47,7 @@ const FEATURES: usize = {
     sum
 };
 
-/// The built-in encoder of pictures, `builtin-image-v1`: PNG, JPEG and WebP, without weights.
+/// The built-in encoder of pictures, `builtin-image-v1`: every format that [`decode`] reads, without weights.
 ///
 /// A picture is squashed to 96 x 96 pixels and described by colour histograms on grids of 1x1, 2x2 and 4x4 cells,
 /// gradient directions on grids of 4x4 and 8x8 cells, the colours of its background, and the colour, outline, form,
@@ -123,7 +123,7 @@ impl BuiltinImage {
             Item::Bytes(bytes) => self.encode_pixels(&decode(bytes, &self.limits)?),
             Item::Text(_) => {
                 Err(Error::new(ErrorCode::BadArgument, "a text given to the encoder of pictures")
-                    .expected("the bytes of a PNG, JPEG or WebP file")
+                    .expected("the bytes of a picture file")
                     .got("a text"))
             }
         }
@@ -141,6 +141,10 @@ impl Encoder for BuiltinImage {
 
     fn features(&self) -> usize {
         FEATURES
+    }
+
+    fn max_bytes(&self) -> u64 {
+        self.limits.max_bytes
     }
 
     fn encode(&self, items: &[Item<'_>]) -> Vec<Result<Vec<f32>>> {

@@ -10,12 +10,16 @@ mod builtin;
 mod canvas;
 mod colour;
 mod decode;
+#[cfg(feature = "encoders")]
+mod efficientnet;
 mod fit;
 mod from_file;
 mod gradient;
 mod hashing;
 mod image;
 mod region;
+#[cfg(feature = "encoders")]
+mod resample;
 mod rows;
 mod shape;
 mod soft;
@@ -30,6 +34,8 @@ use crate::media::Fingerprint;
 pub use batch::{EncodedItem, Encoders, MAX_FILE, Reuse, encode_batch, read_media_file};
 pub use builtin::{Builtin, builtin};
 pub use decode::{DecodeLimits, RgbImage, decode};
+#[cfg(feature = "encoders")]
+pub use efficientnet::EfficientNetLite0;
 pub use fit::fit;
 pub use from_file::FromFile;
 pub use image::BuiltinImage;
@@ -60,6 +66,11 @@ pub trait Encoder: Send + Sync {
 
     /// Number of features of an item, `d_in`.
     fn features(&self) -> usize;
+
+    /// Bytes of the largest media file that is worth reading: the encoder would refuse a larger one.
+    fn max_bytes(&self) -> u64 {
+        MAX_FILE
+    }
 
     /// Encodes `items`: one result per item, in their order, each with [`Encoder::features`] finite elements.
     ///

@@ -172,7 +172,9 @@ impl Request<'_> {
     /// # Errors
     /// Those of [`Request::text`]; those of reading and decoding, naming the file.
     pub fn file(self, media: &str, path: &Path) -> Result<Self> {
-        let bytes = read_media_file(path)?;
+        let bundle = self.engine.index.bundle();
+        let encoder = bundle.encoder(bundle.media_index(media)?)?;
+        let bytes = read_media_file(path, encoder.max_bytes())?;
         self.item(media, Item::Bytes(&bytes))
             .map_err(|e| if e.facts().file.is_some() { e } else { e.file(path) })
     }

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use uncsm_index::encode::DecodeLimits;
 
 /// A cross-media search engine: train a similarity of pictures and texts, build an index with it, query it.
 #[derive(Debug, Parser)]
@@ -79,6 +80,29 @@ pub struct SourceArgs {
     /// The encoder of a media type, or the one that made its features, by name; may be repeated
     #[arg(long, value_name = "MEDIA=NAME")]
     pub encoder: Vec<String>,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// What a picture file may cost at most.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct LimitArgs {
+    /// Width times height of the largest picture that is decoded [default: 50000000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_pixels: Option<u64>,
+    /// Bytes of the largest picture file that is read [default: 67108864]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_bytes: Option<u64>,
+}
+
+impl From<LimitArgs> for DecodeLimits {
+    fn from(args: LimitArgs) -> Self {
+        let default = Self::default();
+        Self {
+            max_pixels: args.max_pixels.unwrap_or(default.max_pixels),
+            max_bytes: args.max_bytes.unwrap_or(default.max_bytes),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -233,6 +257,8 @@ pub struct QueryArgs {
     /// Score every candidate (always so in this version)
     #[arg(long)]
     pub exact: bool,
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
