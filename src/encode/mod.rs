@@ -6,6 +6,8 @@
 mod batch;
 mod builtin;
 mod canvas;
+#[cfg(feature = "encoders")]
+pub mod clip;
 mod colour;
 mod decode;
 mod fit;
@@ -14,6 +16,8 @@ mod gradient;
 mod hashing;
 mod image;
 mod region;
+#[cfg(feature = "encoders")]
+mod resample;
 mod rows;
 mod shape;
 mod soft;
