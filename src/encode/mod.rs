@@ -14,6 +14,7 @@ mod gradient;
 mod hashing;
 mod image;
 mod region;
+pub mod resolve;
 mod rows;
 mod shape;
 mod soft;
@@ -28,9 +29,10 @@ use crate::media::Fingerprint;
 pub use batch::{EncodedItem, Encoders, MAX_FILE, Reuse, encode_batch, read_media_file};
 pub use builtin::{Builtin, builtin};
 pub use decode::{DecodeLimits, RgbImage, decode};
-pub use fit::fit;
+pub use fit::{fit, media_of};
 pub use from_file::FromFile;
 pub use image::BuiltinImage;
+pub use resolve::EncoderPaths;
 pub use rows::FeatureRows;
 pub use source::{
     Content, CorpusSource, FeatureSource, Ids, Incoming, Place, RawItem, SourceDocument, items_of,
