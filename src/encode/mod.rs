@@ -4,6 +4,8 @@
 //! name and fingerprint. [`FromFile`] stands for an encoder that ran elsewhere and left its features in a file.
 
 mod batch;
+#[cfg(feature = "encoders")]
+pub mod bert;
 mod builtin;
 mod canvas;
 mod colour;

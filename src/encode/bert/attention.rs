@@ -1,0 +1,234 @@
+//! Attention within each text: `softmax(q k' / sqrt(d)) v` per head, over packed rows.
+//!
+//! Texts have no padding and no mask: a text sees its own rows alone, in blocks that its own length decides, so its
+//! result does not depend on its neighbours.
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape};
+
+use super::lanes::{LANES, exp, max, on_vectors, sum};
+use super::steps::slice;
+use super::tokens::Tokens;
+
+/// Rows of a block of a product.
+const ROWS: usize = 4;
+
+/// From `[rows, 3 h]` (query, key, value; without their bias) to `[rows, h]`.
+pub(super) struct Attention<'a> {
+    pub(super) texts: &'a [&'a Tokens],
+    pub(super) heads: usize,
+    /// `[3 h]`.
+    pub(super) bias: &'a [f32],
+}
+
+impl CustomOp1 for Attention<'_> {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (rows, h) = (layout.dims()[0], self.bias.len() / 3);
+        let qkv = slice(storage, layout)?;
+        let mut out = vec![0f32; rows * h];
+        let longest = self.texts.iter().map(|text| text.ids.len()).max().unwrap_or(0);
+        let mut space = Space::new(longest, h / self.heads);
+        let fused = has_fused_multiply();
+        on_vectors(|| {
+            let mut at = 0;
+            for text in self.texts {
+                let n = text.ids.len();
+                let (qkv, out) = (&qkv[at * 3 * h..(at + n) * 3 * h], &mut out[at * h..(at + n) * h]);
+                for head in 0..self.heads {
+                    if fused {
+                        self.head::<true>(qkv, head, &mut space, out);
+                    } else {
+                        self.head::<false>(qkv, head, &mut space, out);
+                    }
+                }
+                at += n;
+            }
+        });
+        Ok((CpuStorage::F32(out), Shape::from((rows, h))))
+    }
+}
+
+/// Whether `mul_add` is one instruction; where it is not, it is a slow call.
+fn has_fused_multiply() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return pulp::x86::V3::try_new().is_some();
+    #[cfg(not(target_arch = "x86_64"))]
+    return cfg!(target_arch = "aarch64");
+}
+
+/// Room for one head of one text of `n` rows; columns are padded to whole lanes.
+struct Space {
+    /// `[n, d]`, scaled.
+    query: Vec<f32>,
+    /// `[d, n padded]`.
+    key: Vec<f32>,
+    /// `[n, d padded]`.
+    value: Vec<f32>,
+    /// `[n, n padded]`.
+    scores: Vec<f32>,
+    /// `[n, d padded]`.
+    context: Vec<f32>,
+}
+
+impl Space {
+    fn new(n: usize, d: usize) -> Self {
+        let (n_wide, d_wide) = (n.next_multiple_of(LANES), d.next_multiple_of(LANES));
+        Self {
+            query: vec![0.0; n * d],
+            key: vec![0.0; d * n_wide],
+            value: vec![0.0; n * d_wide],
+            scores: vec![0.0; n * n_wide],
+            context: vec![0.0; n * d_wide],
+        }
+    }
+}
+
+impl Attention<'_> {
+    #[inline(always)]
+    fn head<const FUSED: bool>(&self, qkv: &[f32], head: usize, space: &mut Space, out: &mut [f32]) {
+        let h = self.bias.len() / 3;
+        let d = h / self.heads;
+        let n = qkv.len() / (3 * h);
+        let (n_wide, d_wide) = (n.next_multiple_of(LANES), d.next_multiple_of(LANES));
+        let Space { query, key, value, scores, context } = space;
+        let (query, key) = (&mut query[..n * d], &mut key[..d * n_wide]);
+        let (value, scores) = (&mut value[..n * d_wide], &mut scores[..n * n_wide]);
+        let context = &mut context[..n * d_wide];
+        let scale = 1.0 / (d as f32).sqrt();
+        let bias = |part: usize| &self.bias[part * h + head * d..][..d];
+        let (query_bias, key_bias, value_bias) = (bias(0), bias(1), bias(2));
+        // Columns of the keys past the text must not be what an earlier text left.
+        key.fill(0.0);
+        for (i, row) in qkv.chunks_exact(3 * h).enumerate() {
+            let part = |part: usize| &row[part * h + head * d..][..d];
+            for ((out, x), bias) in query[i * d..][..d].iter_mut().zip(part(0)).zip(query_bias) {
+                *out = (x + bias) * scale;
+            }
+            for (c, (x, bias)) in part(1).iter().zip(key_bias).enumerate() {
+                key[c * n_wide + i] = x + bias;
+            }
+            for ((out, x), bias) in value[i * d_wide..][..d].iter_mut().zip(part(2)).zip(value_bias) {
+                *out = x + bias;
+            }
+        }
+        product::<FUSED>(query, d, key, scores, n_wide);
+        for row in scores.chunks_exact_mut(n_wide) {
+            softmax(&mut row[..n]);
+        }
+        weighted::<FUSED>(scores, n_wide, n, value, context, d_wide);
+        for (row, out) in context.chunks_exact(d_wide).zip(out.chunks_exact_mut(h)) {
+            out[head * d..][..d].copy_from_slice(&row[..d]);
+        }
+    }
+}
+
+#[inline(always)]
+fn softmax(row: &mut [f32]) {
+    let top = max(row);
+    for x in row.iter_mut() {
+        *x = exp(*x - top);
+    }
+    let scale = 1.0 / sum(row);
+    for x in row.iter_mut() {
+        *x *= scale;
+    }
+}
+
+/// `out [n, width] = a [n, k] b [k, width]`, `width` in whole lanes.
+#[inline(always)]
+fn product<const FUSED: bool>(a: &[f32], k: usize, b: &[f32], out: &mut [f32], width: usize) {
+    weighted::<FUSED>(a, k, k, b, out, width);
+}
+
+/// The same with rows of `a` that are `stride` apart, of which the first `k` elements count.
+#[inline(always)]
+fn weighted<const FUSED: bool>(a: &[f32], stride: usize, k: usize, b: &[f32], out: &mut [f32], width: usize) {
+    for (a, out) in a.chunks(ROWS * stride).zip(out.chunks_mut(ROWS * width)) {
+        for column in (0..width).step_by(LANES) {
+            if out.len() == ROWS * width {
+                block::<FUSED, ROWS>(a, stride, k, &b[column..], &mut out[column..], width);
+            } else {
+                for (a, out) in a.chunks(stride).zip(out.chunks_mut(width)) {
+                    block::<FUSED, 1>(a, stride, k, &b[column..], &mut out[column..], width);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn block<const FUSED: bool, const R: usize>(
+    a: &[f32],
+    stride: usize,
+    k: usize,
+    b: &[f32],
+    out: &mut [f32],
+    width: usize,
+) {
+    let mut sums = [[0f32; LANES]; R];
+    let a: [&[f32]; R] = std::array::from_fn(|r| &a[r * stride..][..k]);
+    for i in 0..k {
+        let b = &b[i * width..][..LANES];
+        for (sums, a) in sums.iter_mut().zip(a) {
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum = if FUSED { a[i].mul_add(*b, *sum) } else { *sum + a[i] * b };
+            }
+        }
+    }
+    for (r, sums) in sums.iter().enumerate() {
+        out[r * width..][..LANES].copy_from_slice(sums);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::*;
+
+    /// The formula in double precision.
+    fn expected(qkv: &[f32], bias: &[f32], lengths: &[usize], heads: usize) -> Vec<f64> {
+        let h = bias.len() / 3;
+        let d = h / heads;
+        let at = |row: usize, column: usize| f64::from(qkv[row * 3 * h + column]) + f64::from(bias[column]);
+        let mut out = vec![0.0; qkv.len() / 3];
+        let mut start = 0;
+        for &n in lengths {
+            for (i, head) in (start..start + n).flat_map(|i| (0..heads).map(move |head| (i, head))) {
+                let dot =
+                    |j: usize| (0..d).map(|c| at(i, head * d + c) * at(j, h + head * d + c)).sum::<f64>();
+                let weights: Vec<f64> =
+                    (start..start + n).map(|j| (dot(j) / (d as f64).sqrt()).exp()).collect();
+                let total: f64 = weights.iter().sum();
+                for c in 0..d {
+                    let values = (start..start + n).map(|j| at(j, 2 * h + head * d + c));
+                    out[i * h + head * d + c] = values.zip(&weights).map(|(v, w)| v * w).sum::<f64>() / total;
+                }
+            }
+            start += n;
+        }
+        out
+    }
+
+    #[test]
+    fn each_text_attends_to_itself_by_the_formula() {
+        let lengths = [1usize, 19, 4, 33];
+        let (heads, h, rows) = (3, 24, 60);
+        let wave = |n: usize, f: f32| -> Vec<f32> { (0..n).map(|i| (i as f32 * f).sin() * 2.0).collect() };
+        let (qkv, bias) = (wave(rows * 3 * h, 0.37), wave(3 * h, 1.9));
+        let texts: Vec<Tokens> =
+            lengths.iter().map(|&n| Tokens { ids: vec![0; n], types: vec![0; n] }).collect();
+        let texts: Vec<&Tokens> = texts.iter().collect();
+        let tensor = Tensor::from_vec(qkv.clone(), (rows, 3 * h), &Device::Cpu).unwrap();
+        let op = Attention { texts: &texts, heads, bias: &bias };
+        let out = tensor.apply_op1_no_bwd(&op).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        for (a, b) in out.iter().zip(expected(&qkv, &bias, &lengths, heads)) {
+            assert!((f64::from(*a) - b).abs() < 1e-5, "{a} for {b}");
+        }
+        // Rows past the last text.
+        assert!(out[57 * h..].iter().all(|x| *x == 0.0));
+    }
+}

@@ -1,0 +1,149 @@
+//! From a text to the token ids of a model, cut to its length; and from a long text to passages that fit.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use tokenizers::{Tokenizer, TruncationParams};
+
+use super::config::Settings;
+use crate::error::{Error, ErrorCode, Result};
+
+/// The tokens of one text, special ones included; at least one.
+pub(super) struct Tokens {
+    pub(super) ids: Vec<u32>,
+    pub(super) types: Vec<u32>,
+}
+
+/// The tokenizer of a model.
+pub(super) struct Reader {
+    file: PathBuf,
+    tokenizer: Tokenizer,
+    lower_case: bool,
+    /// Tokens of a passage without the special ones.
+    room: usize,
+    hash: [u8; 32],
+}
+
+impl Reader {
+    /// Reads `dir/tokenizer.json`, which may not name tokens that the model of `settings` does not have.
+    pub(super) fn open(dir: &Path, settings: &Settings) -> Result<Self> {
+        let file = dir.join("tokenizer.json");
+        let bytes = std::fs::read(&file).map_err(|error| Error::io(&file, error))?;
+        let damaged = |what: String| Error::new(ErrorCode::Damaged, what).file(&file);
+        let mut tokenizer = Tokenizer::from_bytes(&bytes)
+            .map_err(|error| damaged(format!("the tokenizer does not parse: {error}")))?;
+        let highest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
+        if highest as usize >= settings.vocabulary {
+            return Err(Error::new(
+                ErrorCode::BadDimension,
+                "the tokenizer has tokens that the model has not",
+            )
+            .file(&file)
+            .expected(format!("ids below {}", settings.vocabulary))
+            .got(highest)
+            .hint("take the tokenizer.json that was published with the model"));
+        }
+        // What the file says of both is for another use: rows are never padded here.
+        tokenizer.with_padding(None);
+        let unlimited = tokenizer.with_truncation(None).map(|_| ());
+        unlimited.map_err(|error| damaged(error.to_string()))?;
+        let special = tokenizer.encode_fast("", true).map_err(|error| damaged(error.to_string()))?.len();
+        let room = settings.max_tokens.saturating_sub(special);
+        if special == 0 || room == 0 {
+            return Err(Error::new(ErrorCode::BadValue, "the model leaves no room for a text")
+                .file(&file)
+                .expected("special tokens around a text, and at least one more token")
+                .got(format!("{special} of {} tokens", settings.max_tokens)));
+        }
+        let cut = TruncationParams { max_length: settings.max_tokens, ..TruncationParams::default() };
+        let limited = tokenizer.with_truncation(Some(cut)).map(|_| ());
+        limited.map_err(|error| damaged(error.to_string()))?;
+        let hash = Sha256::digest(&bytes).into();
+        Ok(Self { file, tokenizer, lower_case: settings.lower_case, room, hash })
+    }
+
+    pub(super) fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    pub(super) fn tokens(&self, text: &str) -> Result<Tokens> {
+        let encoding = match self.lower_case {
+            false => self.tokenizer.encode_fast(text, true),
+            true => self.tokenizer.encode_fast(text.to_lowercase(), true),
+        };
+        let encoding = encoding.map_err(|error| self.failed(&error))?;
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), types: encoding.get_type_ids().to_vec() })
+    }
+
+    /// Ranges of bytes of `text`, in order: each as many whole words as fit, and `overlap` tokens of the one before.
+    ///
+    /// A word that does not fit by itself is a passage by itself. No range for a text without tokens.
+    pub(super) fn passages(&self, text: &str, overlap: usize) -> Result<Vec<Range<usize>>> {
+        let encoding = self.tokenizer.encode(text, false).map_err(|error| self.failed(&error))?;
+        // The tokenizer cuts a text into pieces of the longest length; together they are the whole.
+        let pieces = std::iter::once(&encoding).chain(encoding.get_overflowing());
+        let mut words: Vec<(Range<usize>, usize)> = Vec::new();
+        let mut last = None;
+        for piece in pieces {
+            for (&(start, end), &word) in piece.get_offsets().iter().zip(piece.get_word_ids()) {
+                match words.last_mut() {
+                    Some((range, tokens)) if word.is_some() && word == last => {
+                        (range.end, *tokens) = (range.end.max(end), *tokens + 1);
+                    }
+                    _ => words.push((start..end, 1)),
+                }
+                last = word;
+            }
+        }
+        Ok(windows(&words, self.room, overlap))
+    }
+
+    fn failed(&self, error: &tokenizers::Error) -> Error {
+        Error::new(ErrorCode::BadValue, format!("the tokenizer fails on a text: {error}")).file(&self.file)
+    }
+}
+
+/// Ranges of the most `words` that have at most `room` tokens together, each beginning within `overlap` tokens of the
+/// end of the one before.
+fn windows(words: &[(Range<usize>, usize)], room: usize, overlap: usize) -> Vec<Range<usize>> {
+    let mut out = Vec::new();
+    let mut first = 0;
+    while first < words.len() {
+        let (mut end, mut tokens) = (first, 0);
+        while end < words.len() && (end == first || tokens + words[end].1 <= room) {
+            tokens += words[end].1;
+            end += 1;
+        }
+        out.push(words[first].0.start..words[end - 1].0.end);
+        if end == words.len() {
+            break;
+        }
+        // Back as far as the overlap, but always on by a word.
+        let (mut next, mut back) = (end, 0);
+        while next > first + 1 && back + words[next - 1].1 <= overlap {
+            back += words[next - 1].1;
+            next -= 1;
+        }
+        first = next;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_full_overlap_and_end_with_the_text() {
+        let words: Vec<_> =
+            [1, 2, 1, 1, 3, 1].iter().enumerate().map(|(i, &n)| (i * 10..i * 10 + 9, n)).collect();
+        assert_eq!(windows(&words, 4, 0), [0..29, 30..49, 50..59]);
+        assert_eq!(windows(&words, 4, 1), [0..29, 20..39, 30..49, 50..59]);
+        assert_eq!(windows(&words, 100, 5), [0..59]);
+        // Words of more tokens than fit, and an overlap of more than fits, still go on.
+        assert_eq!(windows(&words, 1, 9).len(), 6);
+        assert_eq!(windows(&words, 2, 2).last(), Some(&(50..59)));
+        assert!(windows(&[], 4, 1).is_empty());
+    }
+}
