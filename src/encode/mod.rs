@@ -10,12 +10,16 @@ mod builtin;
 mod canvas;
 mod colour;
 mod decode;
+#[cfg(feature = "encoders")]
+mod efficientnet;
 mod fit;
 mod from_file;
 mod gradient;
 mod hashing;
 mod image;
 mod region;
+#[cfg(feature = "encoders")]
+mod resample;
 pub mod resolve;
 mod rows;
 mod shape;
@@ -31,6 +35,8 @@ use crate::media::Fingerprint;
 pub use batch::{EncodedItem, Encoders, MAX_FILE, Reuse, encode_batch, read_media_file};
 pub use builtin::{Builtin, builtin};
 pub use decode::{DecodeLimits, RgbImage, decode};
+#[cfg(feature = "encoders")]
+pub use efficientnet::EfficientNetLite0;
 pub use fit::{fit, media_of};
 pub use from_file::FromFile;
 pub use image::BuiltinImage;
