@@ -8,6 +8,8 @@ mod batch;
 pub mod bert;
 mod builtin;
 mod canvas;
+#[cfg(feature = "encoders")]
+pub mod clip;
 mod colour;
 mod decode;
 #[cfg(feature = "encoders")]

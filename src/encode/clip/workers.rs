@@ -1,0 +1,70 @@
+//! Items side by side, one per core.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// `each` of all `items`, in their order; as many at a time as the current rayon pool has threads.
+///
+/// Every worker is a pool of one thread. A tensor library that uses rayon inside of a parallel iterator would, while it
+/// waits, take up the next item on the same stack: memory and stack would then grow with the batch. Here at most one
+/// item per core is alive. A single item runs in the current pool, so that its products of matrices use all cores.
+pub(super) fn map<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let count = rayon::current_num_threads().min(items.len());
+    let pools: Vec<ThreadPool> =
+        (0..count).map_while(|_| ThreadPoolBuilder::new().num_threads(1).build().ok()).collect();
+    // Where the system gives no thread, this one does the work.
+    if pools.len() < 2 {
+        return items.iter().map(each).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(items.len()));
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { break };
+            let result = each(item);
+            done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((at, result));
+        }
+    };
+    std::thread::scope(|scope| {
+        for pool in &pools {
+            scope.spawn(|| pool.install(work));
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    done.sort_unstable_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_kept_and_nested_rayon_works() {
+        use rayon::prelude::*;
+        let items: Vec<u64> = (0..100).collect();
+        let pool = ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let out = pool.install(|| map(&items, |&i| (0..i).into_par_iter().sum::<u64>()));
+        assert_eq!(out, items.iter().map(|&i| (0..i).sum()).collect::<Vec<u64>>());
+        assert_eq!(map(&[] as &[u64], |&i| i), []);
+        assert_eq!(map(&[7u64], |&i| i), [7]);
+    }
+
+    #[test]
+    fn no_more_items_than_threads_are_alive() {
+        let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let (alive, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let items = [(); 64];
+        pool.install(|| {
+            map(&items, |()| {
+                most.fetch_max(alive.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::yield_now();
+                alive.fetch_sub(1, Ordering::SeqCst);
+            })
+        });
+        assert!(most.load(Ordering::SeqCst) <= 2);
+    }
+}
