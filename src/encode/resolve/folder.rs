@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::kind::{FILES, Kind, is_weights};
+use super::kind::{Kind, is_read, is_weights};
 use super::open::open;
 use crate::encode::{DecodeLimits, Encoder};
 use crate::error::{Error, Result};
@@ -60,14 +60,28 @@ impl Folder {
         if self.path.is_file() {
             return vec![("model.safetensors".to_owned(), self.path.clone())];
         }
-        let listed = FILES.iter().map(|name| ((*name).to_owned(), self.path.join(name)));
-        let mut files: Vec<(String, PathBuf)> = listed.filter(|(_, path)| path.is_file()).collect();
-        if !files.iter().any(|(_, path)| is_weights(path)) {
-            // Weights of another name, which `Kind::of` has found to be the only ones.
-            let entries = std::fs::read_dir(&self.path).into_iter().flatten().filter_map(Result::ok);
-            let other = entries.map(|entry| entry.path()).find(|path| is_weights(path));
-            files.extend(other.map(|path| ("model.safetensors".to_owned(), path)));
+        let entries = |dir: &Path| {
+            let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(std::result::Result::ok);
+            let named = |path: PathBuf| Some((path.file_name()?.to_str()?.to_owned(), path));
+            entries.filter_map(move |entry| named(entry.path())).collect::<Vec<_>>()
+        };
+        let mut files = Vec::new();
+        for (name, path) in entries(&self.path) {
+            if path.is_dir() {
+                let inside = entries(&path).into_iter().map(|(file, path)| (format!("{name}/{file}"), path));
+                files.extend(inside);
+            } else {
+                files.push((name, path));
+            }
         }
-        files
+        files.sort();
+        let read = |(name, path): &(String, PathBuf)| is_read(name) && path.is_file();
+        let mut out: Vec<_> = files.iter().filter(|file| read(file)).cloned().collect();
+        if !out.iter().any(|(_, path)| is_weights(path)) {
+            // Weights of another name, which `Kind::of` has found to be the only ones.
+            let other = files.into_iter().map(|(_, path)| path).find(|path| is_weights(path));
+            out.extend(other.map(|path| ("model.safetensors".to_owned(), path)));
+        }
+        out
     }
 }

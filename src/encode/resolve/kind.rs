@@ -9,6 +9,8 @@ use crate::error::{Error, ErrorCode, Result};
 
 /// Name of the settings in a folder of weights.
 const CONFIG: &str = "config.json";
+/// Name of the list of parts of a sentence transformer.
+const MODULES: &str = "modules.json";
 /// Name of the weights in a folder.
 const WEIGHTS: &str = "model.safetensors";
 /// Tensors by which EfficientNet-Lite0 is known where no settings name it.
@@ -16,8 +18,8 @@ const LITE0: [&str; 3] = ["_conv_stem.weight", "_blocks.15._project_conv.weight"
 /// Bytes of the header of a safetensors file at most.
 const MOST_HEADER: u64 = 64 << 20;
 
-/// The files of a folder of weights that an encoder may read: what is copied or pulled, of those that exist.
-pub const FILES: [&str; 14] = [
+/// Names of the files that an encoder may read, in its folder or in the folder of a part, such as `1_Pooling`.
+const FILES: [&str; 12] = [
     CONFIG,
     WEIGHTS,
     "tokenizer.json",
@@ -28,11 +30,16 @@ pub const FILES: [&str; 14] = [
     "merges.txt",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
-    "modules.json",
-    "1_Pooling/config.json",
-    "2_Normalize/config.json",
+    MODULES,
     "preprocessor_config.json",
 ];
+
+/// Whether an encoder may read the file `name` of its folder: what is copied or pulled. Parts begin with their number.
+pub(super) fn is_read(name: &str) -> bool {
+    let (part, file) = name.rsplit_once('/').unwrap_or(("0", name));
+    let numbered = part.starts_with(|c: char| c.is_ascii_digit()) && !part.contains('/');
+    numbered && FILES.contains(&file)
+}
 
 /// An encoder with weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,10 +76,11 @@ impl Kind {
         if about.is_file() {
             return by_tensors(path);
         }
-        match std::fs::read(path.join(CONFIG)) {
-            Ok(text) => by_config(&path.join(CONFIG), &text),
+        let config = settings_in(path);
+        match std::fs::read(&config) {
+            Ok(text) => by_config(&config, &text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => by_tensors(&weights_in(path)?),
-            Err(error) => Err(Error::io(path.join(CONFIG), error)),
+            Err(error) => Err(Error::io(config, error)),
         }
     }
 
@@ -116,6 +124,18 @@ impl Kind {
     }
 }
 
+/// The settings of a folder, or of its first part where it is a list of parts.
+fn settings_in(dir: &Path) -> PathBuf {
+    let own = dir.join(CONFIG);
+    if own.exists() {
+        return own;
+    }
+    let list = std::fs::read(dir.join(MODULES)).ok();
+    let list: Option<Value> = list.and_then(|text| serde_json::from_slice(&text).ok());
+    let first = list.as_ref().and_then(|list| list[0]["path"].as_str());
+    first.map_or(own, |part| dir.join(part).join(CONFIG))
+}
+
 fn by_config(file: &Path, text: &[u8]) -> Result<Kind> {
     let config: Value = serde_json::from_slice(text).map_err(|e| {
         Error::new(ErrorCode::BadJson, format!("the settings of an encoder do not parse: {e}"))
@@ -138,7 +158,7 @@ fn by_config(file: &Path, text: &[u8]) -> Result<Kind> {
 }
 
 /// The weights of a folder without settings: `model.safetensors`, or its only `.safetensors` file.
-fn weights_in(dir: &Path) -> Result<PathBuf> {
+pub(super) fn weights_in(dir: &Path) -> Result<PathBuf> {
     let named = dir.join(WEIGHTS);
     if named.is_file() {
         return Ok(named);
@@ -238,6 +258,21 @@ mod tests {
         std::fs::write(&other, [1]).unwrap();
         assert_eq!(code(&other), Err(ErrorCode::Damaged));
         assert_eq!(code(&dir.path().join("none")), Err(ErrorCode::NotFound));
+    }
+
+    #[test]
+    fn parts_are_found_and_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("0_Transformer")).unwrap();
+        std::fs::write(dir.path().join(MODULES), r#"[{"path":"0_Transformer"}]"#).unwrap();
+        std::fs::write(dir.path().join("0_Transformer").join(CONFIG), r#"{"model_type":"bert"}"#).unwrap();
+        assert_eq!(Kind::of(dir.path()).unwrap(), Kind::Bert);
+        for name in [CONFIG, "0_Transformer/model.safetensors", "1_Pooling/config.json", "merges.txt"] {
+            assert!(is_read(name), "{name}");
+        }
+        for name in ["README.md", "onnx/config.json", "1_a/2_b/config.json", "../config.json", "/config.json"] {
+            assert!(!is_read(name), "{name}");
+        }
     }
 
     #[test]

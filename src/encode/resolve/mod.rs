@@ -17,7 +17,7 @@ pub(crate) mod testing;
 
 pub use folder::Folder;
 #[cfg(feature = "hub")]
-pub use hub::fetch;
-pub use kind::{FILES, Kind};
+pub use hub::{fetch, fetch_from};
+pub use kind::Kind;
 pub use list::{Listed, ListedMedia, list};
 pub use paths::EncoderPaths;
