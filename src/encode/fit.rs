@@ -83,7 +83,11 @@ mod tests {
 
     fn document(text: &str, image: &str) -> Document {
         let some = |part: &str| if part.is_empty() { vec![] } else { vec![part.to_owned()] };
-        Document { texts: some(text), images: some(image).into_iter().map(Into::into).collect(), ..Document::default() }
+        Document {
+            texts: some(text),
+            images: some(image).into_iter().map(Into::into).collect(),
+            ..Document::default()
+        }
     }
 
     #[test]
@@ -92,7 +96,10 @@ mod tests {
         let documents = [document("a", ""), document("", ""), document("", "b.png"), document("c", "")];
         let count = documents.iter().cloned().inspect(|_| read += 1);
         let seen = media_of(count, &["image", "text"]);
-        assert_eq!((seen.into_iter().collect::<Vec<_>>(), read), (vec!["image".to_owned(), "text".into()], 3));
+        assert_eq!(
+            (seen.into_iter().collect::<Vec<_>>(), read),
+            (vec!["image".to_owned(), "text".into()], 3)
+        );
         let seen = media_of(documents[..2].iter().cloned(), &["image", "text"]);
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["text"]);
         assert!(media_of(documents.iter().cloned(), &["audio"]).is_empty());

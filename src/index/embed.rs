@@ -82,7 +82,11 @@ pub fn embed_encoders(dir: &Path, bundle: &Bundle, paths: &EncoderPaths) -> Resu
     for (at, media) in bundle.media().iter().enumerate() {
         let Some(found) = bundle.encoder_folder(at, paths)? else {
             if media.fingerprint.is_none() {
-                tracing::warn!("{}: nothing to embed: nobody knows the encoder {}", media.name, media.encoder);
+                tracing::warn!(
+                    "{}: nothing to embed: nobody knows the encoder {}",
+                    media.name,
+                    media.encoder
+                );
             }
             continue;
         };
@@ -108,10 +112,13 @@ pub fn embed_encoders(dir: &Path, bundle: &Bundle, paths: &EncoderPaths) -> Resu
         for (media, wanted) in &embedded.media {
             let got = copied.open(media, paths.limits())?.fingerprint();
             if got != *wanted {
-                return Err(Error::new(ErrorCode::SpaceMismatch, "the weights changed while they were copied")
-                    .file(&found.path)
-                    .expected(wanted)
-                    .got(got));
+                return Err(Error::new(
+                    ErrorCode::SpaceMismatch,
+                    "the weights changed while they were copied",
+                )
+                .file(&found.path)
+                .expected(wanted)
+                .got(got));
             }
         }
     }
@@ -217,7 +224,9 @@ pub fn embedded(dir: &Path) -> Result<Vec<EmbeddedEncoder>> {
         !name.is_empty() && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
     };
     for folder in &list.folders {
-        if let Some(bad) = std::iter::once(&folder.folder).chain(folder.files.keys()).find(|name| !inside(name)) {
+        if let Some(bad) =
+            std::iter::once(&folder.folder).chain(folder.files.keys()).find(|name| !inside(name))
+        {
             let what = "the list of encoders names a file outside of the index";
             return Err(Error::new(ErrorCode::Damaged, what).file(&path).got(bad));
         }

@@ -26,9 +26,8 @@ impl Bundle {
         }
         let encoder = paths.builtin(&config.name, &config.encoder, &self.encoder_states[media])?;
         match config.fingerprint {
-            Some(wanted) if wanted != encoder.fingerprint() => {
-                Err(mismatch(wanted, encoder.fingerprint()).hint("use the program that the bundle was trained with"))
-            }
+            Some(wanted) if wanted != encoder.fingerprint() => Err(mismatch(wanted, encoder.fingerprint())
+                .hint("use the program that the bundle was trained with")),
             _ => Ok(encoder),
         }
     }
@@ -105,10 +104,13 @@ impl Bundle {
         };
         let (folder, encoder) = paths.find(&config.name, &config.encoder, wanted)?;
         if encoder.features() != config.features {
-            return Err(Error::new(ErrorCode::BadDimension, "the encoder does not fit the pathway of its bundle")
-                .file(&folder.path)
-                .expected(config.features)
-                .got(encoder.features()));
+            return Err(Error::new(
+                ErrorCode::BadDimension,
+                "the encoder does not fit the pathway of its bundle",
+            )
+            .file(&folder.path)
+            .expected(config.features)
+            .got(encoder.features()));
         }
         Ok((folder, encoder))
     }

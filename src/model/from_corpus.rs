@@ -8,9 +8,7 @@ use serde_json::Value;
 use super::bundle::ClassNames;
 use super::data::{Labels, MediaFeatures, Split, TrainingData};
 use crate::corpus::{EncoderArg, JsonlReader};
-use crate::encode::{
-    CorpusSource, EncoderPaths, Encoders, Ids, Incoming, SourceDocument, encode_batch, fit,
-};
+use crate::encode::{CorpusSource, EncoderPaths, Encoders, Ids, Incoming, SourceDocument, encode_batch, fit};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::content_hash;
 

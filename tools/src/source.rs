@@ -67,7 +67,9 @@ fn encoder_args(args: &[String]) -> Result<Vec<EncoderArg>> {
     let parsed = args.iter().map(|arg| EncoderArg::parse(arg)).collect::<Result<Vec<_>>>()?;
     for (i, arg) in parsed.iter().enumerate() {
         if parsed[..i].iter().any(|other| other.media == arg.media) {
-            return Err(Error::new(ErrorCode::BadArgument, "--encoder names a media type twice").got(&arg.media));
+            return Err(
+                Error::new(ErrorCode::BadArgument, "--encoder names a media type twice").got(&arg.media)
+            );
         }
     }
     Ok(parsed)

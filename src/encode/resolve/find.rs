@@ -71,12 +71,14 @@ impl EncoderPaths {
                 } else if path.is_dir() && !first.starts_with('.') {
                     let inside = sorted(&path);
                     let nested: Vec<_> = inside.iter().filter(|path| path.is_dir()).collect();
-                    let alone = itself(&path) || inside.iter().any(|path| is_weights(path)) || nested.is_empty();
+                    let alone =
+                        itself(&path) || inside.iter().any(|path| is_weights(path)) || nested.is_empty();
                     if alone {
                         found.push((path, first));
                         continue;
                     }
-                    let second = |path: &std::path::PathBuf| Some((path.clone(), format!("{first}/{}", name(path)?)));
+                    let second =
+                        |path: &std::path::PathBuf| Some((path.clone(), format!("{first}/{}", name(path)?)));
                     found.extend(nested.into_iter().filter_map(second));
                 }
             }
@@ -97,7 +99,11 @@ impl EncoderPaths {
         let what = format!("the weights of the encoder `{name}` of the media type `{media}` are not here");
         Error::new(ErrorCode::NotFound, what)
             .expected(format!("fingerprint {wanted} in {}", self.searched()))
-            .got(if given == name { "no encoder that fits".to_owned() } else { format!("nothing at {given}") })
+            .got(if given == name {
+                "no encoder that fits".to_owned()
+            } else {
+                format!("nothing at {given}")
+            })
             .hint(ways_out(media))
     }
 }
@@ -147,12 +153,15 @@ mod tests {
         let error = paths.find("text", "one", fingerprint(9)).err().unwrap();
         assert_eq!(error.code(), ErrorCode::SpaceMismatch);
         let text = error.to_string();
-        let parts = [fingerprint(9).to_string(), fingerprint(1).to_string(), dir.path().display().to_string()];
+        let parts =
+            [fingerprint(9).to_string(), fingerprint(1).to_string(), dir.path().display().to_string()];
         assert!(parts.iter().all(|part| text.contains(part)), "{text}");
         let error = paths.find("text", "two", fingerprint(9)).err().unwrap();
         assert_eq!(error.code(), ErrorCode::NotFound);
         let text = error.to_string();
-        for part in ["`two`", &parts[0], &parts[2], "UNCSM_ENCODERS", "--encoder text=DIR", "--embed-encoders"] {
+        for part in
+            ["`two`", &parts[0], &parts[2], "UNCSM_ENCODERS", "--encoder text=DIR", "--embed-encoders"]
+        {
             assert!(text.contains(part), "{part}: {text}");
         }
         // A picture encoder is asked for, and only a text encoder is here.

@@ -31,10 +31,13 @@ pub fn fetch(name: &str, paths: &EncoderPaths) -> Result<Folder> {
 /// Those of [`fetch`].
 pub fn fetch_from(name: &str, paths: &EncoderPaths, endpoint: Option<&str>) -> Result<Folder> {
     if !is_hub_name(name) {
-        return Err(Error::new(ErrorCode::BadArgument, "no name of a model to pull").expected("ORG/NAME").got(name));
+        return Err(Error::new(ErrorCode::BadArgument, "no name of a model to pull")
+            .expected("ORG/NAME")
+            .got(name));
     }
     let cache = paths.cache().ok_or_else(|| {
-        Error::new(ErrorCode::BadArgument, "there is no cache to pull an encoder into").hint("set UNCSM_CACHE")
+        Error::new(ErrorCode::BadArgument, "there is no cache to pull an encoder into")
+            .hint("set UNCSM_CACHE")
     })?;
     let place = cache.join(name);
     if place.exists() {
@@ -42,12 +45,11 @@ pub fn fetch_from(name: &str, paths: &EncoderPaths, endpoint: Option<&str>) -> R
     }
     let parent = place.parent().unwrap_or(cache);
     std::fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
-    let partial = tempfile::Builder::new()
-        .prefix(".pulling-")
-        .tempdir_in(parent)
-        .map_err(|e| Error::io(parent, e))?;
+    let partial =
+        tempfile::Builder::new().prefix(".pulling-").tempdir_in(parent).map_err(|e| Error::io(parent, e))?;
     let root = std::fs::canonicalize(partial.path()).map_err(|e| Error::io(partial.path(), e))?;
-    let mut builder = ApiBuilder::new().with_cache_dir(root.join("parts")).with_progress(false).with_retries(2);
+    let mut builder =
+        ApiBuilder::new().with_cache_dir(root.join("parts")).with_progress(false).with_retries(2);
     if let Some(endpoint) = endpoint {
         builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
     }
@@ -75,9 +77,12 @@ fn pull(model: &ApiRepo, whole: &Path, name: &str, endpoint: Option<&str>) -> Re
     let files: Vec<String> =
         about.siblings.into_iter().map(|file| file.rfilename).filter(|file| is_read(file)).collect();
     if !files.iter().any(|file| file.ends_with("model.safetensors")) {
-        return Err(Error::new(ErrorCode::NotFound, format!("the model {name} has no weights that are read here"))
-            .expected("model.safetensors")
-            .got(files.join(", ")));
+        return Err(Error::new(
+            ErrorCode::NotFound,
+            format!("the model {name} has no weights that are read here"),
+        )
+        .expected("model.safetensors")
+        .got(files.join(", ")));
     }
     for file in files {
         let got = model.get(&file).map_err(failed)?;
@@ -98,6 +103,8 @@ fn failed(name: &str, endpoint: Option<&str>, error: ApiError) -> Error {
     let code = if text.contains("404") { ErrorCode::NotFound } else { ErrorCode::Io };
     let server = endpoint.unwrap_or("the public server");
     Error::new(code, format!("the encoder {name} does not come from {server}: {text}"))
-        .hint(format!("check the name and the network, set {ENDPOINT}, or put its folder into one of UNCSM_ENCODERS"))
+        .hint(format!(
+            "check the name and the network, set {ENDPOINT}, or put its folder into one of UNCSM_ENCODERS"
+        ))
         .source(error)
 }

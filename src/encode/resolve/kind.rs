@@ -217,8 +217,7 @@ mod tests {
 
     fn lite0(path: &Path, names: &[&str]) {
         let zero = [0u8; 4];
-        let view =
-            || safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1], &zero).unwrap();
+        let view = || safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1], &zero).unwrap();
         let views = names.iter().map(|name| (*name, view()));
         std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
     }
@@ -247,7 +246,10 @@ mod tests {
         assert_eq!(code(dir.path()), Err(ErrorCode::NotFound));
         let file = dir.path().join("lite0.safetensors");
         lite0(&file, &LITE0);
-        assert_eq!((code(&file), code(dir.path())), (Ok(Kind::EfficientNetLite0), Ok(Kind::EfficientNetLite0)));
+        assert_eq!(
+            (code(&file), code(dir.path())),
+            (Ok(Kind::EfficientNetLite0), Ok(Kind::EfficientNetLite0))
+        );
         let other = dir.path().join("other.safetensors");
         lite0(&other, &LITE0[1..]);
         assert_eq!(code(&other), Err(ErrorCode::BadValue));
@@ -270,7 +272,8 @@ mod tests {
         for name in [CONFIG, "0_Transformer/model.safetensors", "1_Pooling/config.json", "merges.txt"] {
             assert!(is_read(name), "{name}");
         }
-        for name in ["README.md", "onnx/config.json", "1_a/2_b/config.json", "../config.json", "/config.json"] {
+        for name in ["README.md", "onnx/config.json", "1_a/2_b/config.json", "../config.json", "/config.json"]
+        {
             assert!(!is_read(name), "{name}");
         }
     }
@@ -282,8 +285,7 @@ mod tests {
         assert_eq!(Kind::EfficientNetLite0.reads("photo").unwrap(), Reads::Pictures);
         assert_eq!(Kind::Clip.reads("image").unwrap(), Reads::Pictures);
         assert_eq!(Kind::Clip.reads("text").unwrap(), Reads::Texts);
-        for (kind, media) in
-            [(Kind::Bert, "image"), (Kind::EfficientNetLite0, "text"), (Kind::Clip, "photo")]
+        for (kind, media) in [(Kind::Bert, "image"), (Kind::EfficientNetLite0, "text"), (Kind::Clip, "photo")]
         {
             assert_eq!(kind.reads(media).unwrap_err().code(), ErrorCode::BadArgument, "{media}");
         }

@@ -88,7 +88,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "org/one", 1);
         std::fs::create_dir_all(dir.path().join("empty")).unwrap();
-        std::fs::write(write(dir.path(), "strange", 2).join("config.json"), r#"{"model_type":"t5"}"#).unwrap();
+        std::fs::write(write(dir.path(), "strange", 2).join("config.json"), r#"{"model_type":"t5"}"#)
+            .unwrap();
         std::fs::remove_file(write(dir.path(), "cut", 3).join("model.safetensors")).unwrap();
         let listed = list(&EncoderPaths::default().with_root(dir.path()).with_root("nowhere"));
         let names: Vec<&str> = listed.iter().map(|encoder| encoder.name.as_str()).collect();

@@ -35,7 +35,8 @@ pub fn add(
     let encoders = documents::encoders(index.bundle(), &source, args, &paths)?;
     let mut writer = index.writer(MEMORY)?;
     let how = (on_bad, Existing::Replace);
-    let mut built = documents::fill((&index, &writer), (&source, &encoders), args, fields_of_rows, how, global)?;
+    let mut built =
+        documents::fill((&index, &writer), (&source, &encoders), args, fields_of_rows, how, global)?;
     writer.commit()?;
     built.damaged(dir, &writer.finish()?);
     let report = Report { built, seconds: started.elapsed().as_secs_f64() };

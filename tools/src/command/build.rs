@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use uncsm_index::corpus::{BadLines, FieldSchema, JsonlReader, SchemaOverrides, infer};
 use uncsm_index::encode::Encoders;
-use uncsm_index::index::{BuildReport, Existing, ExistingOut, Index, OnBad, PartialDir, duplicate_ids, embed_encoders};
+use uncsm_index::index::{
+    BuildReport, Existing, ExistingOut, Index, OnBad, PartialDir, duplicate_ids, embed_encoders,
+};
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -94,8 +96,14 @@ fn fill(
     })?;
     let mut writer = index.writer(memory)?;
     let how = (on_bad(args), Existing::None);
-    let mut report =
-        documents::fill((index, &writer), (source, encoders), &args.source, args.corpus.as_deref(), how, global)?;
+    let mut report = documents::fill(
+        (index, &writer),
+        (source, encoders),
+        &args.source,
+        args.corpus.as_deref(),
+        how,
+        global,
+    )?;
     writer.commit()?;
     report.damaged(index.dir(), &writer.finish()?);
     refuse_duplicates(index, lines(args, source).as_deref())?;

@@ -54,7 +54,12 @@ impl Report {
 
 /// Refuses a source whose items the bundle does not fit, and opens the encoders of those media types that the source has;
 /// features need none.
-pub fn encoders(bundle: &Bundle, source: &Source, args: &SourceArgs, paths: &EncoderPaths) -> Result<Encoders> {
+pub fn encoders(
+    bundle: &Bundle,
+    source: &Source,
+    args: &SourceArgs,
+    paths: &EncoderPaths,
+) -> Result<Encoders> {
     let path = match source {
         Source::Features(file) => {
             let rows = source::feature_rows(args, file)?;

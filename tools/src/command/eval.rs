@@ -34,7 +34,10 @@ pub fn run(args: &EvalArgs, global: &Global, output: &Output) -> Result<Outcome>
         // A media type without items has rows too, which are absent.
         for (at, media) in bundle.media().iter().enumerate() {
             if !encoders.contains_key(&media.name) {
-                encoders.insert(media.name.clone(), bundle.encoder(at, &paths).map_err(documents::unknown_features)?);
+                encoders.insert(
+                    media.name.clone(),
+                    bundle.encoder(at, &paths).map_err(documents::unknown_features)?,
+                );
             }
         }
     }
