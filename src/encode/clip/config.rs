@@ -121,7 +121,9 @@ impl VisionTower {
             Family::Clip => (32, fields.size("projection_dim", 512)?),
             Family::Siglip => {
                 if vision.flag("vision_use_head", Flag::On)? == Flag::Off {
-                    return Err(vision.bad("vision_use_head", "true").hint("without it there are no features"));
+                    return Err(vision
+                        .bad("vision_use_head", "true")
+                        .hint("without it there are no features"));
                 }
                 (16, layers.hidden)
             }

@@ -42,7 +42,8 @@ impl Inner {
     fn open(dir: &Path, name: &str, limits: DecodeLimits, family: Family) -> Result<Self> {
         let fields = config::open(dir, family)?;
         let settings = VisionTower::read(&fields, family)?;
-        let patches = settings.patches().filter(|n| *n < 1 << 31).ok_or_else(|| config::oversized(&fields))?;
+        let patches =
+            settings.patches().filter(|n| *n < 1 << 31).ok_or_else(|| config::oversized(&fields))?;
         let pixels = Pixels::open(dir, family, &settings)?;
         let weights = weights_of(dir)?;
         let tower = match family {

@@ -159,7 +159,8 @@ fn fit(fields: &Fields, side: u32, crop: Flag, family: Family) -> Result<Fit> {
             Some(value) => value.as_u64(),
         })
     };
-    if crop == Flag::On && square("crop_size")?.unwrap_or(if fields.get("crop_size").is_none() { 224 } else { 0 }) != whole
+    if crop == Flag::On
+        && square("crop_size")?.unwrap_or(if fields.get("crop_size").is_none() { 224 } else { 0 }) != whole
     {
         return Err(fields.bad("crop_size", format!("the tower's {side} x {side}")));
     }
@@ -182,8 +183,12 @@ fn fit(fields: &Fields, side: u32, crop: Flag, family: Family) -> Result<Fit> {
     match (short.and_then(|short| u32::try_from(short).ok()), exact, crop) {
         (Some(short), _, Flag::On) if short >= side => Ok(Fit::Crop(short)),
         (None, Some(exact), _) if exact == whole => Ok(Fit::Squash),
-        (Some(_), _, Flag::On) => Err(fields.bad("size", format!("a shorter edge of at least {side} pixels"))),
-        (Some(_), _, Flag::Off) => Err(fields.bad("size", format!("a height and width of {side} pixels, or a crop"))),
+        (Some(_), _, Flag::On) => {
+            Err(fields.bad("size", format!("a shorter edge of at least {side} pixels")))
+        }
+        (Some(_), _, Flag::Off) => {
+            Err(fields.bad("size", format!("a height and width of {side} pixels, or a crop")))
+        }
         _ => Err(fields.bad("size", format!("a shorter edge, or a height and width of {side} pixels"))),
     }
 }

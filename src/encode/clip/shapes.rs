@@ -18,7 +18,10 @@ pub(super) type Shapes = Vec<(String, Vec<usize>)>;
 ///
 /// # Errors
 /// Those of [`Weights::tensor`].
-pub(super) fn load(weights: &Weights, shapes: impl Iterator<Item = (String, Vec<usize>)>) -> Result<VarBuilder<'static>> {
+pub(super) fn load(
+    weights: &Weights,
+    shapes: impl Iterator<Item = (String, Vec<usize>)>,
+) -> Result<VarBuilder<'static>> {
     let mut tensors = HashMap::new();
     for (name, shape) in shapes {
         let tensor = weights.tensor(&name, &shape)?;
@@ -72,7 +75,10 @@ pub(super) fn clip_text(tower: &TextTower) -> impl Iterator<Item = (String, Vec<
 }
 
 /// Of SigLIP's tower of pictures; `patches` is their number.
-pub(super) fn siglip_vision(tower: &VisionTower, patches: usize) -> impl Iterator<Item = (String, Vec<usize>)> {
+pub(super) fn siglip_vision(
+    tower: &VisionTower,
+    patches: usize,
+) -> impl Iterator<Item = (String, Vec<usize>)> {
     let Layers { hidden, inner, .. } = tower.layers;
     let mut out = Shapes::new();
     let name = |name: &str| format!("vision_model.{name}");
