@@ -70,7 +70,7 @@ pub struct EmbeddedFile {
 /// Copies the weights of all encoders of `bundle` into the index at `dir`, durable when it returns. Built-in encoders have
 /// none; of features from an unknown encoder a warning says that they need what they needed before.
 ///
-/// Killed at any moment, what was embedded before is still there, or all of the new.
+/// Killed at any moment, the index has all of them or none: never a part.
 ///
 /// # Errors
 /// Those of [`Bundle::encoder`]; [`ErrorCode::Locked`] while a writer has the index open; those of reading and writing.
@@ -274,7 +274,6 @@ mod tests {
     use crate::corpus::FieldSchema;
     use crate::encode::resolve::testing::{FEATURES, fingerprint, write};
     use crate::index::{Index, attach, inspect, verify};
-    use crate::search::Engine;
 
     fn bundle() -> Bundle {
         let mut bundle = Bundle::random(&[("image", 3), ("text", FEATURES)], 6, 4, 0, 9);
@@ -292,8 +291,8 @@ mod tests {
         let at = dir.path().join("index");
         let index = Index::create(&at, &FieldSchema::default(), &bundle()).unwrap();
         let text = |index: &Index| {
-            let engine = Engine::new(index).unwrap().with_encoders(EncoderPaths::default());
-            engine.request().text("aeio").map(drop).map_err(|error| error.code())
+            let paths = index.encoder_paths(EncoderPaths::default());
+            index.bundle().encoder(1, &paths).map(drop).map_err(|error| error.code())
         };
         assert_eq!(text(&index), Err(ErrorCode::NotFound));
         let folders = embed_encoders(&at, &bundle(), &paths).unwrap();

@@ -29,19 +29,17 @@ impl EncoderPaths {
             };
         }
         let mut of_the_name = None;
-        let named = self.below_roots(name).into_iter().map(|path| Folder::new(&path, name));
-        for folder in named.chain(self.folders().map(|(path, _)| Folder::new(&path, name))) {
-            let opened = folder.and_then(|folder| {
+        let named = self.below_roots(name);
+        let others = self.folders().map(|(path, _)| path).filter(|path| !named.contains(path));
+        for path in named.iter().cloned().chain(others) {
+            let opened = Folder::new(&path, name).and_then(|folder| {
                 folder.kind.reads(media)?;
                 let encoder = folder.open(media, self.limits())?;
                 Ok((folder, encoder))
             });
             match opened {
                 Ok(found) if found.1.fingerprint() == wanted => return Ok(found),
-                Ok(found) => {
-                    let has_name = self.below_roots(name).contains(&found.0.path);
-                    of_the_name = of_the_name.or(has_name.then_some(found));
-                }
+                Ok(found) => of_the_name = of_the_name.or(named.contains(&path).then_some(found)),
                 // One of many that are tried: `encoders list` says what is wrong with it.
                 Err(error) => tracing::debug!("not the encoder {name}: {error}"),
             }
