@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use uncsm_index::corpus::{BadLines, JsonlReader, SchemaOverrides, infer};
-//! use uncsm_index::encode::{CorpusSource, Ids};
+//! use uncsm_index::encode::{CorpusSource, EncoderPaths, Ids};
 //! use uncsm_index::index::{self, BuildOptions, Index};
 //! use uncsm_index::model::{CorpusOptions, TrainConfig, from_corpus, train};
 //! use uncsm_index::search::{Engine, Fusion};
@@ -60,7 +60,7 @@
 //! let fields = infer(JsonlReader::open(&corpus)?, &corpus, &SchemaOverrides::default(), BadLines::Stop)?.schema;
 //! let mut index = Index::create(&dir.join("index"), &fields, &bundle)?;
 //! let mut writer = index.writer(64 << 20)?;
-//! let encoders = bundle.encoders();
+//! let encoders = bundle.encoders(&EncoderPaths::default())?;
 //! let options = BuildOptions { encoders: Some(&encoders), ..BuildOptions::default() };
 //! let report = index::build(&index, &writer, CorpusSource::open(&corpus, Ids::FromLine)?, options, &mut |_| {})?;
 //! writer.commit()?;

@@ -37,6 +37,7 @@ fn generated(rows: usize, seed: u64) -> TrainingData {
             .collect();
         MediaFeatures {
             encoder_state: Vec::new(),
+            fingerprint: None,
             name: name.into(),
             encoder: format!("generated-{name}"),
             d_in,

@@ -54,13 +54,14 @@ impl FromFile {
         tensor.read(rows, out)
     }
 
-    fn cannot_encode(&self) -> Error {
+    /// Why a new item of this media type cannot be encoded, and what to do.
+    pub(crate) fn cannot_encode(&self) -> Error {
         let what = format!(
             "the media type `{}` of this bundle was trained on features named `{}`, which come from a file, so that a new item cannot be encoded",
             self.media, self.name
         );
         Error::new(ErrorCode::BadArgument, what).hint(format!(
-            "query with features of the same encoder: --features FILE.safetensors --pathway {}=TENSOR --rows A..B",
+            "query with features of the same encoder: --features FILE.safetensors --pathway {0}=TENSOR --rows A..B, or train again with --encoder {0}=DIR",
             self.media
         ))
     }

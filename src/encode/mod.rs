@@ -22,6 +22,7 @@ mod image;
 mod region;
 #[cfg(feature = "encoders")]
 mod resample;
+pub mod resolve;
 mod rows;
 mod shape;
 mod soft;
@@ -38,9 +39,10 @@ pub use builtin::{Builtin, builtin};
 pub use decode::{DecodeLimits, RgbImage, decode};
 #[cfg(feature = "encoders")]
 pub use efficientnet::EfficientNetLite0;
-pub use fit::fit;
+pub use fit::{fit, media_of};
 pub use from_file::FromFile;
 pub use image::BuiltinImage;
+pub use resolve::EncoderPaths;
 pub use rows::FeatureRows;
 pub use source::{
     Content, CorpusSource, FeatureSource, Ids, Incoming, Place, RawItem, SourceDocument, items_of,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use tantivy::index::SegmentComponent;
 use uncsm_format::Uvec;
 
+use super::embed::{EmbeddedEncoder, embedded};
 use super::store::Index;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
@@ -36,6 +37,9 @@ pub struct IndexReport {
     pub segments: Vec<SegmentReport>,
     /// Encoder name and feature dimension per media type.
     pub media: BTreeMap<String, serde_json::Value>,
+    /// Weights of encoders inside the index.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub embedded: Vec<EmbeddedEncoder>,
     /// The fields.
     pub schema: serde_json::Value,
 }
@@ -89,6 +93,7 @@ pub fn inspect(index: &Index) -> Result<IndexReport> {
         damaged: BTreeMap::new(),
         segments: Vec::new(),
         media: BTreeMap::new(),
+        embedded: embedded(index.dir())?,
         schema: serde_json::to_value(&index.manifest().fields)
             .map_err(|e| Error::new(ErrorCode::BadValue, e.to_string()).source(e))?,
     };
@@ -114,7 +119,10 @@ pub fn inspect(index: &Index) -> Result<IndexReport> {
         });
     }
     for media in index.bundle().media() {
-        let value = serde_json::json!({ "encoder": media.encoder, "dim": media.features });
+        let mut value = serde_json::json!({ "encoder": media.encoder, "dim": media.features });
+        if let Some(fingerprint) = media.fingerprint {
+            value["fingerprint"] = fingerprint.to_string().into();
+        }
         report.media.insert(media.name.clone(), value);
     }
     Ok(report)

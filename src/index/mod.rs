@@ -6,6 +6,7 @@
 mod attach;
 mod build;
 mod duplicates;
+mod embed;
 mod field;
 mod inspect;
 mod lookup;
@@ -24,6 +25,7 @@ mod writer;
 pub use attach::attach;
 pub use build::{BuildOptions, BuildReport, Existing, OnBad, Skipped, build};
 pub use duplicates::duplicate_ids;
+pub use embed::{EmbeddedEncoder, EmbeddedFile, embed_encoders, embedded};
 pub use field::{FIELD_NAME, FIELD_TYPE, MediaField};
 pub use inspect::{FileReport, IndexReport, SegmentReport, inspect, inspect_uvec};
 pub use lookup::find_document;

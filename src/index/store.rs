@@ -12,6 +12,7 @@ use super::plugin::{UvecPlugin, refuse_sorting};
 use super::segment::SegmentCache;
 use super::writer::Writer;
 use crate::corpus::{FieldMap, FieldSchema};
+use crate::encode::EncoderPaths;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
 use crate::model::Bundle;
@@ -159,6 +160,12 @@ impl Index {
     /// The bundle that the index holds.
     pub fn bundle(&self) -> &Bundle {
         &self.bundle
+    }
+
+    /// `paths` with the encoders inside this index before them, where there are any.
+    pub fn encoder_paths(&self, paths: EncoderPaths) -> EncoderPaths {
+        let inside = self.dir.join(super::embed::ENCODERS);
+        if inside.is_dir() { paths.with_root(inside) } else { paths }
     }
 
     /// The field of document ids.

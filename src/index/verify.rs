@@ -31,7 +31,7 @@ pub struct Damage {
 }
 
 impl Damage {
-    fn of(file: impl Into<String>, error: &Error) -> Self {
+    pub(super) fn of(file: impl Into<String>, error: &Error) -> Self {
         let facts = error.facts();
         Self {
             file: file.into(),
@@ -42,7 +42,7 @@ impl Damage {
     }
 }
 
-/// Checks the index at `dir`: manifest, bundle, every checksum of tantivy and of the sections, every row, refused values,
+/// Checks the index at `dir`: manifest, bundle, embedded encoders, every checksum of tantivy and of the sections, every row, refused values,
 /// and that each id has one live document. Cost: one read of all files.
 ///
 /// # Errors
@@ -64,6 +64,7 @@ pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
         }
     };
     let mut damage = checksums(&index);
+    super::embed::verify(dir, &mut damage);
     let host_damaged = |id: &str| {
         damage.iter().any(|found: &Damage| found.file.starts_with(id) && !found.file.ends_with(FIELD_TYPE))
     };

@@ -161,6 +161,7 @@ mod tests {
     fn prepared() -> Prepared {
         let media = |name: &str, rows: Vec<f32>, present: Vec<bool>| MediaFeatures {
             encoder_state: Vec::new(),
+            fingerprint: None,
             name: name.into(),
             encoder: "e".into(),
             d_in: 1,

@@ -12,7 +12,6 @@ use super::calibration::Calibration;
 use super::metric::{Head, MetricNetwork, Target, dot};
 use super::pathway::Pathway;
 use super::tensors::Named;
-use crate::encode::{Encoder, Encoders};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::{Dtype, Fingerprint, MediaSpec, SpaceSpec};
 
@@ -29,6 +28,9 @@ pub struct MediaConfig {
     /// Elements of what the encoder has learned, such as an idf; 0 for an encoder that learns nothing.
     #[serde(default)]
     pub state: usize,
+    /// Stands for the encoder's weights and preprocessing; `None` where nobody knows what made the features.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// The classes that a bundle was trained with.
@@ -75,25 +77,6 @@ impl Bundle {
     /// Media types, in the order of their indices.
     pub fn media(&self) -> &[MediaConfig] {
         &self.media
-    }
-
-    /// The encoder of a media type, made from its name and what it has learned.
-    ///
-    /// # Errors
-    /// [`ErrorCode::UnknownMedia`]; [`ErrorCode::BadArgument`] where the encoder is none of this build, such as one whose
-    /// features came from a file.
-    pub fn encoder(&self, media: usize) -> Result<Box<dyn Encoder>> {
-        let Some(config) = self.media.get(media) else {
-            return Err(Error::new(ErrorCode::UnknownMedia, "no media type of this number here").got(media));
-        };
-        crate::encode::builtin(&config.name, &config.encoder, &self.encoder_states[media])
-    }
-
-    /// The encoders of all media types that this build can encode.
-    pub fn encoders(&self) -> Encoders {
-        let encoder =
-            |(at, config): (usize, &MediaConfig)| Some((config.name.clone(), self.encoder(at).ok()?));
-        self.media.iter().enumerate().filter_map(encoder).collect()
     }
 
     /// Position of the media type `name`.
@@ -361,6 +344,7 @@ impl Bundle {
                     encoder: format!("random-{name}"),
                     features,
                     state: 0,
+                    fingerprint: None,
                 })
                 .collect(),
             classes: (classes > 0).then(|| ClassNames {

@@ -3,6 +3,7 @@
 use super::bundle::not_finite;
 pub use crate::corpus::Split;
 use crate::error::{Error, ErrorCode, Result};
+use crate::media::Fingerprint;
 
 /// The features of one media type.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct MediaFeatures {
     pub encoder: String,
     /// What the encoder has learned from the train rows, kept in the bundle; empty where it learns nothing.
     pub encoder_state: Vec<f32>,
+    /// Stands for the encoder; `None` where nobody knows what made the features.
+    pub fingerprint: Option<Fingerprint>,
     /// Elements per row.
     pub d_in: usize,
     /// `[n, d_in]` row-major; rows that are not present may hold anything.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::bundle::ClassNames;
 use super::data::{Labels, MediaFeatures, Split, TrainingData};
 use crate::corpus::{EncoderArg, JsonlReader};
-use crate::encode::{CorpusSource, Encoders, Ids, Incoming, SourceDocument, encode_batch, fit};
+use crate::encode::{CorpusSource, EncoderPaths, Encoders, Ids, Incoming, SourceDocument, encode_batch, fit};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::content_hash;
 
@@ -24,6 +24,8 @@ pub struct CorpusOptions<'a> {
     pub group: Option<&'a str>,
     /// Encoders that differ from the built-in one of their media type.
     pub encoders: &'a [EncoderArg],
+    /// Where those are looked for.
+    pub paths: EncoderPaths,
     /// Encoders and classes of a trained bundle, to evaluate it; none are learned then.
     pub trained: Option<(&'a Encoders, Option<&'a ClassNames>)>,
 }
@@ -59,7 +61,7 @@ pub fn from_corpus(
         None => {
             let learned = JsonlReader::open(path)?.filter_map(Result::ok);
             let learned = learned.filter(|document| document.split.is_none_or(|split| split == Split::Train));
-            (fitted, states) = fit(learned, options.encoders)?;
+            (fitted, states) = fit(learned, options.encoders, &options.paths)?;
             (&fitted, None)
         }
     };
@@ -92,6 +94,7 @@ pub fn from_corpus(
         name: name.clone(),
         encoder: encoder.name().to_owned(),
         encoder_state: states.get(name).cloned().unwrap_or_default(),
+        fingerprint: Some(encoder.fingerprint()),
         d_in: encoder.features(),
         rows: rows
             .iter()

@@ -1,17 +1,20 @@
 //! Training data from a features file: row i of every tensor is one document.
 
+use super::bundle_encoders::maker;
 use super::data::{Labels, MediaFeatures, Split, TrainingData};
 use crate::corpus::{EncoderArg, FeaturesFile, PathwayArg};
-use crate::encode::{Encoder, FeatureRows};
+use crate::encode::{Encoder, EncoderPaths, FeatureRows};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Which tensors of a features file say what.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 pub struct FeatureOptions<'a> {
     /// The features of each media type.
     pub pathways: &'a [PathwayArg],
     /// Who made them, where somebody knows.
     pub encoders: &'a [EncoderArg],
+    /// Where those are looked for, so that the bundle can encode queries.
+    pub paths: EncoderPaths,
     /// The class of each row, from 0; a negative number for none.
     pub label: Option<&'a str>,
     /// 1 for test rows.
@@ -20,10 +23,10 @@ pub struct FeatureOptions<'a> {
     pub group: Option<&'a str>,
 }
 
-/// Reads all rows into memory.
+/// Reads all rows into memory. An encoder that is not in [`FeatureOptions::paths`] gives its name alone, with a warning.
 ///
 /// # Errors
-/// Those of [`FeatureRows::find`] and [`FeaturesFile::select`]; [`ErrorCode::BadValue`] for a class above `u32`. Numbers that
+/// Those of [`FeatureRows::find`] and [`FeaturesFile::select`], and of opening an encoder that does not fit its features; [`ErrorCode::BadValue`] for a class above `u32`. Numbers that
 /// are not finite are left to whoever reads their row: what stands in a test row does not matter to training.
 pub fn from_features(file: &FeaturesFile, options: &FeatureOptions<'_>) -> Result<TrainingData> {
     let rows = FeatureRows::find(file, options.pathways, options.encoders)?;
@@ -31,12 +34,18 @@ pub fn from_features(file: &FeaturesFile, options: &FeatureOptions<'_>) -> Resul
     let n = selected.rows;
     let mut media = Vec::with_capacity(rows.len());
     for rows in &rows {
+        let named = options.encoders.iter().find(|arg| arg.media == rows.encoder.media());
+        let (encoder, fingerprint) = match named {
+            Some(arg) => maker(&arg.media, &arg.encoder, rows.tensor.cols(), &options.paths)?,
+            None => (rows.encoder.name().to_owned(), None),
+        };
         let mut values = Vec::new();
         rows.tensor.read_unchecked(0..n, &mut values)?;
         media.push(MediaFeatures {
             name: rows.encoder.media().into(),
-            encoder: rows.encoder.name().into(),
+            encoder,
             encoder_state: Vec::new(),
+            fingerprint,
             d_in: rows.tensor.cols(),
             rows: values,
             present: vec![true; n],

@@ -6,6 +6,7 @@
 
 mod batch;
 mod bundle;
+mod bundle_encoders;
 mod bundle_io;
 mod calibration;
 mod config;

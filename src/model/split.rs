@@ -191,6 +191,7 @@ mod tests {
         TrainingData {
             media: vec![MediaFeatures {
                 encoder_state: Vec::new(),
+                fingerprint: None,
                 name: "image".into(),
                 encoder: "e".into(),
                 d_in,

@@ -222,6 +222,7 @@ fn export(network: &Network, data: &TrainingData, classes: usize, config: &Train
                 encoder: media.encoder.clone(),
                 features: media.d_in,
                 state: media.encoder_state.len(),
+                fingerprint: media.fingerprint,
             })
             .collect(),
         classes: data.labels.as_ref().map(|labels| ClassNames {

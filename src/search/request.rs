@@ -1,7 +1,8 @@
 //! A query as a builder: parts, keywords, filter; `run` is the end verb.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tantivy::query::{BooleanQuery, ConstScoreQuery, Occur, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
@@ -13,7 +14,7 @@ use super::keyword;
 use super::query::CrossMediaQuery;
 use super::scorer::{DocScorer, QueryPart, Similarity};
 use super::top::ID_FIELD;
-use crate::encode::{Item, read_media_file};
+use crate::encode::{Encoder, EncoderPaths, Item, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::{Index, SegmentVectors, find_document};
 use crate::media::content_hash;
@@ -44,17 +45,41 @@ pub struct Engine<'a> {
     pub(super) searcher: Searcher,
     /// Held so that a merge elsewhere does not take them away.
     _segments: Vec<Arc<SegmentVectors>>,
+    paths: EncoderPaths,
+    /// By media type, from the first query part that needed it.
+    encoders: Mutex<BTreeMap<usize, Arc<dyn Encoder>>>,
 }
 
 impl<'a> Engine<'a> {
-    /// Opens a reader on `index`.
+    /// Opens a reader on `index`. Encoders are opened when a query part needs one, from the index itself or from where
+    /// [`EncoderPaths::from_env`] says.
     ///
     /// # Errors
     /// Those of [`Index::reader`].
     pub fn new(index: &'a Index) -> Result<Self> {
         let searcher = index.reader()?.searcher();
         let segments = searcher.segment_readers().iter().map(|reader| index.cache().get(reader));
-        Ok(Self { index, _segments: segments.collect::<Result<_>>()?, searcher })
+        let segments = segments.collect::<Result<_>>()?;
+        let paths = index.encoder_paths(EncoderPaths::from_env());
+        Ok(Self { index, _segments: segments, searcher, paths, encoders: Mutex::default() })
+    }
+
+    /// Looks for encoders in the index itself and in `paths`.
+    #[must_use]
+    pub fn with_encoders(self, paths: EncoderPaths) -> Self {
+        Self { paths: self.index.encoder_paths(paths), encoders: Mutex::default(), ..self }
+    }
+
+    /// The encoder of a media type, which stays open.
+    fn encoder(&self, media: usize) -> Result<Arc<dyn Encoder>> {
+        // A panic elsewhere leaves whole encoders in the map.
+        let mut encoders = self.encoders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(encoder) = encoders.get(&media) {
+            return Ok(encoder.clone());
+        }
+        let encoder: Arc<dyn Encoder> = self.index.bundle().encoder(media, &self.paths)?.into();
+        encoders.insert(media, encoder.clone());
+        Ok(encoder)
     }
 
     /// Starts a query.
@@ -158,8 +183,8 @@ impl Request<'_> {
     /// Adds a sentence, encoded as the bundle's texts were.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownMedia`] for a bundle without texts; [`ErrorCode::BadArgument`] where this build lacks its
-    /// encoder; [`ErrorCode::NoItems`] for a blank one.
+    /// [`ErrorCode::UnknownMedia`] for a bundle without texts; [`ErrorCode::NoItems`] for a blank one; those of
+    /// [`crate::model::Bundle::encoder`].
     pub fn text(self, text: &str) -> Result<Self> {
         if text.trim().is_empty() {
             return Err(Error::new(ErrorCode::NoItems, "the text of the query is blank"));
@@ -181,7 +206,7 @@ impl Request<'_> {
 
     fn item(self, media: &str, item: Item<'_>) -> Result<Self> {
         let bundle = self.engine.index.bundle();
-        let encoder = bundle.encoder(bundle.media_index(media)?)?;
+        let encoder = self.engine.encoder(bundle.media_index(media)?)?;
         let features = encoder.encode(&[item]).pop().unwrap_or_else(|| {
             Err(Error::new(ErrorCode::NoItems, format!("the encoder {} gave nothing", encoder.name())))
         })?;

@@ -63,6 +63,9 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Check every checksum and every row of an index
     Verify(VerifyArgs),
+    /// Encoders with weights: which are here, and getting one
+    #[command(subcommand)]
+    Encoders(EncodersCommand),
 }
 
 /// Where items come from: a corpus, or features in a safetensors file.
@@ -77,8 +80,8 @@ pub struct SourceArgs {
     /// The tensor that holds the features of a media type; may be repeated
     #[arg(long, value_name = "MEDIA=TENSOR")]
     pub pathway: Vec<String>,
-    /// The encoder of a media type, or the one that made its features, by name; may be repeated
-    #[arg(long, value_name = "MEDIA=NAME")]
+    /// The encoder of a media type, or the one that made its features; may be repeated
+    #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]
     pub encoder: Vec<String>,
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -193,6 +196,9 @@ pub struct BuildArgs {
     /// Types and options of fields that differ from what is inferred
     #[arg(long, value_name = "FILE.toml")]
     pub schema: Option<PathBuf>,
+    /// Copy the weights of the bundle's encoders into the index, so that it answers without them
+    #[arg(long)]
+    pub embed_encoders: bool,
     /// Megabytes for documents that are not yet in a segment
     #[arg(long, value_name = "MB", default_value_t = 256)]
     pub memory: usize,
@@ -221,6 +227,9 @@ pub struct QueryArgs {
     /// Rows of --features, the first included and the last not
     #[arg(long, value_name = "A..B", requires = "features")]
     pub rows: Option<String>,
+    /// The encoder of a media type, where it does not lie where it is looked for; may be repeated
+    #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]
+    pub encoder: Vec<String>,
     /// Keywords in tantivy's query grammar
     #[arg(long, value_name = "QUERY")]
     pub keywords: Option<String>,
@@ -278,6 +287,18 @@ pub enum TargetArg {
 pub enum FusionArg {
     Rrf,
     Metric,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EncodersCommand {
+    /// List the built-in encoders and all below UNCSM_ENCODERS and the cache
+    List,
+    /// Pull an encoder such as sentence-transformers/all-MiniLM-L6-v2 into the cache (a build with the feature `hub`)
+    Fetch {
+        /// ORG/NAME
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -70,6 +70,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
         Command::Query(args) => command::query::run(args, output),
         Command::Inspect(args) => command::inspect::run(args, output),
         Command::Verify(args) => command::verify::run(args, output),
+        Command::Encoders(args) => command::encoders::run(args, output),
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use uncsm_index::corpus::{EncoderArg, FeaturesFile, PathwayArg};
-use uncsm_index::encode::FeatureRows;
+use uncsm_index::encode::{EncoderPaths, Encoders, FeatureRows};
 use uncsm_index::model::{Bundle, CorpusOptions, FeatureOptions, TrainingData, from_corpus, from_features};
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -60,7 +60,24 @@ pub fn feature_rows<'a>(args: &SourceArgs, file: &'a FeaturesFile) -> Result<Vec
 
 /// `--encoder` of `args`.
 pub fn encoders(args: &SourceArgs) -> Result<Vec<EncoderArg>> {
-    args.encoder.iter().map(|arg| EncoderArg::parse(arg)).collect()
+    encoder_args(&args.encoder)
+}
+
+fn encoder_args(args: &[String]) -> Result<Vec<EncoderArg>> {
+    let parsed = args.iter().map(|arg| EncoderArg::parse(arg)).collect::<Result<Vec<_>>>()?;
+    for (i, arg) in parsed.iter().enumerate() {
+        if parsed[..i].iter().any(|other| other.media == arg.media) {
+            return Err(
+                Error::new(ErrorCode::BadArgument, "--encoder names a media type twice").got(&arg.media)
+            );
+        }
+    }
+    Ok(parsed)
+}
+
+/// Where encoders are looked for: as `--encoder` of `args` says, else where the environment says.
+pub fn encoder_paths(args: &[String]) -> Result<EncoderPaths> {
+    Ok(EncoderPaths::from_env().with_named(&encoder_args(args)?))
 }
 
 fn pathways(args: &[String]) -> Result<Vec<PathwayArg>> {
@@ -72,7 +89,7 @@ fn pathways(args: &[String]) -> Result<Vec<PathwayArg>> {
 pub fn training_data(
     args: &SourceArgs,
     beside: Beside<'_>,
-    trained: Option<&Bundle>,
+    trained: Option<(&Bundle, &Encoders)>,
     global: &Global,
 ) -> Result<(TrainingData, u64)> {
     match Source::open(args)? {
@@ -80,8 +97,11 @@ pub fn training_data(
         Source::Features(file) => {
             let Beside { label, test_mask, group } = beside;
             let (pathways, encoders) = (pathways(&args.pathway)?, encoders(args)?);
-            let options =
-                FeatureOptions { pathways: &pathways, encoders: &encoders, label, test_mask, group };
+            let (pathways, encoders) = (pathways.as_slice(), encoders.as_slice());
+            // What made the features of an evaluation was checked before.
+            let paths = if trained.is_some() { EncoderPaths::default() } else { EncoderPaths::from_env() };
+            let encoders = if trained.is_some() { &[] } else { encoders };
+            let options = FeatureOptions { pathways, encoders, paths, label, test_mask, group };
             Ok((from_features(&file, &options)?, 0))
         }
     }
@@ -91,7 +111,7 @@ fn corpus_data(
     path: &Path,
     args: &SourceArgs,
     beside: Beside<'_>,
-    trained: Option<&Bundle>,
+    trained: Option<(&Bundle, &Encoders)>,
     global: &Global,
 ) -> Result<(TrainingData, u64)> {
     if beside.test_mask.is_some() {
@@ -99,12 +119,12 @@ fn corpus_data(
             .hint("a corpus names its test rows by the key `split`"));
     }
     let named = encoders(args)?;
-    let made = trained.map(Bundle::encoders);
     let options = CorpusOptions {
         label: beside.label,
         group: beside.group,
         encoders: &named,
-        trained: made.as_ref().zip(trained.map(Bundle::classes)),
+        paths: EncoderPaths::from_env(),
+        trained: trained.map(|(bundle, encoders)| (encoders, bundle.classes())),
     };
     let bar = progress::bar(global, None, "documents");
     bar.set_message("encoding");
@@ -113,8 +133,12 @@ fn corpus_data(
         skipped += 1;
         tracing::warn!("{error}");
     };
-    let data = from_corpus(path, &options, &mut skip, &mut |n| bar.set_position(n))?;
+    let mut data = from_corpus(path, &options, &mut skip, &mut |n| bar.set_position(n))?;
     bar.finish_and_clear();
+    if let Some((bundle, _)) = trained {
+        let place = |name: &str| bundle.media().iter().position(|media| media.name == name);
+        data.media.sort_by_key(|media| place(&media.name));
+    }
     Ok((data, skipped))
 }
 

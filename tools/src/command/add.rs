@@ -10,7 +10,7 @@ use super::documents::{self, Report};
 use crate::Outcome;
 use crate::args::{AddArgs, Global, SourceArgs};
 use crate::output::Output;
-use crate::source::Source;
+use crate::source::{self, Source};
 
 /// Bytes for documents that are not yet in a segment.
 const MEMORY: usize = 128 << 20;
@@ -31,10 +31,12 @@ pub fn add(
     let started = Instant::now();
     let index = Index::open(dir)?;
     let source = Source::open(args)?;
-    documents::check(index.bundle(), &source, args)?;
+    let paths = index.encoder_paths(source::encoder_paths(&args.encoder)?);
+    let encoders = documents::encoders(index.bundle(), &source, args, &paths)?;
     let mut writer = index.writer(MEMORY)?;
     let how = (on_bad, Existing::Replace);
-    let mut built = documents::fill((&index, &writer), &source, args, fields_of_rows, how, global)?;
+    let mut built =
+        documents::fill((&index, &writer), (&source, &encoders), args, fields_of_rows, how, global)?;
     writer.commit()?;
     built.damaged(dir, &writer.finish()?);
     let report = Report { built, seconds: started.elapsed().as_secs_f64() };

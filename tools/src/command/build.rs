@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use uncsm_index::corpus::{BadLines, FieldSchema, JsonlReader, SchemaOverrides, infer};
-use uncsm_index::index::{BuildReport, Existing, ExistingOut, Index, OnBad, PartialDir, duplicate_ids};
+use uncsm_index::encode::Encoders;
+use uncsm_index::index::{
+    BuildReport, Existing, ExistingOut, Index, OnBad, PartialDir, duplicate_ids, embed_encoders,
+};
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -13,7 +16,7 @@ use super::documents::{self, Report};
 use crate::Outcome;
 use crate::args::{BuildArgs, Global};
 use crate::output::Output;
-use crate::source::Source;
+use crate::source::{self, Source};
 
 pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let started = Instant::now();
@@ -24,9 +27,16 @@ pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome
     let existing = if args.force { ExistingOut::Replace } else { ExistingOut::Refuse };
     let partial = PartialDir::prepare(&args.out, existing)?;
     let source = Source::open(&args.source)?;
-    documents::check(&bundle, &source, &args.source)?;
+    let paths = source::encoder_paths(&args.source.encoder)?;
+    let encoders = documents::encoders(&bundle, &source, &args.source, &paths)?;
     let fields = fields(args, &source)?;
-    let built = fill(args, global, &bundle, &fields, &source, partial.path())?;
+    let mut index = Index::create(partial.path(), &fields, &bundle)?;
+    if args.embed_encoders {
+        // First, since it is the part that may lack something.
+        embed_encoders(partial.path(), &bundle, &paths)?;
+    }
+    let built = fill(args, global, &mut index, (&source, &encoders))?;
+    drop(index);
     partial.publish()?;
     let report = Report { built, seconds: started.elapsed().as_secs_f64() };
     output.print(&report, || report.text(&args.out))?;
@@ -40,6 +50,10 @@ fn append(args: &BuildArgs, bundle: &Bundle, global: &Global, output: &Output) -
     }
     let index = Index::open(&args.out)?;
     index.media().check_space(bundle.space()).map_err(|e| e.file(&args.out))?;
+    if args.embed_encoders {
+        let paths = index.encoder_paths(source::encoder_paths(&args.source.encoder)?);
+        embed_encoders(&args.out, index.bundle(), &paths)?;
+    }
     drop(index);
     let on_bad = on_bad(args);
     add::add(&args.out, &args.source, args.corpus.as_deref(), on_bad, (global, output))
@@ -72,12 +86,9 @@ fn fields(args: &BuildArgs, source: &Source) -> Result<FieldSchema> {
 fn fill(
     args: &BuildArgs,
     global: &Global,
-    bundle: &Bundle,
-    fields: &FieldSchema,
-    source: &Source,
-    dir: &Path,
+    index: &mut Index,
+    (source, encoders): (&Source, &Encoders),
 ) -> Result<BuildReport> {
-    let mut index = Index::create(dir, fields, bundle)?;
     let memory = args.memory.checked_mul(1 << 20).filter(|&bytes| bytes >= 15 << 20).ok_or_else(|| {
         Error::new(ErrorCode::BadArgument, "--memory is out of range")
             .expected("at least 15")
@@ -85,11 +96,17 @@ fn fill(
     })?;
     let mut writer = index.writer(memory)?;
     let how = (on_bad(args), Existing::None);
-    let mut report =
-        documents::fill((&index, &writer), source, &args.source, args.corpus.as_deref(), how, global)?;
+    let mut report = documents::fill(
+        (index, &writer),
+        (source, encoders),
+        &args.source,
+        args.corpus.as_deref(),
+        how,
+        global,
+    )?;
     writer.commit()?;
-    report.damaged(dir, &writer.finish()?);
-    refuse_duplicates(&index, lines(args, source).as_deref())?;
+    report.damaged(index.dir(), &writer.finish()?);
+    refuse_duplicates(index, lines(args, source).as_deref())?;
     index.mark_complete()?;
     Ok(report)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use uncsm_index::corpus::{BadLines, JsonlReader, Split, infer};
-use uncsm_index::encode::{CorpusSource, Ids};
+use uncsm_index::encode::{CorpusSource, EncoderPaths, Ids};
 use uncsm_index::eval::{self, evaluate};
 use uncsm_index::index::{self, BuildOptions, ExistingOut, Index, OnBad, PartialDir};
 use uncsm_index::model::{
@@ -141,7 +141,7 @@ fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, S
 }
 
 fn measure(corpus: &DemoCorpus, bundle: &Bundle) -> Result<(eval::Report, String)> {
-    let encoders = bundle.encoders();
+    let encoders = bundle.encoders(&EncoderPaths::default())?;
     let options = CorpusOptions {
         label: Some(LABEL),
         trained: Some((&encoders, bundle.classes())),
@@ -168,7 +168,7 @@ fn build(corpus: &DemoCorpus, bundle: &Bundle, dir: &Path, global: &Global) -> R
     {
         let mut index = Index::create(partial.path(), &fields, bundle)?;
         let mut writer = index.writer(64 << 20)?;
-        let encoders = bundle.encoders();
+        let encoders = bundle.encoders(&EncoderPaths::default())?;
         let options =
             BuildOptions { encoders: Some(&encoders), on_bad: OnBad::Stop, ..BuildOptions::default() };
         let bar = progress::bar(global, Some(corpus.documents as u64), "documents");

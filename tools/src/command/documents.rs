@@ -4,7 +4,10 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use uncsm_index::encode::{CorpusSource, Encoder, FeatureRows, FeatureSource, Ids};
+use uncsm_index::corpus::JsonlReader;
+use uncsm_index::encode::{
+    CorpusSource, Encoder, EncoderPaths, Encoders, FeatureRows, FeatureSource, Ids, media_of,
+};
 use uncsm_index::index::{self, BuildOptions, BuildReport, Existing, Index, OnBad, Writer};
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
@@ -49,27 +52,42 @@ impl Report {
     }
 }
 
-/// Refuses a source whose items the bundle does not fit.
-pub fn check(bundle: &Bundle, source: &Source, args: &SourceArgs) -> Result<()> {
-    match source {
+/// Refuses a source whose items the bundle does not fit, and opens the encoders of those media types that the source has;
+/// features need none.
+pub fn encoders(
+    bundle: &Bundle,
+    source: &Source,
+    args: &SourceArgs,
+    paths: &EncoderPaths,
+) -> Result<Encoders> {
+    let path = match source {
         Source::Features(file) => {
-            source::feature_rows(args, file)?.iter().try_for_each(|rows| check_rows(bundle, rows))
+            let rows = source::feature_rows(args, file)?;
+            rows.iter().try_for_each(|rows| check_rows(bundle, rows, paths))?;
+            return Ok(Encoders::new());
         }
-        Source::Corpus(_) => {
-            for named in source::encoders(args)? {
-                check_encoder(bundle, &named.media, &named.encoder)?;
-            }
-            // Every media type must have an encoder of this build, else its items would be left out in silence.
-            (0..bundle.media().len()).try_for_each(|media| {
-                bundle.encoder(media).map(drop).map_err(|e| {
-                    e.hint("the bundle was trained on features from a file: give --features and --pathway, and with `build` --corpus")
-                })
-            })
-        }
+        Source::Corpus(path) => path,
+    };
+    for named in source::encoders(args)? {
+        bundle.check_encoder(&named.media, &named.encoder, paths)?;
+    }
+    let all: Vec<&str> = bundle.media().iter().map(|media| media.name.as_str()).collect();
+    // Bad lines are counted when their documents are due.
+    let present = media_of(JsonlReader::open(path)?.filter_map(std::result::Result::ok), &all);
+    bundle.encoders_of(&present, paths).map_err(unknown_features)
+}
+
+/// What to do about a bundle that does not know its encoder, where a corpus is to be encoded.
+pub fn unknown_features(error: Error) -> Error {
+    match error.code() {
+        ErrorCode::BadArgument => error.hint(
+            "the bundle was trained on features from a file: give --features and --pathway, and with `build` --corpus; or train it again with --encoder",
+        ),
+        _ => error,
     }
 }
 
-fn check_rows(bundle: &Bundle, rows: &FeatureRows<'_>) -> Result<()> {
+fn check_rows(bundle: &Bundle, rows: &FeatureRows<'_>, paths: &EncoderPaths) -> Result<()> {
     let media = &bundle.media()[bundle.media_index(rows.encoder.media())?];
     if media.features != rows.tensor.cols() {
         let message = format!("tensor `{}` does not fit the pathway of `{}`", rows.tensor.name(), media.name);
@@ -77,32 +95,19 @@ fn check_rows(bundle: &Bundle, rows: &FeatureRows<'_>) -> Result<()> {
             .expected(format!("{} features, as {} gives them", media.features, media.encoder))
             .got(rows.tensor.cols()));
     }
-    check_encoder(bundle, &media.name, rows.encoder.name())
-}
-
-/// Refuses items of another encoder than the bundle was trained with.
-fn check_encoder(bundle: &Bundle, media: &str, encoder: &str) -> Result<()> {
-    let trained = &bundle.media()[bundle.media_index(media)?].encoder;
-    if trained == encoder {
-        return Ok(());
-    }
-    Err(Error::new(ErrorCode::SpaceMismatch, "the features were made by another encoder")
-        .expected(trained)
-        .got(encoder)
-        .hint("name the encoder with --encoder MEDIA=NAME, as in training"))
+    bundle.check_encoder(&media.name, rows.encoder.name(), paths)
 }
 
 /// Puts the documents of `source` into `index` through `writer`, with a progress bar; nothing is committed.
 pub fn fill(
     (index, writer): (&Index, &Writer),
-    source: &Source,
+    (source, encoders): (&Source, &Encoders),
     args: &SourceArgs,
     fields_of_rows: Option<&Path>,
     (on_bad, existing): (OnBad, Existing),
     global: &Global,
 ) -> Result<BuildReport> {
-    let encoders = index.bundle().encoders();
-    let options = BuildOptions { encoders: Some(&encoders), on_bad, existing };
+    let options = BuildOptions { encoders: Some(encoders), on_bad, existing };
     let ids = if existing == Existing::Replace { Ids::Required } else { Ids::FromLine };
     match source {
         Source::Features(file) => {

@@ -27,8 +27,21 @@ pub fn run(args: &EvalArgs, global: &Global, output: &Output) -> Result<Outcome>
     let remembered = bundle.classes().map(|classes| classes.key.clone());
     let label = args.label.clone().or(remembered);
     let beside = Beside { label: label.as_deref(), test_mask: args.test_mask.as_deref(), group: None };
-    documents::check(&bundle, &Source::open(&args.source)?, &args.source)?;
-    let (data, warnings) = source::training_data(&args.source, beside, Some(&bundle), global)?;
+    let paths = source::encoder_paths(&args.source.encoder)?;
+    let source = Source::open(&args.source)?;
+    let mut encoders = documents::encoders(&bundle, &source, &args.source, &paths)?;
+    if let Source::Corpus(_) = source {
+        // A media type without items has rows too, which are absent.
+        for (at, media) in bundle.media().iter().enumerate() {
+            if !encoders.contains_key(&media.name) {
+                encoders.insert(
+                    media.name.clone(),
+                    bundle.encoder(at, &paths).map_err(documents::unknown_features)?,
+                );
+            }
+        }
+    }
+    let (data, warnings) = source::training_data(&args.source, beside, Some((&bundle, &encoders)), global)?;
     let split = match args.split {
         SplitArg::Train => Split::Train,
         SplitArg::Val => Split::Val,

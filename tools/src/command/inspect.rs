@@ -31,10 +31,11 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Outcome> {
 }
 
 fn bundle(bundle: &Bundle) -> serde_json::Value {
-    let media = bundle
-        .media()
-        .iter()
-        .map(|media| (media.name.clone(), json!({ "encoder": media.encoder, "dim": media.features })));
+    let media = bundle.media().iter().map(|media| {
+        let about =
+            json!({ "encoder": media.encoder, "dim": media.features, "fingerprint": media.fingerprint });
+        (media.name.clone(), about)
+    });
     json!({
         "fingerprint": { "space": bundle.space(), "model": bundle.model() },
         "media": media.collect::<serde_json::Map<_, _>>(),
@@ -71,6 +72,11 @@ fn index_text(path: &Path, report: &IndexReport) -> String {
     }
     for (name, media) in &report.media {
         let _ = writeln!(out, "media type {name}: encoder {}, {} features", media["encoder"], media["dim"]);
+    }
+    for encoder in &report.embedded {
+        let bytes: u64 = encoder.files.values().map(|file| file.bytes).sum();
+        let _ =
+            writeln!(out, "embedded encoder {}: {} files, {bytes} bytes", encoder.name, encoder.files.len());
     }
     for segment in &report.segments {
         let items: Vec<String> = segment.items.iter().map(|(media, n)| format!("{n} {media}")).collect();

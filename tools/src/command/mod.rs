@@ -7,6 +7,7 @@ pub mod delete;
 pub mod demo;
 pub mod demo_queries;
 pub mod documents;
+pub mod encoders;
 pub mod eval;
 pub mod inspect;
 pub mod query;

@@ -24,7 +24,11 @@ struct Report {
 
 pub fn run(args: &QueryArgs, output: &Output) -> Result<Outcome> {
     let index = Index::open(&args.index)?;
-    let engine = Engine::new(&index)?;
+    let paths = source::encoder_paths(&args.encoder)?;
+    for media in args.encoder.iter().filter_map(|arg| arg.split_once('=')) {
+        index.bundle().media_index(media.0)?;
+    }
+    let engine = Engine::new(&index)?.with_encoders(paths);
     if !index.manifest().complete {
         tracing::warn!("{}: the build of this index has not come to an end", args.index.display());
     }

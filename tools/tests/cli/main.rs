@@ -12,4 +12,5 @@ mod kill;
 mod output;
 mod query;
 mod run;
+mod weights;
 mod world;

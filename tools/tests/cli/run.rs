@@ -10,6 +10,8 @@ use serde_json::Value;
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uncsm-index"));
     command.env_remove("RUST_LOG").env_remove("RUST_BACKTRACE");
+    // Encoders that lie on this machine are no part of a test.
+    command.env_remove("UNCSM_ENCODERS").env("UNCSM_CACHE", env!("CARGO_TARGET_TMPDIR"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -63,7 +63,7 @@ fn an_unknown_encoder_is_no_reason_to_train() {
     let out = dir.path().join("bundle");
     let args = ["train", s(&world().corpus), "--out", s(&out), "--encoder", "image=some-clip"];
     let error = err(&args);
-    assert_eq!((code(&error), &error["got"]), ("bad_argument", &json!("some-clip")), "{error}");
+    assert_eq!((code(&error), &error["got"]), ("not_found", &json!("some-clip")), "{error}");
     assert!(!out.exists());
 }
 

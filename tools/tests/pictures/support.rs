@@ -150,6 +150,8 @@ pub fn s(path: &Path) -> &str {
 /// A command of the binary, with JSON on stdout and stderr.
 pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uncsm-index"));
+    // Encoders that lie on this machine are no part of a test.
+    command.env_remove("UNCSM_ENCODERS").env("UNCSM_CACHE", env!("CARGO_TARGET_TMPDIR"));
     command.args(args).args(["--json", "--quiet", "--threads", "1"]).stdin(Stdio::null());
     command
 }

@@ -1,0 +1,106 @@
+//! All encoders that are there, for people who look for one.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::folder::Folder;
+use super::paths::EncoderPaths;
+use crate::encode::{Builtin, BuiltinImage, BuiltinText, Encoder};
+use crate::media::Fingerprint;
+
+/// An encoder, or a folder that looks like one and is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Listed {
+    /// The name by which it is found.
+    pub name: String,
+    /// What it is; `None` for a folder that is no encoder.
+    pub kind: Option<&'static str>,
+    /// Where it lies; `None` for a built-in one.
+    pub path: Option<PathBuf>,
+    /// What it is for each media type that it serves.
+    pub media: Vec<ListedMedia>,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// An encoder for one media type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ListedMedia {
+    /// The media type.
+    pub name: &'static str,
+    /// Number of features; `None` where it does not open.
+    pub features: Option<usize>,
+    /// Stands for weights and preprocessing; `None` where it learns from a corpus.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// The built-in encoders, then what lies in the folders of `paths`. Cost: opens every encoder.
+pub fn list(paths: &EncoderPaths) -> Vec<Listed> {
+    let mut out: Vec<Listed> = Builtin::ALL.iter().map(|encoder| of_builtin(*encoder)).collect();
+    for (path, name) in paths.folders() {
+        let mut listed = Listed { name, kind: None, path: Some(path.clone()), media: vec![], problem: None };
+        match Folder::new(&path, &listed.name) {
+            Err(error) => listed.problem = Some(error.to_string()),
+            Ok(folder) => {
+                listed.kind = Some(folder.kind.name());
+                for media in folder.kind.media() {
+                    let opened = folder.open(media, paths.limits());
+                    let known = opened.map(|encoder| (encoder.features(), encoder.fingerprint()));
+                    let (features, fingerprint) = known.as_ref().ok().copied().unzip();
+                    listed.media.push(ListedMedia { name: media, features, fingerprint });
+                    listed.problem = listed.problem.or(known.err().map(|error| error.to_string()));
+                }
+            }
+        }
+        out.push(listed);
+    }
+    out
+}
+
+fn of_builtin(encoder: Builtin) -> Listed {
+    let image = BuiltinImage::default();
+    let (name, features, fingerprint) = match encoder {
+        Builtin::Image => ("image", image.features(), Some(image.fingerprint())),
+        // It learns from a corpus, which decides the fingerprint.
+        Builtin::Text => ("text", BuiltinText::default().features(), None),
+    };
+    let media = ListedMedia { name, features: Some(features), fingerprint };
+    Listed {
+        name: encoder.name().into(),
+        kind: Some("built-in"),
+        path: None,
+        media: vec![media],
+        problem: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{fingerprint, write};
+    use super::*;
+
+    #[test]
+    fn sound_and_bad_folders_are_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "org/one", 1);
+        std::fs::create_dir_all(dir.path().join("empty")).unwrap();
+        std::fs::write(write(dir.path(), "strange", 2).join("config.json"), r#"{"model_type":"t5"}"#)
+            .unwrap();
+        std::fs::remove_file(write(dir.path(), "cut", 3).join("model.safetensors")).unwrap();
+        let listed = list(&EncoderPaths::default().with_root(dir.path()).with_root("nowhere"));
+        let names: Vec<&str> = listed.iter().map(|encoder| encoder.name.as_str()).collect();
+        assert_eq!(names, ["builtin-image-v1", "builtin-text-v1", "cut", "empty", "org/one", "strange"]);
+        assert_eq!((listed[0].media[0].features, listed[1].media[0].features), (Some(1428), Some(2048)));
+        assert!(listed[0].media[0].fingerprint.is_some() && listed[1].media[0].fingerprint.is_none());
+        let one = &listed[4];
+        assert_eq!((one.kind, one.problem.as_deref()), (Some("test"), None));
+        assert_eq!((one.media[0].features, one.media[0].fingerprint), (Some(4), Some(fingerprint(1))));
+        assert!(listed[3].problem.as_ref().unwrap().contains("no encoder"));
+        assert!(listed[5].problem.as_ref().unwrap().contains("t5"));
+        assert!(listed[2].problem.is_some() && listed[2].media[0].features.is_none());
+    }
+}
