@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::bundle::ClassNames;
 use super::data::{Labels, MediaFeatures, Split, TrainingData};
-use crate::corpus::{EncoderArg, JsonlReader};
+use crate::corpus::{Document, EncoderArg, Passages, Reader};
 use crate::encode::{CorpusSource, Encoders, Ids, Incoming, SourceDocument, encode_batch, fit};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::content_hash;
@@ -24,6 +24,8 @@ pub struct CorpusOptions<'a> {
     pub group: Option<&'a str>,
     /// Encoders that differ from the built-in one of their media type.
     pub encoders: &'a [EncoderArg],
+    /// How long texts are split into several items.
+    pub passages: Option<Passages>,
     /// Encoders and classes of a trained bundle, to evaluate it; none are learned then.
     pub trained: Option<(&'a Encoders, Option<&'a ClassNames>)>,
 }
@@ -57,15 +59,16 @@ pub fn from_corpus(
     let (encoders, trained) = match options.trained {
         Some((encoders, classes)) => (encoders, classes),
         None => {
-            let learned = JsonlReader::open(path)?.filter_map(Result::ok);
+            let learned = Reader::open(path)?.filter_map(Result::ok);
             let learned = learned.filter(|document| document.split.is_none_or(|split| split == Split::Train));
+            let learned = learned.map(|document| split_texts(document, options.passages));
             (fitted, states) = fit(learned, options.encoders)?;
             (&fitted, None)
         }
     };
     let mut rows = Vec::new();
     let (mut batch, mut documents) = (Vec::new(), 0);
-    for incoming in CorpusSource::open(path, Ids::FromLine)? {
+    for incoming in CorpusSource::open(path, Ids::FromLine)?.passages(options.passages) {
         match incoming {
             Incoming::Document(document) => batch.push(*document),
             Incoming::Bad(error) => skipped(error),
@@ -109,6 +112,16 @@ pub fn from_corpus(
         features_name: format!("{} ({file})", names.join(", ")),
         media,
     })
+}
+
+/// The document with passages for its texts, as its items have them.
+fn split_texts(mut document: Document, passages: Option<Passages>) -> Document {
+    if let Some(passages) = passages {
+        let parts =
+            |text: &String| passages.split(text).into_iter().map(|part| text[part].to_owned()).collect();
+        document.texts = document.texts.iter().flat_map::<Vec<String>, _>(parts).collect();
+    }
+    document
 }
 
 fn encode(

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use uncsm_index::corpus::{EncoderArg, FeaturesFile, PathwayArg};
+use uncsm_index::corpus::{EncoderArg, FeaturesFile, Passages, PathwayArg};
 use uncsm_index::encode::FeatureRows;
 use uncsm_index::model::{Bundle, CorpusOptions, FeatureOptions, TrainingData, from_corpus, from_features};
 use uncsm_index::{Error, ErrorCode, Result};
@@ -33,6 +33,12 @@ impl Source {
     /// # Errors
     /// No source, or two; those of opening the features file.
     pub fn open(args: &SourceArgs) -> Result<Self> {
+        if let (Some(_), Some(passages)) = (&args.features, &args.passages) {
+            return Err(Error::new(ErrorCode::BadArgument, "--passages belongs to a corpus")
+                .got(passages)
+                .hint("features are there already: make them from the passages"));
+        }
+        passages(args)?;
         match (&args.features, &args.source) {
             (Some(path), None) => Ok(Self::Features(FeaturesFile::open(path)?)),
             (None, Some(path)) => {
@@ -48,7 +54,7 @@ impl Source {
                 .expected("a corpus, or --features")
                 .hint("with `build`, name the corpus of the same rows with --corpus")),
             (None, None) => Err(Error::new(ErrorCode::BadArgument, "no source is named")
-                .hint("give a corpus FILE.jsonl, or --features FILE.safetensors --pathway MEDIA=TENSOR")),
+                .hint("give a corpus (FILE.jsonl, FILE.parquet or a folder), or --features FILE.safetensors --pathway MEDIA=TENSOR")),
         }
     }
 }
@@ -61,6 +67,11 @@ pub fn feature_rows<'a>(args: &SourceArgs, file: &'a FeaturesFile) -> Result<Vec
 /// `--encoder` of `args`.
 pub fn encoders(args: &SourceArgs) -> Result<Vec<EncoderArg>> {
     args.encoder.iter().map(|arg| EncoderArg::parse(arg)).collect()
+}
+
+/// `--passages` of `args`.
+pub fn passages(args: &SourceArgs) -> Result<Option<Passages>> {
+    args.passages.as_deref().map(str::parse).transpose()
 }
 
 fn pathways(args: &[String]) -> Result<Vec<PathwayArg>> {
@@ -104,6 +115,7 @@ fn corpus_data(
         label: beside.label,
         group: beside.group,
         encoders: &named,
+        passages: passages(args)?,
         trained: made.as_ref().zip(trained.map(Bundle::classes)),
     };
     let bar = progress::bar(global, None, "documents");
