@@ -190,6 +190,13 @@ impl Error {
         self
     }
 
+    /// Puts `place` in front of the message.
+    #[must_use]
+    pub(crate) fn within(mut self, place: impl fmt::Display) -> Self {
+        self.0.message = format!("{place}: {}", self.0.message);
+        self
+    }
+
     /// Keeps the cause, for `std::error::Error::source`.
     #[must_use]
     pub fn source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {

@@ -1,7 +1,8 @@
 //! One document of a corpus, and what its reserved keys may hold.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -56,17 +57,45 @@ impl std::str::FromStr for Split {
     }
 }
 
+/// A picture of a document.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Picture {
+    /// A file; a relative path is resolved against the folder of the corpus.
+    Path(PathBuf),
+    /// The bytes of a picture file, as a column of a Parquet file holds them; clones share them.
+    Bytes(Arc<[u8]>),
+}
+
+impl Picture {
+    /// The file; `None` for bytes.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Bytes(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "Path({path:?})"),
+            Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+        }
+    }
+}
+
 /// One document: its id, its items and its fields.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Document {
     /// The id as a string: `1` and `"1"` are the same. `None` where the line has none.
     pub id: Option<String>,
-    /// 1-based line of the corpus.
+    /// 1-based place in the corpus: a line of JSON Lines, a row of a Parquet file, a document of a folder.
     pub line: u64,
     /// The text items, in their order.
     pub texts: Vec<String>,
-    /// Paths of the image items, in their order; relative ones are resolved against the folder of the corpus.
-    pub images: Vec<String>,
+    /// The image items, in their order.
+    pub images: Vec<Picture>,
     /// The split, where the line names one.
     pub split: Option<Split>,
     /// Every key that is not reserved, and `text` and `image` as the corpus has them (paths unresolved), in
@@ -102,12 +131,29 @@ impl Document {
         let (texts, text) = one_or_many(("text", text), ("texts", texts))?;
         document.texts = texts;
         let (paths, image) = one_or_many(("image", image), ("images", images))?;
-        document.images = paths.into_iter().map(|path| resolve(path, folder)).collect::<Result<_>>()?;
+        document.images = paths.iter().map(|path| resolve(path, folder)).collect::<Result<_>>()?;
         fields.extend(text.map(|value| ("text".to_owned(), value)));
         fields.extend(image.map(|value| ("image".to_owned(), value)));
         fields.sort_by(|a, b| a.0.cmp(&b.0));
         document.fields = fields.into_iter().collect();
         Ok(document)
+    }
+
+    /// Makes `paths`, as the corpus has them, the field `image` of a document whose key `key` is `image` or `images`.
+    #[cfg(feature = "parquet")]
+    pub(super) fn set_image_field(&mut self, key: &str, mut paths: Vec<String>) {
+        let value = match paths.pop() {
+            None => return,
+            Some(only) if key == "image" => Value::String(only),
+            Some(last) => {
+                paths.push(last);
+                Value::from(paths)
+            }
+        };
+        let mut fields: Vec<_> = std::mem::take(&mut self.fields).into_iter().collect();
+        fields.push(("image".to_owned(), value));
+        fields.sort_by(|a, b| a.0.cmp(&b.0));
+        self.fields = fields.into_iter().collect();
     }
 }
 
@@ -196,19 +242,14 @@ fn one_or_many(
     }
 }
 
-fn resolve(path: String, folder: &Path) -> Result<String> {
+pub(super) fn resolve(path: &str, folder: &Path) -> Result<Picture> {
     if path.is_empty() {
         return Err(
             Error::new(ErrorCode::BadValue, "an image path is empty").expected("the path of a picture")
         );
     }
-    if Path::new(&path).is_absolute() {
-        return Ok(path);
-    }
-    folder.join(path).into_os_string().into_string().map_err(|_| {
-        Error::new(ErrorCode::BadValue, "the folder of the corpus has a name that is not UTF-8")
-            .hint("rename the folder, or give absolute image paths")
-    })
+    // Joining an absolute path gives that path.
+    Ok(Picture::Path(folder.join(path)))
 }
 
 /// Checks the keys inside nested objects, which become parts of terms.

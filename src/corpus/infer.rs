@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::document::Document;
 use super::overrides::SchemaOverrides;
+use super::reader::{ends_reading, unit_of};
 use super::schema::{EXACT_LIMIT, FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, clash_error, exact_name};
 use crate::error::{Error, ErrorCode, Result};
 
@@ -53,7 +54,7 @@ struct Key {
 ///
 /// # Errors
 /// [`ErrorCode::SchemaConflict`] for a key with values of types that do not join, with both lines;
-/// [`ErrorCode::BadValue`] for more than [`MAX_FIELDS`] keys; [`ErrorCode::Io`]; what
+/// [`ErrorCode::BadValue`] for more than [`MAX_FIELDS`] keys; an error that [`ends_reading`]; what
 /// [`SchemaOverrides::apply`] says; and with [`BadLines::Stop`] the error of a bad line.
 pub fn infer(
     documents: impl IntoIterator<Item = Result<Document>>,
@@ -66,7 +67,7 @@ pub fn infer(
     for document in documents {
         let document = match document {
             Ok(document) => document,
-            Err(error) if bad_lines == BadLines::Stop || error.code() == ErrorCode::Io => return Err(error),
+            Err(error) if bad_lines == BadLines::Stop || ends_reading(error.code()) => return Err(error),
             Err(error) => {
                 bad += 1;
                 first_error.get_or_insert(error);
@@ -75,7 +76,8 @@ pub fn infer(
         };
         seen += 1;
         for (name, value) in &document.fields {
-            observe(&mut keys, name, value, document.line, overrides).map_err(|error| error.file(file))?;
+            observe(&mut keys, name, value, (document.line, file), overrides)
+                .map_err(|error| error.file(file))?;
         }
     }
     let fields = keys.iter().map(|(name, key)| (name.clone(), key.spec())).collect();
@@ -89,7 +91,7 @@ fn observe(
     keys: &mut BTreeMap<String, Key>,
     name: &str,
     value: &Value,
-    line: u64,
+    (line, file): (u64, &Path),
     overrides: &SchemaOverrides,
 ) -> Result<()> {
     let mut new = classify(value, line);
@@ -114,10 +116,11 @@ fn observe(
     match join(old.kind, new.kind) {
         Some(kind) => old.kind = kind,
         None => {
-            let what = format!("the values of `{name}` have two types, on lines {} and {line}", old.line);
+            let unit = unit_of(file);
+            let what = format!("the values of `{name}` have two types, on {unit}s {} and {line}", old.line);
             return Err(Error::new(ErrorCode::SchemaConflict, what)
                 .line(line)
-                .expected(format!("{} as on line {}", describe(old.kind), old.line))
+                .expected(format!("{} as on {unit} {}", describe(old.kind), old.line))
                 .got(describe(new.kind))
                 .hint(format!(
                     "correct the corpus, or set type = \"text\" or \"extra\" under [fields.{name:?}] in a --schema file"
@@ -186,8 +189,8 @@ fn with_lines(error: Error, keys: &BTreeMap<String, Key>, file: &Path) -> Error 
         (key.kind == text && key.short && other.kind != FieldKind::Extra).then(|| {
             clash_error(name, &twin)
                 .line(line)
-                .expected(format!("no `{twin}` beside `{name}` of line {}", key.line))
-                .got(format!("`{twin}` on line {}", other.line))
+                .expected(format!("no `{twin}` beside `{name}` of {} {}", unit_of(file), key.line))
+                .got(format!("`{twin}` on {} {}", unit_of(file), other.line))
         })
     });
     clash.unwrap_or(error).file(file)

@@ -35,6 +35,7 @@ struct Loaded<'a> {
     document: usize,
     media: &'a str,
     ordinal: u32,
+    span: Option<(u32, u32)>,
     hash: [u8; 16],
     payload: Payload<'a>,
 }
@@ -45,6 +46,7 @@ enum Payload<'a> {
     Features(&'a [f32]),
     Text(&'a str),
     Bytes(Vec<u8>),
+    Shared(&'a [u8]),
 }
 
 /// Encodes the items of `documents`: for each document its items in order, and the errors of those that failed.
@@ -69,7 +71,7 @@ pub fn encode_batch(
             let id = documents[document].document.id.as_deref();
             let reused = matches!((reuse, id), (Some(reuse), Some(id)) if reuse(id, &item.media, &hash));
             let payload = if reused { Payload::Reused } else { payload };
-            Ok(Loaded { document, media: &item.media, ordinal: item.ordinal, hash, payload })
+            Ok(Loaded { document, media: &item.media, ordinal: item.ordinal, span: item.span, hash, payload })
         })
         .collect();
     let mut results: Vec<Option<Result<Option<Vec<f32>>>>> = loaded.iter().map(|_| None).collect();
@@ -85,6 +87,7 @@ pub fn encode_batch(
                 Payload::Reused | Payload::Features(_) => continue,
                 Payload::Text(text) => raw.push(Item::Text(text)),
                 Payload::Bytes(bytes) => raw.push(Item::Bytes(bytes)),
+                Payload::Shared(bytes) => raw.push(Item::Bytes(bytes)),
             }
             asked.push(at);
         }
@@ -108,7 +111,7 @@ pub fn encode_batch(
                 .expected(encoders.keys().cloned().collect::<Vec<_>>().join(" or "))
                 .got(item.media)),
         };
-        let origin = ItemOrigin { ordinal: item.ordinal, span: None, hash: item.hash };
+        let origin = ItemOrigin { ordinal: item.ordinal, span: item.span, hash: item.hash };
         match features {
             Ok(features) => {
                 out[item.document].0.push(EncodedItem { media: item.media.into(), origin, features })
@@ -146,6 +149,12 @@ fn load(content: &Content, max_bytes: u64) -> Result<([u8; 16], Payload<'_>)> {
             let bytes = read_media_file(path, max_bytes)?;
             Ok((content_hash(&bytes), Payload::Bytes(bytes)))
         }
+        Content::Bytes(bytes) if bytes.len() as u64 > MAX_FILE => {
+            Err(Error::new(ErrorCode::TooLarge, "the bytes of a picture are too many")
+                .expected(format!("at most {MAX_FILE} bytes"))
+                .got(format!("{} bytes", bytes.len())))
+        }
+        Content::Bytes(bytes) => Ok((content_hash(bytes), Payload::Shared(bytes))),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Documents with their items, as the pipeline of a build reads them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::rows::FeatureRows;
-use crate::corpus::{Document, JsonlReader};
+use crate::corpus::{Document, Passages, Picture, Reader, ends_reading};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Where a document comes from, for warnings.
@@ -11,7 +12,7 @@ use crate::error::{Error, ErrorCode, Result};
 pub struct Place {
     /// The corpus or features file.
     pub file: PathBuf,
-    /// 1-based line of a corpus, or 0-based row of a features file.
+    /// 1-based line, row or document of a corpus, or 0-based row of a features file.
     pub line: u64,
 }
 
@@ -24,6 +25,8 @@ pub enum Content {
     Text(String),
     /// A media file that is still to be read.
     File(PathBuf),
+    /// The bytes of a media file, which stood in the corpus itself.
+    Bytes(Arc<[u8]>),
 }
 
 /// An item on its way into the index.
@@ -33,6 +36,8 @@ pub struct RawItem {
     pub media: String,
     /// Position among the document's items of its media type.
     pub ordinal: u32,
+    /// Byte span `start..end` of a passage in its text; `None` for a whole item.
+    pub span: Option<(u32, u32)>,
     /// What it is.
     pub content: Content,
 }
@@ -61,11 +66,11 @@ pub enum Incoming {
 
 /// Documents whose items are rows of a features file, with the fields of a corpus beside them where there is one.
 ///
-/// Row i belongs to the i-th line that is not blank; a line that does not read takes its row along.
+/// Row i belongs to the i-th document of the corpus, good or bad: one that does not read takes its row along.
 pub struct FeatureSource<'a> {
     rows: Vec<FeatureRows<'a>>,
     file: PathBuf,
-    corpus: Option<JsonlReader<std::fs::File>>,
+    corpus: Option<Reader>,
     ids: Ids,
     next: usize,
     ended: bool,
@@ -87,7 +92,7 @@ impl<'a> FeatureSource<'a> {
         if rows.is_empty() {
             return Err(Error::new(ErrorCode::BadArgument, "no features to read").file(file));
         }
-        let corpus = corpus.map(JsonlReader::open).transpose()?;
+        let corpus = corpus.map(Reader::open).transpose()?;
         Ok(Self { rows, file: file.to_path_buf(), corpus, ids, next: 0, ended: false })
     }
 
@@ -133,7 +138,7 @@ impl Iterator for FeatureSource<'_> {
                 let error = self.other_length("more lines");
                 return self.broken(error);
             }
-            Some(Some(Err(error))) if matches!(error.code(), ErrorCode::Io) => return self.broken(error),
+            Some(Some(Err(error))) if ends_reading(error.code()) => return self.broken(error),
             Some(Some(line)) => Some(line),
             Some(None) | None => None,
         };
@@ -157,9 +162,9 @@ impl Iterator for FeatureSource<'_> {
                 return self.broken(error);
             }
             let media = rows.encoder.media().to_owned();
-            items.push(RawItem { media, ordinal: 0, content: Content::Features(features) });
+            items.push(RawItem { media, ordinal: 0, span: None, content: Content::Features(features) });
         }
-        let file = self.corpus.as_ref().map_or(self.file.as_path(), JsonlReader::file).to_path_buf();
+        let file = self.corpus.as_ref().map_or(self.file.as_path(), Reader::file).to_path_buf();
         let place = Place { file, line: document.line };
         let document = match identified(document, &place, self.ids) {
             Ok(document) => document,
@@ -171,8 +176,9 @@ impl Iterator for FeatureSource<'_> {
 
 /// Documents of a corpus with their texts and pictures, in the order of the corpus.
 pub struct CorpusSource {
-    corpus: JsonlReader<std::fs::File>,
+    corpus: Reader,
     ids: Ids,
+    passages: Option<Passages>,
 }
 
 /// What to do with a document without `id`.
@@ -188,9 +194,21 @@ impl CorpusSource {
     /// Reads the corpus at `path`.
     ///
     /// # Errors
-    /// Those of [`JsonlReader::open`].
+    /// Those of [`Reader::open`].
     pub fn open(path: &Path, ids: Ids) -> Result<Self> {
-        Ok(Self { corpus: JsonlReader::open(path)?, ids })
+        Ok(Self { corpus: Reader::open(path)?, ids, passages: None })
+    }
+
+    /// Splits long texts; the fields keep them whole.
+    #[must_use]
+    pub fn passages(mut self, passages: Option<Passages>) -> Self {
+        self.passages = passages;
+        self
+    }
+
+    /// The reader of the corpus, for its position.
+    pub fn reader(&self) -> &Reader {
+        &self.corpus
     }
 }
 
@@ -200,7 +218,7 @@ impl Iterator for CorpusSource {
     fn next(&mut self) -> Option<Incoming> {
         let document = match self.corpus.next()? {
             Ok(document) => document,
-            Err(error) if error.code() == ErrorCode::Io => return Some(Incoming::Broken(error)),
+            Err(error) if ends_reading(error.code()) => return Some(Incoming::Broken(error)),
             Err(error) => return Some(Incoming::Bad(error)),
         };
         let place = Place { file: self.corpus.file().to_path_buf(), line: document.line };
@@ -208,7 +226,7 @@ impl Iterator for CorpusSource {
             Ok(document) => document,
             Err(error) => return Some(Incoming::Bad(error)),
         };
-        let items = items_of(&document);
+        let items = items_of(&document, self.passages);
         Some(Incoming::Document(Box::new(SourceDocument { place, document, items })))
     }
 }
@@ -225,14 +243,63 @@ fn identified(mut document: Document, place: &Place, ids: Ids) -> Result<Documen
     Ok(document)
 }
 
-/// The items of a document of a corpus: texts of media type `text`, pictures of media type `image`.
-pub fn items_of(document: &Document) -> Vec<RawItem> {
-    let item = |media: &str, (ordinal, content): (usize, Content)| RawItem {
-        media: media.to_owned(),
+/// The items of a document of a corpus: texts of media type `text`, or their `passages`, and pictures of media type `image`.
+///
+/// Passages of all texts are counted on, in order; each has its span in its own text.
+pub fn items_of(document: &Document, passages: Option<Passages>) -> Vec<RawItem> {
+    let mut items = Vec::with_capacity(document.texts.len() + document.images.len());
+    for text in &document.texts {
+        match passages.map(|passages| passages.split(text)) {
+            Some(parts) if parts.len() > 1 => items.extend(parts.into_iter().map(|part| {
+                // A text of 4 GiB does not come through a reader; where one does, its passages have no spans.
+                let span = u32::try_from(part.start).ok().zip(u32::try_from(part.end).ok());
+                (span, Content::Text(text[part].to_owned()))
+            })),
+            _ => items.push((None, Content::Text(text.clone()))),
+        }
+    }
+    let text = |(ordinal, (span, content)): (usize, (Option<(u32, u32)>, Content))| RawItem {
+        media: "text".to_owned(),
         ordinal: ordinal as u32,
+        span,
         content,
     };
-    let texts = document.texts.iter().cloned().map(Content::Text).enumerate();
-    let pictures = document.images.iter().map(|path| Content::File(path.into())).enumerate();
-    texts.map(|text| item("text", text)).chain(pictures.map(|picture| item("image", picture))).collect()
+    let image = |(ordinal, picture): (usize, &Picture)| RawItem {
+        media: "image".to_owned(),
+        ordinal: ordinal as u32,
+        span: None,
+        content: match picture {
+            Picture::Path(path) => Content::File(path.clone()),
+            Picture::Bytes(bytes) => Content::Bytes(Arc::clone(bytes)),
+        },
+    };
+    items.into_iter().enumerate().map(text).chain(document.images.iter().enumerate().map(image)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passages_are_items_in_order_and_the_field_stays_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.jsonl");
+        std::fs::write(&file, "{\"texts\":[\"a b c d\",\"e\"],\"image\":\"x.png\"}\n").unwrap();
+        let read = |passages: Option<&str>| {
+            let source = CorpusSource::open(&file, Ids::FromLine).unwrap();
+            let mut source = source.passages(passages.map(|arg| arg.parse().unwrap()));
+            let Some(Incoming::Document(read)) = source.next() else { panic!("no document") };
+            assert_eq!(read.document.fields["text"], serde_json::json!(["a b c d", "e"]));
+            let item = |item: RawItem| (item.media, item.ordinal, item.span, item.content);
+            read.items.into_iter().map(item).collect::<Vec<_>>()
+        };
+        let text = |ordinal, span, text: &str| ("text".into(), ordinal, span, Content::Text(text.into()));
+        let image = ("image".into(), 0, None, Content::File(dir.path().join("x.png")));
+        assert_eq!(read(None), [text(0, None, "a b c d"), text(1, None, "e"), image.clone()]);
+        let split =
+            [text(0, Some((0, 3)), "a b"), text(1, Some((4, 7)), "c d"), text(2, None, "e"), image.clone()];
+        assert_eq!(read(Some("2")), split);
+        assert_eq!(read(Some("3:2"))[1], text(1, Some((2, 7)), "b c d"));
+        assert_eq!(read(Some("4")), [text(0, None, "a b c d"), text(1, None, "e"), image]);
+    }
 }

@@ -13,6 +13,7 @@ use super::project::{self, Projected};
 use super::store::Index;
 use super::value::MediaValue;
 use super::writer::Writer;
+use crate::corpus::unit_of;
 use crate::encode::{Encoders, Incoming, Place};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::content_hash;
@@ -267,7 +268,7 @@ impl<'a> Filling<'a> {
                 .file(&place.file)
                 .line(place.line)
                 .expected("one document per id")
-                .got(format!("lines {first} and {}", place.line))
+                .got(format!("{}s {first} and {}", unit_of(&place.file), place.line))
                 .hint("make the ids unique"));
         }
         self.writer.delete_id(id)?;

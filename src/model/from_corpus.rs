@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::bundle::ClassNames;
 use super::data::{Labels, MediaFeatures, Split, TrainingData};
-use crate::corpus::{EncoderArg, JsonlReader};
+use crate::corpus::{Document, EncoderArg, Passages, Reader};
 use crate::encode::{CorpusSource, EncoderPaths, Encoders, Ids, Incoming, SourceDocument, encode_batch, fit};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::content_hash;
@@ -26,6 +26,8 @@ pub struct CorpusOptions<'a> {
     pub encoders: &'a [EncoderArg],
     /// Where those are looked for.
     pub paths: EncoderPaths,
+    /// How long texts are split into several items.
+    pub passages: Option<Passages>,
     /// Encoders and classes of a trained bundle, to evaluate it; none are learned then.
     pub trained: Option<(&'a Encoders, Option<&'a ClassNames>)>,
 }
@@ -59,15 +61,16 @@ pub fn from_corpus(
     let (encoders, trained) = match options.trained {
         Some((encoders, classes)) => (encoders, classes),
         None => {
-            let learned = JsonlReader::open(path)?.filter_map(Result::ok);
+            let learned = Reader::open(path)?.filter_map(Result::ok);
             let learned = learned.filter(|document| document.split.is_none_or(|split| split == Split::Train));
+            let learned = learned.map(|document| split_texts(document, options.passages));
             (fitted, states) = fit(learned, options.encoders, &options.paths)?;
             (&fitted, None)
         }
     };
     let mut rows = Vec::new();
     let (mut batch, mut documents) = (Vec::new(), 0);
-    for incoming in CorpusSource::open(path, Ids::FromLine)? {
+    for incoming in CorpusSource::open(path, Ids::FromLine)?.passages(options.passages) {
         match incoming {
             Incoming::Document(document) => batch.push(*document),
             Incoming::Bad(error) => skipped(error),
@@ -112,6 +115,16 @@ pub fn from_corpus(
         features_name: format!("{} ({file})", names.join(", ")),
         media,
     })
+}
+
+/// The document with passages for its texts, as its items have them.
+fn split_texts(mut document: Document, passages: Option<Passages>) -> Document {
+    if let Some(passages) = passages {
+        let parts =
+            |text: &String| passages.split(text).into_iter().map(|part| text[part].to_owned()).collect();
+        document.texts = document.texts.iter().flat_map::<Vec<String>, _>(parts).collect();
+    }
+    document
 }
 
 fn encode(

@@ -71,7 +71,7 @@ pub enum Command {
 /// Where items come from: a corpus, or features in a safetensors file.
 #[derive(Debug, Args)]
 pub struct SourceArgs {
-    /// A corpus: FILE.jsonl
+    /// A corpus: FILE.jsonl, FILE.parquet, or a folder of media files
     #[arg(value_name = "SOURCE")]
     pub source: Option<PathBuf>,
     /// Features instead of a corpus: row i of every tensor is one document
@@ -83,6 +83,9 @@ pub struct SourceArgs {
     /// The encoder of a media type, or the one that made its features; may be repeated
     #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]
     pub encoder: Vec<String>,
+    /// Split long texts of a corpus into items of at most N words, of which M repeat the passage before
+    #[arg(long, value_name = "N[:M]")]
+    pub passages: Option<String>,
     #[command(flatten)]
     pub limits: LimitArgs,
 }
@@ -166,7 +169,7 @@ pub enum SplitArg {
 
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// A corpus: FILE.jsonl
+    /// A corpus: FILE.jsonl, FILE.parquet, or a folder of media files
     #[arg(value_name = "SOURCE")]
     pub source: PathBuf,
 }
@@ -181,8 +184,8 @@ pub struct BuildArgs {
     /// Where the index comes into being
     #[arg(long, value_name = "INDEX")]
     pub out: PathBuf,
-    /// The fields of the rows of --features: line i is row i
-    #[arg(long, value_name = "FILE.jsonl", requires = "features")]
+    /// The fields of the rows of --features: a corpus, FILE.jsonl or FILE.parquet, whose document i is row i
+    #[arg(long, value_name = "FILE", requires = "features")]
     pub corpus: Option<PathBuf>,
     /// Replace an index that is there already
     #[arg(long, conflicts_with = "append")]
@@ -322,8 +325,8 @@ pub struct AddArgs {
     pub index: PathBuf,
     #[command(flatten)]
     pub source: SourceArgs,
-    /// The fields of the rows of --features: line i is row i
-    #[arg(long, value_name = "FILE.jsonl", requires = "features")]
+    /// The fields of the rows of --features: a corpus, FILE.jsonl or FILE.parquet, whose document i is row i
+    #[arg(long, value_name = "FILE", requires = "features")]
     pub corpus: Option<PathBuf>,
     /// Stop at the first bad line instead of counting a warning
     #[arg(long)]

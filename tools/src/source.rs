@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use uncsm_index::corpus::{EncoderArg, FeaturesFile, PathwayArg};
+use uncsm_index::corpus::{EncoderArg, FeaturesFile, Passages, PathwayArg};
 use uncsm_index::encode::{EncoderPaths, Encoders, FeatureRows};
 use uncsm_index::model::{Bundle, CorpusOptions, FeatureOptions, TrainingData, from_corpus, from_features};
 use uncsm_index::{Error, ErrorCode, Result};
@@ -33,6 +33,12 @@ impl Source {
     /// # Errors
     /// No source, or two; those of opening the features file.
     pub fn open(args: &SourceArgs) -> Result<Self> {
+        if let (Some(_), Some(passages)) = (&args.features, &args.passages) {
+            return Err(Error::new(ErrorCode::BadArgument, "--passages belongs to a corpus")
+                .got(passages)
+                .hint("features are there already: make them from the passages"));
+        }
+        passages(args)?;
         match (&args.features, &args.source) {
             (Some(path), None) => Ok(Self::Features(FeaturesFile::open(path)?)),
             (None, Some(path)) => {
@@ -48,7 +54,7 @@ impl Source {
                 .expected("a corpus, or --features")
                 .hint("with `build`, name the corpus of the same rows with --corpus")),
             (None, None) => Err(Error::new(ErrorCode::BadArgument, "no source is named")
-                .hint("give a corpus FILE.jsonl, or --features FILE.safetensors --pathway MEDIA=TENSOR")),
+                .hint("give a corpus (FILE.jsonl, FILE.parquet or a folder), or --features FILE.safetensors --pathway MEDIA=TENSOR")),
         }
     }
 }
@@ -78,6 +84,11 @@ fn encoder_args(args: &[String]) -> Result<Vec<EncoderArg>> {
 /// Where encoders are looked for: as `--encoder` of `args` says, else where the environment says.
 pub fn encoder_paths(args: &[String]) -> Result<EncoderPaths> {
     Ok(EncoderPaths::from_env().with_named(&encoder_args(args)?))
+}
+
+/// `--passages` of `args`.
+pub fn passages(args: &SourceArgs) -> Result<Option<Passages>> {
+    args.passages.as_deref().map(str::parse).transpose()
 }
 
 fn pathways(args: &[String]) -> Result<Vec<PathwayArg>> {
@@ -124,6 +135,7 @@ fn corpus_data(
         group: beside.group,
         encoders: &named,
         paths: EncoderPaths::from_env(),
+        passages: passages(args)?,
         trained: trained.map(|(bundle, encoders)| (encoders, bundle.classes())),
     };
     let bar = progress::bar(global, None, "documents");

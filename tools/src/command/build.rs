@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use uncsm_index::corpus::{BadLines, FieldSchema, JsonlReader, SchemaOverrides, infer};
+use uncsm_index::corpus::{BadLines, FieldSchema, Reader, SchemaOverrides, infer, unit_of};
 use uncsm_index::encode::Encoders;
 use uncsm_index::index::{
     BuildReport, Existing, ExistingOut, Index, OnBad, PartialDir, duplicate_ids, embed_encoders,
@@ -79,7 +79,7 @@ fn fields(args: &BuildArgs, source: &Source) -> Result<FieldSchema> {
     match lines(args, source) {
         None => given.apply(FieldSchema::default()),
         // Bad lines are counted when their documents are due.
-        Some(corpus) => Ok(infer(JsonlReader::open(&corpus)?, &corpus, &given, BadLines::Skip)?.schema),
+        Some(corpus) => Ok(infer(Reader::open(&corpus)?, &corpus, &given, BadLines::Skip)?.schema),
     }
 }
 
@@ -120,7 +120,7 @@ fn refuse_duplicates(index: &Index, corpus: Option<&Path>) -> Result<()> {
     if let Some(corpus) = corpus {
         let has_id =
             |line: u64, given: Option<&str>| given.map_or_else(|| line.to_string() == id, |g| g == id);
-        let lines: Vec<u64> = JsonlReader::open(corpus)?
+        let lines: Vec<u64> = Reader::open(corpus)?
             .filter_map(std::result::Result::ok)
             .filter(|document| has_id(document.line, document.id.as_deref()))
             .map(|document| document.line)
@@ -128,7 +128,7 @@ fn refuse_duplicates(index: &Index, corpus: Option<&Path>) -> Result<()> {
             .collect();
         error = error.file(corpus);
         if let [first, second] = lines.as_slice() {
-            error = error.line(*second).got(format!("lines {first} and {second}"));
+            error = error.line(*second).got(format!("{}s {first} and {second}", unit_of(corpus)));
         }
     }
     Err(error.expected("one document per id").hint("make the ids unique"))

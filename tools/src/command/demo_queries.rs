@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use uncsm_index::corpus::{Document, JsonlReader, Split};
+use uncsm_index::corpus::{Document, JsonlReader, Picture, Split};
 use uncsm_index::index::Index;
 use uncsm_index::model::Target;
 use uncsm_index::search::{Engine, Fusion, Hit, Request, Response, Similarity, Wanted};
@@ -27,7 +27,7 @@ pub fn run(index: &Index, corpus: &Path) -> Result<Vec<QueryCard>> {
     let color = mixed.fields.get("color").and_then(|v| v.as_str()).unwrap_or_default();
     let other = if color == "blue" { "green" } else { "blue" };
     let by_picture = |request: Request<'_>, document: &Document| -> Result<Response> {
-        request.file("image", Path::new(&document.images[0]))?.k(HITS).run()
+        request.file("image", file_of(document))?.k(HITS).run()
     };
     let mut cards = Vec::new();
     let mut card = |title: &str, kind: &str, answer: &mut dyn FnMut() -> Result<Response>| -> Result<()> {
@@ -61,8 +61,7 @@ pub fn run(index: &Index, corpus: &Path) -> Result<Vec<QueryCard>> {
             by_picture(request.keywords(&field).fusion(fusion), &mixed)
         })?;
     }
-    let picture =
-        |document: &Document| -> Result<Option<Vec<u8>>> { Ok(Some(read(Path::new(&document.images[0]))?)) };
+    let picture = |document: &Document| -> Result<Option<Vec<u8>>> { Ok(Some(read(file_of(document))?)) };
     cards[0].keywords = Some("+star +striped".into());
     cards[1].text = Some(SENTENCE.into());
     cards[2].picture = picture(&asked)?;
@@ -74,6 +73,11 @@ pub fn run(index: &Index, corpus: &Path) -> Result<Vec<QueryCard>> {
     Ok(cards)
 }
 
+/// The first picture, which `pick` saw to.
+fn file_of(document: &Document) -> &Path {
+    document.images.first().and_then(Picture::path).unwrap_or(Path::new(""))
+}
+
 fn held_out(corpus: &Path) -> Result<Vec<Document>> {
     let documents = JsonlReader::open(corpus)?.collect::<Result<Vec<_>>>()?;
     Ok(documents.into_iter().filter(|document| document.split == Some(Split::Test)).collect())
@@ -82,7 +86,8 @@ fn held_out(corpus: &Path) -> Result<Vec<Document>> {
 /// The first held-out document of a class that has a picture.
 fn pick(documents: &[Document], category: &str) -> Result<Document> {
     let fits = |document: &&Document| {
-        !document.images.is_empty() && document.fields.get("category").is_some_and(|value| value == category)
+        document.images.first().and_then(Picture::path).is_some()
+            && document.fields.get("category").is_some_and(|value| value == category)
     };
     documents.iter().find(fits).cloned().ok_or_else(|| {
         Error::new(ErrorCode::Empty, format!("no held-out scene shows a {category}"))

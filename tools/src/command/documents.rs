@@ -120,7 +120,7 @@ pub fn fill(
             report
         }
         Source::Corpus(path) => {
-            let documents = CorpusSource::open(path, ids)?;
+            let documents = CorpusSource::open(path, ids)?.passages(source::passages(args)?);
             let bar = progress::bar(global, None, "documents");
             bar.set_message("indexing");
             let report = index::build(index, writer, documents, options, &mut |n| bar.set_position(n));

@@ -1,6 +1,6 @@
 //! `uncsm-index schema`: the field schema that `build` would infer.
 
-use uncsm_index::corpus::{BadLines, JsonlReader, SchemaOverrides, infer};
+use uncsm_index::corpus::{BadLines, Reader, SchemaOverrides, infer, unit_of};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::Outcome;
@@ -8,13 +8,13 @@ use crate::args::SchemaArgs;
 use crate::output::Output;
 
 pub fn run(args: &SchemaArgs, output: &Output) -> Result<Outcome> {
-    let reader = JsonlReader::open(&args.source)?;
+    let reader = Reader::open(&args.source)?;
     let found = infer(reader, &args.source, &SchemaOverrides::default(), BadLines::Skip)?;
     if found.documents == 0 {
         return Err(Error::new(ErrorCode::Empty, "the corpus has no document that reads").file(&args.source));
     }
     if let Some(first) = &found.first_error {
-        tracing::warn!("{} lines are no documents, the first: {first}", found.bad_lines);
+        tracing::warn!("{} {}s are no documents, the first: {first}", found.bad_lines, unit_of(&args.source));
     }
     let toml = found.schema.to_toml()?;
     output.print(&found.schema, || toml)?;

@@ -1,0 +1,287 @@
+//! Reads a folder of media: pictures with texts and fields beside them, folder by folder.
+
+mod sidecar;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use self::sidecar::Sidecars;
+use self::walk::{Found, Walk};
+use super::document::{Document, Split};
+use crate::error::{Error, ErrorCode, Result};
+
+/// An iterator over the documents of a folder of media files, in order of relative path (bytes).
+///
+/// Each picture (`png jpg jpeg webp gif bmp tif tiff`) is a document; so is each `STEM.txt` without a picture of that stem,
+/// with a text alone. Beside a picture, `STEM.txt` gives its text and `STEM.json`, one object with the keys of a line of
+/// JSON Lines, its fields. Pictures that share a stem each get both. Other files are left out.
+///
+/// - `id` is the relative path, with `/`, unless the JSON gives one; the field `image` is the relative path.
+/// - The first folder of the path is the field `class`; a first folder named `train`, `val` or `test` is the split, and then
+///   the next one is the class. `class` and `split` of the JSON go first.
+/// - Names that begin with a dot and folders named `__MACOSX` are passed over. Links are followed, but not into a folder
+///   that the walk is in already.
+///
+/// Cost: memory for the names of the folders that the walk is in, and one document.
+///
+/// # Errors
+/// Each bad document is one `Err` item, and reading goes on: [`ErrorCode::BadJson`] and [`ErrorCode::BadValue`] with the
+/// file of the sidecar and its line. After [`ErrorCode::Io`], for a folder that does not read, there are no more items.
+#[derive(Debug)]
+pub struct FolderReader {
+    root: PathBuf,
+    walk: Walk,
+    documents: u64,
+    ended: bool,
+}
+
+impl FolderReader {
+    /// Opens the folder `root`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] or [`ErrorCode::Io`].
+    pub fn open(root: impl AsRef<Path>) -> Result<Self> {
+        let root = root.as_ref().to_path_buf();
+        let walk = Walk::open(&root)?;
+        Ok(Self { root, walk, documents: 0, ended: false })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Documents so far, good and bad.
+    pub fn position(&self) -> u64 {
+        self.documents
+    }
+
+    fn document(&self, found: &Found) -> Result<Document> {
+        let relative = found.relative.as_deref().ok_or_else(|| {
+            Error::new(ErrorCode::BadValue, "a file name is not UTF-8")
+                .file(&found.path)
+                .hint("rename the file: its path is its id")
+        })?;
+        let sidecars = Sidecars::read(found)?;
+        let mut object = sidecars.object;
+        let blame = |error: Error| match (&sidecars.json, error.facts().file.is_some()) {
+            (_, true) => error,
+            (Some(json), false) => error.file(json).line(1),
+            (None, false) => error.file(&found.path),
+        };
+        if found.picture {
+            if let Some(key) = ["image", "images"].into_iter().find(|key| object.contains_key(*key)) {
+                let what = format!("the sidecar of a picture has the key `{key}`");
+                return Err(blame(
+                    Error::new(ErrorCode::BadValue, what)
+                        .expected("no picture but the one of the same stem")
+                        .hint("leave the key out"),
+                ));
+            }
+            object.insert("image".into(), relative.into());
+        }
+        place(relative, &mut object);
+        object.entry("id").or_insert_with(|| relative.into());
+        Document::from_object(object, self.documents, &self.root).map_err(blame)
+    }
+}
+
+/// Puts the class and the split that the folders of `relative` name into `object`, where it has none.
+fn place(relative: &str, object: &mut Map<String, Value>) {
+    let mut folders: Vec<&str> = relative.split('/').collect();
+    folders.pop();
+    let mut folders = folders.into_iter().peekable();
+    if let Some(split) = folders.next_if(|name| name.parse::<Split>().is_ok()) {
+        object.entry("split").or_insert_with(|| split.into());
+    }
+    if let Some(class) = folders.next() {
+        object.entry("class").or_insert_with(|| class.into());
+    }
+}
+
+impl Iterator for FolderReader {
+    type Item = Result<Document>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        match self.walk.next()? {
+            Ok(found) => {
+                self.documents += 1;
+                Some(self.document(&found))
+            }
+            Err(error) => {
+                self.ended = true;
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::fs;
+
+    fn write(root: &Path, files: &[(&str, &[u8])]) {
+        for (name, bytes) in files {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+    }
+
+    fn read(root: &Path) -> Vec<Result<Document>> {
+        FolderReader::open(root).unwrap().collect()
+    }
+
+    fn ids(root: &Path) -> Vec<String> {
+        read(root).into_iter().map(|document| document.unwrap().id.unwrap()).collect()
+    }
+
+    #[test]
+    fn order_is_that_of_relative_paths() {
+        let dir = tempfile::tempdir().unwrap();
+        let names =
+            ["a/z.png", "a.png", "a-b.png", "a/b/c.JPG", "ä.webp", "b.tiff", "B.gif", "a0.bmp", "a/b.jpeg"];
+        write(dir.path(), &names.map(|name| (name, b"".as_slice())));
+        write(
+            dir.path(),
+            &[(".hidden.png", b""), (".git/x.png", b""), ("__MACOSX/a.png", b""), ("notes.md", b"")],
+        );
+        let mut sorted = names.map(String::from);
+        sorted.sort();
+        assert_eq!(ids(dir.path()), sorted);
+        let mut reader = FolderReader::open(dir.path()).unwrap();
+        assert_eq!(
+            reader.by_ref().map(|document| document.unwrap().line).collect::<Vec<_>>(),
+            (1..10).collect::<Vec<_>>()
+        );
+        assert_eq!(reader.position(), 9);
+        assert_eq!(FolderReader::open(dir.path().join("no")).unwrap_err().code(), ErrorCode::NotFound);
+    }
+
+    #[test]
+    fn sidecars_and_folders_make_the_document() {
+        let dir = tempfile::tempdir().unwrap();
+        write(
+            dir.path(),
+            &[
+                ("root.png", b""),
+                ("cat/one.png", b""),
+                ("cat/one.jpg", b""),
+                ("cat/one.txt", b"\xEF\xBB\xBF a cat\nthat sits \r\n"),
+                ("cat/one.JSON", br#"{"n": 3, "tags": ["x"]}"#),
+                ("train/dog/deep/two.png", b""),
+                (
+                    "train/dog/deep/two.json",
+                    br#"{"id": 7, "text": "a dog", "class": "hound", "split": "val"}"#,
+                ),
+                ("test/three.png", b""),
+                ("words/only.txt", b"only words"),
+                ("words/only.json", br#"{"n": 4}"#),
+                ("words/lone.json", br#"{"text": "nothing to stand beside"}"#),
+            ],
+        );
+        let got: Vec<Value> = read(dir.path())
+            .into_iter()
+            .map(|document| {
+                let document = document.unwrap();
+                let images: Vec<_> = document
+                    .images
+                    .iter()
+                    .map(|p| p.path().unwrap().strip_prefix(dir.path()).unwrap().to_owned())
+                    .collect();
+                json!([document.id, document.split, document.texts, images, document.fields])
+            })
+            .collect();
+        let text = "a cat\nthat sits";
+        let cat = |name: &str| {
+            json!([name, null, [text], [name],
+                {"class": "cat", "image": name, "n": 3, "tags": ["x"], "text": text}])
+        };
+        let two = "train/dog/deep/two.png";
+        let expected = [
+            cat("cat/one.jpg"),
+            cat("cat/one.png"),
+            json!(["root.png", null, [], ["root.png"], {"image": "root.png"}]),
+            json!(["test/three.png", "test", [], ["test/three.png"], {"image": "test/three.png"}]),
+            json!(["7", "val", ["a dog"], [two], {"class": "hound", "image": two, "text": "a dog"}]),
+            json!(["words/only.txt", null, ["only words"], [], {"class": "words", "n": 4, "text": "only words"}]),
+        ];
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn bad_sidecars_are_named_and_the_rest_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let cases: [(&str, &[u8], ErrorCode, u64); 8] = [
+            ("a.txt", b"line one\nbad \xff byte", ErrorCode::BadValue, 2),
+            ("b.json", b"{\n\"x\": 1,\n}", ErrorCode::BadJson, 3),
+            ("c.json", b"[1]", ErrorCode::BadJson, 1),
+            ("d.json", b"{\"a\":1,\n\"a\":2}", ErrorCode::BadJson, 2),
+            ("e.json", br#"{"split": "dev"}"#, ErrorCode::BadValue, 1),
+            ("f.json", br#"{"image": "x.png"}"#, ErrorCode::BadValue, 1),
+            ("g.json", br#"{"text": "another"}"#, ErrorCode::BadValue, 1),
+            ("h.json", b"\xff", ErrorCode::BadJson, 1),
+        ];
+        for (name, bytes, ..) in cases {
+            write(dir.path(), &[(name, bytes), (&format!("{}.png", &name[..1]), b"")]);
+        }
+        write(dir.path(), &[("g.txt", b"a text"), ("i.png", b"")]);
+        let read = read(dir.path());
+        assert_eq!(read.len(), cases.len() + 1);
+        for ((name, _, code, line), document) in cases.into_iter().zip(&read) {
+            let error = document.as_ref().unwrap_err();
+            let facts = error.facts();
+            assert_eq!((facts.code, facts.line), (code, Some(line)), "{name}: {error}");
+            assert_eq!(facts.file.as_deref(), Some(dir.path().join(name).as_path()), "{error}");
+        }
+        assert!(read[cases.len()].is_ok());
+    }
+
+    #[test]
+    fn the_same_text_twice_is_no_conflict() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), &[("a.png", b""), ("a.txt", b"same\n"), ("a.json", br#"{"text": "same"}"#)]);
+        write(dir.path(), &[("b.png", b""), ("b.txt", b" \n"), ("b.json", br#"{"texts": ["x", "y"]}"#)]);
+        let documents: Vec<Document> = read(dir.path()).into_iter().map(Result::unwrap).collect();
+        assert_eq!(documents[0].texts, ["same"]);
+        assert_eq!(documents[1].texts, ["x", "y"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_but_loops_are_not() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let (root, other) = (dir.path().join("root"), dir.path().join("other"));
+        write(&root, &[("a/x.png", b""), ("b/y.png", b"")]);
+        write(&other, &[("z.png", b"")]);
+        symlink(&root, root.join("a/up")).unwrap();
+        symlink(root.join("b"), root.join("a/to-b")).unwrap();
+        symlink(root.join("a"), root.join("b/to-a")).unwrap();
+        symlink(&other, root.join("c")).unwrap();
+        symlink(root.join("a/x.png"), root.join("link.png")).unwrap();
+        symlink("nowhere", root.join("broken.png")).unwrap();
+        let expected =
+            ["a/to-b/y.png", "a/x.png", "b/to-a/x.png", "b/y.png", "broken.png", "c/z.png", "link.png"];
+        assert_eq!(ids(&root), expected);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_that_is_not_utf_8_is_one_bad_document() {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(std::ffi::OsStr::from_bytes(b"a\xff.png")), "").unwrap();
+        write(dir.path(), &[("b.png", b"")]);
+        let read = read(dir.path());
+        assert_eq!(read[0].as_ref().unwrap_err().code(), ErrorCode::BadValue);
+        assert!(read[1].is_ok() && read.len() == 2);
+    }
+}

@@ -1,0 +1,162 @@
+//! What a column may be: checked when a file is opened, so that no row meets a type that a corpus cannot have.
+
+use std::collections::BTreeSet;
+
+use arrow_schema::{DataType, Field};
+
+use crate::corpus::names::check_field_name;
+use crate::error::{Error, ErrorCode, Result};
+
+/// A column that is read.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) role: Role,
+}
+
+/// How a column is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// As a JSON value.
+    Value,
+    /// As pictures that may be bytes.
+    Pictures,
+}
+
+impl Column {
+    /// Checks a column; `None` for one that is left out.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadValue`] for a name or type that a corpus cannot have.
+    pub(super) fn new(field: &Field) -> Result<Option<Self>> {
+        let name = field.name();
+        if name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__")).is_some() {
+            return Ok(None);
+        }
+        check_field_name(name)?;
+        let kind = field.data_type();
+        let fits = |expected: &str, fits: bool| {
+            if fits || kind == &DataType::Null { Ok(()) } else { Err(wrong(name, expected, kind)) }
+        };
+        let mut role = Role::Value;
+        match name.as_str() {
+            "id" => fits("strings or integers", is_string(kind) || plain(kind).is_integer())?,
+            "split" | "text" => fits("strings", is_string(kind))?,
+            "texts" => fits("lists of strings", element(kind).is_some_and(is_string))?,
+            "image" if is_string(kind) => {}
+            "images" if element(kind).is_some_and(is_string) => {}
+            "image" => {
+                fits("paths, bytes, or structs {bytes, path}", is_picture(kind))?;
+                role = Role::Pictures;
+            }
+            "images" => {
+                fits(
+                    "lists of paths, bytes, or structs {bytes, path}",
+                    element(kind).is_some_and(is_picture),
+                )?;
+                role = Role::Pictures;
+            }
+            _ => check(name, kind)?,
+        }
+        if kind == &DataType::Null {
+            role = Role::Value;
+        }
+        Ok(Some(Self { name: name.clone(), role }))
+    }
+}
+
+/// Refuses two columns of one name, as JSON Lines refuses two keys.
+pub(super) fn check_names(columns: &[Column]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    match columns.iter().find(|column| !seen.insert(&column.name)) {
+        None => Ok(()),
+        Some(column) => {
+            let what = format!("two columns have the name `{}`", column.name);
+            Err(Error::new(ErrorCode::BadValue, what).hint("rename one of them"))
+        }
+    }
+}
+
+fn wrong(name: &str, expected: &str, got: &DataType) -> Error {
+    Error::new(ErrorCode::BadValue, format!("the column `{name}` has a type that it cannot have"))
+        .expected(expected)
+        .got(got)
+        .hint("leave the column out, or convert it")
+}
+
+/// The type behind a dictionary.
+fn plain(kind: &DataType) -> &DataType {
+    match kind {
+        DataType::Dictionary(_, values) => values,
+        kind => kind,
+    }
+}
+
+fn is_string(kind: &DataType) -> bool {
+    matches!(plain(kind), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+pub(super) fn is_binary(kind: &DataType) -> bool {
+    matches!(
+        kind,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
+    )
+}
+
+/// The type of the elements of a list.
+pub(super) fn element(kind: &DataType) -> Option<&DataType> {
+    match kind {
+        DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _) => {
+            Some(field.data_type())
+        }
+        _ => None,
+    }
+}
+
+/// Paths, bytes, or a struct that has them as `bytes` and `path`.
+fn is_picture(kind: &DataType) -> bool {
+    let leaf = |kind: &DataType| is_string(kind) || is_binary(kind) || kind == &DataType::Null;
+    match kind {
+        DataType::Struct(fields) => {
+            let known = |field: &&std::sync::Arc<Field>| matches!(field.name().as_str(), "bytes" | "path");
+            fields.iter().any(|field| known(&field))
+                && fields.iter().filter(known).all(|f| leaf(f.data_type()))
+        }
+        kind => leaf(kind),
+    }
+}
+
+/// Refuses types that have no JSON value.
+fn check(name: &str, kind: &DataType) -> Result<()> {
+    use DataType as D;
+    match kind {
+        D::Null | D::Boolean | D::Float16 | D::Float32 | D::Float64 => Ok(()),
+        D::Utf8 | D::LargeUtf8 | D::Utf8View => Ok(()),
+        D::Date32 | D::Date64 | D::Time32(_) | D::Time64(_) | D::Timestamp(..) => Ok(()),
+        D::Decimal32(..) | D::Decimal64(..) | D::Decimal128(..) | D::Decimal256(..) => Ok(()),
+        kind if kind.is_integer() => Ok(()),
+        D::Dictionary(keys, values) if keys.is_integer() && !matches!(**values, D::Dictionary(..)) => {
+            check(name, values)
+        }
+        D::List(field) | D::LargeList(field) | D::FixedSizeList(field, _) => check(name, field.data_type()),
+        D::Struct(fields) => fields.iter().try_for_each(|field| check(name, field.data_type())),
+        D::Map(entries, _) => match entries.data_type() {
+            D::Struct(fields) if fields.len() == 2 => {
+                let keys = fields[0].data_type();
+                if !is_string(keys) && !plain(keys).is_integer() {
+                    return Err(wrong(name, "maps with keys of strings or integers", kind));
+                }
+                check(name, fields[1].data_type())
+            }
+            _ => Err(wrong(name, "maps", kind)),
+        },
+        kind => {
+            let error = wrong(name, "strings, numbers, booleans, dates, lists or structs", kind);
+            Err(if is_binary(kind) {
+                error.hint("bytes are read as pictures, from `image` or `images` alone")
+            } else {
+                error
+            })
+        }
+    }
+}

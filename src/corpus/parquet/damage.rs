@@ -1,0 +1,104 @@
+//! Errors of the Parquet library as errors of this crate, its panics too.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+
+use crate::error::{Error, ErrorCode, Result};
+
+pub(super) fn damaged(what: impl Into<String>) -> Error {
+    Error::new(ErrorCode::Damaged, what).hint("write the file again")
+}
+
+/// Runs `work`, which reads a file that may be damaged in any way.
+///
+/// The library checks most of what it reads, but on some damaged files it panics; that is an error of the file.
+pub(super) fn guard<T>(work: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let said =
+            panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        damaged(format!("the Parquet file is damaged: {}", said.unwrap_or("it cannot be read")))
+    })
+}
+
+/// What went wrong when the footer was read.
+pub(super) fn opening(error: &ParquetError) -> Error {
+    convert(error, "not a whole Parquet file")
+}
+
+/// What went wrong when rows were read.
+pub(super) fn reading(error: &arrow_schema::ArrowError) -> Error {
+    use arrow_schema::ArrowError as A;
+    match error {
+        A::ExternalError(cause) => match cause.downcast_ref::<ParquetError>() {
+            Some(error) => convert(error, "the Parquet file is damaged"),
+            None => damaged(format!("the Parquet file is damaged: {cause}")),
+        },
+        A::IoError(message, cause) => io(cause).unwrap_or_else(|| damaged(message.clone())),
+        other => damaged(format!("the Parquet file is damaged: {other}")),
+    }
+}
+
+fn convert(error: &ParquetError, what: &str) -> Error {
+    match error {
+        ParquetError::External(cause) => {
+            if let Some(error) = cause.downcast_ref::<std::io::Error>().and_then(io) {
+                return error;
+            }
+            damaged(format!("{what}: {cause}"))
+        }
+        ParquetError::NYI(message) => Error::new(
+            ErrorCode::UnsupportedVersion,
+            format!("the Parquet file is of an unknown kind: {message}"),
+        ),
+        other => damaged(format!("{what}: {other}")),
+    }
+}
+
+/// An error of the system, as opposed to one of the bytes.
+fn io(error: &std::io::Error) -> Option<Error> {
+    use std::io::ErrorKind as K;
+    // Decoders report bad bytes as one of these.
+    let bytes = matches!(error.kind(), K::InvalidData | K::InvalidInput | K::UnexpectedEof | K::Other);
+    (!bytes).then(|| Error::new(ErrorCode::Io, error.to_string()))
+}
+
+/// Refuses compressions that this build lacks, and sizes that the file, of `bytes` bytes, cannot hold: the library would
+/// ask for memory of that size.
+pub(super) fn check(metadata: &ParquetMetaData, bytes: u64) -> Result<()> {
+    for group in metadata.row_groups() {
+        if group.num_rows() < 0 {
+            return Err(damaged("a row group has a negative number of rows"));
+        }
+        for column in group.columns() {
+            let (start, length) = (column.data_page_offset(), column.compressed_size());
+            let end =
+                u64::try_from(start).ok().zip(u64::try_from(length).ok()).and_then(|(a, b)| a.checked_add(b));
+            // The length counts from the dictionary page, which comes first, so that the sum may pass the end of the
+            // column, but the length alone never passes that of the file.
+            if end.is_none() || u64::try_from(length).is_ok_and(|length| length > bytes) {
+                return Err(damaged(format!(
+                    "the column `{}` lies outside of the file",
+                    column.column_path()
+                )));
+            }
+            let (name, known) = match column.compression() {
+                Compression::ZSTD(_) => ("zstd", cfg!(feature = "zstd")),
+                Compression::LZO => ("lzo", false),
+                _ => continue,
+            };
+            if !known {
+                let what = format!("the column `{}` is compressed with {name}", column.column_path());
+                let error = Error::new(ErrorCode::UnsupportedVersion, what)
+                    .expected("no compression, snappy, gzip, lz4 or brotli");
+                return Err(error.hint(match name {
+                    "zstd" => "build with the feature `zstd`, or write the file with another compression",
+                    _ => "write the file with another compression",
+                }));
+            }
+        }
+    }
+    Ok(())
+}

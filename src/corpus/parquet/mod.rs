@@ -1,0 +1,237 @@
+//! Reads a corpus from a Parquet file, batch of rows by batch of rows.
+
+mod column;
+mod damage;
+mod picture;
+mod time;
+mod value;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use arrow_array::{Array, RecordBatch};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::ParquetMetaData;
+use serde_json::Map;
+
+use self::column::{Column, Role};
+use super::document::{Document, Picture};
+use crate::error::{Error, ErrorCode, Result};
+
+/// Most rows of a batch.
+const ROWS: usize = 256;
+/// Bytes that a batch is meant to have at most, by the sizes that the file states.
+const BYTES: u64 = 8 << 20;
+
+/// An iterator over the documents of a Parquet file, whose columns are the keys of a line of JSON Lines.
+///
+/// | column | value |
+/// |---|---|
+/// | strings (also large, views, dictionaries) | string |
+/// | integers and floats of all widths, booleans | the same; NaN is absent, as tables write missing numbers so |
+/// | decimals of at most 15 digits | number: an integer at scale 0, else the float that the digits read as |
+/// | longer decimals | string with all digits |
+/// | dates, times, timestamps | ISO 8601 string (`2024-05-01`, `2024-05-01T12:30:00.5`), with `Z` where the column has a time zone |
+/// | lists (also large and of fixed size) | list |
+/// | structs, maps with keys of strings or integers | object without the keys that are null |
+/// | null | absent |
+///
+/// `id`, `text`, `texts`, `image`, `images` and `split` are reserved as in JSON Lines. A picture is a path, binary (the bytes
+/// of a picture file), or a struct `{bytes, path}` (the bytes, else the path), `images` a list of these; bytes leave no field.
+/// Columns named `__index_level_N__`, which pandas adds, are left out.
+///
+/// Cost: memory for one page of each column and a batch of rows, at most 256 and about 8 MiB, whatever the length of the file.
+///
+/// # Errors
+/// Each bad row is one `Err` item with file and row, and reading goes on: [`ErrorCode::BadValue`] as in JSON Lines,
+/// [`ErrorCode::NotFinite`] for an infinite number. After [`ErrorCode::Damaged`] or [`ErrorCode::Io`] there are no more
+/// items.
+pub struct ParquetReader {
+    file: PathBuf,
+    folder: PathBuf,
+    columns: Vec<Column>,
+    batches: ParquetRecordBatchReader,
+    batch: Option<RecordBatch>,
+    /// Rows of `batch` that were read.
+    next: usize,
+    row: u64,
+    rows: u64,
+    ended: bool,
+}
+
+impl ParquetReader {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::Damaged`] for what is no whole Parquet file;
+    /// [`ErrorCode::BadValue`] for a column whose name or type a corpus cannot have; [`ErrorCode::UnsupportedVersion`] for a
+    /// compression that this build does not read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(|error| Error::io(path, error))?;
+        damage::guard(|| Self::build(path, file))
+            .unwrap_or_else(|panic| Err(panic))
+            .map_err(|error| if error.facts().file.is_some() { error } else { error.file(path) })
+    }
+
+    fn build(path: &Path, file: File) -> Result<Self> {
+        let bytes = file.metadata().map_err(|error| Error::io(path, error))?.len();
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damage::opening(&e))?;
+        damage::check(builder.metadata(), bytes)?;
+        let mut columns = Vec::new();
+        let mut roots = Vec::new();
+        for (at, field) in builder.schema().fields().iter().enumerate() {
+            if let Some(column) = Column::new(field)? {
+                columns.push(column);
+                roots.push(at);
+            }
+        }
+        column::check_names(&columns)?;
+        let rows = builder.metadata().file_metadata().num_rows();
+        let rows = u64::try_from(rows).map_err(|_| damage::damaged("the number of rows is negative"))?;
+        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+        let size = batch_rows(builder.metadata());
+        let batches = builder
+            .with_projection(mask)
+            .with_batch_size(size)
+            .build()
+            .map_err(|error| damage::opening(&error))?;
+        Ok(Self {
+            folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
+            file: path.to_path_buf(),
+            columns,
+            batches,
+            batch: None,
+            next: 0,
+            row: 0,
+            rows,
+            ended: false,
+        })
+    }
+
+    /// The file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Rows read so far.
+    pub fn position(&self) -> u64 {
+        self.row
+    }
+
+    /// Rows of the file.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Makes `batch` hold a row that was not read; `false` at the end.
+    fn fill(&mut self) -> Result<bool> {
+        while self.batch.as_ref().is_none_or(|batch| self.next == batch.num_rows()) {
+            // The old one goes before the next one comes.
+            self.batch = None;
+            self.next = 0;
+            let batches = &mut self.batches;
+            match damage::guard(|| batches.next())? {
+                None if self.row < self.rows => {
+                    return Err(damage::damaged("the file ends too early").got(format!("{} rows", self.row)));
+                }
+                None => return Ok(false),
+                Some(batch) => self.batch = Some(batch.map_err(|error| damage::reading(&error))?),
+            }
+        }
+        Ok(true)
+    }
+
+    /// The document of the row `at` of the batch.
+    fn document(&self, batch: &RecordBatch, at: usize) -> Result<Document> {
+        let mut object = Map::with_capacity(self.columns.len());
+        let mut pictures: Option<(&str, Vec<Picture>, Vec<String>)> = None;
+        for (column, array) in self.columns.iter().zip(batch.columns()) {
+            if array.is_null(at) {
+                continue;
+            }
+            let name = column.name.as_str();
+            let named = |error: Error| error.within(format!("the column `{name}`"));
+            match column.role {
+                Role::Value => {
+                    object.insert(name.into(), value::read(array, at).map_err(named)?);
+                }
+                Role::Pictures => {
+                    let (new, paths) = picture::read(array, at, &self.folder).map_err(named)?;
+                    if new.is_empty() {
+                        continue;
+                    }
+                    if let Some((other, ..)) = &pictures {
+                        let what = format!("a document has both `{other}` and `{name}`");
+                        return Err(
+                            Error::new(ErrorCode::BadValue, what).hint("put all of them into `images`")
+                        );
+                    }
+                    pictures = Some((name, new, paths));
+                }
+            }
+        }
+        let mut document = Document::from_object(object, self.row, &self.folder)?;
+        if let Some((name, pictures, paths)) = pictures {
+            if !document.images.is_empty() {
+                let what = "a document has both `image` and `images`";
+                return Err(Error::new(ErrorCode::BadValue, what).hint("put all of them into `images`"));
+            }
+            document.images = pictures;
+            document.set_image_field(name, paths);
+        }
+        Ok(document)
+    }
+}
+
+/// How many rows a batch may have, so that wide ones do not fill the memory.
+fn batch_rows(metadata: &ParquetMetaData) -> usize {
+    let width = |group: &parquet::file::metadata::RowGroupMetaData| {
+        let bytes = u64::try_from(group.total_byte_size()).unwrap_or(0);
+        bytes / u64::try_from(group.num_rows()).unwrap_or(0).max(1)
+    };
+    let widest = metadata.row_groups().iter().map(width).max().unwrap_or(0).max(1);
+    usize::try_from(BYTES / widest).unwrap_or(ROWS).clamp(1, ROWS)
+}
+
+impl Iterator for ParquetReader {
+    type Item = Result<Document>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        match self.fill() {
+            Ok(true) => {}
+            Ok(false) => {
+                self.ended = true;
+                return None;
+            }
+            Err(error) => {
+                self.ended = true;
+                let place = format!("after row {}", self.row);
+                return Some(Err(error.within(place).file(&self.file).line(self.row + 1)));
+            }
+        }
+        let at = self.next;
+        self.next += 1;
+        self.row += 1;
+        let batch = self.batch.as_ref()?;
+        let read = damage::guard(|| self.document(batch, at));
+        let item = match read {
+            Ok(item) => item,
+            Err(panic) => {
+                self.ended = true;
+                Err(panic)
+            }
+        };
+        Some(item.map_err(|error| error.within(format!("row {}", self.row)).file(&self.file).line(self.row)))
+    }
+}
+
+impl std::fmt::Debug for ParquetReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ParquetReader({}, row {} of {})", self.file.display(), self.row, self.rows)
+    }
+}

@@ -1,0 +1,180 @@
+//! One cell of a column as a JSON value.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::*;
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType};
+use arrow_schema::{DataType, TimeUnit};
+use serde_json::{Map, Value};
+
+use super::time;
+use crate::error::{Error, ErrorCode, Result};
+
+/// Digits that a float keeps of every decimal.
+const FLOAT_DIGITS: u8 = 15;
+/// Digits that an `i64` holds.
+const INTEGER_DIGITS: i32 = 18;
+
+/// The value of row `row`; null for null and NaN.
+///
+/// # Errors
+/// [`ErrorCode::NotFinite`] for an infinite number.
+///
+/// # Panics
+/// For types that [`super::column`] refuses.
+pub(super) fn read(array: &dyn Array, row: usize) -> Result<Value> {
+    use DataType as D;
+    if array.is_null(row) {
+        return Ok(Value::Null);
+    }
+    Ok(match array.data_type() {
+        D::Null => Value::Null,
+        D::Boolean => array.as_boolean().value(row).into(),
+        D::Int8 => primitive::<Int8Type>(array, row).into(),
+        D::Int16 => primitive::<Int16Type>(array, row).into(),
+        D::Int32 => primitive::<Int32Type>(array, row).into(),
+        D::Int64 => primitive::<Int64Type>(array, row).into(),
+        D::UInt8 => primitive::<UInt8Type>(array, row).into(),
+        D::UInt16 => primitive::<UInt16Type>(array, row).into(),
+        D::UInt32 => primitive::<UInt32Type>(array, row).into(),
+        D::UInt64 => primitive::<UInt64Type>(array, row).into(),
+        D::Float16 => float(primitive::<Float16Type>(array, row).to_f64())?,
+        D::Float32 => float(f64::from(primitive::<Float32Type>(array, row)))?,
+        D::Float64 => float(primitive::<Float64Type>(array, row))?,
+        D::Utf8 => array.as_string::<i32>().value(row).into(),
+        D::LargeUtf8 => array.as_string::<i64>().value(row).into(),
+        D::Utf8View => array.as_string_view().value(row).into(),
+        D::Date32 => time::date(primitive::<Date32Type>(array, row).into()).into(),
+        D::Date64 => {
+            // Milliseconds, by the format those of midnight.
+            let stamp =
+                time::timestamp(primitive::<Date64Type>(array, row), time::ticks(&TimeUnit::Millisecond));
+            stamp.strip_suffix("T00:00:00").map_or_else(|| stamp.clone(), str::to_owned).into()
+        }
+        D::Time32(unit) => {
+            let value = match unit {
+                TimeUnit::Second => primitive::<Time32SecondType>(array, row),
+                _ => primitive::<Time32MillisecondType>(array, row),
+            };
+            time::time(value.into(), time::ticks(unit)).into()
+        }
+        D::Time64(unit) => {
+            let value = match unit {
+                TimeUnit::Microsecond => primitive::<Time64MicrosecondType>(array, row),
+                _ => primitive::<Time64NanosecondType>(array, row),
+            };
+            time::time(value, time::ticks(unit)).into()
+        }
+        D::Timestamp(unit, zone) => {
+            let value = match unit {
+                TimeUnit::Second => primitive::<TimestampSecondType>(array, row),
+                TimeUnit::Millisecond => primitive::<TimestampMillisecondType>(array, row),
+                TimeUnit::Microsecond => primitive::<TimestampMicrosecondType>(array, row),
+                TimeUnit::Nanosecond => primitive::<TimestampNanosecondType>(array, row),
+            };
+            // A column with a zone holds UTC; the zone says how to show it.
+            let end = if zone.is_some() { "Z" } else { "" };
+            (time::timestamp(value, time::ticks(unit)) + end).into()
+        }
+        D::Decimal32(digits, scale) => {
+            decimal(array.as_primitive::<Decimal32Type>().value_as_string(row), *digits, *scale)
+        }
+        D::Decimal64(digits, scale) => {
+            decimal(array.as_primitive::<Decimal64Type>().value_as_string(row), *digits, *scale)
+        }
+        D::Decimal128(digits, scale) => {
+            decimal(array.as_primitive::<Decimal128Type>().value_as_string(row), *digits, *scale)
+        }
+        D::Decimal256(digits, scale) => {
+            decimal(array.as_primitive::<Decimal256Type>().value_as_string(row), *digits, *scale)
+        }
+        D::Dictionary(..) => {
+            let dictionary = array.as_any_dictionary();
+            match key(dictionary.keys(), row) {
+                Some(key) if key < dictionary.values().len() => read(dictionary.values(), key)?,
+                _ => return Err(super::damage::damaged("a key is outside of its dictionary")),
+            }
+        }
+        D::Struct(_) => {
+            let fields = array.as_struct();
+            let mut object = Map::with_capacity(fields.num_columns());
+            for (name, column) in fields.column_names().into_iter().zip(fields.columns()) {
+                let value = read(column, row)?;
+                if !value.is_null() {
+                    object.insert(name.to_owned(), value);
+                }
+            }
+            Value::Object(object)
+        }
+        D::Map(..) => {
+            let entries = array.as_map().value(row);
+            let (keys, values) = (entries.column(0), entries.column(1));
+            let mut object = Map::with_capacity(entries.len());
+            for at in 0..entries.len() {
+                let (key, value) = (read(keys, at)?, read(values, at)?);
+                let key = match key {
+                    Value::String(key) => key,
+                    other => other.to_string(),
+                };
+                if !value.is_null() && object.insert(key.clone(), value).is_some() {
+                    return Err(Error::new(
+                        ErrorCode::BadValue,
+                        format!("the key `{key}` stands twice in a map"),
+                    ));
+                }
+            }
+            Value::Object(object)
+        }
+        D::List(_) | D::LargeList(_) | D::FixedSizeList(..) => {
+            let list = elements(array, row);
+            (0..list.len()).map(|at| read(&list, at)).collect::<Result<Vec<_>>>()?.into()
+        }
+        other => unreachable!("a column of type {other} was refused when the file was opened"),
+    })
+}
+
+/// The elements of a cell of a list.
+pub(super) fn elements(array: &dyn Array, row: usize) -> ArrayRef {
+    match array.data_type() {
+        DataType::List(_) => array.as_list::<i32>().value(row),
+        DataType::LargeList(_) => array.as_list::<i64>().value(row),
+        _ => array.as_fixed_size_list().value(row),
+    }
+}
+
+fn primitive<T: ArrowPrimitiveType>(array: &dyn Array, row: usize) -> T::Native {
+    array.as_primitive::<T>().value(row)
+}
+
+fn float(value: f64) -> Result<Value> {
+    if value.is_infinite() {
+        return Err(Error::new(ErrorCode::NotFinite, "a number is infinite")
+            .expected("a finite number")
+            .got(value));
+    }
+    // Null where it is NaN.
+    Ok(Value::from(value))
+}
+
+fn decimal(written: String, digits: u8, scale: i8) -> Value {
+    let number = match scale {
+        ..=0 if i32::from(digits) - i32::from(scale) <= INTEGER_DIGITS => {
+            written.parse::<i64>().ok().map(Value::from)
+        }
+        1.. if digits <= FLOAT_DIGITS => written.parse::<f64>().ok().map(Value::from),
+        _ => None,
+    };
+    number.unwrap_or(Value::String(written))
+}
+
+fn key(keys: &dyn Array, row: usize) -> Option<usize> {
+    match keys.data_type() {
+        DataType::Int8 => usize::try_from(primitive::<Int8Type>(keys, row)).ok(),
+        DataType::Int16 => usize::try_from(primitive::<Int16Type>(keys, row)).ok(),
+        DataType::Int32 => usize::try_from(primitive::<Int32Type>(keys, row)).ok(),
+        DataType::Int64 => usize::try_from(primitive::<Int64Type>(keys, row)).ok(),
+        DataType::UInt8 => Some(primitive::<UInt8Type>(keys, row).into()),
+        DataType::UInt16 => Some(primitive::<UInt16Type>(keys, row).into()),
+        DataType::UInt32 => usize::try_from(primitive::<UInt32Type>(keys, row)).ok(),
+        _ => usize::try_from(primitive::<UInt64Type>(keys, row)).ok(),
+    }
+}

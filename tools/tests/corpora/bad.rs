@@ -1,0 +1,96 @@
+//! Corpora of which one in a hundred pictures and texts is broken: the rest is built, and each is listed.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::*;
+
+const N: usize = 300;
+/// Documents with a broken picture, and with a broken text.
+const PICTURES: [usize; 3] = [7, 120, 299];
+const TEXTS: [usize; 3] = [50, 199, 250];
+
+fn reasons(built: &Value) -> Vec<(u64, String)> {
+    let one =
+        |skipped: &Value| (skipped["line"].as_u64().unwrap(), skipped["reason"].as_str().unwrap().to_owned());
+    built["skipped"].as_array().unwrap().iter().map(one).collect()
+}
+
+fn break_picture(path: &Path, how: usize) {
+    let bytes = fs::read(path).unwrap();
+    match how % 3 {
+        0 => fs::write(path, &bytes[..bytes.len() / 2]).unwrap(),
+        1 => fs::write(path, b"no picture").unwrap(),
+        _ => fs::remove_file(path).unwrap(),
+    }
+}
+
+#[test]
+fn json_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = write_jsonl(dir.path(), N);
+    for (how, i) in PICTURES.into_iter().enumerate() {
+        break_picture(&dir.path().join(format!("img/{i}.png")), how);
+    }
+    let mut lines: Vec<Vec<u8>> =
+        fs::read(&corpus).unwrap().split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
+    for i in TEXTS {
+        let at = lines[i].iter().rposition(|&byte| byte == b's').unwrap();
+        lines[i][at] = 0xff;
+    }
+    fs::write(&corpus, lines.join(&b'\n')).unwrap();
+    let (_, built) = build(&corpus, dir.path(), &[]);
+    assert_eq!(built["documents"], N - TEXTS.len());
+    assert_eq!(built["items"]["image"], N - TEXTS.len() - PICTURES.len());
+    assert_eq!(built["items"]["text"], N - TEXTS.len());
+    let mut listed = reasons(&built);
+    listed.sort();
+    let mut expected: Vec<u64> = PICTURES.into_iter().chain(TEXTS).map(|i| i as u64 + 1).collect();
+    expected.sort_unstable();
+    assert_eq!(listed.iter().map(|(line, _)| *line).collect::<Vec<_>>(), expected);
+    for (line, reason) in &listed {
+        let i = *line as usize - 1;
+        let says = if TEXTS.contains(&i) { "UTF-8".into() } else { format!("{i}.png") };
+        assert!(reason.contains(&says), "{line}: {reason}");
+    }
+    let strict = dir.path().join("strict");
+    let error = err(&["build", s(&corpus), "--bundle", s(&world().bundle), "--out", s(&strict), "--strict"]);
+    assert!(error["file"].as_str().unwrap().ends_with("img/7.png"), "{error}");
+}
+
+#[test]
+fn a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("media");
+    fs::create_dir(&root).unwrap();
+    for i in 0..N {
+        let Row { text, png, .. } = row(i);
+        fs::write(root.join(format!("{i:03}.png")), png).unwrap();
+        fs::write(root.join(format!("{i:03}.txt")), text).unwrap();
+    }
+    for (how, i) in PICTURES.into_iter().enumerate() {
+        // One that is gone leaves a text alone.
+        break_picture(&root.join(format!("{i:03}.png")), how % 2);
+    }
+    for i in TEXTS {
+        fs::write(root.join(format!("{i:03}.txt")), b"line\nbad \xff byte").unwrap();
+    }
+    let (_, built) = build(&root, dir.path(), &[]);
+    assert_eq!(built["documents"], N - TEXTS.len());
+    assert_eq!(built["items"]["image"], N - TEXTS.len() - PICTURES.len());
+    let skipped = built["skipped"].as_array().unwrap();
+    assert_eq!(skipped.len(), TEXTS.len() + PICTURES.len());
+    for i in TEXTS {
+        let file = root.join(format!("{i:03}.txt"));
+        let found = skipped.iter().find(|skipped| skipped["file"] == s(&file)).unwrap();
+        assert_eq!(found["line"], 2);
+    }
+    for i in PICTURES {
+        let name = format!("{i:03}.png");
+        let found =
+            skipped.iter().find(|skipped| skipped["reason"].as_str().unwrap().contains(&name)).unwrap();
+        assert_eq!((found["file"].as_str(), found["line"].as_u64()), (Some(s(&root)), Some(i as u64 + 1)));
+    }
+}
