@@ -5,6 +5,7 @@
 
 mod batch;
 mod builtin;
+mod cache;
 mod canvas;
 mod colour;
 mod decode;
@@ -27,6 +28,7 @@ use crate::media::Fingerprint;
 
 pub use batch::{EncodedItem, Encoders, MAX_FILE, Reuse, encode_batch, read_media_file};
 pub use builtin::{Builtin, builtin};
+pub use cache::FeatureCache;
 pub use decode::{DecodeLimits, RgbImage, decode};
 pub use fit::fit;
 pub use from_file::FromFile;

@@ -192,6 +192,11 @@ impl CorpusSource {
     pub fn open(path: &Path, ids: Ids) -> Result<Self> {
         Ok(Self { corpus: JsonlReader::open(path)?, ids })
     }
+
+    /// The reader of the corpus, for its position.
+    pub fn reader(&self) -> &JsonlReader<std::fs::File> {
+        &self.corpus
+    }
 }
 
 impl Iterator for CorpusSource {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use uncsm_index::corpus::{EncoderArg, FeaturesFile, PathwayArg};
-use uncsm_index::encode::FeatureRows;
+use uncsm_index::encode::{FeatureCache, FeatureRows};
 use uncsm_index::model::{Bundle, CorpusOptions, FeatureOptions, TrainingData, from_corpus, from_features};
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -63,6 +63,20 @@ pub fn encoders(args: &SourceArgs) -> Result<Vec<EncoderArg>> {
     args.encoder.iter().map(|arg| EncoderArg::parse(arg)).collect()
 }
 
+/// The cache that `args` name.
+///
+/// # Errors
+/// Those of opening it; [`ErrorCode::BadArgument`] beside features, which nobody encodes.
+pub fn cache(args: &SourceArgs) -> Result<Option<FeatureCache>> {
+    match &args.features_cache {
+        Some(dir) if args.features.is_some() => {
+            Err(Error::new(ErrorCode::BadArgument, "--features-cache belongs to a corpus").file(dir))
+        }
+        Some(dir) => FeatureCache::open(dir).map(Some),
+        None => Ok(None),
+    }
+}
+
 fn pathways(args: &[String]) -> Result<Vec<PathwayArg>> {
     args.iter().map(|arg| PathwayArg::parse(arg)).collect()
 }
@@ -75,8 +89,9 @@ pub fn training_data(
     trained: Option<&Bundle>,
     global: &Global,
 ) -> Result<(TrainingData, u64)> {
+    let cache = cache(args)?;
     match Source::open(args)? {
-        Source::Corpus(path) => corpus_data(&path, args, beside, trained, global),
+        Source::Corpus(path) => corpus_data(&path, args, beside, (trained, cache.as_ref()), global),
         Source::Features(file) => {
             let Beside { label, test_mask, group } = beside;
             let (pathways, encoders) = (pathways(&args.pathway)?, encoders(args)?);
@@ -91,7 +106,7 @@ fn corpus_data(
     path: &Path,
     args: &SourceArgs,
     beside: Beside<'_>,
-    trained: Option<&Bundle>,
+    (trained, cache): (Option<&Bundle>, Option<&FeatureCache>),
     global: &Global,
 ) -> Result<(TrainingData, u64)> {
     if beside.test_mask.is_some() {
@@ -105,6 +120,7 @@ fn corpus_data(
         group: beside.group,
         encoders: &named,
         trained: made.as_ref().zip(trained.map(Bundle::classes)),
+        cache,
     };
     let bar = progress::bar(global, None, "documents");
     bar.set_message("encoding");
