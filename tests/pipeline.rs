@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, reason = "tests")]
 
+#[path = "pipeline/stop.rs"]
+mod stop;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -100,10 +103,14 @@ impl World {
     }
 
     fn create(&self, corpus: &Path) -> Index {
+        self.create_at(corpus, "index")
+    }
+
+    fn create_at(&self, corpus: &Path, name: &str) -> Index {
         let reader = JsonlReader::open(corpus).unwrap();
         let schema = infer(reader, corpus, &SchemaOverrides::default(), BadLines::Skip).unwrap().schema;
         let bundle = Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 0, 3);
-        Index::create(&self.dir.path().join("index"), &schema, &bundle).unwrap()
+        Index::create(&self.dir.path().join(name), &schema, &bundle).unwrap()
     }
 
     /// Indexes the corpus and commits, unless the build fails.
@@ -155,7 +162,8 @@ fn documents_keep_the_order_of_the_corpus() {
     let mut writer = index.writer(MEMORY).unwrap();
     let options = BuildOptions { encoders: Some(&world.encoders), ..BuildOptions::default() };
     let source = CorpusSource::open(&corpus, Ids::FromLine).unwrap();
-    let report = index::build(&index, &mut writer, source, options, &mut |at| heard.push(at.documents)).unwrap();
+    let report =
+        index::build(&index, &mut writer, source, options, &mut |at| heard.push(at.documents)).unwrap();
     // Nothing is there before the commit.
     assert_eq!(index.reader().unwrap().searcher().num_docs(), 0);
     writer.commit().unwrap();

@@ -9,7 +9,7 @@ use tantivy::TantivyDocument;
 use super::build::{BuildOptions, BuildProgress, Commits, Existing, OnBad};
 use super::checkpoint::Checkpoint;
 use super::project::Projected;
-use super::report::{BuildReport, Clock, Clocks, StageTimes};
+use super::report::{BuildReport, Clocks, StageTimes};
 use super::store::Index;
 use super::value::MediaValue;
 use super::writer::Writer;
@@ -34,10 +34,8 @@ pub(super) struct Filling<'a> {
     /// Line of each id, by its hash; only where documents are replaced.
     seen: HashMap<[u8; 16], u64>,
     clocks: &'a Clocks,
-    index_clock: Clock,
-    commit_clock: Clock,
-    /// Times of earlier runs.
-    before: StageTimes,
+    /// Times of earlier runs, and of this stage itself.
+    times: StageTimes,
 }
 
 /// Which commit it is.
@@ -59,7 +57,7 @@ impl<'a> Filling<'a> {
             Some(start) => (start.report.clone(), start.consumed),
             None => (BuildReport { items, ..BuildReport::default() }, 0),
         };
-        let before = report.stages;
+        let times = report.stages;
         Self {
             index,
             writer,
@@ -70,9 +68,7 @@ impl<'a> Filling<'a> {
             last_commit: Instant::now(),
             seen: HashMap::new(),
             clocks,
-            index_clock: Clock::default(),
-            commit_clock: Clock::default(),
-            before,
+            times,
         }
     }
 
@@ -120,23 +116,20 @@ impl<'a> Filling<'a> {
     }
 
     fn stages(&self) -> StageTimes {
-        let before = &self.before;
-        StageTimes {
-            read: before.read + self.clocks.read.total(),
-            encode: before.encode + self.clocks.encode.total(),
-            pathways: before.pathways + self.clocks.pathways.total(),
-            index: before.index + self.index_clock.total(),
-            commit: before.commit + self.commit_clock.total(),
-        }
+        let mut times = self.times;
+        times.read += self.clocks.read.total();
+        times.encode += self.clocks.encode.total();
+        times.pathways += self.clocks.pathways.total();
+        times
     }
 
     fn take(&mut self, document: Result<Projected, Incoming>) -> Result<()> {
         self.consumed += 1;
         match document {
             Ok(document) => {
-                let clock = std::mem::take(&mut self.index_clock);
-                let added = clock.time(|| self.add(document));
-                self.index_clock = clock;
+                let started = Instant::now();
+                let added = self.add(document);
+                self.times.index += started.elapsed();
                 added
             }
             Err(Incoming::Broken(error)) => Err(error),
@@ -157,24 +150,24 @@ impl<'a> Filling<'a> {
 
     fn commit(&mut self, commits: Commits<'_>, which: Commit) -> Result<()> {
         self.report.stages = self.stages();
-        let clock = std::mem::take(&mut self.commit_clock);
-        let done = clock.time(|| match self.options.existing {
+        let started = Instant::now();
+        let done = match self.options.existing {
             Existing::None => {
                 let report = self.report.clone();
                 let checkpoint = Checkpoint::new(commits.identity.clone(), self.consumed, report);
-                self.writer.commit_at(&checkpoint).map(drop)
+                self.writer.commit_at(&checkpoint)
             }
             Existing::Replace => {
                 if which == Commit::OnTheWay {
                     self.index.begin_source(commits.identity.source())?;
                 }
-                self.writer.commit().map(drop)
+                self.writer.commit()
             }
-        });
-        self.commit_clock = clock;
+        };
+        self.times.commit += started.elapsed();
         self.committed = self.consumed;
         self.last_commit = Instant::now();
-        done
+        done.map(drop)
     }
 
     /// Commits what is there, where it may.

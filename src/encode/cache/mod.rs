@@ -25,7 +25,8 @@ const FLUSH: usize = 16 << 20;
 pub struct FeatureCache {
     dir: PathBuf,
     flush: usize,
-    encoders: Mutex<HashMap<Fingerprint, Arc<Features>>>,
+    /// By fingerprint and width: rows of another width are never given out, whatever an encoder says of itself.
+    encoders: Mutex<HashMap<(Fingerprint, usize), Arc<Features>>>,
 }
 
 impl FeatureCache {
@@ -52,7 +53,7 @@ impl FeatureCache {
             let dir = self.dir.join(fingerprint.to_string());
             Arc::new(Features::open(dir, encoder.features(), self.flush))
         };
-        lock(&self.encoders).entry(fingerprint).or_insert_with(new).clone()
+        lock(&self.encoders).entry((fingerprint, encoder.features())).or_insert_with(new).clone()
     }
 
     /// Writes what is not on disk yet; dropping the cache does so too, but hides that it failed.
