@@ -72,7 +72,13 @@ fn index(data: &Path, bundle: &Bundle, dir: &Path) -> Result<Index> {
     let file = FeaturesFile::open(data.join("debian-packages/text_minilm.safetensors"))?;
     let rows = FeatureRows::find(&file, &[pathway("text=text_minilm")?], &[])?;
     let source = FeatureSource::new(file.path(), rows, Some(&corpus), Ids::Required)?;
-    build(&index, &writer, source, BuildOptions { on_bad: OnBad::Stop, ..Default::default() }, &mut |_| {})?;
+    build(
+        &index,
+        &mut writer,
+        source,
+        BuildOptions { on_bad: OnBad::Stop, ..Default::default() },
+        &mut |_| {},
+    )?;
     writer.commit()?;
     writer.finish()?;
     Ok(index)

@@ -56,6 +56,10 @@ pub enum ErrorCode {
     TooFewData,
     /// Another process holds the lock.
     Locked,
+    /// The user stopped it before its end.
+    Interrupted,
+    /// What an unfinished build began with is not what is there now.
+    Changed,
     /// An error of the host engine, tantivy.
     Engine,
     /// An error of the tensor library.
@@ -89,6 +93,8 @@ impl ErrorCode {
             Self::UnsupportedVersion => "unsupported_version",
             Self::TooFewData => "too_few_data",
             Self::Locked => "locked",
+            Self::Interrupted => "interrupted",
+            Self::Changed => "changed",
             Self::Engine => "engine",
             Self::Tensor => "tensor",
         }

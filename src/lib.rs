@@ -62,7 +62,7 @@
 //! let mut writer = index.writer(64 << 20)?;
 //! let encoders = bundle.encoders(&EncoderPaths::default())?;
 //! let options = BuildOptions { encoders: Some(&encoders), ..BuildOptions::default() };
-//! let report = index::build(&index, &writer, CorpusSource::open(&corpus, Ids::FromLine)?, options, &mut |_| {})?;
+//! let report = index::build(&index, &mut writer, CorpusSource::open(&corpus, Ids::FromLine)?, options, &mut |_| {})?;
 //! writer.commit()?;
 //! writer.finish()?;
 //! index.mark_complete()?;

@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, reason = "tests")]
 
+#[path = "pipeline/stop.rs"]
+mod stop;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -100,18 +103,23 @@ impl World {
     }
 
     fn create(&self, corpus: &Path) -> Index {
+        self.create_at(corpus, "index")
+    }
+
+    fn create_at(&self, corpus: &Path, name: &str) -> Index {
         let reader = JsonlReader::open(corpus).unwrap();
         let schema = infer(reader, corpus, &SchemaOverrides::default(), BadLines::Skip).unwrap().schema;
         let bundle = Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 0, 3);
-        Index::create(&self.dir.path().join("index"), &schema, &bundle).unwrap()
+        Index::create(&self.dir.path().join(name), &schema, &bundle).unwrap()
     }
 
     /// Indexes the corpus and commits, unless the build fails.
     fn build(&self, index: &Index, corpus: &Path, on_bad: OnBad, existing: Existing) -> Result<BuildReport> {
         let mut writer = index.writer(MEMORY)?;
-        let options = BuildOptions { encoders: Some(&self.encoders), on_bad, existing };
+        let options =
+            BuildOptions { encoders: Some(&self.encoders), on_bad, existing, ..BuildOptions::default() };
         let source = CorpusSource::open(corpus, Ids::FromLine)?;
-        let report = index::build(index, &writer, source, options, &mut |_| {})?;
+        let report = index::build(index, &mut writer, source, options, &mut |_| {})?;
         writer.commit()?;
         writer.finish()?;
         Ok(report)
@@ -154,7 +162,8 @@ fn documents_keep_the_order_of_the_corpus() {
     let mut writer = index.writer(MEMORY).unwrap();
     let options = BuildOptions { encoders: Some(&world.encoders), ..BuildOptions::default() };
     let source = CorpusSource::open(&corpus, Ids::FromLine).unwrap();
-    let report = index::build(&index, &writer, source, options, &mut |n| heard.push(n)).unwrap();
+    let report =
+        index::build(&index, &mut writer, source, options, &mut |at| heard.push(at.documents)).unwrap();
     // Nothing is there before the commit.
     assert_eq!(index.reader().unwrap().searcher().num_docs(), 0);
     writer.commit().unwrap();

@@ -49,6 +49,11 @@ impl JsonlReader<File> {
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
         Ok(Self::new(file, path))
     }
+
+    /// Where [`JsonlReader::position`] will end; `None` where the file has no length, as a pipe.
+    pub fn len_hint(&self) -> Option<u64> {
+        self.reader.get_ref().metadata().ok().map(|about| about.len()).filter(|&bytes| bytes > 0)
+    }
 }
 
 impl<R: Read> JsonlReader<R> {

@@ -1,11 +1,14 @@
 //! Encoding the items of a batch of documents: files are read and decoded on all cores, each media type in one call.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::source::{Content, SourceDocument};
+use super::cache::{FeatureCache, Features};
+use super::source::{Content, RawItem, SourceDocument};
 use super::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::{ItemOrigin, content_hash};
@@ -30,12 +33,11 @@ pub struct EncodedItem {
 /// Whether the caller has the vector of an item already: document id, media type, content hash.
 pub type Reuse<'a> = &'a (dyn Fn(&str, &str, &[u8; 16]) -> bool + Sync);
 
+/// Bytes of media files that are in memory together, unless one item alone has more.
+const FILE_BYTES: u64 = 64 << 20;
+
 /// An item whose bytes are there.
 struct Loaded<'a> {
-    document: usize,
-    media: &'a str,
-    ordinal: u32,
-    span: Option<(u32, u32)>,
     hash: [u8; 16],
     payload: Payload<'a>,
 }
@@ -43,94 +45,144 @@ struct Loaded<'a> {
 enum Payload<'a> {
     /// The caller has the vector already, so the bytes need not stay.
     Reused,
-    Features(&'a [f32]),
+    /// The features are known, from the source or from an earlier run.
+    Known(Cow<'a, [f32]>),
     Text(&'a str),
-    Bytes(Vec<u8>),
-    Shared(&'a [u8]),
+    Bytes(Cow<'a, [u8]>),
 }
+
+/// An item and the document that it belongs to.
+type Owned<'a> = (usize, &'a RawItem);
 
 /// Encodes the items of `documents`: for each document its items in order, and the errors of those that failed.
 ///
-/// A file is read and hashed before it is decoded, so that `reuse` can spare both decoding and encoding.
+/// A file is read and hashed before it is decoded, so that `reuse` can spare both decoding and encoding, and `cache`, the
+/// features of earlier runs, too. Cost: at most 64 MiB of media files are in memory at a time, or one larger file.
 pub fn encode_batch(
     encoders: &Encoders,
     documents: &[&SourceDocument],
     reuse: Option<Reuse<'_>>,
+    cache: Option<&FeatureCache>,
 ) -> Vec<(Vec<EncodedItem>, Vec<Error>)> {
     let mut out: Vec<(Vec<EncodedItem>, Vec<Error>)> = documents.iter().map(|_| (vec![], vec![])).collect();
-    let items: Vec<_> = documents
+    let items: Vec<Owned<'_>> = documents
         .iter()
         .enumerate()
         .flat_map(|(at, document)| document.items.iter().map(move |item| (at, item)))
         .collect();
-    let loaded: Vec<Result<Loaded<'_>, (usize, Error)>> = items
-        .par_iter()
-        .map(|&(document, item)| {
-            let (hash, payload) =
-                load(&item.content, max_bytes(encoders, &item.media)).map_err(|error| (document, error))?;
-            let id = documents[document].document.id.as_deref();
-            let reused = matches!((reuse, id), (Some(reuse), Some(id)) if reuse(id, &item.media, &hash));
-            let payload = if reused { Payload::Reused } else { payload };
-            Ok(Loaded { document, media: &item.media, ordinal: item.ordinal, span: item.span, hash, payload })
-        })
-        .collect();
-    let mut results: Vec<Option<Result<Option<Vec<f32>>>>> = loaded.iter().map(|_| None).collect();
-    for (media, encoder) in encoders {
-        let mut asked = Vec::new();
-        let mut raw = Vec::new();
-        for (at, item) in loaded.iter().enumerate() {
-            let Ok(item) = item else { continue };
-            if item.media != media {
-                continue;
-            }
-            match &item.payload {
-                Payload::Reused | Payload::Features(_) => continue,
-                Payload::Text(text) => raw.push(Item::Text(text)),
-                Payload::Bytes(bytes) => raw.push(Item::Bytes(bytes)),
-                Payload::Shared(bytes) => raw.push(Item::Bytes(bytes)),
-            }
-            asked.push(at);
+    let known: BTreeMap<&str, Arc<Features>> = match cache {
+        Some(cache) => {
+            encoders.iter().map(|(media, encoder)| (media.as_str(), cache.of(encoder.as_ref()))).collect()
         }
-        for (at, result) in asked.into_iter().zip(encoder.encode(&raw)) {
-            results[at] = Some(result.map(Some));
-        }
-    }
-    for (item, result) in loaded.into_iter().zip(results) {
-        let item = match item {
-            Ok(item) => item,
-            Err((document, error)) => {
-                out[document].1.push(error);
-                continue;
-            }
-        };
-        let features = match (result, &item.payload) {
-            (Some(result), _) => result,
-            (None, Payload::Reused) => Ok(None),
-            (None, Payload::Features(features)) => Ok(Some(features.to_vec())),
-            (None, _) => Err(Error::new(ErrorCode::UnknownMedia, "no encoder for the media type of an item")
-                .expected(encoders.keys().cloned().collect::<Vec<_>>().join(" or "))
-                .got(item.media)),
-        };
-        let origin = ItemOrigin { ordinal: item.ordinal, span: item.span, hash: item.hash };
-        match features {
-            Ok(features) => {
-                out[item.document].0.push(EncodedItem { media: item.media.into(), origin, features })
-            }
-            Err(error) => {
-                out[item.document].1.push(named(error, documents[item.document], item.media, item.ordinal))
-            }
-        }
+        None => BTreeMap::new(),
+    };
+    for part in by_bytes(&items, FILE_BYTES) {
+        encode_part(encoders, &known, documents, reuse, part, &mut out);
     }
     out
 }
 
-/// Says which item failed: the file of a picture, or the position of a text.
-fn named(error: Error, document: &SourceDocument, media: &str, ordinal: u32) -> Error {
-    let source = document.items.iter().find(|item| item.media == media && item.ordinal == ordinal);
-    match source.map(|item| &item.content) {
-        Some(Content::File(path)) => error.file(path),
-        _ => error,
+fn encode_part(
+    encoders: &Encoders,
+    known: &BTreeMap<&str, Arc<Features>>,
+    documents: &[&SourceDocument],
+    reuse: Option<Reuse<'_>>,
+    items: &[Owned<'_>],
+    out: &mut [(Vec<EncodedItem>, Vec<Error>)],
+) {
+    let loaded: Vec<Result<Loaded<'_>>> = items
+        .par_iter()
+        .map(|&(document, item)| {
+            let (hash, payload) = load(&item.content, max_bytes(encoders, &item.media))?;
+            let id = documents[document].document.id.as_deref();
+            let reused = matches!((reuse, id), (Some(reuse), Some(id)) if reuse(id, &item.media, &hash));
+            let raw = matches!(payload, Payload::Text(_) | Payload::Bytes(_));
+            let found = || known.get(item.media.as_str()).filter(|_| raw)?.get(&hash);
+            let payload = match reused {
+                true => Payload::Reused,
+                false => found().map_or(payload, |features| Payload::Known(features.into())),
+            };
+            Ok(Loaded { hash, payload })
+        })
+        .collect();
+    let mut results: Vec<Option<Result<Vec<f32>>>> = loaded.iter().map(|_| None).collect();
+    for (media, encoder) in encoders {
+        let mut asked = Vec::new();
+        let mut raw = Vec::new();
+        for (at, (item, (_, source))) in loaded.iter().zip(items).enumerate() {
+            let Ok(item) = item else { continue };
+            if source.media != *media {
+                continue;
+            }
+            match &item.payload {
+                Payload::Reused | Payload::Known(_) => continue,
+                Payload::Text(text) => raw.push(Item::Text(text)),
+                Payload::Bytes(bytes) => raw.push(Item::Bytes(bytes)),
+            }
+            asked.push((at, item.hash));
+        }
+        if raw.is_empty() {
+            continue;
+        }
+        let encoded = encoder.encode(&raw);
+        if let Some(known) = known.get(media.as_str()) {
+            let rows = asked.iter().zip(&encoded);
+            known.put(rows.filter_map(|((_, hash), row)| Some((*hash, row.as_deref().ok()?))));
+        }
+        for ((at, _), result) in asked.into_iter().zip(encoded) {
+            results[at] = Some(result);
+        }
     }
+    for ((&(document, source), item), result) in items.iter().zip(loaded).zip(results) {
+        let item = match item {
+            Ok(item) => item,
+            Err(error) => {
+                out[document].1.push(error);
+                continue;
+            }
+        };
+        let features = match (result, item.payload) {
+            (Some(result), _) => result.map(Some),
+            (None, Payload::Reused) => Ok(None),
+            (None, Payload::Known(features)) => Ok(Some(features.into_owned())),
+            (None, _) => Err(Error::new(ErrorCode::UnknownMedia, "no encoder for the media type of an item")
+                .expected(encoders.keys().cloned().collect::<Vec<_>>().join(" or "))
+                .got(&source.media)),
+        };
+        let origin = ItemOrigin { ordinal: source.ordinal, span: source.span, hash: item.hash };
+        match features {
+            Ok(features) => {
+                out[document].0.push(EncodedItem { media: source.media.clone(), origin, features })
+            }
+            Err(error) => out[document].1.push(match &source.content {
+                Content::File(path) => error.file(path),
+                _ => error,
+            }),
+        }
+    }
+}
+
+/// Cuts `items` where their media files together would pass `limit` bytes; each part has at least one item.
+fn by_bytes<'a, 'b>(mut items: &'a [Owned<'b>], limit: u64) -> Vec<&'a [Owned<'b>]> {
+    let bytes = |(_, item): &Owned<'_>| match &item.content {
+        Content::File(path) => std::fs::metadata(path).map_or(0, |about| about.len()),
+        _ => 0,
+    };
+    let mut parts = Vec::new();
+    while !items.is_empty() {
+        let (mut end, mut sum) = (0, 0);
+        while end < items.len() {
+            sum += bytes(&items[end]);
+            if end > 0 && sum > limit {
+                break;
+            }
+            end += 1;
+        }
+        let (part, rest) = items.split_at(end);
+        parts.push(part);
+        items = rest;
+    }
+    parts
 }
 
 /// What the encoder of `media` reads at most.
@@ -142,19 +194,20 @@ fn load(content: &Content, max_bytes: u64) -> Result<([u8; 16], Payload<'_>)> {
     match content {
         Content::Features(features) => {
             let bytes: Vec<u8> = features.iter().flat_map(|v| v.to_le_bytes()).collect();
-            Ok((content_hash(&bytes), Payload::Features(features)))
+            Ok((content_hash(&bytes), Payload::Known(features.into())))
         }
         Content::Text(text) => Ok((content_hash(text.as_bytes()), Payload::Text(text))),
         Content::File(path) => {
             let bytes = read_media_file(path, max_bytes)?;
-            Ok((content_hash(&bytes), Payload::Bytes(bytes)))
+            Ok((content_hash(&bytes), Payload::Bytes(bytes.into())))
         }
-        Content::Bytes(bytes) if bytes.len() as u64 > MAX_FILE => {
+        Content::Bytes(bytes) if bytes.len() as u64 > max_bytes => {
             Err(Error::new(ErrorCode::TooLarge, "the bytes of a picture are too many")
-                .expected(format!("at most {MAX_FILE} bytes"))
-                .got(format!("{} bytes", bytes.len())))
+                .expected(format!("at most {max_bytes} bytes"))
+                .got(format!("{} bytes", bytes.len()))
+                .hint("save it smaller, or raise the limit (--max-bytes)"))
         }
-        Content::Bytes(bytes) => Ok((content_hash(bytes), Payload::Shared(bytes))),
+        Content::Bytes(bytes) => Ok((content_hash(bytes), Payload::Bytes(Cow::Borrowed(bytes)))),
     }
 }
 
@@ -185,6 +238,22 @@ pub fn read_media_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_are_cut_into_parts_by_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let item = |(at, bytes): (usize, u64)| {
+            let path = dir.path().join(at.to_string());
+            std::fs::File::create(&path).unwrap().set_len(bytes).unwrap();
+            RawItem { media: "image".into(), ordinal: 0, span: None, content: Content::File(path) }
+        };
+        let mut items: Vec<RawItem> = [4, 5, 1, 11, 3, 10, 10, 0].into_iter().enumerate().map(item).collect();
+        items.push(RawItem { media: "text".into(), ordinal: 0, span: None, content: Content::Text("x".repeat(99)) });
+        let owned: Vec<Owned<'_>> = items.iter().map(|item| (0, item)).collect();
+        let lengths: Vec<usize> = by_bytes(&owned, 10).into_iter().map(<[_]>::len).collect();
+        assert_eq!(lengths, [3, 1, 1, 1, 3]);
+        assert_eq!(by_bytes(&[], 10).len(), 0);
+    }
 
     #[test]
     fn only_files_are_read() {

@@ -7,6 +7,7 @@ mod batch;
 #[cfg(feature = "encoders")]
 pub mod bert;
 mod builtin;
+mod cache;
 mod canvas;
 #[cfg(feature = "encoders")]
 pub mod clip;
@@ -36,6 +37,7 @@ use crate::media::Fingerprint;
 
 pub use batch::{EncodedItem, Encoders, MAX_FILE, Reuse, encode_batch, read_media_file};
 pub use builtin::{Builtin, builtin};
+pub use cache::FeatureCache;
 pub use decode::{DecodeLimits, RgbImage, decode};
 #[cfg(feature = "encoders")]
 pub use efficientnet::EfficientNetLite0;

@@ -1,6 +1,6 @@
 //! What an index or a `.uvec` file is made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -22,6 +22,9 @@ pub struct IndexReport {
     pub fingerprint: BTreeMap<&'static str, Fingerprint>,
     /// Whether the source was indexed to its end.
     pub complete: bool,
+    /// Sources that were stopped on their way into it.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub pending: BTreeSet<String>,
     /// Live documents.
     pub documents: u64,
     /// Deleted documents that a merge has not dropped yet.
@@ -86,6 +89,7 @@ pub fn inspect(index: &Index) -> Result<IndexReport> {
         format_version: index.manifest().format_version,
         fingerprint: BTreeMap::from([("space", index.bundle().space()), ("model", index.bundle().model())]),
         complete: index.manifest().complete,
+        pending: index.manifest().pending.clone(),
         documents: searcher.num_docs(),
         deleted: 0,
         rejected: 0,

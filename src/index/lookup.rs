@@ -1,10 +1,13 @@
 //! Finding a live document by its id, and the stored rows of its items.
 
+use std::sync::Arc;
+
 use tantivy::postings::Postings;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocAddress, Searcher, TERMINATED, Term};
 
-use super::segment::SegmentCache;
+use super::segment::SegmentVectors;
+use super::store::Index;
 use crate::error::{Error, ErrorCode, Result};
 
 /// Address of the live document whose field `id` is exactly `value`; `None` where there is none.
@@ -36,18 +39,25 @@ fn first_live(postings: &mut impl Postings, reader: &tantivy::SegmentReader) -> 
 }
 
 /// What an index holds before a change, to spare encoding what has not changed.
-pub(super) struct Snapshot<'a> {
-    pub(super) searcher: Searcher,
-    pub(super) cache: &'a SegmentCache,
-    pub(super) id: Field,
+pub(super) struct Snapshot {
+    searcher: Searcher,
+    /// By segment; held, since commits on the way let merges take the files away.
+    vectors: Vec<Arc<SegmentVectors>>,
+    id: Field,
 }
 
-impl Snapshot<'_> {
+impl Snapshot {
+    /// What the last commit of `index` holds.
+    pub(super) fn new(index: &Index, id: Field) -> Result<Self> {
+        let searcher = index.reader()?.searcher();
+        let vectors = searcher.segment_readers().iter().map(|reader| index.cache().get(reader));
+        Ok(Self { vectors: vectors.collect::<Result<_>>()?, searcher, id })
+    }
+
     /// Whether document `id` has an item of this content.
     pub(super) fn has(&self, id: &str, media: usize, hash: &[u8; 16]) -> Result<bool> {
         let Some(address) = find_document(&self.searcher, self.id, id)? else { return Ok(false) };
-        let vectors = self.cache.get(self.searcher.segment_reader(address.segment_ord))?;
-        let view = vectors.view(media);
+        let view = self.vectors[address.segment_ord as usize].view(media);
         Ok(view.items_of(address.doc_id).any(|row| view.hashes[row] == *hash))
     }
 
@@ -59,8 +69,7 @@ impl Snapshot<'_> {
         hash: &[u8; 16],
     ) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
         let Some(address) = find_document(&self.searcher, self.id, id)? else { return Ok(None) };
-        let vectors = self.cache.get(self.searcher.segment_reader(address.segment_ord))?;
-        let view = vectors.view(media);
+        let view = self.vectors[address.segment_ord as usize].view(media);
         let Some(row) = view.items_of(address.doc_id).find(|&row| view.hashes[row] == *hash) else {
             return Ok(None);
         };

@@ -1,5 +1,6 @@
 //! `uncsm-index.json`: which bundle an index uses, and whether its build came to an end.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,9 @@ pub struct Manifest {
     pub bundle: String,
     /// Whether the source was indexed to its end.
     pub complete: bool,
+    /// Sources of which a part alone is in the index: they were stopped on their way into an index that was there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub pending: BTreeSet<String>,
     /// The fields of a document.
     pub fields: FieldSchema,
 }

@@ -5,9 +5,11 @@
 
 mod attach;
 mod build;
+mod checkpoint;
 mod duplicates;
 mod embed;
 mod field;
+mod fill;
 mod inspect;
 mod lookup;
 mod manifest;
@@ -16,6 +18,7 @@ mod partial;
 mod plugin;
 mod project;
 mod policy;
+mod report;
 mod segment;
 mod store;
 mod value;
@@ -23,7 +26,8 @@ mod verify;
 mod writer;
 
 pub use attach::attach;
-pub use build::{BuildOptions, BuildReport, Existing, OnBad, Skipped, build};
+pub use build::{BuildOptions, BuildProgress, CommitPolicy, Commits, Existing, OnBad, build};
+pub use checkpoint::{Checkpoint, Identity};
 pub use duplicates::duplicate_ids;
 pub use embed::{EmbeddedEncoder, EmbeddedFile, embed_encoders, embedded};
 pub use field::{FIELD_NAME, FIELD_TYPE, MediaField};
@@ -34,6 +38,7 @@ pub use partial::{ExistingOut, PartialDir};
 pub use plugin::UvecPlugin;
 pub(crate) use plugin::to_tantivy;
 pub use policy::SoundMergePolicy;
+pub use report::{BuildReport, MAX_SKIPPED, Skipped, StageTimes};
 pub use segment::{SegmentCache, SegmentVectors};
 pub use store::Index;
 pub use value::{MediaValue, MediaValueBuilder};

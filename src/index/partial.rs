@@ -8,6 +8,7 @@ use tantivy::Directory;
 use tantivy::directory::error::LockError;
 use tantivy::directory::{DirectoryLock, INDEX_WRITER_LOCK, MmapDirectory};
 
+use super::checkpoint::Checkpoint;
 use super::manifest::{MANIFEST, sync_dir};
 use crate::error::{Error, ErrorCode, Result};
 
@@ -28,7 +29,7 @@ pub struct PartialDir {
     partial: PathBuf,
     out: PathBuf,
     existing: ExistingOut,
-    /// Whether what was built stays when this goes: from the moment that it is whole.
+    /// Whether what was built stays when this goes: from the moment that it is whole, or worth going on with.
     keep: bool,
     _lock: BuildLock,
 }
@@ -53,6 +54,69 @@ impl PartialDir {
     /// [`ErrorCode::Exists`] where `out` exists and may not be replaced, or is no index; [`ErrorCode::Locked`] while another
     /// build writes.
     pub fn prepare(out: &Path, existing: ExistingOut) -> Result<Self> {
+        let dir = Self::lock(out, existing)?;
+        if dir.partial.is_dir() {
+            match Checkpoint::load(&dir.partial) {
+                Some(checkpoint) => tracing::warn!(
+                    "{}: removing what an unfinished build left: {} documents, with which --resume would have gone on",
+                    dir.partial.display(),
+                    checkpoint.report.documents
+                ),
+                None => {
+                    tracing::warn!("{}: removing what an unfinished build left", dir.partial.display());
+                }
+            }
+        }
+        dir.cleared()
+    }
+
+    /// As [`PartialDir::prepare`], but an `OUT.partial` with a commit to go on from stays, and so does it when this goes,
+    /// unless [`PartialDir::failed`] says otherwise. Gives that commit; without one, a logged warning says that the
+    /// build starts anew.
+    ///
+    /// # Errors
+    /// Those of [`PartialDir::prepare`].
+    pub fn resume(out: &Path, existing: ExistingOut) -> Result<(Self, Option<Checkpoint>)> {
+        let mut dir = Self::lock(out, existing)?;
+        if let Some(checkpoint) = Checkpoint::load(&dir.partial) {
+            dir.keep = true;
+            return Ok((dir, Some(checkpoint)));
+        }
+        tracing::warn!("{}: no commit to go on from; the build starts anew", dir.partial.display());
+        Ok((dir.cleared()?, None))
+    }
+
+    /// Starts anew in an empty `OUT.partial`.
+    ///
+    /// # Errors
+    /// Those of removing and making it.
+    pub fn cleared(mut self) -> Result<Self> {
+        self.keep = false;
+        let partial = &self.partial;
+        if partial.is_dir() {
+            std::fs::remove_dir_all(partial).map_err(|e| Error::io(partial, e))?;
+        }
+        std::fs::create_dir(partial).map_err(|e| Error::io(partial, e))?;
+        Ok(self)
+    }
+
+    /// Ends a build that failed: what it committed stays where another try may do better, that is after errors of the
+    /// system and after an interruption, and goes else. Gives whether it stays.
+    pub fn failed(mut self, error: &Error) -> bool {
+        let again = matches!(
+            error.code(),
+            ErrorCode::Interrupted
+                | ErrorCode::Io
+                | ErrorCode::Engine
+                | ErrorCode::Locked
+                | ErrorCode::Changed
+        );
+        self.keep = again && Checkpoint::load(&self.partial).is_some();
+        self.keep
+    }
+
+    /// Locks the output and looks at what is there.
+    fn lock(out: &Path, existing: ExistingOut) -> Result<Self> {
         let partial = beside(out, ".partial")?;
         let parent = parent(out);
         std::fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
@@ -63,16 +127,13 @@ impl PartialDir {
             std::fs::rename(&aside, out).map_err(|e| Error::io(out, e))?;
         }
         check_existing(out, existing)?;
-        if partial.is_dir() {
-            tracing::warn!("{}: removing what an unfinished build left", partial.display());
-            std::fs::remove_dir_all(&partial).map_err(|e| Error::io(&partial, e))?;
-        } else if partial.exists() {
+        if partial.exists() && !partial.is_dir() {
             return Err(Error::new(ErrorCode::Exists, "a file stands where the build wants to work")
                 .file(&partial)
                 .hint("move it away"));
         }
-        std::fs::create_dir(&partial).map_err(|e| Error::io(&partial, e))?;
-        Ok(Self { partial, out: out.to_path_buf(), existing, keep: false, _lock: lock })
+        // Kept until it is clear what to do with what is there.
+        Ok(Self { partial, out: out.to_path_buf(), existing, keep: true, _lock: lock })
     }
 
     /// Where to build.

@@ -2,8 +2,10 @@
 
 use crossbeam::channel::{Receiver, Sender};
 
+use super::build::BuildOptions;
 use super::lookup::Snapshot;
-use crate::encode::{Content, EncodedItem, Encoders, Incoming, SourceDocument, encode_batch};
+use super::report::Clock;
+use crate::encode::{EncodedItem, Encoders, Incoming, SourceDocument, encode_batch};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::ItemOrigin;
 use crate::model::Bundle;
@@ -30,21 +32,29 @@ pub(super) struct SharedItem {
     pub(super) half: Vec<f32>,
 }
 
-/// Reads and encodes items; those whose content `snapshot` has already stay without features.
-pub(super) fn encode(
-    encoders: &Encoders,
-    bundle: &Bundle,
-    snapshot: Option<&Snapshot<'_>>,
-    input: &Receiver<Vec<Incoming>>,
-    out: &Sender<Vec<Result<Encoded, Incoming>>>,
-) {
-    // What does not read here is encoded again, and what does not read then is an error of its own.
-    let has = |id: &str, media: &str, hash: &[u8; 16]| {
-        let position = bundle.media().iter().position(|config| config.name == media);
-        matches!((snapshot, position), (Some(snapshot), Some(media))
-            if snapshot.has(id, media, hash).is_ok_and(|found| found))
-    };
-    for batch in input {
+/// Documents that are encoded between two looks at whether the build is to stop.
+const PART: usize = 64;
+
+/// The stage that reads and encodes items; those whose content `snapshot` has already stay without features.
+pub(super) struct Encoding<'a> {
+    pub(super) encoders: &'a Encoders,
+    pub(super) bundle: &'a Bundle,
+    pub(super) snapshot: Option<&'a Snapshot>,
+    pub(super) options: BuildOptions<'a>,
+    pub(super) clock: &'a Clock,
+}
+
+impl Encoding<'_> {
+    pub(super) fn run(&self, input: &Receiver<Vec<Incoming>>, out: &Sender<Vec<Result<Encoded, Incoming>>>) {
+        for batch in input {
+            let encoded = self.clock.time(|| self.batch(batch));
+            if self.options.is_stopped() || out.send(encoded).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn batch(&self, batch: Vec<Incoming>) -> Vec<Result<Encoded, Incoming>> {
         let mut documents = Vec::with_capacity(batch.len());
         for incoming in batch {
             documents.push(match incoming {
@@ -52,53 +62,37 @@ pub(super) fn encode(
                 other => Err(other),
             });
         }
+        // What does not read here is encoded again, and what does not read then is an error of its own.
+        let has = |id: &str, media: &str, hash: &[u8; 16]| {
+            let position = self.bundle.media().iter().position(|config| config.name == media);
+            matches!((self.snapshot, position), (Some(snapshot), Some(media))
+                if snapshot.has(id, media, hash).is_ok_and(|found| found))
+        };
         let sound: Vec<&SourceDocument> = documents.iter().flatten().collect();
         let mut encoded = Vec::with_capacity(sound.len());
-        for part in by_bytes(&sound) {
-            encoded.extend(encode_batch(encoders, part, Some(&has)));
+        for part in sound.chunks(PART) {
+            if self.options.is_stopped() {
+                return vec![];
+            }
+            encoded.extend(encode_batch(self.encoders, part, Some(&has), self.options.cache));
         }
         let mut encoded = encoded.into_iter();
         let encoded = documents.into_iter().map(|document| {
-            let source = document?;
+            let mut source = document?;
             let (items, bad) = encoded.next().unwrap_or_default();
+            // Texts and media have done their duty, and need not wait in the queues.
+            source.items = vec![];
             Ok(Encoded { source, items, bad })
         });
-        if out.send(encoded.collect()).is_err() {
-            return;
-        }
+        encoded.collect()
     }
-}
-
-/// Bytes of files that are in memory together, unless one document alone has more.
-const BYTES: u64 = 64 << 20;
-
-/// Cuts `documents` where their media files together pass [`BYTES`].
-fn by_bytes<'a, 'b>(mut documents: &'a [&'b SourceDocument]) -> Vec<&'a [&'b SourceDocument]> {
-    let bytes = |document: &SourceDocument| -> u64 {
-        let files = document.items.iter().filter_map(|item| match &item.content {
-            Content::File(path) => std::fs::metadata(path).ok(),
-            _ => None,
-        });
-        files.map(|about| about.len()).sum()
-    };
-    let mut parts = Vec::new();
-    while !documents.is_empty() {
-        let (mut end, mut sum) = (1, bytes(documents[0]));
-        while end < documents.len() && sum < BYTES {
-            sum += bytes(documents[end]);
-            end += 1;
-        }
-        let (part, rest) = documents.split_at(end);
-        parts.push(part);
-        documents = rest;
-    }
-    parts
 }
 
 /// Maps items to the shared space.
 pub(super) fn pathways(
     bundle: &Bundle,
-    snapshot: Option<&Snapshot<'_>>,
+    snapshot: Option<&Snapshot>,
+    clock: &Clock,
     input: &Receiver<Vec<Result<Encoded, Incoming>>>,
     out: &Sender<Vec<Result<Projected, Incoming>>>,
 ) {
@@ -113,7 +107,7 @@ pub(super) fn pathways(
             encoded.push(items);
             projected.push(document);
         }
-        project(bundle, snapshot, &encoded, &mut projected);
+        clock.time(|| project(bundle, snapshot, &encoded, &mut projected));
         if out.send(projected).is_err() {
             return;
         }
@@ -123,7 +117,7 @@ pub(super) fn pathways(
 /// Maps all sound items of a batch at once, media type by media type; `encoded[i]` are the items of `batch[i]`.
 fn project(
     bundle: &Bundle,
-    snapshot: Option<&Snapshot<'_>>,
+    snapshot: Option<&Snapshot>,
     encoded: &[Vec<EncodedItem>],
     batch: &mut [Result<Projected, Incoming>],
 ) {
@@ -181,7 +175,7 @@ fn project(
 
 impl Projected {
     /// Takes the stored row of an item whose content has not changed.
-    fn reuse(&mut self, snapshot: Option<&Snapshot<'_>>, media: usize, item: &EncodedItem) {
+    fn reuse(&mut self, snapshot: Option<&Snapshot>, media: usize, item: &EncodedItem) {
         let id = self.source.document.id.as_deref().unwrap_or_default();
         match snapshot.map(|snapshot| snapshot.row(id, media, &item.origin.hash)).transpose() {
             Ok(Some(Some((vector, half)))) => {

@@ -1,5 +1,6 @@
 //! The index directory: a tantivy index, the bundle that made it, and the manifest that ties them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
@@ -53,8 +54,13 @@ impl Index {
             .map_err(|e| Error::from(e).file(dir))?;
         // Last: without a manifest nothing here opens.
         let version = uncsm_format::FORMAT_VERSION;
-        let manifest =
-            Manifest { format_version: version, bundle: folder, complete: false, fields: fields.clone() };
+        let manifest = Manifest {
+            format_version: version,
+            bundle: folder,
+            complete: false,
+            pending: BTreeSet::new(),
+            fields: fields.clone(),
+        };
         manifest.save(dir)?;
         Self::open(dir)
     }
@@ -124,7 +130,36 @@ impl Index {
     /// Those of [`Manifest::save`].
     pub fn mark_complete(&mut self) -> Result<()> {
         self.manifest.complete = true;
+        self.manifest.pending.clear();
         self.manifest.save(&self.dir)
+    }
+
+    /// Says in the manifest that only a part of `source` is in an index that was complete before.
+    pub(super) fn begin_source(&self, source: &str) -> Result<()> {
+        // Read anew: what stands there may be newer than what was opened.
+        let mut manifest = Manifest::load(&self.dir)?;
+        if manifest.pending.insert(source.to_owned()) || manifest.complete {
+            manifest.complete = false;
+            manifest.save(&self.dir)?;
+        }
+        Ok(())
+    }
+
+    /// Says in the manifest that `source` was indexed to its end. Gives whether the index is complete now: not so while
+    /// another source is in it in part.
+    ///
+    /// # Errors
+    /// Those of reading and writing the manifest.
+    pub fn complete_source(&mut self, source: &str) -> Result<bool> {
+        self.manifest = Manifest::load(&self.dir)?;
+        let removed = self.manifest.pending.remove(source);
+        if removed && self.manifest.pending.is_empty() {
+            self.manifest.complete = true;
+        }
+        if removed {
+            self.manifest.save(&self.dir)?;
+        }
+        Ok(self.manifest.complete)
     }
 
     /// Directory of the index.

@@ -3,6 +3,7 @@
 use tantivy::schema::Field;
 use tantivy::{IndexWriter, Opstamp, TantivyDocument, Term};
 
+use super::checkpoint::Checkpoint;
 use super::policy::SoundMergePolicy;
 use super::segment::SegmentCache;
 use crate::error::{Error, Result};
@@ -13,7 +14,7 @@ pub struct Writer {
     inner: IndexWriter,
     cache: SegmentCache,
     id: Option<Field>,
-    payload: String,
+    payload: serde_json::Value,
 }
 
 /// What a commit says.
@@ -53,7 +54,7 @@ impl Writer {
         let payload = serde_json::json!({
             "format_version": uncsm_format::FORMAT_VERSION, "space": space, "model": model,
         });
-        Ok(Self { inner, cache: cache.clone(), id, payload: payload.to_string() })
+        Ok(Self { inner, cache: cache.clone(), id, payload })
     }
 
     /// Queues a document.
@@ -90,8 +91,20 @@ impl Writer {
     /// tantivy's: the old state stays then. Where only the sync of the directory fails, the new one may not survive a loss
     /// of power.
     pub fn commit(&mut self) -> Result<CommitReport> {
+        self.commit_with(&self.payload.to_string())
+    }
+
+    /// As [`Writer::commit`], with a checkpoint in the payload: the next plain commit drops it.
+    pub(super) fn commit_at(&mut self, checkpoint: &Checkpoint) -> Result<CommitReport> {
+        let mut payload = self.payload.clone();
+        payload["build"] = serde_json::to_value(checkpoint)
+            .map_err(|e| Error::new(crate::ErrorCode::BadValue, format!("checkpoint: {e}")).source(e))?;
+        self.commit_with(&payload.to_string())
+    }
+
+    fn commit_with(&mut self, payload: &str) -> Result<CommitReport> {
         let mut prepared = self.inner.prepare_commit()?;
-        prepared.set_payload(&self.payload);
+        prepared.set_payload(payload);
         let opstamp = prepared.commit()?;
         sync(self.inner.index())?;
         let damaged = damaged(&self.cache);

@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::bundle::ClassNames;
 use super::data::{Labels, MediaFeatures, Split, TrainingData};
 use crate::corpus::{Document, EncoderArg, Passages, Reader};
-use crate::encode::{CorpusSource, EncoderPaths, Encoders, Ids, Incoming, SourceDocument, encode_batch, fit};
+use crate::encode::{
+    CorpusSource, EncoderPaths, Encoders, FeatureCache, Ids, Incoming, SourceDocument, encode_batch, fit,
+};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::content_hash;
 
@@ -30,6 +32,8 @@ pub struct CorpusOptions<'a> {
     pub passages: Option<Passages>,
     /// Encoders and classes of a trained bundle, to evaluate it; none are learned then.
     pub trained: Option<(&'a Encoders, Option<&'a ClassNames>)>,
+    /// Features of earlier runs, and where those of this one go.
+    pub cache: Option<&'a FeatureCache>,
 }
 
 /// What is left of one document: a row for each of its items, counted by the media type that has most.
@@ -135,7 +139,8 @@ fn encode(
     rows: &mut Vec<Row>,
 ) {
     let documents: Vec<&SourceDocument> = batch.iter().collect();
-    for (document, (items, bad)) in batch.iter().zip(encode_batch(encoders, &documents, None)) {
+    for (document, (items, bad)) in batch.iter().zip(encode_batch(encoders, &documents, None, options.cache))
+    {
         let place = &document.place;
         bad.into_iter().for_each(|error| {
             let located = error.facts().file.is_some();

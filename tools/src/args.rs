@@ -83,6 +83,9 @@ pub struct SourceArgs {
     /// The encoder of a media type, or the one that made its features; may be repeated
     #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]
     pub encoder: Vec<String>,
+    /// Keep features of a corpus' items here, and take over those that are there
+    #[arg(long, value_name = "DIR")]
+    pub features_cache: Option<PathBuf>,
     /// Split long texts of a corpus into items of at most N words, of which M repeat the passage before
     #[arg(long, value_name = "N[:M]")]
     pub passages: Option<String>,
@@ -193,6 +196,12 @@ pub struct BuildArgs {
     /// Add to an index that is there already, replacing documents of equal id
     #[arg(long)]
     pub append: bool,
+    /// Go on with a build that was stopped, from its last commit; source and options must be the same
+    #[arg(long)]
+    pub resume: bool,
+    /// Documents between two commits [default: 50000, or 60 seconds]
+    #[arg(long, value_name = "N")]
+    pub commit_every: Option<u64>,
     /// Stop at the first bad line instead of counting a warning
     #[arg(long)]
     pub strict: bool,

@@ -5,6 +5,8 @@
 mod args;
 mod command;
 mod demo;
+mod identity;
+mod interrupt;
 mod output;
 mod progress;
 mod source;
@@ -67,7 +69,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
         Command::Add(args) => command::add::run(args, global, output),
         Command::Delete(args) => command::delete::run(args, output),
         Command::Attach(args) => command::attach::run(args, output),
-        Command::Query(args) => command::query::run(args, output),
+        Command::Query(args) => command::query::run(args, global, output),
         Command::Inspect(args) => command::inspect::run(args, output),
         Command::Verify(args) => command::verify::run(args, output),
         Command::Encoders(args) => command::encoders::run(args, output),

@@ -1,20 +1,64 @@
 //! Progress bars and log lines on stderr, off where stderr is no terminal or with `--quiet`.
 
+use std::time::Instant;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use uncsm_index::index::BuildProgress;
 
 use crate::args::Global;
 
 /// A bar over `total` units, or a counter where the total is not known.
 pub fn bar(global: &Global, total: Option<u64>, unit: &str) -> ProgressBar {
-    let target =
-        if global.shows_progress() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(total, target);
     let template = match total {
         Some(_) => format!("{{msg:24}} {{bar:30}} {{pos}}/{{len}} {unit} {{per_sec}} left {{eta}}"),
         None => format!("{{msg:24}} {{spinner}} {{pos}} {unit} {{per_sec}}"),
     };
-    // The template is a constant of this file, so it parses.
-    bar.with_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+    styled(global, total, &template)
+}
+
+fn styled(global: &Global, total: Option<u64>, template: &str) -> ProgressBar {
+    let target =
+        if global.shows_progress() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(total, target);
+    // The templates are constants of this file, so they parse.
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// The bar of a build: how far the source is read, and what has come of it.
+pub struct BuildBar {
+    bar: ProgressBar,
+    started: Instant,
+    /// Items that an earlier run added.
+    before: u64,
+}
+
+impl BuildBar {
+    /// A bar over `total` units of the source, where it says how many it has; `before` items are there already.
+    pub fn new(global: &Global, total: Option<u64>, before: u64) -> Self {
+        let template = match total {
+            Some(_) => "indexing {bar:25} {percent:>3} % left {eta}  {msg}",
+            None => "indexing {spinner} {elapsed}  {msg}",
+        };
+        Self { bar: styled(global, total, template), started: Instant::now(), before }
+    }
+
+    /// Shows that `position` units are read, and `at`.
+    pub fn show(&self, position: u64, at: &BuildProgress) {
+        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
+        let rate = at.items.saturating_sub(self.before) as f64 / seconds;
+        let warnings = match at.warnings {
+            0 => String::new(),
+            n => format!(", {n} warnings"),
+        };
+        self.bar.set_position(position);
+        self.bar
+            .set_message(format!("{} documents, {} items ({rate:.0}/s){warnings}", at.documents, at.items));
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 /// Sends log lines to stderr, warnings unless `RUST_LOG` says otherwise; none with `--quiet` or without a terminal.

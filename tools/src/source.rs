@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use uncsm_index::corpus::{EncoderArg, FeaturesFile, Passages, PathwayArg};
-use uncsm_index::encode::{EncoderPaths, Encoders, FeatureRows};
+use uncsm_index::encode::{EncoderPaths, Encoders, FeatureCache, FeatureRows};
 use uncsm_index::model::{Bundle, CorpusOptions, FeatureOptions, TrainingData, from_corpus, from_features};
 use uncsm_index::{Error, ErrorCode, Result};
 
-use crate::args::{Global, SourceArgs};
+use crate::args::{Global, LimitArgs, SourceArgs};
 use crate::progress;
 
 /// Names of the tensors beside the features.
@@ -82,13 +82,27 @@ fn encoder_args(args: &[String]) -> Result<Vec<EncoderArg>> {
 }
 
 /// Where encoders are looked for: as `--encoder` of `args` says, else where the environment says.
-pub fn encoder_paths(args: &[String]) -> Result<EncoderPaths> {
-    Ok(EncoderPaths::from_env().with_named(&encoder_args(args)?))
+pub fn encoder_paths(args: &[String], limits: LimitArgs) -> Result<EncoderPaths> {
+    Ok(EncoderPaths::from_env().with_limits(limits.into()).with_named(&encoder_args(args)?))
 }
 
 /// `--passages` of `args`.
 pub fn passages(args: &SourceArgs) -> Result<Option<Passages>> {
     args.passages.as_deref().map(str::parse).transpose()
+}
+
+/// The cache that `args` name.
+///
+/// # Errors
+/// Those of opening it; [`ErrorCode::BadArgument`] beside features, which nobody encodes.
+pub fn cache(args: &SourceArgs) -> Result<Option<FeatureCache>> {
+    match &args.features_cache {
+        Some(dir) if args.features.is_some() => {
+            Err(Error::new(ErrorCode::BadArgument, "--features-cache belongs to a corpus").file(dir))
+        }
+        Some(dir) => FeatureCache::open(dir).map(Some),
+        None => Ok(None),
+    }
 }
 
 fn pathways(args: &[String]) -> Result<Vec<PathwayArg>> {
@@ -103,8 +117,9 @@ pub fn training_data(
     trained: Option<(&Bundle, &Encoders)>,
     global: &Global,
 ) -> Result<(TrainingData, u64)> {
+    let cache = cache(args)?;
     match Source::open(args)? {
-        Source::Corpus(path) => corpus_data(&path, args, beside, trained, global),
+        Source::Corpus(path) => corpus_data(&path, args, beside, (trained, cache.as_ref()), global),
         Source::Features(file) => {
             let Beside { label, test_mask, group } = beside;
             let (pathways, encoders) = (pathways(&args.pathway)?, encoders(args)?);
@@ -122,7 +137,7 @@ fn corpus_data(
     path: &Path,
     args: &SourceArgs,
     beside: Beside<'_>,
-    trained: Option<(&Bundle, &Encoders)>,
+    (trained, cache): (Option<(&Bundle, &Encoders)>, Option<&FeatureCache>),
     global: &Global,
 ) -> Result<(TrainingData, u64)> {
     if beside.test_mask.is_some() {
@@ -134,9 +149,10 @@ fn corpus_data(
         label: beside.label,
         group: beside.group,
         encoders: &named,
-        paths: EncoderPaths::from_env(),
+        paths: EncoderPaths::from_env().with_limits(args.limits.into()),
         passages: passages(args)?,
         trained: trained.map(|(bundle, encoders)| (encoders, bundle.classes())),
+        cache,
     };
     let bar = progress::bar(global, None, "documents");
     bar.set_message("encoding");

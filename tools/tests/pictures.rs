@@ -7,6 +7,8 @@
 mod attach;
 #[path = "pictures/bad_input.rs"]
 mod bad_input;
+#[path = "pictures/cache.rs"]
+mod cache;
 #[path = "pictures/change.rs"]
 mod change;
 #[path = "pictures/demo.rs"]

@@ -6,61 +6,131 @@ use std::time::Instant;
 use uncsm_index::corpus::{BadLines, FieldSchema, Reader, SchemaOverrides, infer, unit_of};
 use uncsm_index::encode::Encoders;
 use uncsm_index::index::{
-    BuildReport, Existing, ExistingOut, Index, OnBad, PartialDir, duplicate_ids, embed_encoders,
+    BuildOptions, BuildReport, Checkpoint, CommitPolicy, Commits, ExistingOut, Identity, Index, OnBad,
+    PartialDir, duplicate_ids, embed_encoders,
 };
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::add;
+use super::append;
 use super::documents::{self, Report};
-use crate::Outcome;
 use crate::args::{BuildArgs, Global};
 use crate::output::Output;
 use crate::source::{self, Source};
+use crate::{Outcome, identity, interrupt};
+
+/// Bytes for a writer that adds nothing.
+const SMALL: usize = 15 << 20;
 
 pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let started = Instant::now();
     let bundle = Bundle::load(&args.bundle)?;
     if args.append && args.out.exists() {
-        return append(args, &bundle, global, output);
+        return append::run(args, &bundle, global, output);
     }
     let existing = if args.force { ExistingOut::Replace } else { ExistingOut::Refuse };
-    let partial = PartialDir::prepare(&args.out, existing)?;
+    let (partial, checkpoint) = match args.resume {
+        true => PartialDir::resume(&args.out, existing)?,
+        false => (PartialDir::prepare(&args.out, existing)?, None),
+    };
     let source = Source::open(&args.source)?;
-    let paths = source::encoder_paths(&args.source.encoder)?;
+    let paths = source::encoder_paths(&args.source.encoder, args.source.limits)?;
     let encoders = documents::encoders(&bundle, &source, &args.source, &paths)?;
-    let fields = fields(args, &source)?;
-    let mut index = Index::create(partial.path(), &fields, &bundle)?;
-    if args.embed_encoders {
-        // First, since it is the part that may lack something.
-        embed_encoders(partial.path(), &bundle, &paths)?;
-    }
-    let built = fill(args, global, &mut index, (&source, &encoders))?;
-    drop(index);
+    let identity = identity::of(args, &bundle)?;
+    let (partial, index, checkpoint) = match checkpoint {
+        Some(checkpoint) => resumed(partial, checkpoint, &identity)?,
+        None => (partial, None, None),
+    };
+    let opened = match index {
+        Some(index) => Ok(index),
+        None => fields(args, &source).and_then(|fields| Index::create(partial.path(), &fields, &bundle)),
+    };
+    let built = opened.and_then(|index| {
+        if args.embed_encoders {
+            // First, since it is the part that may lack something.
+            embed_encoders(partial.path(), &bundle, &paths)?;
+        }
+        fill(args, global, index, (&source, &encoders), (&identity, checkpoint.as_ref()))
+    });
+    let built = match built {
+        Ok(built) => built,
+        Err(error) => return Err(failed(partial, args, error)),
+    };
     partial.publish()?;
+    forget_checkpoint(&args.out);
     let report = Report { built, seconds: started.elapsed().as_secs_f64() };
     output.print(&report, || report.text(&args.out))?;
     Ok(Outcome::Done)
 }
 
-fn append(args: &BuildArgs, bundle: &Bundle, global: &Global, output: &Output) -> Result<Outcome> {
-    if args.schema.is_some() {
-        return Err(Error::new(ErrorCode::BadArgument, "--schema does not go with --append")
-            .hint("the fields of an index are set when it is built"));
+/// The unfinished index and its last commit; an empty folder where it does not open.
+fn resumed(
+    partial: PartialDir,
+    checkpoint: Checkpoint,
+    identity: &Identity,
+) -> Result<(PartialDir, Option<Index>, Option<Checkpoint>)> {
+    checkpoint.identity.check(identity).map_err(|e| e.file(partial.path()))?;
+    match Index::open(partial.path()) {
+        Ok(index) => Ok((partial, Some(index), Some(checkpoint))),
+        Err(error) => {
+            tracing::warn!("what an unfinished build left does not open; the build starts anew: {error}");
+            Ok((partial.cleared()?, None, None))
+        }
     }
-    let index = Index::open(&args.out)?;
-    index.media().check_space(bundle.space()).map_err(|e| e.file(&args.out))?;
-    if args.embed_encoders {
-        let paths = index.encoder_paths(source::encoder_paths(&args.source.encoder)?);
-        embed_encoders(&args.out, index.bundle(), &paths)?;
-    }
-    drop(index);
-    let on_bad = on_bad(args);
-    add::add(&args.out, &args.source, args.corpus.as_deref(), on_bad, (global, output))
 }
 
-fn on_bad(args: &BuildArgs) -> OnBad {
+/// Keeps what may be gone on with, and says so.
+fn failed(partial: PartialDir, args: &BuildArgs, error: Error) -> Error {
+    let kept = partial.failed(&error);
+    match error.code() {
+        ErrorCode::Interrupted if kept => {
+            error.file(&args.out).hint("the same command with --resume goes on from there")
+        }
+        ErrorCode::Interrupted => error.file(&args.out).hint("nothing is kept: build it again"),
+        _ if kept => {
+            let hint = error.facts().hint.as_ref().map(|hint| format!("{hint}; ")).unwrap_or_default();
+            error.hint(format!(
+                "{hint}what is committed stays: the same command with --resume goes on from there"
+            ))
+        }
+        _ => error,
+    }
+}
+
+/// The finished index need not say how it came into being, and where from. Left undone, nothing is wrong with it.
+fn forget_checkpoint(out: &Path) {
+    let forget = || -> Result<()> {
+        let mut writer = Index::open(out)?.writer(SMALL)?;
+        writer.commit()?;
+        writer.finish().map(drop)
+    };
+    if let Err(error) = forget() {
+        tracing::warn!("{}: the last commit still holds a checkpoint: {error}", out.display());
+    }
+}
+
+pub fn on_bad(args: &BuildArgs) -> OnBad {
     if args.strict { OnBad::Stop } else { OnBad::Warn }
+}
+
+/// `--memory` in bytes.
+pub fn memory(args: &BuildArgs) -> Result<usize> {
+    args.memory.checked_mul(1 << 20).filter(|&bytes| bytes >= 15 << 20).ok_or_else(|| {
+        Error::new(ErrorCode::BadArgument, "--memory is out of range")
+            .expected("at least 15")
+            .got(args.memory)
+    })
+}
+
+/// `--commit-every`, else the usual.
+pub fn policy(args: &BuildArgs) -> Result<CommitPolicy> {
+    match args.commit_every {
+        Some(0) => Err(Error::new(ErrorCode::BadArgument, "--commit-every is out of range")
+            .expected("at least 1")
+            .got(0)),
+        Some(documents) => Ok(CommitPolicy { documents, ..CommitPolicy::default() }),
+        None => Ok(CommitPolicy::default()),
+    }
 }
 
 /// The file whose lines are the documents.
@@ -86,27 +156,23 @@ fn fields(args: &BuildArgs, source: &Source) -> Result<FieldSchema> {
 fn fill(
     args: &BuildArgs,
     global: &Global,
-    index: &mut Index,
-    (source, encoders): (&Source, &Encoders),
+    mut index: Index,
+    from: (&Source, &Encoders),
+    (identity, start): (&Identity, Option<&Checkpoint>),
 ) -> Result<BuildReport> {
-    let memory = args.memory.checked_mul(1 << 20).filter(|&bytes| bytes >= 15 << 20).ok_or_else(|| {
-        Error::new(ErrorCode::BadArgument, "--memory is out of range")
-            .expected("at least 15")
-            .got(args.memory)
-    })?;
+    let (memory, policy) = (memory(args)?, policy(args)?);
     let mut writer = index.writer(memory)?;
-    let how = (on_bad(args), Existing::None);
-    let mut report = documents::fill(
-        (index, &writer),
-        (source, encoders),
-        &args.source,
-        args.corpus.as_deref(),
-        how,
-        global,
-    )?;
-    writer.commit()?;
+    let options = BuildOptions {
+        on_bad: on_bad(args),
+        commits: Some(Commits { policy, identity }),
+        stop: Some(interrupt::listen()?),
+        start,
+        ..BuildOptions::default()
+    };
+    let corpus = args.corpus.as_deref();
+    let mut report = documents::fill((&index, &mut writer), from, (&args.source, corpus), options, global)?;
     report.damaged(index.dir(), &writer.finish()?);
-    refuse_duplicates(index, lines(args, source).as_deref())?;
+    refuse_duplicates(&index, lines(args, from.0).as_deref())?;
     index.mark_complete()?;
     Ok(report)
 }

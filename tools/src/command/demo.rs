@@ -173,7 +173,7 @@ fn build(corpus: &DemoCorpus, bundle: &Bundle, dir: &Path, global: &Global) -> R
             BuildOptions { encoders: Some(&encoders), on_bad: OnBad::Stop, ..BuildOptions::default() };
         let bar = progress::bar(global, Some(corpus.documents as u64), "documents");
         let source = CorpusSource::open(file, Ids::FromLine)?;
-        index::build(&index, &writer, source, options, &mut |n| bar.set_position(n))?;
+        index::build(&index, &mut writer, source, options, &mut |at| bar.set_position(at.consumed))?;
         bar.finish_and_clear();
         writer.commit()?;
         writer.finish()?;

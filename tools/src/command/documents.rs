@@ -2,18 +2,19 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
-use uncsm_index::corpus::JsonlReader;
+use uncsm_index::corpus::Reader;
 use uncsm_index::encode::{
-    CorpusSource, Encoder, EncoderPaths, Encoders, FeatureRows, FeatureSource, Ids, media_of,
+    CorpusSource, Encoder, EncoderPaths, Encoders, FeatureRows, FeatureSource, Ids, Incoming, media_of,
 };
-use uncsm_index::index::{self, BuildOptions, BuildReport, Existing, Index, OnBad, Writer};
+use uncsm_index::index::{self, BuildOptions, BuildReport, Existing, Index, Writer};
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::args::{Global, SourceArgs};
-use crate::progress;
+use crate::progress::BuildBar;
 use crate::source::{self, Source};
 
 /// What `build`, `add` and the like report.
@@ -37,9 +38,19 @@ impl Report {
             built.warnings,
             self.seconds
         );
+        let busy: Vec<String> = built
+            .stages
+            .named()
+            .iter()
+            .map(|(name, time)| format!("{name} {:.1}", time.as_secs_f64()))
+            .collect();
+        let _ = writeln!(text, "busy seconds: {}", busy.join(", "));
         for skipped in &built.skipped {
             let _ =
                 writeln!(text, "left out: {}:{}: {}", skipped.file.display(), skipped.line, skipped.reason);
+        }
+        if built.unlisted > 0 {
+            let _ = writeln!(text, "left out: {} more", built.unlisted);
         }
         if built.without_items > 0 {
             let _ = writeln!(text, "{} documents have no item: only keywords find them", built.without_items);
@@ -73,7 +84,7 @@ pub fn encoders(
     }
     let all: Vec<&str> = bundle.media().iter().map(|media| media.name.as_str()).collect();
     // Bad lines are counted when their documents are due.
-    let present = media_of(JsonlReader::open(path)?.filter_map(std::result::Result::ok), &all);
+    let present = media_of(Reader::open(path)?.filter_map(std::result::Result::ok), &all);
     bundle.encoders_of(&present, paths).map_err(unknown_features)
 }
 
@@ -98,34 +109,54 @@ fn check_rows(bundle: &Bundle, rows: &FeatureRows<'_>, paths: &EncoderPaths) -> 
     bundle.check_encoder(&media.name, rows.encoder.name(), paths)
 }
 
-/// Puts the documents of `source` into `index` through `writer`, with a progress bar; nothing is committed.
+/// Puts the documents of `source` into `index` through `writer`, with a progress bar; `options` lack encoders and cache.
 pub fn fill(
-    (index, writer): (&Index, &Writer),
+    (index, writer): (&Index, &mut Writer),
     (source, encoders): (&Source, &Encoders),
-    args: &SourceArgs,
-    fields_of_rows: Option<&Path>,
-    (on_bad, existing): (OnBad, Existing),
+    (args, fields_of_rows): (&SourceArgs, Option<&Path>),
+    options: BuildOptions<'_>,
     global: &Global,
 ) -> Result<BuildReport> {
-    let options = BuildOptions { encoders: Some(encoders), on_bad, existing };
-    let ids = if existing == Existing::Replace { Ids::Required } else { Ids::FromLine };
+    let cache = source::cache(args)?;
+    let options = BuildOptions { encoders: Some(encoders), cache: cache.as_ref(), ..options };
+    let ids = if options.existing == Existing::Replace { Ids::Required } else { Ids::FromLine };
+    let before = options.start.map_or(0, |start| start.report.items.values().sum());
     match source {
         Source::Features(file) => {
             let rows = source::feature_rows(args, file)?;
             let documents = FeatureSource::new(file.path(), rows, fields_of_rows, ids)?;
-            let bar = progress::bar(global, Some(documents.len() as u64), "documents");
-            bar.set_message("indexing");
-            let report = index::build(index, writer, documents, options, &mut |n| bar.set_position(n));
-            bar.finish_and_clear();
+            let bar = BuildBar::new(global, Some(documents.len() as u64), before);
+            let report =
+                index::build(index, writer, documents, options, &mut |at| bar.show(at.consumed, &at));
+            bar.clear();
             report
         }
         Source::Corpus(path) => {
             let documents = CorpusSource::open(path, ids)?.passages(source::passages(args)?);
-            let bar = progress::bar(global, None, "documents");
-            bar.set_message("indexing");
-            let report = index::build(index, writer, documents, options, &mut |n| bar.set_position(n));
-            bar.finish_and_clear();
+            let bar = BuildBar::new(global, documents.reader().len_hint(), before);
+            let position = AtomicU64::new(0);
+            let documents = Watched { documents, position: &position };
+            let report = index::build(index, writer, documents, options, &mut |at| {
+                bar.show(position.load(Ordering::Relaxed), &at);
+            });
+            bar.clear();
             report
         }
+    }
+}
+
+/// Documents of a corpus that say how far it is read, a little ahead of what is indexed.
+struct Watched<'a> {
+    documents: CorpusSource,
+    position: &'a AtomicU64,
+}
+
+impl Iterator for Watched<'_> {
+    type Item = Incoming;
+
+    fn next(&mut self) -> Option<Incoming> {
+        let next = self.documents.next();
+        self.position.store(self.documents.reader().position(), Ordering::Relaxed);
+        next
     }
 }

@@ -27,7 +27,7 @@ pub fn run(args: &EvalArgs, global: &Global, output: &Output) -> Result<Outcome>
     let remembered = bundle.classes().map(|classes| classes.key.clone());
     let label = args.label.clone().or(remembered);
     let beside = Beside { label: label.as_deref(), test_mask: args.test_mask.as_deref(), group: None };
-    let paths = source::encoder_paths(&args.source.encoder)?;
+    let paths = source::encoder_paths(&args.source.encoder, args.source.limits)?;
     let source = Source::open(&args.source)?;
     let mut encoders = documents::encoders(&bundle, &source, &args.source, &paths)?;
     if let Source::Corpus(_) = source {

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod add;
+pub mod append;
 pub mod attach;
 pub mod build;
 pub mod delete;

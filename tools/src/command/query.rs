@@ -1,6 +1,7 @@
 //! `uncsm-index query`: keywords, filter, features and `--like`, in one query.
 
 use std::fmt::Write;
+use std::io::Write as _;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use uncsm_index::search::{Engine, Fusion, Hit, Request, Response, Similarity, Wa
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::Outcome;
-use crate::args::{FusionArg, QueryArgs, SimilarityArg, TargetArg};
+use crate::args::{FusionArg, Global, QueryArgs, SimilarityArg, TargetArg};
 use crate::output::Output;
 use crate::source;
 
@@ -20,21 +21,26 @@ struct Report {
     #[serde(flatten)]
     response: Response,
     took_ms: f64,
+    /// Whether all that was to be indexed is.
+    complete: bool,
 }
 
-pub fn run(args: &QueryArgs, output: &Output) -> Result<Outcome> {
+pub fn run(args: &QueryArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let index = Index::open(&args.index)?;
-    let paths = source::encoder_paths(&args.encoder)?;
+    let paths = source::encoder_paths(&args.encoder, args.limits)?;
     for media in args.encoder.iter().filter_map(|arg| arg.split_once('=')) {
         index.bundle().media_index(media.0)?;
     }
     let engine = Engine::new(&index)?.with_encoders(paths);
-    if !index.manifest().complete {
-        tracing::warn!("{}: the build of this index has not come to an end", args.index.display());
+    let complete = index.manifest().complete;
+    if !complete && !global.json && !global.quiet {
+        // A matter of the answer, so it is no log line; without a reader of stderr it is lost.
+        let said = "the index is incomplete: its build has not come to an end";
+        let _ = writeln!(std::io::stderr(), "warning: {}: {said}", args.index.display());
     }
     let started = Instant::now();
     let response = request(args, &index, &engine)?.run()?;
-    let report = Report { response, took_ms: started.elapsed().as_secs_f64() * 1000.0 };
+    let report = Report { response, took_ms: started.elapsed().as_secs_f64() * 1000.0, complete };
     output.print(&report, || text(&report))?;
     Ok(if report.response.hits.is_empty() { Outcome::Nothing } else { Outcome::Done })
 }

@@ -148,9 +148,12 @@ fn build_counts_documents_and_items() {
         assert!(built.contains_key(key), "{key} is in the contract");
     }
     built.remove("seconds");
+    let stages = built.remove("stages").unwrap();
+    assert_eq!(keys(&stages), ["commit", "encode", "index", "pathways", "read"]);
+    assert!(stages.as_object().unwrap().values().all(|s| s.as_f64().is_some_and(|s| s >= 0.0)));
     let expected = value!({
         "documents": ROWS, "items": { "image": ROWS, "text": ROWS }, "skipped": [], "warnings": 0,
-        "without_items": 0, "nested": 0, "unknown": 0,
+        "unlisted": 0, "without_items": 0, "nested": 0, "unknown": 0,
     });
     assert_eq!(Value::Object(built.clone()), expected);
 }

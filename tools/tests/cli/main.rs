@@ -1,5 +1,6 @@
 //! Tests of the real binary on data that they generate. One test binary: the data are made and a bundle is trained once.
 
+mod append;
 mod bad_build;
 mod bad_query;
 mod bad_train;
@@ -11,6 +12,7 @@ mod job;
 mod kill;
 mod output;
 mod query;
+mod resume;
 mod run;
 mod weights;
 mod world;

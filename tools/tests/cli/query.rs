@@ -33,7 +33,7 @@ fn pictures_find_texts_and_texts_find_pictures() {
             let rows = format!("{row}..{}", row + 1);
             let found = query(0, &format!("--features % --pathway {from}={from} --rows {rows}"));
             right += of_class(&found, row % 4);
-            assert_eq!(keys(&found), ["candidates", "exact", "hits", "scored", "took_ms"]);
+            assert_eq!(keys(&found), ["candidates", "complete", "exact", "hits", "scored", "took_ms"]);
             assert_eq!(
                 (&found["exact"], &found["candidates"], &found["scored"]),
                 (&true.into(), &240.into(), &240.into())

@@ -89,7 +89,7 @@ fn sentences_find_pictures() {
             let sentence = format!("a {color} {shape}");
             let args = ["query", s(&world().index), "--text", &sentence, "--target", "pair", "-k", "5"];
             let answer = ok(&args);
-            assert_keys(&answer, &["hits", "took_ms", "candidates", "scored", "exact"]);
+            assert_keys(&answer, &["hits", "took_ms", "candidates", "scored", "exact", "complete"]);
             assert_eq!(answer["hits"].as_array().unwrap().len(), 5);
             for (at, hit) in answer["hits"].as_array().unwrap().iter().enumerate() {
                 assert_keys(hit, &["rank", "id", "score", "probability", "legs", "items", "fields"]);
