@@ -14,7 +14,7 @@ GRID = 16
 # Difference of neighbouring cells (of 255) that counts as an edge. Below it lies the noise of resizing.
 EDGE = 10
 # Two pictures are nearly equal where at most this share of their edges is not common to both.
-NEAR = 0.20
+NEAR = 0.25
 # Pictures without an edge are equal where each mean colour component differs by at most this.
 FLAT = 12
 # A component from here on is white.
