@@ -6,7 +6,7 @@ Projectors minimise `CE(classes) + b T - a CE(media)`, with one linear class pre
 `T` over squared distances of unit vectors, anchored on either side; the media classifier minimises `CE(media)`. The sign is turned
 by a gradient reversal whose weight grows over the first epochs. Cosine of the representations.
 
-Differs: all valid triplets of a batch instead of sampled ones, averaged over those that violate the margin; one step of each
+Differs: each anchor draws a similar item and meets all dissimilar ones of its batch, averaged over the triplets that violate the margin; one step of each
 player per batch; the regulariser is Adam's weight decay; dropout is offered to validation.
 """
 
@@ -50,8 +50,8 @@ def triplets(u, v, label):
     same = label[:, None] == label[None, :]
     total = 0.0
     for d in (squared, squared.T):
-        gap = F.relu(MARGIN + d[:, :, None] - d[:, None, :])
-        gap = gap * (same[:, :, None] & ~same[:, None, :])
+        positive = torch.multinomial(same.float(), 1)
+        gap = F.relu(MARGIN + d.gather(1, positive) - d) * ~same
         total = total + gap.sum() / (gap > 0).sum().clamp(min=1)
     return total
 

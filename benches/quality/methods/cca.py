@@ -52,7 +52,7 @@ class CCA:
     name = "CCA"
 
     def grid(self, train):
-        return [{"scale": s, "ridge": r} for s in scaling.KINDS for r in (1e-3, 1e-2, 1e-1, 1.0)]
+        return [{"scale": s, "ridge": r} for s in scaling.KINDS for r in (1e-2, 1e-1, 1.0, 10.0)]
 
     def variants(self, train):
         most = min(train.image.shape[1], train.text.shape[1])

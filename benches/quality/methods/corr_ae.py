@@ -31,7 +31,7 @@ class CorrAE:
 
     def grid(self, train):
         return [
-            {"scale": s, "share": a, "code": k} for s in scaling.KINDS for a in (0.5, 0.8, 0.95) for k in (32, 128)
+            {"scale": s, "share": a, "code": k} for s in scaling.KINDS for a in (0.2, 0.5, 0.8) for k in (32, 128)
         ]
 
     def variants(self, train):

@@ -8,7 +8,7 @@ import torch
 import scaling
 from .linear import cosine
 
-BATCH, MOST_EPOCHS, PATIENCE = 100, 100, 15
+BATCH, MOST_EPOCHS, PATIENCE = 100, 60, 10
 
 
 def mlp(widths, activation, dropout=0.0):

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 import scaling
 
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
 class Side:
@@ -21,7 +21,7 @@ class Side:
 
     def __init__(self, rows, label, kind, c):
         self.scale = scaling.Scaling(kind, rows)
-        self.model = LogisticRegression(C=c, max_iter=500)
+        self.model = LogisticRegression(C=c, max_iter=300)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.model.fit(self.scale(rows), label)
