@@ -1,0 +1,70 @@
+"""What the networks share: tensors, epochs with early stopping on validation, scores by cosine."""
+
+import copy
+
+import numpy as np
+import torch
+
+import scaling
+from .linear import cosine
+
+BATCH, MOST_EPOCHS, PATIENCE = 100, 60, 10
+
+
+def mlp(widths, activation, dropout=0.0):
+    """Fully connected layers with an activation and dropout between them, none after the last."""
+    layers = []
+    for i, (before, after) in enumerate(zip(widths, widths[1:])):
+        layers.append(torch.nn.Linear(before, after))
+        if i + 2 < len(widths):
+            layers += [activation(), torch.nn.Dropout(dropout)]
+    return torch.nn.Sequential(*layers)
+
+
+class Model:
+    """Two scalings and a network with `embed(image, text)` that gives the two representations."""
+
+    def __init__(self, train, kind, net):
+        self.scale = scaling.both(kind, train)
+        self.net = net
+        self.epochs = 0
+
+    def tensors(self, data):
+        """Scaled images and texts."""
+        rows = (scale(x) for scale, x in zip(self.scale, (data.image, data.text)))
+        return [torch.from_numpy(x.astype(np.float32)) for x in rows]
+
+    def scores(self, data, variant):
+        """Cosine of the representations."""
+        self.net.eval()
+        with torch.no_grad():
+            u, v = self.net.embed(*self.tensors(data))
+        return cosine(u.numpy(), v.numpy())
+
+
+def train_epochs(model, train, step, seed, watch, epochs):
+    """Runs `step(image, text, label)` over shuffled batches: until validation stops to gain, or for `epochs` epochs.
+
+    The network ends with the parameters of the best epoch; `model.epochs` is its number.
+    """
+    image, text = model.tensors(train)
+    classes = np.unique(train.label)
+    label = torch.from_numpy(np.searchsorted(classes, train.label))
+    generator = torch.Generator().manual_seed(seed)
+    best, state = None, None
+    for epoch in range(1, (MOST_EPOCHS if epochs is None else epochs) + 1):
+        model.net.train()
+        for rows in torch.randperm(len(label), generator=generator).split(BATCH):
+            if len(rows) > 1:
+                step(image[rows], text[rows], label[rows])
+        if watch is None:
+            model.epochs = epoch
+            continue
+        value = watch(model)
+        if best is None or value > best:
+            best, state, model.epochs = value, copy.deepcopy(model.net.state_dict()), epoch
+        elif epoch - model.epochs >= PATIENCE:
+            break
+    if state is not None:
+        model.net.load_state_dict(state)
+    return model
