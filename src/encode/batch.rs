@@ -248,7 +248,12 @@ mod tests {
             RawItem { media: "image".into(), ordinal: 0, span: None, content: Content::File(path) }
         };
         let mut items: Vec<RawItem> = [4, 5, 1, 11, 3, 10, 10, 0].into_iter().enumerate().map(item).collect();
-        items.push(RawItem { media: "text".into(), ordinal: 0, span: None, content: Content::Text("x".repeat(99)) });
+        items.push(RawItem {
+            media: "text".into(),
+            ordinal: 0,
+            span: None,
+            content: Content::Text("x".repeat(99)),
+        });
         let owned: Vec<Owned<'_>> = items.iter().map(|item| (0, item)).collect();
         let lengths: Vec<usize> = by_bytes(&owned, 10).into_iter().map(<[_]>::len).collect();
         assert_eq!(lengths, [3, 1, 1, 1, 3]);

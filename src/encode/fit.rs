@@ -80,12 +80,13 @@ pub fn media_of(documents: impl Iterator<Item = Document>, wanted: &[&str]) -> B
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::Picture;
 
     fn document(text: &str, image: &str) -> Document {
         let some = |part: &str| if part.is_empty() { vec![] } else { vec![part.to_owned()] };
         Document {
             texts: some(text),
-            images: some(image).into_iter().map(Into::into).collect(),
+            images: some(image).into_iter().map(|path| Picture::Path(path.into())).collect(),
             ..Document::default()
         }
     }

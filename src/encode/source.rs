@@ -210,11 +210,6 @@ impl CorpusSource {
     pub fn reader(&self) -> &Reader {
         &self.corpus
     }
-
-    /// The reader of the corpus, for its position.
-    pub fn reader(&self) -> &JsonlReader<std::fs::File> {
-        &self.corpus
-    }
 }
 
 impl Iterator for CorpusSource {

@@ -198,7 +198,7 @@ impl Request<'_> {
     /// Those of [`Request::text`]; those of reading and decoding, naming the file.
     pub fn file(self, media: &str, path: &Path) -> Result<Self> {
         let bundle = self.engine.index.bundle();
-        let encoder = bundle.encoder(bundle.media_index(media)?)?;
+        let encoder = self.engine.encoder(bundle.media_index(media)?)?;
         let bytes = read_media_file(path, encoder.max_bytes())?;
         self.item(media, Item::Bytes(&bytes))
             .map_err(|e| if e.facts().file.is_some() { e } else { e.file(path) })

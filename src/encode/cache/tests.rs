@@ -48,7 +48,7 @@ impl Encoder for Counting {
 fn documents(n: usize) -> Vec<SourceDocument> {
     let item = |i: usize| {
         let text = if i % 10 == 9 { format!("bad {i}") } else { format!("{i} text") };
-        RawItem { media: "text".into(), ordinal: 0, content: Content::Text(text) }
+        RawItem { media: "text".into(), ordinal: 0, span: None, content: Content::Text(text) }
     };
     let document = |i| SourceDocument {
         place: At { file: "a".into(), line: i as u64 },

@@ -39,7 +39,8 @@ pub fn run(args: &BuildArgs, bundle: &Bundle, global: &Global, output: &Output) 
         ..BuildOptions::default()
     };
     let corpus = args.corpus.as_deref();
-    let built = documents::fill((&index, &mut writer), (&source, &encoders), (&args.source, corpus), options, global);
+    let built =
+        documents::fill((&index, &mut writer), (&source, &encoders), (&args.source, corpus), options, global);
     let mut built = built.map_err(|error| match error.code() {
         ErrorCode::Interrupted => error.file(&args.out).hint("run it again to index all of the source"),
         _ => error,
