@@ -235,4 +235,5 @@ def main():
     }))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ fn as_the_precomputed_features() {
     let weights = data.join("efficientnet-lite0.safetensors");
     let folder = data.join("openclipart-mini");
     if !weights.exists() || !folder.exists() {
-        println!("skipped: no {} or {}", weights.display(), folder.display());
+        eprintln!("skipped: no {} or {}", weights.display(), folder.display());
         return;
     }
     let encoder = EfficientNetLite0::open(&weights, "lite0", DecodeLimits::default()).unwrap();

@@ -11,6 +11,9 @@ const TILE: usize = 6;
 /// Rows after which the next columns are taken, so that both operands stay in the cache; a multiple of [`TILE`].
 const BLOCK: usize = 60;
 
+/// Numbers of [`PANEL`] columns. Kept in this type, since a cast in the inner loop is not free in a debugging build.
+type Columns = [pulp::f32x8; 2];
+
 /// What happens to a sum.
 #[derive(Clone, Copy)]
 pub(super) enum After<'a> {
@@ -27,8 +30,8 @@ pub(super) struct Matrix {
     k: usize,
     n: usize,
     /// Per 16 columns `[k, 16]`; columns beyond `n` are 0.
-    panels: Vec<[f32; PANEL]>,
-    bias: Vec<[f32; PANEL]>,
+    panels: Vec<Columns>,
+    bias: Vec<Columns>,
 }
 
 impl Matrix {
@@ -37,17 +40,12 @@ impl Matrix {
         let n = bias.len();
         let k = weights.len() / n;
         let panels = n.div_ceil(PANEL);
-        let at = |panel: usize, row: usize| {
-            std::array::from_fn(|j| weights.get((panel * PANEL + j) * k + row).copied().unwrap_or(0.0))
-        };
+        let at = |panel: usize, row: usize| columns(|j| weights.get((panel * PANEL + j) * k + row).copied());
         Self {
             k,
             n,
             panels: (0..panels).flat_map(|panel| (0..k).map(move |row| at(panel, row))).collect(),
-            bias: bias
-                .chunks(PANEL)
-                .map(|chunk| std::array::from_fn(|j| chunk.get(j).copied().unwrap_or(0.0)))
-                .collect(),
+            bias: bias.chunks(PANEL).map(|chunk| columns(|j| chunk.get(j).copied())).collect(),
         }
     }
 
@@ -55,6 +53,11 @@ impl Matrix {
     pub(super) fn apply(&self, x: &[f32], after: After<'_>, out: &mut [f32]) {
         with_vectors(Product { matrix: self, x, after, out });
     }
+}
+
+/// 0 where there is no number.
+fn columns(at: impl Fn(usize) -> Option<f32>) -> Columns {
+    pulp::cast(std::array::from_fn::<f32, PANEL, _>(|j| at(j).unwrap_or(0.0)))
 }
 
 struct Product<'a> {
@@ -103,8 +106,8 @@ impl Place {
         self,
         lanes: L,
         x: &[f32],
-        panel: &[[f32; PANEL]],
-        bias: &[f32; PANEL],
+        panel: &[Columns],
+        bias: &Columns,
         after: After<'_>,
         out: &mut [f32],
     ) {
@@ -120,30 +123,32 @@ impl Place {
         self,
         lanes: L,
         x: &[f32],
-        panel: &[[f32; PANEL]],
-        bias: &[f32; PANEL],
+        panel: &[Columns],
+        bias: &Columns,
         after: After<'_>,
         out: &mut [f32],
     ) {
         let k = panel.len();
         let rows: [&[f32]; R] = std::array::from_fn(|r| &x[r * k..][..k]);
         let mut sums = [lanes.load(bias); R];
-        for (p, weights) in panel.iter().enumerate() {
-            for r in 0..R {
+        // Counted by hand: with the assertions of a debugging build, the steps of a range keep the sums out of registers.
+        let mut p = 0;
+        while p < k {
+            let weights = lanes.load(&panel[p]);
+            let mut r = 0;
+            while r < R {
                 sums[r] = lanes.madd(rows[r][p], weights, sums[r]);
+                r += 1;
             }
+            p += 1;
         }
         for (r, mut sums) in sums.into_iter().enumerate() {
             let start = self.at + r * self.n;
             let place = start..start + self.columns;
             if let After::Add(other) = after {
                 let other = &other[place.clone()];
-                let other = other.try_into().unwrap_or_else(|_| {
-                    let mut padded = [0.0; PANEL];
-                    padded[..other.len()].copy_from_slice(other);
-                    padded
-                });
-                sums = lanes.madd(1.0, &other, sums);
+                let other = lanes.load(&columns(|j| other.get(j).copied()));
+                sums = lanes.madd(1.0, other, sums);
             }
             let samples = match after {
                 After::Relu6 => lanes.relu6(sums),
@@ -230,14 +235,16 @@ impl Convolution<'_> {
                 let (left, right, first_column) = inside(x);
                 for (at, out) in out.as_chunks_mut::<C>().0.iter_mut().enumerate() {
                     let at = at * C;
-                    let mut sums: [f32; C] = load(bias, at);
+                    let mut sums: [f32; C] = *load(bias, at);
                     for row in top..bottom {
                         let pixel = (first_row + row - top) * side + first_column;
                         for column in left..right {
-                            let values: [f32; C] = load(self.x, (pixel + column - left) * channels + at);
-                            let factors: [f32; C] = load(weights, (row * size + column) * channels + at);
-                            for c in 0..C {
+                            let values: &[f32; C] = load(self.x, (pixel + column - left) * channels + at);
+                            let factors: &[f32; C] = load(weights, (row * size + column) * channels + at);
+                            let mut c = 0;
+                            while c < C {
                                 sums[c] += values[c] * factors[c];
+                                c += 1;
                             }
                         }
                     }
@@ -250,11 +257,14 @@ impl Convolution<'_> {
     }
 }
 
+/// # Panics
+/// Outside of the slice, as indexing does.
 #[inline(always)]
-fn load<const C: usize>(slice: &[f32], at: usize) -> [f32; C] {
-    let mut out = [0.0; C];
-    out.copy_from_slice(&slice[at..at + C]);
-    out
+fn load<const C: usize>(slice: &[f32], at: usize) -> &[f32; C] {
+    match slice[at..].first_chunk() {
+        Some(chunk) => chunk,
+        None => panic!("{C} elements from {at} are outside of {}", slice.len()),
+    }
 }
 
 #[inline(always)]
@@ -271,10 +281,10 @@ trait Kernel {
 trait Lanes: Copy {
     type Sums: Copy;
 
-    fn load(self, samples: &[f32; PANEL]) -> Self::Sums;
+    fn load(self, columns: &Columns) -> Self::Sums;
 
     /// `sums + factor * weights`.
-    fn madd(self, factor: f32, weights: &[f32; PANEL], sums: Self::Sums) -> Self::Sums;
+    fn madd(self, factor: f32, weights: Self::Sums, sums: Self::Sums) -> Self::Sums;
 
     fn samples(self, sums: Self::Sums) -> [f32; PANEL];
 
@@ -290,12 +300,12 @@ impl Lanes for Plain {
     type Sums = [f32; PANEL];
 
     #[inline(always)]
-    fn load(self, samples: &[f32; PANEL]) -> Self::Sums {
-        *samples
+    fn load(self, columns: &Columns) -> Self::Sums {
+        pulp::cast(*columns)
     }
 
     #[inline(always)]
-    fn madd(self, factor: f32, weights: &[f32; PANEL], mut sums: Self::Sums) -> Self::Sums {
+    fn madd(self, factor: f32, weights: Self::Sums, mut sums: Self::Sums) -> Self::Sums {
         for j in 0..PANEL {
             sums[j] += factor * weights[j];
         }
@@ -316,17 +326,16 @@ impl Lanes for Plain {
 /// AVX2 with fused multiplication and addition.
 #[cfg(target_arch = "x86_64")]
 impl Lanes for pulp::x86::V3 {
-    type Sums = [pulp::f32x8; 2];
+    type Sums = Columns;
 
     #[inline(always)]
-    fn load(self, samples: &[f32; PANEL]) -> Self::Sums {
-        pulp::cast(*samples)
+    fn load(self, columns: &Columns) -> Self::Sums {
+        *columns
     }
 
     #[inline(always)]
-    fn madd(self, factor: f32, weights: &[f32; PANEL], sums: Self::Sums) -> Self::Sums {
+    fn madd(self, factor: f32, weights: Self::Sums, sums: Self::Sums) -> Self::Sums {
         let factor = self.splat_f32x8(factor);
-        let weights = self.load(weights);
         [self.mul_add_f32x8(factor, weights[0], sums[0]), self.mul_add_f32x8(factor, weights[1], sums[1])]
     }
 
