@@ -5,34 +5,52 @@ use uncsm_index::encode::{Encoder, Item};
 
 use crate::{Copy, clip_image, clip_text, cosine, encode, folder, siglip_image, siglip_text};
 
-/// Items of `kind` of `family` with the features that are expected of them.
-fn expected(family: &str, kind: &str) -> Vec<(String, Vec<f32>)> {
+/// The entries of `kind` of `family`.
+fn entries(family: &str, kind: &str) -> Vec<Value> {
     let all: Value = serde_json::from_slice(&std::fs::read(folder().join("expected.json")).unwrap()).unwrap();
     let list = all[family][kind].as_array().unwrap();
-    assert!(list.len() >= 5);
-    let item = |entry: &Value| {
-        let key = entry.get("text").or(entry.get("file")).unwrap().as_str().unwrap();
-        let row = entry["features"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32);
-        (key.to_owned(), row.collect())
-    };
-    list.iter().map(item).collect()
+    assert!(list.len() >= 7);
+    list.clone()
+}
+
+fn row(value: &Value) -> Vec<f32> {
+    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
 }
 
 fn texts_agree(family: &str, encoder: &dyn Encoder) {
-    for (text, want) in expected(family, "texts") {
-        let got = cosine(&encode(encoder, Item::Text(&text)), &want);
-        println!("{family} {text:.30?}: 1 - {:.1e}", 1.0 - got);
+    for entry in entries(family, "texts") {
+        let text = entry["text"].as_str().unwrap();
+        let got = cosine(&encode(encoder, Item::Text(text)), &row(&entry["features"]));
+        let start: String = text.chars().take(30).collect();
+        println!("{family} {start:?}: 1 - {:.1e}", 1.0 - got);
         assert!(got >= 0.99999, "{family} {text:?}: {got}");
     }
 }
 
+/// Pictures against the reference end to end, with the Pillow that the script names.
+///
+/// Where that Pillow resizes columns first, the entry has a second row of numbers, of the picture resized rows first, as
+/// `resample` does: that one must agree as the others do. End to end such a picture is only near, a known difference.
 fn pictures_agree(family: &str, encoder: &dyn Encoder) {
-    for (file, want) in expected(family, "images") {
-        let bytes = std::fs::read(folder().join("pictures").join(&file)).unwrap();
-        let got = cosine(&encode(encoder, Item::Bytes(&bytes)), &want);
-        println!("{family} {file}: 1 - {:.1e}", 1.0 - got);
-        assert!(got >= 0.9999, "{family} {file}: {got}");
+    let mut other_order = Vec::new();
+    for entry in entries(family, "images") {
+        let file = entry["file"].as_str().unwrap();
+        let bytes = std::fs::read(folder().join("pictures").join(file)).unwrap();
+        let got = encode(encoder, Item::Bytes(&bytes));
+        let whole = cosine(&got, &row(&entry["features"]));
+        println!("{family} {file}: 1 - {:.1e}", 1.0 - whole);
+        if entry.get("rows_first").is_none() {
+            assert!(whole >= 0.9999, "{family} {file}: {whole}");
+            continue;
+        }
+        let steps = cosine(&got, &row(&entry["rows_first"]));
+        println!("{family} {file}, rows first: 1 - {:.1e}", 1.0 - steps);
+        assert!(steps >= 0.9999, "{family} {file}, rows first: {steps}");
+        assert!(whole >= 0.999, "{family} {file}: {whole}");
+        other_order.push(file.to_owned());
     }
+    let known: &[&str] = if family == "siglip" { &["tall.png"] } else { &[] };
+    assert_eq!(other_order, known, "the exceptions are these alone");
 }
 
 #[test]
@@ -88,7 +106,11 @@ fn absent_keys_have_their_defaults() {
     assert_eq!(clip_text(copy.dir()).unwrap().fingerprint(), clip_text(&dir).unwrap().fingerprint());
     assert_eq!(clip_image(copy.dir()).unwrap().fingerprint(), clip_image(&dir).unwrap().fingerprint());
     // A config that says nothing is the published base model, which these weights are not.
-    let bare = copy.edit("config.json", |value| *value = json!({ "model_type": "clip" }));
+    // The end token stays, which the tokenizer must have.
+    let bare = copy.edit("config.json", |value| {
+        let eos = value["text_config"]["eos_token_id"].take();
+        *value = json!({ "model_type": "clip", "text_config": { "eos_token_id": eos } });
+    });
     let error = clip_text(bare.dir()).map(drop).unwrap_err();
     assert_eq!(error.facts().expected.as_deref(), Some("[49408, 512]"));
 }
