@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 profile=${PROFILE:-dev}
 [ $# -gt 0 ] || set -- 10000 100000
-cargo build --quiet --profile "$profile" -p uncsm-index-cli --bin uncsm-index --example generate_parquet
+cargo build --quiet --profile "$profile" --bin uncsm-index --example generate_parquet
 bin=target/$([ "$profile" = dev ] && echo debug || echo "$profile")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
