@@ -1,12 +1,15 @@
 #!/bin/sh
 # Peak memory of `build` on Parquet corpora of generated rows: it must not grow with the rows.
 #   benches/memory.sh [ROWS...]        (default 10000 100000; PROFILE=release for the release build)
+# The peak holds what `--memory` gives to documents that are not yet in a segment (MEMORY, in MB), which small corpora
+# do not fill: with a small one, the peaks are alike.
 # Prints one line per corpus: rows, megabytes of the file, peak megabytes of the process, seconds.
 set -eu
 cd "$(dirname "$0")/.."
 profile=${PROFILE:-dev}
+memory=${MEMORY:-256}
 [ $# -gt 0 ] || set -- 10000 100000
-cargo build --quiet --profile "$profile" -p uncsm-index-cli --bin uncsm-index --example generate_parquet
+cargo build --quiet --profile "$profile" --bin uncsm-index --example generate_parquet
 bin=target/$([ "$profile" = dev ] && echo debug || echo "$profile")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -41,7 +44,8 @@ TOML
 printf 'rows\tfile MB\tpeak MB\tseconds\n'
 for rows in "$@"; do
     "$bin/examples/generate_parquet" "$rows" "$dir/$rows.parquet"
-    measured "$bin/uncsm-index" build "$dir/$rows.parquet" --bundle "$dir/bundle" --out "$dir/index-$rows" --quiet
+    measured "$bin/uncsm-index" build "$dir/$rows.parquet" --bundle "$dir/bundle" --out "$dir/index-$rows" \
+        --memory "$memory" --quiet
     read -r peak seconds <"$dir/measured"
     bytes=$(wc -c <"$dir/$rows.parquet")
     printf '%s\t%s\t%s\t%s\n' "$rows" $((bytes / 1048576)) $((peak / 1024)) "$seconds"

@@ -34,7 +34,7 @@ pub use overrides::{FieldOverride, SchemaOverrides};
 pub use parquet::ParquetReader;
 pub use passages::{Passage, Passages};
 pub use pathway::{EncoderArg, PathwayArg};
-pub use reader::{Reader, ends_reading, unit_of};
+pub use reader::{Reader, catches_panics, ends_reading, unit_of};
 pub use schema::{EXACT_LIMIT, FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, exact_name};
 pub use stored::stored_fields;
 pub use tensor::FeatureTensor;

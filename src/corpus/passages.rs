@@ -108,7 +108,7 @@ fn words(text: &str) -> Vec<Word> {
         let goes_on = match last {
             None => false,
             // Signs and marks stay with the character before them.
-            Some(before) => !stands_alone(c) && !(stands_alone(before) && c.is_alphanumeric()),
+            Some(before) => !(stands_alone(c) || stands_alone(before) && c.is_alphanumeric()),
         };
         match words.last_mut() {
             Some(word) if goes_on => word.bytes.end = end,

@@ -62,7 +62,7 @@ fn batch(start: usize, rows: usize, rng: &mut ChaCha8Rng) -> Result<RecordBatch>
             text += &format!(" w{}", rng.random_range(0..5000u32));
         }
         texts.push(text);
-        images.push(if row % 10 == 0 { Some(picture(rgb, rng)?) } else { None });
+        images.push(if row.is_multiple_of(10) { Some(picture(rgb, rng)?) } else { None });
         colors.push(color);
         splits.push(["train", "train", "train", "val", "test"][row % 5]);
         sizes.push(rng.random_range(0.0..1.0f64));

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     progress::log_to_stderr(&cli.global);
+    print_no_caught_panics();
     let output = Output::new(cli.global.json);
     match set_threads(cli.global.threads).and_then(|()| run(&cli, &output)) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -81,6 +82,16 @@ fn usage_sentence(text: &str) -> String {
     let paragraph = text.lines().take_while(|line| !line.trim().is_empty());
     let words: Vec<&str> = paragraph.flat_map(str::split_whitespace).collect();
     words.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+/// A panic over a damaged file becomes an error, which alone is printed.
+fn print_no_caught_panics() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !uncsm_index::corpus::catches_panics() {
+            print(panic);
+        }
+    }));
 }
 
 fn set_threads(threads: Option<usize>) -> Result<()> {

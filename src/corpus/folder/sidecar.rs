@@ -35,7 +35,7 @@ impl Sidecars {
             let text = words(path)?;
             if !text.is_empty() {
                 let other = ["text", "texts"].into_iter().find(|key| object.contains_key(*key));
-                if let Some(key) = other.filter(|key| object[*key] != Value::from(text.as_str())) {
+                if let Some(key) = other.filter(|key| object[*key] != text.as_str()) {
                     let what = format!("`{key}` differs from the text in {}", path.display());
                     let error = Error::new(ErrorCode::BadValue, what).line(1);
                     return Err(error

@@ -16,6 +16,7 @@ use parquet::file::metadata::ParquetMetaData;
 use serde_json::Map;
 
 use self::column::{Column, Role};
+pub(super) use self::damage::guarded;
 use super::document::{Document, Picture};
 use crate::error::{Error, ErrorCode, Result};
 
@@ -71,7 +72,7 @@ impl ParquetReader {
         let path = path.as_ref();
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
         damage::guard(|| Self::build(path, file))
-            .unwrap_or_else(|panic| Err(panic))
+            .unwrap_or_else(Err)
             .map_err(|error| if error.facts().file.is_some() { error } else { error.file(path) })
     }
 

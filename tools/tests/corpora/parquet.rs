@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::{Dtype, TensorView};
@@ -117,4 +118,41 @@ fn fields_of_features_may_stand_in_parquet() {
     assert_eq!(found["hits"][0]["id"], "doc-004");
     let error = err(&[["train", "--passages", "9", "--out", "x"].as_slice(), source.as_slice()].concat());
     assert_eq!(error["code"], "bad_argument");
+}
+
+/// Changes of one byte on which the Parquet library panics.
+fn that_panic(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let panics = |changed: &Vec<u8>| {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.parquet");
+        fs::write(&file, changed).unwrap();
+        let read = || {
+            let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(&file).unwrap());
+            builder
+                .and_then(|builder| builder.build())
+                .is_ok_and(|batches| batches.take(10).all(|batch| batch.is_ok()))
+        };
+        std::panic::catch_unwind(read).is_err()
+    };
+    let changed = |at: usize| {
+        let mut changed = bytes.to_vec();
+        changed[at] ^= [0x01, 0x80, 0xff][at % 3];
+        changed
+    };
+    (0..bytes.len()).rev().map(changed).filter(panics).take(2).collect()
+}
+
+#[test]
+fn where_the_library_panics_one_line_of_json_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c.parquet");
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["one", "two", "three"]));
+    write(&file, vec![("id", Arc::new(Int64Array::from(vec![1, 2, 3]))), ("text", text)]);
+    let found = that_panic(&fs::read(&file).unwrap());
+    assert!(!found.is_empty(), "the library panics no more: the guard is not needed");
+    for changed in found {
+        fs::write(&file, changed).unwrap();
+        let error = err(&["schema", s(&file)]);
+        assert_eq!((&error["code"], &error["file"]), (&json!("damaged"), &json!(s(&file))), "{error}");
+    }
 }

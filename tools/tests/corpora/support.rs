@@ -28,7 +28,7 @@ pub struct Row {
 pub fn row(i: usize) -> Row {
     let (color, rgb) = COLORS[i % 3];
     let side = 10 + (i / 3 % 20) as i64;
-    let text = if i % 2 == 0 {
+    let text = if i.is_multiple_of(2) {
         format!("a {color} square, number {i}")
     } else {
         format!("the square {i} is {color}")
