@@ -313,6 +313,60 @@ mod tests {
         assert_eq!(names(dir.path()), Vec::<String>::new());
     }
 
+    /// An index in `OUT.partial` with a commit of three documents.
+    fn with_a_commit(partial: &PartialDir) -> Checkpoint {
+        use crate::corpus::FieldSchema;
+        use crate::index::{BuildReport, Identity, Index};
+        let bundle = crate::model::Bundle::random(&[("image", 3)], 5, 2, 2, 8);
+        let index = Index::create(partial.path(), &FieldSchema::default(), &bundle).unwrap();
+        let checkpoint = Checkpoint::new(Identity::new("a"), 3, BuildReport::default());
+        index.writer(15 << 20).unwrap().commit_at(&checkpoint).unwrap();
+        checkpoint
+    }
+
+    #[test]
+    fn what_another_try_may_go_on_with_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        let prepare = || PartialDir::prepare(&out, ExistingOut::Refuse).unwrap();
+        for (code, kept) in [
+            (ErrorCode::Io, true),
+            (ErrorCode::Engine, true),
+            (ErrorCode::Interrupted, true),
+            (ErrorCode::BadJson, false),
+            (ErrorCode::DuplicateId, false),
+            (ErrorCode::Empty, false),
+        ] {
+            let partial = prepare();
+            with_a_commit(&partial);
+            assert_eq!(partial.failed(&Error::new(code, "why")), kept, "{code:?}");
+            assert_eq!(dir.path().join("out.partial").exists(), kept, "{code:?}");
+        }
+        // Nothing is committed, so nothing is kept.
+        assert!(!prepare().failed(&Error::new(ErrorCode::Io, "why")));
+        assert_eq!(names(dir.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_resumed_part_stays_until_it_fails_for_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        let resume = || PartialDir::resume(&out, ExistingOut::Refuse).unwrap();
+        let (partial, none) = resume();
+        assert_eq!(none, None);
+        let checkpoint = with_a_commit(&partial);
+        assert!(partial.failed(&Error::new(ErrorCode::Interrupted, "why")));
+        // An error before anything was done leaves it.
+        for _ in 0..2 {
+            let (partial, found) = resume();
+            assert_eq!(found.as_ref(), Some(&checkpoint));
+            drop(partial);
+        }
+        let (partial, _) = resume();
+        assert!(!partial.failed(&Error::new(ErrorCode::DuplicateId, "why")));
+        assert_eq!(names(dir.path()), Vec::<String>::new());
+    }
+
     #[test]
     fn an_index_with_a_writer_is_not_replaced_under_it() {
         let dir = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use uncsm_index::index::{BuildProgress, Checkpoint, CommitPolicy, Commits, Ident
 
 use super::*;
 
-const OFTEN: CommitPolicy = CommitPolicy { documents: 7, time: Duration::MAX };
+const OFTEN: CommitPolicy = CommitPolicy { documents: 29, time: Duration::MAX };
 
 /// Texts of their own, every tenth a bad line.
 fn lines(n: usize) -> Vec<Value> {

@@ -36,7 +36,7 @@ impl BuildBar {
     /// A bar over `total` units of the source, where it says how many it has; `before` items are there already.
     pub fn new(global: &Global, total: Option<u64>, before: u64) -> Self {
         let template = match total {
-            Some(_) => "indexing {bar:25} {percent:>3} % left {eta}  {msg}",
+            Some(_) => "indexing {bar:15} {percent:>3} % left {eta}  {msg}",
             None => "indexing {spinner} {elapsed}  {msg}",
         };
         Self { bar: styled(global, total, template), started: Instant::now(), before }
@@ -48,6 +48,7 @@ impl BuildBar {
         let rate = at.items.saturating_sub(self.before) as f64 / seconds;
         let warnings = match at.warnings {
             0 => String::new(),
+            1 => ", 1 warning".to_owned(),
             n => format!(", {n} warnings"),
         };
         self.bar.set_position(position);
