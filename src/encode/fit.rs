@@ -83,11 +83,7 @@ mod tests {
 
     fn document(text: &str, image: &str) -> Document {
         let some = |part: &str| if part.is_empty() { vec![] } else { vec![part.to_owned()] };
-        Document {
-            texts: some(text),
-            images: some(image).into_iter().map(Into::into).collect(),
-            ..Document::default()
-        }
+        Document { texts: some(text), images: some(image), ..Document::default() }
     }
 
     #[test]
