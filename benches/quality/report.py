@@ -10,11 +10,11 @@ METRIC = "UNCSM metric_class"
 
 
 def summarise(runs):
-    """Mean and deviation (n - 1) over the seeds of each measure, and the mean seconds."""
+    """Mean and deviation (n - 1; none of a single seed) over the seeds of each measure, and the mean seconds."""
     out = {"seeds": len(runs)}
     for column in COLUMNS:
         values = np.array([run["measures"][column] for run in runs])
-        deviation = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+        deviation = float(values.std(ddof=1)) if len(values) > 1 else None
         out[column] = {"mean": float(values.mean()), "deviation": deviation}
     out["seconds"] = float(np.mean([run["seconds"] for run in runs]))
     return out
@@ -41,11 +41,19 @@ def not_above(summary):
     for name, row in summary.items():
         if name.startswith("UNCSM"):
             continue
-        deviation = max(metric["mean"]["deviation"], row["mean"]["deviation"])
         lead = metric["mean"]["mean"] - row["mean"]["mean"]
-        if lead <= deviation:
+        deviations = metric["mean"]["deviation"], row["mean"]["deviation"]
+        if None in deviations:
+            said.append(f"lead over {name} {lead:+.4f}, but a single seed has no deviation to compare it with")
+        elif lead <= (deviation := max(deviations)):
             said.append(f"not above {name} by more than the deviation: lead {lead:+.4f}, deviation {deviation:.4f}")
     return said, None
+
+
+def cell(value):
+    """Mean and deviation; a single seed has none."""
+    deviation = value["deviation"]
+    return f"{value['mean']:.3f}" + ("" if deviation is None else f" ± {deviation:.3f}")
 
 
 def markdown(results):
@@ -55,7 +63,7 @@ def markdown(results):
         out += [f"## {name}", "", f"Features: {result['features']}.", ""]
         out += ["| method | seeds | " + " | ".join(TITLES) + " | seconds |", "|---" * (len(TITLES) + 3) + "|"]
         for method, row in result["summary"].items():
-            cells = [f"{row[c]['mean']:.3f} ± {row[c]['deviation']:.3f}" for c in COLUMNS]
+            cells = [cell(row[c]) for c in COLUMNS]
             out.append(f"| {method} | {row['seeds']} | " + " | ".join(cells) + f" | {row['seconds']:.1f} |")
         said, absent = not_above(result["summary"])
         out += ["", "Where UNCSM's class metric is not above (MAP mean):", ""]
