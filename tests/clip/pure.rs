@@ -145,7 +145,8 @@ fn whatever_changes_features_changes_the_fingerprint() {
     let dir = folder().join("clip");
     let (image, text) = (clip_image(&dir).unwrap().fingerprint(), clip_text(&dir).unwrap().fingerprint());
     assert_ne!(image, text);
-    let edits: [(&str, fn(&mut serde_json::Value)); 4] = [
+    type Edit = fn(&mut serde_json::Value);
+    let edits: [(&str, Edit); 4] = [
         ("size", |v| v["size"]["shortest_edge"] = json!(40)),
         ("filter", |v| v["resample"] = json!(2)),
         ("mean", |v| v["image_mean"] = json!([0.5, 0.5, 0.5])),

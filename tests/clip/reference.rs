@@ -21,8 +21,6 @@ fn texts_agree(family: &str, encoder: &dyn Encoder) {
     for entry in entries(family, "texts") {
         let text = entry["text"].as_str().unwrap();
         let got = cosine(&encode(encoder, Item::Text(text)), &row(&entry["features"]));
-        let start: String = text.chars().take(30).collect();
-        println!("{family} {start:?}: 1 - {:.1e}", 1.0 - got);
         assert!(got >= 0.99999, "{family} {text:?}: {got}");
     }
 }
@@ -38,13 +36,11 @@ fn pictures_agree(family: &str, encoder: &dyn Encoder) {
         let bytes = std::fs::read(folder().join("pictures").join(file)).unwrap();
         let got = encode(encoder, Item::Bytes(&bytes));
         let whole = cosine(&got, &row(&entry["features"]));
-        println!("{family} {file}: 1 - {:.1e}", 1.0 - whole);
         if entry.get("rows_first").is_none() {
             assert!(whole >= 0.9999, "{family} {file}: {whole}");
             continue;
         }
         let steps = cosine(&got, &row(&entry["rows_first"]));
-        println!("{family} {file}, rows first: 1 - {:.1e}", 1.0 - steps);
         assert!(steps >= 0.9999, "{family} {file}, rows first: {steps}");
         assert!(whole >= 0.999, "{family} {file}: {whole}");
         other_order.push(file.to_owned());

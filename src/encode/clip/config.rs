@@ -105,7 +105,7 @@ fn layers(fields: &Fields, family: Family, default: Layers) -> Result<Layers> {
         count: fields.size("num_hidden_layers", default.count)?,
         heads: fields.size("num_attention_heads", default.heads)?,
     };
-    if layers.hidden % layers.heads != 0 {
+    if !layers.hidden.is_multiple_of(layers.heads) {
         return Err(fields.bad("num_attention_heads", format!("a divisor of {}", layers.hidden)));
     }
     Ok(layers)

@@ -49,7 +49,7 @@ mod tests {
         let pool = ThreadPoolBuilder::new().num_threads(3).build().unwrap();
         let out = pool.install(|| map(&items, |&i| (0..i).into_par_iter().sum::<u64>()));
         assert_eq!(out, items.iter().map(|&i| (0..i).sum()).collect::<Vec<u64>>());
-        assert_eq!(map(&[] as &[u64], |&i| i), Vec::<u64>::new());
+        assert!(map(&[] as &[u64], |&i| i).is_empty());
         assert_eq!(map(&[7u64], |&i| i), [7]);
     }
 
