@@ -124,6 +124,7 @@ pub fn build(corpus: &Path, dir: &Path, more: &[&str]) -> (PathBuf, Value) {
 }
 
 /// Ids, fields, items and scores of all documents, by a sentence.
+#[cfg(feature = "parquet")]
 pub fn answers(index: &Path) -> Value {
     ok(&["query", s(index), "--text", "a red square", "--media", "any", "-k", "1000"])["hits"].clone()
 }
