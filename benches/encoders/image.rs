@@ -11,7 +11,7 @@ use uncsm_index::encode::{DecodeLimits, EfficientNetLite0, Encoder, Item};
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// `WEIGHTS FILES.txt OUT.safetensors ROUNDS`: features of the files that stand line by line in `FILES.txt`.
-pub fn run(arguments: &[String]) -> Outcome {
+pub(crate) fn run(arguments: &[String]) -> Outcome {
     let [weights, list, out, rounds] = arguments else {
         return Err("expected WEIGHTS FILES.txt OUT.safetensors ROUNDS".into());
     };
