@@ -132,6 +132,10 @@ macro_rules! image_encoder {
                 self.0.features
             }
 
+            fn max_bytes(&self) -> u64 {
+                self.0.limits.max_bytes
+            }
+
             fn encode(&self, items: &[Item<'_>]) -> Vec<Result<Vec<f32>>> {
                 workers::map(items, |item| self.0.encode_item(item))
             }

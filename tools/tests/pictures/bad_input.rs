@@ -25,7 +25,7 @@ const BAD: [Bad; 9] = [
     Bad { name: "folder.png", code: "bad_value", says: "a directory" },
     Bad { name: "empty.png", code: "bad_value", says: "not a picture" },
     Bad { name: "words.png", code: "bad_value", says: "not a picture" },
-    Bad { name: "other.png", code: "bad_value", says: "GIF" },
+    Bad { name: "other.png", code: "bad_value", says: "QOI" },
 ];
 
 fn encoded(format: ImageFormat) -> Vec<u8> {
@@ -71,7 +71,7 @@ fn files(dir: &Path) {
     fs::create_dir(dir.join("folder.png")).unwrap();
     fs::write(dir.join("empty.png"), "").unwrap();
     fs::write(dir.join("words.png"), "these are words, and no picture\n").unwrap();
-    fs::write(dir.join("other.png"), b"GIF89a\x01\x00\x01\x00\x00\x00\x00;").unwrap();
+    fs::write(dir.join("other.png"), b"qoif\x00\x00\x00\x01\x00\x00\x00\x01\x03\x00").unwrap();
 }
 
 fn build(corpus: &Path, out: &Path, more: &[&str]) -> Vec<String> {
