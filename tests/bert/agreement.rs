@@ -122,7 +122,8 @@ fn the_fingerprint_holds_what_features_depend_on() {
     let fingerprint = |folder: &Folder| folder.open().unwrap().fingerprint();
     let same = fingerprint(&Folder::new());
     assert_eq!(same, SentenceEncoder::open(&tiny(), "another name").unwrap().fingerprint());
-    let changes: [(&str, fn(&mut Value)); 6] = [
+    type Change = fn(&mut Value);
+    let changes: [(&str, Change); 6] = [
         ("config.json", |v| v["hidden_act"] = json!("relu")),
         ("config.json", |v| v["layer_norm_eps"] = json!(1e-5)),
         ("sentence_bert_config.json", |v| v["max_seq_length"] = json!(11)),

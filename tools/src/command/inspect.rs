@@ -32,8 +32,10 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Outcome> {
 
 fn bundle(bundle: &Bundle) -> serde_json::Value {
     let media = bundle.media().iter().map(|media| {
-        let about =
-            json!({ "encoder": media.encoder, "dim": media.features, "fingerprint": media.fingerprint });
+        let mut about = json!({ "encoder": media.encoder, "dim": media.features });
+        if let Some(fingerprint) = media.fingerprint {
+            about["fingerprint"] = json!(fingerprint);
+        }
         (media.name.clone(), about)
     });
     json!({

@@ -192,8 +192,8 @@ fn inspect_of_an_index_a_file_and_a_bundle() {
     let counts = [&report["documents"], &report["deleted"], &report["rejected"]];
     assert_eq!(counts, [&value!(ROWS), &value!(0), &value!(0)]);
     let media = value!({
-        "image": { "encoder": "eyes", "dim": data::IMAGE, "fingerprint": null },
-        "text": { "encoder": "ears", "dim": data::TEXT, "fingerprint": null },
+        "image": { "encoder": "eyes", "dim": data::IMAGE },
+        "text": { "encoder": "ears", "dim": data::TEXT },
     });
     assert_eq!(report["media"], media);
     let segments = report["segments"].as_array().unwrap();
