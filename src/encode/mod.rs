@@ -31,6 +31,8 @@ mod source;
 mod text;
 #[cfg(feature = "encoders")]
 pub mod weights;
+#[cfg(feature = "encoders")]
+mod wide;
 
 use crate::error::Result;
 use crate::media::Fingerprint;

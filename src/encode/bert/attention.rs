@@ -5,12 +5,15 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape};
 
-use super::lanes::{LANES, exp, max, on_vectors, sum};
+use super::lanes::{exp, max, sum};
 use super::steps::slice;
 use super::tokens::Tokens;
+use crate::encode::wide::{Columns, Kernel, Lanes, PANEL as LANES, with_vectors};
 
 /// Rows of a block of a product.
 const ROWS: usize = 4;
+
+const ZERO: Columns = [pulp::f32x8(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0); 2];
 
 /// From `[rows, 3 h]` (query, key, value; without their bias) to `[rows, h]`.
 pub(super) struct Attention<'a> {
@@ -31,32 +34,34 @@ impl CustomOp1 for Attention<'_> {
         let mut out = vec![0f32; rows * h];
         let longest = self.texts.iter().map(|text| text.ids.len()).max().unwrap_or(0);
         let mut space = Space::new(longest, h / self.heads);
-        let fused = has_fused_multiply();
-        on_vectors(|| {
-            let mut at = 0;
-            for text in self.texts {
-                let n = text.ids.len();
-                let (qkv, out) = (&qkv[at * 3 * h..(at + n) * 3 * h], &mut out[at * h..(at + n) * h]);
-                for head in 0..self.heads {
-                    if fused {
-                        self.head::<true>(qkv, head, &mut space, out);
-                    } else {
-                        self.head::<false>(qkv, head, &mut space, out);
-                    }
-                }
-                at += n;
-            }
-        });
+        with_vectors(Texts { attention: self, qkv, space: &mut space, out: &mut out });
         Ok((CpuStorage::F32(out), Shape::from((rows, h))))
     }
 }
 
-/// Whether `mul_add` is one instruction; where it is not, it is a slow call.
-fn has_fused_multiply() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return pulp::x86::V3::try_new().is_some();
-    #[cfg(not(target_arch = "x86_64"))]
-    return cfg!(target_arch = "aarch64");
+/// All heads of all texts.
+struct Texts<'a> {
+    attention: &'a Attention<'a>,
+    qkv: &'a [f32],
+    space: &'a mut Space,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Texts<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { attention, qkv, space, out } = self;
+        let h = attention.bias.len() / 3;
+        let mut at = 0;
+        for text in attention.texts {
+            let n = text.ids.len();
+            let (qkv, out) = (&qkv[at * 3 * h..(at + n) * 3 * h], &mut out[at * h..(at + n) * h]);
+            for head in 0..attention.heads {
+                attention.head(lanes, qkv, head, space, out);
+            }
+            at += n;
+        }
+    }
 }
 
 /// Room for one head of one text of `n` rows; columns are padded to whole lanes.
@@ -64,9 +69,9 @@ struct Space {
     /// `[n, d]`, scaled.
     query: Vec<f32>,
     /// `[d, n padded]`.
-    key: Vec<f32>,
+    key: Vec<Columns>,
     /// `[n, d padded]`.
-    value: Vec<f32>,
+    value: Vec<Columns>,
     /// `[n, n padded]`.
     scores: Vec<f32>,
     /// `[n, d padded]`.
@@ -78,8 +83,8 @@ impl Space {
         let (n_wide, d_wide) = (n.next_multiple_of(LANES), d.next_multiple_of(LANES));
         Self {
             query: vec![0.0; n * d],
-            key: vec![0.0; d * n_wide],
-            value: vec![0.0; n * d_wide],
+            key: vec![ZERO; d * n_wide / LANES],
+            value: vec![ZERO; n * d_wide / LANES],
             scores: vec![0.0; n * n_wide],
             context: vec![0.0; n * d_wide],
         }
@@ -88,14 +93,16 @@ impl Space {
 
 impl Attention<'_> {
     #[inline(always)]
-    fn head<const FUSED: bool>(&self, qkv: &[f32], head: usize, space: &mut Space, out: &mut [f32]) {
+    fn head<L: Lanes>(&self, lanes: L, qkv: &[f32], head: usize, space: &mut Space, out: &mut [f32]) {
         let h = self.bias.len() / 3;
         let d = h / self.heads;
         let n = qkv.len() / (3 * h);
         let (n_wide, d_wide) = (n.next_multiple_of(LANES), d.next_multiple_of(LANES));
         let Space { query, key, value, scores, context } = space;
-        let (query, key) = (&mut query[..n * d], &mut key[..d * n_wide]);
-        let (value, scores) = (&mut value[..n * d_wide], &mut scores[..n * n_wide]);
+        let (query, scores) = (&mut query[..n * d], &mut scores[..n * n_wide]);
+        let (keys, values) = (&mut key[..d * n_wide / LANES], &mut value[..n * d_wide / LANES]);
+        let key: &mut [f32] = pulp::bytemuck::cast_slice_mut(keys);
+        let value: &mut [f32] = pulp::bytemuck::cast_slice_mut(values);
         let context = &mut context[..n * d_wide];
         let scale = 1.0 / (d as f32).sqrt();
         let bias = |part: usize| &self.bias[part * h + head * d..][..d];
@@ -114,11 +121,11 @@ impl Attention<'_> {
                 *out = x + bias;
             }
         }
-        product::<FUSED>(query, d, key, scores, n_wide);
+        weighted(lanes, query, d, d, keys, scores, n_wide);
         for row in scores.chunks_exact_mut(n_wide) {
             softmax(&mut row[..n]);
         }
-        weighted::<FUSED>(scores, n_wide, n, value, context, d_wide);
+        weighted(lanes, scores, n_wide, n, values, context, d_wide);
         for (row, out) in context.chunks_exact(d_wide).zip(out.chunks_exact_mut(h)) {
             out[head * d..][..d].copy_from_slice(&row[..d]);
         }
@@ -137,49 +144,64 @@ fn softmax(row: &mut [f32]) {
     }
 }
 
-/// `out [n, width] = a [n, k] b [k, width]`, `width` in whole lanes.
+/// `out [n, width] = a [n, k] b [k, width]`, `width` in whole lanes; rows of `a` are `stride` apart.
 #[inline(always)]
-fn product<const FUSED: bool>(a: &[f32], k: usize, b: &[f32], out: &mut [f32], width: usize) {
-    weighted::<FUSED>(a, k, k, b, out, width);
-}
-
-/// The same with rows of `a` that are `stride` apart, of which the first `k` elements count.
-#[inline(always)]
-fn weighted<const FUSED: bool>(a: &[f32], stride: usize, k: usize, b: &[f32], out: &mut [f32], width: usize) {
+fn weighted<L: Lanes>(
+    lanes: L,
+    a: &[f32],
+    stride: usize,
+    k: usize,
+    b: &[Columns],
+    out: &mut [f32],
+    width: usize,
+) {
+    let panels = width / LANES;
     for (a, out) in a.chunks(ROWS * stride).zip(out.chunks_mut(ROWS * width)) {
-        for column in (0..width).step_by(LANES) {
+        for panel in 0..panels {
+            let b = Panel { columns: &b[panel..], step: panels, k };
             if out.len() == ROWS * width {
-                block::<FUSED, ROWS>(a, stride, k, &b[column..], &mut out[column..], width);
+                block::<L, ROWS>(lanes, a, stride, b, &mut out[panel * LANES..], width);
             } else {
                 for (a, out) in a.chunks(stride).zip(out.chunks_mut(width)) {
-                    block::<FUSED, 1>(a, stride, k, &b[column..], &mut out[column..], width);
+                    block::<L, 1>(lanes, a, stride, b, &mut out[panel * LANES..], width);
                 }
             }
         }
     }
 }
 
+/// 16 columns of a matrix: every `step`-th of `columns`, `k` of them.
+#[derive(Clone, Copy)]
+struct Panel<'a> {
+    columns: &'a [Columns],
+    step: usize,
+    k: usize,
+}
+
 #[inline(always)]
-fn block<const FUSED: bool, const R: usize>(
+fn block<L: Lanes, const R: usize>(
+    lanes: L,
     a: &[f32],
     stride: usize,
-    k: usize,
-    b: &[f32],
+    b: Panel<'_>,
     out: &mut [f32],
     width: usize,
 ) {
-    let mut sums = [[0f32; LANES]; R];
-    let a: [&[f32]; R] = std::array::from_fn(|r| &a[r * stride..][..k]);
-    for i in 0..k {
-        let b = &b[i * width..][..LANES];
-        for (sums, a) in sums.iter_mut().zip(a) {
-            for (sum, b) in sums.iter_mut().zip(b) {
-                *sum = if FUSED { a[i].mul_add(*b, *sum) } else { *sum + a[i] * b };
-            }
+    let rows: [&[f32]; R] = std::array::from_fn(|r| &a[r * stride..][..b.k]);
+    let mut sums = [lanes.load(&ZERO); R];
+    let (mut i, mut at) = (0, 0);
+    while i < b.k {
+        let columns = lanes.load(&b.columns[at]);
+        let mut r = 0;
+        while r < R {
+            sums[r] = lanes.madd(rows[r][i], columns, sums[r]);
+            r += 1;
         }
+        i += 1;
+        at += b.step;
     }
-    for (r, sums) in sums.iter().enumerate() {
-        out[r * width..][..LANES].copy_from_slice(sums);
+    for (r, sums) in sums.into_iter().enumerate() {
+        out[r * width..][..LANES].copy_from_slice(&lanes.samples(sums));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The fused steps between the matrices, as operations on tensors: each goes once over plain slices.
 
+use std::slice::ChunksExactMut;
+
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, InplaceOp1, InplaceOp2, Layout, Result, Shape};
 
 use super::config::{Activation, Pooling};
@@ -74,20 +76,24 @@ impl CustomOp3 for Embed<'_> {
         let types = slice(types, types_layout)?;
         let h = self.norm.gamma.len();
         let mut out = vec![0f32; self.rows * h];
-        on_vectors(|| {
-            let mut rows = out.chunks_exact_mut(h);
-            for text in self.texts {
-                let tokens = text.ids.iter().zip(&text.types).zip(positions.chunks_exact(h));
-                for (((&id, &kind), position), row) in tokens.zip(&mut rows) {
-                    let word = &words[id as usize * h..][..h];
-                    let kind = &types[kind as usize * h..][..h];
-                    for (((x, word), kind), position) in row.iter_mut().zip(word).zip(kind).zip(position) {
-                        *x = word + kind + position;
+        on_vectors(
+            #[inline(always)]
+            || {
+                let mut rows = out.chunks_exact_mut(h);
+                for text in self.texts {
+                    let tokens = text.ids.iter().zip(&text.types).zip(positions.chunks_exact(h));
+                    for (((&id, &kind), position), row) in tokens.zip(&mut rows) {
+                        let word = &words[id as usize * h..][..h];
+                        let kind = &types[kind as usize * h..][..h];
+                        for (((x, word), kind), position) in row.iter_mut().zip(word).zip(kind).zip(position)
+                        {
+                            *x = word + kind + position;
+                        }
+                        self.norm.row(row);
                     }
-                    self.norm.row(row);
                 }
-            }
-        });
+            },
+        );
         Ok((CpuStorage::F32(out), Shape::from((self.rows, h))))
     }
 }
@@ -105,19 +111,24 @@ impl InplaceOp1 for Activate<'_> {
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
         let rows = slice_mut(storage, layout)?.chunks_exact_mut(self.bias.len());
-        on_vectors(|| match self.activation {
-            Activation::Gelu => rows.for_each(|row| apply(row, self.bias, gelu)),
-            Activation::GeluTanh => rows.for_each(|row| apply(row, self.bias, gelu_tanh)),
-            Activation::Relu => rows.for_each(|row| apply(row, self.bias, |x| if x > 0.0 { x } else { 0.0 })),
-        });
+        on_vectors(
+            #[inline(always)]
+            || match self.activation {
+                Activation::Gelu => apply(rows, self.bias, gelu),
+                Activation::GeluTanh => apply(rows, self.bias, gelu_tanh),
+                Activation::Relu => apply(rows, self.bias, |x| if x > 0.0 { x } else { 0.0 }),
+            },
+        );
         Ok(())
     }
 }
 
 #[inline(always)]
-fn apply(row: &mut [f32], bias: &[f32], f: impl Fn(f32) -> f32) {
-    for (x, bias) in row.iter_mut().zip(bias) {
-        *x = f(*x + bias);
+fn apply(rows: ChunksExactMut<'_, f32>, bias: &[f32], f: impl Fn(f32) -> f32) {
+    for row in rows {
+        for (x, bias) in row.iter_mut().zip(bias) {
+            *x = f(*x + bias);
+        }
     }
 }
 
@@ -141,14 +152,17 @@ impl InplaceOp2 for AddNorm<'_> {
     ) -> Result<()> {
         let h = self.bias.len();
         let (x, residual) = (slice_mut(x, x_layout)?, slice(residual, layout)?);
-        on_vectors(|| {
-            for (row, residual) in x.chunks_exact_mut(h).zip(residual.chunks_exact(h)) {
-                for ((x, residual), bias) in row.iter_mut().zip(residual).zip(self.bias) {
-                    *x = *x + bias + residual;
+        on_vectors(
+            #[inline(always)]
+            || {
+                for (row, residual) in x.chunks_exact_mut(h).zip(residual.chunks_exact(h)) {
+                    for ((x, residual), bias) in row.iter_mut().zip(residual).zip(self.bias) {
+                        *x = *x + bias + residual;
+                    }
+                    self.norm.row(row);
                 }
-                self.norm.row(row);
-            }
-        });
+            },
+        );
         Ok(())
     }
 }
@@ -169,14 +183,17 @@ impl CustomOp1 for Pool<'_> {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, h) = (slice(storage, layout)?, layout.dims()[1]);
         let mut out = vec![0f32; self.texts.len() * h];
-        on_vectors(|| {
-            let mut at = 0;
-            for (text, out) in self.texts.iter().zip(out.chunks_exact_mut(h)) {
-                let rows = &rows[at * h..(at + text.ids.len()) * h];
-                at += text.ids.len();
-                self.pool(rows, out);
-            }
-        });
+        on_vectors(
+            #[inline(always)]
+            || {
+                let mut at = 0;
+                for (text, out) in self.texts.iter().zip(out.chunks_exact_mut(h)) {
+                    let rows = &rows[at * h..(at + text.ids.len()) * h];
+                    at += text.ids.len();
+                    self.pool(rows, out);
+                }
+            },
+        );
         Ok((CpuStorage::F32(out), Shape::from((self.texts.len(), h))))
     }
 }

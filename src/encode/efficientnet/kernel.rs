@@ -4,15 +4,12 @@
 //! the layer, so a picture's features do not depend on threads or neighbours. The loops are plain Rust that compiles to
 //! vector instructions; [`with_vectors`] compiles them once more for AVX2 and chooses at run time.
 
-/// Columns of a product that are computed together.
-const PANEL: usize = 16;
+use crate::encode::wide::{Columns, Kernel, Lanes, PANEL, with_vectors};
+
 /// Rows of a product that are computed together: 6 x 16 sums fill the vector registers.
 const TILE: usize = 6;
 /// Rows after which the next columns are taken, so that both operands stay in the cache; a multiple of [`TILE`].
 const BLOCK: usize = 60;
-
-/// Numbers of [`PANEL`] columns. Kept in this type, since a cast in the inner loop is not free in a debugging build.
-type Columns = [pulp::f32x8; 2];
 
 /// What happens to a sum.
 #[derive(Clone, Copy)]
@@ -249,7 +246,7 @@ impl Convolution<'_> {
                         }
                     }
                     for c in 0..C {
-                        out[c] = relu6(sums[c]);
+                        out[c] = sums[c].clamp(0.0, 6.0);
                     }
                 }
             }
@@ -267,116 +264,10 @@ fn load<const C: usize>(slice: &[f32], at: usize) -> &[f32; C] {
     }
 }
 
-#[inline(always)]
-fn relu6(x: f32) -> f32 {
-    x.clamp(0.0, 6.0)
-}
-
-/// A loop that can be compiled for several instruction sets.
-trait Kernel {
-    fn run<L: Lanes>(self, lanes: L);
-}
-
-/// 16 sums that are computed together.
-trait Lanes: Copy {
-    type Sums: Copy;
-
-    fn load(self, columns: &Columns) -> Self::Sums;
-
-    /// `sums + factor * weights`.
-    fn madd(self, factor: f32, weights: Self::Sums, sums: Self::Sums) -> Self::Sums;
-
-    fn samples(self, sums: Self::Sums) -> [f32; PANEL];
-
-    /// The samples within 0..=6, or NaN.
-    fn relu6(self, sums: Self::Sums) -> [f32; PANEL];
-}
-
-/// Whatever the compiler makes of it.
-#[derive(Clone, Copy)]
-struct Plain;
-
-impl Lanes for Plain {
-    type Sums = [f32; PANEL];
-
-    #[inline(always)]
-    fn load(self, columns: &Columns) -> Self::Sums {
-        pulp::cast(*columns)
-    }
-
-    #[inline(always)]
-    fn madd(self, factor: f32, weights: Self::Sums, mut sums: Self::Sums) -> Self::Sums {
-        for j in 0..PANEL {
-            sums[j] += factor * weights[j];
-        }
-        sums
-    }
-
-    #[inline(always)]
-    fn samples(self, sums: Self::Sums) -> [f32; PANEL] {
-        sums
-    }
-
-    #[inline(always)]
-    fn relu6(self, sums: Self::Sums) -> [f32; PANEL] {
-        sums.map(relu6)
-    }
-}
-
-/// AVX2 with fused multiplication and addition.
-#[cfg(target_arch = "x86_64")]
-impl Lanes for pulp::x86::V3 {
-    type Sums = Columns;
-
-    #[inline(always)]
-    fn load(self, columns: &Columns) -> Self::Sums {
-        *columns
-    }
-
-    #[inline(always)]
-    fn madd(self, factor: f32, weights: Self::Sums, sums: Self::Sums) -> Self::Sums {
-        let factor = self.splat_f32x8(factor);
-        [self.mul_add_f32x8(factor, weights[0], sums[0]), self.mul_add_f32x8(factor, weights[1], sums[1])]
-    }
-
-    #[inline(always)]
-    fn samples(self, sums: Self::Sums) -> [f32; PANEL] {
-        pulp::cast(sums)
-    }
-
-    #[inline(always)]
-    fn relu6(self, sums: Self::Sums) -> [f32; PANEL] {
-        // Of two operands, these instructions return the second where one is NaN.
-        let (zero, six) = (self.splat_f32x8(0.0), self.splat_f32x8(6.0));
-        self.samples(sums.map(|x| self.min_f32x8(six, self.max_f32x8(zero, x))))
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn with_vectors(kernel: impl Kernel) {
-    struct With<K>(K, pulp::x86::V3);
-    impl<K: Kernel> pulp::WithSimd for With<K> {
-        type Output = ();
-
-        #[inline(always)]
-        fn with_simd<S: pulp::Simd>(self, _: S) {
-            self.0.run(self.1);
-        }
-    }
-    match pulp::x86::V3::try_new() {
-        Some(v3) => pulp::Simd::vectorize(v3, With(kernel, v3)),
-        None => kernel.run(Plain),
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn with_vectors(kernel: impl Kernel) {
-    kernel.run(Plain);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::wide::Plain;
 
     /// Numbers from -1 to 1 that repeat late.
     fn noise(n: usize, seed: usize) -> Vec<f32> {
