@@ -38,7 +38,8 @@ pub struct PartialDir {
 /// A build that fails leaves nothing behind.
 impl Drop for PartialDir {
     fn drop(&mut self) {
-        if self.keep || !self.partial.exists() {
+        // Nobody has said after a panic whether what is committed may be gone on with.
+        if self.keep || std::thread::panicking() || !self.partial.exists() {
             return;
         }
         if let Err(error) = std::fs::remove_dir_all(&self.partial) {

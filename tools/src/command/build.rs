@@ -79,6 +79,7 @@ fn resumed(
     checkpoint.identity.check(identity).map_err(|e| e.file(partial.path()))?;
     match Index::open(partial.path()) {
         Ok(index) => Ok((partial, Some(index), Some(checkpoint))),
+        Err(error) if !matches!(error.code(), ErrorCode::Damaged | ErrorCode::NotFound) => Err(error),
         Err(error) => {
             tracing::warn!("what an unfinished build left does not open; the build starts anew: {error}");
             Ok((partial.cleared()?, None, None))
