@@ -13,7 +13,7 @@ use super::project;
 use super::report::{BuildReport, Clock, Clocks};
 use super::store::Index;
 use super::writer::Writer;
-use crate::encode::{Content, Encoders, FeatureCache, Incoming};
+use crate::encode::{Encoders, FeatureCache, Incoming};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Documents that travel together.
@@ -195,7 +195,7 @@ fn read(
             skipped += 1;
             continue;
         }
-        bytes += held(&incoming);
+        bytes += if let Incoming::Document(document) = &incoming { document.bytes() } else { 0 };
         batch.push(incoming);
         if batch.len() == BATCH || bytes >= BATCH_BYTES {
             bytes = 0;
@@ -206,16 +206,4 @@ fn read(
     }
     // The receiver is gone only when the build has failed already.
     let _ = out.send(batch);
-}
-
-/// Bytes of the items that a document has in memory.
-fn held(incoming: &Incoming) -> usize {
-    let Incoming::Document(document) = incoming else { return 0 };
-    let bytes = |content: &Content| match content {
-        Content::Features(features) => 4 * features.len(),
-        Content::Text(text) => text.len(),
-        Content::Bytes(bytes) => bytes.len(),
-        Content::File(_) => 0,
-    };
-    document.items.iter().map(|item| bytes(&item.content)).sum()
 }

@@ -80,7 +80,7 @@ impl PartialDir {
     /// Those of [`PartialDir::prepare`].
     pub fn resume(out: &Path, existing: ExistingOut) -> Result<(Self, Option<Checkpoint>)> {
         let mut dir = Self::lock(out, existing)?;
-        if let Some(checkpoint) = Checkpoint::load(&dir.partial) {
+        if let Some(checkpoint) = Checkpoint::find(&dir.partial)? {
             dir.keep = true;
             return Ok((dir, Some(checkpoint)));
         }
