@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::rows::FeatureRows;
 use crate::corpus::{Document, Passages, Picture, Reader, ends_reading};
 use crate::error::{Error, ErrorCode, Result};
@@ -51,6 +53,34 @@ pub struct SourceDocument {
     pub document: Document,
     /// Its items.
     pub items: Vec<RawItem>,
+}
+
+impl SourceDocument {
+    /// About how many bytes of items, texts and fields it holds in memory. Cost: a walk over all values.
+    pub fn bytes(&self) -> usize {
+        let of = |content: &Content| match content {
+            Content::Features(features) => 4 * features.len(),
+            Content::Text(text) => text.len(),
+            // Shared with the pictures of the document.
+            Content::Bytes(bytes) => bytes.len(),
+            Content::File(_) => 0,
+        };
+        let items: usize = self.items.iter().map(|item| of(&item.content)).sum();
+        let texts: usize = self.document.texts.iter().map(String::len).sum();
+        items
+            + texts
+            + self.document.fields.iter().map(|(key, value)| key.len() + value_bytes(value)).sum::<usize>()
+    }
+}
+
+fn value_bytes(value: &Value) -> usize {
+    let inner = match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(value_bytes).sum(),
+        Value::Object(object) => object.iter().map(|(key, value)| key.len() + value_bytes(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + inner
 }
 
 /// What a source gives for one document.

@@ -1,7 +1,7 @@
 //! The pipeline of a build: read -> encode -> pathways -> index, joined by bounded channels, so that memory does not grow
 //! with the corpus and the order of documents is that of the source.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam::channel::{Sender, bounded};
@@ -13,13 +13,15 @@ use super::project;
 use super::report::{BuildReport, Clock, Clocks};
 use super::store::Index;
 use super::writer::Writer;
-use crate::encode::{Content, Encoders, FeatureCache, Incoming};
+use crate::encode::{Encoders, FeatureCache, Incoming};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Documents that travel together.
 const BATCH: usize = 256;
 /// Bytes of texts, features and media that travel together, unless one document alone has more.
 const BATCH_BYTES: usize = 16 << 20;
+/// Stages before the last, each on a thread of its own.
+pub(super) const STAGES: usize = 3;
 /// Batches that wait between two stages.
 const QUEUE: usize = 2;
 
@@ -146,15 +148,30 @@ pub fn build(
     let (bundle, snapshot) = (index.bundle(), snapshot.as_ref());
     let clocks = Clocks::default();
     let (clocks, skip) = (&clocks, options.start.map_or(0, |start| start.consumed));
+    // A stage counts itself before its sender goes, so that a panic does not look like the end of the source.
+    let ended = AtomicUsize::new(0);
+    let ended = &ended;
     let report = std::thread::scope(|scope| {
-        scope.spawn(move || read(source, skip, options, &clocks.read, &to_encode));
+        let reading = scope.spawn(move || {
+            read(source, skip, options, &clocks.read, &to_encode);
+            ended.fetch_add(1, Ordering::SeqCst);
+        });
         let stage = project::Encoding { encoders, bundle, snapshot, options, clock: &clocks.encode };
-        scope.spawn(move || stage.run(&from_source, &to_pathways));
-        scope.spawn(move || {
+        let encoding = scope.spawn(move || {
+            stage.run(&from_source, &to_pathways);
+            ended.fetch_add(1, Ordering::SeqCst);
+        });
+        let mapping = scope.spawn(move || {
             project::pathways(bundle, snapshot, &clocks.pathways, &from_encode, &to_index);
+            ended.fetch_add(1, Ordering::SeqCst);
         });
         // Leaving drops the receiver, at which the other stages end.
-        Filling::new(index, writer, options, clocks).run(from_pathways, progress)
+        let filled = Filling::new(index, writer, options, clocks).run(from_pathways, ended, progress);
+        // Joined here, since the scope would panic in its turn; the last stage has said so already.
+        for stage in [reading, encoding, mapping] {
+            let _ = stage.join();
+        }
+        filled
     })?;
     if report.documents == 0 {
         let skipped = format!("{} documents, all of them bad", report.skipped.len());
@@ -178,7 +195,7 @@ fn read(
             skipped += 1;
             continue;
         }
-        bytes += held(&incoming);
+        bytes += if let Incoming::Document(document) = &incoming { document.bytes() } else { 0 };
         batch.push(incoming);
         if batch.len() == BATCH || bytes >= BATCH_BYTES {
             bytes = 0;
@@ -189,16 +206,4 @@ fn read(
     }
     // The receiver is gone only when the build has failed already.
     let _ = out.send(batch);
-}
-
-/// Bytes of the items that a document has in memory.
-fn held(incoming: &Incoming) -> usize {
-    let Incoming::Document(document) = incoming else { return 0 };
-    let bytes = |content: &Content| match content {
-        Content::Features(features) => 4 * features.len(),
-        Content::Text(text) => text.len(),
-        Content::Bytes(bytes) => bytes.len(),
-        Content::File(_) => 0,
-    };
-    document.items.iter().map(|item| bytes(&item.content)).sum()
 }

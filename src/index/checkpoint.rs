@@ -87,8 +87,24 @@ impl Checkpoint {
     /// The checkpoint in the last commit of the index at `dir`; `None` where there is no index, no commit of a build, or
     /// nothing of it that reads.
     pub fn load(dir: &Path) -> Option<Self> {
-        let payload = tantivy::Index::open_in_dir(dir).ok()?.load_metas().ok()?.payload?;
-        serde_json::from_str::<Payload>(&payload).ok()?.build
+        Self::find(dir).ok().flatten()
+    }
+
+    /// As [`Checkpoint::load`], but what may be there and does not read now is an error, so that nobody takes it for
+    /// nothing.
+    pub(super) fn find(dir: &Path) -> Result<Option<Self>> {
+        if !dir.join("meta.json").try_exists().map_err(|e| Error::io(dir, e))? {
+            return Ok(None);
+        }
+        let metas = tantivy::Index::open_in_dir(dir).and_then(|index| index.load_metas());
+        match metas.map_err(Error::from) {
+            Ok(metas) => {
+                let payload = metas.payload.and_then(|text| serde_json::from_str::<Payload>(&text).ok());
+                Ok(payload.and_then(|payload| payload.build))
+            }
+            Err(error) if error.code() == ErrorCode::Io => Err(error.file(dir)),
+            Err(_) => Ok(None),
+        }
     }
 }
 

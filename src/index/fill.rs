@@ -1,12 +1,13 @@
 //! The last stage of a build: documents into the host's writer, and commits on the way.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use tantivy::TantivyDocument;
 
-use super::build::{BuildOptions, BuildProgress, Commits, Existing, OnBad};
+use super::build::{BuildOptions, BuildProgress, Commits, Existing, OnBad, STAGES};
 use super::checkpoint::Checkpoint;
 use super::project::Projected;
 use super::report::{BuildReport, Clocks, StageTimes};
@@ -76,6 +77,7 @@ impl<'a> Filling<'a> {
     pub(super) fn run(
         mut self,
         input: Receiver<Vec<Result<Projected, Incoming>>>,
+        ended: &AtomicUsize,
         progress: &mut dyn FnMut(BuildProgress),
     ) -> Result<BuildReport> {
         loop {
@@ -103,6 +105,9 @@ impl<'a> Filling<'a> {
         // Asked again, since the stages before end at it as they do at the end of the source.
         if self.options.is_stopped() {
             return Err(self.interrupted());
+        }
+        if ended.load(Ordering::SeqCst) != STAGES {
+            return Err(Error::new(ErrorCode::Engine, "a stage of the build panicked"));
         }
         if let Some(commits) = self.options.commits.filter(|_| self.report.documents > 0) {
             self.commit(commits, Commit::Last)?;

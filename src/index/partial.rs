@@ -8,6 +8,7 @@ use tantivy::Directory;
 use tantivy::directory::error::LockError;
 use tantivy::directory::{DirectoryLock, INDEX_WRITER_LOCK, MmapDirectory};
 
+use super::build::OnBad;
 use super::checkpoint::Checkpoint;
 use super::manifest::{MANIFEST, sync_dir};
 use crate::error::{Error, ErrorCode, Result};
@@ -37,7 +38,8 @@ pub struct PartialDir {
 /// A build that fails leaves nothing behind.
 impl Drop for PartialDir {
     fn drop(&mut self) {
-        if self.keep || !self.partial.exists() {
+        // Nobody has said after a panic whether what is committed may be gone on with.
+        if self.keep || std::thread::panicking() || !self.partial.exists() {
             return;
         }
         if let Err(error) = std::fs::remove_dir_all(&self.partial) {
@@ -78,7 +80,7 @@ impl PartialDir {
     /// Those of [`PartialDir::prepare`].
     pub fn resume(out: &Path, existing: ExistingOut) -> Result<(Self, Option<Checkpoint>)> {
         let mut dir = Self::lock(out, existing)?;
-        if let Some(checkpoint) = Checkpoint::load(&dir.partial) {
+        if let Some(checkpoint) = Checkpoint::find(&dir.partial)? {
             dir.keep = true;
             return Ok((dir, Some(checkpoint)));
         }
@@ -100,18 +102,15 @@ impl PartialDir {
         Ok(self)
     }
 
-    /// Ends a build that failed: what it committed stays where another try may do better, that is after errors of the
-    /// system and after an interruption, and goes else. Gives whether it stays.
-    pub fn failed(mut self, error: &Error) -> bool {
-        let again = matches!(
-            error.code(),
-            ErrorCode::Interrupted
-                | ErrorCode::Io
-                | ErrorCode::Engine
-                | ErrorCode::Locked
-                | ErrorCode::Changed
-        );
-        self.keep = again && Checkpoint::load(&self.partial).is_some();
+    /// Ends a build that failed: what it committed stays, unless no other try can do better: after an error of the
+    /// source as a whole, or of a document where those are not passed over. Gives whether it stays.
+    pub fn failed(mut self, error: &Error, on_bad: OnBad) -> bool {
+        let for_good = match error.code() {
+            ErrorCode::DuplicateId | ErrorCode::Empty | ErrorCode::SchemaConflict => true,
+            ErrorCode::BadJson | ErrorCode::BadValue => on_bad == OnBad::Stop,
+            _ => false,
+        };
+        self.keep = !for_good && Checkpoint::load(&self.partial).is_some();
         self.keep
     }
 
@@ -333,17 +332,19 @@ mod tests {
             (ErrorCode::Io, true),
             (ErrorCode::Engine, true),
             (ErrorCode::Interrupted, true),
+            (ErrorCode::BadArgument, true),
+            (ErrorCode::NotFound, true),
             (ErrorCode::BadJson, false),
             (ErrorCode::DuplicateId, false),
             (ErrorCode::Empty, false),
         ] {
             let partial = prepare();
             with_a_commit(&partial);
-            assert_eq!(partial.failed(&Error::new(code, "why")), kept, "{code:?}");
+            assert_eq!(partial.failed(&Error::new(code, "why"), OnBad::Stop), kept, "{code:?}");
             assert_eq!(dir.path().join("out.partial").exists(), kept, "{code:?}");
         }
         // Nothing is committed, so nothing is kept.
-        assert!(!prepare().failed(&Error::new(ErrorCode::Io, "why")));
+        assert!(!prepare().failed(&Error::new(ErrorCode::Io, "why"), OnBad::Warn));
         assert_eq!(names(dir.path()), Vec::<String>::new());
     }
 
@@ -355,7 +356,7 @@ mod tests {
         let (partial, none) = resume();
         assert_eq!(none, None);
         let checkpoint = with_a_commit(&partial);
-        assert!(partial.failed(&Error::new(ErrorCode::Interrupted, "why")));
+        assert!(partial.failed(&Error::new(ErrorCode::Interrupted, "why"), OnBad::Warn));
         // An error before anything was done leaves it.
         for _ in 0..2 {
             let (partial, found) = resume();
@@ -363,7 +364,7 @@ mod tests {
             drop(partial);
         }
         let (partial, _) = resume();
-        assert!(!partial.failed(&Error::new(ErrorCode::DuplicateId, "why")));
+        assert!(!partial.failed(&Error::new(ErrorCode::DuplicateId, "why"), OnBad::Warn));
         assert_eq!(names(dir.path()), Vec::<String>::new());
     }
 

@@ -82,6 +82,8 @@ impl Encoding<'_> {
             let (items, bad) = encoded.next().unwrap_or_default();
             // Texts and media have done their duty, and need not wait in the queues.
             source.items = vec![];
+            source.document.texts = vec![];
+            source.document.images = vec![];
             Ok(Encoded { source, items, bad })
         });
         encoded.collect()

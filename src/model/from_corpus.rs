@@ -16,6 +16,8 @@ use crate::media::content_hash;
 
 /// Documents that are encoded together.
 const BATCH: usize = 256;
+/// Bytes that are encoded together, unless one document alone has more.
+const BATCH_BYTES: usize = 16 << 20;
 
 /// How a corpus becomes training data.
 #[derive(Default)]
@@ -73,15 +75,19 @@ pub fn from_corpus(
         }
     };
     let mut rows = Vec::new();
-    let (mut batch, mut documents) = (Vec::new(), 0);
+    let (mut batch, mut bytes, mut documents) = (Vec::new(), 0, 0);
     for incoming in CorpusSource::open(path, Ids::FromLine)?.passages(options.passages) {
         match incoming {
-            Incoming::Document(document) => batch.push(*document),
+            Incoming::Document(document) => {
+                bytes += document.bytes();
+                batch.push(*document);
+            }
             Incoming::Bad(error) => skipped(error),
             Incoming::Broken(error) => return Err(error),
         }
-        if batch.len() == BATCH {
-            documents += BATCH as u64;
+        if batch.len() == BATCH || bytes >= BATCH_BYTES {
+            bytes = 0;
+            documents += batch.len() as u64;
             encode(&std::mem::take(&mut batch), encoders, options, skipped, &mut rows);
             progress(documents);
         }

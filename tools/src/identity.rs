@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use uncsm_index::corpus::folder_fingerprint;
 use uncsm_index::encode::DecodeLimits;
 use uncsm_index::index::Identity;
 use uncsm_index::media::Fingerprint;
@@ -37,27 +38,17 @@ pub fn of(args: &BuildArgs, bundle: &Bundle) -> Result<Identity> {
         .with("--strict", args.strict))
 }
 
-/// Length and time of a file; of a folder the number of its files.
+/// Length and time of a file; of a folder those of the files that make documents.
 fn about(identity: Identity, what: &str, path: &Path) -> Result<Identity> {
     let about = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
     if about.is_dir() {
-        return Ok(identity.with(format!("number of files ({what})"), count(path)?));
+        return Ok(identity.with(format!("list of files ({what})"), folder_fingerprint(path)?));
     }
     let modified = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let modified = modified.map_or_else(|| "unknown".into(), |time| time.as_nanos().to_string());
     Ok(identity
         .with(format!("length ({what})"), about.len())
         .with(format!("time of change ({what})"), modified))
-}
-
-fn count(folder: &Path) -> Result<u64> {
-    let io = |e| Error::io(folder, e);
-    let mut files = 0;
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        files += if entry.file_type().map_err(io)?.is_dir() { count(&entry.path())? } else { 1 };
-    }
-    Ok(files)
 }
 
 fn absolute(path: &Path) -> Result<String> {

@@ -47,6 +47,13 @@ impl Source {
                         Error::new(ErrorCode::BadArgument, "--pathway belongs to --features").got(pathway)
                     );
                 }
+                let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
+                if !about.is_file() && !about.is_dir() {
+                    return Err(Error::new(ErrorCode::BadArgument, "a source is read more than once")
+                        .file(path)
+                        .expected("a file or a folder")
+                        .hint("write it to a file first"));
+                }
                 Ok(Self::Corpus(path.clone()))
             }
             (Some(_), Some(source)) => Err(Error::new(ErrorCode::BadArgument, "two sources are named")

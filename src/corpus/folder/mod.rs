@@ -1,5 +1,6 @@
 //! Reads a folder of media: pictures with texts and fields beside them, folder by folder.
 
+mod fingerprint;
 mod sidecar;
 mod walk;
 
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+pub use self::fingerprint::folder_fingerprint;
 use self::sidecar::Sidecars;
 use self::walk::{Found, Walk};
 use super::document::{Document, Split};
@@ -271,6 +273,19 @@ mod tests {
         let expected =
             ["a/to-b/y.png", "a/x.png", "b/to-a/x.png", "b/y.png", "broken.png", "c/z.png", "link.png"];
         assert_eq!(ids(&root), expected);
+    }
+
+    #[test]
+    fn a_folder_that_vanishes_ends_reading_with_an_error_of_the_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), &[("a/x.png", b""), ("b/y.png", b""), ("c.png", b"")]);
+        let mut reader = FolderReader::open(dir.path()).unwrap();
+        assert!(reader.next().unwrap().is_ok());
+        fs::remove_dir_all(dir.path().join("b")).unwrap();
+        let error = reader.next().unwrap().unwrap_err();
+        assert!(crate::corpus::ends_reading(error.code()), "{error}");
+        assert_eq!(error.facts().file.as_deref(), Some(dir.path().join("b").as_path()));
+        assert!(reader.next().is_none());
     }
 
     #[cfg(target_os = "linux")]

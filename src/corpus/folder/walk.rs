@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// Extensions of pictures, in lower case.
 const PICTURES: [&str; 8] = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"];
@@ -32,6 +32,8 @@ pub(super) struct Walk {
     open: Vec<Folder>,
     /// Extensions that were warned of.
     unknown: BTreeSet<OsString>,
+    /// Whether nobody is to be warned of what is left out.
+    quiet: bool,
 }
 
 #[derive(Debug)]
@@ -68,20 +70,26 @@ struct Beside {
 impl Walk {
     pub(super) fn open(root: &Path) -> Result<Self> {
         let real = root.canonicalize().map_err(|error| Error::io(root, error))?;
-        let mut walk = Self { open: Vec::new(), unknown: BTreeSet::new() };
+        let mut walk = Self { open: Vec::new(), unknown: BTreeSet::new(), quiet: false };
         walk.enter(root.to_path_buf(), real, Some(String::new()))?;
         Ok(walk)
     }
 
+    /// From now on says nothing of what is left out: another walk does.
+    pub(super) fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
     fn enter(&mut self, path: PathBuf, real: PathBuf, relative: Option<String>) -> Result<()> {
         let mut names = Vec::new();
-        for entry in std::fs::read_dir(&path).map_err(|error| Error::io(&path, error))? {
-            let entry = entry.map_err(|error| Error::io(&path, error))?;
+        for entry in std::fs::read_dir(&path).map_err(|error| unread(&path, error))? {
+            let entry = entry.map_err(|error| unread(&path, error))?;
             let name = entry.file_name();
             if name.as_encoded_bytes().starts_with(b".") {
                 continue;
             }
-            let kind = entry.file_type().map_err(|error| Error::io(entry.path(), error))?;
+            let kind = entry.file_type().map_err(|error| unread(&entry.path(), error))?;
             // A link that leads nowhere is a file, so that it is said where it would be read.
             let folder = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
             if folder && name == "__MACOSX" {
@@ -114,7 +122,7 @@ impl Walk {
                     continue;
                 }
                 other => {
-                    if self.unknown.insert(other.into()) {
+                    if self.unknown.insert(other.into()) && !self.quiet {
                         tracing::warn!("{}: files of this kind are left out", path.join(&name).display());
                     }
                     continue;
@@ -127,6 +135,7 @@ impl Walk {
                 Some(text) => {
                     entries.push(Entry { name: (**text).to_owned(), kind: Kind::Text(beside.clone()) });
                 }
+                None if self.quiet => {}
                 None => {
                     let stem = path.join(stem);
                     tracing::warn!("{}.json: no picture and no text of this name: left out", stem.display());
@@ -153,9 +162,11 @@ impl Walk {
         let (beside, picture) = match kind {
             Kind::Folder => {
                 let relative = below("/");
-                let real = path.canonicalize().map_err(|error| Error::io(&path, error))?;
+                let real = path.canonicalize().map_err(|error| unread(&path, error))?;
                 if self.open.iter().any(|open| open.real == real) {
-                    tracing::warn!("{}: a link back to a folder around it: left out", path.display());
+                    if !self.quiet {
+                        tracing::warn!("{}: a link back to a folder around it: left out", path.display());
+                    }
                 } else {
                     self.enter(path, real, relative)?;
                 }
@@ -189,6 +200,11 @@ impl Entry {
         let slash = matches!(self.kind, Kind::Folder).then_some(b'/');
         self.name.as_encoded_bytes().iter().copied().chain(slash)
     }
+}
+
+/// A folder that was there and does not read, even because it is gone now: the corpus ends here, it does not lack a file.
+fn unread(path: &Path, error: std::io::Error) -> Error {
+    Error::new(ErrorCode::Io, error.to_string()).file(path).source(error)
 }
 
 /// Stem and extension of a file name, the extension in lower case.

@@ -28,29 +28,36 @@ pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome
     if args.append && args.out.exists() {
         return append::run(args, &bundle, global, output);
     }
+    // All that can be refused is, before anything of an unfinished build is touched.
+    let (memory, policy) = (memory(args)?, policy(args)?);
+    let given = args.schema.as_deref().map(SchemaOverrides::open).transpose()?.unwrap_or_default();
+    source::cache(&args.source)?;
+    let source = Source::open(&args.source)?;
+    let paths = source::encoder_paths(&args.source.encoder, args.source.limits)?;
+    let encoders = documents::encoders(&bundle, &source, &args.source, &paths)?;
+    let identity = identity::of(args, &bundle)?;
     let existing = if args.force { ExistingOut::Replace } else { ExistingOut::Refuse };
     let (partial, checkpoint) = match args.resume {
         true => PartialDir::resume(&args.out, existing)?,
         false => (PartialDir::prepare(&args.out, existing)?, None),
     };
-    let source = Source::open(&args.source)?;
-    let paths = source::encoder_paths(&args.source.encoder, args.source.limits)?;
-    let encoders = documents::encoders(&bundle, &source, &args.source, &paths)?;
-    let identity = identity::of(args, &bundle)?;
     let (partial, index, checkpoint) = match checkpoint {
         Some(checkpoint) => resumed(partial, checkpoint, &identity)?,
         None => (partial, None, None),
     };
     let opened = match index {
         Some(index) => Ok(index),
-        None => fields(args, &source).and_then(|fields| Index::create(partial.path(), &fields, &bundle)),
+        None => {
+            fields(args, &source, &given).and_then(|fields| Index::create(partial.path(), &fields, &bundle))
+        }
     };
     let built = opened.and_then(|index| {
         if args.embed_encoders {
             // First, since it is the part that may lack something.
             embed_encoders(partial.path(), &bundle, &paths)?;
         }
-        fill(args, global, index, (&source, &encoders), (&identity, checkpoint.as_ref()))
+        let commits = Commits { policy, identity: &identity };
+        fill(args, global, (index, memory), (&source, &encoders), (commits, checkpoint.as_ref()))
     });
     let built = match built {
         Ok(built) => built,
@@ -72,6 +79,7 @@ fn resumed(
     checkpoint.identity.check(identity).map_err(|e| e.file(partial.path()))?;
     match Index::open(partial.path()) {
         Ok(index) => Ok((partial, Some(index), Some(checkpoint))),
+        Err(error) if !matches!(error.code(), ErrorCode::Damaged | ErrorCode::NotFound) => Err(error),
         Err(error) => {
             tracing::warn!("what an unfinished build left does not open; the build starts anew: {error}");
             Ok((partial.cleared()?, None, None))
@@ -81,7 +89,7 @@ fn resumed(
 
 /// Keeps what may be gone on with, and says so.
 fn failed(partial: PartialDir, args: &BuildArgs, error: Error) -> Error {
-    let kept = partial.failed(&error);
+    let kept = partial.failed(&error, on_bad(args));
     match error.code() {
         ErrorCode::Interrupted if kept => {
             error.file(&args.out).hint("the same command with --resume goes on from there")
@@ -141,30 +149,28 @@ fn lines(args: &BuildArgs, source: &Source) -> Option<PathBuf> {
     }
 }
 
-fn fields(args: &BuildArgs, source: &Source) -> Result<FieldSchema> {
-    let given = args.schema.as_deref().map(SchemaOverrides::open).transpose()?.unwrap_or_default();
+fn fields(args: &BuildArgs, source: &Source, given: &SchemaOverrides) -> Result<FieldSchema> {
     if let Some(complete) = given.complete()? {
         return Ok(complete);
     }
     match lines(args, source) {
         None => given.apply(FieldSchema::default()),
         // Bad lines are counted when their documents are due.
-        Some(corpus) => Ok(infer(Reader::open(&corpus)?, &corpus, &given, BadLines::Skip)?.schema),
+        Some(corpus) => Ok(infer(Reader::open(&corpus)?, &corpus, given, BadLines::Skip)?.schema),
     }
 }
 
 fn fill(
     args: &BuildArgs,
     global: &Global,
-    mut index: Index,
+    (mut index, memory): (Index, usize),
     from: (&Source, &Encoders),
-    (identity, start): (&Identity, Option<&Checkpoint>),
+    (commits, start): (Commits<'_>, Option<&Checkpoint>),
 ) -> Result<BuildReport> {
-    let (memory, policy) = (memory(args)?, policy(args)?);
     let mut writer = index.writer(memory)?;
     let options = BuildOptions {
         on_bad: on_bad(args),
-        commits: Some(Commits { policy, identity }),
+        commits: Some(commits),
         stop: Some(interrupt::listen()?),
         start,
         ..BuildOptions::default()

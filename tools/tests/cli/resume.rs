@@ -231,6 +231,13 @@ fn another_source_or_other_options_are_refused() {
         assert_eq!(Checkpoint::load(&partial(&out)).unwrap().consumed, consumed);
     };
     refused("--resume --strict", "--strict");
+    let missing = source.path("missing.toml");
+    for bad in ["--commit-every 0", "--memory 1", &format!("--schema {}", missing.display())] {
+        for resume in ["--resume", ""] {
+            source.refused(&out, &format!("{resume} {bad}"));
+            assert_eq!(Checkpoint::load(&partial(&out)).unwrap().consumed, consumed, "{resume} {bad}");
+        }
+    }
     let schema = source.path("schema.toml");
     std::fs::write(&schema, "").unwrap();
     refused(&format!("--resume --schema {}", schema.display()), "--schema");

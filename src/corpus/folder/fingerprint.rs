@@ -1,0 +1,62 @@
+//! What a folder holds, as far as documents are made of it.
+
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use super::walk::Walk;
+use crate::error::Result;
+use crate::media::Fingerprint;
+
+/// A fingerprint of the files that make documents of the folder `root`, with their sidecars: relative paths, lengths and
+/// times of change, in the order of the documents. Contents are not read, and files that are left out do not count.
+///
+/// # Errors
+/// Those of reading folders.
+pub fn folder_fingerprint(root: impl AsRef<Path>) -> Result<Fingerprint> {
+    let mut so_far = Fingerprint::of([]);
+    for found in Walk::open(root.as_ref())?.quiet() {
+        let found = found?;
+        let name = match &found.relative {
+            Some(relative) => relative.as_bytes(),
+            None => found.path.as_os_str().as_encoded_bytes(),
+        };
+        let sidecar = |path: &Option<std::path::PathBuf>| path.as_deref().map_or_else(String::new, about);
+        let (file, text, json) = (about(&found.path), sidecar(&found.text), sidecar(&found.json));
+        so_far = Fingerprint::of([&so_far.0, name, file.as_bytes(), text.as_bytes(), json.as_bytes()]);
+    }
+    Ok(so_far)
+}
+
+/// Name, length and time of change; of a file that is not there, which is said where it would be read, the name.
+fn about(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let Ok(about) = std::fs::metadata(path) else { return name.into_owned() };
+    let time = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    format!("{name}/{}/{}", about.len(), time.map_or(0, |time| time.as_nanos()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_documents_counts_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        let now = || folder_fingerprint(dir.path()).unwrap();
+        write("a.png", "1");
+        write("b.png", "1");
+        let first = now();
+        write("notes.md", "1");
+        write(".hidden.png", "1");
+        assert_eq!(now(), first);
+        std::fs::rename(dir.path().join("b.png"), dir.path().join("c.png")).unwrap();
+        let renamed = now();
+        assert_ne!(renamed, first);
+        write("a.txt", "1");
+        let beside = now();
+        assert_ne!(beside, renamed);
+        write("a.txt", "22");
+        assert_ne!(now(), beside);
+    }
+}
