@@ -48,7 +48,7 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
         return Err(Error::new(ErrorCode::TooLarge, "the picture file is over the limit on bytes")
             .expected(format!("at most {} bytes", limits.max_bytes))
             .got(len)
-            .hint("save it smaller, or raise the limit"));
+            .hint("save it smaller, or raise the limit with --max-bytes"));
     }
     let format = accepted_format(bytes)?;
     // The decoders are written not to panic; should one do so on a hostile file, that file alone must fail.
@@ -130,7 +130,7 @@ fn from_decoder(format: ImageFormat, limits: &DecodeLimits, error: ImageError) -
 fn over_pixels(limits: &DecodeLimits) -> Error {
     Error::new(ErrorCode::TooLarge, "the picture is over the limit on pixels")
         .expected(format!("at most {} pixels", limits.max_pixels))
-        .hint("save it smaller, or raise the limit")
+        .hint("save it smaller, or raise the limit with --max-pixels")
 }
 
 fn damaged(format: ImageFormat, why: &str) -> Error {

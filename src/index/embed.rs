@@ -7,10 +7,10 @@
 //! ```
 //! A query finds them by fingerprint, as in any other folder; the list serves `inspect` and `verify`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -108,18 +108,13 @@ pub fn embed_encoders(dir: &Path, bundle: &Bundle, paths: &EncoderPaths) -> Resu
         folders.push((found, embedded));
     }
     for (found, embedded) in &folders {
-        let copied = Folder { path: partial.path().join(&embedded.folder), ..found.clone() };
         for (media, wanted) in &embedded.media {
-            let got = copied.open(media, paths.limits())?.fingerprint();
-            if got != *wanted {
-                return Err(Error::new(
-                    ErrorCode::SpaceMismatch,
-                    "the weights changed while they were copied",
-                )
-                .file(&found.path)
-                .expected(wanted)
-                .got(got));
-            }
+            // As a query will look for them.
+            let copied = EncoderPaths::default().with_limits(paths.limits()).with_root(partial.path());
+            copied.find(media, &embedded.name, *wanted).map_err(|error| {
+                let what = "the copied weights are not found again: they changed, or their layout cannot be embedded";
+                Error::new(ErrorCode::SpaceMismatch, what).file(&found.path).expected(wanted).source(error)
+            })?;
         }
     }
     let folders: Vec<EmbeddedEncoder> = folders.into_iter().map(|(_, embedded)| embedded).collect();
@@ -234,12 +229,36 @@ pub fn embedded(dir: &Path) -> Result<Vec<EmbeddedEncoder>> {
     Ok(list.folders)
 }
 
-/// Files of embedded encoders that are not what was copied. Cost: one read of all.
-pub(super) fn verify(dir: &Path, damage: &mut Vec<Damage>) {
+/// Files of embedded encoders that are not what was copied for `bundle`. Cost: one read of all.
+pub(super) fn verify(dir: &Path, bundle: &Bundle, damage: &mut Vec<Damage>) {
     let folders = match embedded(dir) {
         Ok(folders) => folders,
         Err(error) => return damage.push(Damage::of(format!("{ENCODERS}/{LIST}"), &error)),
     };
+    let root = dir.join(ENCODERS);
+    let mut found = |file: String, reason: &str| {
+        damage.push(Damage { file, section: None, offset: None, reason: reason.into() });
+    };
+    if root.exists() && !root.join(LIST).exists() {
+        return found(format!("{ENCODERS}/{LIST}"), "the list of embedded encoders is missing");
+    }
+    let of_list = |(folder, file): (&EmbeddedEncoder, &String)| root.join(&folder.folder).join(file);
+    let mut known: BTreeSet<PathBuf> =
+        folders.iter().flat_map(|f| f.files.keys().map(move |file| (f, file))).map(of_list).collect();
+    known.insert(root.join(LIST));
+    for path in files_below(&root) {
+        if !known.contains(&path) {
+            let inside = path.strip_prefix(dir).unwrap_or(&path).display().to_string();
+            found(inside, "the list of embedded encoders does not name the file");
+        }
+    }
+    for (media, listed) in folders.iter().flat_map(|folder| &folder.media) {
+        let own = bundle.media().iter().find(|config| config.name == *media);
+        if own.and_then(|config| config.fingerprint) != Some(*listed) {
+            let reason = format!("the embedded encoder of {media} is not the one of the bundle");
+            found(format!("{ENCODERS}/{LIST}"), &reason);
+        }
+    }
     for folder in folders {
         for (name, file) in folder.files {
             let inside = format!("{ENCODERS}/{}/{name}", folder.folder);
@@ -253,6 +272,21 @@ pub(super) fn verify(dir: &Path, damage: &mut Vec<Damage>) {
             }
         }
     }
+}
+
+/// All files below a folder, sorted; none where it does not read.
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let (mut files, mut left) = (Vec::new(), vec![dir.to_path_buf()]);
+    while let Some(dir) = left.pop() {
+        let entries = std::fs::read_dir(&dir).into_iter().flatten().filter_map(std::result::Result::ok);
+        for entry in entries {
+            // What a link leads to is not followed.
+            let folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if folder { &mut left } else { &mut files }.push(entry.path());
+        }
+    }
+    files.sort();
+    files
 }
 
 fn hash(path: &Path) -> Result<Fingerprint> {
@@ -338,6 +372,29 @@ mod tests {
             assert_eq!(embedded(&at).unwrap_err().code(), code);
             assert_eq!(verify(&at).unwrap()[0].file, "encoders/encoders.json");
         }
+    }
+
+    #[test]
+    fn verify_compares_the_list_with_the_folder_and_the_bundle() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "one", 1);
+        let at = dir.path().join("index");
+        drop(Index::create(&at, &FieldSchema::default(), &bundle()).unwrap());
+        embed_encoders(&at, &bundle(), &EncoderPaths::default().with_root(dir.path())).unwrap();
+        let found = || verify(&at).unwrap().into_iter().map(|damage| damage.file).collect::<Vec<_>>();
+        assert!(found().is_empty());
+        let extra = at.join(ENCODERS).join("org--one").join("more");
+        std::fs::write(&extra, "x").unwrap();
+        assert_eq!(found(), ["encoders/org--one/more"]);
+        std::fs::remove_file(extra).unwrap();
+        let list = at.join(ENCODERS).join(LIST);
+        let text = std::fs::read_to_string(&list).unwrap();
+        let other = text.replace(&fingerprint(1).to_string(), &fingerprint(2).to_string());
+        assert_ne!(text, other);
+        std::fs::write(&list, other).unwrap();
+        assert_eq!(found(), ["encoders/encoders.json"]);
+        std::fs::remove_file(&list).unwrap();
+        assert_eq!(found(), ["encoders/encoders.json"]);
     }
 
     #[test]

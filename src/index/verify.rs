@@ -64,7 +64,7 @@ pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
         }
     };
     let mut damage = checksums(&index);
-    super::embed::verify(dir, &mut damage);
+    super::embed::verify(dir, index.bundle(), &mut damage);
     let host_damaged = |id: &str| {
         damage.iter().any(|found: &Damage| found.file.starts_with(id) && !found.file.ends_with(FIELD_TYPE))
     };

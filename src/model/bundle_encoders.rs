@@ -1,6 +1,7 @@
 //! The encoders of a bundle: opened when they are needed, and refused when they are others than it was trained with.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::bundle::{Bundle, MediaConfig};
 use crate::encode::resolve::Folder;
@@ -74,18 +75,25 @@ impl Bundle {
     /// [`ErrorCode::UnknownMedia`], [`ErrorCode::SpaceMismatch`]; those of opening an encoder.
     pub fn check_encoder(&self, media: &str, name_or_dir: &str, paths: &EncoderPaths) -> Result<()> {
         let config = &self.media[self.media_index(media)?];
-        if config.encoder == name_or_dir {
+        let same = config.encoder == name_or_dir;
+        if same && (Builtin::by_name(name_or_dir).is_some() || config.fingerprint.is_none()) {
             return Ok(());
         }
         let named = || mismatch(&config.encoder, name_or_dir);
         if is_builtin(config) || Builtin::by_name(name_or_dir).is_some() {
             return Err(named());
         }
-        let Some(folder) = paths.locate(name_or_dir)? else { return Err(named()) };
+        let Some(folder) = paths.locate(name_or_dir)? else {
+            return if same { Ok(()) } else { Err(named()) };
+        };
         match config.fingerprint {
             None if folder.name == config.encoder => Ok(()),
             None => Err(named()),
             Some(wanted) => {
+                if same && cfg!(not(any(test, feature = "encoders"))) {
+                    // Nothing here opens it: the name has to do.
+                    return Ok(());
+                }
                 let got = folder.open(media, paths.limits())?.fingerprint();
                 if got == wanted { Ok(()) } else { Err(mismatch(wanted, got).file(&folder.path)) }
             }
@@ -131,6 +139,14 @@ fn mismatch(expected: impl std::fmt::Display, got: impl std::fmt::Display) -> Er
         .hint("name the encoder with --encoder MEDIA=NAME_OR_DIR, as in training")
 }
 
+/// Whether a name with nothing behind it can only be a path with an error in it.
+fn means_a_path(name_or_dir: &str) -> bool {
+    let path = Path::new(name_or_dir);
+    let mut parts = path.components();
+    let first = parts.next().is_some_and(|first| Path::new(&first).is_dir());
+    path.is_absolute() || name_or_dir.starts_with('.') || (first && parts.next().is_some())
+}
+
 /// The name that a bundle keeps for the encoder `name_or_dir` that made features of `width` elements, and its fingerprint
 /// where it is there to give one: then the bundle encodes queries by itself.
 ///
@@ -157,7 +173,7 @@ pub(super) fn maker(
     } else {
         match paths.locate(name_or_dir)? {
             Some(folder) => folder.open(media, paths.limits())?,
-            None if std::path::Path::new(name_or_dir).is_absolute() || name_or_dir.starts_with('.') => {
+            None if means_a_path(name_or_dir) => {
                 return Err(Error::new(ErrorCode::NotFound, "no encoder here").file(name_or_dir));
             }
             None => return unknown(name_or_dir),
@@ -242,6 +258,15 @@ mod tests {
         check(same.to_str().unwrap()).unwrap();
         assert_eq!(code(check("other")), ErrorCode::SpaceMismatch);
         assert_eq!(code(check("nowhere")), ErrorCode::SpaceMismatch);
+        // The same name for another encoder, where that can be seen.
+        let apart = tempfile::tempdir().unwrap();
+        write(apart.path(), "one", 2);
+        let of = |weights| {
+            let paths = EncoderPaths::default().with_root(apart.path());
+            bundle(weights).check_encoder("text", "one", &paths)
+        };
+        of(2).unwrap();
+        assert_eq!(code(of(1)), ErrorCode::SpaceMismatch);
         assert_eq!(code(check("builtin-text-v1")), ErrorCode::SpaceMismatch);
         assert_eq!(code(bundle(1).check_encoder("audio", "one", &paths)), ErrorCode::UnknownMedia);
         let mut builtin = Bundle::random(&[("image", 1428)], 6, 4, 0, 9);
@@ -268,6 +293,9 @@ mod tests {
         assert!(maker("image", "builtin-image-v1", 1428, &paths).unwrap().1.is_some());
         assert_eq!(code(of("one", 3)), ErrorCode::BadDimension);
         assert_eq!(code(of("/nowhere/at/all", 4)), ErrorCode::NotFound);
+        // `src` is a folder here, where the tests of the package run.
+        assert_eq!(code(of("src/mnilm", 4)), ErrorCode::NotFound);
+        assert_eq!(of("org/mnilm", 4).unwrap().1, None);
         std::fs::write(path.join("config.json"), "{").unwrap();
         assert_eq!(code(of("one", FEATURES)), ErrorCode::BadJson);
     }

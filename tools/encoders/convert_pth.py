@@ -10,6 +10,7 @@ The legacy format is a row of pickles, then raw numbers: a magic number, the pro
 the keys of the storages in order, and for each storage its number of elements (8 bytes, little endian) and its elements.
 """
 
+import io
 import json
 import pickle
 import struct
@@ -32,6 +33,19 @@ STORAGES = {
     "BoolStorage": ("BOOL", 1),
 }
 MOST_DIMENSIONS = 8
+# What a broken pickle raises.
+BROKEN = (
+    pickle.UnpicklingError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+)
 
 
 class Refused(Exception):
@@ -52,6 +66,9 @@ class Storage:
         self.kind, self.key, self.count = kind, key, count
         self.data = None
 
+    def __setstate__(self, state):
+        raise Refused("a storage that the table changes")
+
 
 class Tensor:
     """A tensor as the table describes it."""
@@ -68,6 +85,9 @@ class Tensor:
         last = offset + sum((n - 1) * s for n, s in zip(shape, strides))
         if 0 not in shape and last >= storage.count:
             raise Refused("a tensor that reaches beyond its storage")
+
+    def __setstate__(self, state):
+        raise Refused("a tensor that the table changes")
 
     def elements(self):
         count = 1
@@ -153,7 +173,7 @@ def read(file):
         reader = Reader(file)
         table = reader.load()
         keys = plain(file)
-    except (pickle.UnpicklingError, EOFError, IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except BROKEN as error:
         raise Refused(f"not a checkpoint in the legacy format: {error}") from error
     if isinstance(table, dict) and isinstance(table.get("state_dict"), dict):
         table = table["state_dict"]
@@ -164,15 +184,19 @@ def read(file):
             raise Refused(f"the entry {name!r} is no tensor")
     if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(reader.storages):
         raise Refused("the list of storages does not fit the table")
+    here = file.tell()
+    end = file.seek(0, io.SEEK_END)
+    file.seek(here)
     for key in keys:
         storage = reader.storages[key]
         count = file.read(8)
         if len(count) != 8 or struct.unpack("<q", count)[0] != storage.count:
             raise Refused(f"the storage {key} has another length than the table says")
         size = storage.count * STORAGES[storage.kind][1]
-        storage.data = file.read(size)
-        if len(storage.data) != size:
+        # Before memory is taken for it.
+        if size > end - file.tell():
             raise Refused(f"the file ends inside the storage {key}")
+        storage.data = file.read(size)
     if file.read(1):
         raise Refused("bytes after the last storage")
     return dict(table)

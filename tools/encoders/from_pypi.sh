@@ -14,9 +14,9 @@ if [ $# -ne 1 ]; then
     sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
-here=$(cd "$(dirname "$0")" && pwd)
-mkdir -p "$1"
-out=$(cd "$1" && pwd)
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+mkdir -p -- "$1"
+out=$(CDPATH= cd -- "$1" && pwd)
 work=$(mktemp -d "$out/.work-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM

@@ -107,6 +107,19 @@ class Convert(unittest.TestCase):
             entry = name(module, function) + b"(" + text("x") + b"tR"
             self.refused(checkpoint([("w", entry)], []), f"{module}.{function}")
 
+    def test_tensors_and_storages_are_not_changed(self):
+        state = b"}" + text("offset") + number(1 << 20) + b"sb"
+        self.refused(checkpoint([("w", ENTRIES[0][1] + state)], STORAGES[:1]), "a tensor that the table changes")
+        storage = b"(" + text("storage") + name("torch", "FloatStorage") + text("10") + text("cpu") + number(6) + b"NtQ"
+        self.refused(checkpoint([("w", storage + state)], STORAGES[:1]), "a storage that the table changes")
+
+    def test_a_length_beyond_the_file_takes_no_memory(self):
+        most = b"\x8a\x08" + struct.pack("<q", 1 << 60)
+        entry = tensor("FloatStorage", "10", 6, 0, (6,), (1,)).replace(number(6) + b"NtQ", most + b"NtQ")
+        self.refused(checkpoint([("w", entry)], [("10", 1 << 60, FLOATS)]), "ends inside")
+        # A string of 2^63 bytes.
+        self.refused(b"\x80\x04\x8d" + struct.pack("<Q", 1 << 63) + b".", "legacy format")
+
     def test_damage_is_refused(self):
         good = checkpoint(ENTRIES, STORAGES)
         self.refused(good[:-1], "ends inside")

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::{NormalizerWrapper, PreTokenizerWrapper, Tokenizer, TruncationParams};
 
 use super::config::Settings;
 use crate::error::{Error, ErrorCode, Result};
@@ -22,6 +22,9 @@ pub(super) struct Reader {
     /// The same, which reads a text to its end.
     unlimited: Tokenizer,
     lower_case: bool,
+    /// Whether the tokens of a text up to a space are the first tokens of the text.
+    by_words: bool,
+    max_tokens: usize,
     /// Tokens of a passage without the special ones.
     room: usize,
     hash: [u8; 32],
@@ -58,19 +61,36 @@ impl Reader {
                 .expected("special tokens around a text, and at least one more token")
                 .got(format!("{special} of {} tokens", settings.max_tokens)));
         }
+        let by_words = by_words(&tokenizer);
         let unlimited = tokenizer.clone();
         let cut = TruncationParams { max_length: settings.max_tokens, ..TruncationParams::default() };
         let limited = tokenizer.with_truncation(Some(cut)).map(|_| ());
         limited.map_err(|error| damaged(error.to_string()))?;
         let hash = Sha256::digest(&bytes).into();
-        Ok(Self { file, tokenizer, unlimited, lower_case: settings.lower_case, room, hash })
+        let (lower_case, max_tokens) = (settings.lower_case, settings.max_tokens);
+        Ok(Self { file, tokenizer, unlimited, lower_case, by_words, max_tokens, room, hash })
     }
 
     pub(super) fn hash(&self) -> [u8; 32] {
         self.hash
     }
 
+    /// Of a long text, no more is read than gives all tokens that fit.
     pub(super) fn tokens(&self, text: &str) -> Result<Tokens> {
+        let mut most = self.max_tokens.saturating_mul(BYTES_OF_A_TOKEN);
+        while self.by_words && most < text.len() {
+            if let Some(start) = up_to_space(text, most) {
+                let tokens = self.tokens_of(start)?;
+                if tokens.ids.len() >= self.max_tokens {
+                    return Ok(tokens);
+                }
+            }
+            most = most.saturating_mul(2);
+        }
+        self.tokens_of(text)
+    }
+
+    fn tokens_of(&self, text: &str) -> Result<Tokens> {
         let encoding = match self.lower_case {
             false => self.tokenizer.encode_fast(text, true),
             true => self.tokenizer.encode_fast(text.to_lowercase(), true),
@@ -103,6 +123,22 @@ impl Reader {
     }
 }
 
+/// Bytes of a text that are read at first for each token that fits.
+const BYTES_OF_A_TOKEN: usize = 64;
+
+/// Whether a tokenizer cuts at spaces before all else, and has no token that reaches over one.
+fn by_words(tokenizer: &Tokenizer) -> bool {
+    matches!(tokenizer.get_pre_tokenizer(), Some(PreTokenizerWrapper::BertPreTokenizer(_)))
+        && matches!(tokenizer.get_normalizer(), None | Some(NormalizerWrapper::BertNormalizer(_)))
+        && !tokenizer.get_added_tokens_decoder().values().any(|t| t.content.contains(char::is_whitespace))
+}
+
+/// The text before the last space among its first `most` bytes. Spaces that a normalizer may remove do not count.
+fn up_to_space(text: &str, most: usize) -> Option<&str> {
+    let at = text.as_bytes().get(..most)?.iter().rposition(|b| matches!(b, b' ' | b'\n' | b'\r' | b'\t'))?;
+    text.get(..at)
+}
+
 /// Ranges of the most `words` that have at most `room` tokens together, each beginning within `overlap` tokens of the
 /// end of the one before.
 fn windows(words: &[(Range<usize>, usize)], room: usize, overlap: usize) -> Vec<Range<usize>> {
@@ -133,6 +169,62 @@ fn windows(words: &[(Range<usize>, usize)], room: usize, overlap: usize) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A reader of words with pieces, with room for `max_tokens`.
+    fn reader(max_tokens: usize) -> Reader {
+        let words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "##b", "cd", "ς", "σ", ","];
+        let vocabulary: serde_json::Map<_, _> =
+            words.iter().enumerate().map(|(id, word)| ((*word).to_owned(), id.into())).collect();
+        let json = serde_json::json!({
+            "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+            "normalizer": { "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+                "strip_accents": null, "lowercase": true },
+            "pre_tokenizer": { "type": "BertPreTokenizer" },
+            "post_processor": { "type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2] },
+            "decoder": null,
+            "model": { "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 100, "vocab": vocabulary }
+        });
+        let tokenizer = Tokenizer::from_bytes(json.to_string()).unwrap();
+        let (by_words, mut limited) = (by_words(&tokenizer), tokenizer.clone());
+        assert!(by_words);
+        let cut = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
+        limited.with_truncation(Some(cut)).unwrap();
+        Reader {
+            file: PathBuf::new(),
+            tokenizer: limited,
+            unlimited: tokenizer,
+            lower_case: true,
+            by_words,
+            max_tokens,
+            room: max_tokens - 2,
+            hash: [0; 32],
+        }
+    }
+
+    #[test]
+    fn the_start_of_a_long_text_gives_the_tokens_of_the_whole() {
+        let parts =
+            ["ab ", "abbb", " ", "cd,", "\u{c}", "ΑΣ ", "\n", "\u{85}", " e\u{301}", "σ", "        ", "中"];
+        let mut seed = 7u64;
+        for max_tokens in [3, 5, 16] {
+            let reader = reader(max_tokens);
+            for pieces in [10, 200, 2000] {
+                let text: String = (0..pieces)
+                    .map(|_| {
+                        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        parts[(seed >> 33) as usize % parts.len()]
+                    })
+                    .collect();
+                for text in [text.clone(), " ".repeat(5000) + &text, "ab".repeat(3000) + &text] {
+                    let (short, whole) = (reader.tokens(&text).unwrap(), reader.tokens_of(&text).unwrap());
+                    assert_eq!((short.ids, short.types), (whole.ids, whole.types), "{text:?}");
+                }
+            }
+        }
+        assert_eq!(up_to_space("ab cd ef", 7), Some("ab cd"));
+        assert_eq!((up_to_space("abcd", 3), up_to_space("é b", 1)), (None, None));
+    }
 
     #[test]
     fn windows_are_full_overlap_and_end_with_the_text() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::folder::Folder;
-use super::kind::is_weights;
+use super::kind::{Kind, is_weights};
 use super::paths::EncoderPaths;
 use crate::encode::Encoder;
 use crate::error::{Error, ErrorCode, Result};
@@ -13,16 +13,24 @@ impl EncoderPaths {
     /// The encoder of `media` that a bundle calls `name`, with the fingerprint `wanted`, and where it lies.
     ///
     /// What has the name is tried first, then every other folder whose kind serves `media`, so that a folder may be renamed;
-    /// what [`EncoderPaths::with_named`] says is tried alone. Cost: opens encoders until one fits.
+    /// what [`EncoderPaths::with_named`] says is tried alone where it is a path, or another name than `name`. Cost: opens
+    /// encoders until one fits.
     ///
     /// # Errors
     /// [`ErrorCode::SpaceMismatch`] where what has the name is another one; [`ErrorCode::NotFound`] where nothing fits; both
-    /// with the hash and every folder searched.
+    /// with the hash and every folder searched. Where what has the name does not open: that error, with the hash.
     pub fn find(&self, media: &str, name: &str, wanted: Fingerprint) -> Result<(Folder, Box<dyn Encoder>)> {
-        if let Some(given) = self.named(media).filter(|given| *given != name) {
-            let folder = self.locate(given)?.ok_or_else(|| self.absent_for(media, name, wanted, given))?;
+        let mut broken = None;
+        let here = |given: &str| looks_like_one(Path::new(given)) || Kind::of(Path::new(given)).is_ok();
+        if let Some(given) = self.named(media).filter(|given| *given != name || here(given)) {
+            let located = match Path::new(given).exists() && given == name {
+                true => Folder::new(Path::new(given), name).map(Some),
+                false => self.locate(given),
+            };
+            let folder = located.map_err(|error| with_wanted(error, wanted))?;
+            let folder = folder.ok_or_else(|| self.absent_for(media, name, wanted, given))?;
             let folder = Folder { name: name.to_owned(), ..folder };
-            let encoder = folder.open(media, self.limits())?;
+            let encoder = folder.open(media, self.limits()).map_err(|error| with_wanted(error, wanted))?;
             return match encoder.fingerprint() == wanted {
                 true => Ok((folder, encoder)),
                 false => Err(self.other_one(name, wanted, &(folder, encoder))),
@@ -32,21 +40,30 @@ impl EncoderPaths {
         let named = self.below_roots(name);
         let others = self.folders().map(|(path, _)| path).filter(|path| !named.contains(path));
         for path in named.iter().cloned().chain(others) {
-            let opened = Folder::new(&path, name).and_then(|folder| {
-                folder.kind.reads(media)?;
+            let folder = match Folder::new(&path, name) {
+                Ok(folder) if folder.kind.reads(media).is_err() => continue,
+                folder => folder,
+            };
+            let opened = folder.and_then(|folder| {
                 let encoder = folder.open(media, self.limits())?;
                 Ok((folder, encoder))
             });
             match opened {
                 Ok(found) if found.1.fingerprint() == wanted => return Ok(found),
                 Ok(found) => of_the_name = of_the_name.or(named.contains(&path).then_some(found)),
-                // One of many that are tried: `encoders list` says what is wrong with it.
-                Err(error) => tracing::debug!("not the encoder {name}: {error}"),
+                Err(error) => {
+                    // One of many that are tried: `encoders list` says what is wrong with it.
+                    tracing::debug!("not the encoder {name}: {error}");
+                    if named.contains(&path) && (path.is_file() || looks_like_one(&path)) {
+                        broken = broken.or(Some(error));
+                    }
+                }
             }
         }
-        Err(match of_the_name {
-            Some(found) => self.other_one(name, wanted, &found),
-            None => self.absent_for(media, name, wanted, name),
+        Err(match (broken, of_the_name) {
+            (Some(error), _) => with_wanted(error, wanted),
+            (None, Some(found)) => self.other_one(name, wanted, &found),
+            (None, None) => self.absent_for(media, name, wanted, name),
         })
     }
 
@@ -54,10 +71,9 @@ impl EncoderPaths {
     /// root; with the name that it has there.
     pub(super) fn folders(&self) -> impl Iterator<Item = (std::path::PathBuf, String)> {
         self.roots().flat_map(|root| {
-            let itself = |path: &Path| path.join("config.json").is_file();
             let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
             let mut found = Vec::new();
-            if itself(root) {
+            if looks_like_one(root) {
                 found.extend(name(root).map(|name| (root.to_path_buf(), name)));
                 return found;
             }
@@ -69,8 +85,9 @@ impl EncoderPaths {
                 } else if path.is_dir() && !first.starts_with('.') {
                     let inside = sorted(&path);
                     let nested: Vec<_> = inside.iter().filter(|path| path.is_dir()).collect();
-                    let alone =
-                        itself(&path) || inside.iter().any(|path| is_weights(path)) || nested.is_empty();
+                    let alone = looks_like_one(&path)
+                        || inside.iter().any(|path| is_weights(path))
+                        || nested.is_empty();
                     if alone {
                         found.push((path, first));
                         continue;
@@ -104,6 +121,20 @@ impl EncoderPaths {
             })
             .hint(ways_out(media))
     }
+}
+
+/// Whether a folder has the settings of an encoder, or the list of parts of an older layout.
+fn looks_like_one(dir: &Path) -> bool {
+    ["config.json", "modules.json"].iter().any(|name| dir.join(name).is_file())
+}
+
+/// The error of what should be the encoder, with the hash that was looked for.
+fn with_wanted(error: Error, wanted: Fingerprint) -> Error {
+    let expected = match &error.facts().expected {
+        Some(expected) => format!("{expected}, of an encoder with fingerprint {wanted}"),
+        None => format!("an encoder with fingerprint {wanted}"),
+    };
+    error.expected(expected)
 }
 
 fn ways_out(media: &str) -> String {
@@ -181,5 +212,46 @@ mod tests {
         let code = |path: &Path, wanted| named(path).find("text", "one", wanted).err().unwrap().code();
         assert_eq!(code(&other, fingerprint(1)), ErrorCode::SpaceMismatch);
         assert_eq!(code(&apart.join("none"), fingerprint(1)), ErrorCode::NotFound);
+        // A path that the bundle calls the same is the path too, though no root has it.
+        let name = other.to_str().unwrap();
+        let found = named(&other).find("text", name, fingerprint(2)).unwrap();
+        assert_eq!((found.0.path.as_path(), found.1.name()), (other.as_path(), name));
+        let error = named(&other).find("text", name, fingerprint(1)).err().unwrap();
+        assert_eq!(error.code(), ErrorCode::SpaceMismatch);
+    }
+
+    #[test]
+    fn what_has_the_name_and_is_damaged_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path(), "one", 1);
+        write(dir.path(), "two", 2);
+        let paths = EncoderPaths::default().with_root(dir.path());
+        let named = EncoderArg { media: "text".into(), encoder: path.display().to_string() };
+        let both = [paths.clone(), paths.with_named(&[named])];
+        std::fs::write(path.join("config.json"), "{").unwrap();
+        for paths in &both {
+            let error = paths.find("text", "one", fingerprint(1)).err().unwrap();
+            assert_eq!(error.code(), ErrorCode::BadJson);
+            assert!(error.to_string().contains(&fingerprint(1).to_string()), "{error}");
+        }
+        // Another folder that is damaged is no concern of this one, and one that fits helps out.
+        assert_eq!(both[0].find("text", "two", fingerprint(2)).unwrap().0.path, dir.path().join("two"));
+        assert_eq!(both[0].find("text", "one", fingerprint(2)).unwrap().0.path, dir.path().join("two"));
+    }
+
+    #[test]
+    fn a_folder_of_parts_is_an_encoder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path(), "old", 1);
+        std::fs::create_dir(path.join("0_Transformer")).unwrap();
+        std::fs::rename(path.join("config.json"), path.join("0_Transformer").join("config.json")).unwrap();
+        std::fs::write(path.join("modules.json"), r#"[{"path":"0_Transformer"}]"#).unwrap();
+        std::fs::create_dir(path.join("1_Pooling")).unwrap();
+        // The weights beside it do not decide.
+        let paths = EncoderPaths::default().with_root(dir.path());
+        assert_eq!(paths.find("text", "other", fingerprint(1)).unwrap().0.path, path);
+        std::fs::rename(path.join("model.safetensors"), path.join("0_Transformer").join("model.safetensors"))
+            .unwrap();
+        assert_eq!(paths.folders().collect::<Vec<_>>(), [(path, "old".to_owned())]);
     }
 }

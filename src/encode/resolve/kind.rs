@@ -142,10 +142,9 @@ fn by_config(file: &Path, text: &[u8]) -> Result<Kind> {
             .file(file)
             .line(e.line() as u64)
     })?;
-    let named = ["model_type", "architecture"].iter().find_map(|key| config.get(key)?.as_str());
-    match named {
+    match config.get("model_type").and_then(Value::as_str) {
         Some("bert") => Ok(Kind::Bert),
-        Some("efficientnet-lite0" | "efficientnet_lite0") => Ok(Kind::EfficientNetLite0),
+        Some("efficientnet-lite0") => Ok(Kind::EfficientNetLite0),
         Some("clip") => Ok(Kind::Clip),
         Some("siglip") => Ok(Kind::Siglip),
         #[cfg(test)]
@@ -233,7 +232,8 @@ mod tests {
         assert_eq!(of(r#"{"model_type":"clip"}"#), Ok(Kind::Clip));
         assert_eq!(of(r#"{"model_type":"siglip"}"#), Ok(Kind::Siglip));
         assert_eq!(of(r#"{"model_type":"efficientnet-lite0"}"#), Ok(Kind::EfficientNetLite0));
-        assert_eq!(of(r#"{"architecture":"efficientnet_lite0"}"#), Ok(Kind::EfficientNetLite0));
+        assert_eq!(of(r#"{"architecture":"efficientnet_lite0"}"#), Err(ErrorCode::BadValue));
+        assert_eq!(of(r#"{"model_type":"efficientnet_lite0"}"#), Err(ErrorCode::BadValue));
         assert_eq!(of(r#"{"model_type":"t5"}"#), Err(ErrorCode::BadValue));
         assert_eq!(of("{}"), Err(ErrorCode::BadValue));
         assert_eq!(of("{"), Err(ErrorCode::BadJson));
