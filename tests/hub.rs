@@ -183,7 +183,7 @@ fn the_variable_names_the_server() {
 }
 
 #[test]
-#[ignore = "run by the test above"]
+#[ignore = "a child process of the_variable_names_the_server: cargo test --features hub --test hub"]
 fn in_a_process_with_variables() {
     let encoder = EncoderPaths::from_env().open("text", NAME).unwrap();
     assert_eq!((encoder.name(), encoder.features()), (NAME, 16));

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::support::{assert_sound, ids, ok, s};
 
 #[test]
-#[ignore = "takes about a minute: cargo test -p uncsm-index-cli --test pictures -- --ignored"]
+#[ignore = "takes about a minute: cargo test --test pictures -- --ignored"]
 fn the_demo_finds_what_it_should() {
     let dir = tempfile::tempdir().unwrap();
     let demo = dir.path().join("demo");
