@@ -72,12 +72,24 @@ impl Prepared {
         batch.iter().copied().filter(|&row| self.present[media][row]).collect()
     }
 
-    /// Input tensor `[n, d_in]` of these rows.
-    pub(crate) fn input(&self, media: usize, rows: &[usize]) -> Result<Tensor> {
+    /// Input tensors `[n, d_in]` of these rows for each of `members` networks, with dropout masks of their own.
+    pub(crate) fn inputs(
+        &self,
+        media: usize,
+        rows: &[usize],
+        members: usize,
+        dropout: f64,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Vec<Tensor>> {
         let d = self.widths[media];
-        let values: Vec<f32> =
-            rows.iter().flat_map(|&row| &self.features[media][row * d..(row + 1) * d]).copied().collect();
-        Tensor::from_vec(values, (rows.len(), d), &Device::Cpu)
+        let one = |_| {
+            let mut values = Vec::with_capacity(rows.len() * d);
+            rows.iter().for_each(|&row| values.extend_from_slice(&self.features[media][row * d..(row + 1) * d]));
+            let mask = dropout_mask(values.len(), dropout, rng);
+            values.iter_mut().zip(&mask).for_each(|(x, mask)| *x *= mask);
+            Tensor::from_vec(values, (rows.len(), d), &Device::Cpu)
+        };
+        (0..members).map(one).collect()
     }
 
     /// One-hot classes `[n, C]`; zero rows where there is no class.
@@ -137,18 +149,19 @@ impl Relations {
     }
 }
 
-/// A dropout mask `[n, width]`: 0 with probability `p`, else `1 / (1 - p)`.
-pub(crate) fn dropout_mask(n: usize, width: usize, p: f64, rng: &mut ChaCha8Rng) -> Result<Tensor> {
+/// A dropout mask of `n` numbers: 0 with probability `p`, else `1 / (1 - p)`; empty where nothing is dropped.
+pub(crate) fn dropout_mask(n: usize, p: f64, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let limit = (p * 65536.0) as u32;
-    let keep = (1.0 / (1.0 - f64::from(limit) / 65536.0)) as f32;
-    let mut values = Vec::with_capacity(n * width + 1);
-    while values.len() < n * width {
-        let bits: u32 = rng.random();
-        values.push(if bits & 0xffff < limit { 0.0 } else { keep });
-        values.push(if bits >> 16 < limit { 0.0 } else { keep });
+    if limit == 0 {
+        return Vec::new();
     }
-    values.truncate(n * width);
-    Tensor::from_vec(values, (n, width), &Device::Cpu)
+    let keep = (1.0 / (1.0 - f64::from(limit) / 65536.0)) as f32;
+    let mut bytes = vec![0u8; n * 2];
+    rng.fill(&mut bytes[..]);
+    bytes
+        .chunks_exact(2)
+        .map(|pair| if u32::from(u16::from_le_bytes([pair[0], pair[1]])) < limit { 0.0 } else { keep })
+        .collect()
 }
 
 #[cfg(test)]
@@ -209,8 +222,7 @@ mod tests {
     #[test]
     fn masks_keep_the_mean_and_follow_the_seed() {
         let draw = |seed| {
-            let mask = dropout_mask(100, 100, 0.3, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap();
-            mask.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            dropout_mask(10_000, 0.3, &mut ChaCha8Rng::seed_from_u64(seed))
         };
         let mask = draw(1);
         let dropped = mask.iter().filter(|x| **x == 0.0).count();
@@ -218,5 +230,6 @@ mod tests {
         assert!((mask.iter().sum::<f32>() / 1e4 - 1.0).abs() < 0.03);
         assert_eq!(mask, draw(1));
         assert_ne!(mask, draw(2));
+        assert!(dropout_mask(7, 0.0, &mut ChaCha8Rng::seed_from_u64(1)).is_empty());
     }
 }

@@ -28,9 +28,16 @@ pub struct MediaConfig {
     /// Elements of what the encoder has learned, such as an idf; 0 for an encoder that learns nothing.
     #[serde(default)]
     pub state: usize,
+    /// Whether the pathway reads the roots of features instead of the features.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub roots: bool,
     /// Stands for the encoder's weights and preprocessing; `None` where nobody knows what made the features.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
+}
+
+fn is_false(x: &bool) -> bool {
+    !x
 }
 
 /// The classes that a bundle was trained with.
@@ -309,6 +316,7 @@ impl Bundle {
         let pathways = media
             .iter()
             .map(|&(_, d_in)| Pathway {
+                roots: false,
                 mean: draw(d_in, 0.1),
                 scale: vec![1.0; d_in],
                 hidden: draw(k * d_in, (3.0 / d_in as f32).sqrt()),
@@ -321,7 +329,7 @@ impl Bundle {
             .collect();
         let halves = media.iter().map(|_| draw(half * dim, 0.5)).collect();
         let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
-        let calibration = Calibration { slope: 1.0, offset: -0.5, prior: 0.5, natural: 0.1, positives: 100 };
+        let calibration = Calibration { slope: 1.0, offset: -0.5, prior: 0.5, natural: 0.1, positives: 100, curve: None };
         let mut heads = Vec::new();
         for &target in &targets {
             for a in 0..media.len() {
@@ -344,6 +352,7 @@ impl Bundle {
                     encoder: format!("random-{name}"),
                     features,
                     state: 0,
+                    roots: false,
                     fingerprint: None,
                 })
                 .collect(),

@@ -273,6 +273,7 @@ fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]
             );
         }
         pathways.push(Pathway {
+            roots: media.roots,
             mean: reader.take(&name("mean"), &[media.features])?,
             scale: reader.take(&name("scale"), &[media.features])?,
             hidden: reader.take(&name("hidden.weight"), &[k, media.features])?,
@@ -303,6 +304,9 @@ fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]
                 let calibration = [fit(a, b), fit(b, a)];
                 if calibration.iter().flatten().any(|fit| fit.slope.is_nan() || fit.slope <= 0.0) {
                     return Err(bad("a calibration has no positive slope"));
+                }
+                if calibration.iter().flatten().filter_map(|fit| fit.curve).any(|curve| !curve.is_sound()) {
+                    return Err(bad("the curve of a calibration does not ascend"));
                 }
                 heads.push(Head {
                     target,

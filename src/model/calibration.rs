@@ -1,14 +1,16 @@
-//! From raw logits to probabilities: Platt scaling with a stored prior.
+//! From raw logits to probabilities: Platt scaling, a monotone curve where there are pairs enough, and a stored prior.
 //!
-//! `probability = sigmoid(slope * raw + offset + log_odds(prior) - log_odds(1/2))`, fitted on validation pairs that are
-//! weighted so that half of the mass is positive. Source: J. Platt, "Probabilistic outputs for support vector machines",
+//! `probability = sigmoid(c(raw) + log_odds(prior) - log_odds(1/2))` with `c(raw) = slope * raw + offset` or a curve
+//! through knots, fitted on validation pairs that are weighted so that half of the mass is positive. Source: J. Platt, "Probabilistic outputs for support vector machines",
 //! 1999; the prior shift is Bayes' rule on the odds.
 
 use serde::{Deserialize, Serialize};
 
-/// Platt scaling of one target and ordered pair of media types.
+use super::calibration_curve::{self, Curve};
+
+/// The calibration of one target and ordered pair of media types.
 ///
-/// Invariant: `slope > 0`, so the probability grows with the raw logit.
+/// Invariant: `slope > 0` and the curve ascends, so the probability grows with the raw logit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
@@ -22,12 +24,19 @@ pub struct Calibration {
     pub natural: f32,
     /// Matches that the fit has seen.
     pub positives: u64,
+    /// Takes the place of slope and offset between its ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curve: Option<Curve>,
 }
 
 impl Calibration {
     /// The calibrated logit of a raw one: the log-odds of a match.
     pub fn logit(&self, raw: f32) -> f32 {
-        self.slope * raw + self.offset + log_odds(self.prior)
+        let odds = match &self.curve {
+            None => self.slope * raw + self.offset,
+            Some(curve) => curve.at(raw, self.slope),
+        };
+        odds + log_odds(self.prior)
     }
 
     /// The probability of a match, in [0, 1]; monotone in `raw`.
@@ -45,7 +54,11 @@ impl Calibration {
     ///
     /// Infinite at 0 and 1.
     pub fn raw_for(&self, probability: f32) -> f32 {
-        (log_odds(probability) - log_odds(self.prior) - self.offset) / self.slope
+        let odds = log_odds(probability) - log_odds(self.prior);
+        match &self.curve {
+            None => (odds - self.offset) / self.slope,
+            Some(curve) => curve.inverse(odds, self.slope),
+        }
     }
 }
 
@@ -144,6 +157,7 @@ pub(crate) fn fit(pairs: &[(f32, bool)]) -> Option<Calibration> {
         prior: 0.5,
         natural: (n_pos / pairs.len() as f64) as f32,
         positives: positives as u64,
+        curve: calibration_curve::fit(pairs, (slope, offset)),
     })
 }
 
@@ -151,7 +165,7 @@ pub(crate) fn fit(pairs: &[(f32, bool)]) -> Option<Calibration> {
 mod tests {
     use super::*;
 
-    const C: Calibration = Calibration { slope: 2.0, offset: -1.0, prior: 0.5, natural: 0.1, positives: 7 };
+    const C: Calibration = Calibration { slope: 2.0, offset: -1.0, prior: 0.5, natural: 0.1, positives: 7, curve: None };
 
     #[test]
     fn probability_grows_with_the_logit_and_has_an_inverse() {

@@ -21,7 +21,9 @@ pub enum Refit {
 pub struct TrainConfig {
     /// Elements of a shared vector; where classes would take more than half, the unit part keeps half of it beside them.
     pub dim: usize,
-    /// Width of the hidden layer of a pathway.
+    /// Networks within a pathway, each with a hidden layer of its own, whose class logits are averaged.
+    pub members: usize,
+    /// Width of the hidden layer of a member.
     pub hidden: usize,
     /// Width of the hidden layer of the metric network; 0 leaves the bilinear term alone.
     pub half: usize,
@@ -75,7 +77,11 @@ pub struct TrainConfig {
     pub average: f64,
     /// Part of the train rows that the validation split takes, where no row is marked `val`.
     pub validation: f64,
-    /// Most rows of a drawn validation split.
+    /// Most validation splits that are drawn, of different rows, each with a model of its own that has not seen them. What
+    /// is chosen on validation is chosen on all of them together. More than [`validation_rows`](Self::validation_rows)
+    /// are never held out in all, and one split is enough where its model is kept.
+    pub folds: usize,
+    /// Most rows of all drawn validation splits together.
     pub validation_rows: usize,
     /// Rows of at least this cosine in any media type stay on one side of the validation split.
     pub duplicate_cosine: f64,
@@ -92,6 +98,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             dim: 128,
+            members: 4,
             hidden: 256,
             half: 32,
             batch: 128,
@@ -119,7 +126,8 @@ impl Default for TrainConfig {
             ranking_weight: 0.5,
             average: 0.98,
             validation: 0.15,
-            validation_rows: 2000,
+            folds: 4,
+            validation_rows: 4000,
             duplicate_cosine: 0.98,
             refit: Refit::All,
             default_target: None,
@@ -153,11 +161,13 @@ impl TrainConfig {
     pub fn check(&self) -> Result<()> {
         let whole = [
             ("dim", self.dim, 2, 1 << 16),
-            ("hidden", self.hidden, 1, 1 << 16),
+            ("members", self.members, 1, 64),
+            ("hidden", self.hidden, 1, 1 << 14),
             ("half", self.half, 0, 1 << 12),
             ("batch", self.batch, 2, 1 << 13),
             ("patience", self.patience, 1, usize::MAX),
             ("least_steps", self.least_steps, 0, 1 << 24),
+            ("folds", self.folds, 1, 64),
             ("validation_rows", self.validation_rows, 2, usize::MAX),
         ];
         for (name, value, low, high) in whole {

@@ -86,6 +86,63 @@ pub struct Measures {
     pub ties: u64,
 }
 
+impl Measures {
+    /// The mean over several models of one shape, each measured on rows of its own; `None` of none.
+    ///
+    /// What is missing in one is left out of the mean.
+    pub(crate) fn mean(all: &[Measures]) -> Option<Measures> {
+        all.first()?;
+        let maps = |get: &dyn Fn(&Measures) -> &Option<Directions>| -> Option<Directions> {
+            let found: Vec<&Directions> = all.iter().filter_map(|one| get(one).as_ref()).collect();
+            let each = mean_by_name(&found.iter().map(|one| one.each.as_slice()).collect::<Vec<_>>(), |v| [*v]);
+            let each: Vec<(String, f64)> = each.into_iter().map(|(name, [value])| (name, value)).collect();
+            let mean = found.iter().map(|one| one.mean).sum::<f64>() / found.len().max(1) as f64;
+            (!found.is_empty()).then_some(Directions { each, mean })
+        };
+        let recalls = |get: &dyn Fn(&Measures) -> &Option<Recall>| -> Option<Recall> {
+            let found: Vec<&Recall> = all.iter().filter_map(|one| get(one).as_ref()).collect();
+            let each = mean_by_name(&found.iter().map(|one| one.each.as_slice()).collect::<Vec<_>>(), |v| *v);
+            (!found.is_empty()).then_some(Recall { each })
+        };
+        Some(Measures {
+            map_all: PerSimilarity {
+                cosine: maps(&|m| &m.map_all.cosine),
+                posterior: maps(&|m| &m.map_all.posterior),
+                metric: maps(&|m| &m.map_all.metric),
+                metric_class: maps(&|m| &m.map_all.metric_class),
+                metric_pair: maps(&|m| &m.map_all.metric_pair),
+            },
+            recall: PerSimilarity {
+                cosine: recalls(&|m| &m.recall.cosine),
+                posterior: recalls(&|m| &m.recall.posterior),
+                metric: recalls(&|m| &m.recall.metric),
+                metric_class: recalls(&|m| &m.recall.metric_class),
+                metric_pair: recalls(&|m| &m.recall.metric_pair),
+            },
+            ties: all.iter().map(|one| one.ties).sum(),
+        })
+    }
+}
+
+/// Means of the values of equal name, in the order of first appearance.
+fn mean_by_name<T, const N: usize>(
+    all: &[&[(String, T)]],
+    values: impl Fn(&T) -> [f64; N],
+) -> Vec<(String, [f64; N])> {
+    let mut out: Vec<(String, [f64; N], f64)> = Vec::new();
+    for (name, value) in all.iter().copied().flatten() {
+        let value = values(value);
+        match out.iter_mut().find(|entry| entry.0 == *name) {
+            Some((_, sum, n)) => {
+                sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += value);
+                *n += 1.0;
+            }
+            None => out.push((name.clone(), value, 1.0)),
+        }
+    }
+    out.into_iter().map(|(name, sum, n)| (name, sum.map(|sum| sum / n))).collect()
+}
+
 /// The ordered pairs of media types that are measured: different ones, or the only one with itself.
 pub(crate) fn directions(media: usize) -> Vec<(usize, usize)> {
     if media == 1 {
@@ -140,9 +197,18 @@ pub(crate) struct One {
 
 /// Measures one similarity on all items; nothing where it does not exist.
 pub(crate) fn measure_one(items: &Items<'_>, data: &TrainingData, similarity: Similarity) -> One {
+    measure_scores(items, data, &|a, b| items.scores(similarity, a, b))
+}
+
+/// Measures scores `[q, n]` of items of one media type as queries over another; nothing where there are none.
+pub(crate) fn measure_scores(
+    items: &Items<'_>,
+    data: &TrainingData,
+    scores: &dyn Fn(usize, usize) -> Option<Vec<f32>>,
+) -> One {
     let (mut maps, mut recalls, mut ties) = (Vec::new(), Vec::new(), 0);
     for (a, b) in directions(items.media.len()) {
-        let Some(scores) = items.scores(similarity, a, b) else { return One::default() };
+        let Some(scores) = scores(a, b) else { return One::default() };
         let name = direction_name(items, (a, b));
         let (queries, found) = (&items.media[a], &items.media[b]);
         let n = found.rows.len();
@@ -209,5 +275,37 @@ pub(crate) fn selection_score(items: &Items<'_>, data: &TrainingData, stage: Sta
     match (map, recall) {
         (None, None) => None,
         (map, recall) => Some(map.unwrap_or(0.0) + recall.unwrap_or(0.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_leave_out_what_is_missing() {
+        let values = |x: f64| vec![("a_to_b".to_owned(), x), ("b_to_a".to_owned(), 2.0 * x)];
+        let with = |x: f64| Directions { each: values(x), mean: 1.5 * x };
+        let none = || PerSimilarity { cosine: None, posterior: None, metric: None, metric_class: None, metric_pair: None };
+        let one = Measures {
+            map_all: PerSimilarity { cosine: Some(with(0.1)), ..none() },
+            recall: PerSimilarity {
+                cosine: None,
+                posterior: None,
+                metric: Some(Recall { each: vec![("a_to_b".to_owned(), [0.1, 0.2, 0.3])] }),
+                metric_class: None,
+                metric_pair: None,
+            },
+            ties: 1,
+        };
+        let mut two = one.clone();
+        two.map_all.cosine = Some(with(0.3));
+        two.recall.metric = None;
+        let mean = Measures::mean(&[one.clone(), two]).unwrap();
+        let map = mean.map_all.cosine.unwrap();
+        assert!((map.mean - 0.3).abs() < 1e-12 && (map.each[1].1 - 0.4).abs() < 1e-12);
+        assert_eq!(mean.recall.metric, one.recall.metric);
+        assert_eq!((mean.map_all.metric, mean.ties), (None, 2));
+        assert_eq!(Measures::mean(&[]), None);
     }
 }

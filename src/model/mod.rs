@@ -4,11 +4,13 @@
 //! score is a pure function of its two rows. Training ([`train`]) uses candle, and ends in a [`Bundle`]. Its three stages:
 //! contrastive loss on the shared space, double triplet loss, and the metric network jointly with the pathways.
 
+mod adam;
 mod batch;
 mod bundle;
 mod bundle_encoders;
 mod bundle_io;
 mod calibration;
+mod calibration_curve;
 mod config;
 mod contrastive;
 mod cross_entropy;
@@ -16,6 +18,7 @@ mod data;
 mod double_triplet;
 mod from_corpus;
 mod from_features;
+mod hidden_layer;
 mod hidden_op;
 mod items;
 mod logistic;
@@ -24,6 +27,7 @@ mod measures;
 mod metric;
 mod network;
 mod pathway;
+mod scaling;
 mod shrink;
 mod split;
 mod stage;
@@ -33,6 +37,7 @@ mod train;
 pub use bundle::{Bundle, ClassNames, MediaConfig, Stored};
 pub use bundle_io::OnExisting;
 pub use calibration::Calibration;
+pub use calibration_curve::Curve;
 pub use config::{Refit, TrainConfig};
 pub use data::{Labels, MediaFeatures, Split, TrainingData};
 pub use from_corpus::{CorpusOptions, from_corpus};

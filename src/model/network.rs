@@ -2,7 +2,7 @@
 //!
 //! Matrices are `[in, out]` here, so that a batch `[n, in]` is multiplied from the left; the bundle holds `[out, in]`.
 
-use candle_core::{D, Device, Result, Tensor, Var};
+use candle_core::{D, DType, Device, Result, Tensor, Var};
 use candle_nn::ops::softmax;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -10,113 +10,169 @@ use rand_chacha::ChaCha8Rng;
 use super::batch::dropout_mask;
 use super::bundle::symmetrise;
 use super::config::TrainConfig;
+use super::hidden_layer::hidden_layer;
 use super::hidden_op::hidden_term;
 use super::metric::{Head, Target};
-use super::pathway::{CLIP, Pathway};
+use super::pathway::{Pathway, standardise};
 
-/// A matrix of uniform numbers of variance `gain / rows`.
-fn matrix(rows: usize, columns: usize, gain: f32, rng: &mut ChaCha8Rng) -> Result<Var> {
+/// Uniform numbers of variance `gain / rows`, `[rows * columns]`.
+fn uniform(rows: usize, columns: usize, gain: f32, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let limit = (3.0 * gain / rows.max(1) as f32).sqrt();
-    let values: Vec<f32> = (0..rows * columns).map(|_| (rng.random::<f32>() * 2.0 - 1.0) * limit).collect();
-    Var::from_vec(values, (rows, columns), &Device::Cpu)
+    (0..rows * columns).map(|_| (rng.random::<f32>() * 2.0 - 1.0) * limit).collect()
+}
+
+fn matrix(rows: usize, columns: usize, gain: f32, rng: &mut ChaCha8Rng) -> Result<Var> {
+    Var::from_vec(uniform(rows, columns, gain, rng), (rows, columns), &Device::Cpu)
 }
 
 fn zeros(n: usize) -> Result<Var> {
-    Var::zeros(n, candle_core::DType::F32, &Device::Cpu)
+    Var::zeros(n, DType::F32, &Device::Cpu)
 }
 
 fn values(tensor: &Tensor) -> Result<Vec<f32>> {
     tensor.flatten_all()?.to_vec1::<f32>()
 }
 
-/// Variables of one pathway.
-pub(crate) struct PathwayVars {
-    mean: Vec<f32>,
-    scale: Vec<f32>,
+/// How a pathway reads features: learned on the rows that are fitted.
+#[derive(Clone)]
+pub(crate) struct Scaling {
+    /// Whether features are replaced by their roots.
+    pub(crate) roots: bool,
+    pub(crate) mean: Vec<f32>,
+    pub(crate) scale: Vec<f32>,
+}
+
+/// Variables of one member of a pathway.
+///
+/// Members are kept apart, so that no tensor of a step is large: operations on large ones are shared out to all cores by
+/// the tensor library, which is slower than what they do, and keeps the runs on other folds waiting.
+struct MemberVars {
+    /// `[d_in, k]`.
     hidden: Var,
     hidden_bias: Var,
+    /// `[k, e]`.
     unit: Var,
-    unit_bias: Var,
-    /// Absent without classes.
+    /// `[k, C]` and `[C]`; absent without classes.
     class: Option<(Var, Var)>,
+}
+
+/// Variables of one pathway: `M` members, each with a hidden layer and class logits of its own.
+///
+/// The members see the same rows under different dropout masks and learn their classes by losses of their own, so that
+/// they err differently; the posteriors are those of their mean logits. The unit part reads the hidden layers of all.
+pub(crate) struct PathwayVars {
+    scaling: Scaling,
+    members: Vec<MemberVars>,
+    unit_bias: Var,
 }
 
 /// What a pathway gives for a batch.
 pub(crate) struct View {
     /// Unit part `[n, e]`.
     pub(crate) unit: Tensor,
-    /// Class logits `[n, C]`.
-    pub(crate) logits: Option<Tensor>,
+    /// Class logits `[n, C]` of each member; empty without classes.
+    pub(crate) logits: Vec<Tensor>,
     /// Shared vectors `[n, d]`.
     pub(crate) shared: Tensor,
 }
 
 impl PathwayVars {
     fn new(
-        standard: (Vec<f32>, Vec<f32>),
+        scaling: Scaling,
         unit: usize,
         classes: usize,
         config: &TrainConfig,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self> {
-        let (mean, scale) = standard;
-        let k = config.hidden;
-        let hidden = matrix(mean.len(), k, 2.0, rng)?;
-        let unit_matrix = matrix(k, unit, 1.0, rng)?;
-        let class = if classes > 0 { Some((matrix(k, classes, 1.0, rng)?, zeros(classes)?)) } else { None };
-        Ok(Self {
-            mean,
-            scale,
-            hidden,
-            hidden_bias: zeros(k)?,
-            unit: unit_matrix,
-            unit_bias: zeros(unit)?,
-            class,
-        })
+        let (k, d_in) = (config.hidden, scaling.mean.len());
+        let members = (0..config.members).map(|_| {
+            Ok(MemberVars {
+                hidden: matrix(d_in, k, 2.0, rng)?,
+                hidden_bias: zeros(k)?,
+                // The unit part sums over all members.
+                unit: matrix(k, unit, 1.0 / config.members as f32, rng)?,
+                class: if classes > 0 { Some((matrix(k, classes, 1.0, rng)?, zeros(classes)?)) } else { None },
+            })
+        });
+        Ok(Self { members: members.collect::<Result<_>>()?, scaling, unit_bias: zeros(unit)? })
     }
 
-    /// The input of the pathway: standardised and cut.
+    /// The input of the pathway: roots where it takes them, standardised and cut.
     pub(crate) fn standardise(&self, x: &[f32], out: &mut [f32]) {
-        for (((out, x), mean), scale) in out.iter_mut().zip(x).zip(&self.mean).zip(&self.scale) {
-            *out = ((x - mean) * scale).clamp(-CLIP, CLIP);
-        }
+        let Scaling { roots, mean, scale } = &self.scaling;
+        standardise(x, *roots, mean, scale, out);
     }
 
-    /// Forward pass of standardised features `[n, d_in]` with fresh dropout masks.
-    pub(crate) fn forward(&self, z: &Tensor, config: &TrainConfig, rng: &mut ChaCha8Rng) -> Result<View> {
-        let (n, d_in) = z.dims2()?;
-        let z = match config.dropout_input > 0.0 {
-            true => (z * dropout_mask(n, d_in, config.dropout_input, rng)?)?,
-            false => z.clone(),
-        };
-        let r = z.matmul(&self.hidden)?.broadcast_add(&self.hidden_bias)?.relu()?;
-        let r = match config.dropout_hidden > 0.0 {
-            true => (r * dropout_mask(n, config.hidden, config.dropout_hidden, rng)?)?,
-            false => r,
-        };
-        let unit = r.matmul(&self.unit)?.broadcast_add(&self.unit_bias)?;
+    /// Forward pass of one input `[n, d_in]` per member, which were dropped from already, with fresh masks on the hidden
+    /// layers.
+    pub(crate) fn forward(
+        &self,
+        inputs: &[Tensor],
+        config: &TrainConfig,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<View> {
+        let mut unit = None;
+        let mut logits = Vec::with_capacity(self.members.len());
+        for (z, member) in inputs.iter().zip(&self.members) {
+            let pre = z.matmul(&member.hidden)?;
+            let mask = dropout_mask(pre.elem_count(), config.dropout_hidden, rng);
+            let r = hidden_layer(&pre, &member.hidden_bias, mask)?;
+            let part = r.matmul(&member.unit)?;
+            unit = Some(match unit {
+                None => part,
+                Some(sum) => (sum + part)?,
+            });
+            if let Some((weight, bias)) = &member.class {
+                logits.push(r.matmul(weight)?.broadcast_add(bias)?);
+            }
+        }
+        let none = || candle_core::Error::Msg("a pathway has at least one member".to_owned());
+        let unit = unit.ok_or_else(none)?.broadcast_add(&self.unit_bias)?;
         let norm = (unit.sqr()?.sum_keepdim(D::Minus1)? + 1e-8)?.sqrt()?;
         let unit = unit.broadcast_div(&norm)?;
-        let Some((weight, bias)) = &self.class else {
-            return Ok(View { shared: unit.clone(), unit, logits: None });
+        let mut parts = logits.iter().cloned();
+        let Some(mut sum) = parts.next() else {
+            return Ok(View { shared: unit.clone(), unit, logits });
         };
-        let logits = r.matmul(weight)?.broadcast_add(bias)?;
-        let shared = Tensor::cat(&[&softmax(&logits, D::Minus1)?, &unit], 1)?;
-        Ok(View { unit, logits: Some(logits), shared })
+        for part in parts {
+            sum = (sum + part)?;
+        }
+        let posteriors = softmax(&(sum / logits.len() as f64)?, D::Minus1)?;
+        let shared = Tensor::cat(&[&posteriors, &unit], 1)?;
+        Ok(View { unit, logits, shared })
     }
 
     fn export(&self) -> Result<Pathway> {
-        let turned = |var: &Var| values(&var.t()?.contiguous()?);
-        let (class, class_bias) = match &self.class {
-            Some((weight, bias)) => (turned(weight)?, values(bias)?),
-            None => (Vec::new(), Vec::new()),
+        // Members stand one after the other in the hidden layer.
+        let mut hidden = Vec::new();
+        let mut hidden_bias = Vec::new();
+        let (mut unit, mut class, mut class_bias) = (Vec::new(), Vec::new(), Vec::new());
+        let count = self.members.len() as f32;
+        for member in &self.members {
+            hidden.extend(values(&member.hidden.t()?.contiguous()?)?);
+            hidden_bias.extend(values(&member.hidden_bias)?);
+            unit.push(member.unit.as_tensor().clone());
+            if let Some((weight, bias)) = &member.class {
+                class.push(weight.as_tensor().clone());
+                let bias = values(bias)?;
+                class_bias.resize(bias.len(), 0.0f32);
+                class_bias.iter_mut().zip(bias).for_each(|(sum, x)| *sum += x / count);
+            }
+        }
+        // What reads the hidden layers: [M * k, out] becomes [out, M * k].
+        let reader = |parts: &[Tensor]| -> Result<Vec<f32>> {
+            if parts.is_empty() { Ok(Vec::new()) } else { values(&Tensor::cat(parts, 0)?.t()?.contiguous()?) }
         };
+        let mut class = reader(&class)?;
+        class.iter_mut().for_each(|x| *x /= count);
+        let Scaling { roots, mean, scale } = self.scaling.clone();
         Ok(Pathway {
-            mean: self.mean.clone(),
-            scale: self.scale.clone(),
-            hidden: turned(&self.hidden)?,
-            hidden_bias: values(&self.hidden_bias)?,
-            unit: turned(&self.unit)?,
+            roots,
+            mean,
+            scale,
+            hidden,
+            hidden_bias,
+            unit: reader(&unit)?,
             unit_bias: values(&self.unit_bias)?,
             class,
             class_bias,
@@ -157,7 +213,7 @@ impl HeadVars {
             b,
             class_scale: one(class)?,
             unit_scale: one(unit)?,
-            change: Var::zeros((d, d), candle_core::DType::F32, &Device::Cpu)?,
+            change: Var::zeros((d, d), DType::F32, &Device::Cpu)?,
             weights: zeros(half)?,
             shift: zeros(half)?,
             bias: one(bias)?,
@@ -251,16 +307,16 @@ pub(crate) struct Groups {
 impl Network {
     /// A network with random pathways and with heads that start at scaled dot products.
     pub(crate) fn new(
-        standards: Vec<(Vec<f32>, Vec<f32>)>,
+        scalings: Vec<Scaling>,
         classes: usize,
         config: &TrainConfig,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self> {
         let unit = config.unit(classes);
-        let (dim, half, media) = (classes + unit, config.half, standards.len());
-        let pathways = standards
+        let (dim, half, media) = (classes + unit, config.half, scalings.len());
+        let pathways = scalings
             .into_iter()
-            .map(|standard| PathwayVars::new(standard, unit, classes, config, rng))
+            .map(|scaling| PathwayVars::new(scaling, unit, classes, config, rng))
             .collect::<Result<_>>()?;
         let halves = match half {
             0 => Vec::new(),
@@ -295,11 +351,14 @@ impl Network {
             metric_free: Vec::new(),
         };
         for pathway in &self.pathways {
-            groups.pathway.extend([pathway.hidden.clone(), pathway.unit.clone()]);
-            groups.pathway_free.extend([pathway.hidden_bias.clone(), pathway.unit_bias.clone()]);
-            if let Some((weight, bias)) = &pathway.class {
-                groups.pathway.push(weight.clone());
-                groups.pathway_free.push(bias.clone());
+            groups.pathway_free.push(pathway.unit_bias.clone());
+            for member in &pathway.members {
+                groups.pathway.extend([member.hidden.clone(), member.unit.clone()]);
+                groups.pathway_free.push(member.hidden_bias.clone());
+                if let Some((weight, bias)) = &member.class {
+                    groups.pathway.push(weight.clone());
+                    groups.pathway_free.push(bias.clone());
+                }
             }
         }
         groups.metric.extend(self.halves.iter().cloned());
@@ -312,12 +371,6 @@ impl Network {
             }
         }
         groups
-    }
-
-    /// All variables in one fixed order.
-    pub(crate) fn variables(&self) -> Vec<Var> {
-        let groups = self.groups();
-        [groups.pathway, groups.pathway_free, groups.metric, groups.metric_free].concat()
     }
 
     /// All parameters as plain numbers.

@@ -1,6 +1,7 @@
 //! A pathway: from the features of one media type to the shared space.
 //!
-//! For features `x [d_in]`: `z = (x - mean) * scale`, `r = relu(W1 z + b1) [k]`, then
+//! For features `x [d_in]`, or their roots `sign(x) sqrt(|x|)` where the pathway takes them: `z = (x - mean) * scale`,
+//! `r = relu(W1 z + b1) [k]`, then
 //! - unit part `We r + be [e]`, divided by its Euclidean norm;
 //! - where there are classes, posteriors `softmax(Wc r + bc) [C]`, times a constant.
 //!
@@ -12,6 +13,8 @@ use super::metric::dot;
 /// Parameters of one pathway; matrices are row-major `[out, in]`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pathway {
+    /// Whether features are replaced by their roots: counts and activations have long tails.
+    pub(crate) roots: bool,
     /// Learned on train rows.
     pub(crate) mean: Vec<f32>,
     /// One over the standard deviation on train rows; 0 for constant features.
@@ -31,17 +34,26 @@ pub(crate) struct Pathway {
 }
 
 /// Standardised features are cut here, so that an outlier cannot overflow what follows.
-pub(crate) const CLIP: f32 = 10.0;
+const CLIP: f32 = 10.0;
+
+/// The root that keeps the sign.
+pub(crate) fn root(x: f32) -> f32 {
+    x.abs().sqrt().copysign(x)
+}
+
+/// The input `z [d_in]` of the hidden layer.
+pub(crate) fn standardise(x: &[f32], roots: bool, mean: &[f32], scale: &[f32], out: &mut [f32]) {
+    for (((out, x), mean), scale) in out.iter_mut().zip(x).zip(mean).zip(scale) {
+        let x = if roots { root(*x) } else { *x };
+        *out = ((x - mean) * scale).clamp(-CLIP, CLIP);
+    }
+}
 
 impl Pathway {
     /// One shared vector `[d]` into `out`; a pure function of `x [d_in]`, which must be finite.
     pub(crate) fn project(&self, x: &[f32], posterior_scale: f32, out: &mut [f32]) {
-        let z: Vec<f32> = x
-            .iter()
-            .zip(&self.mean)
-            .zip(&self.scale)
-            .map(|((x, mean), scale)| ((x - mean) * scale).clamp(-CLIP, CLIP))
-            .collect();
+        let mut z = vec![0.0; x.len()];
+        standardise(x, self.roots, &self.mean, &self.scale, &mut z);
         let layer = |weights: &[f32], bias: &[f32], input: &[f32], out: &mut [f32]| {
             for ((out, row), bias) in out.iter_mut().zip(weights.chunks_exact(input.len().max(1))).zip(bias) {
                 *out = dot(row, input) + bias;
@@ -77,7 +89,8 @@ mod tests {
 
     #[test]
     fn parts_are_a_distribution_and_a_unit_vector() {
-        let pathway = Pathway {
+        let mut pathway = Pathway {
+            roots: false,
             mean: vec![1.0, 0.0],
             scale: vec![2.0, 0.0],
             hidden: vec![1.0, 0.5, -1.0, 0.0, 0.25, 1.0],
@@ -97,5 +110,8 @@ mod tests {
         let mut other = vec![0.0; 4];
         pathway.project(&[2.0, -7.0], 1.0, &mut other);
         assert_eq!(out, other, "a constant feature does not count");
+        pathway.roots = true;
+        pathway.project(&[4.0, -7.0], 1.0, &mut other);
+        assert_eq!(out, other, "the root of 4 is 2");
     }
 }

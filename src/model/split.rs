@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::config::TrainConfig;
+use super::config::{Refit, TrainConfig};
 use super::data::{MediaFeatures, Split, TrainingData};
 use super::items::content_numbers;
 use super::metric::dot;
@@ -41,12 +41,23 @@ impl Sets {
     }
 }
 
-/// Rows to fit and rows to validate on, both ascending: the rows marked `val`, else a grouped draw from the train rows.
-pub(crate) fn fit_and_validation(data: &TrainingData, config: &TrainConfig) -> (Vec<usize>, Vec<usize>) {
+/// No component is more than this part of a validation split.
+const LARGEST: usize = 10;
+
+/// Rows to fit and rows to validate on, both ascending.
+#[derive(Clone, Debug)]
+pub(crate) struct Fold {
+    pub(crate) fit: Vec<usize>,
+    pub(crate) validation: Vec<usize>,
+}
+
+/// One fold of the rows marked `val`, else as many grouped draws from the train rows as the settings want; no row is in
+/// two validation splits.
+pub(crate) fn folds(data: &TrainingData, config: &TrainConfig) -> Vec<Fold> {
     let train = data.rows_of(Split::Train);
     let marked = data.rows_of(Split::Val);
     if !marked.is_empty() {
-        return (train, marked);
+        return vec![Fold { fit: train, validation: marked }];
     }
     let component = components(data, &train, config);
     let mut members: HashMap<usize, Vec<usize>> = HashMap::new();
@@ -60,16 +71,32 @@ pub(crate) fn fit_and_validation(data: &TrainingData, config: &TrainConfig) -> (
     let wanted = ((train.len() as f64 * config.validation).round() as usize)
         .clamp(1, config.validation_rows)
         .min(train.len() / 2);
-    let mut validation = Vec::new();
-    for root in roots {
-        // A component that would overshoot stays with the rows that are learned from.
-        if validation.len() + members[&root].len() <= wanted {
-            validation.extend_from_slice(&members[&root]);
+    // A component of many rows would make up a split of its own, of one class: large ones are always learned from.
+    let largest = (wanted / LARGEST).max(2);
+    roots.retain(|root| members[root].len() <= largest);
+    let folds = match config.refit {
+        Refit::Off => 1,
+        Refit::All => (config.validation_rows.min(train.len() * 9 / 10) / wanted.max(1)).clamp(1, config.folds),
+    };
+    let mut all = Vec::with_capacity(folds);
+    for _ in 0..folds {
+        let mut validation = Vec::new();
+        // A component that would overshoot is left for the next split, or for the rows that are learned from.
+        roots.retain(|root| {
+            let fits = validation.len() + members[root].len() <= wanted;
+            if fits {
+                validation.extend_from_slice(&members[root]);
+            }
+            !fits
+        });
+        validation.sort_unstable();
+        if validation.is_empty() && !all.is_empty() {
+            break;
         }
+        let fit = train.iter().copied().filter(|row| validation.binary_search(row).is_err()).collect();
+        all.push(Fold { fit, validation });
     }
-    validation.sort_unstable();
-    let fit = train.into_iter().filter(|row| validation.binary_search(row).is_err()).collect();
-    (fit, validation)
+    all
 }
 
 /// The component of each of `rows`.
@@ -219,19 +246,25 @@ mod tests {
         data.groups = Some((0..200).map(|i| if i < 4 { 0 } else { i }).collect());
         for seed in 0..5 {
             let config = TrainConfig { seed, validation: 0.3, ..TrainConfig::default() };
-            let (fit, validation) = fit_and_validation(&data, &config);
-            assert_eq!(fit.len() + validation.len(), 200);
-            assert!((55..=60).contains(&validation.len()), "{}", validation.len());
-            let side = |row: usize| validation.binary_search(&row).is_ok();
-            assert!((0..100).all(|i| side(i) == side(i + 100)), "a twin is on the other side");
-            assert!((0..4).all(|i| side(i) == side(0)), "a group is torn");
+            let folds = folds(&data, &config);
+            assert_eq!(folds.len(), 3, "nine tenths of the rows");
+            let mut seen = Vec::new();
+            for Fold { fit, validation } in folds {
+                assert_eq!(fit.len() + validation.len(), 200);
+                assert!((55..=60).contains(&validation.len()), "{}", validation.len());
+                let side = |row: usize| validation.binary_search(&row).is_ok();
+                assert!((0..100).all(|i| side(i) == side(i + 100)), "a twin is on the other side");
+                assert!((0..4).all(|i| side(i) == side(0)), "a group is torn");
+                assert!(validation.iter().all(|row| !seen.contains(row)), "a row is validated on twice");
+                seen.extend(validation);
+            }
         }
     }
 
     #[test]
     fn a_space_where_all_is_close_still_gives_a_split() {
         let rows: Vec<f32> = noise(200 * 3, 3).iter().map(|x| x + 4.0).collect();
-        let (fit, validation) = fit_and_validation(&data(rows, 3), &TrainConfig::default());
+        let Fold { fit, validation } = folds(&data(rows, 3), &TrainConfig::default()).swap_remove(0);
         assert!(validation.len() >= 20 && fit.len() >= 150, "{} {}", fit.len(), validation.len());
     }
 
@@ -240,7 +273,9 @@ mod tests {
         let mut data = data(noise(20 * 4, 4), 4);
         data.split[3] = Split::Val;
         data.split[7] = Split::Test;
-        let (fit, validation) = fit_and_validation(&data, &TrainConfig::default());
+        let marked = folds(&data, &TrainConfig::default());
+        assert_eq!(marked.len(), 1);
+        let Fold { fit, validation } = marked[0].clone();
         assert_eq!((fit.len(), validation), (18, vec![3]));
         assert!(!fit.contains(&7));
     }

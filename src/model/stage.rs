@@ -1,10 +1,9 @@
 //! One stage of training: batches, the losses of the stage, steps, and early stopping on validation.
 
-use candle_core::backprop::GradStore;
-use candle_core::{Device, Tensor, Var};
-use candle_nn::optim::{AdamW, Optimizer, ParamsAdamW};
+use candle_core::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
+use super::adam::{Adam, Group};
 use super::batch::{Prepared, Relations};
 use super::config::TrainConfig;
 use super::metric::Target;
@@ -51,73 +50,23 @@ impl Stage {
     }
 }
 
-/// Optimisers of the four groups of variables, with their peak learning rates.
-struct Optimisers(Vec<(AdamW, f64)>);
-
-impl Optimisers {
-    fn new(network: &Network, stage: Stage, config: &TrainConfig) -> Result<Self> {
-        let groups = network.groups();
-        let (lr, metric_lr) = (stage.learning_rate(config), config.learning_rate_metric);
-        let adam = |vars: Vec<Var>, lr: f64, weight_decay: f64| -> Result<(AdamW, f64)> {
-            Ok((AdamW::new(vars, ParamsAdamW { lr, weight_decay, ..ParamsAdamW::default() })?, lr))
-        };
-        let mut all =
-            vec![adam(groups.pathway, lr, config.weight_decay)?, adam(groups.pathway_free, lr, 0.0)?];
-        if stage == Stage::Metric {
-            all.push(adam(groups.metric, metric_lr, config.weight_decay_metric)?);
-            // Scales are of the order of ten where matrix entries are of the order of one tenth.
-            all.push(adam(groups.metric_free, 10.0 * metric_lr, 0.0)?);
-        }
-        Ok(Self(all))
+/// The optimiser of the variables that a stage learns.
+fn optimiser(network: &Network, stage: Stage, config: &TrainConfig) -> Result<Adam> {
+    let groups = network.groups();
+    let (lr, metric_lr) = (stage.learning_rate(config), config.learning_rate_metric);
+    let group = |variables, learning_rate, decay| Group { variables, learning_rate, decay };
+    let mut all = vec![group(groups.pathway, lr, config.weight_decay), group(groups.pathway_free, lr, 0.0)];
+    if stage == Stage::Metric {
+        all.push(group(groups.metric, metric_lr, config.weight_decay_metric));
+        // Scales are of the order of ten where matrix entries are of the order of one tenth.
+        all.push(group(groups.metric_free, 10.0 * metric_lr, 0.0));
     }
-
-    /// A step at `progress` in [0, 1] of a half cosine from the peak rate to a fiftieth.
-    fn step(&mut self, grads: &GradStore, progress: f64) -> Result<()> {
-        let factor = 0.02 + 0.98 * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
-        for (optimiser, peak) in &mut self.0 {
-            optimiser.set_learning_rate(*peak * factor);
-            optimiser.step(grads)?;
-        }
-        Ok(())
-    }
+    Ok(Adam::new(all)?)
 }
 
-/// A running average of all variables: what is validated and kept.
-struct Average {
-    variables: Vec<Var>,
-    values: Vec<Vec<f32>>,
-    steps: u64,
-}
-
-impl Average {
-    fn new(network: &Network) -> Result<Self> {
-        let variables = network.variables();
-        let values = read(&variables)?;
-        Ok(Self { variables, values, steps: 0 })
-    }
-
-    fn update(&mut self, decay: f64) -> Result<()> {
-        self.steps += 1;
-        // Young averages forget faster, so that the start does not linger.
-        let decay = decay.min(self.steps as f64 / (self.steps as f64 + 9.0)) as f32;
-        for (values, now) in self.values.iter_mut().zip(read(&self.variables)?) {
-            for (value, now) in values.iter_mut().zip(now) {
-                *value = decay * *value + (1.0 - decay) * now;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn read(variables: &[Var]) -> Result<Vec<Vec<f32>>> {
-    Ok(variables.iter().map(|var| var.flatten_all()?.to_vec1::<f32>()).collect::<candle_core::Result<_>>()?)
-}
-
-fn write(variables: &[Var], values: &[Vec<f32>]) -> Result<()> {
-    for (var, values) in variables.iter().zip(values) {
-        var.set(&Tensor::from_slice(values, var.shape(), &Device::Cpu)?)?;
-    }
-    Ok(())
+/// A half cosine from 1 to a fiftieth, at `progress` in [0, 1].
+fn schedule(progress: f64) -> f64 {
+    0.02 + 0.98 * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
 }
 
 /// How many epochs a stage has run, and after which of them its parameters were kept.
@@ -143,8 +92,7 @@ pub(crate) fn run(
 ) -> Result<Ran> {
     let epochs = stage.epochs(config, rows.len());
     let patience = config.patience.max(epochs / 4);
-    let mut optimisers = Optimisers::new(network, stage, config)?;
-    let mut average = Average::new(network)?;
+    let mut optimiser = optimiser(network, stage, config)?;
     let mut best: Option<(f64, usize, Vec<Vec<f32>>)> = None;
     let mut done = 0;
     for epoch in 0..limit.unwrap_or(epochs).min(epochs) {
@@ -155,24 +103,22 @@ pub(crate) fn run(
             let Some(loss) = loss else { continue };
             sum += f64::from(loss.to_scalar::<f32>()?);
             let progress = (epoch * batches.len() + at) as f64 / (epochs * batches.len()) as f64;
-            optimisers.step(&loss.backward()?, progress)?;
-            average.update(config.average)?;
+            optimiser.step(&loss.backward()?, schedule(progress), config.average)?;
         }
         done = epoch + 1;
-        let current = read(&average.variables)?;
-        write(&average.variables, &average.values)?;
+        optimiser.swap()?;
         let score = validate(done, sum / batches.len().max(1) as f64)?;
         if best.as_ref().is_none_or(|best| score.is_none_or(|score| score > best.0)) {
-            best = Some((score.unwrap_or(0.0), done, average.values.clone()));
+            best = Some((score.unwrap_or(0.0), done, optimiser.values()?));
         }
-        write(&average.variables, &current)?;
+        optimiser.swap()?;
         if best.as_ref().is_some_and(|best| done - best.1 >= patience) {
             break;
         }
     }
     let mut kept = 0;
     if let Some((_, epoch, values)) = best {
-        write(&average.variables, &values)?;
+        optimiser.set(&values)?;
         kept = epoch;
     }
     Ok(Ran { epochs: done, kept })
@@ -204,22 +150,25 @@ impl Losses<'_> {
                 sides.push(None);
                 continue;
             }
-            let input = self.rows.input(m, &rows)?;
-            let one = pathway.forward(&input, self.config, rng)?;
-            let two = match self.stage == Stage::Metric || media == 1 {
-                true => Some(pathway.forward(&input, self.config, rng)?),
-                false => None,
+            let mut view = || {
+                let (members, dropout) = (self.config.members, self.config.dropout_input);
+                let inputs = self.rows.inputs(m, &rows, members, dropout, rng)?;
+                pathway.forward(&inputs, self.config, rng)
             };
+            let one = view()?;
+            let two = if self.stage == Stage::Metric || media == 1 { Some(view()?) } else { None };
             sides.push(Some(Side { rows, one, two }));
         }
         let mut terms: Vec<Tensor> = Vec::new();
         let keep = if self.stage == Stage::Metric { self.config.keep_weight } else { 1.0 };
         for side in sides.iter().flatten() {
-            if let Some(logits) = &side.one.logits
-                && self.config.label_weight > 0.0
-            {
+            if self.config.label_weight > 0.0 && self.network.classes > 0 {
                 let one_hot = self.rows.one_hot(&side.rows, self.network.classes)?;
-                terms.push((cross_entropy::labels(logits, &one_hot)? * (keep * self.config.label_weight))?);
+                // Each member has a loss of its own, of the weight that a single network would have.
+                for logits in &side.one.logits {
+                    let loss = cross_entropy::labels(logits, &one_hot)?;
+                    terms.push((loss * (keep * self.config.label_weight))?);
+                }
             }
         }
         for a in 0..media {

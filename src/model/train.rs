@@ -10,20 +10,26 @@ use super::batch::Prepared;
 use super::bundle::{Bundle, ClassNames, MediaConfig};
 use super::calibration::{self, Calibration};
 use super::config::{Refit, TrainConfig};
-use super::data::{MediaFeatures, Split, TrainingData};
+use super::data::{Split, TrainingData};
 use super::items::{Items, Similarity};
 use super::measures::{Measures, measure, selection_score};
 use super::metric::{MetricNetwork, Target};
 use super::network::{Exported, Network};
+use super::scaling::scaling;
 use super::shrink;
-use super::split::fit_and_validation;
+use super::split::{Fold, folds};
 use super::stage::{self, Stage};
+use crate::encode::workers;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
 
-/// Where training stands, after each epoch.
+/// Where training stands, after each epoch of each run; runs on different folds go on side by side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
+    /// From 0: the runs on folds, and then the one over all train rows, where there is one.
+    pub run: usize,
+    /// Runs on folds.
+    pub runs: usize,
     /// `contrastive`, `double_triplet` or `metric`.
     pub stage: &'static str,
     /// Finished epochs of the stage.
@@ -60,16 +66,21 @@ pub struct Trained {
 
 /// Trains a model on the rows marked `train`, stopped and calibrated on those marked `val`.
 ///
-/// Without rows marked `val` a validation split is drawn from the train rows, such that near-duplicates and groups stay
-/// on one side; it sets the number of epochs and the calibration, and then a second run learns from all train rows (see
-/// [`TrainConfig::refit`]). Stages are reported as validated in the first run. Rows marked `test` are never read. The same
+/// Without rows marked `val` several validation splits are drawn from the train rows, such that near-duplicates and groups
+/// stay on one side. Each gets a model that has not seen it, one per core at a time. They set the numbers of epochs, what
+/// [`TrainConfig`] leaves to validation, and the calibration; then a last run learns from all train rows (see
+/// [`TrainConfig::refit`]). Stages are reported as the mean over the splits. Rows marked `test` are never read. The same
 /// data, configuration, machine, build and number of threads give the same bundle, byte for byte.
 ///
 /// # Errors
 /// [`ErrorCode::BadDimension`], [`ErrorCode::BadArgument`], [`ErrorCode::NotFinite`] and [`ErrorCode::BadValue`] for
 /// data that do not fit together, [`ErrorCode::Empty`] without train rows, [`ErrorCode::TooFewData`] where there is
 /// nothing to learn from: one class only, or no row with two media types.
-pub fn train(data: &TrainingData, config: &TrainConfig, progress: &dyn Fn(&Progress)) -> Result<Trained> {
+pub fn train(
+    data: &TrainingData,
+    config: &TrainConfig,
+    progress: &(dyn Fn(&Progress) + Sync),
+) -> Result<Trained> {
     config.check()?;
     data.check_shapes()?;
     let train_rows = data.rows_of(Split::Train);
@@ -80,30 +91,49 @@ pub fn train(data: &TrainingData, config: &TrainConfig, progress: &dyn Fn(&Progr
     let learned = [train_rows, data.rows_of(Split::Val)].concat();
     data.check_finite(&learned)?;
     let classes = data.class_count(&learned)?;
-    let (fit, validation) = fit_and_validation(data, config);
-    check_enough(data, &fit)?;
+    let folds = folds(data, config);
+    for fold in &folds {
+        check_enough(data, &fold.fit)?;
+    }
     if classes == 0 && config.default_target == Some(Target::Class) {
         return Err(Error::new(ErrorCode::BadArgument, "the default target `class` needs classes")
             .hint("name the key that holds the class with --label, or leave `default_target` out"));
     }
 
-    let run = Run { data, config, classes, progress };
-    let first = run.stages(&fit, &validation, None)?;
-    let mut bundle = export(&first.network, data, classes, config)?;
-    let shrinkage = shrink::choose(&bundle, data, &validation)?;
-    shrink::apply(&mut bundle, &shrinkage);
-    let mut stages = first.reports;
-    if let Some(last) = stages.last_mut() {
-        last.validation = measure(&Items::new(&bundle, data, &validation)?, data);
+    let run = Run { data, config, classes, runs: folds.len(), progress };
+    let numbered: Vec<(usize, &Fold)> = folds.iter().enumerate().collect();
+    let ends: Vec<End> = workers::map(&numbered, |&(at, fold)| run.fold(at, fold))
+        .into_iter()
+        .collect::<Result<_>>()?;
+    let (mut models, mut reports, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+    for (end, fold) in ends.into_iter().zip(&folds) {
+        models.push((end.bundle, fold.validation.clone()));
+        reports.push(end.reports);
+        kept.push(end.kept);
     }
-    let fits = calibrations(&Items::new(&bundle, data, &validation)?, data);
+    let choice = shrink::choose(&models, data)?;
+    models.iter_mut().for_each(|(bundle, _)| shrink::apply(bundle, &choice));
+    let items: Vec<Items<'_>> =
+        models.iter().map(|(bundle, rows)| Items::new(bundle, data, rows)).collect::<Result<_>>()?;
+    for (reports, items) in reports.iter_mut().zip(&items) {
+        if let Some(last) = reports.last_mut() {
+            last.validation = measure(items, data);
+        }
+    }
+    let stages = mean_reports(&reports);
+    let fits = calibrations(&items, data);
+    drop(items);
     let drawn = data.split.iter().all(|split| *split != Split::Val);
-    if config.refit == Refit::All && drawn && !validation.is_empty() {
+    let mut bundle = if config.refit == Refit::All && drawn && !models[0].1.is_empty() {
         let all = data.rows_of(Split::Train);
-        let limits = first.kept;
-        bundle = export(&run.stages(&all, &[], Some(limits))?.network, data, classes, config)?;
-        shrink::apply(&mut bundle, &shrinkage);
-    }
+        let limits = (0..Stage::ALL.len()).map(|stage| mean_epoch(&kept, stage)).collect();
+        let finished = run.stages(models.len(), &all, &[], Some(limits))?;
+        let mut bundle = export(&finished.network, data, classes, config)?;
+        shrink::apply(&mut bundle, &choice);
+        bundle
+    } else {
+        models.swap_remove(0).0
+    };
     for (head, fit) in bundle.metric.heads.iter_mut().zip(fits) {
         head.calibration = fit;
     }
@@ -112,12 +142,37 @@ pub fn train(data: &TrainingData, config: &TrainConfig, progress: &dyn Fn(&Progr
     Ok(Trained { bundle, stages })
 }
 
+/// The epoch that the models kept after a stage, on average.
+fn mean_epoch(kept: &[Vec<usize>], stage: usize) -> usize {
+    let sum: usize = kept.iter().map(|kept| kept[stage]).sum();
+    (sum + kept.len() / 2) / kept.len().max(1)
+}
+
+/// Per stage the mean over the models: epochs, seconds and measures.
+fn mean_reports(all: &[Vec<StageReport>]) -> Vec<StageReport> {
+    let stages = all.first().map_or(0, Vec::len);
+    let mean = |stage: usize| {
+        let reports: Vec<&StageReport> = all.iter().map(|reports| &reports[stage]).collect();
+        let measures: Vec<Measures> = reports.iter().map(|report| report.validation.clone()).collect();
+        let n = reports.len();
+        Some(StageReport {
+            name: reports.first()?.name,
+            epochs: (reports.iter().map(|report| report.epochs).sum::<usize>() + n / 2) / n,
+            seconds: reports.iter().map(|report| report.seconds).sum::<f64>() / n as f64,
+            validation: Measures::mean(&measures)?,
+        })
+    };
+    (0..stages).filter_map(mean).collect()
+}
+
 /// What the runs of the stages over different rows share.
 struct Run<'a> {
     data: &'a TrainingData,
     config: &'a TrainConfig,
     classes: usize,
-    progress: &'a dyn Fn(&Progress),
+    /// Runs on folds; one over all rows may follow.
+    runs: usize,
+    progress: &'a (dyn Fn(&Progress) + Sync),
 }
 
 /// A run of the three stages.
@@ -128,18 +183,38 @@ struct Finished {
     kept: Vec<usize>,
 }
 
+/// What is left of a run on a fold.
+struct End {
+    bundle: Bundle,
+    reports: Vec<StageReport>,
+    kept: Vec<usize>,
+}
+
 impl Run<'_> {
+    fn fold(&self, at: usize, fold: &Fold) -> Result<End> {
+        let Finished { network, reports, kept } = self.stages(at, &fold.fit, &fold.validation, None)?;
+        Ok(End { bundle: export(&network, self.data, self.classes, self.config)?, reports, kept })
+    }
+
     /// Trains a new network on the rows `fit`; `limits` cuts each stage at an epoch of its schedule.
-    fn stages(&self, fit: &[usize], validation: &[usize], limits: Option<Vec<usize>>) -> Result<Finished> {
-        let Self { data, config, classes, progress } = *self;
+    fn stages(
+        &self,
+        at: usize,
+        fit: &[usize],
+        validation: &[usize],
+        limits: Option<Vec<usize>>,
+    ) -> Result<Finished> {
+        let Self { data, config, classes, runs, progress } = *self;
+        // Runs differ in where they start, too.
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-        let standards = data.media.iter().map(|media| standard(media, fit)).collect();
-        let network = Network::new(standards, classes, config, &mut rng)?;
+        rng.set_stream(at as u64);
+        let scalings = data.media.iter().map(|media| scaling(media, fit)).collect();
+        let network = Network::new(scalings, classes, config, &mut rng)?;
         let rows = Prepared::new(data, fit, |m, x, out| network.pathways[m].standardise(x, out));
         let (mut reports, mut kept) = (Vec::new(), Vec::new());
-        for (at, stage) in Stage::ALL.into_iter().enumerate() {
+        for (number, stage) in Stage::ALL.into_iter().enumerate() {
             let start = Instant::now();
-            let limit = limits.as_ref().map(|limits| limits[at]);
+            let limit = limits.as_ref().map(|limits| limits[number]);
             let epochs = limit.unwrap_or_else(|| stage.epochs(config, fit.len()));
             let mut validate = |epoch: usize, loss: f64| -> Result<Option<f64>> {
                 let score = if validation.is_empty() {
@@ -148,7 +223,7 @@ impl Run<'_> {
                     let bundle = export(&network, data, classes, config)?;
                     selection_score(&Items::new(&bundle, data, validation)?, data, stage)
                 };
-                progress(&Progress { stage: stage.name(), epoch, epochs, loss, score });
+                progress(&Progress { run: at, runs, stage: stage.name(), epoch, epochs, loss, score });
                 Ok(score)
             };
             let ran = stage::run(stage, &network, &rows, config, limit, &mut rng, &mut validate)?;
@@ -185,30 +260,6 @@ fn check_enough(data: &TrainingData, fit: &[usize]) -> Result<()> {
     Ok(())
 }
 
-/// Mean and inverse standard deviation of the features over the rows that have them.
-fn standard(media: &MediaFeatures, rows: &[usize]) -> (Vec<f32>, Vec<f32>) {
-    let d = media.d_in;
-    let (mut sum, mut squares, mut n) = (vec![0.0f64; d], vec![0.0f64; d], 0.0f64);
-    let present = || rows.iter().filter(|&&row| media.present[row]).map(|&row| media.row(row));
-    for row in present() {
-        n += 1.0;
-        sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
-    }
-    let mean: Vec<f64> = sum.iter().map(|sum| sum / n).collect();
-    for row in present() {
-        for ((squares, x), mean) in squares.iter_mut().zip(row).zip(&mean) {
-            *squares += (f64::from(*x) - mean).powi(2);
-        }
-    }
-    let scale = squares.iter().zip(&mean).map(|(squares, mean)| {
-        let deviation = (squares / n).sqrt();
-        // A constant feature says nothing, and rounding must not blow it up.
-        if deviation > 1e-6 * mean.abs().max(1e-30) { (1.0 / deviation).min(1e30) as f32 } else { 0.0 }
-    });
-    let scale = scale.collect();
-    (mean.iter().map(|x| *x as f32).collect(), scale)
-}
-
 /// The network as a bundle without calibration.
 fn export(network: &Network, data: &TrainingData, classes: usize, config: &TrainConfig) -> Result<Bundle> {
     let Exported { pathways, halves, heads } = network.export()?;
@@ -217,11 +268,13 @@ fn export(network: &Network, data: &TrainingData, classes: usize, config: &Train
         media: data
             .media
             .iter()
-            .map(|media| MediaConfig {
+            .enumerate()
+            .map(|(m, media)| MediaConfig {
                 name: media.name.clone(),
                 encoder: media.encoder.clone(),
                 features: media.d_in,
                 state: media.encoder_state.len(),
+                roots: pathways.get(m).is_some_and(|pathway| pathway.roots),
                 fingerprint: media.fingerprint,
             })
             .collect(),
@@ -243,29 +296,34 @@ fn export(network: &Network, data: &TrainingData, classes: usize, config: &Train
 /// Most negative pairs that a calibration looks at; more are thinned out evenly.
 const NEGATIVES: usize = 200_000;
 
-/// The calibrations of all heads, in their order.
-fn calibrations(items: &Items<'_>, data: &TrainingData) -> Vec<[Option<Calibration>; 2]> {
-    let heads = &items.bundle.metric().heads;
+/// The calibrations of all heads, in their order, from the pairs within each of `all`.
+fn calibrations(all: &[Items<'_>], data: &TrainingData) -> Vec<[Option<Calibration>; 2]> {
+    let heads = all.first().map_or(&[][..], |items| &items.bundle.metric().heads);
     heads
         .iter()
         .map(|head| {
-            let one = calibrate(items, data, head.target, head.a, head.b);
+            let one = calibrate(all, data, head.target, head.a, head.b);
             let two =
-                if head.a == head.b { one } else { calibrate(items, data, head.target, head.b, head.a) };
+                if head.a == head.b { one } else { calibrate(all, data, head.target, head.b, head.a) };
             [one, two]
         })
         .collect()
 }
 
 fn calibrate(
-    items: &Items<'_>,
+    all: &[Items<'_>],
     data: &TrainingData,
     target: Target,
     a: usize,
     b: usize,
 ) -> Option<Calibration> {
-    let scores = items.scores(Similarity::Metric(target), a, b)?;
-    let (positives, negatives) = matches(items, data, target, a, b, &scores);
+    let (mut positives, mut negatives) = (Vec::new(), Vec::new());
+    for items in all {
+        let scores = items.scores(Similarity::Metric(target), a, b)?;
+        let (matching, others) = matches(items, data, target, a, b, &scores);
+        positives.extend(matching);
+        negatives.extend(others);
+    }
     let step = negatives.len().div_ceil(NEGATIVES).max(1);
     let rate = positives.len() as f64 / (positives.len() + negatives.len()).max(1) as f64;
     let pairs: Vec<(f32, bool)> = positives

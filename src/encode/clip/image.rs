@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::config::{self, Family, VisionTower};
 use super::pixels::Pixels;
-use super::{shapes, unit, weights_of, workers};
+use super::{shapes, unit, weights_of};
+use crate::encode::workers;
 use crate::encode::{DecodeLimits, Encoder, Item, decode};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;

@@ -17,7 +17,7 @@ mod pixels;
 mod shapes;
 mod text;
 mod tokens;
-mod workers;
+
 
 pub use image::{ClipImage, SiglipImage};
 pub use text::{ClipText, SiglipText};

@@ -1,8 +1,8 @@
 //! `uncsm-index demo`: a corpus is drawn, a model trained on a part of it, evaluated on the rest, and searched.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use uncsm_index::corpus::{BadLines, JsonlReader, Split, infer};
@@ -120,12 +120,12 @@ fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, S
     };
     let config = TrainConfig { seed: global.seed.unwrap_or(config.seed), ..config };
     let bar = progress::bar(global, Some(0), "epochs");
-    let curves: RefCell<Vec<Curve>> = RefCell::new(Vec::new());
+    let curves: Mutex<Vec<Curve>> = Mutex::new(Vec::new());
     let trained = train(&data, &config, &|at: &Progress| {
         bar.set_length(at.epochs as u64);
         bar.set_position(at.epoch as u64);
         bar.set_message(at.stage);
-        let mut curves = curves.borrow_mut();
+        let mut curves = curves.lock().unwrap_or_else(PoisonError::into_inner);
         if curves.last().is_none_or(|curve| curve.stage != at.stage) {
             curves.push(Curve { stage: at.stage.to_owned(), points: vec![] });
         }
@@ -137,7 +137,7 @@ fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, S
     trained.bundle.save_as(&dir.join("bundle"), OnExisting::Replace)?;
     let stages: Vec<String> =
         trained.stages.iter().map(|stage| format!("{} {} epochs", stage.name, stage.epochs)).collect();
-    Ok(((trained.bundle, curves.into_inner()), stages.join(", ")))
+    Ok(((trained.bundle, curves.into_inner().unwrap_or_else(PoisonError::into_inner)), stages.join(", ")))
 }
 
 fn measure(corpus: &DemoCorpus, bundle: &Bundle) -> Result<(eval::Report, String)> {

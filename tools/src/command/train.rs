@@ -31,8 +31,9 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
     let trained = train(&data, &config, &|at: &Progress| {
         bar.set_length(at.epochs as u64);
         bar.set_position(at.epoch as u64);
-        let score = at.score.map(|s| format!(" score {s:.3}")).unwrap_or_default();
-        bar.set_message(format!("{}{score}", at.stage));
+        let part = if at.run < at.runs { format!("{}/{}", at.run + 1, at.runs) } else { "all".to_owned() };
+        let score = at.score.map(|s| format!(" {s:.3}")).unwrap_or_default();
+        bar.set_message(format!("{part} {}{score}", at.stage));
     })?;
     bar.finish_and_clear();
     trained.bundle.save(&args.out)?;

@@ -10,7 +10,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// Every worker is a pool of one thread. A tensor library that uses rayon inside of a parallel iterator would, while it
 /// waits, take up the next item on the same stack: memory and stack would then grow with the batch. Here at most one
 /// item per core is alive. A single item runs in the current pool, so that its products of matrices use all cores.
-pub(super) fn map<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn map<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let count = rayon::current_num_threads().min(items.len());
     let pools: Vec<ThreadPool> =
         (0..count).map_while(|_| ThreadPoolBuilder::new().num_threads(1).build().ok()).collect();
