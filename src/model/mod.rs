@@ -29,6 +29,7 @@ mod split;
 mod stage;
 mod tensors;
 mod train;
+mod write_features;
 
 pub use bundle::{Bundle, ClassNames, MediaConfig, Stored};
 pub use bundle_io::OnExisting;
@@ -40,6 +41,7 @@ pub use from_features::{FeatureOptions, from_features};
 pub use measures::{Directions, Measures, PerSimilarity, RECALL_AT, Recall};
 pub use metric::{MetricNetwork, QueryHalf, Target, dot};
 pub use train::{Progress, StageReport, Trained, train};
+pub use write_features::{WrittenFeatures, write_features};
 
 pub(crate) use items::{Items, Similarity};
 pub(crate) use measures::{direction_name, directions, measure};

@@ -45,6 +45,13 @@ pub enum Command {
     Demo(DemoArgs),
     /// Train a bundle
     Train(TrainArgs),
+    /// Encode a corpus into a safetensors file that `train`, `eval` and `calibrate` take as --features
+    ///
+    /// The file holds a tensor per media type, `label` (-1 for none, also for a class that no train row has), `is_test`
+    /// and `group`; train with `--features FILE --pathway image=image --pathway text=text --label label --test-mask
+    /// is_test --group group`. Rows of the split `val` become train rows, since such a file knows test rows and others.
+    /// Documents that lack an item of a media type are left out and counted.
+    Features(FeaturesArgs),
     /// Evaluate a bundle as in the literature: MAP over all results, recall of the paired item, calibration
     Eval(EvalArgs),
     /// Print the field schema that `build` would infer, as TOML
@@ -143,6 +150,51 @@ pub struct TrainArgs {
     /// Training settings; see the documentation of `TrainConfig`
     #[arg(long, value_name = "FILE.toml")]
     pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct FeaturesArgs {
+    /// A corpus: FILE.jsonl, FILE.parquet, or a folder of media files
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// Where to write the features
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub out: PathBuf,
+    /// The key that holds the class
+    #[arg(long, value_name = "KEY")]
+    pub label: Option<String>,
+    /// A key: documents of equal value stay on one side of the validation split
+    #[arg(long, value_name = "KEY")]
+    pub group: Option<String>,
+    /// The encoder of a media type; may be repeated
+    #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]
+    pub encoder: Vec<String>,
+    /// Keep features of items here, and take over those that are there
+    #[arg(long, value_name = "DIR")]
+    pub features_cache: Option<PathBuf>,
+    /// Split long texts into items of at most N words, of which M repeat the passage before
+    #[arg(long, value_name = "N[:M]")]
+    pub passages: Option<String>,
+    /// An error where a document or item does not read, or a document lacks an item, instead of counting a warning
+    #[arg(long)]
+    pub strict: bool,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+impl FeaturesArgs {
+    /// The corpus and how it is encoded.
+    pub fn source(&self) -> SourceArgs {
+        SourceArgs {
+            source: Some(self.source.clone()),
+            features: None,
+            pathway: Vec::new(),
+            encoder: self.encoder.clone(),
+            features_cache: self.features_cache.clone(),
+            passages: self.passages.clone(),
+            limits: self.limits,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ pub mod demo_queries;
 pub mod documents;
 pub mod encoders;
 pub mod eval;
+pub mod features;
 pub mod inspect;
 pub mod query;
 pub mod schema;
