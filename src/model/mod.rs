@@ -8,6 +8,7 @@ mod batch;
 mod bundle;
 mod bundle_encoders;
 mod bundle_io;
+mod calibrate;
 mod calibration;
 mod config;
 mod contrastive;
@@ -33,6 +34,7 @@ mod write_features;
 
 pub use bundle::{Bundle, ClassNames, MediaConfig, Stored};
 pub use bundle_io::OnExisting;
+pub use calibrate::calibrate;
 pub use calibration::Calibration;
 pub use config::{Refit, TrainConfig};
 pub use data::{Labels, MediaFeatures, Split, TrainingData};
@@ -43,6 +45,6 @@ pub use metric::{MetricNetwork, QueryHalf, Target, dot};
 pub use train::{Progress, StageReport, Trained, train};
 pub use write_features::{WrittenFeatures, write_features};
 
+pub(crate) use calibrate::matches;
 pub(crate) use items::{Items, Similarity};
 pub(crate) use measures::{direction_name, directions, measure};
-pub(crate) use train::matches;

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::batch::Prepared;
 use super::bundle::{Bundle, ClassNames, MediaConfig};
-use super::calibration::{self, Calibration};
+use super::calibrate::calibrations;
 use super::config::{Refit, TrainConfig};
 use super::data::{MediaFeatures, Split, TrainingData};
-use super::items::{Items, Similarity};
+use super::items::Items;
 use super::measures::{Measures, measure, selection_score};
 use super::metric::{MetricNetwork, Target};
 use super::network::{Exported, Network};
@@ -238,76 +238,6 @@ fn export(network: &Network, data: &TrainingData, classes: usize, config: &Train
         space: Fingerprint([0; 32]),
         model: Fingerprint([0; 32]),
     })
-}
-
-/// Most negative pairs that a calibration looks at; more are thinned out evenly.
-const NEGATIVES: usize = 200_000;
-
-/// The calibrations of all heads, in their order.
-fn calibrations(items: &Items<'_>, data: &TrainingData) -> Vec<[Option<Calibration>; 2]> {
-    let heads = &items.bundle.metric().heads;
-    heads
-        .iter()
-        .map(|head| {
-            let one = calibrate(items, data, head.target, head.a, head.b);
-            let two =
-                if head.a == head.b { one } else { calibrate(items, data, head.target, head.b, head.a) };
-            [one, two]
-        })
-        .collect()
-}
-
-fn calibrate(
-    items: &Items<'_>,
-    data: &TrainingData,
-    target: Target,
-    a: usize,
-    b: usize,
-) -> Option<Calibration> {
-    let scores = items.scores(Similarity::Metric(target), a, b)?;
-    let (positives, negatives) = matches(items, data, target, a, b, &scores);
-    let step = negatives.len().div_ceil(NEGATIVES).max(1);
-    let rate = positives.len() as f64 / (positives.len() + negatives.len()).max(1) as f64;
-    let pairs: Vec<(f32, bool)> = positives
-        .iter()
-        .map(|&score| (score, true))
-        .chain(negatives.iter().step_by(step).map(|&score| (score, false)))
-        .collect();
-    calibration::fit(&pairs).map(|fit| Calibration { natural: rate as f32, ..fit })
-}
-
-/// The scores of matching and of other pairs, as `target` means it; pairs that it says nothing about are left out.
-///
-/// Of one media type with itself no pair of items is known to belong together, so the target `pair` has no positives.
-pub(crate) fn matches(
-    items: &Items<'_>,
-    data: &TrainingData,
-    target: Target,
-    a: usize,
-    b: usize,
-    scores: &[f32],
-) -> (Vec<f32>, Vec<f32>) {
-    let (queries, found) = (&items.media[a], &items.media[b]);
-    let paired = items.paired_content(a, b);
-    let (mut positives, mut negatives) = (Vec::new(), Vec::new());
-    for (i, &row) in queries.rows.iter().enumerate() {
-        for (j, &other) in found.rows.iter().enumerate() {
-            let is_match = match target {
-                Target::Class => match (data.class(row), data.class(other)) {
-                    (Some(x), Some(y)) if !(a == b && row == other) => x == y,
-                    _ => continue,
-                },
-                Target::Pair if a == b => continue,
-                Target::Pair => match paired[i] {
-                    Some(content) => content == found.content[j],
-                    None => continue,
-                },
-            };
-            let side = if is_match { &mut positives } else { &mut negatives };
-            side.push(scores[i * found.rows.len() + j]);
-        }
-    }
-    (positives, negatives)
 }
 
 fn check_finite_parameters(bundle: &Bundle) -> Result<()> {

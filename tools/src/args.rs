@@ -52,6 +52,13 @@ pub enum Command {
     /// is_test --group group`. Rows of the split `val` become train rows, since such a file knows test rows and others.
     /// Documents that lack an item of a media type are left out and counted.
     Features(FeaturesArgs),
+    /// Fit the probabilities of a bundle again, on held-out rows or for another rate of matches
+    ///
+    /// Fitted on the rows marked `val`, or where there are none on all rows that are not marked test. Rows that the bundle
+    /// was trained on read too confident: give rows that it has not seen. Rankings and stored vectors stay as they are, so
+    /// `attach` brings the result to an index without a rebuild. A target and pair of media types without matches among
+    /// these rows has no probability any more. Of more than 4,096 rows as many are drawn.
+    Calibrate(CalibrateArgs),
     /// Evaluate a bundle as in the literature: MAP over all results, recall of the paired item, calibration
     Eval(EvalArgs),
     /// Print the field schema that `build` would infer, as TOML
@@ -207,6 +214,27 @@ pub struct EvalArgs {
     /// The rows to evaluate on
     #[arg(long, value_enum, default_value_t = SplitArg::Test)]
     pub split: SplitArg,
+    /// The key or tensor that holds the class (default: the one that the bundle was trained with)
+    #[arg(long, value_name = "KEY")]
+    pub label: Option<String>,
+    /// The tensor that is 1 for test rows
+    #[arg(long, value_name = "TENSOR")]
+    pub test_mask: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// A trained bundle
+    #[arg(value_name = "BUNDLE")]
+    pub bundle: PathBuf,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Where to write the calibrated bundle
+    #[arg(long, value_name = "BUNDLE2")]
+    pub out: PathBuf,
+    /// The rate of matches to assume, above 0 and below 1 (default: the one that the bundle has)
+    #[arg(long, value_name = "P")]
+    pub prior: Option<f32>,
     /// The key or tensor that holds the class (default: the one that the bundle was trained with)
     #[arg(long, value_name = "KEY")]
     pub label: Option<String>,
