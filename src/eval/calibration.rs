@@ -12,7 +12,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::model::{Items, Similarity, TrainingData, direction_name, directions, matches};
+use crate::model::{Items, Similarity, Target, TrainingData, direction_name, directions, matches};
 
 /// Errors at one rate of matches.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -67,18 +67,35 @@ impl Serialize for CalibrationReport {
 
 const BINS: usize = 15;
 
+/// Of the metric network's default target.
 pub(super) fn report(items: &Items<'_>, data: &TrainingData) -> CalibrationReport {
-    let each = directions(items.media.len())
-        .into_iter()
-        .map(|(a, b)| (direction_name(items, (a, b)), rates(items, data, a, b)))
-        .collect();
-    CalibrationReport { each }
+    let target = items.bundle.default_target();
+    let one = |a, b| rates(items, data, Similarity::Metric(target), target, (a, b));
+    each_direction(items, &one)
 }
 
-fn rates(items: &Items<'_>, data: &TrainingData, a: usize, b: usize) -> Option<Rates> {
-    let target = items.bundle.default_target();
-    let calibration = items.bundle.metric().calibration(target, a, b)?;
-    let scores = items.scores(Similarity::Metric(target), a, b)?;
+/// Of the dot product of class posteriors, calibrated on the same pairs: what the metric network is to be measured against.
+pub(super) fn posterior_report(items: &Items<'_>, data: &TrainingData) -> CalibrationReport {
+    each_direction(items, &|a, b| rates(items, data, Similarity::Posterior, Target::Class, (a, b)))
+}
+
+fn each_direction(items: &Items<'_>, one: &dyn Fn(usize, usize) -> Option<Rates>) -> CalibrationReport {
+    let each = directions(items.media.len()).into_iter();
+    CalibrationReport { each: each.map(|(a, b)| (direction_name(items, (a, b)), one(a, b))).collect() }
+}
+
+fn rates(
+    items: &Items<'_>,
+    data: &TrainingData,
+    similarity: Similarity,
+    target: Target,
+    (a, b): (usize, usize),
+) -> Option<Rates> {
+    let calibration = match similarity {
+        Similarity::Posterior => items.bundle.posterior_calibration(a, b)?,
+        _ => items.bundle.metric().calibration(target, a, b)?,
+    };
+    let scores = items.scores(similarity, a, b)?;
     let (positives, negatives) = matches(items, data, target, a, b, &scores);
     if positives.is_empty() || negatives.is_empty() {
         return None;

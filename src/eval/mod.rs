@@ -29,6 +29,8 @@ pub struct Report {
     pub recall: PerSimilarity<Recall>,
     /// Calibration of the default target per direction; null where it was not calibrated or cannot be measured.
     pub calibration: CalibrationReport,
+    /// The same of the dot product of class posteriors, calibrated on the same pairs; null without classes.
+    pub calibration_posterior: CalibrationReport,
 }
 
 /// Measures `bundle` on the rows of `split`.
@@ -40,7 +42,7 @@ pub struct Report {
 /// the data do not fit the bundle, [`ErrorCode::NotFinite`] naming the row.
 pub fn evaluate(bundle: &Bundle, data: &TrainingData, split: Split) -> Result<Report> {
     data.check_shapes()?;
-    check_fit(bundle, data)?;
+    data.check_fits(bundle)?;
     let rows = data.rows_of(split);
     if rows.is_empty() {
         return Err(Error::new(ErrorCode::Empty, "the split to evaluate has no rows")
@@ -56,32 +58,6 @@ pub fn evaluate(bundle: &Bundle, data: &TrainingData, split: Split) -> Result<Re
         map_all: measures.map_all,
         recall: measures.recall,
         calibration: calibration::report(&items, data),
+        calibration_posterior: calibration::posterior_report(&items, data),
     })
-}
-
-fn check_fit(bundle: &Bundle, data: &TrainingData) -> Result<()> {
-    if bundle.media().len() != data.media.len() {
-        return Err(Error::new(ErrorCode::UnknownMedia, "the data have other media types than the bundle")
-            .expected(bundle.media().len())
-            .got(data.media.len()));
-    }
-    for (config, media) in bundle.media().iter().zip(&data.media) {
-        if config.name != media.name {
-            return Err(Error::new(
-                ErrorCode::UnknownMedia,
-                "the data have another media type than the bundle",
-            )
-            .expected(&config.name)
-            .got(&media.name));
-        }
-        if config.features != media.d_in {
-            return Err(Error::new(
-                ErrorCode::BadDimension,
-                format!("features of `{}` do not fit its pathway", media.name),
-            )
-            .expected(config.features)
-            .got(media.d_in));
-        }
-    }
-    Ok(())
 }

@@ -65,6 +65,9 @@ pub struct Bundle {
     pub(crate) encoder_states: Vec<Vec<f32>>,
     pub(crate) pathways: Vec<Pathway>,
     pub(crate) metric: MetricNetwork,
+    /// Calibrations of the dot product of class posteriors, per pair `a <= b` of media types in lexicographic order, of
+    /// queries of `a` over items of `b` and the other way round; empty where none were fitted.
+    pub(crate) posterior_fits: Vec<[Option<Calibration>; 2]>,
     pub(crate) space: Fingerprint,
     pub(crate) model: Fingerprint,
 }
@@ -145,10 +148,20 @@ impl Bundle {
                 .got(prior));
         }
         let mut bundle = self.clone();
-        for calibration in bundle.metric.heads.iter_mut().flat_map(|head| &mut head.calibration).flatten() {
+        let of_heads = bundle.metric.heads.iter_mut().flat_map(|head| &mut head.calibration);
+        for calibration in of_heads.chain(bundle.posterior_fits.iter_mut().flatten()).flatten() {
             *calibration = calibration.with_prior(prior);
         }
         Ok(bundle.sealed())
+    }
+
+    /// The calibration of the dot product of class posteriors, of queries of one media type over items of another;
+    /// `None` without classes, or where no matches were measured.
+    pub fn posterior_calibration(&self, query_media: usize, item_media: usize) -> Option<Calibration> {
+        let (a, b) = (query_media.min(item_media), query_media.max(item_media));
+        let media = self.media.len();
+        let at = (0..media).flat_map(|a| (a..media).map(move |b| (a, b))).position(|pair| pair == (a, b))?;
+        self.posterior_fits.get(at)?[usize::from(query_media > item_media)]
     }
 
     /// What an index of this bundle must fit.
@@ -366,6 +379,7 @@ impl Bundle {
             encoder_states: vec![Vec::new(); media.len()],
             pathways,
             metric: MetricNetwork { dim, half, targets, halves, heads },
+            posterior_fits: Vec::new(),
             space: Fingerprint([0; 32]),
             model: Fingerprint([0; 32]),
         }

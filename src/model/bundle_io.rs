@@ -46,6 +46,9 @@ struct Config {
     half: usize,
     targets: Vec<Target>,
     calibration: Vec<CalibrationEntry>,
+    /// Per pair `a <= b` of media types: of queries of `a` over items of `b`, and the other way round.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    posterior_calibration: Vec<[Option<Calibration>; 2]>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,6 +107,7 @@ impl Bundle {
             half: self.metric.half,
             targets: self.metric.targets.clone(),
             calibration,
+            posterior_calibration: self.posterior_fits.clone(),
         }
     }
 
@@ -302,11 +306,8 @@ fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]
                         .and_then(|entry| entry.fit)
                 };
                 let calibration = [fit(a, b), fit(b, a)];
-                if calibration.iter().flatten().any(|fit| fit.slope.is_nan() || fit.slope <= 0.0) {
-                    return Err(bad("a calibration has no positive slope"));
-                }
-                if calibration.iter().flatten().filter_map(|fit| fit.curve).any(|curve| !curve.is_sound()) {
-                    return Err(bad("the curve of a calibration does not ascend"));
+                if !calibration.iter().flatten().all(Calibration::is_sound) {
+                    return Err(bad("a calibration does not ascend"));
                 }
                 heads.push(Head {
                     target,
@@ -322,6 +323,13 @@ fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]
         }
     }
     reader.finish()?;
+    let posterior_fits = config.posterior_calibration;
+    let pairs = config.media.len() * (config.media.len() + 1) / 2;
+    if !posterior_fits.iter().flatten().flatten().all(Calibration::is_sound)
+        || ![0, pairs].contains(&posterior_fits.len())
+    {
+        return Err(bad("a calibration of posteriors does not ascend, or their number is wrong"));
+    }
     Ok(Bundle {
         metric: MetricNetwork { dim: d, half: h, targets: config.targets, halves, heads },
         media: config.media,
@@ -330,6 +338,7 @@ fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]
         posterior_scale: config.posterior_scale,
         encoder_states,
         pathways,
+        posterior_fits,
         space: fingerprint.space,
         model: fingerprint.model,
     })

@@ -44,6 +44,11 @@ impl Calibration {
         sigmoid(self.logit(raw))
     }
 
+    /// Whether the probability grows with the raw logit, as it must.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.slope > 0.0 && self.curve.is_none_or(|curve| curve.is_sound())
+    }
+
     /// The same fit under another rate of matches, clamped to `[1e-6, 1 - 1e-6]`.
     #[must_use]
     pub fn with_prior(&self, prior: f32) -> Self {

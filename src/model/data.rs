@@ -1,6 +1,6 @@
 //! What a model is trained and measured on: features of several media types, row by row.
 
-use super::bundle::not_finite;
+use super::bundle::{Bundle, not_finite};
 pub use crate::corpus::Split;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
@@ -116,6 +116,37 @@ impl TrainingData {
             && groups.len() != n
         {
             return wrong("the group list".to_owned(), n, groups.len());
+        }
+        Ok(())
+    }
+
+    /// Checks that the media types are those of `bundle`, in its order, with features as wide as its pathways read.
+    pub(crate) fn check_fits(&self, bundle: &Bundle) -> Result<()> {
+        if bundle.media().len() != self.media.len() {
+            return Err(Error::new(
+                ErrorCode::UnknownMedia,
+                "the data have other media types than the bundle",
+            )
+            .expected(bundle.media().len())
+            .got(self.media.len()));
+        }
+        for (config, media) in bundle.media().iter().zip(&self.media) {
+            if config.name != media.name {
+                return Err(Error::new(
+                    ErrorCode::UnknownMedia,
+                    "the data have another media type than the bundle",
+                )
+                .expected(&config.name)
+                .got(&media.name));
+            }
+            if config.features != media.d_in {
+                return Err(Error::new(
+                    ErrorCode::BadDimension,
+                    format!("features of `{}` do not fit its pathway", media.name),
+                )
+                .expected(config.features)
+                .got(media.d_in));
+            }
         }
         Ok(())
     }

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::batch::Prepared;
 use super::bundle::{Bundle, ClassNames, MediaConfig};
-use super::calibration::{self, Calibration};
+use super::calibrate::{calibrations, posterior_calibrations};
 use super::config::{Refit, TrainConfig};
 use super::data::{Split, TrainingData};
-use super::items::{Items, Similarity};
+use super::items::Items;
 use super::measures::{Measures, measure, selection_score};
 use super::metric::{MetricNetwork, Target};
 use super::network::{Exported, Network};
@@ -122,6 +122,7 @@ pub fn train(
     }
     let stages = mean_reports(&reports);
     let fits = calibrations(&items, data);
+    let posterior_fits = posterior_calibrations(&items, data);
     drop(items);
     let drawn = data.split.iter().all(|split| *split != Split::Val);
     let mut bundle = if config.refit == Refit::All && drawn && !models[0].1.is_empty() {
@@ -137,6 +138,7 @@ pub fn train(
     for (head, fit) in bundle.metric.heads.iter_mut().zip(fits) {
         head.calibration = fit;
     }
+    bundle.posterior_fits = posterior_fits;
     let bundle = bundle.sealed();
     check_finite_parameters(&bundle)?;
     Ok(Trained { bundle, stages })
@@ -287,85 +289,11 @@ fn export(network: &Network, data: &TrainingData, classes: usize, config: &Train
         posterior_scale: 1.0,
         encoder_states: data.media.iter().map(|media| media.encoder_state.clone()).collect(),
         pathways,
+        posterior_fits: Vec::new(),
         metric: MetricNetwork { dim: network.dim, half: network.half, targets, halves, heads },
         space: Fingerprint([0; 32]),
         model: Fingerprint([0; 32]),
     })
-}
-
-/// Most negative pairs that a calibration looks at; more are thinned out evenly.
-const NEGATIVES: usize = 200_000;
-
-/// The calibrations of all heads, in their order, from the pairs within each of `all`.
-fn calibrations(all: &[Items<'_>], data: &TrainingData) -> Vec<[Option<Calibration>; 2]> {
-    let heads = all.first().map_or(&[][..], |items| &items.bundle.metric().heads);
-    heads
-        .iter()
-        .map(|head| {
-            let one = calibrate(all, data, head.target, head.a, head.b);
-            let two =
-                if head.a == head.b { one } else { calibrate(all, data, head.target, head.b, head.a) };
-            [one, two]
-        })
-        .collect()
-}
-
-fn calibrate(
-    all: &[Items<'_>],
-    data: &TrainingData,
-    target: Target,
-    a: usize,
-    b: usize,
-) -> Option<Calibration> {
-    let (mut positives, mut negatives) = (Vec::new(), Vec::new());
-    for items in all {
-        let scores = items.scores(Similarity::Metric(target), a, b)?;
-        let (matching, others) = matches(items, data, target, a, b, &scores);
-        positives.extend(matching);
-        negatives.extend(others);
-    }
-    let step = negatives.len().div_ceil(NEGATIVES).max(1);
-    let rate = positives.len() as f64 / (positives.len() + negatives.len()).max(1) as f64;
-    let pairs: Vec<(f32, bool)> = positives
-        .iter()
-        .map(|&score| (score, true))
-        .chain(negatives.iter().step_by(step).map(|&score| (score, false)))
-        .collect();
-    calibration::fit(&pairs).map(|fit| Calibration { natural: rate as f32, ..fit })
-}
-
-/// The scores of matching and of other pairs, as `target` means it; pairs that it says nothing about are left out.
-///
-/// Of one media type with itself no pair of items is known to belong together, so the target `pair` has no positives.
-pub(crate) fn matches(
-    items: &Items<'_>,
-    data: &TrainingData,
-    target: Target,
-    a: usize,
-    b: usize,
-    scores: &[f32],
-) -> (Vec<f32>, Vec<f32>) {
-    let (queries, found) = (&items.media[a], &items.media[b]);
-    let paired = items.paired_content(a, b);
-    let (mut positives, mut negatives) = (Vec::new(), Vec::new());
-    for (i, &row) in queries.rows.iter().enumerate() {
-        for (j, &other) in found.rows.iter().enumerate() {
-            let is_match = match target {
-                Target::Class => match (data.class(row), data.class(other)) {
-                    (Some(x), Some(y)) if !(a == b && row == other) => x == y,
-                    _ => continue,
-                },
-                Target::Pair if a == b => continue,
-                Target::Pair => match paired[i] {
-                    Some(content) => content == found.content[j],
-                    None => continue,
-                },
-            };
-            let side = if is_match { &mut positives } else { &mut negatives };
-            side.push(scores[i * found.rows.len() + j]);
-        }
-    }
-    (positives, negatives)
 }
 
 fn check_finite_parameters(bundle: &Bundle) -> Result<()> {

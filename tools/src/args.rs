@@ -45,6 +45,20 @@ pub enum Command {
     Demo(DemoArgs),
     /// Train a bundle
     Train(TrainArgs),
+    /// Encode a corpus into a safetensors file that `train`, `eval` and `calibrate` take as --features
+    ///
+    /// The file holds a tensor per media type, `label` (-1 for none, also for a class that no train row has), `is_test`
+    /// and `group`; train with `--features FILE --pathway image=image --pathway text=text --label label --test-mask
+    /// is_test --group group`. Rows of the split `val` become train rows, since such a file knows test rows and others.
+    /// Documents that lack an item of a media type are left out and counted.
+    Features(FeaturesArgs),
+    /// Fit the probabilities of a bundle again, on held-out rows or for another rate of matches
+    ///
+    /// Fitted on the rows marked `val`, or where there are none on all rows that are not marked test. Rows that the bundle
+    /// was trained on read too confident: give rows that it has not seen. Rankings and stored vectors stay as they are, so
+    /// `attach` brings the result to an index without a rebuild. A target and pair of media types without matches among
+    /// these rows has no probability any more. Of more than 4,096 rows as many are drawn.
+    Calibrate(CalibrateArgs),
     /// Evaluate a bundle as in the literature: MAP over all results, recall of the paired item, calibration
     Eval(EvalArgs),
     /// Print the field schema that `build` would infer, as TOML
@@ -146,6 +160,51 @@ pub struct TrainArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct FeaturesArgs {
+    /// A corpus: FILE.jsonl, FILE.parquet, or a folder of media files
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// Where to write the features
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub out: PathBuf,
+    /// The key that holds the class
+    #[arg(long, value_name = "KEY")]
+    pub label: Option<String>,
+    /// A key: documents of equal value stay on one side of the validation split
+    #[arg(long, value_name = "KEY")]
+    pub group: Option<String>,
+    /// The encoder of a media type; may be repeated
+    #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]
+    pub encoder: Vec<String>,
+    /// Keep features of items here, and take over those that are there
+    #[arg(long, value_name = "DIR")]
+    pub features_cache: Option<PathBuf>,
+    /// Split long texts into items of at most N words, of which M repeat the passage before
+    #[arg(long, value_name = "N[:M]")]
+    pub passages: Option<String>,
+    /// An error where a document or item does not read, or a document lacks an item, instead of counting a warning
+    #[arg(long)]
+    pub strict: bool,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+impl FeaturesArgs {
+    /// The corpus and how it is encoded.
+    pub fn source(&self) -> SourceArgs {
+        SourceArgs {
+            source: Some(self.source.clone()),
+            features: None,
+            pathway: Vec::new(),
+            encoder: self.encoder.clone(),
+            features_cache: self.features_cache.clone(),
+            passages: self.passages.clone(),
+            limits: self.limits,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
 pub struct EvalArgs {
     /// A trained bundle
     #[arg(value_name = "BUNDLE")]
@@ -155,6 +214,27 @@ pub struct EvalArgs {
     /// The rows to evaluate on
     #[arg(long, value_enum, default_value_t = SplitArg::Test)]
     pub split: SplitArg,
+    /// The key or tensor that holds the class (default: the one that the bundle was trained with)
+    #[arg(long, value_name = "KEY")]
+    pub label: Option<String>,
+    /// The tensor that is 1 for test rows
+    #[arg(long, value_name = "TENSOR")]
+    pub test_mask: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// A trained bundle
+    #[arg(value_name = "BUNDLE")]
+    pub bundle: PathBuf,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Where to write the calibrated bundle
+    #[arg(long, value_name = "BUNDLE2")]
+    pub out: PathBuf,
+    /// The rate of matches to assume, above 0 and below 1 (default: the one that the bundle has)
+    #[arg(long, value_name = "P")]
+    pub prior: Option<f32>,
     /// The key or tensor that holds the class (default: the one that the bundle was trained with)
     #[arg(long, value_name = "KEY")]
     pub label: Option<String>,

@@ -64,6 +64,8 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
     match &cli.command {
         Command::Demo(args) => command::demo::run(args, global, output),
         Command::Train(args) => command::train::run(args, global, output),
+        Command::Features(args) => command::features::run(args, global, output),
+        Command::Calibrate(args) => command::calibrate::run(args, global, output),
         Command::Eval(args) => command::eval::run(args, global, output),
         Command::Schema(args) => command::schema::run(args, output),
         Command::Build(args) => command::build::run(args, global, output),

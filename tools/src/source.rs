@@ -126,7 +126,10 @@ pub fn training_data(
 ) -> Result<(TrainingData, u64)> {
     let cache = cache(args)?;
     match Source::open(args)? {
-        Source::Corpus(path) => corpus_data(&path, args, beside, (trained, cache.as_ref()), global),
+        Source::Corpus(path) => {
+            let read = corpus_data(&path, args, beside, (trained, cache.as_ref()), global)?;
+            Ok((read.data, read.skipped))
+        }
         Source::Features(file) => {
             let Beside { label, test_mask, group } = beside;
             let (pathways, encoders) = (pathways(&args.pathway)?, encoders(args)?);
@@ -140,13 +143,36 @@ pub fn training_data(
     }
 }
 
+/// A corpus in features.
+pub struct Encoded {
+    pub data: TrainingData,
+    /// Documents and items that do not read.
+    pub skipped: u64,
+    /// The first of them.
+    pub first_error: Option<Error>,
+}
+
+/// Encodes the corpus that `args` name.
+///
+/// # Errors
+/// [`ErrorCode::BadArgument`] where they name features; those of encoding.
+pub fn encoded(args: &SourceArgs, beside: Beside<'_>, global: &Global) -> Result<Encoded> {
+    let cache = cache(args)?;
+    match Source::open(args)? {
+        Source::Corpus(path) => corpus_data(&path, args, beside, (None, cache.as_ref()), global),
+        Source::Features(file) => {
+            Err(Error::new(ErrorCode::BadArgument, "the source is features already").file(file.path()))
+        }
+    }
+}
+
 fn corpus_data(
     path: &Path,
     args: &SourceArgs,
     beside: Beside<'_>,
     (trained, cache): (Option<(&Bundle, &Encoders)>, Option<&FeatureCache>),
     global: &Global,
-) -> Result<(TrainingData, u64)> {
+) -> Result<Encoded> {
     if beside.test_mask.is_some() {
         return Err(Error::new(ErrorCode::BadArgument, "--test-mask belongs to --features")
             .hint("a corpus names its test rows by the key `split`"));
@@ -163,10 +189,11 @@ fn corpus_data(
     };
     let bar = progress::bar(global, None, "documents");
     bar.set_message("encoding");
-    let mut skipped = 0u64;
+    let (mut skipped, mut first_error) = (0u64, None);
     let mut skip = |error: Error| {
         skipped += 1;
         tracing::warn!("{error}");
+        first_error.get_or_insert(error);
     };
     let mut data = from_corpus(path, &options, &mut skip, &mut |n| bar.set_position(n))?;
     bar.finish_and_clear();
@@ -174,7 +201,7 @@ fn corpus_data(
         let place = |name: &str| bundle.media().iter().position(|media| media.name == name);
         data.media.sort_by_key(|media| place(&media.name));
     }
-    Ok((data, skipped))
+    Ok(Encoded { data, skipped, first_error })
 }
 
 /// The rows of a query: media type and features of each item, row by row.

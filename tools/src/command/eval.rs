@@ -9,11 +9,10 @@ use uncsm_index::eval::evaluate;
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::documents;
+use super::rows;
 use crate::Outcome;
 use crate::args::{EvalArgs, Global, SplitArg};
 use crate::output::Output;
-use crate::source::{self, Beside, Source};
 
 #[derive(Serialize)]
 struct Report {
@@ -24,24 +23,8 @@ struct Report {
 
 pub fn run(args: &EvalArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let bundle = Bundle::load(&args.bundle)?;
-    let remembered = bundle.classes().map(|classes| classes.key.clone());
-    let label = args.label.clone().or(remembered);
-    let beside = Beside { label: label.as_deref(), test_mask: args.test_mask.as_deref(), group: None };
-    let paths = source::encoder_paths(&args.source.encoder, args.source.limits)?;
-    let source = Source::open(&args.source)?;
-    let mut encoders = documents::encoders(&bundle, &source, &args.source, &paths)?;
-    if let Source::Corpus(_) = source {
-        // A media type without items has rows too, which are absent.
-        for (at, media) in bundle.media().iter().enumerate() {
-            if !encoders.contains_key(&media.name) {
-                encoders.insert(
-                    media.name.clone(),
-                    bundle.encoder(at, &paths).map_err(documents::unknown_features)?,
-                );
-            }
-        }
-    }
-    let (data, warnings) = source::training_data(&args.source, beside, Some((&bundle, &encoders)), global)?;
+    let (label, test_mask) = (args.label.as_deref(), args.test_mask.as_deref());
+    let (data, warnings) = rows::of_trained(&bundle, &args.source, label, test_mask, global)?;
     let split = match args.split {
         SplitArg::Train => Split::Train,
         SplitArg::Val => Split::Val,

@@ -1,0 +1,37 @@
+//! Rows of a source for a bundle that is trained: what `eval` and `calibrate` share.
+
+use uncsm_index::Result;
+use uncsm_index::model::{Bundle, TrainingData};
+
+use super::documents;
+use crate::args::{Global, SourceArgs};
+use crate::source::{self, Beside, Source};
+
+/// Reads all rows, encoded as the bundle's own encoders do, and how many documents or items of a corpus do not read;
+/// `label` is the key that the bundle remembers where nobody says.
+///
+/// # Errors
+/// Those of the source, and of encoders or features that the bundle does not fit.
+pub fn of_trained(
+    bundle: &Bundle,
+    args: &SourceArgs,
+    label: Option<&str>,
+    test_mask: Option<&str>,
+    global: &Global,
+) -> Result<(TrainingData, u64)> {
+    let label = label.or(bundle.classes().map(|classes| classes.key.as_str()));
+    let beside = Beside { label, test_mask, group: None };
+    let paths = source::encoder_paths(&args.encoder, args.limits)?;
+    let source = Source::open(args)?;
+    let mut encoders = documents::encoders(bundle, &source, args, &paths)?;
+    if let Source::Corpus(_) = source {
+        // A media type without items has rows too, which are absent.
+        for (at, media) in bundle.media().iter().enumerate() {
+            if !encoders.contains_key(&media.name) {
+                let encoder = bundle.encoder(at, &paths).map_err(documents::unknown_features)?;
+                encoders.insert(media.name.clone(), encoder);
+            }
+        }
+    }
+    source::training_data(args, beside, Some((bundle, &encoders)), global)
+}
