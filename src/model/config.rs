@@ -15,6 +15,16 @@ pub enum Refit {
     Off,
 }
 
+/// The form of the metric network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadForm {
+    /// A bilinear term that starts at scaled dot products, and a hidden layer that starts at nothing.
+    Bilinear,
+    /// A hidden layer over the concatenation of the two vectors alone, from a random start: Qi, Huang, Peng, 2017.
+    Concatenation,
+}
+
 /// Settings of training, chosen on validation splits of data of a few thousand rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -25,6 +35,8 @@ pub struct TrainConfig {
     pub members: usize,
     /// Width of the hidden layer of a member.
     pub hidden: usize,
+    /// The form of the metric network.
+    pub head: HeadForm,
     /// Width of the hidden layer of the metric network; 0 leaves the bilinear term alone.
     pub half: usize,
     /// Most rows per step; small data take an eighth of their rows, but at least 16.
@@ -100,6 +112,7 @@ impl Default for TrainConfig {
             dim: 128,
             members: 4,
             hidden: 256,
+            head: HeadForm::Bilinear,
             half: 32,
             batch: 128,
             least_steps: 200,
@@ -175,6 +188,9 @@ impl TrainConfig {
                 return Err(out_of_range(name, &format!("{low} to {high}"), &value.to_string()));
             }
         }
+        if self.head == HeadForm::Concatenation && self.half == 0 {
+            return Err(out_of_range("half", "at least 1 beside `head = \"concatenation\"`", "0"));
+        }
         let open = 1e6;
         let real = [
             ("learning_rate", self.learning_rate, 0.0, 1.0),
@@ -235,6 +251,8 @@ mod tests {
         assert_eq!(config.hidden, TrainConfig::default().hidden);
         let error = TrainConfig::from_toml("dim = 64\nwidth = 3\n").unwrap_err();
         assert_eq!((error.code(), error.facts().line), (ErrorCode::BadValue, Some(2)));
+        let bare = TrainConfig::from_toml("head = \"concatenation\"\nhalf = 0").unwrap_err();
+        assert_eq!(bare.code(), ErrorCode::BadArgument);
         assert_eq!(TrainConfig::from_toml("batch = 1").unwrap_err().code(), ErrorCode::BadArgument);
         assert_eq!(TrainConfig::from_toml("dropout_input = nan").unwrap_err().code(), ErrorCode::BadArgument);
     }

@@ -38,6 +38,16 @@ pub(crate) struct Items<'a> {
 impl<'a> Items<'a> {
     /// Projects and rounds the items of `rows`; features must be finite.
     pub(crate) fn new(bundle: &'a Bundle, data: &TrainingData, rows: &[usize]) -> Result<Self> {
+        Self::projected(bundle, data, rows, &|m, features| bundle.project(m, features))
+    }
+
+    /// Rounds what `project` makes of the features `[n, d_in]` of a media type: shared vectors `[n, d]`.
+    pub(crate) fn projected(
+        bundle: &'a Bundle,
+        data: &TrainingData,
+        rows: &[usize],
+        project: &dyn Fn(usize, &[f32]) -> Result<Vec<f32>>,
+    ) -> Result<Self> {
         let media = data
             .media
             .iter()
@@ -45,7 +55,7 @@ impl<'a> Items<'a> {
             .map(|(m, media)| {
                 let rows: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
                 let features: Vec<f32> = rows.iter().flat_map(|&row| media.row(row)).copied().collect();
-                let shared = bundle.project(m, &features)?;
+                let shared = project(m, &features)?;
                 let stored = bundle.store(m, &shared);
                 Ok(MediaItems {
                     content: content_numbers(rows.iter().map(|&row| media.row(row))),

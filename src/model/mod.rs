@@ -41,7 +41,7 @@ pub use bundle_io::OnExisting;
 pub use calibrate::calibrate;
 pub use calibration::Calibration;
 pub use calibration_curve::Curve;
-pub use config::{Refit, TrainConfig};
+pub use config::{HeadForm, Refit, TrainConfig};
 pub use data::{Labels, MediaFeatures, Split, TrainingData};
 pub use from_corpus::{CorpusOptions, from_corpus};
 pub use from_features::{FeatureOptions, from_features};

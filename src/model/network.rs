@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::batch::dropout_mask;
 use super::bundle::symmetrise;
-use super::config::TrainConfig;
+use super::config::{HeadForm, TrainConfig};
 use super::hidden_layer::hidden_layer;
 use super::hidden_op::hidden_term;
 use super::metric::{Head, Target};
@@ -103,6 +103,19 @@ impl PathwayVars {
         standardise(x, *roots, mean, scale, out);
     }
 
+    /// Shared vectors `[n, d]` of features `[n, d_in]` as a bundle projects them, but for rounding: by products of
+    /// matrices, many times as fast.
+    pub(crate) fn project(&self, features: &[f32]) -> Result<Vec<f32>> {
+        let d_in = self.scaling.mean.len();
+        let mut input = vec![0.0; features.len()];
+        for (x, out) in features.chunks_exact(d_in).zip(input.chunks_exact_mut(d_in)) {
+            self.standardise(x, out);
+        }
+        let input = Tensor::from_vec(input, (features.len() / d_in, d_in), &Device::Cpu)?.detach();
+        let view = self.view(&vec![input; self.members.len()], |_| Vec::new())?;
+        values(&view.shared.contiguous()?)
+    }
+
     /// Forward pass of one input `[n, d_in]` per member, which were dropped from already, with fresh masks on the hidden
     /// layers.
     pub(crate) fn forward(
@@ -111,11 +124,15 @@ impl PathwayVars {
         config: &TrainConfig,
         rng: &mut ChaCha8Rng,
     ) -> Result<View> {
+        self.view(inputs, |n| dropout_mask(n, config.dropout_hidden, rng))
+    }
+
+    fn view(&self, inputs: &[Tensor], mut mask: impl FnMut(usize) -> Vec<f32>) -> Result<View> {
         let mut unit = None;
         let mut logits = Vec::with_capacity(self.members.len());
         for (z, member) in inputs.iter().zip(&self.members) {
             let pre = z.matmul(&member.hidden)?;
-            let mask = dropout_mask(pre.elem_count(), config.dropout_hidden, rng);
+            let mask = mask(pre.elem_count());
             let r = hidden_layer(&pre, &member.hidden_bias, mask)?;
             let part = r.matmul(&member.unit)?;
             unit = Some(match unit {
@@ -183,8 +200,9 @@ impl PathwayVars {
 /// Variables of one target and pair of media types.
 ///
 /// `M = diag(scales) + change`: two learned factors for the dot products of the two parts, and a matrix that starts at 0
-/// and decays toward it.
+/// and decays toward it. A head of the form `Concatenation` has `M = 0` throughout.
 pub(crate) struct HeadVars {
+    form: HeadForm,
     pub(crate) target: Target,
     pub(crate) a: usize,
     pub(crate) b: usize,
@@ -200,21 +218,36 @@ pub(crate) struct HeadVars {
 }
 
 impl HeadVars {
-    fn new(target: Target, a: usize, b: usize, d: usize, classes: usize, half: usize) -> Result<Self> {
+    fn new(
+        (target, a, b): (Target, usize, usize),
+        d: usize,
+        classes: usize,
+        config: &TrainConfig,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self> {
+        let half = config.half;
         // Logits near 0 for half-similar items: the bias is half of the largest dot product, negative.
         let (class, unit, bias) = match target {
             Target::Class => (8.0f32, 2.0f32, -4.0f32),
             Target::Pair => (if classes > 0 { 1.0 } else { 0.0 }, 10.0, -5.0),
         };
+        let (class, unit, bias, weights) = match config.head {
+            HeadForm::Bilinear => (class, unit, bias, zeros(half)?),
+            HeadForm::Concatenation => {
+                let start = uniform(half, 1, 1.0, rng);
+                (0.0, 0.0, 0.0, Var::from_vec(start, half, &Device::Cpu)?)
+            }
+        };
         let one = |x: f32| Var::new(&[x], &Device::Cpu);
         Ok(Self {
+            form: config.head,
             target,
             a,
             b,
             class_scale: one(class)?,
             unit_scale: one(unit)?,
             change: Var::zeros((d, d), DType::F32, &Device::Cpu)?,
-            weights: zeros(half)?,
+            weights,
             shift: zeros(half)?,
             bias: one(bias)?,
         })
@@ -327,7 +360,7 @@ impl Network {
         for &target in targets {
             for a in 0..media {
                 for b in a..media {
-                    heads.push(HeadVars::new(target, a, b, dim, classes, half)?);
+                    heads.push(HeadVars::new((target, a, b), dim, classes, config, rng)?);
                 }
             }
         }
@@ -363,8 +396,11 @@ impl Network {
         }
         groups.metric.extend(self.halves.iter().cloned());
         for head in &self.heads {
-            groups.metric.push(head.change.clone());
-            groups.metric_free.extend([head.class_scale.clone(), head.unit_scale.clone(), head.bias.clone()]);
+            groups.metric_free.push(head.bias.clone());
+            if head.form == HeadForm::Bilinear {
+                groups.metric.push(head.change.clone());
+                groups.metric_free.extend([head.class_scale.clone(), head.unit_scale.clone()]);
+            }
             if self.half > 0 {
                 groups.metric.push(head.weights.clone());
                 groups.metric_free.push(head.shift.clone());
@@ -376,12 +412,17 @@ impl Network {
     /// All parameters as plain numbers.
     pub(crate) fn export(&self) -> Result<Exported> {
         let pathways = self.pathways.iter().map(PathwayVars::export).collect::<Result<_>>()?;
+        Ok(Exported { pathways, ..self.export_metric()? })
+    }
+
+    /// The parameters of the metric network as plain numbers.
+    pub(crate) fn export_metric(&self) -> Result<Exported> {
         let halves = match self.half {
             0 => vec![Vec::new(); self.pathways.len()],
             _ => self.halves.iter().map(|var| values(&var.t()?.contiguous()?)).collect::<Result<_>>()?,
         };
         let heads =
             self.heads.iter().map(|head| head.export(self.dim, self.classes)).collect::<Result<_>>()?;
-        Ok(Exported { pathways, halves, heads })
+        Ok(Exported { pathways: Vec::new(), halves, heads })
     }
 }

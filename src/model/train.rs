@@ -222,8 +222,9 @@ impl Run<'_> {
                 let score = if validation.is_empty() {
                     None
                 } else {
-                    let bundle = export(&network, data, classes, config)?;
-                    selection_score(&Items::new(&bundle, data, validation)?, data, stage)
+                    let bundle = network_alone(&network, data, classes, config)?;
+                    let project = |m: usize, features: &[f32]| Ok(network.pathways[m].project(features)?);
+                    selection_score(&Items::projected(&bundle, data, validation, &project)?, data, stage)
                 };
                 progress(&Progress { run: at, runs, stage: stage.name(), epoch, epochs, loss, score });
                 Ok(score)
@@ -262,9 +263,24 @@ fn check_enough(data: &TrainingData, fit: &[usize]) -> Result<()> {
     Ok(())
 }
 
+/// The metric network as a bundle that cannot project: what scores need, without copies of the pathways.
+fn network_alone(network: &Network, data: &TrainingData, classes: usize, config: &TrainConfig) -> Result<Bundle> {
+    bundle(network.export_metric()?, network, data, classes, config)
+}
+
 /// The network as a bundle without calibration.
 fn export(network: &Network, data: &TrainingData, classes: usize, config: &TrainConfig) -> Result<Bundle> {
-    let Exported { pathways, halves, heads } = network.export()?;
+    bundle(network.export()?, network, data, classes, config)
+}
+
+fn bundle(
+    exported: Exported,
+    network: &Network,
+    data: &TrainingData,
+    classes: usize,
+    config: &TrainConfig,
+) -> Result<Bundle> {
+    let Exported { pathways, halves, heads } = exported;
     let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
     Ok(Bundle {
         media: data
