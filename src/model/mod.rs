@@ -28,6 +28,7 @@ mod measures;
 mod metric;
 mod network;
 mod pathway;
+mod priors;
 mod scaling;
 mod shrink;
 mod split;

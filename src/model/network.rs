@@ -199,13 +199,16 @@ impl PathwayVars {
 
 /// Variables of one target and pair of media types.
 ///
-/// `M = diag(scales) + change`: two learned factors for the dot products of the two parts, and a matrix that starts at 0
+/// `M = diag(scales) + change`: two learned factors for the dot products of the two parts, that of posteriors weighted by
+/// the shares of the classes for the target `class`, and a matrix that starts at 0
 /// and decays toward it. A head of the form `Concatenation` has `M = 0` throughout.
 pub(crate) struct HeadVars {
     form: HeadForm,
     pub(crate) target: Target,
     pub(crate) a: usize,
     pub(crate) b: usize,
+    /// Weights of the classes in the dot product of posteriors, `[C]`.
+    class_weights: Vec<f32>,
     /// Factor of the dot product of posteriors, `[1]`.
     class_scale: Var,
     /// Factor of the dot product of unit parts, `[1]`.
@@ -221,11 +224,15 @@ impl HeadVars {
     fn new(
         (target, a, b): (Target, usize, usize),
         d: usize,
-        classes: usize,
+        weights: &[f32],
         config: &TrainConfig,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self> {
-        let half = config.half;
+        let (classes, half) = (weights.len(), config.half);
+        let class_weights = match target {
+            Target::Class => weights.to_vec(),
+            Target::Pair => vec![1.0; classes],
+        };
         // Logits near 0 for half-similar items: the bias is half of the largest dot product, negative.
         let (class, unit, bias) = match target {
             Target::Class => (8.0f32, 2.0f32, -4.0f32),
@@ -244,6 +251,7 @@ impl HeadVars {
             target,
             a,
             b,
+            class_weights,
             class_scale: one(class)?,
             unit_scale: one(unit)?,
             change: Var::zeros((d, d), DType::F32, &Device::Cpu)?,
@@ -274,7 +282,9 @@ impl HeadVars {
         let unit = u.narrow(1, classes, d - classes)?;
         let mut left = (u.matmul(&self.effective_change()?)?, unit.broadcast_mul(&self.unit_scale)?);
         if classes > 0 {
-            let posterior = u.narrow(1, 0, classes)?.broadcast_mul(&self.class_scale)?;
+            let weights = Tensor::from_slice(&self.class_weights, classes, &Device::Cpu)?;
+            let factors = weights.broadcast_mul(&self.class_scale)?;
+            let posterior = u.narrow(1, 0, classes)?.broadcast_mul(&factors)?;
             left.1 = Tensor::cat(&[&posterior, &left.1], 1)?;
         }
         let mut logits = (left.0 + left.1)?.matmul(&v.t()?)?.broadcast_add(&self.bias)?;
@@ -291,7 +301,7 @@ impl HeadVars {
         }
         let (class_scale, unit_scale) = (values(&self.class_scale)?[0], values(&self.unit_scale)?[0]);
         for i in 0..d {
-            bilinear[i * d + i] += if i < classes { class_scale } else { unit_scale };
+            bilinear[i * d + i] += if i < classes { class_scale * self.class_weights[i] } else { unit_scale };
         }
         Ok(Head {
             target: self.target,
@@ -341,10 +351,11 @@ impl Network {
     /// A network with random pathways and with heads that start at scaled dot products.
     pub(crate) fn new(
         scalings: Vec<Scaling>,
-        classes: usize,
+        class_weights: &[f32],
         config: &TrainConfig,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self> {
+        let classes = class_weights.len();
         let unit = config.unit(classes);
         let (dim, half, media) = (classes + unit, config.half, scalings.len());
         let pathways = scalings
@@ -360,7 +371,7 @@ impl Network {
         for &target in targets {
             for a in 0..media {
                 for b in a..media {
-                    heads.push(HeadVars::new((target, a, b), dim, classes, config, rng)?);
+                    heads.push(HeadVars::new((target, a, b), dim, class_weights, config, rng)?);
                 }
             }
         }

@@ -1,98 +1,131 @@
-//! How much of what the metric network has learned holds on rows that it has not seen, and how sharp posteriors should be.
+//! How much of what the metric network has learned holds on rows that it has not seen, and what it starts from.
 //!
-//! A head is `start + t * rest`: its start is a scaled dot product (of the posteriors for `class`, of the unit parts for
-//! `pair`), the rest is all else that it has learned. On train rows the rest looks better than it is, since the shared
-//! vectors of these rows were fitted too. So `t` in (0, 1] is chosen per target on validation rows, by what the target is
-//! for: MAP for `class`, mean recall for `pair`. Class logits are divided by a temperature that is chosen with it, since
-//! the mean logits of several members are less sure than each of them. Bias and calibration do not matter for a ranking.
+//! A head is `start + t * rest`: its start is a scaled dot product (of the posteriors for `class`, weighted by the shares of
+//! the classes; of the unit parts for `pair`), the rest is all else that it has learned. On train rows the rest looks better
+//! than it is, since the shared vectors of these rows were fitted too. So `t` in (0, 1] is chosen per target on validation
+//! rows, by what the target is for: MAP for `class`, mean recall for `pair`. With it are chosen the power of the class
+//! weights, and a temperature that divides the class logits, since the mean logits of several members are less sure than
+//! each of them. Bias and calibration do not matter for a ranking.
 
 use super::bundle::Bundle;
-use super::data::TrainingData;
+use super::data::{Split, TrainingData};
 use super::items::{Items, Similarity};
 use super::measures::{One, measure_scores};
 use super::metric::{Head, Target};
+use super::priors;
 use crate::encode::workers;
 use crate::error::Result;
 
 /// Candidates for `t`, in order of preference where they do equally well.
 const SHARES: [f32; 9] = [1.0, 0.75, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01];
 /// Candidates for the temperature, in order of preference.
-const TEMPERATURES: [f32; 4] = [1.0, 0.7, 0.5, 1.4];
+const TEMPERATURES: [f32; 3] = [1.0, 0.7, 0.5];
+/// Candidates for the power of the class weights, in order of preference.
+const POWERS: [f32; 4] = [priors::START, 0.25, 0.75, 1.0];
 
 /// What was chosen.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Choice {
     /// Divides the class logits.
     pub(crate) temperature: f32,
+    /// Of the class weights.
+    pub(crate) power: f32,
     /// One `t` per target.
     pub(crate) shares: Vec<(Target, f32)>,
 }
 
-/// The best choice over models and the rows that each has not seen; the first candidates where these cannot tell.
-///
-/// Cost: per model and temperature two scores of all pairs, and a sort per candidate.
-pub(crate) fn choose(models: &[(Bundle, Vec<usize>)], data: &TrainingData) -> Result<Choice> {
-    let classes = models.first().is_some_and(|(bundle, _)| bundle.posterior().is_some());
-    let temperatures = if classes { &TEMPERATURES[..] } else { &TEMPERATURES[..1] };
-    let mut best: Option<(f64, Choice)> = None;
-    for &temperature in temperatures {
-        let mut shares = Vec::new();
-        let mut by = 0.0;
-        let targets = models.first().map_or(&[][..], |(bundle, _)| bundle.metric().targets());
-        for (at, &target) in targets.iter().enumerate() {
-            let scores = candidates(models, data, temperature, target)?;
-            let mut chosen: Option<(f64, f32)> = None;
-            for (share, score) in SHARES.into_iter().zip(scores) {
-                if let Some(score) = score
-                    && chosen.is_none_or(|best| score > best.0 + 1e-9)
-                {
-                    chosen = Some((score, share));
-                }
-            }
-            // Posteriors are what `class` ranks by, so it chooses their temperature.
-            if at == 0 {
-                by = chosen.map_or(0.0, |chosen| chosen.0);
-            }
-            shares.push((target, chosen.map_or(SHARES[0], |chosen| chosen.1)));
-        }
-        if best.as_ref().is_none_or(|best| by > best.0 + 1e-9) {
-            best = Some((by, Choice { temperature, shares }));
-        }
+/// Class weights by power, from the train rows.
+pub(crate) struct ClassShares(Vec<(f32, Vec<f32>)>);
+
+impl ClassShares {
+    pub(crate) fn of(data: &TrainingData, classes: usize) -> Self {
+        let rows = data.rows_of(Split::Train);
+        Self(POWERS.iter().map(|&power| (power, priors::weights(data, &rows, classes, power))).collect())
     }
-    Ok(best.map_or(Choice { temperature: 1.0, shares: Vec::new() }, |best| best.1))
+
+    fn weights(&self, power: f32) -> &[f32] {
+        self.0.iter().find(|entry| entry.0 == power).map_or(&[], |entry| &entry.1)
+    }
 }
 
-/// The mean score over the models of each of [`SHARES`].
-fn candidates(
+/// The best choice over models and the rows that each has not seen; the first candidates where these cannot tell.
+///
+/// Cost: per model, temperature and power two scores of all pairs, and a sort per candidate.
+pub(crate) fn choose(
     models: &[(Bundle, Vec<usize>)],
     data: &TrainingData,
-    temperature: f32,
+    weights: &ClassShares,
+) -> Result<Choice> {
+    let classes = models.first().is_some_and(|(bundle, _)| bundle.posterior().is_some());
+    let targets = models.first().map_or(&[][..], |(bundle, _)| bundle.metric().targets());
+    let mut choice = Choice { temperature: TEMPERATURES[0], power: POWERS[0], shares: Vec::new() };
+    if classes {
+        let mut best: Option<f64> = None;
+        for temperature in TEMPERATURES {
+            for power in POWERS {
+                let tried = Choice { temperature, power, shares: Vec::new() };
+                let found = best_share(models, data, weights, &tried, Target::Class)?;
+                if let Some((score, share)) = found
+                    && best.is_none_or(|best| score > best + 1e-9)
+                {
+                    best = Some(score);
+                    choice = Choice { shares: vec![(Target::Class, share)], ..tried };
+                }
+            }
+        }
+    }
+    for &target in targets {
+        if !choice.shares.iter().any(|share| share.0 == target) {
+            let share = best_share(models, data, weights, &choice, target)?.map_or(SHARES[0], |best| best.1);
+            choice.shares.push((target, share));
+        }
+    }
+    Ok(choice)
+}
+
+/// The best of [`SHARES`] by the mean score over the models, and that score; `None` where these cannot tell.
+fn best_share(
+    models: &[(Bundle, Vec<usize>)],
+    data: &TrainingData,
+    weights: &ClassShares,
+    tried: &Choice,
     target: Target,
-) -> Result<Vec<Option<f64>>> {
+) -> Result<Option<(f64, f32)>> {
     let one = |(bundle, rows): &(Bundle, Vec<usize>)| -> Result<Vec<Option<f64>>> {
-        let mut whole = bundle.clone();
-        sharpen(&mut whole, temperature);
-        let mut start = whole.clone();
-        shrink_all(&mut start, &[(target, 0.0)]);
-        let (items, start) = (Items::new(&whole, data, rows)?, Items::new(&start, data, rows)?);
+        let with = |share: f32| {
+            let mut with = bundle.clone();
+            apply(&mut with, &Choice { shares: vec![(target, share)], ..tried.clone() }, weights);
+            with
+        };
+        let (start, whole) = (with(0.0), with(1.0));
+        let (start, whole) = (Items::new(&start, data, rows)?, Items::new(&whole, data, rows)?);
         // A logit is linear in the share: two of them give all.
-        let scores = |items: &Items<'_>, a, b| items.scores(Similarity::Metric(target), a, b);
+        let directions = super::measures::directions(whole.media.len());
+        let score_of = |items: &Items<'_>, a, b| items.scores(Similarity::Metric(target), a, b);
+        let ends: Vec<_> = directions
+            .iter()
+            .map(|&(a, b)| ((a, b), score_of(&start, a, b), score_of(&whole, a, b)))
+            .collect();
         let each = SHARES.into_iter().map(|share| {
-            let found = measure_scores(&items, data, &|a, b| {
-                let (mut s, rest) = (scores(&start, a, b)?, scores(&items, a, b)?);
-                s.iter_mut().zip(rest).for_each(|(s, whole)| *s += share * (whole - *s));
-                Some(s)
+            let found = measure_scores(&whole, data, &|a, b| {
+                let (_, start, whole) = ends.iter().find(|end| end.0 == (a, b))?;
+                let (start, whole) = (start.as_ref()?, whole.as_ref()?);
+                Some(start.iter().zip(whole).map(|(s, w)| s + share * (w - s)).collect())
             });
             score(target, found)
         });
         Ok(each.collect())
     };
     let all: Vec<Vec<Option<f64>>> = workers::map(models, one).into_iter().collect::<Result<_>>()?;
-    let mean = |at: usize| {
+    let mut best: Option<(f64, f32)> = None;
+    for (at, share) in SHARES.into_iter().enumerate() {
         let found: Vec<f64> = all.iter().filter_map(|scores| scores[at]).collect();
-        (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
-    };
-    Ok((0..SHARES.len()).map(mean).collect())
+        let mean = found.iter().sum::<f64>() / found.len().max(1) as f64;
+        if !found.is_empty() && best.is_none_or(|best| mean > best.0 + 1e-9) {
+            best = Some((mean, share));
+        }
+    }
+    Ok(best)
 }
 
 fn score(target: Target, one: One) -> Option<f64> {
@@ -103,38 +136,36 @@ fn score(target: Target, one: One) -> Option<f64> {
 }
 
 /// Shrinks all heads and sharpens all posteriors.
-pub(crate) fn apply(bundle: &mut Bundle, choice: &Choice) {
-    sharpen(bundle, choice.temperature);
-    shrink_all(bundle, &choice.shares);
-}
-
-fn sharpen(bundle: &mut Bundle, temperature: f32) {
+pub(crate) fn apply(bundle: &mut Bundle, choice: &Choice, weights: &ClassShares) {
     for pathway in &mut bundle.pathways {
-        pathway.class.iter_mut().chain(&mut pathway.class_bias).for_each(|x| *x /= temperature);
+        pathway.class.iter_mut().chain(&mut pathway.class_bias).for_each(|x| *x /= choice.temperature);
     }
-}
-
-fn shrink_all(bundle: &mut Bundle, shares: &[(Target, f32)]) {
     let classes = bundle.posterior().map_or(0, |range| range.end);
     let d = bundle.dim();
+    let ones = vec![1.0; d - classes];
     for head in &mut bundle.metric.heads {
-        if let Some((_, t)) = shares.iter().find(|(target, _)| *target == head.target) {
-            shrink(head, d, classes, *t);
+        if let Some((_, t)) = choice.shares.iter().find(|(target, _)| *target == head.target) {
+            let (from, old, new) = match head.target {
+                Target::Class => (0, weights.weights(priors::START), weights.weights(choice.power)),
+                Target::Pair => (classes, &ones[..], &ones[..]),
+            };
+            shrink(head, d, from, (old, new), *t);
         }
     }
 }
 
-fn shrink(head: &mut Head, d: usize, classes: usize, t: f32) {
-    let part = match head.target {
-        Target::Class => 0..classes,
-        Target::Pair => classes..d,
-    };
-    let scale = part.clone().map(|i| head.bilinear[i * d + i]).sum::<f32>() / part.len().max(1) as f32;
+/// The start of a head is a scaled diagonal over the elements from `from` on: of the `old` weights as it was trained, of the
+/// `new` ones in the end.
+fn shrink(head: &mut Head, d: usize, from: usize, (old, new): (&[f32], &[f32]), t: f32) {
+    let part = from..from + old.len();
+    let sum: f32 = part.clone().map(|i| head.bilinear[i * d + i]).sum();
+    let scale = sum / old.iter().sum::<f32>().max(f32::MIN_POSITIVE);
     for i in 0..d {
         for j in 0..d {
-            let start = if i == j && part.contains(&i) { scale } else { 0.0 };
+            let on = i == j && part.contains(&i);
+            let (before, after) = if on { (scale * old[i - from], scale * new[i - from]) } else { (0.0, 0.0) };
             let value = &mut head.bilinear[i * d + j];
-            *value = start + t * (*value - start);
+            *value = after + t * (*value - before);
         }
     }
     head.weights.iter_mut().for_each(|w| *w *= t);
@@ -147,23 +178,24 @@ mod tests {
     #[test]
     fn one_keeps_all_and_zero_leaves_the_scaled_dot_product() {
         let bundle = Bundle::random(&[("image", 3), ("text", 2)], 8, 4, 3, 5);
+        let weights = ClassShares(vec![(0.5, vec![1.0, 2.0, 0.5]), (1.0, vec![1.0, 4.0, 0.25])]);
         let mut same = bundle.clone();
-        apply(&mut same, &Choice { temperature: 1.0, shares: vec![(Target::Class, 1.0)] });
+        apply(&mut same, &Choice { temperature: 1.0, power: 0.5, shares: vec![(Target::Class, 1.0)] }, &weights);
         for (a, b) in same.metric.heads.iter().zip(&bundle.metric.heads) {
             assert!(a.bilinear.iter().zip(&b.bilinear).all(|(a, b)| (a - b).abs() < 1e-6));
             assert_eq!(a.weights, b.weights);
         }
         assert_eq!(same.pathways, bundle.pathways);
         let mut bare = bundle.clone();
-        apply(&mut bare, &Choice { temperature: 0.5, shares: vec![(Target::Class, 0.0)] });
+        apply(&mut bare, &Choice { temperature: 0.5, power: 1.0, shares: vec![(Target::Class, 0.0)] }, &weights);
         for (head, old) in bare.metric.heads.iter().zip(&bundle.metric.heads) {
             if head.target == Target::Pair {
                 assert_eq!(head, old, "another target is left alone");
                 continue;
             }
-            let scale = (0..3).map(|i| old.bilinear[i * 8 + i]).sum::<f32>() / 3.0;
+            let scale = (0..3).map(|i| old.bilinear[i * 8 + i]).sum::<f32>() / 3.5;
             for (at, value) in head.bilinear.iter().enumerate() {
-                let expected = if at / 8 == at % 8 && at / 8 < 3 { scale } else { 0.0 };
+                let expected = if at / 8 == at % 8 && at / 8 < 3 { scale * [1.0, 4.0, 0.25][at / 8] } else { 0.0 };
                 assert!((value - expected).abs() < 1e-6, "{at}");
             }
             assert!(head.weights.iter().all(|w| *w == 0.0));

@@ -15,8 +15,9 @@ use super::items::Items;
 use super::measures::{Measures, measure, selection_score};
 use super::metric::{MetricNetwork, Target};
 use super::network::{Exported, Network};
+use super::priors;
 use super::scaling::scaling;
-use super::shrink;
+use super::shrink::{self, ClassShares};
 use super::split::{Fold, folds};
 use super::stage::{self, Stage};
 use crate::encode::workers;
@@ -111,8 +112,9 @@ pub fn train(
         reports.push(end.reports);
         kept.push(end.kept);
     }
-    let choice = shrink::choose(&models, data)?;
-    models.iter_mut().for_each(|(bundle, _)| shrink::apply(bundle, &choice));
+    let shares = ClassShares::of(data, classes);
+    let choice = shrink::choose(&models, data, &shares)?;
+    models.iter_mut().for_each(|(bundle, _)| shrink::apply(bundle, &choice, &shares));
     let items: Vec<Items<'_>> =
         models.iter().map(|(bundle, rows)| Items::new(bundle, data, rows)).collect::<Result<_>>()?;
     for (reports, items) in reports.iter_mut().zip(&items) {
@@ -130,7 +132,7 @@ pub fn train(
         let limits = (0..Stage::ALL.len()).map(|stage| mean_epoch(&kept, stage)).collect();
         let finished = run.stages(models.len(), &all, &[], Some(limits))?;
         let mut bundle = export(&finished.network, data, classes, config)?;
-        shrink::apply(&mut bundle, &choice);
+        shrink::apply(&mut bundle, &choice, &shares);
         bundle
     } else {
         models.swap_remove(0).0
@@ -211,7 +213,9 @@ impl Run<'_> {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         rng.set_stream(at as u64);
         let scalings = data.media.iter().map(|media| scaling(media, fit)).collect();
-        let network = Network::new(scalings, classes, config, &mut rng)?;
+        // Of all train rows in every run, so that one choice fits all of them.
+        let weights = priors::weights(data, &data.rows_of(Split::Train), classes, priors::START);
+        let network = Network::new(scalings, &weights, config, &mut rng)?;
         let rows = Prepared::new(data, fit, |m, x, out| network.pathways[m].standardise(x, out));
         let (mut reports, mut kept) = (Vec::new(), Vec::new());
         for (number, stage) in Stage::ALL.into_iter().enumerate() {
