@@ -84,7 +84,8 @@ impl Prepared {
         let d = self.widths[media];
         let one = |_| {
             let mut values = Vec::with_capacity(rows.len() * d);
-            rows.iter().for_each(|&row| values.extend_from_slice(&self.features[media][row * d..(row + 1) * d]));
+            rows.iter()
+                .for_each(|&row| values.extend_from_slice(&self.features[media][row * d..(row + 1) * d]));
             let mask = dropout_mask(values.len(), dropout, rng);
             values.iter_mut().zip(&mask).for_each(|(x, mask)| *x *= mask);
             Tensor::from_vec(values, (rows.len(), d), &Device::Cpu)
@@ -221,9 +222,7 @@ mod tests {
 
     #[test]
     fn masks_keep_the_mean_and_follow_the_seed() {
-        let draw = |seed| {
-            dropout_mask(10_000, 0.3, &mut ChaCha8Rng::seed_from_u64(seed))
-        };
+        let draw = |seed| dropout_mask(10_000, 0.3, &mut ChaCha8Rng::seed_from_u64(seed));
         let mask = draw(1);
         let dropped = mask.iter().filter(|x| **x == 0.0).count();
         assert!((2700..3300).contains(&dropped), "{dropped}");

@@ -90,7 +90,8 @@ pub(super) fn calibrations(all: &[Items<'_>], data: &TrainingData) -> Vec<Fits> 
 /// The calibrations of the dot product of class posteriors, for all pairs `a <= b` of media types in lexicographic order;
 /// empty without classes.
 pub(super) fn posterior_calibrations(all: &[Items<'_>], data: &TrainingData) -> Vec<Fits> {
-    let Some(bundle) = all.first().map(|items| items.bundle).filter(|bundle| bundle.posterior().is_some()) else {
+    let Some(bundle) = all.first().map(|items| items.bundle).filter(|bundle| bundle.posterior().is_some())
+    else {
         return Vec::new();
     };
     let media = bundle.media().len();

@@ -170,7 +170,8 @@ pub(crate) fn fit(pairs: &[(f32, bool)]) -> Option<Calibration> {
 mod tests {
     use super::*;
 
-    const C: Calibration = Calibration { slope: 2.0, offset: -1.0, prior: 0.5, natural: 0.1, positives: 7, curve: None };
+    const C: Calibration =
+        Calibration { slope: 2.0, offset: -1.0, prior: 0.5, natural: 0.1, positives: 7, curve: None };
 
     #[test]
     fn probability_grows_with_the_logit_and_has_an_inverse() {

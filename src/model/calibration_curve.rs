@@ -85,11 +85,18 @@ pub(crate) fn fit(pairs: &[(f32, bool)], platt: (f32, f32)) -> Option<Curve> {
     for (at, &(raw, is_match)) in sorted.iter().enumerate() {
         let (weight, last) = (if is_match { of_match } else { of_other }, bins.len() - 1);
         let bin = &mut bins[last];
-        if is_match { bin.positive += weight } else { bin.negative += weight }
+        if is_match {
+            bin.positive += weight
+        } else {
+            bin.negative += weight
+        }
         bin.raw += weight * f64::from(raw);
         // Equal raw logits stay in one bin.
         let whole = sorted.get(at + 1).is_some_and(|next| next.0 > raw);
-        if whole && bins.len() < KNOTS && bins.iter().map(|b| b.positive + b.negative).sum::<f64>() >= mass * bins.len() as f64 {
+        if whole
+            && bins.len() < KNOTS
+            && bins.iter().map(|b| b.positive + b.negative).sum::<f64>() >= mass * bins.len() as f64
+        {
             bins.push(Bin::default());
         }
     }
@@ -159,7 +166,8 @@ mod tests {
     #[test]
     fn falling_bins_are_pooled_and_few_pairs_have_no_curve() {
         // The share of matches falls with the raw logit in the middle.
-        let pairs: Vec<(f32, bool)> = (0..2400u32).map(|i| (i as f32, (i / 400 + i) % 2 == 0 || i > 2000)).collect();
+        let pairs: Vec<(f32, bool)> =
+            (0..2400u32).map(|i| (i as f32, (i / 400 + i) % 2 == 0 || i > 2000)).collect();
         let curve = fit(&pairs, (0.001, -1.0)).unwrap();
         assert!(curve.is_sound());
         assert!(fit(&pairs[..100], (0.001, -1.0)).is_none());

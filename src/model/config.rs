@@ -116,7 +116,7 @@ impl Default for TrainConfig {
             half: 32,
             batch: 128,
             least_steps: 200,
-            epochs_contrastive: 30,
+            epochs_contrastive: 45,
             epochs_double_triplet: 20,
             epochs_metric: 30,
             patience: 8,

@@ -61,7 +61,10 @@ impl CustomOp2 for HiddenLayer {
             gb.iter_mut().zip(gx).for_each(|(sum, g)| *sum += g);
         }
         let device = x.device();
-        Ok((Some(Tensor::from_vec(gx, x.shape(), device)?), Some(Tensor::from_vec(gb, bias.shape(), device)?)))
+        Ok((
+            Some(Tensor::from_vec(gx, x.shape(), device)?),
+            Some(Tensor::from_vec(gb, bias.shape(), device)?),
+        ))
     }
 }
 

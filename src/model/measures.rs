@@ -94,7 +94,8 @@ impl Measures {
         all.first()?;
         let maps = |get: &dyn Fn(&Measures) -> &Option<Directions>| -> Option<Directions> {
             let found: Vec<&Directions> = all.iter().filter_map(|one| get(one).as_ref()).collect();
-            let each = mean_by_name(&found.iter().map(|one| one.each.as_slice()).collect::<Vec<_>>(), |v| [*v]);
+            let each =
+                mean_by_name(&found.iter().map(|one| one.each.as_slice()).collect::<Vec<_>>(), |v| [*v]);
             let each: Vec<(String, f64)> = each.into_iter().map(|(name, [value])| (name, value)).collect();
             let mean = found.iter().map(|one| one.mean).sum::<f64>() / found.len().max(1) as f64;
             (!found.is_empty()).then_some(Directions { each, mean })
@@ -286,7 +287,13 @@ mod tests {
     fn means_leave_out_what_is_missing() {
         let values = |x: f64| vec![("a_to_b".to_owned(), x), ("b_to_a".to_owned(), 2.0 * x)];
         let with = |x: f64| Directions { each: values(x), mean: 1.5 * x };
-        let none = || PerSimilarity { cosine: None, posterior: None, metric: None, metric_class: None, metric_pair: None };
+        let none = || PerSimilarity {
+            cosine: None,
+            posterior: None,
+            metric: None,
+            metric_class: None,
+            metric_pair: None,
+        };
         let one = Measures {
             map_all: PerSimilarity { cosine: Some(with(0.1)), ..none() },
             recall: PerSimilarity {

@@ -2,6 +2,7 @@
 //!
 //! Matrices are `[in, out]` here, so that a batch `[n, in]` is multiplied from the left; the bundle holds `[out, in]`.
 
+use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Device, Result, Tensor, Var};
 use candle_nn::ops::softmax;
 use rand::Rng;
@@ -66,8 +67,19 @@ pub(crate) struct PathwayVars {
     unit_bias: Var,
 }
 
+/// Where the graph of a step ends: the sums of a hidden layer, `input [n, d_in]` times `hidden [d_in, k]`.
+///
+/// The first layer is most of a network, and nothing lies before it: its gradient is one product of matrices. Within the
+/// graph the library would add it to zeros of the size of the matrix first.
+struct Tap {
+    hidden: Var,
+    input: Tensor,
+    sums: Var,
+}
+
 /// What a pathway gives for a batch.
 pub(crate) struct View {
+    taps: Vec<Tap>,
     /// Unit part `[n, e]`.
     pub(crate) unit: Tensor,
     /// Class logits `[n, C]` of each member; empty without classes.
@@ -91,7 +103,11 @@ impl PathwayVars {
                 hidden_bias: zeros(k)?,
                 // The unit part sums over all members.
                 unit: matrix(k, unit, 1.0 / config.members as f32, rng)?,
-                class: if classes > 0 { Some((matrix(k, classes, 1.0, rng)?, zeros(classes)?)) } else { None },
+                class: if classes > 0 {
+                    Some((matrix(k, classes, 1.0, rng)?, zeros(classes)?))
+                } else {
+                    None
+                },
             })
         });
         Ok(Self { members: members.collect::<Result<_>>()?, scaling, unit_bias: zeros(unit)? })
@@ -129,11 +145,13 @@ impl PathwayVars {
 
     fn view(&self, inputs: &[Tensor], mut mask: impl FnMut(usize) -> Vec<f32>) -> Result<View> {
         let mut unit = None;
+        let mut taps = Vec::with_capacity(self.members.len());
         let mut logits = Vec::with_capacity(self.members.len());
         for (z, member) in inputs.iter().zip(&self.members) {
-            let pre = z.matmul(&member.hidden)?;
-            let mask = mask(pre.elem_count());
-            let r = hidden_layer(&pre, &member.hidden_bias, mask)?;
+            let sums = Var::from_tensor(&z.matmul(&member.hidden.as_detached_tensor())?)?;
+            let mask = mask(sums.elem_count());
+            let r = hidden_layer(&sums, &member.hidden_bias, mask)?;
+            taps.push(Tap { hidden: member.hidden.clone(), input: z.clone(), sums });
             let part = r.matmul(&member.unit)?;
             unit = Some(match unit {
                 None => part,
@@ -149,14 +167,14 @@ impl PathwayVars {
         let unit = unit.broadcast_div(&norm)?;
         let mut parts = logits.iter().cloned();
         let Some(mut sum) = parts.next() else {
-            return Ok(View { shared: unit.clone(), unit, logits });
+            return Ok(View { shared: unit.clone(), unit, logits, taps });
         };
         for part in parts {
             sum = (sum + part)?;
         }
         let posteriors = softmax(&(sum / logits.len() as f64)?, D::Minus1)?;
         let shared = Tensor::cat(&[&posteriors, &unit], 1)?;
-        Ok(View { unit, logits, shared })
+        Ok(View { unit, logits, shared, taps })
     }
 
     fn export(&self) -> Result<Pathway> {
@@ -195,6 +213,27 @@ impl PathwayVars {
             class_bias,
         })
     }
+}
+
+/// Adds the gradients of the first layers to those of the rest, for the views of one pathway.
+pub(crate) fn first_layers(gradients: &mut GradStore, views: &[&View]) -> Result<()> {
+    let Some(first) = views.first() else { return Ok(()) };
+    for (at, tap) in first.taps.iter().enumerate() {
+        let parts: Vec<(&Tensor, &Tensor)> = views
+            .iter()
+            .filter_map(|view| Some((&view.taps.get(at)?.input, gradients.get(&view.taps[at].sums)?)))
+            .collect();
+        let gradient = match parts[..] {
+            [] => continue,
+            [(input, sums)] => input.t()?.matmul(&sums.contiguous()?)?,
+            _ => {
+                let (inputs, sums): (Vec<&Tensor>, Vec<&Tensor>) = parts.into_iter().unzip();
+                Tensor::cat(&inputs, 0)?.t()?.matmul(&Tensor::cat(&sums, 0)?)?
+            }
+        };
+        gradients.insert(&tap.hidden, gradient);
+    }
+    Ok(())
 }
 
 /// Variables of one target and pair of media types.
@@ -435,5 +474,69 @@ impl Network {
         let heads =
             self.heads.iter().map(|head| head.export(self.dim, self.classes)).collect::<Result<_>>()?;
         Ok(Exported { pathways: Vec::new(), halves, heads })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn gradients_of_first_layers_are_those_of_the_whole_graph() {
+        let config =
+            TrainConfig { members: 2, hidden: 5, dropout_hidden: 0.0, dim: 4, ..TrainConfig::default() };
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let scaling = Scaling { roots: false, mean: vec![0.0; 3], scale: vec![1.0; 3] };
+        let pathway = PathwayVars::new(scaling, 3, 2, &config, &mut rng).unwrap();
+        let input = |f: f32| {
+            let values: Vec<f32> = (0..12).map(|i| (i as f32 * f).sin()).collect();
+            vec![Tensor::from_vec(values, (4, 3), &Device::Cpu).unwrap(); 2]
+        };
+        let inputs = [input(0.7), input(1.9)];
+        let views: Vec<View> =
+            inputs.iter().map(|input| pathway.forward(input, &config, &mut rng).unwrap()).collect();
+        let loss = |one: &Tensor, two: &Tensor| ((one - two).unwrap().sqr().unwrap().sum_all()).unwrap();
+        let mut gradients = loss(&views[0].shared, &views[1].shared).backward().unwrap();
+        first_layers(&mut gradients, &views.iter().collect::<Vec<_>>()).unwrap();
+        // By differences: the loss as a function of one weight.
+        let value = || {
+            let mut rng = ChaCha8Rng::seed_from_u64(2);
+            let shared: Vec<Tensor> = inputs
+                .iter()
+                .map(|input| pathway.forward(input, &config, &mut rng).unwrap().shared)
+                .collect();
+            f64::from(loss(&shared[0], &shared[1]).to_scalar::<f32>().unwrap())
+        };
+        for member in &pathway.members {
+            let gradient =
+                gradients.get(&member.hidden).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let start = values(&member.hidden).unwrap();
+            for at in [0usize, 6, 14] {
+                let moved = |by: f32| {
+                    let mut moved = start.clone();
+                    moved[at] += by;
+                    member.hidden.set(&Tensor::from_vec(moved, (3, 5), &Device::Cpu).unwrap()).unwrap();
+                    let value = value();
+                    member.hidden.set(&Tensor::from_slice(&start, (3, 5), &Device::Cpu).unwrap()).unwrap();
+                    value
+                };
+                let slope = (moved(2e-3) - moved(-2e-3)) / 4e-3;
+                assert!((slope - f64::from(gradient[at])).abs() < 2e-2, "{at}: {slope} {}", gradient[at]);
+            }
+        }
+        assert!(
+            gradients
+                .get(&pathway.members[0].hidden)
+                .unwrap()
+                .sqr()
+                .unwrap()
+                .sum_all()
+                .unwrap()
+                .to_scalar::<f32>()
+                .unwrap()
+                > 1e-6
+        );
     }
 }

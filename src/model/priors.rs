@@ -29,7 +29,8 @@ mod tests {
 
     #[test]
     fn rare_classes_weigh_more_and_equal_ones_alike() {
-        let class: Vec<Option<u32>> = (0..10u32).map(|i| if i == 9 { None } else { Some(u32::from(i > 6)) }).collect();
+        let class: Vec<Option<u32>> =
+            (0..10u32).map(|i| if i == 9 { None } else { Some(u32::from(i > 6)) }).collect();
         let data = TrainingData {
             media: Vec::new(),
             labels: Some(Labels { class, names: None, key: "k".into() }),

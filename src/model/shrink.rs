@@ -163,7 +163,8 @@ fn shrink(head: &mut Head, d: usize, from: usize, (old, new): (&[f32], &[f32]), 
     for i in 0..d {
         for j in 0..d {
             let on = i == j && part.contains(&i);
-            let (before, after) = if on { (scale * old[i - from], scale * new[i - from]) } else { (0.0, 0.0) };
+            let (before, after) =
+                if on { (scale * old[i - from], scale * new[i - from]) } else { (0.0, 0.0) };
             let value = &mut head.bilinear[i * d + j];
             *value = after + t * (*value - before);
         }
@@ -180,14 +181,22 @@ mod tests {
         let bundle = Bundle::random(&[("image", 3), ("text", 2)], 8, 4, 3, 5);
         let weights = ClassShares(vec![(0.5, vec![1.0, 2.0, 0.5]), (1.0, vec![1.0, 4.0, 0.25])]);
         let mut same = bundle.clone();
-        apply(&mut same, &Choice { temperature: 1.0, power: 0.5, shares: vec![(Target::Class, 1.0)] }, &weights);
+        apply(
+            &mut same,
+            &Choice { temperature: 1.0, power: 0.5, shares: vec![(Target::Class, 1.0)] },
+            &weights,
+        );
         for (a, b) in same.metric.heads.iter().zip(&bundle.metric.heads) {
             assert!(a.bilinear.iter().zip(&b.bilinear).all(|(a, b)| (a - b).abs() < 1e-6));
             assert_eq!(a.weights, b.weights);
         }
         assert_eq!(same.pathways, bundle.pathways);
         let mut bare = bundle.clone();
-        apply(&mut bare, &Choice { temperature: 0.5, power: 1.0, shares: vec![(Target::Class, 0.0)] }, &weights);
+        apply(
+            &mut bare,
+            &Choice { temperature: 0.5, power: 1.0, shares: vec![(Target::Class, 0.0)] },
+            &weights,
+        );
         for (head, old) in bare.metric.heads.iter().zip(&bundle.metric.heads) {
             if head.target == Target::Pair {
                 assert_eq!(head, old, "another target is left alone");
@@ -195,13 +204,15 @@ mod tests {
             }
             let scale = (0..3).map(|i| old.bilinear[i * 8 + i]).sum::<f32>() / 3.5;
             for (at, value) in head.bilinear.iter().enumerate() {
-                let expected = if at / 8 == at % 8 && at / 8 < 3 { scale * [1.0, 4.0, 0.25][at / 8] } else { 0.0 };
+                let expected =
+                    if at / 8 == at % 8 && at / 8 < 3 { scale * [1.0, 4.0, 0.25][at / 8] } else { 0.0 };
                 assert!((value - expected).abs() < 1e-6, "{at}");
             }
             assert!(head.weights.iter().all(|w| *w == 0.0));
         }
         // Half the temperature: twice the logits, so sharper posteriors and the same unit part.
-        let (sharp, soft) = (bare.project(0, &[0.3, -0.2, 0.9]).unwrap(), bundle.project(0, &[0.3, -0.2, 0.9]).unwrap());
+        let (sharp, soft) =
+            (bare.project(0, &[0.3, -0.2, 0.9]).unwrap(), bundle.project(0, &[0.3, -0.2, 0.9]).unwrap());
         let most = |v: &[f32]| v[..3].iter().copied().fold(0.0, f32::max);
         assert!(most(&sharp) > most(&soft));
         assert_eq!(sharp[3..], soft[3..]);

@@ -76,7 +76,9 @@ pub(crate) fn folds(data: &TrainingData, config: &TrainConfig) -> Vec<Fold> {
     roots.retain(|root| members[root].len() <= largest);
     let folds = match config.refit {
         Refit::Off => 1,
-        Refit::All => (config.validation_rows.min(train.len() * 9 / 10) / wanted.max(1)).clamp(1, config.folds),
+        Refit::All => {
+            (config.validation_rows.min(train.len() * 9 / 10) / wanted.max(1)).clamp(1, config.folds)
+        }
     };
     let mut all = Vec::with_capacity(folds);
     for _ in 0..folds {

@@ -7,7 +7,7 @@ use super::adam::{Adam, Group};
 use super::batch::{Prepared, Relations};
 use super::config::TrainConfig;
 use super::metric::Target;
-use super::network::{Network, View};
+use super::network::{Network, View, first_layers};
 use super::{contrastive, cross_entropy, double_triplet, logistic};
 use crate::error::Result;
 
@@ -99,11 +99,16 @@ pub(crate) fn run(
         let batches = rows.batches(config.batch_for(rows.len()), rng);
         let mut sum = 0.0;
         for (at, batch) in batches.iter().enumerate() {
-            let loss = Losses { stage, network, rows, config }.of(batch, rng)?;
+            let (loss, sides) = Losses { stage, network, rows, config }.of(batch, rng)?;
             let Some(loss) = loss else { continue };
             sum += f64::from(loss.to_scalar::<f32>()?);
             let progress = (epoch * batches.len() + at) as f64 / (epochs * batches.len()) as f64;
-            optimiser.step(&loss.backward()?, schedule(progress), config.average)?;
+            let mut gradients = loss.backward()?;
+            for side in sides.iter().flatten() {
+                let views: Vec<&View> = std::iter::once(&side.one).chain(&side.two).collect();
+                first_layers(&mut gradients, &views)?;
+            }
+            optimiser.step(&gradients, schedule(progress), config.average)?;
         }
         done = epoch + 1;
         optimiser.swap()?;
@@ -140,8 +145,8 @@ struct Side {
 }
 
 impl Losses<'_> {
-    /// The weighted sum of the losses; `None` where the batch has nothing to learn from.
-    fn of(&self, batch: &[usize], rng: &mut ChaCha8Rng) -> Result<Option<Tensor>> {
+    /// The weighted sum of the losses, and the views that it is of; no sum where the batch has nothing to learn from.
+    fn of(&self, batch: &[usize], rng: &mut ChaCha8Rng) -> Result<(Option<Tensor>, Vec<Option<Side>>)> {
         let media = self.network.pathways.len();
         let mut sides = Vec::with_capacity(media);
         for (m, pathway) in self.network.pathways.iter().enumerate() {
@@ -186,11 +191,11 @@ impl Losses<'_> {
             }
         }
         let mut terms = terms.into_iter();
-        let Some(mut total) = terms.next() else { return Ok(None) };
+        let Some(mut total) = terms.next() else { return Ok((None, sides)) };
         for term in terms {
             total = (total + term)?;
         }
-        Ok(Some(total))
+        Ok((Some(total), sides))
     }
 
     /// Losses on the unit parts: of the stage, and the softmax over pairs.

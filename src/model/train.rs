@@ -103,9 +103,8 @@ pub fn train(
 
     let run = Run { data, config, classes, runs: folds.len(), progress };
     let numbered: Vec<(usize, &Fold)> = folds.iter().enumerate().collect();
-    let ends: Vec<End> = workers::map(&numbered, |&(at, fold)| run.fold(at, fold))
-        .into_iter()
-        .collect::<Result<_>>()?;
+    let ends: Vec<End> =
+        workers::map(&numbered, |&(at, fold)| run.fold(at, fold)).into_iter().collect::<Result<_>>()?;
     let (mut models, mut reports, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for (end, fold) in ends.into_iter().zip(&folds) {
         models.push((end.bundle, fold.validation.clone()));
@@ -268,7 +267,12 @@ fn check_enough(data: &TrainingData, fit: &[usize]) -> Result<()> {
 }
 
 /// The metric network as a bundle that cannot project: what scores need, without copies of the pathways.
-fn network_alone(network: &Network, data: &TrainingData, classes: usize, config: &TrainConfig) -> Result<Bundle> {
+fn network_alone(
+    network: &Network,
+    data: &TrainingData,
+    classes: usize,
+    config: &TrainConfig,
+) -> Result<Bundle> {
     bundle(network.export_metric()?, network, data, classes, config)
 }
 

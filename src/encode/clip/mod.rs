@@ -18,7 +18,6 @@ mod shapes;
 mod text;
 mod tokens;
 
-
 pub use image::{ClipImage, SiglipImage};
 pub use text::{ClipText, SiglipText};
 

@@ -50,7 +50,19 @@ fn eval_reports_every_key_and_is_far_above_chance() {
     let world = world();
     let line = format!("eval % --features % {PATHWAYS} --test-mask test");
     let report = json(0, &line, &[&world.bundle, &world.features]);
-    assert_eq!(keys(&report), ["calibration", "calibration_posterior", "features", "map_all", "pairs", "recall", "ties", "warnings"]);
+    assert_eq!(
+        keys(&report),
+        [
+            "calibration",
+            "calibration_posterior",
+            "features",
+            "map_all",
+            "pairs",
+            "recall",
+            "ties",
+            "warnings"
+        ]
+    );
     assert_eq!(report["pairs"], (0..ROWS).filter(|&row| data::is_test(row)).count());
     assert_eq!(report["features"], "image, text (rows.safetensors)");
     assert!(report["ties"].is_u64());

@@ -42,7 +42,10 @@ fn training_says_what_it_did() {
 fn evaluation_has_the_keys_of_the_contract_and_beats_chance() {
     let world = world();
     let report = ok(&["eval", s(&world.bundle), s(&world.corpus), "--label", "category"]);
-    assert_keys(&report, &["pairs", "features", "ties", "map_all", "recall", "calibration", "calibration_posterior"]);
+    assert_keys(
+        &report,
+        &["pairs", "features", "ties", "map_all", "recall", "calibration", "calibration_posterior"],
+    );
     // A document of several pictures is several pairs.
     assert!(report["pairs"].as_u64().unwrap() >= HELD_OUT as u64, "{}", report["pairs"]);
     for similarity in ["cosine", "posterior", "metric", "metric_class", "metric_pair"] {
