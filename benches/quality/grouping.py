@@ -1,7 +1,7 @@
 """A validation split that near-duplicates do not straddle, and the check that none does.
 
 Rows stay together when their features in any media type are byte-equal or have a cosine of at least 0.98, or when their
-text or title is equal (union-find). In a feature space of few dimensions most rows are that close; so the limit of a media
+text, title or group is equal (union-find). In a feature space of few dimensions most rows are that close; so the limit of a media
 type is raised step by step, up to byte-equality, until no component holds more than a tenth of the rows.
 """
 
@@ -74,7 +74,7 @@ def components(data):
             if np.bincount(_components(n, *both)).max() <= max(n // 10, 8):
                 joined[-1], limits[name] = both, round(limit, 6)
                 break
-    joined += [_equal_pairs(values) for values in data.strings.values()]
+    joined += [_equal_pairs(values) for values in data.keys.values()]
     i, j = (np.concatenate(part) for part in zip(*joined))
     return _components(n, i, j), limits
 
@@ -105,9 +105,9 @@ def check(data, test, seeds):
         out[f"{name}: test rows byte-equal to a train row"] = sum(
             row.tobytes() in seen for row in np.ascontiguousarray(test_rows)
         )
-    for key, values in data.strings.items():
+    for key, values in data.keys.items():
         seen = set(values) - {None}
-        out[f"{key}: test rows equal to a train row"] = sum(value in seen for value in test.strings[key])
+        out[f"{key}: test rows equal to a train row"] = sum(value in seen for value in test.keys[key])
     for seed in seeds:
         drawn = split(data, seed)
         across = np.intersect1d(drawn.component[drawn.fit], drawn.component[drawn.validation])

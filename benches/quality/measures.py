@@ -13,40 +13,35 @@ RECALL_AT = (1, 5, 10)
 def average_precision(scores, relevant):
     """Expected average precision over all results per query; NaN where nothing is relevant.
 
-    `scores` [q, n] float, `relevant` [q, n] bool. Cost: a sort per query; queries with ties take a slower way.
+    `scores` [q, n] float, `relevant` [q, n] bool. Cost: a sort per query.
+    In a group of `g` items of equal score, `r` of them relevant, that starts after `s` items with `R` relevant, place `i`
+    (from 1) is relevant with probability `r/g`, and then the expected precision is `(R + 1 + (i-1)(r-1)/(g-1)) / (s+i)`.
     """
     scores = np.asarray(scores, dtype=np.float32)
     if not np.isfinite(scores).all():
         raise ValueError("scores must be finite")
-    order = np.argsort(-scores, axis=1, kind="stable")
+    # The order inside a group of ties does not matter, so the sort need not be stable.
+    order = np.argsort(-scores, axis=1)
     ranked = np.take_along_axis(scores, order, axis=1)
     hits = np.take_along_axis(relevant, order, axis=1)
-    found = np.cumsum(hits, axis=1)
+    found = np.cumsum(hits, axis=1, dtype=np.int32)
     place = np.arange(1, scores.shape[1] + 1)
-    total = found[:, -1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values = (hits * found / place).sum(axis=1) / total
-    for i in np.flatnonzero((ranked[:, 1:] == ranked[:, :-1]).any(axis=1) & (total > 0)):
-        values[i] = _with_ties(ranked[i], hits[i])
-    return values
-
-
-def _with_ties(ranked, hits):
-    """Average precision of one ranking with groups of equal score.
-
-    In a group of `g` items, `r` of them relevant, that starts after `s` items with `R` relevant, place `i` (from 1) is
-    relevant with probability `r/g`, and then the expected precision is `(R + 1 + (i-1)(r-1)/(g-1)) / (s+i)`.
-    """
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    sizes = np.diff(np.r_[starts, len(ranked)])
-    relevant = np.add.reduceat(hits.astype(np.int64), starts)
-    before = np.cumsum(relevant) - relevant
-    slope = np.where(sizes > 1, (relevant - 1) / np.maximum(sizes - 1, 1), 0.0)
+    total = found[:, -1].astype(np.float64)
+    total[total == 0] = np.nan
+    first = np.ones(ranked.shape, dtype=bool)
+    np.not_equal(ranked[:, 1:], ranked[:, :-1], out=first[:, 1:])
+    if first.all():
+        return np.einsum("qn,qn,n->q", hits, found, 1.0 / place) / total
+    # Groups of all queries, one after the other: a query's first item always starts one.
+    starts = np.flatnonzero(first)
+    sizes = np.diff(starts, append=first.size)
+    many = np.add.reduceat(hits.ravel(), starts, dtype=np.int32)
+    before = found.ravel()[starts] - hits.ravel()[starts]
+    slope = (many - 1) / np.maximum(sizes - 1, 1)
     group = np.repeat(np.arange(len(starts)), sizes)
-    within = np.arange(len(ranked)) - starts[group]
-    found = before[group] + 1 + within * slope[group]
-    share = relevant[group] / sizes[group]
-    return (share * found / np.arange(1, len(ranked) + 1)).sum() / relevant.sum()
+    expected = (before + 1.0)[group] + (np.arange(first.size) - starts[group]) * slope[group]
+    expected *= (many / sizes)[group]
+    return (expected.reshape(ranked.shape) / place).sum(axis=1) / total
 
 
 def recall_at(scores, relevant, k):
@@ -73,7 +68,13 @@ def content_numbers(rows):
 
 
 def map_mean(scores, label):
-    """MAP of the two directions and their mean, for `scores` [n images, n texts] of the same rows."""
+    """MAP of the two directions and their mean, for `scores` [n images, n texts] of the same rows.
+
+    Rows without a class (a negative label) are neither queries nor results.
+    """
+    known = label >= 0
+    if not known.all():
+        scores, label = scores[np.ix_(known, known)], label[known]
     relevant = label[:, None] == label[None, :]
     one = float(np.nanmean(average_precision(scores, relevant)))
     two = float(np.nanmean(average_precision(scores.T, relevant.T)))
@@ -81,7 +82,7 @@ def map_mean(scores, label):
 
 
 def measure(scores, data):
-    """All measures of `scores` [n images, n texts] on the rows of `data`, as a flat dictionary."""
+    """All measures of `scores` [n images, n texts] on the rows of `data`, as a flat dictionary. Recall is over all rows."""
     one, two, mean = map_mean(scores, data.label)
     out = {"image_to_text": one, "text_to_image": two, "mean": mean}
     image, text = content_numbers(data.image), content_numbers(data.text)

@@ -1,53 +1,120 @@
-"""The table: means and deviations over seeds, as Markdown and JSON, and where UNCSM's metric is not above."""
+"""The table: means and deviations over seeds, as Markdown and JSON, and what UNCSM's metric must show."""
 
 import json
 
 import numpy as np
 
+from uncsm import DIRECTIONS
+
 COLUMNS = ("image_to_text", "text_to_image", "mean", "recall@1", "recall@5", "recall@10")
 TITLES = ("MAP image->text", "MAP text->image", "MAP mean", "recall@1", "recall@5", "recall@10")
 METRIC = "UNCSM metric_class"
+WHOLE = "UNCSM cosine"
+CALIBRATION = (
+    ("half ece", "ECE at 50 %"),
+    ("half brier_skill", "Brier skill at 50 %"),
+    ("natural ece", "ECE, natural"),
+    ("natural brier_skill", "Brier skill, natural"),
+    ("precision_at_0.8 value", "precision at >= 0.8"),
+    ("precision_at_0.8 pairs", "pairs at >= 0.8"),
+)
+# Least mean of both directions: (measure, UNCSM's similarities, the best of which counts, value).
+BARS = {
+    "wikipedia": [("mean", (METRIC,), 0.306)],
+    "openclipart": [("mean", (METRIC,), 0.59), ("recall@10", (METRIC, "UNCSM metric_pair"), 0.35)],
+}
+# How far the last stage's cosine may fall below that of the second.
+SPOILT = 0.01
+
+
+def over_seeds(values):
+    """Mean and deviation (n - 1; none of a single seed)."""
+    values = np.array(values, dtype=np.float64)
+    return {"mean": float(values.mean()), "deviation": float(values.std(ddof=1)) if len(values) > 1 else None}
 
 
 def summarise(runs):
-    """Mean and deviation (n - 1; none of a single seed) over the seeds of each measure, and the mean seconds."""
+    """Mean and deviation over the seeds of each measure, and the mean seconds."""
     out = {"seeds": len(runs)}
     for column in COLUMNS:
-        values = np.array([run["measures"][column] for run in runs])
-        deviation = float(values.std(ddof=1)) if len(values) > 1 else None
-        out[column] = {"mean": float(values.mean()), "deviation": deviation}
+        out[column] = over_seeds([run["measures"][column] for run in runs])
     out["seconds"] = float(np.mean([run["seconds"] for run in runs]))
     return out
 
 
-def not_above(summary):
-    """Sentences on where UNCSM's class metric is not above what it must beat; none is good news."""
-    if METRIC not in summary:
-        return [], "UNCSM was not run"
-    metric, said = summary[METRIC], []
+def summary_of(result):
+    """The rows of a dataset's table."""
+    return {label: summarise(runs) for label, runs in result["runs"].items()}
 
-    def value(name, column):
-        return summary[name][column]["mean"]
 
-    for column in ("image_to_text", "text_to_image"):
-        own, other = value(METRIC, column), value("UNCSM cosine", column)
-        if own <= other:
-            said.append(f"not above its own cosine, {column}: {own:.4f} against {other:.4f}")
-    if "UNCSM posterior" in summary and metric["mean"]["mean"] <= value("UNCSM posterior", "mean"):
-        said.append(
-            f"not above the posterior dot product of its own pathways: {metric['mean']['mean']:.4f} against "
-            f"{value('UNCSM posterior', 'mean'):.4f}"
+def _check(name, passed, detail):
+    return {"check": name, "passed": passed, "detail": detail}
+
+
+def _above(name, own, other):
+    return _check(name, own > other, f"{own:.4f} against {other:.4f}")
+
+
+def _stage_checks(runs):
+    """What the training of each seed says of its stages, on validation."""
+    wholes = [run["whole"] for run in runs if "whole" in run]
+    found = []
+    for whole in wholes:
+        last = whole["stages"][-1]["validation"]
+        earlier = [stage["validation"]["cosine"] for stage in whole["stages"][:-1]]
+        if last["cosine"] is not None and earlier and None not in earlier:
+            found.append((last["cosine"], last["metric"], earlier[-1], max(earlier)))
+    if not found:
+        return []
+    cosine, metric, second, best = (
+        None if None in column else float(np.mean(column)) for column in zip(*found)
+    )
+    out = [
+        _check(
+            f"cosine of the last stage at most {SPOILT} below that of the stage before (validation)",
+            cosine >= second - SPOILT,
+            f"{cosine:.4f} against {second:.4f}",
         )
-    for name, row in summary.items():
-        if name.startswith("UNCSM"):
+    ]
+    if metric is not None:
+        out.append(_above("metric above the best cosine of the earlier stages (validation)", metric, best))
+    return out
+
+
+def checks(name, result):
+    """What the class metric of UNCSM must show on a dataset, means over seeds: `{check, passed, detail}` each.
+
+    A check that cannot be made (a single seed, say) has `passed` None. Without UNCSM there is none.
+    """
+    summary = summary_of(result)
+    if METRIC not in summary:
+        return []
+    metric, out = summary[METRIC], []
+
+    def value(label, column):
+        return summary[label][column]["mean"]
+
+    for column in DIRECTIONS:
+        out.append(_above(f"metric above cosine, {column}", value(METRIC, column), value(WHOLE, column)))
+    out += _stage_checks(result["runs"][WHOLE])
+    if "UNCSM posterior" in summary:
+        out.append(_above("metric above the posterior dot product", value(METRIC, "mean"), value("UNCSM posterior", "mean")))
+    for label, row in summary.items():
+        if label.startswith("UNCSM"):
             continue
         lead = metric["mean"]["mean"] - row["mean"]["mean"]
         deviations = metric["mean"]["deviation"], row["mean"]["deviation"]
+        title = f"metric above {label} by more than the larger deviation"
         if None in deviations:
-            said.append(f"lead over {name} {lead:+.4f}, but a single seed has no deviation to compare it with")
-        elif lead <= (deviation := max(deviations)):
-            said.append(f"not above {name} by more than the deviation: lead {lead:+.4f}, deviation {deviation:.4f}")
-    return said, None
+            out.append(_check(title, None, f"lead {lead:+.4f}, but a single seed has no deviation"))
+        else:
+            deviation = max(deviations)
+            out.append(_check(title, lead > deviation, f"lead {lead:+.4f}, deviation {deviation:.4f}"))
+    for column, labels, least in BARS.get(name, []):
+        best = max((label for label in labels if label in summary), key=lambda label: value(label, column))
+        found = value(best, column)
+        out.append(_check(f"{column} of {' or '.join(labels)} at least {least}", found >= least, f"{found:.4f}, {best}"))
+    return out
 
 
 def cell(value):
@@ -56,32 +123,93 @@ def cell(value):
     return f"{value['mean']:.3f}" + ("" if deviation is None else f" ± {deviation:.3f}")
 
 
+def _table(titles, rows):
+    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+    return lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+
+
+def calibration_summary(result):
+    """Calibration per scorer and direction, over seeds; a figure is left out where a seed has none."""
+    wholes = [run["whole"] for run in result["runs"].get(WHOLE, []) if "whole" in run]
+    out = {}
+    for scorer in ("metric", "posterior"):
+        for direction in DIRECTIONS:
+            found = [whole["calibration"].get(scorer, {}).get(direction) for whole in wholes]
+            if not found or None in found:
+                continue
+            row = {}
+            for key, _ in CALIBRATION:
+                values = [one.get(key) for one in found]
+                if None not in values:
+                    row[key] = over_seeds(values)
+            if row:
+                out[f"{scorer}, {direction}"] = row
+    return out
+
+
+def _calibration_rows(result):
+    rows = []
+    for label, row in calibration_summary(result).items():
+        cells = []
+        for key, _ in CALIBRATION:
+            value = row.get(key)
+            cells.append("" if value is None else f"{value['mean']:.0f}" if key.endswith("pairs") else cell(value))
+        rows.append([label, *cells])
+    return rows
+
+
+def _uncsm_lines(name, result):
+    out = []
+    rows = _calibration_rows(result)
+    if rows:
+        out += ["", "Calibration on test pairs:", ""] + _table(["probability", *(title for _, title in CALIBRATION)], rows)
+    wholes = [run["whole"] for run in result["runs"].get(WHOLE, []) if "whole" in run]
+    if wholes:
+        said = []
+        for at, stage in enumerate(wholes[0]["stages"]):
+            seconds = np.mean([whole["stages"][at]["seconds"] for whole in wholes])
+            said.append(f"{stage['name']} {seconds:.1f} s")
+        total = np.mean([whole["train_seconds"] for whole in wholes])
+        out += ["", f"Training of UNCSM: {total:.1f} s ({', '.join(said)})."]
+    found = checks(name, result)
+    words = {True: "yes", False: "**no**", None: "unknown"}
+    out += ["", "What the class metric of UNCSM must show:", ""]
+    if found:
+        out += _table(["check", "holds", "figures"], [[one["check"], words[one["passed"]], one["detail"]] for one in found])
+    else:
+        out.append("UNCSM was not run.")
+    return out
+
+
 def markdown(results):
     """All datasets as Markdown."""
     out = []
     for name, result in results.items():
         out += [f"## {name}", "", f"Features: {result['features']}.", ""]
-        out += ["| method | seeds | " + " | ".join(TITLES) + " | seconds |", "|---" * (len(TITLES) + 3) + "|"]
-        for method, row in result["summary"].items():
-            cells = [cell(row[c]) for c in COLUMNS]
-            out.append(f"| {method} | {row['seeds']} | " + " | ".join(cells) + f" | {row['seconds']:.1f} |")
-        said, absent = not_above(result["summary"])
-        out += ["", "Where UNCSM's class metric is not above (MAP mean):", ""]
-        out += [f"- {sentence}" for sentence in said] or [f"- {absent or 'nowhere'}"]
+        rows = []
+        for label, row in summary_of(result).items():
+            rows.append([label, row["seeds"], *(cell(row[column]) for column in COLUMNS), f"{row['seconds']:.1f}"])
+        out += _table(["method", "seeds", *TITLES, "seconds"], rows)
+        out += _uncsm_lines(name, result)
         out += ["", "Grouping check:", ""] + [f"- {key}: {value}" for key, value in result["grouping"].items()]
         out += ["", "Chosen on validation, per seed:", ""]
-        for method, runs in result["runs"].items():
+        for label, runs in result["runs"].items():
             for run in runs:
-                out.append(f"- {method}, seed {run['seed']}: {json.dumps(run['chosen'])}")
+                if "chosen" in run:
+                    out.append(f"- {label}, seed {run['seed']}: {json.dumps(run['chosen'])}")
         out.append("")
     return "\n".join(out)
 
 
 def write(results, folder):
-    """Writes `quality.md` and `quality.json`; returns the Markdown."""
+    """Writes `quality.md` and `quality.json`, each at once so that a run that is ended leaves whole files; returns the Markdown."""
     text = markdown(results)
-    (folder / "quality.md").write_text(text, encoding="utf-8")
-    for result in results.values():
-        result["not_above"] = not_above(result["summary"])[0]
-    (folder / "quality.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+    full = {}
+    for name, result in results.items():
+        more = {"summary": summary_of(result), "calibration": calibration_summary(result), "checks": checks(name, result)}
+        full[name] = {**result, **more}
+    for file, content in (("quality.md", text), ("quality.json", json.dumps(full, indent=1))):
+        partial = folder / f"{file}.partial"
+        partial.write_text(content, encoding="utf-8")
+        partial.replace(folder / file)
     return text
