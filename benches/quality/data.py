@@ -99,7 +99,8 @@ def load(name, roots, binary, encoders=None):
     label = stored[tensors["label"]].astype(np.int64)
     keys = _strings(folder / "items.jsonl", len(label))
     if "group" in tensors:
-        keys["group"] = [int(value) if value >= 0 else None for value in stored["group"].astype(np.int64)]
+        # Any number is a group, negative ones too: a corpus' groups are hashes.
+        keys["group"] = stored["group"].tolist()
     everything = Pairs(
         stored[tensors["image"]].astype(np.float32), stored[tensors["text"]].astype(np.float32), label, keys
     )
@@ -115,7 +116,7 @@ def make_features(binary, folder, path, encoders):
     if missing or not items.exists():
         lacking = " and ".join(([] if items.exists() else [str(items)]) + missing)
         raise FileNotFoundError(f"{path}: no such file, and nothing to make it from: {lacking} missing")
-    call = [str(binary), "features", str(items), "--out", str(path), "--label", "class", "--group", "group", "--quiet"]
+    call = [str(binary), "features", str(items), "--out", str(path), "--label", "class", "--group", "group", "--strict", "--quiet"]
     for media in ("image", "text"):
         call += ["--encoder", f"{media}={encoders[media]}"]
     try:

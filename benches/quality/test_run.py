@@ -85,8 +85,8 @@ class Runs(unittest.TestCase):
         self.assertEqual(call[:2], ["features", str(self.corpus / "items.jsonl")])
         for flag in ("--label class", "--group group", "--encoder image=builtin-image-v1", "--encoder text=builtin-text-v1"):
             self.assertIn(flag, " ".join(call))
-        # A negative group is none; so is a negative label, which stays among test rows.
-        self.assertEqual(dataset.train.keys["group"][:5], [None, None, None, 0, 0])
+        # A negative number is a group like others, but no label; a test row stays without one.
+        self.assertEqual(dataset.train.keys["group"][:5], [-1, -1, -1, 0, 0])
         self.assertEqual((len(dataset.train), len(dataset.test), dataset.test.label[-1]), (60, 20, -1))
         self.assertEqual(dataset.tensors["group"], "group")
         self.load()
