@@ -7,13 +7,14 @@
 Writes `quality.md`, `quality.json` and UNCSM's bundles below `--out`. A (dataset, method, seed) that is there with the same
 features and settings (UNCSM: the same binary) is kept, so the table may be made in parts; `--again` runs it anew.
 
-What is tuned for whom. Every baseline: its whole grid (2 to 100 settings: scaling of the input, ridge or penalty, width, weights of
-the losses, dropout) and what only changes its scores (dimensions, cosine or dot product), for each seed, by MAP on a grouped
-validation split of train; networks also their number of epochs. Then a refit to all train rows. UNCSM: nothing here; `train` runs
-with its defaults on every dataset, and draws and uses a grouped validation split of its own. Groups of the features file are kept
-together by both. Texts and titles of `items.jsonl` are known to the split of the baselines alone.
+What is tuned for whom. Every baseline, for each seed: its whole grid (2 to 100 settings: scaling of the input, ridge or penalty,
+width, weights of the losses, dropout) and what only changes its scores (dimensions, cosine or dot product), by mean MAP over three
+grouped validation splits of train; networks also their number of epochs, and a short first round picks the quarter of their grid
+that is trained in full (`tuning.py`). Then a refit to all train rows. UNCSM: nothing here; `train` runs with its defaults on
+every dataset, and draws and uses grouped validation of its own. Groups of the features file are kept together by both; texts and
+titles of `items.jsonl` are known to the splits of the baselines alone. Train rows without a class are left to UNCSM.
 
-A seed draws the validation split of a baseline, the start of its networks and the order of its batches. Seconds: of a baseline,
+A seed draws the validation splits of a baseline, the start of its networks and the order of its batches. Seconds: of a baseline,
 tuning and refit; of UNCSM, `train`.
 """
 

@@ -42,6 +42,10 @@ class Grouping(unittest.TestCase):
         self.assertNotEqual(limits["text"], 0.98)
         self.assertLessEqual(np.bincount(component).max(), 20)
 
+    def test_draws_differ(self):
+        drawn = [tuple(one.validation.tolist()) for one in grouping.splits(self.rows(), 42)]
+        self.assertEqual(len(set(drawn)), 3)
+
     def test_groups_stay_together(self):
         rows = self.rows()
         rows.keys["group"] = [None if i < 100 else i // 10 for i in range(200)]

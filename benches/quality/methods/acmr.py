@@ -58,6 +58,7 @@ def triplets(u, v, label):
 
 class ACMR:
     name = "ACMR"
+    screen = deep.SCREEN
 
     def grid(self, train):
         return [

@@ -28,6 +28,7 @@ class Net(torch.nn.Module):
 
 class CorrAE:
     name = "Corr-AE"
+    screen = deep.SCREEN
 
     def grid(self, train):
         return [

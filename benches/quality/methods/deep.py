@@ -9,6 +9,8 @@ import scaling
 from .linear import cosine
 
 BATCH, MOST_EPOCHS, PATIENCE = 100, 60, 10
+# Epochs of the first round over a grid, where early stopping mostly takes 20 to 40.
+SCREEN = 12
 # Validation is looked at after every other epoch: it costs a fifth of one.
 LOOK_EVERY = 2
 
@@ -50,9 +52,9 @@ def adam(net, **options):
 
 
 def train_epochs(model, train, step, seed, watch, epochs):
-    """Runs `step(image, text, label)` over shuffled batches: until validation stops to gain, or for `epochs` epochs.
+    """Runs `step(image, text, label)` over shuffled batches: until validation stops to gain, for at most `epochs` epochs.
 
-    The network ends with the parameters of the best epoch; `model.epochs` is its number.
+    The network ends with the parameters of the best epoch, without `watch` of the last; `model.epochs` is its number.
     """
     image, text = model.tensors(train)
     classes = np.unique(train.label)

@@ -38,6 +38,7 @@ def likelihood(u, v, same):
 
 class DSCMR:
     name = "DSCMR"
+    screen = deep.SCREEN
 
     def grid(self, train):
         return [
