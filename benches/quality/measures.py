@@ -8,6 +8,7 @@ Queries without any relevant item are left out.
 import numpy as np
 
 RECALL_AT = (1, 5, 10)
+BLOCK = 1 << 14
 
 
 def average_precision(scores, relevant):
@@ -17,31 +18,45 @@ def average_precision(scores, relevant):
     In a group of `g` items of equal score, `r` of them relevant, that starts after `s` items with `R` relevant, place `i`
     (from 1) is relevant with probability `r/g`, and then the expected precision is `(R + 1 + (i-1)(r-1)/(g-1)) / (s+i)`.
     """
-    scores = np.asarray(scores, dtype=np.float32)
+    scores = np.ascontiguousarray(scores, dtype=np.float32)
     if not np.isfinite(scores).all():
         raise ValueError("scores must be finite")
-    # The order inside a group of ties does not matter, so the sort need not be stable.
-    order = np.argsort(-scores, axis=1)
-    ranked = np.take_along_axis(scores, order, axis=1)
-    hits = np.take_along_axis(relevant, order, axis=1)
-    found = np.cumsum(hits, axis=1, dtype=np.int32)
-    place = np.arange(1, scores.shape[1] + 1)
+    # A few queries at a time, so that what is made on the way stays in the cache.
+    step = max(1, BLOCK // scores.shape[1])
+    blocks = range(0, len(scores), step)
+    return np.concatenate([_average_precision(scores[at : at + step], relevant[at : at + step]) for at in blocks])
+
+
+def _average_precision(scores, relevant):
+    # One integer per item, in the order of descending score, with whether it is relevant as its last bit: sorting numbers takes
+    # a fraction of the time of sorting places and taking along them. Adding zero makes -0 and 0 equal.
+    level = (-scores + np.float32(0)).view(np.int32).astype(np.int64)
+    level ^= (level >> 63) & 0x7FFFFFFF
+    packed = np.sort(2 * level + relevant, axis=1)
+    hits, level = packed & 1, packed >> 1
+    found = np.cumsum(hits, axis=1)
+    place = 1.0 / np.arange(1, scores.shape[1] + 1)
     total = found[:, -1].astype(np.float64)
     total[total == 0] = np.nan
-    first = np.ones(ranked.shape, dtype=bool)
-    np.not_equal(ranked[:, 1:], ranked[:, :-1], out=first[:, 1:])
+    first = np.ones(level.shape, dtype=bool)
+    np.not_equal(level[:, 1:], level[:, :-1], out=first[:, 1:])
     if first.all():
-        return np.einsum("qn,qn,n->q", hits, found, 1.0 / place) / total
+        return (hits * found) @ place / total
     # Groups of all queries, one after the other: a query's first item always starts one.
     starts = np.flatnonzero(first)
     sizes = np.diff(starts, append=first.size)
-    many = np.add.reduceat(hits.ravel(), starts, dtype=np.int32)
+    many = np.add.reduceat(hits.ravel(), starts)
     before = found.ravel()[starts] - hits.ravel()[starts]
-    slope = (many - 1) / np.maximum(sizes - 1, 1)
-    group = np.repeat(np.arange(len(starts)), sizes)
-    expected = (before + 1.0)[group] + (np.arange(first.size) - starts[group]) * slope[group]
-    expected *= (many / sizes)[group]
-    return (expected.reshape(ranked.shape) / place).sum(axis=1) / total
+    # Most groups are single items, whose share is 0 or 1: precision as usual. Only the others are spread.
+    values = hits.astype(np.float64)
+    values *= found
+    flat = values.ravel()
+    tied = np.flatnonzero(sizes > 1)
+    size, share = sizes[tied], many[tied] / sizes[tied]
+    within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+    expected = np.repeat(before[tied] + 1.0, size) + within * np.repeat((many[tied] - 1) / (size - 1), size)
+    flat[np.repeat(starts[tied], size) + within] = np.repeat(share, size) * expected
+    return values @ place / total
 
 
 def recall_at(scores, relevant, k):
