@@ -5,7 +5,8 @@
                                    [--image-encoder NAME_OR_DIR --text-encoder NAME_OR_DIR]
 
 Writes `quality.md`, `quality.json` and UNCSM's bundles below `--out`. A (dataset, method, seed) that is there with the same
-features and settings (UNCSM: the same binary) is kept, so the table may be made in parts; `--again` runs it anew.
+features and settings (UNCSM: the same binary) is kept, so the table may be made in parts, one after the other; `--again` runs
+it anew.
 
 What is tuned for whom. Every baseline, for each seed: its whole grid (2 to 100 settings: scaling of the input, ridge or penalty,
 width, weights of the losses, dropout) and what only changes its scores (dimensions, cosine or dot product), by mean MAP over three
@@ -19,6 +20,7 @@ tuning and refit; of UNCSM, `train`.
 """
 
 import argparse
+import fcntl
 import shutil
 import sys
 from pathlib import Path
@@ -115,10 +117,26 @@ def run_dataset(args, dataset, result, save):
             save()
 
 
+def lock(folder):
+    """Keeps other runs from the folder as long as the file that it returns is open: the later one would undo the earlier's."""
+    file = open(folder / ".lock", "w", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"{folder}: another run writes to this folder; wait for its end, or choose another --out")
+    return file
+
+
 def main():
     args = arguments()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
+    with lock(args.out):
+        run(args)
+
+
+def run(args):
+    """All datasets, methods and seeds that were asked for."""
     results = table.load(args.out)
     for name in args.datasets:
         dataset = data.load(name, args.data, args.binary, args.encoders)

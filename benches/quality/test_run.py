@@ -115,6 +115,13 @@ class Runs(unittest.TestCase):
             self.run_with("UNCSM", *more)
             self.assertEqual(sum(call[0] == "train" for call in self.calls()), count)
 
+    def test_one_run_at_a_time(self):
+        self.load(image="a", text="b")
+        (self.root / "out").mkdir()
+        with run.lock(self.root / "out"), self.assertRaisesRegex(SystemExit, "another run"):
+            self.run_with("CFA")
+        self.run_with("CFA")
+
     def test_another_binary_replaces_and_other_features_drop(self):
         self.load(image="a", text="b")
         self.run_with("CFA,UNCSM", "--seeds", "42,43")
