@@ -123,6 +123,7 @@ def lock(folder):
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        file.close()
         sys.exit(f"{folder}: another run writes to this folder; wait for its end, or choose another --out")
     return file
 
