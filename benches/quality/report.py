@@ -25,6 +25,7 @@ BARS = {
 }
 # How far the last stage's cosine may fall below that of the second.
 SPOILT = 0.01
+MOST_ECE, MOST_SECONDS = 0.05, 120
 
 
 def over_seeds(values):
@@ -55,11 +56,10 @@ def _above(name, own, other):
     return _check(name, own > other, f"{own:.4f} against {other:.4f}")
 
 
-def _stage_checks(runs):
+def _stage_checks(result):
     """What the training of each seed says of its stages, on validation."""
-    wholes = [run["whole"] for run in runs if "whole" in run]
     found = []
-    for whole in wholes:
+    for whole in _wholes(result):
         last = whole["stages"][-1]["validation"]
         earlier = [stage["validation"]["cosine"] for stage in whole["stages"][:-1]]
         if last["cosine"] is not None and earlier and None not in earlier:
@@ -81,6 +81,34 @@ def _stage_checks(runs):
     return out
 
 
+def _calibration_checks(result):
+    """Calibration error, and Brier skill against that of the calibrated posterior dot product where there is one."""
+    found, out = calibration_summary(result), []
+    for direction in DIRECTIONS:
+        metric, other = found.get(f"metric, {direction}", {}), found.get(f"posterior, {direction}", {})
+        if "half ece" in metric:
+            ece = metric["half ece"]["mean"]
+            out.append(_check(f"calibration error at 50 % at most {MOST_ECE}, {direction}", ece <= MOST_ECE, f"{ece:.4f}"))
+        for rate in ("half", "natural"):
+            key = f"{rate} brier_skill"
+            if key in metric and key in other:
+                own, posterior = metric[key]["mean"], other[key]["mean"]
+                title = f"Brier skill ({rate}) at least that of the posterior, {direction}"
+                out.append(_check(title, own >= posterior, f"{own:.4f} against {posterior:.4f}"))
+    return out
+
+
+def _wholes(result):
+    return [run["whole"] for run in result["runs"].get(WHOLE, []) if "whole" in run]
+
+
+def _speed_checks(result):
+    seconds = [whole["train_seconds"] for whole in _wholes(result)]
+    if not seconds:
+        return []
+    return [_check(f"training under {MOST_SECONDS} s, every seed", max(seconds) < MOST_SECONDS, f"at most {max(seconds):.1f} s")]
+
+
 def checks(name, result):
     """What the class metric of UNCSM must show on a dataset, means over seeds: `{check, passed, detail}` each.
 
@@ -96,7 +124,7 @@ def checks(name, result):
 
     for column in DIRECTIONS:
         out.append(_above(f"metric above cosine, {column}", value(METRIC, column), value(WHOLE, column)))
-    out += _stage_checks(result["runs"][WHOLE])
+    out += _stage_checks(result)
     if "UNCSM posterior" in summary:
         out.append(_above("metric above the posterior dot product", value(METRIC, "mean"), value("UNCSM posterior", "mean")))
     for label, row in summary.items():
@@ -114,7 +142,7 @@ def checks(name, result):
         best = max((label for label in labels if label in summary), key=lambda label: value(label, column))
         found = value(best, column)
         out.append(_check(f"{column} of {' or '.join(labels)} at least {least}", found >= least, f"{found:.4f}, {best}"))
-    return out
+    return out + _calibration_checks(result) + _speed_checks(result)
 
 
 def cell(value):
@@ -130,7 +158,7 @@ def _table(titles, rows):
 
 def calibration_summary(result):
     """Calibration per scorer and direction, over seeds; a figure is left out where a seed has none."""
-    wholes = [run["whole"] for run in result["runs"].get(WHOLE, []) if "whole" in run]
+    wholes = _wholes(result)
     out = {}
     for scorer in ("metric", "posterior"):
         for direction in DIRECTIONS:
@@ -163,7 +191,7 @@ def _uncsm_lines(name, result):
     rows = _calibration_rows(result)
     if rows:
         out += ["", "Calibration on test pairs:", ""] + _table(["probability", *(title for _, title in CALIBRATION)], rows)
-    wholes = [run["whole"] for run in result["runs"].get(WHOLE, []) if "whole" in run]
+    wholes = _wholes(result)
     if wholes:
         said = []
         for at, stage in enumerate(wholes[0]["stages"]):
@@ -173,7 +201,7 @@ def _uncsm_lines(name, result):
         out += ["", f"Training of UNCSM: {total:.1f} s ({', '.join(said)})."]
     found = checks(name, result)
     words = {True: "yes", False: "**no**", None: "unknown"}
-    out += ["", "What the class metric of UNCSM must show:", ""]
+    out += ["", "What UNCSM's class metric must show:", ""]
     if found:
         out += _table(["check", "holds", "figures"], [[one["check"], words[one["passed"]], one["detail"]] for one in found])
     else:

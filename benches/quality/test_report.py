@@ -81,6 +81,18 @@ class Report(unittest.TestCase):
         self.assertIn("| metric, image_to_text | 0.020 ± 0.000 | 0.300 ± 0.000 |  |  | 0.900 ± 0.000 | 12 |", text)
         self.assertIn("Training of UNCSM: 6.0 s", text)
 
+    def test_calibration_and_seconds_are_checked(self):
+        result = self.result([0.1, 0.1], metric_class=[0.4, 0.4], cosine=[0.2, 0.2])
+        better = {"half ece": 0.0, "half brier_skill": 0.31}
+        for run in result["runs"]["UNCSM cosine"]:
+            run["whole"] = whole([0.2, 0.3], 0.4)
+            run["whole"]["calibration"]["posterior"] = {"image_to_text": better}
+        found = {one["check"]: one["passed"] for one in report.checks("made", result)}
+        self.assertIs(found["calibration error at 50 % at most 0.05, text_to_image"], True)
+        self.assertIs(found["Brier skill (half) at least that of the posterior, image_to_text"], False)
+        self.assertNotIn("Brier skill (half) at least that of the posterior, text_to_image", found)
+        self.assertIs(found["training under 120 s, every seed"], True)
+
     def test_without_uncsm_nothing_is_claimed(self):
         self.assertEqual(report.checks("wikipedia", self.result([0.1, 0.1])), [])
         self.assertIn("UNCSM was not run", report.markdown({"made": self.result([0.1])}))
