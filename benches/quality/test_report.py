@@ -2,12 +2,14 @@
 
 import unittest
 
+import checks
 import report
+import summary
 
 
 def runs(*means):
     return [
-        {"seed": i, "seconds": 1.0, "measures": {column: mean for column in report.COLUMNS}}
+        {"seed": i, "seconds": 1.0, "measures": {column: mean for column in summary.COLUMNS}}
         for i, mean in enumerate(means)
     ]
 
@@ -23,7 +25,7 @@ def whole(cosines, metric):
         "default": "metric_class",
         "train_seconds": 6.0,
         "stages": stages,
-        "calibration": {"metric": {direction: figures for direction in report.DIRECTIONS}},
+        "calibration": {"metric": {direction: figures for direction in summary.DIRECTIONS}},
     }
 
 
@@ -33,12 +35,12 @@ class Report(unittest.TestCase):
         return {"features": "made", "grouping": {}, "runs": {"SM": runs(*baseline), **table}}
 
     def not_above(self, *args, **own):
-        return [one for one in report.checks("made", self.result(*args, **own)) if one["passed"] is not True]
+        return [one for one in checks.checks("made", self.result(*args, **own)) if one["passed"] is not True]
 
     def test_clear_lead_says_nothing(self):
         own = {"metric_class": [0.30, 0.31], "posterior": [0.29, 0.29], "cosine": [0.2, 0.2]}
         self.assertEqual(self.not_above([0.20, 0.21], **own), [])
-        self.assertEqual(len(report.checks("made", self.result([0.20, 0.21], **own))), 4)
+        self.assertEqual(len(checks.checks("made", self.result([0.20, 0.21], **own))), 4)
 
     def test_what_is_not_above_is_named(self):
         said = self.not_above([0.28, 0.30], metric_class=[0.295, 0.295], posterior=[0.30, 0.30], cosine=[0.31, 0.31])
@@ -59,22 +61,22 @@ class Report(unittest.TestCase):
             result = self.result([0.1, 0.1], metric_class=[0.30, 0.31], cosine=[0.2, 0.2])
             for run in result["runs"]["UNCSM cosine"]:
                 run["whole"] = whole([0.25, 0.30, last], 0.299)
-            found = {one["check"]: one["passed"] for one in report.checks("made", result)}
+            found = {one["check"]: one["passed"] for one in checks.checks("made", result)}
             spoilt = next(check for check in found if "cosine of the last stage" in check)
             self.assertIs(found[spoilt], passed)
             self.assertIs(found["metric above the best cosine of the earlier stages (validation)"], False)
 
     def test_bars(self):
         result = self.result([0.1, 0.1], metric_class=[0.4, 0.4], metric_pair=[0.6, 0.6], cosine=[0.2, 0.2])
-        found = {one["check"]: one["passed"] for one in report.checks("openclipart", result) if "at least" in one["check"]}
+        found = {one["check"]: one["passed"] for one in checks.checks("openclipart", result) if "at least" in one["check"]}
         self.assertEqual(list(found.values()), [False, True])
 
     def test_calibration_has_a_table_of_its_own(self):
         result = self.result([0.1, 0.1], metric_class=[0.4, 0.4], cosine=[0.2, 0.2])
-        self.assertEqual(report.calibration_summary(result), {})
+        self.assertEqual(summary.calibration_summary(result), {})
         for run in result["runs"]["UNCSM cosine"]:
             run["whole"] = whole([0.2, 0.3], 0.4)
-        found = report.calibration_summary(result)
+        found = summary.calibration_summary(result)
         self.assertEqual(list(found), ["metric, image_to_text", "metric, text_to_image"])
         self.assertAlmostEqual(found["metric, image_to_text"]["half ece"]["mean"], 0.02)
         text = report.markdown({"made": result})
@@ -87,14 +89,14 @@ class Report(unittest.TestCase):
         for run in result["runs"]["UNCSM cosine"]:
             run["whole"] = whole([0.2, 0.3], 0.4)
             run["whole"]["calibration"]["posterior"] = {"image_to_text": better}
-        found = {one["check"]: one["passed"] for one in report.checks("made", result)}
+        found = {one["check"]: one["passed"] for one in checks.checks("made", result)}
         self.assertIs(found["calibration error at 50 % at most 0.05, text_to_image"], True)
         self.assertIs(found["Brier skill (half) at least that of the posterior, image_to_text"], False)
         self.assertNotIn("Brier skill (half) at least that of the posterior, text_to_image", found)
         self.assertIs(found["training under 120 s, every seed"], True)
 
     def test_without_uncsm_nothing_is_claimed(self):
-        self.assertEqual(report.checks("wikipedia", self.result([0.1, 0.1])), [])
+        self.assertEqual(checks.checks("wikipedia", self.result([0.1, 0.1])), [])
         self.assertIn("UNCSM was not run", report.markdown({"made": self.result([0.1])}))
 
 
