@@ -1,6 +1,8 @@
 """Datasets: paired features of images and texts, classes, and a fixed test split."""
 
+import hashlib
 import json
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,20 +12,23 @@ from safetensors.numpy import load_file
 
 @dataclass
 class Pairs:
-    """Row i of every array is one document."""
+    """Row i of every array is one document; a negative label is none.
+
+    `keys` has values that keep rows together where they are equal (text, title, group); `None` joins nothing.
+    """
 
     image: np.ndarray
     text: np.ndarray
     label: np.ndarray
-    strings: dict = field(default_factory=dict)
+    keys: dict = field(default_factory=dict)
 
     def __len__(self):
         return len(self.label)
 
     def take(self, rows):
         """These rows."""
-        strings = {key: [values[row] for row in rows] for key, values in self.strings.items()}
-        return Pairs(self.image[rows], self.text[rows], self.label[rows], strings)
+        keys = {key: [values[row] for row in rows] for key, values in self.keys.items()}
+        return Pairs(self.image[rows], self.text[rows], self.label[rows], keys)
 
 
 @dataclass
@@ -42,6 +47,10 @@ class Dataset:
         widths = {"image": self.train.image.shape[1], "text": self.train.text.shape[1]}
         return ", ".join(f"{self.tensors[name]} {widths[name]}" for name in ("image", "text"))
 
+    def hash(self):
+        """SHA-256 of the features file: runs on other features are no part of one table."""
+        return file_hash(self.file)
+
 
 # Folder, features file, tensor of each part.
 KNOWN = {
@@ -56,40 +65,66 @@ KNOWN = {
 }
 
 
-def load(name, root, binary):
-    """Reads the dataset `name` below `root`.
+def file_hash(path):
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
-    A corpus folder holds `items.jsonl` and `features.safetensors` with the tensors `image`, `text`, `label`, `is_test`, made
-    by the project's own encoders.
+
+def find(name, roots):
+    """The folder of dataset `name`: below the first of `roots` that has it."""
+    folder = KNOWN[name][0]
+    for root in roots:
+        if (Path(root) / folder).is_dir():
+            return Path(root) / folder
+    raise FileNotFoundError(f"no folder {folder} for {name} in {', '.join(map(str, roots))}; name its parent with --data")
+
+
+def load(name, roots, binary, encoders=None):
+    """Reads the dataset `name` from the first of the folders `roots` that has it.
+
+    A corpus folder, as `tools/datasets` makes them, holds `items.jsonl`; its `features.safetensors` (tensors `image`, `text`,
+    `label`, `is_test` and, where documents have one, `group`) is made where it is absent. Test rows without a class stay, for
+    recall; train rows without one are no part of what a baseline learns from.
     """
-    folder, file, tensors = KNOWN[name]
-    folder = Path(root) / folder
+    _, file, tensors = KNOWN[name]
+    folder = find(name, roots)
     path = folder / file
     if not path.exists():
-        make_features(binary, folder, path)
-    tensors = {**tensors, "label": "label", "is_test": "is_test"}
+        make_features(binary, folder, path, encoders or {})
     stored = load_file(path)
+    tensors = {**tensors, "label": "label", "is_test": "is_test"}
+    if "group" in stored:
+        tensors["group"] = "group"
     label = stored[tensors["label"]].astype(np.int64)
+    keys = _strings(folder / "items.jsonl", len(label))
+    if "group" in tensors:
+        # Any number is a group, negative ones too: a corpus' groups are hashes.
+        keys["group"] = stored["group"].tolist()
     everything = Pairs(
-        stored[tensors["image"]].astype(np.float32),
-        stored[tensors["text"]].astype(np.float32),
-        label,
-        _strings(folder / "items.jsonl", len(label)),
+        stored[tensors["image"]].astype(np.float32), stored[tensors["text"]].astype(np.float32), label, keys
     )
     is_test = stored[tensors["is_test"]].astype(bool)
-    train, test = np.flatnonzero(~is_test & (label >= 0)), np.flatnonzero(is_test & (label >= 0))
+    train, test = np.flatnonzero(~is_test & (label >= 0)), np.flatnonzero(is_test)
     return Dataset(name, path, tensors, everything.take(train), everything.take(test))
 
 
-def make_features(binary, folder, path):
-    """Writes the features of a corpus folder; the one place to call the project's encoders from.
-
-    Without a command that writes features there is nothing to call, and the file must have been made before.
-    """
-    raise FileNotFoundError(
-        f"{path}: no such file; expected the features of {folder / 'items.jsonl'} "
-        f"(tensors image, text, label, is_test), made with {binary}"
-    )
+def make_features(binary, folder, path, encoders):
+    """Writes the features of a corpus folder with the project's own encoders, `{"image": .., "text": ..}`: names or folders."""
+    items = folder / "items.jsonl"
+    missing = [f"--{media}-encoder" for media in ("image", "text") if not encoders.get(media)]
+    if missing or not items.exists():
+        lacking = " and ".join(([] if items.exists() else [str(items)]) + missing)
+        raise FileNotFoundError(f"{path}: no such file, and nothing to make it from: {lacking} missing")
+    call = [str(binary), "features", str(items), "--out", str(path), "--label", "class", "--group", "group", "--strict", "--quiet"]
+    for media in ("image", "text"):
+        call += ["--encoder", f"{media}={encoders[media]}"]
+    try:
+        done = subprocess.run(call, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file, and no binary at {binary} to make it with") from None
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(call)}: exit {done.returncode}\n{done.stderr.strip()}")
 
 
 def _strings(path, n):

@@ -1,7 +1,7 @@
 """A validation split that near-duplicates do not straddle, and the check that none does.
 
 Rows stay together when their features in any media type are byte-equal or have a cosine of at least 0.98, or when their
-text or title is equal (union-find). In a feature space of few dimensions most rows are that close; so the limit of a media
+text, title or group is equal (union-find). In a feature space of few dimensions most rows are that close; so the limit of a media
 type is raised step by step, up to byte-equality, until no component holds more than a tenth of the rows.
 """
 
@@ -14,6 +14,8 @@ from scipy.sparse.csgraph import connected_components
 from measures import content_numbers
 
 LIMIT = 0.98
+# One draw of 15 % is a noisy judge of settings that are close.
+SPLITS = 3
 
 
 @dataclass
@@ -74,14 +76,24 @@ def components(data):
             if np.bincount(_components(n, *both)).max() <= max(n // 10, 8):
                 joined[-1], limits[name] = both, round(limit, 6)
                 break
-    joined += [_equal_pairs(values) for values in data.strings.values()]
+    joined += [_equal_pairs(values) for values in data.keys.values()]
     i, j = (np.concatenate(part) for part in zip(*joined))
     return _components(n, i, j), limits
 
 
 def split(data, seed, share=0.15, most=2000):
     """Draws a grouped validation split from the rows of `data`, all of them train rows."""
-    component, limits = components(data)
+    return _draw(data, components(data), seed, share, most)
+
+
+def splits(data, seed, count=SPLITS):
+    """Several draws with the seeds `[seed, 0]`, `[seed, 1]` and so on."""
+    found = components(data)
+    return [_draw(data, found, [seed, at], 0.15, 2000) for at in range(count)]
+
+
+def _draw(data, found, seed, share, most):
+    component, limits = found
     wanted = min(max(1, round(len(data) * share)), most, len(data) // 2)
     validation = np.zeros(len(data), dtype=bool)
     sizes = np.bincount(component)
@@ -105,14 +117,17 @@ def check(data, test, seeds):
         out[f"{name}: test rows byte-equal to a train row"] = sum(
             row.tobytes() in seen for row in np.ascontiguousarray(test_rows)
         )
-    for key, values in data.strings.items():
+    for key, values in data.keys.items():
         seen = set(values) - {None}
-        out[f"{key}: test rows equal to a train row"] = sum(value in seen for value in test.strings[key])
+        out[f"{key}: test rows equal to a train row"] = sum(value in seen for value in test.keys[key])
     for seed in seeds:
-        drawn = split(data, seed)
-        across = np.intersect1d(drawn.component[drawn.fit], drawn.component[drawn.validation])
-        out[f"seed {seed}: fit, validation rows"] = [len(drawn.fit), len(drawn.validation)]
-        out[f"seed {seed}: components on both sides of fit and validation"] = len(across)
-        out["components"], out["largest component"] = len(np.unique(drawn.component)), int(np.bincount(drawn.component).max())
-        out["cosine limit used"] = drawn.limits
+        rows, straddle = [], 0
+        for drawn in splits(data, seed):
+            rows.append([len(drawn.fit), len(drawn.validation)])
+            straddle += len(np.intersect1d(drawn.component[drawn.fit], drawn.component[drawn.validation]))
+        out[f"seed {seed}: fit, validation rows of each draw"] = rows
+        out[f"seed {seed}: components on both sides of fit and validation"] = straddle
+    component, limits = components(data)
+    out["components"], out["largest component"] = len(np.unique(component)), int(np.bincount(component).max())
+    out["cosine limit used"] = limits
     return out

@@ -1,53 +1,13 @@
-"""The table: means and deviations over seeds, as Markdown and JSON, and where UNCSM's metric is not above."""
+"""The table: means and deviations over seeds, as Markdown and JSON."""
 
 import json
 
 import numpy as np
 
-COLUMNS = ("image_to_text", "text_to_image", "mean", "recall@1", "recall@5", "recall@10")
+from checks import checks
+from summary import CALIBRATION, COLUMNS, calibration_summary, summary_of, wholes
+
 TITLES = ("MAP image->text", "MAP text->image", "MAP mean", "recall@1", "recall@5", "recall@10")
-METRIC = "UNCSM metric_class"
-
-
-def summarise(runs):
-    """Mean and deviation (n - 1; none of a single seed) over the seeds of each measure, and the mean seconds."""
-    out = {"seeds": len(runs)}
-    for column in COLUMNS:
-        values = np.array([run["measures"][column] for run in runs])
-        deviation = float(values.std(ddof=1)) if len(values) > 1 else None
-        out[column] = {"mean": float(values.mean()), "deviation": deviation}
-    out["seconds"] = float(np.mean([run["seconds"] for run in runs]))
-    return out
-
-
-def not_above(summary):
-    """Sentences on where UNCSM's class metric is not above what it must beat; none is good news."""
-    if METRIC not in summary:
-        return [], "UNCSM was not run"
-    metric, said = summary[METRIC], []
-
-    def value(name, column):
-        return summary[name][column]["mean"]
-
-    for column in ("image_to_text", "text_to_image"):
-        own, other = value(METRIC, column), value("UNCSM cosine", column)
-        if own <= other:
-            said.append(f"not above its own cosine, {column}: {own:.4f} against {other:.4f}")
-    if "UNCSM posterior" in summary and metric["mean"]["mean"] <= value("UNCSM posterior", "mean"):
-        said.append(
-            f"not above the posterior dot product of its own pathways: {metric['mean']['mean']:.4f} against "
-            f"{value('UNCSM posterior', 'mean'):.4f}"
-        )
-    for name, row in summary.items():
-        if name.startswith("UNCSM"):
-            continue
-        lead = metric["mean"]["mean"] - row["mean"]["mean"]
-        deviations = metric["mean"]["deviation"], row["mean"]["deviation"]
-        if None in deviations:
-            said.append(f"lead over {name} {lead:+.4f}, but a single seed has no deviation to compare it with")
-        elif lead <= (deviation := max(deviations)):
-            said.append(f"not above {name} by more than the deviation: lead {lead:+.4f}, deviation {deviation:.4f}")
-    return said, None
 
 
 def cell(value):
@@ -56,32 +16,74 @@ def cell(value):
     return f"{value['mean']:.3f}" + ("" if deviation is None else f" ± {deviation:.3f}")
 
 
+def _table(titles, rows):
+    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+    return lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+
+
+def _calibration_rows(result):
+    rows = []
+    for label, row in calibration_summary(result).items():
+        cells = []
+        for key, _ in CALIBRATION:
+            value = row.get(key)
+            cells.append("" if value is None else f"{value['mean']:.0f}" if key.endswith("pairs") else cell(value))
+        rows.append([label, *cells])
+    return rows
+
+
+def _uncsm_lines(name, result):
+    out = []
+    rows = _calibration_rows(result)
+    if rows:
+        out += ["", "Calibration on test pairs:", ""] + _table(["probability", *(title for _, title in CALIBRATION)], rows)
+    found = wholes(result)
+    if found:
+        said = []
+        for at, stage in enumerate(found[0]["stages"]):
+            seconds = np.mean([whole["stages"][at]["seconds"] for whole in found])
+            said.append(f"{stage['name']} {seconds:.1f} s")
+        total = np.mean([whole["train_seconds"] for whole in found])
+        out += ["", f"Training of UNCSM: {total:.1f} s ({', '.join(said)})."]
+    held = checks(name, result)
+    words = {True: "yes", False: "**no**", None: "unknown"}
+    out += ["", "What UNCSM's class metric must show:", ""]
+    if held:
+        out += _table(["check", "holds", "figures"], [[one["check"], words[one["passed"]], one["detail"]] for one in held])
+    else:
+        out.append("UNCSM was not run.")
+    return out
+
+
 def markdown(results):
     """All datasets as Markdown."""
     out = []
     for name, result in results.items():
         out += [f"## {name}", "", f"Features: {result['features']}.", ""]
-        out += ["| method | seeds | " + " | ".join(TITLES) + " | seconds |", "|---" * (len(TITLES) + 3) + "|"]
-        for method, row in result["summary"].items():
-            cells = [cell(row[c]) for c in COLUMNS]
-            out.append(f"| {method} | {row['seeds']} | " + " | ".join(cells) + f" | {row['seconds']:.1f} |")
-        said, absent = not_above(result["summary"])
-        out += ["", "Where UNCSM's class metric is not above (MAP mean):", ""]
-        out += [f"- {sentence}" for sentence in said] or [f"- {absent or 'nowhere'}"]
+        rows = []
+        for label, row in summary_of(result).items():
+            rows.append([label, row["seeds"], *(cell(row[column]) for column in COLUMNS), f"{row['seconds']:.1f}"])
+        out += _table(["method", "seeds", *TITLES, "seconds"], rows)
+        out += _uncsm_lines(name, result)
         out += ["", "Grouping check:", ""] + [f"- {key}: {value}" for key, value in result["grouping"].items()]
         out += ["", "Chosen on validation, per seed:", ""]
-        for method, runs in result["runs"].items():
+        for label, runs in result["runs"].items():
             for run in runs:
-                out.append(f"- {method}, seed {run['seed']}: {json.dumps(run['chosen'])}")
+                if "chosen" in run:
+                    out.append(f"- {label}, seed {run['seed']}: {json.dumps(run['chosen'])}")
         out.append("")
     return "\n".join(out)
 
 
 def write(results, folder):
-    """Writes `quality.md` and `quality.json`; returns the Markdown."""
+    """Writes `quality.md` and `quality.json`, each at once so that a run that is ended leaves whole files; returns the Markdown."""
     text = markdown(results)
-    (folder / "quality.md").write_text(text, encoding="utf-8")
-    for result in results.values():
-        result["not_above"] = not_above(result["summary"])[0]
-    (folder / "quality.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+    full = {}
+    for name, result in results.items():
+        more = {"summary": summary_of(result), "calibration": calibration_summary(result), "checks": checks(name, result)}
+        full[name] = {**result, **more}
+    for file, content in (("quality.md", text), ("quality.json", json.dumps(full, indent=1))):
+        partial = folder / f"{file}.partial"
+        partial.write_text(content, encoding="utf-8")
+        partial.replace(folder / file)
     return text

@@ -42,6 +42,17 @@ class Grouping(unittest.TestCase):
         self.assertNotEqual(limits["text"], 0.98)
         self.assertLessEqual(np.bincount(component).max(), 20)
 
+    def test_draws_differ(self):
+        drawn = [tuple(one.validation.tolist()) for one in grouping.splits(self.rows(), 42)]
+        self.assertEqual(len(set(drawn)), 3)
+
+    def test_groups_stay_together(self):
+        rows = self.rows()
+        rows.keys["group"] = [None if i < 100 else i // 10 for i in range(200)]
+        component, _ = grouping.components(rows)
+        self.assertEqual(len(set(component[100:110].tolist())), 1)
+        self.assertEqual(len(set(component.tolist())), 97 + 10)
+
     def test_check_counts_what_straddles(self):
         rows = self.rows()
         train, test = rows.take(np.arange(2, 200)), rows.take(np.arange(0, 2))

@@ -63,6 +63,23 @@ class ByHand(unittest.TestCase):
         # Image 0 finds its text second, image 1 first; both texts find their image second.
         self.assertEqual((one, two, mean), (0.75, 0.5, 0.625))
 
+    def test_rows_without_a_class_are_neither_queries_nor_results(self):
+        rng = np.random.default_rng(2)
+        scores, label = np.round(rng.normal(size=(60, 60)), 1), rng.integers(0, 3, 60)
+        known = np.arange(60) % 5 != 0
+        self.assertEqual(
+            map_mean(scores, np.where(known, label, -1)), map_mean(scores[np.ix_(known, known)], label[known])
+        )
+
+    def test_many_queries_are_the_same_as_one_by_one(self):
+        rng = np.random.default_rng(3)
+        scores, relevant = rng.normal(size=(40, 50)), rng.random((40, 50)) < 0.2
+        # Some queries with ties, some without, one with nothing else, one with nothing relevant.
+        scores[::2] = np.round(scores[::2])
+        scores[4], relevant[6] = 0.0, False
+        one_by_one = [average_precision(scores[i : i + 1], relevant[i : i + 1])[0] for i in range(40)]
+        np.testing.assert_allclose(average_precision(scores, relevant), one_by_one, rtol=1e-12)
+
     def test_equal_content_counts_as_the_paired_item(self):
         rows = data.Pairs(np.eye(3, dtype=np.float32), np.array([[1.0], [1.0], [2.0]], dtype=np.float32), np.arange(3))
         # Row 0 prefers text 1, which is text 0 again.

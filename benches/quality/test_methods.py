@@ -24,6 +24,7 @@ class Ends:
 
     def __init__(self, method):
         self.method, self.variants, self.fit = method, method.variants, method.fit
+        self.screen = getattr(method, "screen", None)
 
     def grid(self, train):
         grid = self.method.grid(train)
@@ -44,6 +45,13 @@ class Methods(unittest.TestCase):
                 np.testing.assert_array_equal(scores[0], scores[1])
                 # Chance is about 0.27. Methods that never see a class have a harder time.
                 self.assertGreater(map_mean(scores[0], test.label)[2], 0.4)
+
+
+class Screening(unittest.TestCase):
+    def test_the_best_quarter_goes_on_and_three_at_least(self):
+        self.assertEqual(tuning.survivors([0.1, 0.5, 0.2, 0.4, 0.3]), [1, 3, 4])
+        self.assertEqual(tuning.survivors(list(range(16))), [12, 13, 14, 15])
+        self.assertEqual(tuning.survivors([1.0, 2.0]), [0, 1])
 
 
 if __name__ == "__main__":

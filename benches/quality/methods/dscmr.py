@@ -38,6 +38,7 @@ def likelihood(u, v, same):
 
 class DSCMR:
     name = "DSCMR"
+    screen = deep.SCREEN
 
     def grid(self, train):
         return [
@@ -56,7 +57,7 @@ class DSCMR:
         classes = len(set(train.label.tolist()))
         net = Net(train.image.shape[1], train.text.shape[1], classes, setting["dropout"])
         model = deep.Model(train, setting["scale"], net)
-        optimiser = torch.optim.Adam(net.parameters(), lr=5e-4, betas=(0.5, 0.999), weight_decay=1e-4)
+        optimiser = deep.adam(net, lr=5e-4, betas=(0.5, 0.999), weight_decay=1e-4)
 
         def length(difference):
             return (difference**2).sum(1).add(1e-8).sqrt().mean()
