@@ -55,6 +55,8 @@ fn generated(rows: usize, seed: u64) -> TrainingData {
         groups: None,
         split: (0..rows).map(|row| if row % 5 == 4 { Split::Test } else { Split::Train }).collect(),
         features_name: "generated".into(),
+        documents: None,
+        graded: Vec::new(),
     }
 }
 

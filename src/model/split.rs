@@ -229,6 +229,8 @@ mod tests {
             groups: None,
             split: vec![Split::Train; n],
             features_name: "f".into(),
+            documents: None,
+            graded: Vec::new(),
         }
     }
 
