@@ -1,5 +1,8 @@
 //! Training on small generated data: it learns, it is reproducible, and it never looks at test rows.
 
+#[path = "training/feedback.rs"]
+mod feedback;
+
 use std::path::Path;
 
 use rand::{Rng, SeedableRng};

@@ -69,9 +69,11 @@ fn pair(mut object: Map<String, Value>, line: u64) -> Result<PairLine> {
     let (a, b) = (side("a", object.remove("a"))?, side("b", object.remove("b"))?);
     let similar = match object.remove("similar") {
         // Of JSON numbers, all are finite.
-        Some(Value::Number(number)) => number.as_f64().filter(|x| (0.0..=1.0).contains(x)).ok_or_else(|| {
-            Error::new(ErrorCode::BadValue, "`similar` is out of range").expected("0 to 1").got(number)
-        })?,
+        Some(Value::Number(number)) => {
+            number.as_f64().filter(|x| (0.0..=1.0).contains(x)).ok_or_else(|| {
+                Error::new(ErrorCode::BadValue, "`similar` is out of range").expected("0 to 1").got(number)
+            })?
+        }
         Some(other) => return Err(wrong("similar", "a number from 0 to 1", &other)),
         None => return Err(absent("similar")),
     };

@@ -107,10 +107,16 @@ impl TrainingData {
                 }
                 Some(documents) => {
                     if let Some(&again) = twice.get(item.id.as_str()) {
-                        return Err(Error::new(ErrorCode::DuplicateId, "several documents have the id of a pair")
-                            .expected("one document per id")
-                            .got(format!("{:?} again at place {} of the source", item.id, documents.known[again].line))
-                            .hint("give each document an id of its own"));
+                        return Err(Error::new(
+                            ErrorCode::DuplicateId,
+                            "several documents have the id of a pair",
+                        )
+                        .expected("one document per id")
+                        .got(format!(
+                            "{:?} again at place {} of the source",
+                            item.id, documents.known[again].line
+                        ))
+                        .hint("give each document an id of its own"));
                     }
                     let found = rows_of.get(item.id.as_str());
                     found.ok_or_else(|| unknown("the id of a document that reads"))?.1.clone()
@@ -148,20 +154,29 @@ impl TrainingData {
     pub(crate) fn check_graded(&self) -> Result<()> {
         for (at, pair) in self.graded.iter().enumerate() {
             if [&pair.a, &pair.b].into_iter().any(|side| side.media >= self.media.len()) {
-                return Err(Error::new(ErrorCode::UnknownMedia, format!("graded pair {at} has no media type here"))
-                    .expected(format!("less than {}", self.media.len())));
+                return Err(Error::new(
+                    ErrorCode::UnknownMedia,
+                    format!("graded pair {at} has no media type here"),
+                )
+                .expected(format!("less than {}", self.media.len())));
             }
             for side in [&pair.a, &pair.b] {
                 let absent = |row: usize| row >= self.rows() || !self.media[side.media].present[row];
                 if side.rows.is_empty() || side.rows.iter().any(|&row| absent(row)) {
-                    return Err(Error::new(ErrorCode::NoItems, format!("graded pair {at} names a row without an item")));
+                    return Err(Error::new(
+                        ErrorCode::NoItems,
+                        format!("graded pair {at} names a row without an item"),
+                    ));
                 }
             }
             // NaN is in no range.
             if !(0.0..=1.0).contains(&pair.similar) {
-                return Err(Error::new(ErrorCode::BadValue, format!("the grade of pair {at} is out of range"))
-                    .expected("0 to 1")
-                    .got(pair.similar));
+                return Err(Error::new(
+                    ErrorCode::BadValue,
+                    format!("the grade of pair {at} is out of range"),
+                )
+                .expected("0 to 1")
+                .got(pair.similar));
             }
         }
         Ok(())

@@ -32,7 +32,9 @@ pub fn train_from(
     config.check()?;
     data.check_shapes()?;
     data.check_fits(start).map_err(|error| {
-        error.hint("give a source with the media types and encoders of the bundle, or train anew without --from")
+        error.hint(
+            "give a source with the media types and encoders of the bundle, or train anew without --from",
+        )
     })?;
     check_encoders(start, data)?;
     let config = TrainConfig {
@@ -46,11 +48,11 @@ pub fn train_from(
 fn check_encoders(start: &Bundle, data: &TrainingData) -> Result<()> {
     for ((media, config), state) in data.media.iter().zip(&start.media).zip(&start.encoder_states) {
         let mismatch = |expected: String, got: String| {
-            let what = format!("the features of `{}` were made by another encoder than the bundle's", media.name);
-            Err(Error::new(ErrorCode::SpaceMismatch, what)
-                .expected(expected)
-                .got(got)
-                .hint("name the bundle's encoder with --encoder MEDIA=NAME_OR_DIR, or train anew without --from"))
+            let what =
+                format!("the features of `{}` were made by another encoder than the bundle's", media.name);
+            Err(Error::new(ErrorCode::SpaceMismatch, what).expected(expected).got(got).hint(
+                "name the bundle's encoder with --encoder MEDIA=NAME_OR_DIR, or train anew without --from",
+            ))
         };
         if let (Some(wanted), Some(found)) = (config.fingerprint, media.fingerprint)
             && wanted != found
@@ -58,7 +60,10 @@ fn check_encoders(start: &Bundle, data: &TrainingData) -> Result<()> {
             return mismatch(wanted.to_string(), found.to_string());
         }
         if !media.encoder_state.is_empty() && media.encoder_state != *state {
-            return mismatch("what its encoder has learned".to_owned(), "what another one has learned".to_owned());
+            return mismatch(
+                "what its encoder has learned".to_owned(),
+                "what another one has learned".to_owned(),
+            );
         }
     }
     Ok(())
@@ -67,17 +72,24 @@ fn check_encoders(start: &Bundle, data: &TrainingData) -> Result<()> {
 /// How many members the hidden layers of `start` are shared out to.
 fn members(start: &Bundle, config: &TrainConfig) -> Result<usize> {
     let widths = || start.pathways.iter().map(|pathway| pathway.hidden_bias.len());
-    if let Some(width) = widths().find(|width| width % config.hidden != 0 || Some(*width) != widths().next()) {
-        return Err(Error::new(ErrorCode::BadArgument, "the hidden layers of the bundle do not fit the settings")
-            .expected(format!("hidden layers of a multiple of `hidden`, {}", config.hidden))
-            .got(width)
-            .hint(format!("give a --config with `hidden` as the bundle was trained with; it divides {width}")));
+    if let Some(width) = widths().find(|width| width % config.hidden != 0 || Some(*width) != widths().next())
+    {
+        return Err(Error::new(
+            ErrorCode::BadArgument,
+            "the hidden layers of the bundle do not fit the settings",
+        )
+        .expected(format!("hidden layers of a multiple of `hidden`, {}", config.hidden))
+        .got(width)
+        .hint(format!("give a --config with `hidden` as the bundle was trained with; it divides {width}")));
     }
     if start.posterior_scale.to_bits() != 1.0f32.to_bits() {
-        return Err(Error::new(ErrorCode::BadArgument, "the posteriors of the bundle are scaled, which nothing trains")
-            .expected(1.0)
-            .got(start.posterior_scale)
-            .hint("train anew without --from"));
+        return Err(Error::new(
+            ErrorCode::BadArgument,
+            "the posteriors of the bundle are scaled, which nothing trains",
+        )
+        .expected(1.0)
+        .got(start.posterior_scale)
+        .hint("train anew without --from"));
     }
     Ok(widths().next().unwrap_or(config.hidden) / config.hidden)
 }
@@ -87,20 +99,25 @@ pub(super) fn classes(start: &Bundle, data: &TrainingData, learned: &[usize]) ->
     let count = data.class_count(learned)?;
     match (&start.classes, &data.labels) {
         (None, None) => Ok(0),
-        (Some(classes), None) => {
-            Err(Error::new(ErrorCode::BadArgument, "the bundle was trained with classes, and the data have none")
-                .hint(format!("name the key that holds the class with --label; the bundle's was {:?}", classes.key)))
-        }
-        (None, Some(_)) => {
-            Err(Error::new(ErrorCode::BadArgument, "the bundle was trained without classes, and the data have some")
-                .hint("leave --label out, or train anew without --from"))
-        }
+        (Some(classes), None) => Err(Error::new(
+            ErrorCode::BadArgument,
+            "the bundle was trained with classes, and the data have none",
+        )
+        .hint(format!("name the key that holds the class with --label; the bundle's was {:?}", classes.key))),
+        (None, Some(_)) => Err(Error::new(
+            ErrorCode::BadArgument,
+            "the bundle was trained without classes, and the data have some",
+        )
+        .hint("leave --label out, or train anew without --from")),
         (Some(classes), Some(labels)) => {
             let differ = |expected: String, got: String| {
-                Err(Error::new(ErrorCode::BadValue, format!("the classes in `{}` are not the bundle's", labels.key))
-                    .expected(expected)
-                    .got(got)
-                    .hint("give rows of the bundle's classes, or train anew without --from"))
+                Err(Error::new(
+                    ErrorCode::BadValue,
+                    format!("the classes in `{}` are not the bundle's", labels.key),
+                )
+                .expected(expected)
+                .got(got)
+                .hint("give rows of the bundle's classes, or train anew without --from"))
             };
             if let (Some(wanted), Some(found)) = (&classes.names, &labels.names)
                 && wanted != found

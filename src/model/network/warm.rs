@@ -17,8 +17,11 @@ impl Network {
     pub(crate) fn warm(bundle: &Bundle, class_weights: &[f32], config: &TrainConfig) -> Result<Self> {
         let classes = class_weights.len();
         let (dim, half) = (bundle.metric.dim, bundle.metric.half);
-        let pathways =
-            bundle.pathways.iter().map(|pathway| PathwayVars::warm(pathway, config)).collect::<Result<_>>()?;
+        let pathways = bundle
+            .pathways
+            .iter()
+            .map(|pathway| PathwayVars::warm(pathway, config))
+            .collect::<Result<_>>()?;
         let halves = match half {
             0 => Vec::new(),
             _ => bundle.metric.halves.iter().map(|a| transposed(a, half, dim)).collect::<Result<_>>()?,
