@@ -38,6 +38,17 @@ pub(crate) fn map<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) 
     done.into_iter().map(|(_, result)| result).collect()
 }
 
+/// `work` on one core.
+///
+/// Small products of matrices take longer on two cores than on one: dividing them costs more than it saves.
+pub(crate) fn alone<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    match ThreadPoolBuilder::new().num_threads(1).build() {
+        Ok(pool) => pool.install(work),
+        // Where the system gives no thread, this one does the work.
+        Err(_) => work(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +62,11 @@ mod tests {
         assert_eq!(out, items.iter().map(|&i| (0..i).sum()).collect::<Vec<u64>>());
         assert!(map(&[] as &[u64], |&i| i).is_empty());
         assert_eq!(map(&[7u64], |&i| i), [7]);
+    }
+
+    #[test]
+    fn alone_is_a_pool_of_one() {
+        assert_eq!(alone(rayon::current_num_threads), 1);
     }
 
     #[test]

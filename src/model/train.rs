@@ -221,8 +221,18 @@ impl Run<'_> {
         Ok(End { bundle: export(&network, self.data, self.classes, self.config)?, reports, kept })
     }
 
-    /// Trains a new network on the rows `fit`; `limits` cuts each stage at an epoch of its schedule.
+    /// Trains a new network on the rows `fit`, on one core; `limits` cuts each stage at an epoch of its schedule.
     fn stages(
+        &self,
+        at: usize,
+        fit: &[usize],
+        validation: &[usize],
+        limits: Option<Vec<usize>>,
+    ) -> Result<Finished> {
+        workers::alone(|| self.stages_alone(at, fit, validation, limits))
+    }
+
+    fn stages_alone(
         &self,
         at: usize,
         fit: &[usize],
