@@ -4,7 +4,6 @@ import math
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 # Pairs of media types and targets of the six heads; a head of one media type scores two views of its items.
 LEFT, RIGHT = (0, 0, 1), (0, 1, 1)
@@ -15,6 +14,15 @@ def uniform(*shape, gain):
     """Uniform numbers of variance `gain / rows`; the last two axes are rows and columns."""
     limit = math.sqrt(3 * gain / shape[-2])
     return nn.Parameter(torch.empty(shape).uniform_(-limit, limit))
+
+
+def dropout(x, p, training):
+    """Dropout by 16 random bits for each number: with one thread, less than a third of the time of `torch.nn.functional.dropout`."""
+    if not training or p == 0:
+        return x
+    bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+    kept = bits[: x.numel()].view(x.shape) >= round(p * 65536) - 32768
+    return x * kept.to(x.dtype).mul_(1 / (1 - p))
 
 
 class Pathway(nn.Module):
@@ -33,9 +41,9 @@ class Pathway(nn.Module):
 
     def forward(self, x):
         """Each member sees the rows under a mask of its own."""
-        z = F.dropout(x.expand(self.config["members"], -1, -1), self.config["dropout_input"], self.training)
+        z = dropout(x.expand(self.config["members"], -1, -1), self.config["dropout_input"], self.training)
         r = torch.baddbmm(self.hidden_bias, z, self.hidden).relu_()
-        r = F.dropout(r, self.config["dropout_hidden"], self.training)
+        r = dropout(r, self.config["dropout_hidden"], self.training)
         unit = torch.bmm(r, self.unit).sum(0) + self.unit_bias
         unit = unit * (unit.square().sum(-1, keepdim=True) + 1e-8).rsqrt()
         return unit, torch.baddbmm(self.class_bias, r, self.class_weight)
