@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from network import CLASS, PAIR, Pathway
+from network import PAIR, Pathway
 
 
 def relations(rows, batch):
@@ -20,7 +20,11 @@ def relations(rows, batch):
 def contrastive(squared, similar, weights, margin):
     """Similar pairs close, dissimilar ones a margin apart; `similar [2, n, n]`, `weights` of the targets."""
     near, far = similar.float(), (~similar).float()
-    share = lambda mask: (mask * (0.5 * weights / mask.sum((1, 2)).clamp(min=1)).view(2, 1, 1)).sum(0)
+
+    def share(mask):
+        """Weights of the cells `[n, n]`: each target has a mean of its own."""
+        return (mask * (0.5 * weights / mask.sum((1, 2)).clamp(min=1)).view(2, 1, 1)).sum(0)
+
     gap = (margin - squared.clamp(1e-6, 4).sqrt()).relu()
     return (squared * share(near)).sum() + (gap.square() * share(far)).sum()
 
@@ -87,6 +91,3 @@ def of_batch(network, rows, batch, stage, config):
         logits = network.metric(torch.stack([image[:n], image[:n], text[:n]]), torch.stack([image[n:], text[:n], text[n:]]))
         loss = loss + logistic(logits, similar).sum() + config["ranking_weight"] * ranking(logits, similar).sum()
     return loss
-
-
-__all__ = ["CLASS", "PAIR", "of_batch", "relations"]

@@ -62,7 +62,7 @@ def arguments():
 
 ARGS = arguments()
 # Before the libraries start their threads.
-os.environ["RAYON_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(ARGS.threads)
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(ARGS.threads)
 # Threads of OpenMP that wait by turning take the time of those that work, where other processes run; this costs nothing elsewhere.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.append(str(ROOT / "benches/quality"))

@@ -28,7 +28,7 @@ def run(network, rows, stage, config, epochs):
     """Runs a stage and leaves the averaged parameters in the network; `(seconds, mean loss of each epoch)`."""
     started = time.perf_counter()
     network.train()
-    optimiser = torch.optim.AdamW(network.groups(0.0 + config[RATES[stage]], config, stage), betas=(0.9, 0.999), eps=1e-8, fused=True)
+    optimiser = torch.optim.AdamW(network.groups(config[RATES[stage]], config, stage), betas=(0.9, 0.999), eps=1e-8, fused=True)
     parameters = [value for group in optimiser.param_groups for value in group["params"]]
     average = [value.detach().clone() for value in parameters]
     size = min(config["batch"], max(len(rows) // 8, 16))
