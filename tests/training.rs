@@ -1,5 +1,8 @@
 //! Training on small generated data: it learns, it is reproducible, and it never looks at test rows.
 
+#[path = "training/feedback.rs"]
+mod feedback;
+
 use std::path::Path;
 
 use rand::{Rng, SeedableRng};
@@ -55,6 +58,8 @@ fn generated(rows: usize, seed: u64) -> TrainingData {
         groups: None,
         split: (0..rows).map(|row| if row % 5 == 4 { Split::Test } else { Split::Train }).collect(),
         features_name: "generated".into(),
+        documents: None,
+        graded: Vec::new(),
     }
 }
 

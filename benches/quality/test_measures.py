@@ -6,6 +6,7 @@ The comparison with the binary needs UNCSM_BINARY (default: the release build) a
 """
 
 import itertools
+import json
 import os
 import tempfile
 import unittest
@@ -21,9 +22,11 @@ from measures import average_precision, map_mean, measure, recall_at
 BINARY = Path(os.environ.get("UNCSM_BINARY", Path(__file__).resolve().parents[2] / "target/release/uncsm-index"))
 
 
-def shared_vectors(bundle, media, rows):
+def shared_vectors(bundle, config, media, rows):
     """Shared vectors [n, d] of a bundle's pathway, rounded to f16 as an index stores them, and the number of classes."""
     part = {key.split(".", 2)[2]: value for key, value in bundle.items() if key.startswith(f"pathway.{media}.")}
+    if config["media"][media].get("roots"):
+        rows = np.sign(rows) * np.sqrt(np.abs(rows))
     z = np.clip((rows - part["mean"]) * part["scale"], -10, 10)
     r = np.maximum(z @ part["hidden.weight"].T + part["hidden.bias"], 0)
     unit = r @ part["unit.weight"].T + part["unit.bias"]
@@ -95,7 +98,8 @@ class AgainstTheBinary(unittest.TestCase):
         rng = np.random.default_rng(5)
         n, label = 320, rng.integers(0, 4, 320)
         centres = rng.normal(size=(4, 12))
-        image = (centres[label] + rng.normal(size=(n, 12))).astype(np.float32)
+        # Without negative numbers, so that the pathway reads roots.
+        image = np.abs(centres[label] + rng.normal(size=(n, 12))).astype(np.float32)
         text = (centres[label][:, :6] + rng.normal(size=(n, 6))).astype(np.float32)
         # Equal texts, so that ties and byte-equal content occur.
         text[::3] = text[label[::3]]
@@ -111,7 +115,9 @@ class AgainstTheBinary(unittest.TestCase):
             uncsm.train(BINARY, dataset, folder / "bundle", 1)
             report = uncsm.evaluate(BINARY, dataset, folder / "bundle")
             bundle = load_file(folder / "bundle" / "model.safetensors")
-        u, v = shared_vectors(bundle, 0, image[test]), shared_vectors(bundle, 1, text[test])
+            config = json.loads((folder / "bundle" / "config.json").read_text())
+        self.assertEqual([media.get("roots", False) for media in config["media"]], [True, False])
+        u, v = shared_vectors(bundle, config, 0, image[test]), shared_vectors(bundle, config, 1, text[test])
         # Equal texts must get equal scores whatever the order of a product's sums: each is scored once.
         once, back = np.unique(v, axis=0, return_inverse=True)
         u, once = u.astype(np.float64), once.astype(np.float64)

@@ -177,7 +177,8 @@ fn wrong(key: &str, expected: &str, value: &Value) -> Error {
     Error::new(ErrorCode::BadValue, format!("`{key}` has the wrong type")).expected(expected).got(got)
 }
 
-fn id(value: Value) -> Result<String> {
+/// The id that a value of the key `id` means.
+pub(super) fn id(value: Value) -> Result<String> {
     let id = match value {
         Value::String(id) => id,
         Value::Number(number) if !number.is_f64() => number.to_string(),

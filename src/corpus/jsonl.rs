@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::document::Document;
 use super::json;
@@ -118,8 +118,27 @@ impl<R: Read> JsonlReader<R> {
         Ok(Some(start))
     }
 
-    /// Turns the bytes of the current line, which starts at `start`, into a document; `None` for a blank line.
-    fn document(&self, start: u64) -> Option<Result<Document>> {
+    /// The next line that is not blank as an object, its number and the offset of its start.
+    pub(super) fn next_object(&mut self) -> Option<Result<(Map<String, Value>, u64, u64)>> {
+        while !self.ended {
+            match self.read_line() {
+                Ok(Some(start)) => {
+                    if let Some(object) = self.object(start) {
+                        return Some(object.map(|object| (object, self.line, start)));
+                    }
+                }
+                Ok(None) => self.ended = true,
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error.line(self.line + 1).offset(self.offset)));
+                }
+            }
+        }
+        None
+    }
+
+    /// Turns the bytes of the current line, which starts at `start`, into an object; `None` for a blank line.
+    fn object(&self, start: u64) -> Option<Result<Map<String, Value>>> {
         let (bytes, start) = match self.buffer.strip_prefix(BOM) {
             Some(rest) if start == 0 => (rest, start + BOM.len() as u64),
             _ => (&self.buffer[..], start),
@@ -147,8 +166,7 @@ impl<R: Read> JsonlReader<R> {
         };
         Some(match json::parse(text) {
             Err(error) => Err(self.syntax(&error, start, text)),
-            Ok(Value::Object(object)) => Document::from_object(object, self.line, &self.folder)
-                .map_err(|error| error.file(&self.file).line(self.line).offset(start)),
+            Ok(Value::Object(object)) => Ok(object),
             Ok(other) => Err(self
                 .bad_json("a line is not a JSON object", start)
                 .expected("an object {\"id\": .., ..}")
@@ -182,21 +200,10 @@ impl<R: Read> Iterator for JsonlReader<R> {
     type Item = Result<Document>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while !self.ended {
-            match self.read_line() {
-                Ok(Some(start)) => {
-                    if let Some(item) = self.document(start) {
-                        return Some(item);
-                    }
-                }
-                Ok(None) => self.ended = true,
-                Err(error) => {
-                    self.ended = true;
-                    return Some(Err(error.line(self.line + 1).offset(self.offset)));
-                }
-            }
-        }
-        None
+        Some(self.next_object()?.and_then(|(object, line, start)| {
+            Document::from_object(object, line, &self.folder)
+                .map_err(|error| error.file(&self.file).line(line).offset(start))
+        }))
     }
 }
 

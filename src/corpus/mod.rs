@@ -13,6 +13,7 @@ mod json;
 mod jsonl;
 mod names;
 mod overrides;
+mod pairs;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod passages;
@@ -30,6 +31,7 @@ pub use infer::{BadLines, Inference, infer};
 pub use jsonl::{DEFAULT_LINE_LIMIT, JsonlReader};
 pub use names::{MAX_MEDIA_NAME_BYTES, check_field_name, check_media_name};
 pub use overrides::{FieldOverride, SchemaOverrides};
+pub use pairs::{PairItem, PairLine, Pairs};
 #[cfg(feature = "parquet")]
 pub use parquet::ParquetReader;
 pub use passages::{Passage, Passages};

@@ -6,6 +6,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::data::TrainingData;
+use super::graded::Graded;
 use super::items::content_numbers;
 
 /// The rows that are learned from, with standardised features and content numbers.
@@ -17,10 +18,12 @@ pub(crate) struct Prepared {
     /// Per media type: rows of equal number hold byte-equal features.
     content: Vec<Vec<u32>>,
     class: Vec<Option<u32>>,
+    /// Graded pairs of these rows.
+    pub(crate) graded: Graded,
 }
 
 impl Prepared {
-    /// Converts the rows once; `standardise(media, x, out)` writes the input of a pathway.
+    /// Converts the rows, ascending, once; `standardise(media, x, out)` writes the input of a pathway.
     pub(crate) fn new(
         data: &TrainingData,
         rows: &[usize],
@@ -32,6 +35,7 @@ impl Prepared {
             present: Vec::new(),
             content: Vec::new(),
             class: rows.iter().map(|&row| data.class(row)).collect(),
+            graded: Graded::new(data, rows),
         };
         for (m, media) in data.media.iter().enumerate() {
             let present: Vec<bool> = rows.iter().map(|&row| media.present[row]).collect();
@@ -195,6 +199,8 @@ mod tests {
             groups: None,
             split: vec![Split::Train; 4],
             features_name: "f".into(),
+            documents: None,
+            graded: Vec::new(),
         };
         Prepared::new(&data, &[0, 1, 2, 3], |_, x, out| out.copy_from_slice(x))
     }

@@ -208,6 +208,8 @@ mod tests {
             groups: None,
             split: (0..rows).map(split).collect(),
             features_name: "random".into(),
+            documents: None,
+            graded: Vec::new(),
         }
     }
 

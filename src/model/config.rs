@@ -85,6 +85,8 @@ pub struct TrainConfig {
     pub keep_weight: f64,
     /// Weight of the ranking loss over class logits in stage 3.
     pub ranking_weight: f64,
+    /// Weight of the loss over graded pairs in stage 3, where there are any.
+    pub graded_weight: f64,
     /// Decay of the running average of the parameters, per step.
     pub average: f64,
     /// Part of the train rows that the validation split takes, where no row is marked `val`.
@@ -137,6 +139,7 @@ impl Default for TrainConfig {
             temperature: 0.1,
             keep_weight: 0.5,
             ranking_weight: 0.5,
+            graded_weight: 1.0,
             average: 0.98,
             validation: 0.15,
             folds: 4,
@@ -210,6 +213,7 @@ impl TrainConfig {
             ("temperature", self.temperature, 1e-3, open),
             ("keep_weight", self.keep_weight, 0.0, open),
             ("ranking_weight", self.ranking_weight, 0.0, open),
+            ("graded_weight", self.graded_weight, 0.0, open),
             ("average", self.average, 0.0, 0.9999),
             ("validation", self.validation, 0.01, 0.9),
             ("duplicate_cosine", self.duplicate_cosine, 0.0, 2.0),

@@ -1,6 +1,7 @@
 //! What a model is trained and measured on: features of several media types, row by row.
 
 use super::bundle::{Bundle, not_finite};
+use super::graded::{Documents, GradedPair};
 pub use crate::corpus::Split;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
@@ -55,6 +56,10 @@ pub struct TrainingData {
     pub split: Vec<Split>,
     /// Names the features beside every figure.
     pub features_name: String,
+    /// The documents of a corpus; `None` where a row is a document, and its number the id.
+    pub documents: Option<Documents>,
+    /// Pairs that somebody graded, beside what labels and rows say; see [`TrainingData::grade`].
+    pub graded: Vec<GradedPair>,
 }
 
 impl TrainingData {
@@ -116,6 +121,11 @@ impl TrainingData {
             && groups.len() != n
         {
             return wrong("the group list".to_owned(), n, groups.len());
+        }
+        if let Some(documents) = &self.documents
+            && documents.of_row.len() != n
+        {
+            return wrong("the list of documents".to_owned(), n, documents.of_row.len());
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::bundle::ClassNames;
 use super::data::{Labels, MediaFeatures, Split, TrainingData};
+use super::graded::{DocumentRef, Documents};
 use crate::corpus::{Document, EncoderArg, Passages, Reader};
 use crate::encode::{
     CorpusSource, EncoderPaths, Encoders, FeatureCache, Ids, Incoming, SourceDocument, encode_batch, fit,
@@ -18,6 +19,16 @@ use crate::media::content_hash;
 const BATCH: usize = 256;
 /// Bytes that are encoded together, unless one document alone has more.
 const BATCH_BYTES: usize = 16 << 20;
+
+/// What becomes of a class that a trained bundle does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewClasses {
+    /// Its documents have no class, as an evaluation wants it.
+    #[default]
+    Unlabelled,
+    /// An error, unless all of them are marked `test`.
+    Refused,
+}
 
 /// How a corpus becomes training data.
 #[derive(Default)]
@@ -32,14 +43,18 @@ pub struct CorpusOptions<'a> {
     pub paths: EncoderPaths,
     /// How long texts are split into several items.
     pub passages: Option<Passages>,
-    /// Encoders and classes of a trained bundle, to evaluate it; none are learned then.
+    /// Encoders and classes of a trained bundle, to evaluate it or to train it further; none are learned then.
     pub trained: Option<(&'a Encoders, Option<&'a ClassNames>)>,
+    /// What becomes of classes that `trained` does not have.
+    pub new_classes: NewClasses,
     /// Features of earlier runs, and where those of this one go.
     pub cache: Option<&'a FeatureCache>,
 }
 
 /// What is left of one document: a row for each of its items, counted by the media type that has most.
 struct Row {
+    /// Number of its document among all that were read.
+    document: usize,
     split: Split,
     class: Option<String>,
     group: u64,
@@ -55,7 +70,7 @@ struct Row {
 ///
 /// # Errors
 /// [`ErrorCode::Empty`] where no document has an item; [`ErrorCode::UnknownField`] where no document has the label;
-/// those of the corpus.
+/// [`ErrorCode::BadValue`] for a new class where these are refused; those of the corpus.
 pub fn from_corpus(
     path: &Path,
     options: &CorpusOptions<'_>,
@@ -74,7 +89,7 @@ pub fn from_corpus(
             (&fitted, None)
         }
     };
-    let mut rows = Vec::new();
+    let (mut rows, mut known) = (Vec::new(), Vec::new());
     let (mut batch, mut bytes, mut documents) = (Vec::new(), 0, 0);
     for incoming in CorpusSource::open(path, Ids::FromLine)?.passages(options.passages) {
         match incoming {
@@ -88,11 +103,11 @@ pub fn from_corpus(
         if batch.len() == BATCH || bytes >= BATCH_BYTES {
             bytes = 0;
             documents += batch.len() as u64;
-            encode(&std::mem::take(&mut batch), encoders, options, skipped, &mut rows);
+            encode(&std::mem::take(&mut batch), encoders, options, skipped, (&mut rows, &mut known));
             progress(documents);
         }
     }
-    encode(&batch, encoders, options, skipped, &mut rows);
+    encode(&batch, encoders, options, skipped, (&mut rows, &mut known));
     progress(documents + batch.len() as u64);
     if rows.is_empty() {
         return Err(Error::new(ErrorCode::Empty, "the corpus has no document with an item").file(path));
@@ -102,7 +117,7 @@ pub fn from_corpus(
             .file(path)
             .hint("name a key of the corpus with --group"));
     }
-    let labels = labels(&rows, options, trained).map_err(|error| error.file(path))?;
+    let labels = labels(&rows, &known, options, trained).map_err(|error| error.file(path))?;
     let media = encoders.iter().map(|(name, encoder)| MediaFeatures {
         name: name.clone(),
         encoder: encoder.name().to_owned(),
@@ -123,6 +138,8 @@ pub fn from_corpus(
         groups: Some(rows.iter().map(|row| row.group).collect()),
         split: rows.iter().map(|row| row.split).collect(),
         features_name: format!("{} ({file})", names.join(", ")),
+        documents: Some(Documents { known, of_row: rows.iter().map(|row| row.document).collect() }),
+        graded: Vec::new(),
         media,
     })
 }
@@ -142,7 +159,7 @@ fn encode(
     encoders: &Encoders,
     options: &CorpusOptions<'_>,
     skipped: &mut dyn FnMut(Error),
-    rows: &mut Vec<Row>,
+    (rows, known): (&mut Vec<Row>, &mut Vec<DocumentRef>),
 ) {
     let documents: Vec<&SourceDocument> = batch.iter().collect();
     for (document, (items, bad)) in batch.iter().zip(encode_batch(encoders, &documents, None, options.cache))
@@ -156,6 +173,8 @@ fn encode(
         for item in items {
             by_media.entry(item.media).or_default().extend(item.features);
         }
+        let id = document.document.id.clone().unwrap_or_else(|| place.line.to_string());
+        known.push(DocumentRef { id, line: place.line });
         let fields = &document.document.fields;
         let given = options.group.and_then(|key| fields.get(key));
         let group = match given {
@@ -170,6 +189,7 @@ fn encode(
                 .iter()
                 .filter_map(|(media, items)| Some((media.clone(), items.get(at).or(items.last())?.clone())));
             rows.push(Row {
+                document: known.len() - 1,
                 split: document.document.split.unwrap_or(Split::Train),
                 class: options.label.and_then(|key| fields.get(key)).and_then(class),
                 group,
@@ -189,7 +209,12 @@ fn class(value: &Value) -> Option<String> {
 }
 
 /// Classes are numbered in order of name, from the rows that may be learned from.
-fn labels(rows: &[Row], options: &CorpusOptions<'_>, trained: Option<&ClassNames>) -> Result<Option<Labels>> {
+fn labels(
+    rows: &[Row],
+    known: &[DocumentRef],
+    options: &CorpusOptions<'_>,
+    trained: Option<&ClassNames>,
+) -> Result<Option<Labels>> {
     let Some(key) = options.label else { return Ok(None) };
     let names: Vec<String> = match trained.and_then(|classes| classes.names.clone()) {
         Some(names) => names,
@@ -209,6 +234,19 @@ fn labels(rows: &[Row], options: &CorpusOptions<'_>, trained: Option<&ClassNames
         .hint("name the key that holds the class, a string or an integer, with --label"));
     }
     let number = |class: &String| names.iter().position(|name| name == class).map(|at| at as u32);
+    if options.new_classes == NewClasses::Refused {
+        let new = |row: &&Row| {
+            row.split != Split::Test && row.class.as_ref().is_some_and(|class| number(class).is_none())
+        };
+        if let Some(row) = rows.iter().find(new) {
+            let what = format!("a document has a class in {key:?} that the bundle does not have");
+            return Err(Error::new(ErrorCode::BadValue, what)
+                .line(known[row.document].line)
+                .expected(names.join(", "))
+                .got(format!("{:?}", row.class.as_deref().unwrap_or_default()))
+                .hint("train anew, without --from, or leave such documents out"));
+        }
+    }
     let class = rows.iter().map(|row| row.class.as_ref().and_then(number)).collect();
     Ok(Some(Labels { class, names: Some(names), key: key.into() }))
 }

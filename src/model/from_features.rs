@@ -74,6 +74,8 @@ pub fn from_features(file: &FeaturesFile, options: &FeatureOptions<'_>) -> Resul
         groups,
         split,
         features_name: format!("{} ({file_name})", names.join(", ")),
+        documents: None,
+        graded: Vec::new(),
     })
 }
 

@@ -37,6 +37,8 @@ mod tests {
             groups: None,
             split: vec![Split::Train; 10],
             features_name: "f".into(),
+            documents: None,
+            graded: Vec::new(),
         };
         let rows: Vec<usize> = (0..10).collect();
         // Counts 7 and 2, with one more each: shares 8/11 and 3/11.

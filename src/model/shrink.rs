@@ -16,6 +16,9 @@ use super::priors;
 use crate::encode::workers;
 use crate::error::Result;
 
+/// Scale and bias of the start of every head.
+const FIXED: (f32, f32) = (8.0, -4.0);
+
 /// Candidates for `t`, in order of preference where they do equally well.
 const SHARES: [f32; 9] = [1.0, 0.75, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01];
 /// Candidates for the temperature, in order of preference.
@@ -158,8 +161,9 @@ pub(crate) fn apply(bundle: &mut Bundle, choice: &Choice, weights: &ClassShares)
 /// `new` ones in the end.
 fn shrink(head: &mut Head, d: usize, from: usize, (old, new): (&[f32], &[f32]), t: f32) {
     let part = from..from + old.len();
+    let weights = old.iter().sum::<f32>();
     let sum: f32 = part.clone().map(|i| head.bilinear[i * d + i]).sum();
-    let scale = sum / old.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+    let scale = sum / weights.max(f32::MIN_POSITIVE);
     for i in 0..d {
         for j in 0..d {
             let on = i == j && part.contains(&i);
@@ -170,6 +174,14 @@ fn shrink(head: &mut Head, d: usize, from: usize, (old, new): (&[f32], &[f32]), 
         }
     }
     head.weights.iter_mut().for_each(|w| *w *= t);
+    // Every run ends at another scale and bias. A calibration that is fitted on the logits of some models and used on
+    // those of another needs one scale; a ranking does not change.
+    if scale > 0.0 {
+        let (fixed, bias) = FIXED;
+        let values = head.bilinear.iter_mut().chain(&mut head.weights);
+        values.for_each(|value| *value *= fixed / scale);
+        head.bias = bias;
+    }
 }
 
 #[cfg(test)]
@@ -186,9 +198,18 @@ mod tests {
             &Choice { temperature: 1.0, power: 0.5, shares: vec![(Target::Class, 1.0)] },
             &weights,
         );
-        for (a, b) in same.metric.heads.iter().zip(&bundle.metric.heads) {
-            assert!(a.bilinear.iter().zip(&b.bilinear).all(|(a, b)| (a - b).abs() < 1e-6));
-            assert_eq!(a.weights, b.weights);
+        let scale = |head: &Head| (0..3).map(|i| head.bilinear[i * 8 + i]).sum::<f32>() / 3.5;
+        // All of a head but its bias is brought to one scale, where that is positive.
+        let factor = |head: &Head| if scale(head) > 0.0 { 8.0 / scale(head) } else { 1.0 };
+        for (head, old) in same.metric.heads.iter().zip(&bundle.metric.heads) {
+            if head.target == Target::Class {
+                let f = factor(old);
+                let near = |a: &[f32], b: &[f32]| {
+                    a.iter().zip(b).all(|(a, b)| (a - f * b).abs() < 1e-4 * (1.0 + a.abs()))
+                };
+                assert!(near(&head.bilinear, &old.bilinear) && near(&head.weights, &old.weights));
+                assert_eq!(head.bias, if f == 1.0 { old.bias } else { -4.0 });
+            }
         }
         assert_eq!(same.pathways, bundle.pathways);
         let mut bare = bundle.clone();
@@ -202,11 +223,11 @@ mod tests {
                 assert_eq!(head, old, "another target is left alone");
                 continue;
             }
-            let scale = (0..3).map(|i| old.bilinear[i * 8 + i]).sum::<f32>() / 3.5;
+            let scale = scale(old) * factor(old);
             for (at, value) in head.bilinear.iter().enumerate() {
                 let expected =
                     if at / 8 == at % 8 && at / 8 < 3 { scale * [1.0, 4.0, 0.25][at / 8] } else { 0.0 };
-                assert!((value - expected).abs() < 1e-6, "{at}");
+                assert!((value - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{at}");
             }
             assert!(head.weights.iter().all(|w| *w == 0.0));
         }

@@ -231,6 +231,8 @@ mod tests {
             groups: None,
             split: vec![Split::Train; n],
             features_name: "f".into(),
+            documents: None,
+            graded: Vec::new(),
         }
     }
 

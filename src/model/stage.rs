@@ -190,6 +190,12 @@ impl Losses<'_> {
                 }
             }
         }
+        if self.stage == Stage::Metric
+            && self.config.graded_weight > 0.0
+            && let Some(loss) = self.rows.graded.loss(self.network, self.rows, self.config, rng)?
+        {
+            terms.push((loss * self.config.graded_weight)?);
+        }
         let mut terms = terms.into_iter();
         let Some(mut total) = terms.next() else { return Ok((None, sides)) };
         for term in terms {

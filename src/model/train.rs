@@ -20,6 +20,7 @@ use super::scaling::scaling;
 use super::shrink::{self, ClassShares};
 use super::split::{Fold, folds};
 use super::stage::{self, Stage};
+use super::train_from;
 use crate::encode::workers;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
@@ -84,6 +85,17 @@ pub fn train(
 ) -> Result<Trained> {
     config.check()?;
     data.check_shapes()?;
+    learn(None, data, config, progress)
+}
+
+/// As [`train`], of data and settings that are checked; a `start` that they fit goes through the last stage alone.
+pub(super) fn learn(
+    start: Option<&Bundle>,
+    data: &TrainingData,
+    config: &TrainConfig,
+    progress: &(dyn Fn(&Progress) + Sync),
+) -> Result<Trained> {
+    data.check_graded()?;
     let train_rows = data.rows_of(Split::Train);
     if train_rows.is_empty() {
         return Err(Error::new(ErrorCode::Empty, "no row is marked as train")
@@ -91,7 +103,10 @@ pub fn train(
     }
     let learned = [train_rows, data.rows_of(Split::Val)].concat();
     data.check_finite(&learned)?;
-    let classes = data.class_count(&learned)?;
+    let classes = match start {
+        None => data.class_count(&learned)?,
+        Some(start) => train_from::classes(start, data, &learned)?,
+    };
     let folds = folds(data, config);
     for fold in &folds {
         check_enough(data, &fold.fit)?;
@@ -101,7 +116,8 @@ pub fn train(
             .hint("name the key that holds the class with --label, or leave `default_target` out"));
     }
 
-    let run = Run { data, config, classes, runs: folds.len(), progress };
+    let stages = if start.is_some() { &[Stage::Metric][..] } else { &Stage::ALL[..] };
+    let run = Run { start, stages, data, config, classes, runs: folds.len(), progress };
     let numbered: Vec<(usize, &Fold)> = folds.iter().enumerate().collect();
     let ends: Vec<End> =
         workers::map(&numbered, |&(at, fold)| run.fold(at, fold)).into_iter().collect::<Result<_>>()?;
@@ -128,7 +144,7 @@ pub fn train(
     let drawn = data.split.iter().all(|split| *split != Split::Val);
     let mut bundle = if config.refit == Refit::All && drawn && !models[0].1.is_empty() {
         let all = data.rows_of(Split::Train);
-        let limits = (0..Stage::ALL.len()).map(|stage| mean_epoch(&kept, stage)).collect();
+        let limits = (0..run.stages.len()).map(|stage| mean_epoch(&kept, stage)).collect();
         let finished = run.stages(models.len(), &all, &[], Some(limits))?;
         let mut bundle = export(&finished.network, data, classes, config)?;
         shrink::apply(&mut bundle, &choice, &shares);
@@ -140,7 +156,10 @@ pub fn train(
         head.calibration = fit;
     }
     bundle.posterior_fits = posterior_fits;
-    let bundle = bundle.sealed();
+    let bundle = match start {
+        None => bundle.sealed(),
+        Some(start) => train_from::adopt(start, bundle)?,
+    };
     check_finite_parameters(&bundle)?;
     Ok(Trained { bundle, stages })
 }
@@ -170,6 +189,9 @@ fn mean_reports(all: &[Vec<StageReport>]) -> Vec<StageReport> {
 
 /// What the runs of the stages over different rows share.
 struct Run<'a> {
+    /// What networks start from, instead of random ones.
+    start: Option<&'a Bundle>,
+    stages: &'a [Stage],
     data: &'a TrainingData,
     config: &'a TrainConfig,
     classes: usize,
@@ -178,7 +200,7 @@ struct Run<'a> {
     progress: &'a (dyn Fn(&Progress) + Sync),
 }
 
-/// A run of the three stages.
+/// A run of the stages.
 struct Finished {
     network: Network,
     reports: Vec<StageReport>,
@@ -207,18 +229,23 @@ impl Run<'_> {
         validation: &[usize],
         limits: Option<Vec<usize>>,
     ) -> Result<Finished> {
-        let Self { data, config, classes, runs, progress } = *self;
+        let Self { start, stages, data, config, classes, runs, progress } = *self;
         // Runs differ in where they start, too.
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         rng.set_stream(at as u64);
-        let scalings = data.media.iter().map(|media| scaling(media, fit)).collect();
         // Of all train rows in every run, so that one choice fits all of them.
         let weights = priors::weights(data, &data.rows_of(Split::Train), classes, priors::START);
-        let network = Network::new(scalings, &weights, config, &mut rng)?;
+        let network = match start {
+            Some(start) => Network::warm(start, &weights, config)?,
+            None => {
+                let scalings = data.media.iter().map(|media| scaling(media, fit)).collect();
+                Network::new(scalings, &weights, config, &mut rng)?
+            }
+        };
         let rows = Prepared::new(data, fit, |m, x, out| network.pathways[m].standardise(x, out));
         let (mut reports, mut kept) = (Vec::new(), Vec::new());
-        for (number, stage) in Stage::ALL.into_iter().enumerate() {
-            let start = Instant::now();
+        for (number, stage) in stages.iter().copied().enumerate() {
+            let begun = Instant::now();
             let limit = limits.as_ref().map(|limits| limits[number]);
             let epochs = limit.unwrap_or_else(|| stage.epochs(config, fit.len()));
             let mut validate = |epoch: usize, loss: f64| -> Result<Option<f64>> {
@@ -239,7 +266,7 @@ impl Run<'_> {
                 reports.push(StageReport {
                     name: stage.name(),
                     epochs: ran.epochs,
-                    seconds: start.elapsed().as_secs_f64(),
+                    seconds: begun.elapsed().as_secs_f64(),
                     validation: measure(&Items::new(&bundle, data, validation)?, data),
                 });
             }

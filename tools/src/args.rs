@@ -151,8 +151,20 @@ pub struct TrainArgs {
     /// A key or an integer tensor: rows of equal value stay on one side of the validation split
     #[arg(long, value_name = "KEY")]
     pub group: Option<String>,
+    /// Graded pairs to learn from too: lines {"a":{"id":"..","media":"image"},"b":{"id":"..","media":"text"},"similar":0..1}
+    ///
+    /// Ids are those of SOURCE, or row numbers from 0 with --features. Pairs that name a test or validation row are left
+    /// out and counted.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub pairs: Option<PathBuf>,
+    /// Start from a trained bundle, with its encoders, classes and sizes, and run the metric stage alone
+    ///
+    /// Where SOURCE holds rows that the bundle was trained on, drawn validation rows are not unseen: mark held-out rows as
+    /// `val`, or use `calibrate` on others.
+    #[arg(long, value_name = "BUNDLE")]
+    pub from: Option<PathBuf>,
     /// Elements of a shared vector
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "from")]
     pub dim: Option<usize>,
     /// Training settings; see the documentation of `TrainConfig`
     #[arg(long, value_name = "FILE.toml")]

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use uncsm_index::corpus::{EncoderArg, FeaturesFile, Passages, PathwayArg};
 use uncsm_index::encode::{EncoderPaths, Encoders, FeatureCache, FeatureRows};
-use uncsm_index::model::{Bundle, CorpusOptions, FeatureOptions, TrainingData, from_corpus, from_features};
+use uncsm_index::model::{
+    Bundle, CorpusOptions, FeatureOptions, NewClasses, TrainingData, from_corpus, from_features,
+};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::args::{Global, LimitArgs, SourceArgs};
@@ -17,6 +19,8 @@ pub struct Beside<'a> {
     pub label: Option<&'a str>,
     pub test_mask: Option<&'a str>,
     pub group: Option<&'a str>,
+    /// What becomes of classes in a corpus that a trained bundle does not have.
+    pub new_classes: NewClasses,
 }
 
 /// What the user named.
@@ -131,7 +135,7 @@ pub fn training_data(
             Ok((read.data, read.skipped))
         }
         Source::Features(file) => {
-            let Beside { label, test_mask, group } = beside;
+            let Beside { label, test_mask, group, .. } = beside;
             let (pathways, encoders) = (pathways(&args.pathway)?, encoders(args)?);
             let (pathways, encoders) = (pathways.as_slice(), encoders.as_slice());
             // What made the features of an evaluation was checked before.
@@ -185,6 +189,7 @@ fn corpus_data(
         paths: EncoderPaths::from_env().with_limits(args.limits.into()),
         passages: passages(args)?,
         trained: trained.map(|(bundle, encoders)| (encoders, bundle.classes())),
+        new_classes: beside.new_classes,
         cache,
     };
     let bar = progress::bar(global, None, "documents");

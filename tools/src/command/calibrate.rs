@@ -12,6 +12,7 @@ use super::rows;
 use crate::Outcome;
 use crate::args::{CalibrateArgs, Global};
 use crate::output::Output;
+use crate::source::Beside;
 
 /// The calibration of one target, queries of one media type over items of another.
 #[derive(Serialize)]
@@ -38,8 +39,9 @@ pub fn run(args: &CalibrateArgs, global: &Global, output: &Output) -> Result<Out
         // Refused before anything is encoded.
         old.with_prior(prior)?;
     }
-    let (label, test_mask) = (args.label.as_deref(), args.test_mask.as_deref());
-    let (data, warnings) = rows::of_trained(&old, &args.source, label, test_mask, global)?;
+    let beside =
+        Beside { label: args.label.as_deref(), test_mask: args.test_mask.as_deref(), ..Beside::default() };
+    let (data, warnings) = rows::of_trained(&old, &args.source, beside, global)?;
     let new = calibrate(&old, &data, args.prior)?;
     new.save(&args.out)?;
     let entries = entries(&new);

@@ -13,6 +13,7 @@ use super::rows;
 use crate::Outcome;
 use crate::args::{EvalArgs, Global, SplitArg};
 use crate::output::Output;
+use crate::source::Beside;
 
 #[derive(Serialize)]
 struct Report {
@@ -23,8 +24,9 @@ struct Report {
 
 pub fn run(args: &EvalArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let bundle = Bundle::load(&args.bundle)?;
-    let (label, test_mask) = (args.label.as_deref(), args.test_mask.as_deref());
-    let (data, warnings) = rows::of_trained(&bundle, &args.source, label, test_mask, global)?;
+    let beside =
+        Beside { label: args.label.as_deref(), test_mask: args.test_mask.as_deref(), ..Beside::default() };
+    let (data, warnings) = rows::of_trained(&bundle, &args.source, beside, global)?;
     let split = match args.split {
         SplitArg::Train => Split::Train,
         SplitArg::Val => Split::Val,

@@ -19,7 +19,7 @@ pub fn run(args: &FeaturesArgs, global: &Global, output: &Output) -> Result<Outc
             .file(&args.out)
             .hint("choose another --out, or remove it"));
     }
-    let beside = Beside { label: args.label.as_deref(), test_mask: None, group: args.group.as_deref() };
+    let beside = Beside { label: args.label.as_deref(), group: args.group.as_deref(), ..Beside::default() };
     let Encoded { data, skipped, first_error } = source::encoded(&args.source(), beside, global)?;
     if args.strict {
         first_error.map_or(Ok(()), Err)?;

@@ -1,4 +1,4 @@
-//! Rows of a source for a bundle that is trained: what `eval` and `calibrate` share.
+//! Rows of a source for a bundle that is trained: what `eval`, `calibrate` and `train --from` share.
 
 use uncsm_index::Result;
 use uncsm_index::model::{Bundle, TrainingData};
@@ -7,20 +7,19 @@ use super::documents;
 use crate::args::{Global, SourceArgs};
 use crate::source::{self, Beside, Source};
 
-/// Reads all rows, encoded as the bundle's own encoders do, and how many documents or items of a corpus do not read;
-/// `label` is the key that the bundle remembers where nobody says.
+/// Reads all rows, encoded as the bundle's own encoders do, and how many documents or items of a corpus do not read; the
+/// label is the key that the bundle remembers where `beside` names none.
 ///
 /// # Errors
 /// Those of the source, and of encoders or features that the bundle does not fit.
 pub fn of_trained(
     bundle: &Bundle,
     args: &SourceArgs,
-    label: Option<&str>,
-    test_mask: Option<&str>,
+    beside: Beside<'_>,
     global: &Global,
 ) -> Result<(TrainingData, u64)> {
-    let label = label.or(bundle.classes().map(|classes| classes.key.as_str()));
-    let beside = Beside { label, test_mask, group: None };
+    let label = beside.label.or(bundle.classes().map(|classes| classes.key.as_str()));
+    let beside = Beside { label, ..beside };
     let paths = source::encoder_paths(&args.encoder, args.limits)?;
     let source = Source::open(args)?;
     let mut encoders = documents::encoders(bundle, &source, args, &paths)?;

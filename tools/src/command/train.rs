@@ -4,9 +4,11 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use serde_json::json;
-use uncsm_index::model::{Progress, StageReport, TrainConfig, train};
+use uncsm_index::corpus::Pairs;
+use uncsm_index::model::{Bundle, NewClasses, Progress, StageReport, TrainConfig, train, train_from};
 use uncsm_index::{Error, ErrorCode, Result};
 
+use super::rows;
 use crate::Outcome;
 use crate::args::{Global, TrainArgs};
 use crate::output::Output;
@@ -25,29 +27,51 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
         label: args.label.as_deref(),
         test_mask: args.test_mask.as_deref(),
         group: args.group.as_deref(),
+        new_classes: NewClasses::Refused,
     };
-    let (data, warnings) = source::training_data(&args.source, beside, None, global)?;
+    // What is wrong with these is said before anything is encoded.
+    let pairs = args.pairs.as_deref().map(Pairs::read).transpose()?;
+    let start = args.from.as_deref().map(Bundle::load).transpose()?;
+    let (mut data, warnings) = match &start {
+        None => source::training_data(&args.source, beside, None, global)?,
+        Some(bundle) => rows::of_trained(bundle, &args.source, beside, global)?,
+    };
+    let graded = pairs.map(|pairs| data.grade(&pairs)).transpose()?;
     let bar = progress::bar(global, Some(0), "epochs");
-    let trained = train(&data, &config, &|at: &Progress| {
+    let progress = |at: &Progress| {
         bar.set_length(at.epochs as u64);
         bar.set_position(at.epoch as u64);
         let part = if at.run < at.runs { format!("{}/{}", at.run + 1, at.runs) } else { "all".to_owned() };
         let score = at.score.map(|s| format!(" {s:.3}")).unwrap_or_default();
         bar.set_message(format!("{part} {}{score}", at.stage));
-    })?;
+    };
+    let trained = match &start {
+        None => train(&data, &config, &progress)?,
+        Some(bundle) => train_from(bundle, &data, &config, &progress)?,
+    };
     bar.finish_and_clear();
     trained.bundle.save(&args.out)?;
-    let report = json!({
+    let mut report = json!({
         "stages": trained.stages,
         "fingerprint": { "space": trained.bundle.space(), "model": trained.bundle.model() },
         "warnings": warnings,
         "seconds": started.elapsed().as_secs_f64(),
     });
+    if let Some(count) = graded {
+        report["pairs"] = json!({ "used": count.used, "left_out": count.left_out });
+    }
     output.print(&report, || {
         let mut out: String = trained.stages.iter().map(stage_text).collect();
         let _ = writeln!(out, "{}: space {}", args.out.display(), trained.bundle.space());
         if warnings > 0 {
             let _ = writeln!(out, "{warnings} documents or items do not read and were left out");
+        }
+        if let Some(count) = graded {
+            let _ = writeln!(
+                out,
+                "{} graded pairs learned from, {} left out since they name a test or validation row",
+                count.used, count.left_out
+            );
         }
         out
     })?;
