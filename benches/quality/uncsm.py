@@ -24,14 +24,15 @@ def source(dataset, file=None):
     return flags
 
 
-def train(binary, dataset, out, seed, file=None, threads=None):
+def train(binary, dataset, out, seed, file=None, threads=None, config=None):
     """Trains a bundle into the folder `out`, which must not exist; the object of `train --json`.
 
-    Groups are the one setting that is given, where the features have them, as the baselines' validation has them too.
+    `config` is a file of settings other than the defaults. Groups are the one setting that is given, where the features have them, as the baselines' validation has them too.
     """
     group = ["--group", dataset.tensors["group"]] if "group" in dataset.tensors else []
-    limit = [] if threads is None else ["--threads", threads]
-    return _call(binary, "train", *source(dataset, file), *group, *limit, "--out", out, "--seed", seed)
+    more = [] if threads is None else ["--threads", threads]
+    more += [] if config is None else ["--config", config]
+    return _call(binary, "train", *source(dataset, file), *group, *more, "--out", out, "--seed", seed)
 
 
 def evaluate(binary, dataset, bundle, file=None):
