@@ -39,6 +39,9 @@ pub struct JsonlReader<R> {
     ended: bool,
 }
 
+/// The object of a line, its number and the offset of its start.
+type Line = (Map<String, Value>, u64, u64);
+
 impl JsonlReader<File> {
     /// Opens the file at `path`.
     ///
@@ -119,7 +122,7 @@ impl<R: Read> JsonlReader<R> {
     }
 
     /// The next line that is not blank as an object, its number and the offset of its start.
-    pub(super) fn next_object(&mut self) -> Option<Result<(Map<String, Value>, u64, u64)>> {
+    pub(super) fn next_object(&mut self) -> Option<Result<Line>> {
         while !self.ended {
             match self.read_line() {
                 Ok(Some(start)) => {

@@ -66,6 +66,9 @@ pub struct GradedCount {
     pub left_out: u64,
 }
 
+/// A row of each side and how similar they are.
+type Drawn = (usize, usize, f32);
+
 impl TrainingData {
     /// Adds the graded pairs of a file to those that are there; a pair of which a side has test or validation rows alone is
     /// left out and counted. Media types must be in their final order.
@@ -225,7 +228,7 @@ impl Graded {
         let by_classes = if network.classes > 0 { Target::Class } else { Target::Pair };
         let target = config.default_target.unwrap_or(by_classes);
         // Ordered by media types, so that sums have one order.
-        let mut drawn: BTreeMap<(usize, usize), Vec<(usize, usize, f32)>> = BTreeMap::new();
+        let mut drawn: BTreeMap<(usize, usize), Vec<Drawn>> = BTreeMap::new();
         for at in index::sample(rng, self.0.len(), amount) {
             let pair = &self.0[at];
             let mut one = |items: &[usize]| items[rng.random_range(0..items.len())];

@@ -29,6 +29,9 @@ pub(crate) struct MediaItems {
     inverse_norms: Vec<f32>,
 }
 
+/// Shared vectors `[n, d]` of features `[n, d_in]` of a media type.
+type Project<'p> = &'p dyn Fn(usize, &[f32]) -> Result<Vec<f32>>;
+
 /// The items of some rows, per media type.
 pub(crate) struct Items<'a> {
     pub(crate) bundle: &'a Bundle,
@@ -46,7 +49,7 @@ impl<'a> Items<'a> {
         bundle: &'a Bundle,
         data: &TrainingData,
         rows: &[usize],
-        project: &dyn Fn(usize, &[f32]) -> Result<Vec<f32>>,
+        project: Project<'_>,
     ) -> Result<Self> {
         let media = data
             .media
