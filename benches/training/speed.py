@@ -14,6 +14,7 @@ matrices, AdamW is fused, dropout takes 16 bits for a number, OpenMP waits passi
 
 Both sides learn the same if their test measures are alike: mean MAP of both directions by the cosine of the shared vectors and by the
 dot product of the posteriors. (The binary divides the logits of its posteriors by a temperature that it chooses in the end.)
+The binary runs as users run it, with `--threads`; its tensor library also heeds RAYON_NUM_THREADS, which is passed on where it is set.
 On a machine that does other work too, only ratios of one round mean something.
 """
 
