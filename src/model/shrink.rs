@@ -54,21 +54,25 @@ impl ClassShares {
 
 /// The best choice over models and the rows that each has not seen; the first candidates where these cannot tell.
 ///
+/// The target `whole` keeps all that it has learned: somebody has taught it what the rows alone do not show.
+///
 /// Cost: per model, temperature and power two scores of all pairs, and a sort per candidate.
 pub(crate) fn choose(
     models: &[(Bundle, Vec<usize>)],
     data: &TrainingData,
     weights: &ClassShares,
+    whole: Option<Target>,
 ) -> Result<Choice> {
     let classes = models.first().is_some_and(|(bundle, _)| bundle.posterior().is_some());
     let targets = models.first().map_or(&[][..], |(bundle, _)| bundle.metric().targets());
+    let shares_of = |target| (target, if whole == Some(target) { &SHARES[..1] } else { &SHARES[..] });
     let mut choice = Choice { temperature: TEMPERATURES[0], power: POWERS[0], shares: Vec::new() };
     if classes {
         let mut best: Option<f64> = None;
         for temperature in TEMPERATURES {
             for power in POWERS {
                 let tried = Choice { temperature, power, shares: Vec::new() };
-                let found = best_share(models, data, weights, &tried, Target::Class)?;
+                let found = best_share(models, data, weights, &tried, shares_of(Target::Class))?;
                 if let Some((score, share)) = found
                     && best.is_none_or(|best| score > best + 1e-9)
                 {
@@ -80,20 +84,21 @@ pub(crate) fn choose(
     }
     for &target in targets {
         if !choice.shares.iter().any(|share| share.0 == target) {
-            let share = best_share(models, data, weights, &choice, target)?.map_or(SHARES[0], |best| best.1);
+            let found = best_share(models, data, weights, &choice, shares_of(target))?;
+            let share = found.map_or(SHARES[0], |best| best.1);
             choice.shares.push((target, share));
         }
     }
     Ok(choice)
 }
 
-/// The best of [`SHARES`] by the mean score over the models, and that score; `None` where these cannot tell.
+/// The best of the `candidates` for the share by the mean score over the models, and that score; `None` where these cannot tell.
 fn best_share(
     models: &[(Bundle, Vec<usize>)],
     data: &TrainingData,
     weights: &ClassShares,
     tried: &Choice,
-    target: Target,
+    (target, candidates): (Target, &[f32]),
 ) -> Result<Option<(f64, f32)>> {
     let one = |(bundle, rows): &(Bundle, Vec<usize>)| -> Result<Vec<Option<f64>>> {
         let with = |share: f32| {
@@ -110,7 +115,7 @@ fn best_share(
             .iter()
             .map(|&(a, b)| ((a, b), score_of(&start, a, b), score_of(&whole, a, b)))
             .collect();
-        let each = SHARES.into_iter().map(|share| {
+        let each = candidates.iter().map(|&share| {
             let found = measure_scores(&whole, data, &|a, b| {
                 let (_, start, whole) = ends.iter().find(|end| end.0 == (a, b))?;
                 let (start, whole) = (start.as_ref()?, whole.as_ref()?);
@@ -122,7 +127,7 @@ fn best_share(
     };
     let all: Vec<Vec<Option<f64>>> = workers::map(models, one).into_iter().collect::<Result<_>>()?;
     let mut best: Option<(f64, f32)> = None;
-    for (at, share) in SHARES.into_iter().enumerate() {
+    for (at, &share) in candidates.iter().enumerate() {
         let found: Vec<f64> = all.iter().filter_map(|scores| scores[at]).collect();
         let mean = found.iter().sum::<f64>() / found.len().max(1) as f64;
         if !found.is_empty() && best.is_none_or(|best| mean > best.0 + 1e-9) {

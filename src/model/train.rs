@@ -128,7 +128,10 @@ pub(super) fn learn(
         kept.push(end.kept);
     }
     let shares = ClassShares::of(data, classes);
-    let choice = shrink::choose(&models, data, &shares)?;
+    let by_classes = if classes > 0 { Target::Class } else { Target::Pair };
+    let taught = !data.graded.is_empty() && config.graded_weight > 0.0;
+    let whole = taught.then(|| config.default_target.unwrap_or(by_classes));
+    let choice = shrink::choose(&models, data, &shares, whole)?;
     models.iter_mut().for_each(|(bundle, _)| shrink::apply(bundle, &choice, &shares));
     let items: Vec<Items<'_>> =
         models.iter().map(|(bundle, rows)| Items::new(bundle, data, rows)).collect::<Result<_>>()?;

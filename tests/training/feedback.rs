@@ -223,7 +223,7 @@ fn a_start_that_does_not_fit_is_refused_with_a_way_out() {
     assert_eq!(code(&base, &quick, &|d| labels(d, &["a", "b", "c", "x"])), ErrorCode::BadValue);
     assert_eq!(code(&base, &quick, &|d| labels(d, &["a", "b", "c", "d", "e"])), ErrorCode::BadValue);
     let more = |d: &mut TrainingData| {
-        let class = (0..60).map(|row| Some(row as u32 % 5)).collect();
+        let class = (0..60).map(|row| Some(row as u32 / 12)).collect();
         d.labels = Some(Labels { class, names: None, key: "k".into() });
     };
     assert_eq!(code(&base, &quick, &more), ErrorCode::BadValue);
