@@ -15,7 +15,7 @@ use super::config::TrainConfig;
 use super::data::{Split, TrainingData};
 use super::logistic;
 use super::metric::Target;
-use super::network::Network;
+use super::network::{Network, View};
 use crate::corpus::{PairItem, Pairs};
 use crate::error::{Error, ErrorCode, Result};
 
@@ -213,13 +213,19 @@ impl Graded {
         Self(data.graded.iter().map(pair).filter(whole).collect())
     }
 
-    /// The loss of one draw, of at most a batch of pairs and one item for each side; `None` without pairs.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The loss of one draw, of at most a batch of pairs and one item for each side; `None` without pairs. Its views are added
+    /// to those of their media types in `views`.
     pub(crate) fn loss(
         &self,
         network: &Network,
         rows: &Prepared,
         config: &TrainConfig,
         rng: &mut ChaCha8Rng,
+        views: &mut [Vec<View>],
     ) -> Result<Option<Tensor>> {
         if self.0.is_empty() {
             return Ok(None);
@@ -240,7 +246,10 @@ impl Graded {
             let Some(head) = head else { continue };
             let mut shared = |media: usize, items: Vec<usize>| -> Result<Tensor> {
                 let inputs = rows.inputs(media, &items, config.members, config.dropout_input, rng)?;
-                Ok(network.pathways[media].forward(&inputs, config, rng)?.shared)
+                let view = network.pathways[media].forward(&inputs, config, rng)?;
+                let shared = view.shared.clone();
+                views[media].push(view);
+                Ok(shared)
             };
             let left = shared(a, pairs.iter().map(|pair| pair.0).collect())?;
             let right = shared(b, pairs.iter().map(|pair| pair.1).collect())?;

@@ -218,7 +218,7 @@ impl PathwayVars {
 }
 
 /// Adds the gradients of the first layers to those of the rest, for the views of one pathway.
-pub(crate) fn first_layers(gradients: &mut GradStore, views: &[&View]) -> Result<()> {
+pub(crate) fn first_layers(gradients: &mut GradStore, views: &[View]) -> Result<()> {
     let Some(first) = views.first() else { return Ok(()) };
     for (at, tap) in first.taps.iter().enumerate() {
         let parts: Vec<(&Tensor, &Tensor)> = views
@@ -501,7 +501,7 @@ mod tests {
             inputs.iter().map(|input| pathway.forward(input, &config, &mut rng).unwrap()).collect();
         let loss = |one: &Tensor, two: &Tensor| ((one - two).unwrap().sqr().unwrap().sum_all()).unwrap();
         let mut gradients = loss(&views[0].shared, &views[1].shared).backward().unwrap();
-        first_layers(&mut gradients, &views.iter().collect::<Vec<_>>()).unwrap();
+        first_layers(&mut gradients, &views).unwrap();
         // By differences: the loss as a function of one weight.
         let value = || {
             let mut rng = ChaCha8Rng::seed_from_u64(2);

@@ -99,14 +99,14 @@ pub(crate) fn run(
         let batches = rows.batches(config.batch_for(rows.len()), rng);
         let mut sum = 0.0;
         for (at, batch) in batches.iter().enumerate() {
-            let (loss, sides) = Losses { stage, network, rows, config }.of(batch, rng)?;
-            let Some(loss) = loss else { continue };
+            let Some((loss, views)) = Losses { stage, network, rows, config }.of(batch, rng)? else {
+                continue;
+            };
             sum += f64::from(loss.to_scalar::<f32>()?);
             let progress = (epoch * batches.len() + at) as f64 / (epochs * batches.len()) as f64;
             let mut gradients = loss.backward()?;
-            for side in sides.iter().flatten() {
-                let views: Vec<&View> = std::iter::once(&side.one).chain(&side.two).collect();
-                first_layers(&mut gradients, &views)?;
+            for views in &views {
+                first_layers(&mut gradients, views)?;
             }
             optimiser.step(&gradients, schedule(progress), config.average)?;
         }
@@ -145,8 +145,9 @@ struct Side {
 }
 
 impl Losses<'_> {
-    /// The weighted sum of the losses, and the views that it is of; no sum where the batch has nothing to learn from.
-    fn of(&self, batch: &[usize], rng: &mut ChaCha8Rng) -> Result<(Option<Tensor>, Vec<Option<Side>>)> {
+    /// The weighted sum of the losses, and per media type all views that it is of; `None` where the batch has nothing to
+    /// learn from.
+    fn of(&self, batch: &[usize], rng: &mut ChaCha8Rng) -> Result<Option<(Tensor, Vec<Vec<View>>)>> {
         let media = self.network.pathways.len();
         let mut sides = Vec::with_capacity(media);
         for (m, pathway) in self.network.pathways.iter().enumerate() {
@@ -190,18 +191,25 @@ impl Losses<'_> {
                 }
             }
         }
+        let mut views: Vec<Vec<View>> = sides
+            .into_iter()
+            .map(|side| {
+                side.map_or_else(Vec::new, |side| std::iter::once(side.one).chain(side.two).collect())
+            })
+            .collect();
         if self.stage == Stage::Metric
             && self.config.graded_weight > 0.0
-            && let Some(loss) = self.rows.graded.loss(self.network, self.rows, self.config, rng)?
+            && let Some(loss) =
+                self.rows.graded.loss(self.network, self.rows, self.config, rng, &mut views)?
         {
             terms.push((loss * self.config.graded_weight)?);
         }
         let mut terms = terms.into_iter();
-        let Some(mut total) = terms.next() else { return Ok((None, sides)) };
+        let Some(mut total) = terms.next() else { return Ok(None) };
         for term in terms {
             total = (total + term)?;
         }
-        Ok((Some(total), sides))
+        Ok(Some((total, views)))
     }
 
     /// Losses on the unit parts: of the stage, and the softmax over pairs.

@@ -11,6 +11,7 @@ use super::bundle::{Bundle, ClassNames, MediaConfig};
 use super::calibrate::{calibrations, posterior_calibrations};
 use super::config::{Refit, TrainConfig};
 use super::data::{Split, TrainingData};
+use super::graded::Graded;
 use super::items::Items;
 use super::measures::{Measures, measure, selection_score};
 use super::metric::{MetricNetwork, Target};
@@ -129,7 +130,8 @@ pub(super) fn learn(
     }
     let shares = ClassShares::of(data, classes);
     let by_classes = if classes > 0 { Target::Class } else { Target::Pair };
-    let taught = !data.graded.is_empty() && config.graded_weight > 0.0;
+    let graded = Graded::new(data, &data.rows_of(Split::Train));
+    let taught = !graded.is_empty() && config.graded_weight > 0.0;
     let whole = taught.then(|| config.default_target.unwrap_or(by_classes));
     let choice = shrink::choose(&models, data, &shares, whole)?;
     models.iter_mut().for_each(|(bundle, _)| shrink::apply(bundle, &choice, &shares));
