@@ -130,9 +130,7 @@ pub(super) fn learn(
     }
     let shares = ClassShares::of(data, classes);
     let by_classes = if classes > 0 { Target::Class } else { Target::Pair };
-    let graded = Graded::new(data, &data.rows_of(Split::Train));
-    let taught = !graded.is_empty() && config.graded_weight > 0.0;
-    let whole = taught.then(|| config.default_target.unwrap_or(by_classes));
+    let whole = taught(data, config).then(|| config.default_target.unwrap_or(by_classes));
     let choice = shrink::choose(&models, data, &shares, whole)?;
     models.iter_mut().for_each(|(bundle, _)| shrink::apply(bundle, &choice, &shares));
     let items: Vec<Items<'_>> =
@@ -167,6 +165,11 @@ pub(super) fn learn(
     };
     check_finite_parameters(&bundle)?;
     Ok(Trained { bundle, stages })
+}
+
+/// Whether graded pairs are learned from.
+fn taught(data: &TrainingData, config: &TrainConfig) -> bool {
+    config.graded_weight > 0.0 && !Graded::new(data, &data.rows_of(Split::Train)).is_empty()
 }
 
 /// The epoch that the models kept after a stage, on average.
@@ -257,6 +260,7 @@ impl Run<'_> {
                 Network::new(scalings, &weights, config, &mut rng)?
             }
         };
+        let taught = taught(data, config);
         let rows = Prepared::new(data, fit, |m, x, out| network.pathways[m].standardise(x, out));
         let (mut reports, mut kept) = (Vec::new(), Vec::new());
         for (number, stage) in stages.iter().copied().enumerate() {
@@ -272,7 +276,8 @@ impl Run<'_> {
                     selection_score(&Items::projected(&bundle, data, validation, &project)?, data, stage)
                 };
                 progress(&Progress { run: at, runs, stage: stage.name(), epoch, epochs, loss, score });
-                Ok(score)
+                // Labels cannot tell what graded pairs are to change: the stage that learns them runs to its end.
+                Ok(score.filter(|_| !(taught && stage == Stage::Metric)))
             };
             let ran = stage::run(stage, &network, &rows, config, limit, &mut rng, &mut validate)?;
             kept.push(ran.kept);
