@@ -16,7 +16,8 @@ use crate::error::{Error, ErrorCode, Result};
 ///
 /// Where `data` hold rows that the bundle was trained on, validation splits drawn from them are not unseen: they still
 /// stop training and set the calibration, but both see these rows too favourably. Mark held-out rows as `val` to get
-/// honest ones.
+/// honest ones. With graded pairs to learn from, validation does not stop the stage, since labels cannot tell what these are
+/// to change.
 ///
 /// # Errors
 /// Those of [`train`](super::train); [`ErrorCode::UnknownMedia`] and [`ErrorCode::BadDimension`] where the media types or
