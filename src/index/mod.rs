@@ -41,6 +41,7 @@ pub use policy::SoundMergePolicy;
 pub use report::{BuildReport, MAX_SKIPPED, Skipped, StageTimes};
 pub use segment::{SegmentCache, SegmentVectors};
 pub use store::Index;
+pub(crate) use store::encoder_paths_in;
 pub use value::{MediaValue, MediaValueBuilder};
 pub use verify::{Damage, verify};
 pub use writer::{CommitReport, Writer};

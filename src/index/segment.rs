@@ -137,6 +137,11 @@ impl SegmentCache {
         Ok(held.vectors.clone())
     }
 
+    /// Takes in a segment that is open elsewhere.
+    pub(crate) fn hold(&self, segment: SegmentId, vectors: Arc<SegmentVectors>) {
+        lock(&self.shared.open).entry(segment).or_insert(Held { vectors, unlisted: 0 });
+    }
+
     /// Marks a segment as damaged: the merge policy leaves it out from now on.
     pub(crate) fn mark_damaged(&self, segment: SegmentId, reason: String) {
         lock(&self.shared.damaged).entry(segment).or_insert(reason);

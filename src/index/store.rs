@@ -199,14 +199,19 @@ impl Index {
 
     /// `paths` with the encoders inside this index before them, where there are any.
     pub fn encoder_paths(&self, paths: EncoderPaths) -> EncoderPaths {
-        let inside = self.dir.join(super::embed::ENCODERS);
-        if inside.is_dir() { paths.with_root(inside) } else { paths }
+        encoder_paths_in(&self.dir, paths)
     }
 
     /// The field of document ids.
     pub fn id_field(&self) -> Option<Field> {
         self.tantivy.schema().get_field("id").ok()
     }
+}
+
+/// `paths` with the encoders inside the index at `dir` before them, where there are any.
+pub(crate) fn encoder_paths_in(dir: &Path, paths: EncoderPaths) -> EncoderPaths {
+    let inside = dir.join(super::embed::ENCODERS);
+    if inside.is_dir() { paths.with_root(inside) } else { paths }
 }
 
 /// Names the file of `error` from outside of the index directory; the directory itself where it names none.

@@ -6,13 +6,14 @@ use rayon::prelude::*;
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
+use super::budget::Budget;
 use super::scorer::DocScorer;
 use super::top::{self, RankedDoc, SegmentTop};
 use crate::error::Result;
 use crate::index::{SegmentCache, SegmentVectors};
 
 /// Documents that are buffered before they are scored together.
-const BATCH: usize = 4096;
+pub(super) const BATCH: usize = 4096;
 /// Documents of one rayon task.
 const TASK: usize = 256;
 
@@ -20,16 +21,12 @@ const TASK: usize = 256;
 ///
 /// Works alone, in tuples and in tantivy's `MultiCollector`; it asks for no BM25 scores.
 #[derive(Clone)]
-pub struct MetricCollector {
-    scorer: Arc<DocScorer>,
-    cache: SegmentCache,
-    k: usize,
-}
+pub struct MetricCollector(ScanCollector);
 
 impl MetricCollector {
     /// Keeps the best `k`. `cache` is that of the index's plugin.
     pub fn new(scorer: Arc<DocScorer>, cache: &SegmentCache, k: usize) -> Self {
-        Self { scorer, cache: cache.clone(), k }
+        Self(ScanCollector::new(vec![Scan { scorer, k, budget: Budget::default() }], cache))
     }
 }
 
@@ -43,6 +40,8 @@ pub struct MetricFruit {
     pub matched: u64,
     /// Documents of these that had an item to score.
     pub scored: u64,
+    /// Whether a time budget ended before all were scored.
+    pub partial: bool,
 }
 
 impl Collector for MetricCollector {
@@ -50,14 +49,74 @@ impl Collector for MetricCollector {
     type Child = MetricSegmentCollector;
 
     fn for_segment(&self, segment: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
-        let open = || -> Result<MetricSegmentCollector> {
-            Ok(MetricSegmentCollector {
-                scorer: self.scorer.clone(),
+        self.0.for_segment(segment, reader).map(MetricSegmentCollector)
+    }
+
+    fn requires_scoring(&self) -> bool {
+        false
+    }
+
+    fn merge_fruits(&self, fruits: Vec<Result<Vec<MetricFruit>>>) -> tantivy::Result<MetricFruit> {
+        Ok(self.0.merge_fruits(fruits)?.pop().unwrap_or_default())
+    }
+}
+
+/// The part of a [`MetricCollector`] that works on one segment.
+pub struct MetricSegmentCollector(ScanSegmentCollector);
+
+impl SegmentCollector for MetricSegmentCollector {
+    type Fruit = Result<Vec<MetricFruit>>;
+
+    fn collect(&mut self, doc: DocId, score: Score) {
+        self.0.collect(doc, score);
+    }
+
+    fn collect_block(&mut self, docs: &[DocId]) {
+        self.0.collect_block(docs);
+    }
+
+    fn harvest(self) -> Self::Fruit {
+        self.0.harvest()
+    }
+}
+
+/// One ranking of a pass.
+#[derive(Clone)]
+pub(super) struct Scan {
+    pub(super) scorer: Arc<DocScorer>,
+    pub(super) k: usize,
+    pub(super) budget: Budget,
+}
+
+/// Ranks the same documents by several scorers in one pass over the stored rows.
+#[derive(Clone)]
+pub(super) struct ScanCollector {
+    scans: Arc<[Scan]>,
+    cache: SegmentCache,
+}
+
+impl ScanCollector {
+    pub(super) fn new(scans: Vec<Scan>, cache: &SegmentCache) -> Self {
+        Self { scans: scans.into(), cache: cache.clone() }
+    }
+}
+
+impl Collector for ScanCollector {
+    /// By scorer.
+    type Fruit = Vec<MetricFruit>;
+    type Child = ScanSegmentCollector;
+
+    fn for_segment(&self, segment: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
+        let open = || -> Result<ScanSegmentCollector> {
+            let progress = |scan: &Scan| -> Result<Progress> {
+                Ok(Progress { top: SegmentTop::new(scan.k, segment, reader)?, scored: 0, partial: false })
+            };
+            Ok(ScanSegmentCollector {
+                progress: self.scans.iter().map(progress).collect::<Result<_>>()?,
+                scans: self.scans.clone(),
                 vectors: self.cache.get(reader)?,
-                top: SegmentTop::new(self.k, segment, reader)?,
                 buffer: Vec::with_capacity(BATCH),
                 matched: 0,
-                scored: 0,
             })
         };
         open().map_err(crate::index::to_tantivy)
@@ -67,44 +126,83 @@ impl Collector for MetricCollector {
         false
     }
 
-    fn merge_fruits(&self, fruits: Vec<Result<MetricFruit>>) -> tantivy::Result<MetricFruit> {
-        let fruits: Vec<MetricFruit> =
+    fn merge_fruits(&self, fruits: Vec<Result<Vec<MetricFruit>>>) -> tantivy::Result<Vec<MetricFruit>> {
+        let fruits: Vec<Vec<MetricFruit>> =
             fruits.into_iter().collect::<Result<_>>().map_err(crate::index::to_tantivy)?;
-        let matched = fruits.iter().map(|fruit| fruit.matched).sum();
-        let scored = fruits.iter().map(|fruit| fruit.scored).sum();
-        let docs = top::merge(fruits.into_iter().map(|fruit| fruit.docs), self.k);
-        Ok(MetricFruit { docs, matched, scored })
+        let ks: Vec<usize> = self.scans.iter().map(|scan| scan.k).collect();
+        Ok(merge(fruits, &ks))
     }
 }
 
-/// The part of a [`MetricCollector`] that works on one segment.
-pub struct MetricSegmentCollector {
-    scorer: Arc<DocScorer>,
-    vectors: Arc<SegmentVectors>,
-    top: SegmentTop,
-    buffer: Vec<DocId>,
-    matched: u64,
-    scored: u64,
+/// Joins what segments (or indexes) brought home, by scorer.
+pub(super) fn merge(fruits: Vec<Vec<MetricFruit>>, ks: &[usize]) -> Vec<MetricFruit> {
+    let mut by_scorer: Vec<Vec<MetricFruit>> = ks.iter().map(|_| Vec::new()).collect();
+    for fruit in fruits {
+        for (one, all) in fruit.into_iter().zip(&mut by_scorer) {
+            all.push(one);
+        }
+    }
+    let join = |(fruits, k): (Vec<MetricFruit>, &usize)| MetricFruit {
+        matched: fruits.iter().map(|fruit| fruit.matched).sum(),
+        scored: fruits.iter().map(|fruit| fruit.scored).sum(),
+        partial: fruits.iter().any(|fruit| fruit.partial),
+        docs: top::merge(fruits.into_iter().map(|fruit| fruit.docs), *k),
+    };
+    by_scorer.into_iter().zip(ks).map(join).collect()
 }
 
-impl MetricSegmentCollector {
+/// The part of a [`ScanCollector`] that works on one segment.
+pub(super) struct ScanSegmentCollector {
+    scans: Arc<[Scan]>,
+    vectors: Arc<SegmentVectors>,
+    /// By scan.
+    progress: Vec<Progress>,
+    buffer: Vec<DocId>,
+    matched: u64,
+}
+
+struct Progress {
+    top: SegmentTop,
+    scored: u64,
+    partial: bool,
+}
+
+impl ScanSegmentCollector {
     fn flush(&mut self) {
-        let (scorer, vectors) = (&*self.scorer, &*self.vectors);
-        let values: Vec<Option<f32>> =
-            self.buffer.par_chunks(TASK).flat_map_iter(|docs| scorer.values(vectors, docs)).collect();
-        for (&doc, value) in self.buffer.iter().zip(values) {
-            if let Some(value) = value {
-                self.scored += 1;
-                self.top.push(doc, value);
+        self.matched += self.buffer.len() as u64;
+        if self.buffer.is_empty() {
+            return;
+        }
+        let (mut scorers, mut running): (Vec<&DocScorer>, Vec<&mut Progress>) = (Vec::new(), Vec::new());
+        for (scan, progress) in self.scans.iter().zip(&mut self.progress) {
+            progress.partial = progress.partial || scan.budget.is_spent();
+            if !progress.partial {
+                scorers.push(&scan.scorer);
+                running.push(progress);
             }
         }
-        self.matched += self.buffer.len() as u64;
+        if !scorers.is_empty() {
+            let vectors = &*self.vectors;
+            let values: Vec<Option<f32>> = self
+                .buffer
+                .par_chunks(TASK)
+                .flat_map_iter(|docs| DocScorer::values_of(&scorers, vectors, docs))
+                .collect();
+            for (&doc, values) in self.buffer.iter().zip(values.chunks(scorers.len())) {
+                for (value, progress) in values.iter().zip(&mut running) {
+                    if let Some(value) = value {
+                        progress.scored += 1;
+                        progress.top.push(doc, *value);
+                    }
+                }
+            }
+        }
         self.buffer.clear();
     }
 }
 
-impl SegmentCollector for MetricSegmentCollector {
-    type Fruit = Result<MetricFruit>;
+impl SegmentCollector for ScanSegmentCollector {
+    type Fruit = Result<Vec<MetricFruit>>;
 
     fn collect(&mut self, doc: DocId, _: Score) {
         self.buffer.push(doc);
@@ -122,6 +220,10 @@ impl SegmentCollector for MetricSegmentCollector {
 
     fn harvest(mut self) -> Self::Fruit {
         self.flush();
-        Ok(MetricFruit { docs: self.top.finish()?, matched: self.matched, scored: self.scored })
+        let matched = self.matched;
+        let fruit = |Progress { top, scored, partial }: Progress| -> Result<MetricFruit> {
+            Ok(MetricFruit { docs: top.finish()?, matched, scored, partial })
+        };
+        self.progress.into_iter().map(fruit).collect()
     }
 }

@@ -1,17 +1,22 @@
-//! Running a plan: the legs, their fusion, and the hits with every number that made them.
+//! From a ranking to hits, with every number that made them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tantivy::query::{AllQuery, BooleanQuery, EnableScoring, Occur, Query, Weight};
+use serde_json::{Map, Value};
+use tantivy::query::Weight;
 use tantivy::{DocAddress, SegmentReader, TantivyDocument};
 
-use super::collector::{MetricCollector, MetricFruit};
-use super::fusion::{self, FusedDoc, Fusion, Leg};
-use super::keyword::{KeywordCollector, KeywordFruit};
-use super::request::{Plan, Request};
-use super::top::RankedDoc;
+use super::collector::MetricFruit;
+use super::explain;
+use super::facets::{self, FacetCount};
+use super::fusion::{FusedDoc, Fusion, Share};
+use super::legs::{self, Depth, Ranking};
+use super::plan::Plan;
+use super::request::{ListItems, Request};
+use super::scorer::BestItem;
+use super::snippets::Snippets;
 use crate::error::Result;
 
 /// What a query brings home.
@@ -20,12 +25,25 @@ use crate::error::Result;
 pub struct Response {
     /// Best first.
     pub hits: Vec<Hit>,
-    /// Documents that filter and keywords let through to the ranking.
+    /// Documents that were let through to the ranking.
     pub candidates: u64,
+    /// Documents that filter (with minimum probability and exclusions) and keywords let through: what facets count.
+    pub matched: u64,
     /// Documents whose items were scored.
     pub scored: u64,
     /// Whether every candidate was scored.
     pub exact: bool,
+    /// Whether a time budget ended the query before its end.
+    pub partial: bool,
+    /// By field: values and their counts, most frequent first.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub facets: BTreeMap<String, Vec<FacetCount>>,
+    /// Results of the aggregations, in tantivy's JSON form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aggregations: Option<Value>,
+    /// What was run, where an explanation was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Value>,
 }
 
 /// A document that was found.
@@ -36,17 +54,27 @@ pub struct Hit {
     pub rank: usize,
     /// Its id, where the index has ids.
     pub id: Option<String>,
+    /// Position of its index, where several are searched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
     /// What it is ranked by: the fused score, or the score of the only leg.
     pub score: f32,
-    /// Match probability of the query's media parts; `None` without one, or where nothing was calibrated.
+    /// Match probability of the query's wanted media parts: that of the pairs of parts and best items, not corrected for
+    /// the number of items. `None` without such a part, or where nothing was calibrated.
     pub probability: Option<f32>,
     /// By leg: `keyword`, and `metric`, `cosine` or `posterior`.
     pub legs: BTreeMap<&'static str, LegScore>,
-    /// The document's best item for each query part.
+    /// The document's best item for each query part, or all of them.
     pub items: Vec<HitItem>,
     /// Stored fields.
-    pub fields: serde_json::Map<String, serde_json::Value>,
-    /// Where it is.
+    pub fields: Map<String, Value>,
+    /// By field: the passage that fits the keywords best, as HTML; absent where none of the words is in it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub snippets: BTreeMap<String, String>,
+    /// Every number that made it, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Value>,
+    /// Where it is; segments of several indexes are numbered on.
     #[serde(skip)]
     pub address: DocAddress,
 }
@@ -75,123 +103,126 @@ pub struct HitItem {
     pub index: u32,
     /// Raw logit of the metric network (under another similarity: its value).
     pub logit: f32,
+    /// Match probability of this pair; `None` where it is not calibrated.
+    pub probability: Option<f32>,
 }
 
-pub(super) fn run(request: &Request<'_>, plan: Plan) -> Result<Response> {
-    let searcher = &request.engine.searcher;
-    let end = request.offset + request.k;
-    let window = request.window.max(end);
-    let all: Box<dyn Query> = Box::new(AllQuery);
-    let restricted = |query: &Option<Box<dyn Query>>| both(query.as_deref(), plan.filter.as_deref());
-    let media_leg = |query: Option<Box<dyn Query>>, k| -> Result<MetricFruit> {
-        let Some(scorer) = &plan.media else { return Ok(MetricFruit::default()) };
-        let collector = MetricCollector::new(scorer.clone(), request.engine.index.cache(), k);
-        Ok(searcher.search(query.as_ref().unwrap_or(&all), &collector)?)
-    };
-    let keyword_leg = |query: Option<Box<dyn Query>>, k| -> Result<KeywordFruit> {
-        Ok(searcher.search(query.as_ref().unwrap_or(&all), &KeywordCollector::new(k))?)
-    };
-    let leg = plan.media.as_ref().map(|scorer| scorer.similarity().leg());
-    let (fused, candidates, scored, names) = match (&plan.keywords, leg) {
-        (_, None) => {
-            let fruit = keyword_leg(restricted(&plan.keywords), end)?;
-            // A filter alone is no leg: its documents come in order of id.
-            (alone(fruit.docs), fruit.matched, 0, plan.keywords.iter().map(|_| "keyword").collect())
-        }
-        (None, Some(leg)) => {
-            let fruit = media_leg(restricted(&None), end)?;
-            (alone(fruit.docs), fruit.matched, fruit.scored, vec![leg])
-        }
-        (Some(_), Some(leg)) if request.fusion == Fusion::Metric => {
-            let fruit = media_leg(restricted(&plan.keywords), end)?;
-            let docs = alone(fruit.docs).into_iter().map(|mut doc| {
-                doc.ranks.insert(0, None);
-                doc
-            });
-            (docs.collect(), fruit.matched, fruit.scored, vec!["keyword", leg])
-        }
-        (Some(_), Some(leg)) => {
-            let keyword = keyword_leg(restricted(&plan.keywords), window)?;
-            let media = media_leg(restricted(&None), window)?;
-            let legs = [
-                Leg { docs: &keyword.docs, weight: request.weights.0 },
-                Leg { docs: &media.docs, weight: request.weights.1 },
-            ];
-            (fusion::rrf(&legs), media.matched, media.scored, vec!["keyword", leg])
-        }
-    };
-    let scoring = EnableScoring::enabled_from_searcher(searcher);
-    let weight = plan.keywords.as_ref().map(|keywords| keywords.weight(scoring)).transpose()?;
-    let mut hits = Vec::new();
-    for (at, doc) in fused.into_iter().enumerate().take(end).skip(request.offset) {
-        hits.push(hit(request, &plan, at + 1, &doc, (&names, weight.as_deref()))?);
-    }
-    Ok(Response { hits, candidates, scored, exact: true })
+pub(super) fn run(request: &Request<'_>, plan: &Plan<'_>) -> Result<Response> {
+    finish(request, plan, None)
 }
 
-/// `left AND right`, either of which may be missing.
-fn both(left: Option<&dyn Query>, right: Option<&dyn Query>) -> Option<Box<dyn Query>> {
-    match (left, right) {
-        (Some(left), Some(right)) => {
-            let clauses = vec![(Occur::Must, left.box_clone()), (Occur::Must, right.box_clone())];
-            Some(Box::new(BooleanQuery::new(clauses)))
-        }
-        (one, other) => one.or(other).map(|query| query.box_clone()),
-    }
-}
-
-/// A ranking of one leg.
-fn alone(docs: Vec<RankedDoc>) -> Vec<FusedDoc> {
-    docs.into_iter().enumerate().map(|(at, doc)| FusedDoc { doc, ranks: vec![Some(at + 1)] }).collect()
-}
-
-fn hit(
-    request: &Request<'_>,
-    plan: &Plan,
-    rank: usize,
-    fused: &FusedDoc,
-    (names, keywords): (&[&'static str], Option<&dyn Weight>),
-) -> Result<Hit> {
-    let (engine, address) = (request.engine, fused.doc.address);
-    let reader = engine.searcher.segment_reader(address.segment_ord);
-    let vectors = engine.index.cache().get(reader)?;
-    let media = plan.media.as_ref().and_then(|scorer| scorer.doc(&vectors, address.doc_id));
-    let metric = match (&plan.metric, &plan.media) {
-        (Some(metric), Some(ranks)) if Arc::ptr_eq(metric, ranks) => media.clone(),
-        (metric, _) => metric.as_ref().and_then(|scorer| scorer.doc(&vectors, address.doc_id)),
-    };
-    let mut legs = BTreeMap::new();
-    for (&name, &rank) in names.iter().zip(&fused.ranks) {
-        let score = if name == "keyword" {
-            match (names, keywords) {
-                ([_], _) => Some(fused.doc.score),
-                (_, Some(weight)) => keyword_score(reader, weight, address)?,
-                (_, None) => None,
-            }
-        } else {
-            media.as_ref().map(|score| score.value)
-        };
-        legs.insert(name, LegScore { score, rank });
-    }
-    let bundle = engine.index.bundle();
-    let items = media.iter().flat_map(|score| &score.best).map(|best| HitItem {
-        part: best.part,
-        part_media: bundle.media()[plan.part_media[best.part]].name.clone(),
-        media: bundle.media()[best.media].name.clone(),
-        index: vectors.view(best.media).ordinals[best.row],
-        logit: best.raw,
-    });
-    let document: TantivyDocument = engine.searcher.doc(address)?;
-    Ok(Hit {
-        rank,
-        id: fused.doc.id.clone(),
-        score: fused.doc.score,
-        probability: metric.and_then(|score| score.probability),
-        legs,
-        items: items.collect(),
-        fields: engine.index.fields().stored_fields(&document, engine.searcher.schema()),
-        address,
+/// Runs what is left to run, with the media leg where it was run already.
+pub(super) fn finish(request: &Request<'_>, plan: &Plan<'_>, media: Option<MetricFruit>) -> Result<Response> {
+    let facets = facets::Wanted::new(request)?;
+    let snippets = Snippets::new(request, plan)?;
+    let ranking = legs::rank(request, plan, media)?;
+    let (facets, aggregations) = facets.count(request, plan)?;
+    let keywords = plan.keywords.as_ref();
+    let weights = keywords.map(|query| request.engine.shards.weights(&**query)).transpose()?;
+    let assembly = Assembly { request, plan, ranking: &ranking, weights, snippets };
+    let end = Depth::of(request).end;
+    let shown = ranking.docs.iter().enumerate().take(end).skip(request.offset);
+    let hits = shown.map(|(at, doc)| assembly.hit(at + 1, doc)).collect::<Result<_>>()?;
+    Ok(Response {
+        hits,
+        candidates: ranking.candidates,
+        matched: ranking.matched,
+        scored: ranking.scored,
+        exact: !ranking.partial,
+        partial: ranking.partial,
+        facets,
+        aggregations,
+        plan: request.explains.then(|| explain::plan(request, plan)),
     })
+}
+
+struct Assembly<'r, 'a> {
+    request: &'r Request<'a>,
+    plan: &'r Plan<'a>,
+    ranking: &'r Ranking,
+    /// The compiled keywords, by shard.
+    weights: Option<Vec<Box<dyn Weight>>>,
+    snippets: Snippets,
+}
+
+impl Assembly<'_, '_> {
+    fn hit(&self, rank: usize, fused: &FusedDoc) -> Result<Hit> {
+        let (request, plan) = (self.request, self.plan);
+        let (engine, address) = (request.engine, fused.doc.address);
+        let (shard_at, shard, inside) = engine.shards.at(address);
+        let (reader, vectors) = engine.shards.segment(address);
+        let media = plan.media.as_ref().and_then(|scorer| scorer.doc(vectors, inside.doc_id));
+        let probability = match (&plan.probability, &plan.media) {
+            (Some(scorer), Some(ranks)) if Arc::ptr_eq(scorer, ranks) => media.clone(),
+            (scorer, _) => scorer.as_ref().and_then(|scorer| scorer.doc(vectors, inside.doc_id)),
+        };
+        let weight = self.weights.as_ref().map(|weights| &*weights[shard_at]);
+        let keyword = weight.map(|weight| keyword_score(reader, weight, inside)).transpose()?.flatten();
+        let value = media.as_ref().map(|score| score.value);
+        let shares = self.shares(fused, keyword, value);
+        let legs = self.ranking.legs.iter().zip(&shares).map(|(&name, share)| {
+            let score = if name == "keyword" { keyword } else { value };
+            (name, LegScore { score, rank: share.rank })
+        });
+        let legs = legs.collect();
+        let items = match (request.items, &plan.media, &media) {
+            (_, None, _) | (ListItems::Best, _, None) => Vec::new(),
+            (ListItems::Best, _, Some(score)) => score.best.clone(),
+            (ListItems::All, Some(scorer), _) => scorer.items(vectors, inside.doc_id),
+        };
+        let document: TantivyDocument = shard.searcher.doc(inside)?;
+        let fields = match shard.fields {
+            Some(fields) => fields.stored_fields(&document, shard.searcher.schema()),
+            None => crate::corpus::stored_fields(&document, shard.searcher.schema()),
+        };
+        let explanation = if request.explains {
+            let keyword = match (weight, keyword) {
+                (Some(weight), Some(_)) => Some(weight.explain(reader, inside.doc_id)?),
+                _ => None,
+            };
+            let numbers = explain::Numbers { vectors, media: media.as_ref(), keyword, shares: &shares };
+            Some(explain::hit(request, plan, self.ranking, fused, &numbers))
+        } else {
+            None
+        };
+        let item = |best: &BestItem| self.item(best, vectors);
+        Ok(Hit {
+            rank,
+            id: fused.doc.id.clone(),
+            index: (engine.shards.len() > 1).then_some(shard_at),
+            score: fused.doc.score,
+            probability: probability.and_then(|score| score.probability),
+            legs,
+            items: items.iter().map(item).collect(),
+            snippets: self.snippets.of(&document),
+            fields,
+            explanation,
+            address,
+        })
+    }
+
+    /// Under `product` the shares are known only now; under `metric` and for one leg they are complete already.
+    fn shares(&self, fused: &FusedDoc, keyword: Option<f32>, value: Option<f32>) -> Vec<Share> {
+        if self.plan.fusion == Fusion::Product
+            && self.ranking.legs.len() == 2
+            && let Some(shares) = legs::product_shares(self.plan, keyword, value)
+        {
+            return shares;
+        }
+        fused.shares.clone()
+    }
+
+    fn item(&self, best: &BestItem, vectors: &crate::index::SegmentVectors) -> HitItem {
+        let media = self.request.engine.bundle.media();
+        HitItem {
+            part: best.part,
+            part_media: media[self.plan.parts[best.part].0].name.clone(),
+            media: media[best.media].name.clone(),
+            index: vectors.view(best.media).ordinals[best.row],
+            logit: best.raw,
+            probability: self.plan.media.as_ref().and_then(|scorer| scorer.item_probability(best)),
+        }
+    }
 }
 
 /// BM25 of one document; `None` where the keywords do not match it.

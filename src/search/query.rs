@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError};
 
-use super::scorer::{DocScorer, Similarity, sigmoid};
+use super::scorer::{DocScorer, sigmoid};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::{SegmentCache, SegmentVectors, to_tantivy};
 
@@ -30,7 +30,7 @@ impl CrossMediaQuery {
     /// # Errors
     /// [`ErrorCode::BadArgument`] for another similarity than the metric network, whose scores are no probabilities.
     pub fn new(scorer: Arc<DocScorer>, cache: &SegmentCache) -> Result<Self> {
-        if !matches!(scorer.similarity(), Similarity::Metric(_)) {
+        if !scorer.similarity().is_metric() {
             return Err(Error::new(ErrorCode::BadArgument, "a CrossMediaQuery scores by probability")
                 .expected("the metric network")
                 .got(scorer.similarity().leg()));

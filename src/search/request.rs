@@ -1,121 +1,21 @@
 //! A query as a builder: parts, keywords, filter; `run` is the end verb.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tantivy::query::{BooleanQuery, ConstScoreQuery, Occur, Query, TermQuery};
-use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, Searcher, Term};
-
-use super::fusion::Fusion;
+use super::budget::Cancel;
+use super::engine::Engine;
+use super::fusion::{Fusion, Normalise, RRF_K};
 use super::hits::{self, Response};
-use super::keyword;
-use super::query::CrossMediaQuery;
-use super::scorer::{DocScorer, QueryPart, Similarity};
-use super::top::ID_FIELD;
-use crate::encode::{Encoder, EncoderPaths, Item, read_media_file};
+use super::plan::{self, Plan};
+use super::scorer::{Polarity, QueryPart, Similarity};
+use crate::encode::{Item, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::{Index, SegmentVectors, find_document};
 use crate::media::content_hash;
 
 /// Documents of a leg that take part in a fusion, unless a query wants more.
 pub const WINDOW: usize = 1000;
-
-/// Searches the last commit of an index.
-///
-/// # Example
-/// ```no_run
-/// use uncsm_index::index::Index;
-/// use uncsm_index::search::{Engine, Fusion};
-///
-/// # fn main() -> uncsm_index::Result<()> {
-/// let index = Index::open("index".as_ref())?;
-/// let engine = Engine::new(&index)?;
-/// // Pictures that match the sentence, of documents that match the keywords.
-/// let found = engine.request().text("a red circle")?.keywords("on white").fusion(Fusion::Metric).k(5).run()?;
-/// for hit in &found.hits {
-///     println!("{:?}: {:?}", hit.id, hit.probability);
-/// }
-/// # Ok(())
-/// # }
-/// ```
-pub struct Engine<'a> {
-    pub(super) index: &'a Index,
-    pub(super) searcher: Searcher,
-    /// Held so that a merge elsewhere does not take them away.
-    _segments: Vec<Arc<SegmentVectors>>,
-    paths: EncoderPaths,
-    /// By media type, from the first query part that needed it.
-    encoders: Mutex<BTreeMap<usize, Arc<dyn Encoder>>>,
-}
-
-impl<'a> Engine<'a> {
-    /// Opens a reader on `index`. Encoders are opened when a query part needs one, from the index itself or from where
-    /// [`EncoderPaths::from_env`] says.
-    ///
-    /// # Errors
-    /// Those of [`Index::reader`].
-    pub fn new(index: &'a Index) -> Result<Self> {
-        let searcher = index.reader()?.searcher();
-        let segments = searcher.segment_readers().iter().map(|reader| index.cache().get(reader));
-        let segments = segments.collect::<Result<_>>()?;
-        let paths = index.encoder_paths(EncoderPaths::from_env());
-        Ok(Self { index, _segments: segments, searcher, paths, encoders: Mutex::default() })
-    }
-
-    /// Looks for encoders in the index itself and in `paths`.
-    #[must_use]
-    pub fn with_encoders(self, paths: EncoderPaths) -> Self {
-        Self { paths: self.index.encoder_paths(paths), encoders: Mutex::default(), ..self }
-    }
-
-    /// The encoder of a media type, which stays open.
-    fn encoder(&self, media: usize) -> Result<Arc<dyn Encoder>> {
-        // A panic elsewhere leaves whole encoders in the map.
-        let mut encoders = self.encoders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(encoder) = encoders.get(&media) {
-            return Ok(encoder.clone());
-        }
-        let encoder: Arc<dyn Encoder> = self.index.bundle().encoder(media, &self.paths)?.into();
-        encoders.insert(media, encoder.clone());
-        Ok(encoder)
-    }
-
-    /// Starts a query.
-    pub fn request(&self) -> Request<'_> {
-        Request {
-            engine: self,
-            parts: Vec::new(),
-            like: None,
-            keywords: None,
-            filter: None,
-            wanted: Wanted::Other,
-            k: 10,
-            offset: 0,
-            window: WINDOW,
-            similarity: None,
-            fusion: Fusion::default(),
-            minimum: None,
-            weights: (1.0, 1.0),
-        }
-    }
-
-    /// The host's searcher.
-    pub fn searcher(&self) -> &Searcher {
-        &self.searcher
-    }
-
-    /// Address of the live document `id`.
-    ///
-    /// # Errors
-    /// [`ErrorCode::UnknownId`].
-    pub fn find(&self, id: &str) -> Result<DocAddress> {
-        let unknown = || Error::new(ErrorCode::UnknownId, format!("no document has the id {id:?}"));
-        let field = self.index.id_field().ok_or_else(unknown)?;
-        find_document(&self.searcher, field, id)?.ok_or_else(unknown)
-    }
-}
 
 /// Which media types a document is scored by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -129,54 +29,115 @@ pub enum Wanted {
     Named(String),
 }
 
-/// A query under construction.
+/// Which items of a hit are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ListItems {
+    /// The best item for each query part.
+    #[default]
+    Best,
+    /// Every item that a query part can score.
+    All,
+}
+
+/// A query part with the name that weights call it by.
+#[derive(Debug, Clone)]
+pub(super) struct NamedPart {
+    /// Its media type, `like`, or one of these after `not-`.
+    pub(super) name: String,
+    pub(super) part: QueryPart,
+}
+
+/// A query under construction. Nothing runs before [`Request::run`]; what is typed wrongly is an error there.
+#[derive(Clone)]
 pub struct Request<'a> {
     pub(super) engine: &'a Engine<'a>,
-    parts: Vec<QueryPart>,
-    like: Option<String>,
-    keywords: Option<String>,
-    filter: Option<String>,
-    wanted: Wanted,
+    pub(super) parts: Vec<NamedPart>,
+    pub(super) excluded: Vec<String>,
+    pub(super) keywords: Option<String>,
+    pub(super) filter: Option<String>,
+    pub(super) boosts: Vec<(String, f32)>,
+    pub(super) wanted: Wanted,
     pub(super) k: usize,
     pub(super) offset: usize,
     pub(super) window: usize,
-    similarity: Option<Similarity>,
+    pub(super) similarity: Option<Similarity>,
     pub(super) fusion: Fusion,
-    minimum: Option<f32>,
-    /// Of the keyword leg and the media leg.
-    pub(super) weights: (f32, f32),
+    pub(super) normalise: Normalise,
+    pub(super) rrf_k: f32,
+    pub(super) minimum: Option<f32>,
+    pub(super) prior: Option<f32>,
+    pub(super) weights: Vec<(String, f32)>,
+    pub(super) items: ListItems,
+    pub(super) facets: Vec<String>,
+    pub(super) aggregations: Option<serde_json::Value>,
+    pub(super) snippets: Vec<String>,
+    pub(super) explains: bool,
+    pub(super) time: Option<Duration>,
+    pub(super) cancel: Option<Cancel>,
 }
 
-/// A query whose strings are parsed and whose vectors are compiled.
-pub(super) struct Plan {
-    pub(super) keywords: Option<Box<dyn Query>>,
-    pub(super) filter: Option<Box<dyn Query>>,
-    pub(super) media: Option<Arc<DocScorer>>,
-    /// For probabilities, whatever similarity ranks.
-    pub(super) metric: Option<Arc<DocScorer>>,
-    /// Media type of each query part.
-    pub(super) part_media: Vec<usize>,
-}
+impl<'a> Request<'a> {
+    pub(super) fn new(engine: &'a Engine<'a>) -> Self {
+        Self {
+            engine,
+            parts: Vec::new(),
+            excluded: Vec::new(),
+            keywords: None,
+            filter: None,
+            boosts: Vec::new(),
+            wanted: Wanted::Other,
+            k: 10,
+            offset: 0,
+            window: WINDOW,
+            similarity: None,
+            fusion: Fusion::default(),
+            normalise: Normalise::default(),
+            rrf_k: RRF_K,
+            minimum: None,
+            prior: None,
+            weights: Vec::new(),
+            items: ListItems::Best,
+            facets: Vec::new(),
+            aggregations: None,
+            snippets: Vec::new(),
+            explains: false,
+            time: None,
+            cancel: None,
+        }
+    }
 
-impl Request<'_> {
     /// Adds an item by its features `[d_in]`, as the media type's encoder gives them.
     ///
     /// # Errors
     /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], [`ErrorCode::NotFinite`].
-    pub fn features(mut self, media: &str, features: &[f32]) -> Result<Self> {
-        let bundle = self.engine.index.bundle();
+    pub fn features(self, media: &str, features: &[f32]) -> Result<Self> {
+        self.add_features(media, features, Polarity::Like)
+    }
+
+    /// [`Request::features`] of an example of what is not wanted.
+    ///
+    /// # Errors
+    /// Those of [`Request::features`].
+    pub fn not_features(self, media: &str, features: &[f32]) -> Result<Self> {
+        self.add_features(media, features, Polarity::Unlike)
+    }
+
+    fn add_features(mut self, media: &str, features: &[f32], polarity: Polarity) -> Result<Self> {
+        let bundle = self.engine.bundle;
         let media = bundle.media_index(media)?;
-        let width = bundle.media()[media].features;
+        let config = &bundle.media()[media];
+        let width = config.features;
         if features.len() != width {
             return Err(Error::new(
                 ErrorCode::BadDimension,
                 "the features of a query item have the wrong length",
             )
-            .expected(format!("{width}, as {} gives them", bundle.media()[media].encoder))
+            .expected(format!("{width}, as {} gives them", config.encoder))
             .got(features.len()));
         }
-        let vector = bundle.project(media, features)?;
-        self.parts.push(QueryPart::new(media, vector));
+        let part = QueryPart { polarity, ..QueryPart::new(media, bundle.project(media, features)?) };
+        let not = if polarity == Polarity::Unlike { "not-" } else { "" };
+        self.parts.push(NamedPart { name: format!("{not}{}", config.name), part });
         Ok(self)
     }
 
@@ -186,10 +147,22 @@ impl Request<'_> {
     /// [`ErrorCode::UnknownMedia`] for a bundle without texts; [`ErrorCode::NoItems`] for a blank one; those of
     /// [`crate::model::Bundle::encoder`].
     pub fn text(self, text: &str) -> Result<Self> {
+        self.add_text(text, Polarity::Like)
+    }
+
+    /// Adds a sentence that says what is not wanted.
+    ///
+    /// # Errors
+    /// Those of [`Request::text`].
+    pub fn not_text(self, text: &str) -> Result<Self> {
+        self.add_text(text, Polarity::Unlike)
+    }
+
+    fn add_text(self, text: &str, polarity: Polarity) -> Result<Self> {
         if text.trim().is_empty() {
             return Err(Error::new(ErrorCode::NoItems, "the text of the query is blank"));
         }
-        self.item("text", Item::Text(text))
+        self.item("text", Item::Text(text), polarity)
     }
 
     /// Adds a media file, encoded as the bundle's items of that media type were.
@@ -197,20 +170,30 @@ impl Request<'_> {
     /// # Errors
     /// Those of [`Request::text`]; those of reading and decoding, naming the file.
     pub fn file(self, media: &str, path: &Path) -> Result<Self> {
-        let bundle = self.engine.index.bundle();
-        let encoder = self.engine.encoder(bundle.media_index(media)?)?;
+        self.add_file(media, path, Polarity::Like)
+    }
+
+    /// Adds a media file of what is not wanted.
+    ///
+    /// # Errors
+    /// Those of [`Request::file`].
+    pub fn not_file(self, media: &str, path: &Path) -> Result<Self> {
+        self.add_file(media, path, Polarity::Unlike)
+    }
+
+    fn add_file(self, media: &str, path: &Path, polarity: Polarity) -> Result<Self> {
+        let encoder = self.engine.encoder(self.engine.bundle.media_index(media)?)?;
         let bytes = read_media_file(path, encoder.max_bytes())?;
-        self.item(media, Item::Bytes(&bytes))
+        self.item(media, Item::Bytes(&bytes), polarity)
             .map_err(|e| if e.facts().file.is_some() { e } else { e.file(path) })
     }
 
-    fn item(self, media: &str, item: Item<'_>) -> Result<Self> {
-        let bundle = self.engine.index.bundle();
-        let encoder = self.engine.encoder(bundle.media_index(media)?)?;
+    fn item(self, media: &str, item: Item<'_>, polarity: Polarity) -> Result<Self> {
+        let encoder = self.engine.encoder(self.engine.bundle.media_index(media)?)?;
         let features = encoder.encode(&[item]).pop().unwrap_or_else(|| {
             Err(Error::new(ErrorCode::NoItems, format!("the encoder {} gave nothing", encoder.name())))
         })?;
-        self.features(media, &features)
+        self.add_features(media, &features, polarity)
     }
 
     /// Takes all items of the document `id` as query parts, and leaves that document out of the hits.
@@ -219,11 +202,10 @@ impl Request<'_> {
     /// [`ErrorCode::UnknownId`]; [`ErrorCode::NoItems`] where it has no item.
     pub fn like(mut self, id: &str) -> Result<Self> {
         let address = self.engine.find(id)?;
-        let reader = self.engine.searcher.segment_reader(address.segment_ord);
-        let vectors = self.engine.index.cache().get(reader)?;
+        let (_, vectors) = self.engine.shards.segment(address);
         let before = self.parts.len();
-        let mut seen = std::collections::HashSet::new();
-        for media in 0..self.engine.index.bundle().media().len() {
+        let mut seen = HashSet::new();
+        for media in 0..self.engine.bundle.media().len() {
             let view = vectors.view(media);
             for row in view.items_of(address.doc_id) {
                 let mut vector = vec![0.0; view.dim];
@@ -231,7 +213,7 @@ impl Request<'_> {
                 let key = vector.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
                 // Equal items would only double a weight.
                 if seen.insert((media, content_hash(&key))) {
-                    self.parts.push(QueryPart::new(media, vector));
+                    self.parts.push(NamedPart { name: "like".into(), part: QueryPart::new(media, vector) });
                 }
             }
         }
@@ -241,21 +223,34 @@ impl Request<'_> {
                 format!("the document {id:?} has no item to search with"),
             ));
         }
-        self.like = Some(id.into());
-        Ok(self)
+        Ok(self.exclude(id))
     }
 
-    /// Keywords in tantivy's query grammar.
+    /// Leaves the document `id` out of the hits.
+    #[must_use]
+    pub fn exclude(mut self, id: &str) -> Self {
+        self.excluded.push(id.into());
+        self
+    }
+
+    /// Keywords in the grammar of [`super::Grammar`].
     #[must_use]
     pub fn keywords(mut self, query: &str) -> Self {
         self.keywords = Some(query.into());
         self
     }
 
-    /// A restriction in tantivy's query grammar that does not score.
+    /// A restriction in the grammar of [`super::Grammar`] that does not score.
     #[must_use]
     pub fn filter(mut self, query: &str) -> Self {
         self.filter = Some(query.into());
+        self
+    }
+
+    /// Multiplies the keyword scores of words in `field` (default 1).
+    #[must_use]
+    pub fn boost(mut self, field: &str, boost: f32) -> Self {
+        self.boosts.push((field.into(), boost));
         self
     }
 
@@ -273,7 +268,7 @@ impl Request<'_> {
         self
     }
 
-    /// Hits to pass over.
+    /// Hits to pass over. Pages of one commit are stable while `offset + k` is within the window.
     #[must_use]
     pub fn offset(mut self, offset: usize) -> Self {
         self.offset = offset;
@@ -287,7 +282,8 @@ impl Request<'_> {
         self
     }
 
-    /// What the media leg ranks by (default: the metric network with the bundle's default target).
+    /// What the media leg ranks by (default: the metric network with the bundle's default target; under
+    /// [`Fusion::Learned`] with the target that the layer was trained with).
     #[must_use]
     pub fn similarity(mut self, similarity: Similarity) -> Self {
         self.similarity = Some(similarity);
@@ -301,6 +297,20 @@ impl Request<'_> {
         self
     }
 
+    /// The scale of [`Fusion::Linear`].
+    #[must_use]
+    pub fn normalise(mut self, normalise: Normalise) -> Self {
+        self.normalise = normalise;
+        self
+    }
+
+    /// The constant of [`Fusion::Rrf`] (default [`RRF_K`]).
+    #[must_use]
+    pub fn rrf_k(mut self, k: f32) -> Self {
+        self.rrf_k = k;
+        self
+    }
+
     /// Leaves out documents of a lower match probability, or of none.
     #[must_use]
     pub fn min_probability(mut self, minimum: f32) -> Self {
@@ -308,126 +318,83 @@ impl Request<'_> {
         self
     }
 
-    /// Weights of the keyword leg and the media leg in `rrf` (default 1 and 1).
+    /// The rate of matches that probabilities assume, in place of the bundle's.
     #[must_use]
-    pub fn weights(mut self, keyword: f32, media: f32) -> Self {
-        self.weights = (keyword, media);
+    pub fn prior(mut self, prior: f32) -> Self {
+        self.prior = Some(prior);
+        self
+    }
+
+    /// Weight of a leg (`keyword`; `metric`, `cosine` or `posterior`; `media` for whichever it is) or of a query part: its
+    /// media type, `like`, or `not-` and its media type, with `[i]` for the one at position i from 0. Default 1.
+    #[must_use]
+    pub fn weight(mut self, name: &str, weight: f32) -> Self {
+        self.weights.push((name.into(), weight));
+        self
+    }
+
+    /// Which items of a hit are listed.
+    #[must_use]
+    pub fn items(mut self, items: ListItems) -> Self {
+        self.items = items;
+        self
+    }
+
+    /// Counts the values of a fast field over all documents that filter and keywords let through; `NAME` takes
+    /// `NAME_exact` where there is one.
+    #[must_use]
+    pub fn facet(mut self, field: &str) -> Self {
+        self.facets.push(field.into());
+        self
+    }
+
+    /// Aggregations in tantivy's (Elasticsearch's) JSON form over all documents that filter and keywords let through:
+    /// ranges, terms, histograms, statistics.
+    #[must_use]
+    pub fn aggregations(mut self, request: serde_json::Value) -> Self {
+        self.aggregations = Some(request);
+        self
+    }
+
+    /// Gives the passage of a stored text field that fits the keywords best, as HTML with the words in `<b>`.
+    #[must_use]
+    pub fn snippet(mut self, field: &str) -> Self {
+        self.snippets.push(field.into());
+        self
+    }
+
+    /// Gives every number that made a hit, and the plan.
+    #[must_use]
+    pub fn explain(mut self) -> Self {
+        self.explains = true;
+        self
+    }
+
+    /// Stops scoring after this time and answers with what was found; the response is then marked `partial`.
+    #[must_use]
+    pub fn time_budget(mut self, time: Duration) -> Self {
+        self.time = Some(time);
+        self
+    }
+
+    /// Ends the query with [`ErrorCode::Interrupted`] when `cancel` says so.
+    #[must_use]
+    pub fn cancel(mut self, cancel: Cancel) -> Self {
+        self.cancel = Some(cancel);
         self
     }
 
     /// Runs the query.
     ///
     /// # Errors
-    /// [`ErrorCode::BadArgument`] for an empty query, `k` of 0, or weights that are no numbers above or equal 0;
-    /// [`ErrorCode::BadQuery`], [`ErrorCode::UnknownField`], [`ErrorCode::UnknownMedia`]; those of opening segments.
+    /// [`ErrorCode::BadArgument`] for an empty query, `k` of 0, or numbers out of range; [`ErrorCode::BadQuery`],
+    /// [`ErrorCode::UnknownField`], [`ErrorCode::UnknownMedia`]; [`ErrorCode::Interrupted`]; those of opening segments.
     pub fn run(self) -> Result<Response> {
         let plan = self.plan()?;
-        hits::run(&self, plan)
+        hits::run(&self, &plan)
     }
 
-    fn plan(&self) -> Result<Plan> {
-        let bad = |message: &str| Error::new(ErrorCode::BadArgument, message);
-        if self.k == 0 {
-            return Err(bad("k is 0").expected("at least 1").got(0));
-        }
-        if self.offset.checked_add(self.k).is_none() {
-            return Err(bad("offset and k are too large"));
-        }
-        let usable = |w: f32| w.is_finite() && w >= 0.0;
-        if !usable(self.weights.0) || !usable(self.weights.1) || self.weights == (0.0, 0.0) {
-            return Err(bad("the weights of the legs are unusable")
-                .expected("numbers of at least 0, not both 0")
-                .got(format!("{} and {}", self.weights.0, self.weights.1)));
-        }
-        if self.parts.is_empty() && self.keywords.is_none() && self.filter.is_none() {
-            return Err(bad("the query is empty").hint("give a media part, --keywords or --filter"));
-        }
-        if self.parts.is_empty() && self.minimum.is_some() {
-            return Err(bad("a minimum probability needs a media part"));
-        }
-        let tantivy = self.engine.index.tantivy();
-        let keywords = self.keywords.as_deref().map(|q| keyword::parse(tantivy, "keyword", q)).transpose()?;
-        let user_filter = self.filter.as_deref().map(|q| keyword::parse(tantivy, "filter", q)).transpose()?;
-        let target = match self.similarity {
-            Some(Similarity::Metric(target)) => target,
-            _ => self.engine.index.bundle().default_target(),
-        };
-        let mut plan = Plan {
-            keywords,
-            filter: None,
-            media: None,
-            metric: None,
-            part_media: self.parts.iter().map(|p| p.media).collect(),
-        };
-        let mut minimum = None;
-        if !self.parts.is_empty() {
-            let wanted = self.wanted()?;
-            let bundle = self.engine.index.bundle();
-            let compile = |similarity| DocScorer::new(bundle, similarity, &self.parts, &wanted).map(Arc::new);
-            let similarity = self.similarity.unwrap_or(Similarity::Metric(target));
-            let media = compile(similarity)?;
-            plan.metric = match similarity {
-                Similarity::Metric(_) => Some(media.clone()),
-                // Only for probabilities, so pairs of media types that were not trained are no error.
-                _ => compile(Similarity::Metric(target)).ok(),
-            };
-            plan.media = Some(media);
-            if let Some(floor) = self.minimum {
-                let metric =
-                    plan.metric.clone().ok_or_else(|| bad("no probability for these media types"))?;
-                minimum =
-                    Some(CrossMediaQuery::new(metric, self.engine.index.cache())?.min_probability(floor)?);
-            }
-        }
-        plan.filter = self.filter_query(user_filter, minimum);
-        Ok(plan)
-    }
-
-    /// The restrictions as one query that adds nothing to a score.
-    fn filter_query(
-        &self,
-        user: Option<Box<dyn Query>>,
-        minimum: Option<CrossMediaQuery>,
-    ) -> Option<Box<dyn Query>> {
-        let silent = |query: Box<dyn Query>| Box::new(ConstScoreQuery::new(query, 0.0)) as Box<dyn Query>;
-        let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
-        clauses.extend(user.map(|query| (Occur::Must, silent(query))));
-        clauses.extend(minimum.map(|query| (Occur::Must, silent(Box::new(query)))));
-        if let (Some(id), Ok(field)) = (&self.like, self.engine.index.tantivy().schema().get_field(ID_FIELD))
-        {
-            let this = TermQuery::new(Term::from_field_text(field, id), IndexRecordOption::Basic);
-            if clauses.is_empty() {
-                clauses.push((Occur::Must, silent(Box::new(tantivy::query::AllQuery))));
-            }
-            clauses.push((Occur::MustNot, Box::new(this)));
-        }
-        (!clauses.is_empty()).then(|| Box::new(BooleanQuery::new(clauses)) as Box<dyn Query>)
-    }
-
-    fn wanted(&self) -> Result<Vec<usize>> {
-        let bundle = self.engine.index.bundle();
-        let all: Vec<usize> = (0..bundle.media().len()).collect();
-        match &self.wanted {
-            Wanted::Any => Ok(all),
-            Wanted::Named(name) => Ok(vec![bundle.media_index(name)?]),
-            Wanted::Other => {
-                let held = self.held()?;
-                let is_other = |media: &usize| !self.parts.iter().any(|part| part.media == *media);
-                let others: Vec<usize> = all.iter().copied().filter(is_other).filter(|m| held[*m]).collect();
-                Ok(if others.is_empty() { all } else { others })
-            }
-        }
-    }
-
-    /// By media type: whether the index holds any item of it.
-    fn held(&self) -> Result<Vec<bool>> {
-        let mut held = vec![false; self.engine.index.bundle().media().len()];
-        for reader in self.engine.searcher.segment_readers() {
-            let vectors = self.engine.index.cache().get(reader)?;
-            for (media, held) in held.iter_mut().enumerate() {
-                *held |= vectors.view(media).docs.iter().any(|&doc| !reader.is_deleted(doc));
-            }
-        }
-        Ok(held)
+    pub(super) fn plan(&self) -> Result<Plan<'a>> {
+        plan::plan(self)
     }
 }

@@ -1,20 +1,22 @@
 //! What a query means for one document: every query part against every item of the wanted media types.
 
-use std::ops::Range;
-
-use half::slice::HalfFloatSliceExt;
 use tantivy::DocId;
-use uncsm_format::{MediaView, Vectors};
 
+use super::row::{Row, RowScorer};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::SegmentVectors;
-use crate::model::{Bundle, Calibration, QueryHalf, Target, dot};
+use crate::model::{Bundle, Target};
+
+/// The largest weight of a query part or a leg.
+pub(super) const MAX_WEIGHT: f32 = 1e6;
 
 /// How a query part and an item are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Similarity {
     /// The metric network, trained for a target.
     Metric(Target),
+    /// The metric network under both targets: the mean of the two calibrated probabilities, as log-odds.
+    Both,
     /// Cosine of the shared vectors.
     Cosine,
     /// Dot product of the class posteriors that are part of the shared vectors.
@@ -25,11 +27,26 @@ impl Similarity {
     /// Name of the leg in results.
     pub fn leg(self) -> &'static str {
         match self {
-            Self::Metric(_) => "metric",
+            Self::Metric(_) | Self::Both => "metric",
             Self::Cosine => "cosine",
             Self::Posterior => "posterior",
         }
     }
+
+    /// Whether the metric network is asked, whose values are log-odds.
+    pub fn is_metric(self) -> bool {
+        matches!(self, Self::Metric(_) | Self::Both)
+    }
+}
+
+/// Whether documents should be like a query part or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Polarity {
+    /// An example of what is wanted.
+    #[default]
+    Like,
+    /// An example of what is not wanted: documents lose by being like it, and gain nothing by being unlike.
+    Unlike,
 }
 
 /// One query item in the shared space.
@@ -41,16 +58,30 @@ pub struct QueryPart {
     pub vector: Vec<f32>,
     /// Weight among the parts, above 0.
     pub weight: f32,
+    /// Whether it is an example of what is wanted.
+    pub polarity: Polarity,
 }
 
 impl QueryPart {
-    /// A part of weight 1.
+    /// A wanted part of weight 1.
     pub fn new(media: usize, vector: Vec<f32>) -> Self {
-        Self { media, vector, weight: 1.0 }
+        Self { media, vector, weight: 1.0, polarity: Polarity::Like }
+    }
+
+    /// The same part with another weight.
+    #[must_use]
+    pub fn weight(self, weight: f32) -> Self {
+        Self { weight, ..self }
+    }
+
+    /// The same part as an example of what is not wanted.
+    #[must_use]
+    pub fn unlike(self) -> Self {
+        Self { polarity: Polarity::Unlike, ..self }
     }
 }
 
-/// The item of a document that a query part likes best.
+/// An item of a document as a query part sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BestItem {
     /// Position of the query part.
@@ -61,22 +92,30 @@ pub struct BestItem {
     pub row: usize,
     /// What the similarity says: raw logit, cosine, or dot product of posteriors.
     pub raw: f32,
-    /// What documents are ranked by: the calibrated logit where the pair of media types has a calibration.
+    /// The calibrated logit where the pair of media types has a calibration, else `raw`.
     pub value: f32,
 }
 
 /// Score of one document with all its parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DocScore {
-    /// Weighted mean of the parts' best values.
+    /// What it is ranked by; see [`DocScorer`].
     pub value: f32,
-    /// `sigmoid(value)` under the metric network; `None` where a part has no calibration or another similarity is used.
+    /// `sigmoid` of the wanted parts' weighted mean under the metric network: of the pairs of query parts and their best
+    /// items, not corrected for the number of items. `None` without a wanted part, where one has no calibration, or under
+    /// another similarity.
     pub probability: Option<f32>,
-    /// The best item of each part.
+    /// The best item of each part that has one.
     pub best: Vec<BestItem>,
 }
 
 /// A compiled media query; a score is a pure function of the query vectors and a document's stored rows.
+///
+/// With `x_i` the largest value of part `i` over the document's items and `w_i` its weight, the value of a document is
+/// `sum of w_i x_i / W - sum of w_j s(x_j) / W`: the first sum over wanted parts, the second over unwanted ones, `W` the
+/// weights of the wanted (without any, of the unwanted). `s(x) = ln(1 + e^x)`, which is `-ln(1 - p)`, for the metric
+/// network and `max(0, x)` for other similarities. A document needs an item for every wanted part (without any, for every
+/// unwanted one); one that an unwanted part cannot see loses nothing.
 #[derive(Debug)]
 pub struct DocScorer {
     similarity: Similarity,
@@ -89,67 +128,28 @@ pub struct DocScorer {
 #[derive(Debug)]
 struct CompiledPart {
     weight: f32,
+    polarity: Polarity,
+    /// Whether a document without an item for it has no score.
+    required: bool,
     /// By media type of the item; `None` where the bundle cannot score the pair.
     rows: Vec<Option<RowScorer>>,
 }
 
-#[derive(Debug)]
-enum RowScorer {
-    Metric(QueryHalf),
-    Cosine(Vec<f32>),
-    Posterior(Vec<f32>, Range<usize>),
-}
-
-impl RowScorer {
-    fn raw(&self, vector: &[f32], half: &[f32], inverse_norm: f32) -> f32 {
-        let raw = match self {
-            Self::Metric(query) => query.logit(vector, half),
-            Self::Cosine(unit) => dot(unit, vector) * inverse_norm,
-            Self::Posterior(query, range) => dot(query, &vector[range.clone()]),
-        };
-        // A damaged row must lose against every sound one, and NaN would win under total order.
-        if raw.is_finite() { raw } else { f32::MIN }
-    }
-
-    fn calibration(&self) -> Option<&Calibration> {
-        match self {
-            Self::Metric(query) => query.calibration.as_ref(),
-            _ => None,
-        }
-    }
-
-    fn value(&self, raw: f32) -> f32 {
-        self.calibration().map_or(raw, |calibration| calibration.logit(raw))
-    }
-}
-
-/// Room for one row as f32, reused over rows.
+/// What is known of a document while its items pass by; reused over documents.
 #[derive(Default)]
-struct Row {
-    vector: Vec<f32>,
-    half: Vec<f32>,
+pub(super) struct Tally {
+    best: Vec<BestItem>,
 }
 
-impl Row {
-    fn load(&mut self, view: &MediaView<'_>, row: usize) {
-        self.vector.resize(view.dim, 0.0);
-        self.half.resize(view.half, 0.0);
-        let at = row * view.dim..(row + 1) * view.dim;
-        match view.vectors {
-            Vectors::F16(all) => all[at].convert_to_f32_slice(&mut self.vector),
-            Vectors::F32(all) => self.vector.copy_from_slice(&all[at]),
-        }
-        view.halves[row * view.half..(row + 1) * view.half].convert_to_f32_slice(&mut self.half);
-    }
-}
+const NONE: usize = usize::MAX;
 
 impl DocScorer {
     /// Compiles `parts` against the media types `wanted` of an index that `bundle` made.
     ///
     /// # Errors
-    /// [`ErrorCode::BadArgument`] without parts or wanted media types, for a weight that is not above 0, or where the
-    /// bundle can compare no part with any wanted type; [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`],
-    /// [`ErrorCode::NotFinite`] for a bad part.
+    /// [`ErrorCode::BadArgument`] without parts or wanted media types, for a weight that is not above 0 and at most 1e6,
+    /// or where the bundle can compare no part with any wanted type; [`ErrorCode::UnknownMedia`],
+    /// [`ErrorCode::BadDimension`], [`ErrorCode::NotFinite`] for a bad part.
     pub fn new(
         bundle: &Bundle,
         similarity: Similarity,
@@ -170,19 +170,37 @@ impl DocScorer {
             return Err(Error::new(ErrorCode::UnknownMedia, format!("no media type number {unknown}"))
                 .expected(format!("less than {media}")));
         }
-        let compiled: Vec<CompiledPart> =
-            parts.iter().map(|part| compile(bundle, similarity, part, &wanted)).collect::<Result<_>>()?;
+        let any_like = parts.iter().any(|part| part.polarity == Polarity::Like);
+        let parts: Vec<CompiledPart> = parts
+            .iter()
+            .map(|part| {
+                let required = !any_like || part.polarity == Polarity::Like;
+                compile(bundle, similarity, part, required, &wanted)
+            })
+            .collect::<Result<_>>()?;
         let scorable = |part: &CompiledPart, media: &usize| part.rows[*media].is_some();
-        if !wanted.iter().any(|media| compiled.iter().all(|part| scorable(part, media))) {
+        let required = || parts.iter().filter(|part| part.required);
+        let common = wanted.iter().any(|media| required().all(|part| scorable(part, media)));
+        let each = parts.iter().all(|part| wanted.iter().any(|media| scorable(part, media)));
+        if !common || !each {
             return Err(Error::new(
                 ErrorCode::BadArgument,
                 "the bundle cannot compare the query with these media types",
             )
             .hint("train it on pairs of these media types, or choose others with --media"));
         }
-        let complete = wanted.iter().all(|media| compiled.iter().all(|part| scorable(part, media)));
-        let weight_sum = compiled.iter().map(|part| part.weight).sum();
-        Ok(Self { similarity, wanted, parts: compiled, weight_sum, complete })
+        let complete = wanted.iter().all(|media| required().all(|part| scorable(part, media)));
+        let weight_sum = required().map(|part| part.weight).sum();
+        Ok(Self { similarity, wanted, parts, weight_sum, complete })
+    }
+
+    /// The same query under another rate of matches.
+    #[must_use]
+    pub fn with_prior(mut self, prior: f32) -> Self {
+        for row in self.parts.iter_mut().flat_map(|part| part.rows.iter_mut().flatten()) {
+            row.set_prior(prior);
+        }
+        self
     }
 
     /// The similarity in use.
@@ -200,63 +218,158 @@ impl DocScorer {
         self.complete
     }
 
-    /// Whether scores are probabilities' logits: the metric network, calibrated for all pairs.
+    /// Whether the sigmoid of every value is a match probability: the metric network, calibrated for all pairs, and no
+    /// unwanted part.
     pub fn is_calibrated(&self) -> bool {
-        let calibrated = |row: &Option<RowScorer>| row.as_ref().is_none_or(|row| row.calibration().is_some());
-        self.parts.iter().all(|part| part.rows.iter().all(calibrated))
+        let calibrated = |row: &Option<RowScorer>| row.as_ref().is_none_or(RowScorer::is_calibrated);
+        let like = |part: &CompiledPart| part.polarity == Polarity::Like;
+        self.parts.iter().all(|part| like(part) && part.rows.iter().all(calibrated))
     }
 
     /// What each of `docs` is ranked by; `None` where a document has no wanted item, or none that some part can score.
     pub fn values(&self, segment: &SegmentVectors, docs: &[DocId]) -> Vec<Option<f32>> {
-        let mut best = Vec::new();
+        Self::values_of(&[self], segment, docs)
+    }
+
+    /// What each of `docs` is ranked by under each of `scorers`, `[docs, scorers]` row-major. Every stored row is read
+    /// once, whatever the number of scorers.
+    pub(super) fn values_of(
+        scorers: &[&DocScorer],
+        segment: &SegmentVectors,
+        docs: &[DocId],
+    ) -> Vec<Option<f32>> {
+        let mut tallies: Vec<Tally> = scorers.iter().map(|_| Tally::default()).collect();
         let mut row = Row::default();
-        docs.iter().map(|&doc| self.score(segment, doc, &mut row, &mut best)).collect()
+        let mut out = Vec::with_capacity(docs.len() * scorers.len());
+        for &doc in docs {
+            look_at(scorers, segment, doc, &mut row, &mut tallies);
+            out.extend(scorers.iter().zip(&tallies).map(|(scorer, tally)| scorer.value(tally)));
+        }
+        out
     }
 
     /// The whole score of one document.
     pub fn doc(&self, segment: &SegmentVectors, doc: DocId) -> Option<DocScore> {
-        let mut best = Vec::new();
-        let value = self.score(segment, doc, &mut Row::default(), &mut best)?;
-        let calibrated = best.iter().all(|item| {
-            self.parts[item.part].rows[item.media].as_ref().is_some_and(|row| row.calibration().is_some())
+        let mut tallies = [Tally::default()];
+        look_at(&[self], segment, doc, &mut Row::default(), &mut tallies);
+        let [tally] = tallies;
+        let value = self.value(&tally)?;
+        let likes = || tally.best.iter().zip(&self.parts).filter(|(_, part)| part.polarity == Polarity::Like);
+        let calibrated = likes().all(|(item, part)| {
+            item.part == NONE || part.rows[item.media].as_ref().is_some_and(RowScorer::is_calibrated)
         });
-        let probability = calibrated.then(|| sigmoid(value));
+        let probability = (calibrated && likes().next().is_some()).then(|| sigmoid(self.mean(&tally)));
+        let best = tally.best.into_iter().filter(|item| item.part != NONE).collect();
         Some(DocScore { value, probability, best })
     }
 
-    fn score(
-        &self,
-        segment: &SegmentVectors,
-        doc: DocId,
-        row: &mut Row,
-        best: &mut Vec<BestItem>,
-    ) -> Option<f32> {
-        best.clear();
-        let none = BestItem { part: usize::MAX, media: 0, row: 0, raw: 0.0, value: f32::MIN };
-        best.resize(self.parts.len(), none);
+    /// Every item that some part can score, by part, media type and position.
+    pub fn items(&self, segment: &SegmentVectors, doc: DocId) -> Vec<BestItem> {
+        let mut row = Row::default();
+        let mut items = Vec::new();
         for &media in &self.wanted {
             let view = segment.view(media);
             for at in view.items_of(doc) {
                 row.load(&view, at);
                 for (part, compiled) in self.parts.iter().enumerate() {
                     let Some(scorer) = &compiled.rows[media] else { continue };
-                    let raw = scorer.raw(&row.vector, &row.half, view.inverse_norms[at]);
+                    let raw = scorer.raw(&row);
+                    items.push(BestItem { part, media, row: at, raw, value: scorer.value(raw) });
+                }
+            }
+        }
+        items.sort_by_key(|item| (item.part, item.media, item.row));
+        items
+    }
+
+    /// The probability that a query part and an item match; `None` where the pair has no calibration.
+    pub fn item_probability(&self, item: &BestItem) -> Option<f32> {
+        let scorer = self.parts.get(item.part)?.rows.get(item.media)?.as_ref()?;
+        scorer.is_calibrated().then(|| sigmoid(item.value))
+    }
+
+    /// The compiled query item and the row of `item`, for explanations.
+    pub(super) fn row_of(
+        &self,
+        segment: &SegmentVectors,
+        item: &BestItem,
+    ) -> Option<(&RowScorer, Polarity, f32, Row)> {
+        let part = self.parts.get(item.part)?;
+        let mut row = Row::default();
+        row.load(&segment.view(item.media), item.row);
+        Some((part.rows[item.media].as_ref()?, part.polarity, part.weight, row))
+    }
+
+    /// `W` of the formula.
+    pub(super) fn weight_sum(&self) -> f32 {
+        self.weight_sum
+    }
+
+    /// The weighted mean of the wanted parts.
+    fn mean(&self, tally: &Tally) -> f32 {
+        let sum = |polarity: Polarity, value: &dyn Fn(&BestItem, &CompiledPart) -> f32| -> f32 {
+            let parts = tally.best.iter().zip(&self.parts);
+            parts.filter(|(_, part)| part.polarity == polarity).map(|(item, part)| value(item, part)).sum()
+        };
+        sum(Polarity::Like, &|item, part| item.value * part.weight) / self.weight_sum
+    }
+
+    fn value(&self, tally: &Tally) -> Option<f32> {
+        if tally.best.iter().zip(&self.parts).any(|(item, part)| part.required && item.part == NONE) {
+            return None;
+        }
+        if let ([only], [part]) = (tally.best.as_slice(), self.parts.as_slice())
+            && part.polarity == Polarity::Like
+        {
+            return Some(only.value);
+        }
+        let mut penalties = 0.0;
+        for (item, part) in tally.best.iter().zip(&self.parts) {
+            if part.polarity == Polarity::Unlike
+                && item.part != NONE
+                && let Some(scorer) = &part.rows[item.media]
+            {
+                penalties += part.weight * scorer.penalty(item.value);
+            }
+        }
+        let value = self.mean(tally) - penalties / self.weight_sum;
+        // A damaged row among several parts can leave the range.
+        Some(if value.is_finite() { value } else { f32::MIN })
+    }
+}
+
+/// Fills the tally of every scorer with the best items of `doc`.
+fn look_at(
+    scorers: &[&DocScorer],
+    segment: &SegmentVectors,
+    doc: DocId,
+    row: &mut Row,
+    tallies: &mut [Tally],
+) {
+    for (scorer, tally) in scorers.iter().zip(tallies.iter_mut()) {
+        tally.best.clear();
+        let none = BestItem { part: NONE, media: 0, row: 0, raw: 0.0, value: f32::MIN };
+        tally.best.resize(scorer.parts.len(), none);
+    }
+    for media in 0..segment.uvec().media().len() {
+        if !scorers.iter().any(|scorer| scorer.wanted.contains(&media)) {
+            continue;
+        }
+        let view = segment.view(media);
+        for at in view.items_of(doc) {
+            row.load(&view, at);
+            for (scorer, tally) in scorers.iter().zip(tallies.iter_mut()) {
+                for (part, compiled) in scorer.parts.iter().enumerate() {
+                    let Some(scorer) = &compiled.rows[media] else { continue };
+                    let raw = scorer.raw(row);
                     let value = scorer.value(raw);
                     // The first of equals stays: media types, then items in order.
-                    if best[part].part == usize::MAX || value > best[part].value {
-                        best[part] = BestItem { part, media, row: at, raw, value };
+                    if tally.best[part].part == NONE || value > tally.best[part].value {
+                        tally.best[part] = BestItem { part, media, row: at, raw, value };
                     }
                 }
             }
         }
-        if best.iter().any(|item| item.part == usize::MAX) {
-            return None;
-        }
-        if let [only] = best.as_slice() {
-            return Some(only.value);
-        }
-        let sum: f32 = best.iter().zip(&self.parts).map(|(item, part)| item.value * part.weight).sum();
-        Some(sum / self.weight_sum)
     }
 }
 
@@ -264,6 +377,7 @@ fn compile(
     bundle: &Bundle,
     similarity: Similarity,
     part: &QueryPart,
+    required: bool,
     wanted: &[usize],
 ) -> Result<CompiledPart> {
     let dim = bundle.metric().dim();
@@ -275,32 +389,24 @@ fn compile(
     if !part.vector.iter().all(|v| v.is_finite()) {
         return Err(Error::new(ErrorCode::NotFinite, "a query vector is not finite"));
     }
-    if !(part.weight > 0.0 && part.weight.is_finite()) {
-        return Err(Error::new(ErrorCode::BadArgument, "a query part has an unusable weight")
-            .expected("a number above 0")
-            .got(part.weight));
-    }
+    check_part_weight(part.weight)?;
     let mut rows: Vec<Option<RowScorer>> = (0..bundle.media().len()).map(|_| None).collect();
     for &media in wanted {
-        rows[media] = match similarity {
-            Similarity::Metric(target) => {
-                bundle.metric().query_half(target, part.media, media, &part.vector).map(RowScorer::Metric)
-            }
-            Similarity::Cosine => {
-                let norm = dot(&part.vector, &part.vector).sqrt();
-                let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-                Some(RowScorer::Cosine(part.vector.iter().map(|v| v * inverse).collect()))
-            }
-            Similarity::Posterior => {
-                let range = bundle.posterior().ok_or_else(|| {
-                    Error::new(ErrorCode::BadArgument, "the bundle has no class posteriors")
-                        .hint("it was trained without --label; use --similarity metric or cosine")
-                })?;
-                Some(RowScorer::Posterior(part.vector[range.clone()].to_vec(), range))
-            }
-        };
+        rows[media] = RowScorer::new(bundle, similarity, (part.media, media), &part.vector)?;
     }
-    Ok(CompiledPart { weight: part.weight, rows })
+    Ok(CompiledPart { weight: part.weight, polarity: part.polarity, required, rows })
+}
+
+/// # Errors
+/// [`ErrorCode::BadArgument`] for a weight that is not above 0 and at most [`MAX_WEIGHT`].
+pub(super) fn check_part_weight(weight: f32) -> Result<()> {
+    // NaN is neither.
+    if weight > 0.0 && weight <= MAX_WEIGHT {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::BadArgument, "a query part has an unusable weight")
+        .expected(format!("a number above 0 and at most {MAX_WEIGHT}"))
+        .got(weight))
 }
 
 /// `1 / (1 + exp(-x))`.

@@ -168,8 +168,17 @@ fn value(
     half: &[f32],
     inverse_norm: f32,
 ) -> f32 {
-    use uncsm_index::model::dot;
+    use uncsm_index::model::{Target, dot};
     match similarity {
+        Similarity::Both => {
+            let p = |target| {
+                let similarity = Similarity::Metric(target);
+                let logit = f64::from(value(app, similarity, part, media, vector, half, inverse_norm));
+                1.0 / (1.0 + (-logit).exp())
+            };
+            let mean = (p(Target::Class) + p(Target::Pair)) / 2.0;
+            (mean / (1.0 - mean)).ln() as f32
+        }
         Similarity::Metric(target) => {
             let query = app.bundle.metric().query_half(target, part.media, media, &part.vector).unwrap();
             let raw = query.logit(vector, half);

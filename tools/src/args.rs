@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use crate::query_args::{FusionArg, NormaliseArg, QueryArgs, SimilarityArg, TargetArg};
 use uncsm_index::encode::DecodeLimits;
 
 /// A cross-media search engine: train a similarity of pictures and texts, build an index with it, query it.
@@ -71,8 +73,13 @@ pub enum Command {
     Delete(DeleteArgs),
     /// Let an index use another bundle of equal space, atomically
     Attach(AttachArgs),
-    /// Query an index
-    Query(QueryArgs),
+    /// Train how keywords and media parts become one ranking, from clicks or relevance
+    ///
+    /// The result differs from BUNDLE in its learned fusion alone: `attach` brings it to an index without a rebuild, and
+    /// `query --fusion learned` ranks by it.
+    Fuse(FuseArgs),
+    /// Query an index, or several as if they were one
+    Query(Box<QueryArgs>),
     /// Show what an index, a bundle or a .uvec file is made of
     Inspect(InspectArgs),
     /// Check every checksum and every row of an index
@@ -108,7 +115,7 @@ pub struct SourceArgs {
 }
 
 /// What a picture file may cost at most.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Default, Clone, Copy, Args)]
 pub struct LimitArgs {
     /// Width times height of the largest picture that is decoded [default: 50000000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -309,88 +316,28 @@ pub struct BuildArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct QueryArgs {
-    /// An index
-    #[arg(value_name = "INDEX")]
-    pub index: PathBuf,
-    /// A sentence; may be repeated
-    #[arg(long, value_name = "STRING")]
-    pub text: Vec<String>,
-    /// A picture; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub image: Vec<PathBuf>,
-    /// The items of this document are the query
-    #[arg(long, value_name = "ID")]
-    pub like: Option<String>,
-    /// Features of query items
-    #[arg(long, value_name = "FILE.safetensors", requires = "pathway")]
-    pub features: Option<PathBuf>,
-    /// The tensor that holds the features of a media type; may be repeated
-    #[arg(long, value_name = "MEDIA=TENSOR", requires = "features")]
-    pub pathway: Vec<String>,
-    /// Rows of --features, the first included and the last not
-    #[arg(long, value_name = "A..B", requires = "features")]
-    pub rows: Option<String>,
-    /// The encoder of a media type, where it does not lie where it is looked for; may be repeated
-    #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]
-    pub encoder: Vec<String>,
-    /// Keywords in tantivy's query grammar
-    #[arg(long, value_name = "QUERY")]
-    pub keywords: Option<String>,
-    /// A restriction in tantivy's query grammar that does not score
-    #[arg(long, value_name = "QUERY")]
-    pub filter: Option<String>,
-    /// The media type to search in, or `any`
-    #[arg(long, value_name = "NAME")]
-    pub media: Option<String>,
-    /// Number of hits
-    #[arg(short, value_name = "N", default_value_t = 10)]
-    pub k: usize,
-    /// Hits to pass over
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub offset: usize,
-    /// What ranks the items
-    #[arg(long, value_enum, default_value_t = SimilarityArg::Metric)]
-    pub similarity: SimilarityArg,
+pub struct FuseArgs {
+    /// A trained bundle
+    #[arg(value_name = "BUNDLE")]
+    pub bundle: PathBuf,
+    /// Judged queries, one JSON object a line: the keys of a line of `query --batch` with keywords and a media part, and
+    /// either "relevant": [ids] or {"id": grade 0..1}, or "clicked": [ids] with optional "shown": [ids]
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub clicks: PathBuf,
+    /// The index that the ids are of, of the bundle's space; may be repeated
+    #[arg(long, value_name = "INDEX", required = true)]
+    pub index: Vec<PathBuf>,
+    /// Where to write the bundle with the learned fusion
+    #[arg(long, value_name = "BUNDLE2")]
+    pub out: PathBuf,
     /// What the metric network is asked (default: the bundle's own)
     #[arg(long, value_enum)]
     pub target: Option<TargetArg>,
-    /// How keywords and media parts become one ranking
-    #[arg(long, value_enum, default_value_t = FusionArg::Rrf)]
-    pub fusion: FusionArg,
-    /// Weight of a leg in rrf: keyword=W or metric=W; may be repeated
-    #[arg(long, value_name = "LEG=W")]
-    pub weight: Vec<String>,
-    /// Documents of each leg that take part in a fusion
-    #[arg(long, value_name = "N", default_value_t = uncsm_index::search::WINDOW)]
-    pub window: usize,
-    /// Leave out documents of a lower match probability
-    #[arg(long, value_name = "P")]
-    pub min_probability: Option<f32>,
-    /// Score every candidate (always so in this version)
-    #[arg(long)]
-    pub exact: bool,
+    /// The encoder of a media type, where it does not lie where it is looked for; may be repeated
+    #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]
+    pub encoder: Vec<String>,
     #[command(flatten)]
     pub limits: LimitArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SimilarityArg {
-    Metric,
-    Cosine,
-    Posterior,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TargetArg {
-    Class,
-    Pair,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FusionArg {
-    Rrf,
-    Metric,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,7 @@ mod identity;
 mod interrupt;
 mod output;
 mod progress;
+mod query_args;
 mod source;
 
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ enum Outcome {
     Nothing,
     /// `verify` with damage, which is printed as the result.
     Damaged,
+    /// `query --batch` with bad lines, which are answered with their errors.
+    BadLines,
 }
 
 fn main() -> ExitCode {
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
     match set_threads(cli.global.threads).and_then(|()| run(&cli, &output)) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Nothing) => ExitCode::from(1),
-        Ok(Outcome::Damaged) => ExitCode::from(2),
+        Ok(Outcome::Damaged | Outcome::BadLines) => ExitCode::from(2),
         // The reader has seen enough; that is no error.
         Err(error) if output.is_broken_pipe() => {
             drop(error);
@@ -72,6 +75,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
         Command::Add(args) => command::add::run(args, global, output),
         Command::Delete(args) => command::delete::run(args, output),
         Command::Attach(args) => command::attach::run(args, output),
+        Command::Fuse(args) => command::fuse::run(args, output),
         Command::Query(args) => command::query::run(args, global, output),
         Command::Inspect(args) => command::inspect::run(args, output),
         Command::Verify(args) => command::verify::run(args, output),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 use uncsm_index::index::{self, Index, IndexReport, MANIFEST};
-use uncsm_index::model::Bundle;
+use uncsm_index::model::{Bundle, FusionFeatures};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::Outcome;
@@ -38,8 +38,18 @@ fn bundle(bundle: &Bundle) -> serde_json::Value {
         }
         (media.name.clone(), about)
     });
+    let fusion = bundle.fusion().map(|layer| {
+        let weights = FusionFeatures::NAMES.iter().zip(layer.weights());
+        json!({
+            "target": layer.target(),
+            "weights": weights.map(|(name, weight)| ((*name).to_owned(), json!(weight))).collect::<serde_json::Map<_, _>>(),
+            "bias": layer.bias(),
+            "lines": layer.lines(),
+        })
+    });
     json!({
         "fingerprint": { "space": bundle.space(), "model": bundle.model() },
+        "fusion": fusion,
         "media": media.collect::<serde_json::Map<_, _>>(),
         "shared_dim": bundle.dim(),
         "half": bundle.metric().half(),

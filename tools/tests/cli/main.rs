@@ -15,6 +15,7 @@ mod job;
 mod kill;
 mod output;
 mod query;
+mod query_more;
 mod resume;
 mod run;
 mod weights;

@@ -33,7 +33,10 @@ fn pictures_find_texts_and_texts_find_pictures() {
             let rows = format!("{row}..{}", row + 1);
             let found = query(0, &format!("--features % --pathway {from}={from} --rows {rows}"));
             right += of_class(&found, row % 4);
-            assert_eq!(keys(&found), ["candidates", "complete", "exact", "hits", "scored", "took_ms"]);
+            assert_eq!(
+                keys(&found),
+                ["candidates", "complete", "exact", "hits", "matched", "partial", "scored", "took_ms"]
+            );
             assert_eq!(
                 (&found["exact"], &found["candidates"], &found["scored"]),
                 (&true.into(), &240.into(), &240.into())
@@ -53,7 +56,7 @@ fn pictures_find_texts_and_texts_find_pictures() {
                 assert!((probability - 1.0 / (1.0 + (-score).exp())).abs() < 1e-5, "{hit}");
                 let items = hit["items"].as_array().unwrap();
                 assert_eq!(items.len(), 1);
-                assert_eq!(keys(&items[0]), ["index", "logit", "media", "part", "part_media"]);
+                assert_eq!(keys(&items[0]), ["index", "logit", "media", "part", "part_media", "probability"]);
                 assert_eq!((&items[0]["part"], &items[0]["index"]), (&0.into(), &0.into()));
                 assert_eq!((&items[0]["media"], &items[0]["part_media"]), (&to.into(), &from.into()));
                 let row = row_of(hit["id"].as_str().unwrap());

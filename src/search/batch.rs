@@ -1,0 +1,69 @@
+//! Many queries at once, in one pass over the stored rows.
+
+use std::collections::BTreeMap;
+
+use super::collector::{MetricFruit, Scan, ScanCollector, merge};
+use super::engine::Engine;
+use super::hits::{self, Response};
+use super::legs::{at_base, media_leg_depth, query_of};
+use super::plan::Plan;
+use super::request::Request;
+use super::shard::Shards;
+use crate::error::{Error, ErrorCode, Result};
+
+/// Queries of one pass at most: what they keep per document must stay in the cache of a core.
+const PASS: usize = 32;
+
+impl Engine<'_> {
+    /// Runs all `requests`, which must be of this engine, and gives their responses in order. Media legs under the same
+    /// filter share one pass over the stored rows, which is where a scan spends its time; answers are those of
+    /// [`Request::run`]. A time budget counts from here.
+    pub fn batch(&self, requests: Vec<Request<'_>>) -> Vec<Result<Response>> {
+        let plans: Vec<Result<Plan<'_>>> = requests.iter().map(|request| self.own_plan(request)).collect();
+        let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (at, (request, plan)) in requests.iter().zip(&plans).enumerate() {
+            let Ok(plan) = plan else { continue };
+            if media_leg_depth(request, plan).is_some() && plan.filter_is_text {
+                groups.entry(format!("{:?}", plan.filter)).or_default().push(at);
+            }
+        }
+        let mut legs: BTreeMap<usize, Result<MetricFruit>> = BTreeMap::new();
+        for pass in groups.values().flat_map(|group| group.chunks(PASS)).filter(|pass| pass.len() > 1) {
+            let members: Vec<(&Request<'_>, &Plan<'_>)> =
+                pass.iter().filter_map(|&at| Some((&requests[at], plans[at].as_ref().ok()?))).collect();
+            // A failed pass is tried again query by query, so that each gets its own error.
+            if let Ok(fruits) = scan(&self.shards, &members) {
+                legs.extend(pass.iter().copied().zip(fruits.into_iter().map(Ok)));
+            }
+        }
+        let finish = |(at, (request, plan)): (usize, (&Request<'_>, Result<Plan<'_>>))| {
+            hits::finish(request, &plan?, legs.remove(&at).transpose()?)
+        };
+        requests.iter().zip(plans).enumerate().map(finish).collect()
+    }
+
+    fn own_plan<'r>(&self, request: &Request<'r>) -> Result<Plan<'r>> {
+        if !std::ptr::addr_eq(request.engine, self) {
+            return Err(Error::new(ErrorCode::BadArgument, "a request of another engine is in the batch"));
+        }
+        request.plan()
+    }
+}
+
+/// The media legs of `members`, which have equal filters.
+fn scan(shards: &Shards<'_>, members: &[(&Request<'_>, &Plan<'_>)]) -> Result<Vec<MetricFruit>> {
+    let Some((_, first)) = members.first() else { return Ok(Vec::new()) };
+    let mut scans = Vec::new();
+    for (request, plan) in members {
+        if let (Some(scorer), Some(k)) = (&plan.media, media_leg_depth(request, plan)) {
+            scans.push(Scan { scorer: scorer.clone(), k, budget: plan.budget.clone() });
+        }
+    }
+    let ks: Vec<usize> = scans.iter().map(|scan| scan.k).collect();
+    let parts =
+        shards.search(query_of(&first.filter), |shard| ScanCollector::new(scans.clone(), &shard.cache))?;
+    let fruits = parts.into_iter().map(|(base, fruits)| {
+        fruits.into_iter().map(|fruit| at_base(fruit, base)).collect::<Vec<MetricFruit>>()
+    });
+    Ok(merge(fruits.collect(), &ks))
+}

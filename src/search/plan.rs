@@ -1,0 +1,310 @@
+//! From a request to what runs: strings parsed, vectors compiled, numbers checked.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tantivy::Term;
+use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, Occur, Query, TermQuery};
+use tantivy::schema::IndexRecordOption;
+
+use super::budget::Budget;
+use super::fusion::Fusion;
+use super::grammar::Grammar;
+use super::near::near_names;
+use super::query::CrossMediaQuery;
+use super::request::{NamedPart, Request, Wanted};
+use super::scorer::{DocScorer, MAX_WEIGHT, Polarity, QueryPart, Similarity, check_part_weight};
+use super::top::ID_FIELD;
+use crate::error::{Error, ErrorCode, Result};
+use crate::model::{FusionLayer, Target};
+
+/// The largest exponent of a leg under [`Fusion::Product`]: BM25 to a higher power leaves the range of f32.
+const MAX_EXPONENT: f32 = 8.0;
+
+/// A query whose strings are parsed and whose vectors are compiled.
+pub(super) struct Plan<'a> {
+    pub(super) keywords: Option<Box<dyn Query>>,
+    /// Filter, minimum probability and excluded ids; scores 0.
+    pub(super) filter: Option<Box<dyn Query>>,
+    /// Whether `filter` is made of strings alone, so that its debug form says all of it.
+    pub(super) filter_is_text: bool,
+    pub(super) media: Option<Arc<DocScorer>>,
+    /// The wanted parts under the metric network, for probabilities, whatever ranks.
+    pub(super) probability: Option<Arc<DocScorer>>,
+    /// Media type and name of each query part.
+    pub(super) parts: Vec<(usize, String)>,
+    /// Of keyword leg and media leg.
+    pub(super) weights: (f32, f32),
+    /// As it runs: [`Fusion::Rrf`] stands for a query of one leg too.
+    pub(super) fusion: Fusion,
+    pub(super) layer: Option<&'a FusionLayer>,
+    pub(super) budget: Budget,
+}
+
+pub(super) fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>> {
+    check_numbers(request)?;
+    let mut parts = request.parts.clone();
+    let layer = layer(request)?;
+    let similarity = match (request.similarity, layer) {
+        (Some(similarity), _) => similarity,
+        (None, Some(layer)) => Similarity::Metric(layer.target()),
+        (None, None) => Similarity::Metric(request.engine.bundle.default_target()),
+    };
+    check_similarity(request, similarity, layer)?;
+    let weights = weights(request, similarity, &mut parts)?;
+    let (keywords, user_filter) = queries(request)?;
+    let mut plan = Plan {
+        keywords,
+        filter: None,
+        filter_is_text: true,
+        media: None,
+        probability: None,
+        parts: parts.iter().map(|part| (part.part.media, part.name.clone())).collect(),
+        weights,
+        fusion: request.fusion,
+        layer,
+        budget: Budget {
+            deadline: request.time.and_then(|time| Instant::now().checked_add(time)),
+            cancel: request.cancel.clone(),
+        },
+    };
+    let mut minimum = None;
+    if !parts.is_empty() {
+        compile(request, &mut plan, similarity, &parts)?;
+        minimum = minimum_query(request, &plan)?;
+    }
+    plan.filter_is_text = minimum.is_none();
+    plan.filter = filter_query(request, user_filter, minimum)?;
+    Ok(plan)
+}
+
+fn bad(message: &str) -> Error {
+    Error::new(ErrorCode::BadArgument, message)
+}
+
+fn check_numbers(request: &Request<'_>) -> Result<()> {
+    if request.k == 0 {
+        return Err(bad("k is 0").expected("at least 1").got(0));
+    }
+    if request.offset.checked_add(request.k).is_none() {
+        return Err(bad("offset and k are too large"));
+    }
+    if !(0.0..=1e9).contains(&request.rrf_k) {
+        return Err(bad("the constant of rrf is unusable").expected("0 to 1e9").got(request.rrf_k));
+    }
+    let is_empty = request.parts.is_empty() && request.keywords.is_none() && request.filter.is_none();
+    if is_empty {
+        return Err(bad("the query is empty").hint("give a media part, --keywords or --filter"));
+    }
+    let any_like = request.parts.iter().any(|part| part.part.polarity == Polarity::Like);
+    if request.minimum.is_some() && !any_like {
+        return Err(bad("a minimum probability needs a media part")
+            .hint("add --text, --image or --like, or drop --min-probability"));
+    }
+    if let Some(prior) = request.prior
+        && !(prior > 0.0 && prior < 1.0)
+    {
+        return Err(bad("the prior is no rate of matches").expected("above 0 and below 1").got(prior));
+    }
+    Ok(())
+}
+
+fn layer<'a>(request: &Request<'a>) -> Result<Option<&'a FusionLayer>> {
+    if request.fusion != Fusion::Learned {
+        return Ok(None);
+    }
+    let layer = request.engine.bundle.fusion().ok_or_else(|| {
+        bad("the bundle has no learned fusion")
+            .hint("train one with `uncsm-index fuse`, and bring it to the index with `attach`")
+    })?;
+    Ok(Some(layer))
+}
+
+fn check_similarity(
+    request: &Request<'_>,
+    similarity: Similarity,
+    layer: Option<&FusionLayer>,
+) -> Result<()> {
+    let targets = request.engine.bundle.metric().targets();
+    let asked: &[Target] = match &similarity {
+        Similarity::Metric(target) => std::slice::from_ref(target),
+        Similarity::Both => &[Target::Class, Target::Pair],
+        Similarity::Cosine | Similarity::Posterior => &[],
+    };
+    if let Some(missing) = asked.iter().find(|target| !targets.contains(target)) {
+        return Err(bad(&format!("the bundle has no target `{}`", missing.as_str()))
+            .hint("train it with --label for the target `class`"));
+    }
+    if let Some(layer) = layer
+        && similarity != Similarity::Metric(layer.target())
+    {
+        return Err(bad("the learned fusion was trained with another media leg")
+            .expected(format!("the metric network with target {}", layer.target().as_str()))
+            .hint("leave --similarity and --target out"));
+    }
+    Ok(())
+}
+
+/// Weights of keyword leg and media leg; those of parts go into `parts`.
+fn weights(request: &Request<'_>, similarity: Similarity, parts: &mut [NamedPart]) -> Result<(f32, f32)> {
+    let mut legs = (1.0, 1.0);
+    for (name, weight) in &request.weights {
+        let weight = *weight;
+        let is_media = name == similarity.leg() || name == "media";
+        if name == "keyword" || is_media {
+            if !(0.0..=MAX_WEIGHT).contains(&weight) {
+                return Err(bad(&format!("the weight of the leg `{name}` is unusable"))
+                    .expected(format!("0 to {MAX_WEIGHT}"))
+                    .got(weight));
+            }
+            if is_media {
+                legs.1 = weight;
+            } else {
+                legs.0 = weight;
+            }
+            continue;
+        }
+        check_part_weight(weight)?;
+        let mut seen = 0;
+        let mut found = false;
+        let (kind, at) = match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
+            Some((kind, at)) => (kind, at.parse::<usize>().ok()),
+            None => (name.as_str(), None),
+        };
+        for part in parts.iter_mut().filter(|part| part.name == kind) {
+            if at.is_none_or(|at| at == seen) && (at.is_some() || !name.ends_with(']')) {
+                part.part.weight = weight;
+                found = true;
+            }
+            seen += 1;
+        }
+        if !found {
+            return Err(unknown_weight(name, similarity, parts));
+        }
+    }
+    if legs == (0.0, 0.0) {
+        return Err(bad("both legs have the weight 0").expected("a leg that counts"));
+    }
+    if request.fusion == Fusion::Product && legs.0.max(legs.1) > MAX_EXPONENT {
+        return Err(bad("a weight is too large for the fusion `product`, where it is an exponent")
+            .expected(format!("at most {MAX_EXPONENT}"))
+            .got(legs.0.max(legs.1)));
+    }
+    Ok(legs)
+}
+
+fn unknown_weight(name: &str, similarity: Similarity, parts: &[NamedPart]) -> Error {
+    let mut known = vec!["keyword", similarity.leg(), "media"];
+    known.extend(parts.iter().map(|part| part.name.as_str()));
+    known.dedup();
+    let near = near_names(name, &known);
+    let error = bad("a weight names no leg and no part of this query").expected(known.join(", ")).got(name);
+    match near.first() {
+        Some(near) => error.hint(format!("did you mean {near}?")),
+        None => error.hint("parts are counted from 0, as in text[1]"),
+    }
+}
+
+type MaybeQuery = Option<Box<dyn Query>>;
+
+fn queries(request: &Request<'_>) -> Result<(MaybeQuery, MaybeQuery)> {
+    let grammar = Grammar::new(&request.engine.shards.first().tantivy);
+    let filter = request.filter.as_deref().map(|text| grammar.parse("filter", text)).transpose()?;
+    let mut boosted = grammar;
+    for (field, boost) in &request.boosts {
+        boosted = boosted.boost(field, *boost)?;
+    }
+    let keywords = request.keywords.as_deref().map(|text| boosted.parse("keyword", text)).transpose()?;
+    Ok((keywords, filter))
+}
+
+fn compile(
+    request: &Request<'_>,
+    plan: &mut Plan<'_>,
+    similarity: Similarity,
+    parts: &[NamedPart],
+) -> Result<()> {
+    let wanted = wanted(request)?;
+    let bundle = request.engine.bundle;
+    let all: Vec<QueryPart> = parts.iter().map(|part| part.part.clone()).collect();
+    let likes: Vec<QueryPart> = all.iter().filter(|part| part.polarity == Polarity::Like).cloned().collect();
+    let build = |similarity, parts: &[QueryPart]| -> Result<Arc<DocScorer>> {
+        let scorer = DocScorer::new(bundle, similarity, parts, &wanted)?;
+        Ok(Arc::new(match request.prior {
+            Some(prior) => scorer.with_prior(prior),
+            None => scorer,
+        }))
+    };
+    let media = build(similarity, &all)?;
+    let metric =
+        if similarity.is_metric() { similarity } else { Similarity::Metric(bundle.default_target()) };
+    plan.probability = if likes.is_empty() {
+        None
+    } else if likes.len() == all.len() && similarity.is_metric() {
+        Some(media.clone())
+    } else {
+        // Only for probabilities, so pairs of media types that were not trained are no error.
+        build(metric, &likes).ok()
+    };
+    plan.media = Some(media);
+    Ok(())
+}
+
+fn minimum_query(request: &Request<'_>, plan: &Plan<'_>) -> Result<Option<CrossMediaQuery>> {
+    let Some(floor) = request.minimum else { return Ok(None) };
+    let scorer = plan.probability.clone().ok_or_else(|| {
+        bad("no probability for these media types")
+            .hint("choose others with --media, or drop --min-probability")
+    })?;
+    Ok(Some(CrossMediaQuery::new(scorer, &request.engine.shards.cache)?.min_probability(floor)?))
+}
+
+/// The restrictions as one query that adds nothing to a score.
+fn filter_query(
+    request: &Request<'_>,
+    user: Option<Box<dyn Query>>,
+    minimum: Option<CrossMediaQuery>,
+) -> Result<Option<Box<dyn Query>>> {
+    let silent = |query: Box<dyn Query>| Box::new(ConstScoreQuery::new(query, 0.0)) as Box<dyn Query>;
+    let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
+    clauses.extend(user.map(|query| (Occur::Must, silent(query))));
+    clauses.extend(minimum.map(|query| (Occur::Must, silent(Box::new(query)))));
+    if !request.excluded.is_empty() {
+        let schema = request.engine.searcher().schema();
+        let field = schema.get_field(ID_FIELD).map_err(|_| {
+            Error::new(
+                ErrorCode::UnknownField,
+                "documents are excluded by id, and the index has no field `id`",
+            )
+        })?;
+        if clauses.is_empty() {
+            clauses.push((Occur::Must, silent(Box::new(AllQuery))));
+        }
+        for id in &request.excluded {
+            let this = TermQuery::new(Term::from_field_text(field, id), IndexRecordOption::Basic);
+            clauses.push((Occur::MustNot, Box::new(this)));
+        }
+    }
+    Ok((!clauses.is_empty()).then(|| Box::new(BooleanQuery::new(clauses)) as Box<dyn Query>))
+}
+
+fn wanted(request: &Request<'_>) -> Result<Vec<usize>> {
+    let bundle = request.engine.bundle;
+    let all: Vec<usize> = (0..bundle.media().len()).collect();
+    match &request.wanted {
+        Wanted::Any => Ok(all),
+        Wanted::Named(name) => Ok(vec![bundle.media_index(name)?]),
+        Wanted::Other => {
+            let held = request.engine.held()?;
+            // What is not wanted says nothing about where to look, unless it is all there is.
+            let likes = || request.parts.iter().filter(|part| part.part.polarity == Polarity::Like);
+            let own: Vec<usize> = match likes().next() {
+                Some(_) => likes().map(|part| part.part.media).collect(),
+                None => request.parts.iter().map(|part| part.part.media).collect(),
+            };
+            let others: Vec<usize> =
+                all.iter().copied().filter(|media| !own.contains(media) && held[*media]).collect();
+            Ok(if others.is_empty() { all } else { others })
+        }
+    }
+}
