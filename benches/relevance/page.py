@@ -56,7 +56,8 @@ def markdown(result):
     ]
     for task, section in result["tasks"].items():
         out += ["", f"### {task}", ""]
-        out.append(f"{section['documents']} documents with {section['queries']} different queries, {section['left_out']} rows left out, {section['indexed']} documents in the index.")
+        counts = f"{section['documents']} documents with {section['queries']} different queries, {section['left_out']} rows left out"
+        out.append(f"{counts}, {section['indexed']} documents in the index.")
         out += ["", *_systems(section), "", "What the hybrid must beat, in both measures:", ""]
         rows = []
         for one in section["comparisons"]:

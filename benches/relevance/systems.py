@@ -62,6 +62,11 @@ def fused(fusion, similarity, **settings):
     return system(name, "keywords", True, **flags)
 
 
+def judged(target):
+    """A query as `fuse` reads it: what it asks, and not how it is answered."""
+    return System(f"judged, {target}", "keywords", True, {"similarity": "metric", "target": target})
+
+
 def grid(fusion, similarity):
     """Every setting of a fusion that tuning looks at."""
     targets = [{"target": target} for target in TARGETS] if similarity == "metric" else [{}]

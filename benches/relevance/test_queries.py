@@ -100,8 +100,10 @@ class Lines(unittest.TestCase):
         self.assertEqual(list(json.loads(text)["features"]), ["text"])
 
     def test_clicks_are_lines_with_their_document(self):
-        text, _ = self.line(systems.fused("learned", "metric", target="pair"))
-        self.assertEqual(json.loads(queries.with_relevant(text, "7")), {**json.loads(text), "relevant": ["7"]})
+        text, _ = self.line(systems.judged("pair"))
+        said = json.loads(queries.with_relevant(text, "7"))
+        self.assertEqual(said, {**json.loads(text), "relevant": ["7"]})
+        self.assertEqual(set(said), {"keywords", "features", "similarity", "target", "relevant"})
 
     def test_settings_of_a_grid_differ(self):
         for similarity in systems.SIMILARITIES:

@@ -64,7 +64,8 @@ def learned(engine, folds, benches, task_at, log):
             for number, (fold, bench) in enumerate(zip(folds, benches)):
                 tuning = fold.benches[task_at]
                 name = f"fold-{number}-{bench.task.media}-{target}"
-                bundle = engine.fuse(name, fold.bundle, tuning.index, tuning.clicks(system), target)
+                clicks = tuning.clicks(systems.judged(target))
+                bundle = engine.fuse(name, fold.bundle, tuning.index, clicks, target)
                 found.append(bench.attached(bundle).measures(system))
         except Refused as said:
             refused[system.name] = str(said)
