@@ -6,8 +6,8 @@ from ranks import MEASURES
 from verdict import compare, required, words
 
 
-def start(choices, fusions, default_value):
-    """What was chosen on train rows; `tasks` is still empty."""
+def start(choices, fusions, legs):
+    """What was chosen on train rows, and the values of what has no settings there, `legs`; `tasks` is still empty."""
     chosen = []
     for (fusion, similarity), choice in choices.items():
         about = {"fusion": fusion, "similarity": similarity, "system": choice.system.name if choice.system else None}
@@ -15,7 +15,7 @@ def start(choices, fusions, default_value):
         about |= {"flags": flags, "value": choice.value, "by_task": choice.by_task, "tried": choice.tried, "refused": choice.refused}
         chosen.append(about)
     hybrid = {similarity: choices[fusion, similarity].system.name for similarity, fusion in fusions.items()}
-    return {"chosen": chosen, "hybrid": hybrid["metric"], "cosine_hybrid": hybrid["cosine"], "default_value": default_value, "tasks": {}}
+    return {"chosen": chosen, "hybrid": hybrid["metric"], "cosine_hybrid": hybrid["cosine"], "on_train": legs, "tasks": {}}
 
 
 def figures(measured, hybrid):
@@ -77,7 +77,7 @@ def finish(result):
     """Adds the sentences."""
     same = all(section["default_is_hybrid"] for section in result["tasks"].values())
     said = "rank the test queries as the hybrid does" if same else "rank the test queries otherwise than the hybrid"
-    result["default"] = f"The engine's defaults {said} (value {result['default_value']:.4f} on train rows)."
+    result["default"] = f"The engine's defaults {said} (value {result['on_train'][systems.engine_default().name]:.4f} on train rows)."
     held = [one["holds"] for section in result["tasks"].values() for one in section["comparisons"]]
     result["words"] = [f"{sum(held)} of {len(held)} comparisons hold in both measures."]
     result["words"] += [line for task, section in result["tasks"].items() for line in words(task, section["hybrid"], section["comparisons"])]

@@ -88,7 +88,7 @@ class Runs(unittest.TestCase):
         items, tensors = corpus()
         real, _ = self.run_on(self.data("real", items, tensors), "a", "--skip-learned")
         noise, _ = self.run_on(self.data("noise", *noise_on_test(items, tensors)), "b", "--skip-learned")
-        for key in ("chosen", "hybrid", "cosine_hybrid", "default_value"):
+        for key in ("chosen", "hybrid", "cosine_hybrid", "on_train"):
             self.assertEqual(real[key], noise[key], key)
         task = "picture + keyword -> texts"
         self.assertNotEqual(real["tasks"][task]["systems"], noise["tasks"][task]["systems"])
