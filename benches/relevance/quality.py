@@ -1,0 +1,12 @@
+"""What is taken from the quality benchmark: where datasets are, and which rows are near-duplicates."""
+
+import sys
+from pathlib import Path
+
+# Last, so that modules of equal names are those of this folder.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "quality"))
+
+import data  # noqa: E402
+import grouping  # noqa: E402
+
+__all__ = ["data", "grouping"]
