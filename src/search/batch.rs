@@ -20,24 +20,25 @@ impl Engine<'_> {
     /// [`Request::run`]. A time budget counts from here.
     pub fn batch(&self, requests: Vec<Request<'_>>) -> Vec<Result<Response>> {
         let plans: Vec<Result<Plan<'_>>> = requests.iter().map(|request| self.own_plan(request)).collect();
-        let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        // By what was typed: equal strings are equal filters.
+        let mut groups: BTreeMap<(Option<&str>, &[String]), Vec<usize>> = BTreeMap::new();
         for (at, (request, plan)) in requests.iter().zip(&plans).enumerate() {
             let Ok(plan) = plan else { continue };
-            if media_leg_depth(request, plan).is_some() && plan.filter_is_text {
-                groups.entry(format!("{:?}", plan.filter)).or_default().push(at);
+            if media_leg_depth(request, plan).is_some() && request.minimum.is_none() {
+                groups.entry((request.filter.as_deref(), &request.excluded)).or_default().push(at);
             }
         }
-        let mut legs: BTreeMap<usize, Result<MetricFruit>> = BTreeMap::new();
+        let mut legs: BTreeMap<usize, MetricFruit> = BTreeMap::new();
         for pass in groups.values().flat_map(|group| group.chunks(PASS)).filter(|pass| pass.len() > 1) {
             let members: Vec<(&Request<'_>, &Plan<'_>)> =
                 pass.iter().filter_map(|&at| Some((&requests[at], plans[at].as_ref().ok()?))).collect();
             // A failed pass is tried again query by query, so that each gets its own error.
             if let Ok(fruits) = scan(&self.shards, &members) {
-                legs.extend(pass.iter().copied().zip(fruits.into_iter().map(Ok)));
+                legs.extend(pass.iter().copied().zip(fruits));
             }
         }
         let finish = |(at, (request, plan)): (usize, (&Request<'_>, Result<Plan<'_>>))| {
-            hits::finish(request, &plan?, legs.remove(&at).transpose()?)
+            hits::finish(request, &plan?, legs.remove(&at))
         };
         requests.iter().zip(plans).enumerate().map(finish).collect()
     }

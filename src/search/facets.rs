@@ -29,6 +29,9 @@ pub struct FacetCount {
     pub count: u64,
 }
 
+/// Facets by name, and the results of aggregations.
+pub(super) type Counted = (BTreeMap<String, Vec<FacetCount>>, Option<Value>);
+
 /// What is to be counted, checked.
 pub(super) struct Wanted {
     /// By name asked for: the column.
@@ -75,7 +78,7 @@ impl Wanted {
         &self,
         request: &Request<'_>,
         plan: &Plan<'_>,
-    ) -> Result<(BTreeMap<String, Vec<FacetCount>>, Option<Value>)> {
+    ) -> Result<Counted> {
         let Some(all) = &self.all else { return Ok((BTreeMap::new(), None)) };
         let bad = |e: tantivy::TantivyError| {
             Error::new(ErrorCode::BadArgument, format!("the aggregations do not run: {e}")).source(e)

@@ -26,8 +26,6 @@ pub(super) struct Plan<'a> {
     pub(super) keywords: Option<Box<dyn Query>>,
     /// Filter, minimum probability and excluded ids; scores 0.
     pub(super) filter: Option<Box<dyn Query>>,
-    /// Whether `filter` is made of strings alone, so that its debug form says all of it.
-    pub(super) filter_is_text: bool,
     pub(super) media: Option<Arc<DocScorer>>,
     /// The wanted parts under the metric network, for probabilities, whatever ranks.
     pub(super) probability: Option<Arc<DocScorer>>,
@@ -56,7 +54,6 @@ pub(super) fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>> {
     let mut plan = Plan {
         keywords,
         filter: None,
-        filter_is_text: true,
         media: None,
         probability: None,
         parts: parts.iter().map(|part| (part.part.media, part.name.clone())).collect(),
@@ -73,7 +70,6 @@ pub(super) fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>> {
         compile(request, &mut plan, similarity, &parts)?;
         minimum = minimum_query(request, &plan)?;
     }
-    plan.filter_is_text = minimum.is_none();
     plan.filter = filter_query(request, user_filter, minimum)?;
     Ok(plan)
 }
@@ -165,18 +161,16 @@ fn weights(request: &Request<'_>, similarity: Similarity, parts: &mut [NamedPart
             continue;
         }
         check_part_weight(weight)?;
-        let mut seen = 0;
         let mut found = false;
         let (kind, at) = match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
             Some((kind, at)) => (kind, at.parse::<usize>().ok()),
             None => (name.as_str(), None),
         };
-        for part in parts.iter_mut().filter(|part| part.name == kind) {
+        for (seen, part) in parts.iter_mut().filter(|part| part.name == kind).enumerate() {
             if at.is_none_or(|at| at == seen) && (at.is_some() || !name.ends_with(']')) {
                 part.part.weight = weight;
                 found = true;
             }
-            seen += 1;
         }
         if !found {
             return Err(unknown_weight(name, similarity, parts));

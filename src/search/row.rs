@@ -14,7 +14,7 @@ use crate::model::{Bundle, Calibration, QueryHalf, Target, dot};
 pub(super) enum RowScorer {
     Metric(QueryHalf),
     /// The two targets, `class` first.
-    Both([QueryHalf; 2]),
+    Both(Box<[QueryHalf; 2]>),
     /// The query vector at length 1.
     Cosine(Vec<f32>),
     Posterior(Vec<f32>, Range<usize>),
@@ -45,7 +45,7 @@ impl RowScorer {
         Ok(match similarity {
             Similarity::Metric(target) => half(target).map(Self::Metric),
             Similarity::Both => {
-                half(Target::Class).zip(half(Target::Pair)).map(|(class, pair)| Self::Both([class, pair]))
+                half(Target::Class).zip(half(Target::Pair)).map(|halves| Self::Both(Box::new(halves.into())))
             }
             Similarity::Cosine => {
                 let norm = dot(vector, vector).sqrt();
@@ -93,7 +93,7 @@ impl RowScorer {
     pub(super) fn set_prior(&mut self, prior: f32) {
         let heads: &mut [QueryHalf] = match self {
             Self::Metric(query) => std::slice::from_mut(query),
-            Self::Both(heads) => heads,
+            Self::Both(heads) => &mut **heads,
             Self::Cosine(_) | Self::Posterior(..) => &mut [],
         };
         for head in heads {
