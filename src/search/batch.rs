@@ -17,9 +17,10 @@ const PASS: usize = 32;
 impl Engine<'_> {
     /// Runs all `requests`, which must be of this engine, and gives their responses in order. Media legs under the same
     /// filter share one pass over the stored rows, which is where a scan spends its time; answers are those of
-    /// [`Request::run`]. A time budget counts from here.
+    /// [`Request::run`]. A time budget counts for the shared pass, and again for what is a request's own.
     pub fn batch(&self, requests: Vec<Request<'_>>) -> Vec<Result<Response>> {
-        let plans: Vec<Result<Plan<'_>>> = requests.iter().map(|request| self.own_plan(request)).collect();
+        let mut plans: Vec<Result<Plan<'_>>> =
+            requests.iter().map(|request| self.own_plan(request)).collect();
         // By what was typed: equal strings are equal filters.
         let mut groups: BTreeMap<(Option<&str>, &[String]), Vec<usize>> = BTreeMap::new();
         for (at, (request, plan)) in requests.iter().zip(&plans).enumerate() {
@@ -30,6 +31,11 @@ impl Engine<'_> {
         }
         let mut legs: BTreeMap<usize, MetricFruit> = BTreeMap::new();
         for pass in groups.values().flat_map(|group| group.chunks(PASS)).filter(|pass| pass.len() > 1) {
+            for &at in pass {
+                if let Ok(plan) = &mut plans[at] {
+                    plan.budget.restart();
+                }
+            }
             let members: Vec<(&Request<'_>, &Plan<'_>)> =
                 pass.iter().filter_map(|&at| Some((&requests[at], plans[at].as_ref().ok()?))).collect();
             // A failed pass is tried again query by query, so that each gets its own error.
@@ -38,7 +44,9 @@ impl Engine<'_> {
             }
         }
         let finish = |(at, (request, plan)): (usize, (&Request<'_>, Result<Plan<'_>>))| {
-            hits::finish(request, &plan?, legs.remove(&at))
+            let mut plan = plan?;
+            plan.budget.restart();
+            hits::finish(request, &plan, legs.remove(&at))
         };
         requests.iter().zip(plans).enumerate().map(finish).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorCode, Result};
 
@@ -57,11 +57,25 @@ impl Drop for CancelOnDrop {
 /// What a collector asks between two batches of documents.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Budget {
-    pub(super) deadline: Option<Instant>,
-    pub(super) cancel: Option<Cancel>,
+    time: Option<Duration>,
+    deadline: Option<Instant>,
+    cancel: Option<Cancel>,
 }
 
 impl Budget {
+    /// Starts now.
+    pub(super) fn new(time: Option<Duration>, cancel: Option<Cancel>) -> Self {
+        let mut budget = Self { time, deadline: None, cancel };
+        budget.restart();
+        budget
+    }
+
+    /// Counts from now on.
+    pub(super) fn restart(&mut self) {
+        // A time beyond the clock is none.
+        self.deadline = self.time.and_then(|time| Instant::now().checked_add(time));
+    }
+
     /// Whether to stop here.
     pub(super) fn is_spent(&self) -> bool {
         self.cancel.as_ref().is_some_and(Cancel::is_cancelled)

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tantivy::{DocAddress, Searcher};
 
+use super::plan::id_field;
 use super::request::Request;
 use super::shard::{Shard, Shards};
-use super::top::ID_FIELD;
 use crate::encode::{Encoder, EncoderPaths};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::{Index, MediaField, SegmentCache, find_document};
@@ -138,13 +138,13 @@ impl<'a> Engine<'a> {
     /// Address of the live document `id`; segments of several indexes are numbered on.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownId`].
+    /// [`ErrorCode::UnknownId`]; [`ErrorCode::UnknownField`] in an index without ids.
     pub fn find(&self, id: &str) -> Result<DocAddress> {
         let unknown = || {
             Error::new(ErrorCode::UnknownId, format!("no document has the id {id:?}"))
                 .hint("ids are case-sensitive and whole; `--filter 'id:..'` finds one too")
         };
-        let field = self.searcher().schema().get_field(ID_FIELD).map_err(|_| unknown())?;
+        let field = id_field(self.searcher().schema())?;
         let mut base = 0;
         for shard in self.shards.iter() {
             if let Some(found) = find_document(&shard.searcher, field, id)? {

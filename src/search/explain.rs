@@ -29,7 +29,10 @@ pub(super) fn hit(
     fused: &FusedDoc,
     numbers: &Numbers<'_>,
 ) -> Value {
-    let weight = |name: &str| if name == "keyword" { plan.weights.0 } else { plan.weights.1 };
+    // Where one leg ranks, or the layer has weights of its own, those of the legs have no say.
+    let counts = ranking.legs.len() == 2 && !matches!(plan.fusion, Fusion::Metric | Fusion::Learned);
+    let weight =
+        |name: &str| counts.then_some(if name == "keyword" { plan.weights.0 } else { plan.weights.1 });
     let legs = ranking.legs.iter().zip(numbers.shares).map(|(&name, share)| {
         let leg = json!({
             "rank": share.rank, "score": share.score, "normalised": share.normalised, "weight": weight(name),

@@ -74,17 +74,14 @@ impl Wanted {
     }
 
     /// Counts over filter AND keywords, in all shards together.
-    pub(super) fn count(
-        &self,
-        request: &Request<'_>,
-        plan: &Plan<'_>,
-    ) -> Result<Counted> {
+    pub(super) fn count(&self, request: &Request<'_>, plan: &Plan<'_>) -> Result<Counted> {
         let Some(all) = &self.all else { return Ok((BTreeMap::new(), None)) };
         let bad = |e: tantivy::TantivyError| {
             Error::new(ErrorCode::BadArgument, format!("the aggregations do not run: {e}")).source(e)
         };
         let query = both(plan.keywords.as_deref(), plan.filter.as_deref());
-        let limits = AggregationLimitsGuard::default();
+        // Too many values are an error of their facet, below; tantivy's own limit is for all together.
+        let limits = AggregationLimitsGuard::new(None, Some(u32::MAX));
         let mut joined = IntermediateAggregationResults::default();
         for shard in request.engine.shards.iter() {
             let context = AggContextParams::new(limits.clone(), shard.tantivy.tokenizers().clone());

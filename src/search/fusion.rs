@@ -1,7 +1,9 @@
 //! Joining the legs of a query into one ranking, after the global merge of each leg.
 //!
 //! Every formula grows with the score of every leg, and gives a document that a leg does not have nothing for it: a missing
-//! leg never rewards, and two legs are never weighed against each other inside a segment or an index.
+//! leg never rewards, and two legs are never weighed against each other inside a segment or an index. (Of two documents of a
+//! leg the better one always gets more; under [`Normalise::ZScore`] a better best one also widens the deviation, so that
+//! what it gets itself may shrink.)
 
 use std::collections::HashMap;
 
@@ -117,7 +119,10 @@ pub fn product_score(keyword: f32, media: f32, weights: (f32, f32)) -> f32 {
 }
 
 pub(super) fn product_factors(keyword: f32, media: f32, weights: (f32, f32)) -> [f32; 2] {
-    let factor = |base: f32, weight: f32| if weight == 0.0 { 1.0 } else { base.max(0.0).powf(weight) };
+    // Boosts of a million to the eighth power leave the range of f32, and a factor of 0 must stay one.
+    let factor = |base: f32, weight: f32| {
+        if weight == 0.0 { 1.0 } else { base.max(0.0).powf(weight).min(f32::MAX) }
+    };
     [factor(keyword, weights.0), factor(media, weights.1)]
 }
 
@@ -167,7 +172,7 @@ impl Scale {
                 Self::Affine { from: min, width: variance.sqrt() as f32, shift: 1.0, flat: 1.0 }
             }
             (Normalise::Probability, Some(similarity)) => Self::Unit(similarity),
-            (Normalise::Probability, None) => Self::Affine { from: 0.0, width: max, shift: 0.0, flat: 1.0 },
+            (Normalise::Probability, None) => Self::Affine { from: 0.0, width: max, shift: 0.0, flat: 0.0 },
         }
     }
 
@@ -266,6 +271,8 @@ mod tests {
         assert_eq!(product_score(8.0, 0.5, (1.0, 1.0)), 4.0);
         assert_eq!(product_score(8.0, 0.0, (1.0, 1.0)), 0.0);
         assert_eq!(product_score(0.0, 0.9, (0.5, 2.0)), 0.0);
+        assert_eq!(product_score(1e13, 0.0, (8.0, 1.0)), 0.0);
+        assert!(product_score(1e13, 1.0, (8.0, 1.0)).is_finite());
         // Without a weight a side has no say, not even a missing one.
         assert_eq!(product_score(8.0, 0.0, (1.0, 0.0)), 8.0);
         assert!(product_score(8.0, 0.6, (0.3, 2.0)) > product_score(8.0, 0.5, (0.3, 2.0)));

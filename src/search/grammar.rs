@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, FuzzyTermQuery, Occur, Query,
-    QueryParser, QueryParserError,
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, FuzzyTermQuery, Occur,
+    PhrasePrefixQuery, PhraseQuery, Query, QueryParser, QueryParserError,
 };
 use tantivy::query_grammar::{Delimiter, UserInputAst, UserInputLeaf, UserInputLiteral, parse_query_lenient};
 use tantivy::schema::{Field, FieldType, Schema};
@@ -18,6 +18,10 @@ use crate::error::{Error, ErrorCode, Result};
 
 /// Edits that a fuzzy term allows at most; automata for more are too large.
 const MAX_EDITS: u8 = 2;
+/// Words of one segment that the prefix at the end of a phrase stands for at most; tantivy reserves 2 kB for each.
+const MAX_EXPANSIONS: u32 = 10_000;
+/// Groups inside groups, and exclusions of exclusions: the parser works on the stack.
+const MAX_DEPTH: usize = 200;
 
 /// Parses queries in tantivy's grammar; words without a field search every tokenised text field.
 ///
@@ -74,8 +78,9 @@ impl Grammar {
             return Err(Error::new(ErrorCode::BadQuery, format!("the {what} query is blank"))
                 .hint("leave it out, or ask for all documents with *"));
         }
+        check_depth(what, text)?;
         let ast = query_grammar::parse_query(text).map_err(|_| syntax_error(what, text))?;
-        let query = self.query(ast).map_err(|e| self.error(what, text, e))?;
+        let query = self.query(ast, 1.0).map_err(|e| self.error(what, text, e))?;
         match query {
             // Only words that the analysis drops, such as stop words.
             None => Ok(Box::new(EmptyQuery)),
@@ -86,19 +91,24 @@ impl Grammar {
         }
     }
 
-    /// `None` where nothing is left to look for.
-    fn query(&self, ast: UserInputAst) -> Result<Option<Box<dyn Query>>, Fault> {
+    /// `None` where nothing is left to look for. `boost` is that of the groups around.
+    fn query(&self, ast: UserInputAst, boost: f32) -> Result<Option<Box<dyn Query>>, Fault> {
         match ast {
             UserInputAst::Leaf(leaf) => self.leaf(*leaf),
-            UserInputAst::Boost(inner, boost) => {
-                let boost = boost.into_inner() as f32;
-                let boosted = |query| Box::new(BoostQuery::new(all_but(query), boost)) as Box<dyn Query>;
-                Ok(self.query(*inner)?.map(boosted))
+            UserInputAst::Boost(inner, factor) => {
+                let factor = factor.into_inner() as f32;
+                let product = boost * factor;
+                // NaN is in no range.
+                if !(0.0..=MAX_WEIGHT).contains(&product) {
+                    return Err(Fault::Boost(product));
+                }
+                let boosted = |query| Box::new(BoostQuery::new(all_but(query), factor)) as Box<dyn Query>;
+                Ok(self.query(*inner, product)?.map(boosted))
             }
             UserInputAst::Clause(children) => {
                 let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
                 for (occur, child) in children {
-                    let Some(query) = self.query(child)? else { continue };
+                    let Some(query) = self.query(child, boost)? else { continue };
                     clauses.push((occur.unwrap_or(Occur::Should), all_but(query)));
                 }
                 Ok(match clauses.len() {
@@ -111,15 +121,38 @@ impl Grammar {
     }
 
     fn leaf(&self, leaf: UserInputLeaf) -> Result<Option<Box<dyn Query>>, Fault> {
-        if let UserInputLeaf::Literal(literal) = &leaf
-            && let Some((word, edits)) = fuzzy(literal)?
-        {
-            return self.fuzzy(literal.field_name.as_deref(), word, edits);
+        match &leaf {
+            UserInputLeaf::Literal(literal) if !self.is_raw(literal.field_name.as_deref()) => {
+                if let Some((word, edits)) = fuzzy(literal)? {
+                    return self.fuzzy(literal.field_name.as_deref(), word, edits);
+                }
+            }
+            // tantivy looks at the field only when the query runs.
+            UserInputLeaf::Exists { field } => match self.schema.find_field(field) {
+                None => return Err(Fault::Parser(QueryParserError::FieldDoesNotExist(field.clone()))),
+                Some((found, _)) if !self.schema.get_field_entry(found).is_fast() => {
+                    return Err(Fault::NoColumn(field.clone()));
+                }
+                Some(_) => {}
+            },
+            _ => {}
         }
         let query = self.parser.build_query_from_user_input_ast(UserInputAst::Leaf(Box::new(leaf)));
         let query = query.map_err(Fault::Parser)?;
-        let is_empty = query.downcast_ref::<BooleanQuery>().is_some_and(|group| group.clauses().is_empty());
-        Ok((!is_empty).then(|| OrderedQuery::of(query)))
+        let is_empty = query.is::<EmptyQuery>()
+            || query.downcast_ref::<BooleanQuery>().is_some_and(|group| group.clauses().is_empty());
+        Ok((!is_empty).then(|| OrderedQuery::of(query, &phrase_prefix)))
+    }
+
+    /// Whether values of the field are terms as a whole, so that a ~ belongs to them: ids, exact twins.
+    fn is_raw(&self, field: Option<&str>) -> bool {
+        let Some(field) = field.and_then(|name| self.schema.get_field(name).ok()) else { return false };
+        match self.schema.get_field_entry(field).field_type() {
+            FieldType::Str(options) => {
+                options.get_indexing_options().is_some_and(|indexing| indexing.tokenizer() == "raw")
+            }
+            _ => false,
+        }
     }
 
     fn fuzzy(&self, field: Option<&str>, word: &str, edits: u8) -> Result<Option<Box<dyn Query>>, Fault> {
@@ -170,6 +203,20 @@ impl Grammar {
                 .got(format!("{text:?}"))
                 .hint("put words with a plain ~ into quotes");
             }
+            Fault::Boost(product) => {
+                return Error::new(ErrorCode::BadQuery, format!("a boost of the {what} query is unusable"))
+                    .expected(format!("0 to {MAX_WEIGHT}, with the groups around it"))
+                    .got(product);
+            }
+            Fault::NoColumn(field) => {
+                return Error::new(
+                    ErrorCode::BadQuery,
+                    format!("the {what} query asks whether `{field}` is there, and it has no column"),
+                )
+                .hint(
+                    "name a number, a boolean, or a field with `fast = true`; text has its twin NAME_exact",
+                );
+            }
             Fault::Parser(e) => e,
         };
         if let QueryParserError::FieldDoesNotExist(name) = said {
@@ -185,7 +232,7 @@ impl Grammar {
         };
         match fault {
             Fault::Parser(e) => error.source(e),
-            Fault::Fuzzy(_) => error,
+            Fault::Fuzzy(_) | Fault::Boost(_) | Fault::NoColumn(_) => error,
         }
     }
 }
@@ -193,6 +240,52 @@ impl Grammar {
 enum Fault {
     Parser(QueryParserError),
     Fuzzy(String),
+    Boost(f32),
+    NoColumn(String),
+}
+
+/// Refuses nesting that would exhaust the stack of the parser: too many groups, wherever they close, and too many
+/// exclusions in a row.
+fn check_depth(what: &str, text: &str) -> Result<()> {
+    let (mut groups, mut run) = (0usize, 0usize);
+    let mut at = 0;
+    for token in text.split_inclusive(|c: char| c.is_whitespace() || c == '(') {
+        groups += usize::from(token.ends_with('('));
+        let word = token.trim_end_matches(|c: char| c.is_whitespace() || c == '(');
+        let bare = word.trim_start_matches(['-', '+']);
+        run += word.len() - bare.len() + usize::from(bare == "NOT");
+        at += token.len();
+        if groups.max(run) > MAX_DEPTH {
+            return Err(Error::new(
+                ErrorCode::BadQuery,
+                format!("the {what} query is nested too deeply before byte {at}"),
+            )
+            .offset(at as u64)
+            .expected(format!("at most {MAX_DEPTH} groups, and as many exclusions in a row")));
+        }
+        if !bare.is_empty() && bare != "NOT" {
+            run = 0;
+        }
+    }
+    Ok(())
+}
+
+/// tantivy scores a phrase with a prefix by its whole words, with the statistics of one index, and expands the prefix to the
+/// first fifty words of each segment: the same documents and scores, with the statistics in force, whatever the segments (up to
+/// [`MAX_EXPANSIONS`] words).
+fn phrase_prefix(query: &dyn Query) -> Option<Box<dyn Query>> {
+    let prefix = query.downcast_ref::<PhrasePrefixQuery>()?;
+    let mut whole = prefix.clone();
+    whole.set_max_expansions(MAX_EXPANSIONS);
+    let terms = prefix.phrase_terms();
+    let scored: Box<dyn Query> = match terms.len() {
+        0 => return None,
+        // After one word tantivy gives 1 to all.
+        1 => return Some(Box::new(ConstScoreQuery::new(Box::new(whole), 1.0))),
+        _ => Box::new(PhraseQuery::new(terms)),
+    };
+    let matching: Box<dyn Query> = Box::new(ConstScoreQuery::new(Box::new(whole), 0.0));
+    Some(Box::new(OrderedQuery::new(vec![(Occur::Must, matching), (Occur::Should, scored)])))
 }
 
 /// Parses `text` with [`Grammar`]; `what` names it in errors.
@@ -346,7 +439,8 @@ mod tests {
         assert_eq!(found(&index, "+text:bleu~1 +circle"), [1, 3]);
         // In quotes it is a word like others.
         assert_eq!(found(&index, "\"sqare~\""), [] as [DocId; 0]);
-        for query in ["red~3", "red~99999", "id~1 OR nothere:red~1", "a-b~1"] {
+        assert_eq!(found(&index, "id:1~1"), [] as [DocId; 0], "an id is a term as a whole");
+        for query in ["red~3", "red~99999", "red~1 OR nothere:red~1", "a-b~1"] {
             assert!(parse(&index, "keyword", query).is_err(), "{query}");
         }
     }
@@ -378,6 +472,37 @@ mod tests {
         for blank in ["", "  \n"] {
             assert_eq!(parse(&index, "keyword", blank).err().unwrap().code(), ErrorCode::BadQuery);
         }
+    }
+
+    #[test]
+    fn words_that_the_analysis_drops_leave_the_rest() {
+        let index = index();
+        let expected = found(&index, "red");
+        for query in ["red AND &", "+red +&&&", "red AND id:[* TO *]", "red AND (& OR ;)"] {
+            assert_eq!(found(&index, query), expected, "{query}");
+        }
+        assert_eq!(found(&index, "&"), [] as [DocId; 0]);
+    }
+
+    #[test]
+    fn nesting_and_boosts_have_bounds() {
+        let index = index();
+        let deep = |n: usize| format!("{}red{}", "(".repeat(n), ")".repeat(n));
+        assert_eq!(found(&index, &deep(50)), [0, 2]);
+        assert_eq!(found(&index, &format!("* AND {}red", "NOT ".repeat(50))), [0, 2]);
+        for query in
+            [deep(20_000), format!("{}red", "NOT ".repeat(20_000)), format!("{}red", "-".repeat(20_000))]
+        {
+            let error = parse(&index, "keyword", &query).err().unwrap();
+            assert_eq!(error.code(), ErrorCode::BadQuery);
+            assert!(error.facts().offset.is_some(), "{}", error.facts().message);
+        }
+        for query in ["red^1000000000000", "(red^10000)^10000", "((red^0)^9)^9999999"] {
+            assert_eq!(parse(&index, "keyword", query).err().unwrap().code(), ErrorCode::BadQuery, "{query}");
+        }
+        let error = parse(&index, "filter", "nosuch:*").err().unwrap();
+        assert_eq!(error.code(), ErrorCode::UnknownField);
+        assert_eq!(parse(&index, "filter", "text:*").err().unwrap().code(), ErrorCode::BadQuery);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! From a ranking to hits, with every number that made them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tantivy::query::Weight;
-use tantivy::{DocAddress, SegmentReader, TantivyDocument};
+use tantivy::{DocAddress, TantivyDocument};
 
 use super::collector::MetricFruit;
 use super::explain;
@@ -119,10 +119,18 @@ pub(super) fn finish(request: &Request<'_>, plan: &Plan<'_>, media: Option<Metri
     let (facets, aggregations) = facets.count(request, plan)?;
     let keywords = plan.keywords.as_ref();
     let weights = keywords.map(|query| request.engine.shards.weights(&**query)).transpose()?;
-    let assembly = Assembly { request, plan, ranking: &ranking, weights, snippets };
     let end = Depth::of(request).end;
-    let shown = ranking.docs.iter().enumerate().take(end).skip(request.offset);
-    let hits = shown.map(|(at, doc)| assembly.hit(at + 1, doc)).collect::<Result<_>>()?;
+    let shown: Vec<&FusedDoc> = ranking.docs.iter().take(end).skip(request.offset).collect();
+    let keyword = match &weights {
+        Some(weights) => keyword_scores(request, weights, &shown)?,
+        None => HashMap::new(),
+    };
+    let assembly = Assembly { request, plan, ranking: &ranking, weights, keyword, snippets };
+    let mut hits = Vec::with_capacity(shown.len());
+    for (at, doc) in shown.into_iter().enumerate() {
+        plan.budget.check_cancelled()?;
+        hits.push(assembly.hit(request.offset + at + 1, doc)?);
+    }
     Ok(Response {
         hits,
         candidates: ranking.candidates,
@@ -142,6 +150,8 @@ struct Assembly<'r, 'a> {
     ranking: &'r Ranking,
     /// The compiled keywords, by shard.
     weights: Option<Vec<Box<dyn Weight>>>,
+    /// BM25 of what is shown, where the keywords match it.
+    keyword: HashMap<DocAddress, f32>,
     snippets: Snippets,
 }
 
@@ -157,7 +167,7 @@ impl Assembly<'_, '_> {
             (scorer, _) => scorer.as_ref().and_then(|scorer| scorer.doc(vectors, inside.doc_id)),
         };
         let weight = self.weights.as_ref().map(|weights| &*weights[shard_at]);
-        let keyword = weight.map(|weight| keyword_score(reader, weight, inside)).transpose()?.flatten();
+        let keyword = self.keyword.get(&address).copied();
         let value = media.as_ref().map(|score| score.value);
         let shares = self.shares(fused, keyword, value);
         let legs = self.ranking.legs.iter().zip(&shares).map(|(&name, share)| {
@@ -225,11 +235,28 @@ impl Assembly<'_, '_> {
     }
 }
 
-/// BM25 of one document; `None` where the keywords do not match it.
-fn keyword_score(reader: &SegmentReader, keywords: &dyn Weight, address: DocAddress) -> Result<Option<f32>> {
-    let mut scorer = keywords.scorer(reader, 1.0)?;
-    if scorer.doc() < address.doc_id {
-        scorer.seek(address.doc_id);
+/// BM25 of the documents that the keywords match, with one walk per segment: opening a fuzzy word or a range looks through
+/// the dictionary.
+fn keyword_scores(
+    request: &Request<'_>,
+    weights: &[Box<dyn Weight>],
+    shown: &[&FusedDoc],
+) -> Result<HashMap<DocAddress, f32>> {
+    let mut addresses: Vec<DocAddress> = shown.iter().map(|doc| doc.doc.address).collect();
+    addresses.sort_unstable();
+    let mut scores = HashMap::new();
+    for segment in addresses.chunk_by(|a, b| a.segment_ord == b.segment_ord) {
+        let (shard, _, _) = request.engine.shards.at(segment[0]);
+        let (reader, _) = request.engine.shards.segment(segment[0]);
+        let mut scorer = weights[shard].scorer(reader, 1.0)?;
+        for &address in segment {
+            if scorer.doc() < address.doc_id {
+                scorer.seek(address.doc_id);
+            }
+            if scorer.doc() == address.doc_id {
+                scores.insert(address, scorer.score());
+            }
+        }
     }
-    Ok((scorer.doc() == address.doc_id).then(|| scorer.score()))
+    Ok(scores)
 }

@@ -59,7 +59,7 @@ pub(super) fn rank(request: &Request<'_>, plan: &Plan<'_>, media: Option<MetricF
     let depth = Depth::of(request);
     let name = plan.media.as_ref().map(|scorer| scorer.similarity().leg());
     let filter = plan.filter.as_deref();
-    let ranking = match (&plan.keywords, &plan.media) {
+    let mut ranking = match (&plan.keywords, &plan.media) {
         (keywords, None) => {
             let fruit = keyword_leg(request, plan, both(keywords.as_deref(), filter), depth.end)?;
             // A filter alone is no leg: its documents come in order of id.
@@ -116,6 +116,8 @@ pub(super) fn rank(request: &Request<'_>, plan: &Plan<'_>, media: Option<MetricF
             }
         }
     };
+    // A minimum probability stops matching without a word.
+    ranking.partial |= request.minimum.is_some() && plan.budget.is_spent();
     plan.budget.check_cancelled()?;
     Ok(ranking)
 }

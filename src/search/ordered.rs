@@ -29,12 +29,19 @@ impl OrderedQuery {
         self
     }
 
-    /// The same query with this in place of every boolean query that is not hidden inside another kind.
-    pub(super) fn of(query: Box<dyn Query>) -> Box<dyn Query> {
-        let Some(group) = query.downcast_ref::<BooleanQuery>() else { return query };
+    /// The same query with this in place of every boolean query that is not hidden inside another kind, and with what
+    /// `leaf` has in place of other kinds.
+    pub(super) fn of(
+        query: Box<dyn Query>,
+        leaf: &dyn Fn(&dyn Query) -> Option<Box<dyn Query>>,
+    ) -> Box<dyn Query> {
+        let Some(group) = query.downcast_ref::<BooleanQuery>() else { return leaf(&*query).unwrap_or(query) };
         let least = group.get_minimum_number_should_match();
-        let clauses: Vec<(Occur, Box<dyn Query>)> =
-            group.clauses().iter().map(|(occur, query)| (*occur, Self::of(query.box_clone()))).collect();
+        let clauses: Vec<(Occur, Box<dyn Query>)> = group
+            .clauses()
+            .iter()
+            .map(|(occur, query)| (*occur, Self::of(query.box_clone(), leaf)))
+            .collect();
         let any_must = clauses.iter().any(|(occur, _)| *occur == Occur::Must);
         // What asks for several of its clauses is no sum that a user can write.
         if least > usize::from(!any_must) { query } else { Box::new(Self { clauses }) }

@@ -1,11 +1,10 @@
 //! From a request to what runs: strings parsed, vectors compiled, numbers checked.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use tantivy::Term;
 use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, Occur, Query, TermQuery};
-use tantivy::schema::IndexRecordOption;
+use tantivy::schema::{Field, FieldType, IndexRecordOption, Schema};
 
 use super::budget::Budget;
 use super::fusion::Fusion;
@@ -49,6 +48,9 @@ pub(super) fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>> {
         (None, None) => Similarity::Metric(request.engine.bundle.default_target()),
     };
     check_similarity(request, similarity, layer)?;
+    if let Some(asked) = request.asked {
+        check_similarity(request, asked, None)?;
+    }
     let weights = weights(request, similarity, &mut parts)?;
     let (keywords, user_filter) = queries(request)?;
     let mut plan = Plan {
@@ -60,10 +62,7 @@ pub(super) fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>> {
         weights,
         fusion: request.fusion,
         layer,
-        budget: Budget {
-            deadline: request.time.and_then(|time| Instant::now().checked_add(time)),
-            cancel: request.cancel.clone(),
-        },
+        budget: Budget::new(request.time, request.cancel.clone()),
     };
     let mut minimum = None;
     if !parts.is_empty() {
@@ -97,10 +96,14 @@ fn check_numbers(request: &Request<'_>) -> Result<()> {
         return Err(bad("a minimum probability needs a media part")
             .hint("add --text, --image or --like, or drop --min-probability"));
     }
-    if let Some(prior) = request.prior
-        && !(prior > 0.0 && prior < 1.0)
-    {
-        return Err(bad("the prior is no rate of matches").expected("above 0 and below 1").got(prior));
+    if let Some(prior) = request.prior {
+        if !(prior > 0.0 && prior < 1.0) {
+            return Err(bad("the prior is no rate of matches").expected("above 0 and below 1").got(prior));
+        }
+        if request.fusion == Fusion::Learned {
+            return Err(bad("the learned fusion reads logits of the bundle's own prior")
+                .hint("leave --prior out, or take another --fusion"));
+        }
     }
     Ok(())
 }
@@ -230,8 +233,11 @@ fn compile(
         }))
     };
     let media = build(similarity, &all)?;
-    let metric =
-        if similarity.is_metric() { similarity } else { Similarity::Metric(bundle.default_target()) };
+    let metric = if similarity.is_metric() {
+        similarity
+    } else {
+        request.asked.unwrap_or(Similarity::Metric(bundle.default_target()))
+    };
     plan.probability = if likes.is_empty() {
         None
     } else if likes.len() == all.len() && similarity.is_metric() {
@@ -250,7 +256,8 @@ fn minimum_query(request: &Request<'_>, plan: &Plan<'_>) -> Result<Option<CrossM
         bad("no probability for these media types")
             .hint("choose others with --media, or drop --min-probability")
     })?;
-    Ok(Some(CrossMediaQuery::new(scorer, &request.engine.shards.cache)?.min_probability(floor)?))
+    let query = CrossMediaQuery::new(scorer, &request.engine.shards.cache)?.min_probability(floor)?;
+    Ok(Some(query.within(plan.budget.clone())))
 }
 
 /// The restrictions as one query that adds nothing to a score.
@@ -265,12 +272,7 @@ fn filter_query(
     clauses.extend(minimum.map(|query| (Occur::Must, silent(Box::new(query)))));
     if !request.excluded.is_empty() {
         let schema = request.engine.searcher().schema();
-        let field = schema.get_field(ID_FIELD).map_err(|_| {
-            Error::new(
-                ErrorCode::UnknownField,
-                "documents are excluded by id, and the index has no field `id`",
-            )
-        })?;
+        let field = id_field(schema)?;
         if clauses.is_empty() {
             clauses.push((Occur::Must, silent(Box::new(AllQuery))));
         }
@@ -280,6 +282,23 @@ fn filter_query(
         }
     }
     Ok((!clauses.is_empty()).then(|| Box::new(BooleanQuery::new(clauses)) as Box<dyn Query>))
+}
+
+/// The field of ids, which must be whole strings.
+///
+/// # Errors
+/// [`ErrorCode::UnknownField`].
+pub(super) fn id_field(schema: &Schema) -> Result<Field> {
+    let is_whole = |field: &Field| match schema.get_field_entry(*field).field_type() {
+        FieldType::Str(options) => {
+            options.get_indexing_options().is_some_and(|indexing| indexing.tokenizer() == "raw")
+        }
+        _ => false,
+    };
+    schema.get_field(ID_FIELD).ok().filter(is_whole).ok_or_else(|| {
+        Error::new(ErrorCode::UnknownField, "documents are named by id, and the index has no field of ids")
+            .expected(format!("a string field `{ID_FIELD}` that is indexed as a whole"))
+    })
 }
 
 fn wanted(request: &Request<'_>) -> Result<Vec<usize>> {

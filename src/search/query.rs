@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError};
 
+use super::budget::Budget;
 use super::scorer::{DocScorer, sigmoid};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::{SegmentCache, SegmentVectors, to_tantivy};
@@ -22,6 +23,7 @@ pub struct CrossMediaQuery {
     scorer: Arc<DocScorer>,
     cache: SegmentCache,
     minimum: Option<f32>,
+    budget: Budget,
 }
 
 impl CrossMediaQuery {
@@ -35,7 +37,12 @@ impl CrossMediaQuery {
                 .expected("the metric network")
                 .got(scorer.similarity().leg()));
         }
-        Ok(Self { scorer, cache: cache.clone(), minimum: None })
+        Ok(Self { scorer, cache: cache.clone(), minimum: None, budget: Budget::default() })
+    }
+
+    /// Matches nothing more once the budget is spent.
+    pub(super) fn within(self, budget: Budget) -> Self {
+        Self { budget, ..self }
     }
 
     /// Matches only documents of probability `minimum` or more.
@@ -161,7 +168,9 @@ impl CrossMediaScorer {
             self.at = 0;
             self.docs.clear();
             self.scores.clear();
-            self.read_candidates();
+            if !self.query.budget.is_spent() {
+                self.read_candidates();
+            }
             if self.docs.is_empty() {
                 return;
             }

@@ -61,6 +61,8 @@ pub struct Request<'a> {
     pub(super) offset: usize,
     pub(super) window: usize,
     pub(super) similarity: Option<Similarity>,
+    /// What probabilities are of, where another similarity ranks.
+    pub(super) asked: Option<Similarity>,
     pub(super) fusion: Fusion,
     pub(super) normalise: Normalise,
     pub(super) rrf_k: f32,
@@ -90,6 +92,7 @@ impl<'a> Request<'a> {
             offset: 0,
             window: WINDOW,
             similarity: None,
+            asked: None,
             fusion: Fusion::default(),
             normalise: Normalise::default(),
             rrf_k: RRF_K,
@@ -290,6 +293,14 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// What probabilities are of where the media leg ranks by another similarity than the metric network (default: the
+    /// bundle's default target).
+    #[must_use]
+    pub fn probability_of(mut self, asked: Similarity) -> Self {
+        self.asked = Some(asked);
+        self
+    }
+
     /// How keywords and media parts become one ranking.
     #[must_use]
     pub fn fusion(mut self, fusion: Fusion) -> Self {
@@ -356,7 +367,8 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Gives the passage of a stored text field that fits the keywords best, as HTML with the words in `<b>`.
+    /// Gives the passage of a stored text field that fits the keywords best, as HTML with the words in `<b>`. Fuzzy words,
+    /// patterns and ranges mark nothing.
     #[must_use]
     pub fn snippet(mut self, field: &str) -> Self {
         self.snippets.push(field.into());

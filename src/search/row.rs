@@ -153,7 +153,8 @@ fn mixed_log_odds(a: f64, b: f64) -> f32 {
         let (large, small) = (1.0 / (1.0 + e), e / (1.0 + e));
         if x >= 0.0 { (large, small) } else { (small, large) }
     };
-    let ((p, not_p), (q, not_q)) = (sides(a), sides(b));
+    // Beyond, the smaller side is 0 in f64 too.
+    let ((p, not_p), (q, not_q)) = (sides(a.clamp(-700.0, 700.0)), sides(b.clamp(-700.0, 700.0)));
     ((p + q) / (not_p + not_q)).ln() as f32
 }
 
@@ -204,6 +205,7 @@ mod tests {
         assert!(mixed_log_odds(60.0, 60.0) > mixed_log_odds(59.0, 59.0));
         assert!(mixed_log_odds(-60.0, -60.0) < mixed_log_odds(-59.0, -59.0));
         assert!((mixed_log_odds(-60.0, -60.0) + 60.0).abs() < 1e-3);
+        assert!(mixed_log_odds(5000.0, 5000.0) >= 699.0 && mixed_log_odds(-5000.0, 3.0).is_finite());
     }
 
     #[test]

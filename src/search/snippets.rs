@@ -1,4 +1,4 @@
-//! Passages of stored text with the keywords marked.
+//! Passages of stored text with the keywords marked: words and phrases; not what fuzzy words, patterns and ranges match.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +49,8 @@ impl Snippets {
             for term in terms {
                 let documents = shards.doc_freq(&term)?;
                 if let (Some(word), true) = (term.value().as_str(), documents > 0) {
-                    weights.insert(word.to_owned(), 1.0 / (1.0 + documents as f32));
+                    // tantivy looks words up in lower case.
+                    weights.insert(word.to_lowercase(), 1.0 / (1.0 + documents as f32));
                 }
             }
             let tokenizer = tantivy.tokenizer_for_field(field)?;

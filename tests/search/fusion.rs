@@ -94,7 +94,7 @@ proptest! {
 
     #[test]
     fn what_a_leg_likes_better_never_falls(
-        seed in 0u64..500, n in 2usize..20, m in 1usize..20, raised in 0usize..20, scale in 0usize..4,
+        seed in 0u64..500, n in 2usize..20, m in 1usize..20, raised in 0usize..20, scale in 0usize..3,
         weights in (1usize..4, 1usize..4),
     ) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -109,7 +109,8 @@ proptest! {
                 Leg { docs: a, weight: weights.0 as f32, similarity: None },
                 Leg { docs: &b, weight: weights.1 as f32, similarity: Some(Similarity::Cosine) },
             ];
-            match SCALES.get(scale) {
+            // Not the z-score: a better best document widens the deviation that it is divided by.
+            match [Normalise::MinMax, Normalise::Probability].get(scale) {
                 Some(normalise) => linear(&legs, *normalise),
                 None => rrf(&legs, 60.0),
             }

@@ -39,7 +39,7 @@ proptest! {
 
     #[test]
     fn scores_are_those_of_plain_tantivy(
-        seed in 0u64..1000, n in 1usize..80, segments in 1usize..6, shape in 0usize..10,
+        seed in 0u64..1000, n in 1usize..80, segments in 1usize..6, shape in 0usize..13,
         pick in (0usize..4, 0usize..4, 0usize..4),
     ) {
         let docs = random_docs(seed, n);
@@ -54,7 +54,10 @@ proptest! {
             6 => format!("+{a} -{b}"),
             7 => format!("text:[{a} TO {b}]"),
             8 => format!("({a} {b} {c})^0.5"),
-            _ => format!("text: IN [{a} {b}] OR {c}"),
+            9 => format!("text: IN [{a} {b}] OR {c}"),
+            10 => format!("{a} AND & OR ({b} ;)"),
+            11 => format!("\"{a} {}\"* OR {c}", &b[..2]),
+            _ => format!("\"{a} {c} {}\"*^2", &b[..3]),
         };
         let (expected, found) = (plain(&docs, &query), ours(&docs, &query, segments));
         prop_assert_eq!(expected.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>(), "{}", query);

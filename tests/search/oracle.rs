@@ -93,7 +93,8 @@ fn in_windows(query: &Query, keyword: &[(String, f32)], media: &[(String, f32)])
             }
             (_, Normalise::Probability) if is_media => unit(query.similarity, score),
             (_, Normalise::Probability) if max > 0.0 => score / max,
-            (_, Normalise::MinMax | Normalise::Probability) => 1.0,
+            (_, Normalise::Probability) => 0.0,
+            (_, Normalise::MinMax) => 1.0,
         })
     };
     let sum = if query.fusion == Fusion::Rrf { 1.0 } else { query.weights.0 + query.weights.1 };

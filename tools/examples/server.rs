@@ -1,5 +1,5 @@
-//! The pattern for async servers: one thread owns the engine and answers what has queued up in one pass over the stored
-//! rows; a request that nobody waits for any more is cancelled, and each has a time budget.
+//! The pattern for async servers: one thread owns the engine and answers together what has queued up, so that media parts
+//! share one pass over the stored rows; a request that nobody waits for any more is cancelled, and each has a time budget.
 
 #![allow(clippy::print_stdout, reason = "an example prints what it finds")]
 use std::sync::mpsc;

@@ -87,6 +87,9 @@ fn ranked<'a>(mut request: Request<'a>, args: &QueryArgs, engine: &Engine<'_>) -
     if let Some(similarity) = similarity(args, engine.bundle()) {
         request = request.similarity(similarity);
     }
+    if let Some(target) = target(args) {
+        request = request.probability_of(target);
+    }
     if let Some(fusion) = args.fusion {
         request = request.fusion(match fusion {
             FusionArg::Rrf => Fusion::Rrf,
@@ -172,12 +175,7 @@ fn restrict<'a>(mut request: Request<'a>, args: &QueryArgs) -> Result<Request<'a
 
 /// `None` leaves the choice to the library.
 fn similarity(args: &QueryArgs, bundle: &Bundle) -> Option<Similarity> {
-    let target = match args.target {
-        None => None,
-        Some(TargetArg::Class) => Some(Similarity::Metric(Target::Class)),
-        Some(TargetArg::Pair) => Some(Similarity::Metric(Target::Pair)),
-        Some(TargetArg::Both) => Some(Similarity::Both),
-    };
+    let target = target(args);
     match args.similarity {
         Some(SimilarityArg::Cosine) => Some(Similarity::Cosine),
         Some(SimilarityArg::Posterior) => Some(Similarity::Posterior),
@@ -186,6 +184,14 @@ fn similarity(args: &QueryArgs, bundle: &Bundle) -> Option<Similarity> {
         }
         Some(SimilarityArg::Metric) | None => target,
     }
+}
+
+fn target(args: &QueryArgs) -> Option<Similarity> {
+    args.target.map(|target| match target {
+        TargetArg::Class => Similarity::Metric(Target::Class),
+        TargetArg::Pair => Similarity::Metric(Target::Pair),
+        TargetArg::Both => Similarity::Both,
+    })
 }
 
 fn rows(text: &str) -> Result<Range<usize>> {

@@ -211,6 +211,12 @@ fn facets_snippets_items_and_exclusions() {
     ];
     let found: Value = serde_json::from_str(&run(&args).stdout).unwrap();
     assert_eq!(found["aggregations"]["size"]["buckets"][0]["doc_count"], 120);
+    let items = query(0, &format!("{PICTURE} --media any --items -k 3"));
+    for hit in items["hits"].as_array().unwrap() {
+        let media: Vec<&str> =
+            hit["items"].as_array().unwrap().iter().map(|item| item["media"].as_str().unwrap()).collect();
+        assert_eq!(media, ["image", "text"], "every document has one of each");
+    }
     let all = query(0, &format!("{PICTURE} -k 300"));
     let out = ids(&all)[0].clone();
     let less = query(0, &format!("{PICTURE} -k 300 --exclude {out}"));
