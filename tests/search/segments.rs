@@ -1,7 +1,7 @@
 //! The same answer whatever the segments and indexes that hold the documents.
 
 use proptest::prelude::*;
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use uncsm_index::model::{Bundle, FusionCounts, FusionLayer, Target};
 use uncsm_index::search::{Engine, Fusion, Request, Response, Similarity};
@@ -10,6 +10,8 @@ use crate::common::{self, WORDS, features, random_docs};
 use crate::world::{content, engine, ids, spread};
 
 const ALL: [Fusion; 5] = [Fusion::Rrf, Fusion::Linear, Fusion::Product, Fusion::Metric, Fusion::Learned];
+
+const LETTERS: [&str; 6] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"];
 
 /// A bundle that has learned a fusion too.
 fn bundle(seed: u64) -> Bundle {
@@ -61,6 +63,29 @@ proptest! {
             let apps = spread(&bundle, &docs, indexes, segments, &[]);
             let found = answer(ask(&engine(&apps), kind, fusion, &picture));
             prop_assert_eq!(&found, &expected, "{} indexes of {} segments", indexes, segments);
+        }
+    }
+
+    #[test]
+    fn sums_of_many_clauses_are_the_same_bits_in_every_segment(seed in 0u64..1000, n in 60usize..140) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut docs = random_docs(seed, n);
+        for (at, doc) in docs.iter_mut().enumerate() {
+            // Which words are rare changes from one end of the documents to the other, so that segments disagree.
+            let favourite = at * LETTERS.len() / n;
+            let letter = |rng: &mut ChaCha8Rng| {
+                LETTERS[if rng.random_bool(0.3) { favourite } else { rng.random_range(0..LETTERS.len()) }]
+            };
+            doc.text = (0..12).map(|_| letter(&mut rng)).collect::<Vec<_>>().join(" ");
+        }
+        let (one, many) = (spread(&bundle(1), &docs, 1, 1, &[]), spread(&bundle(1), &docs, 3, 4, &[]));
+        let (one, many) = (engine(&one), engine(&many));
+        for query in ["+alpha +beta +gamma", "+alpha +beta +gamma +delta epsilon zeta", "(+beta +zeta +delta)^1.7 alpha"] {
+            let ask = |engine: &Engine<'_>| {
+                let found = engine.request().keywords(query).k(1000).run().unwrap();
+                found.hits.iter().map(|hit| (hit.id.clone(), hit.score.to_bits())).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(ask(&one), ask(&many), "{}", query);
         }
     }
 
