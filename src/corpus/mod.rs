@@ -1,5 +1,5 @@
-//! What comes in: documents from JSON Lines, Parquet and folders of media, the fields they have, and features from
-//! safetensors files.
+//! What comes in: documents from JSON Lines, Parquet and folders of media, the fields they have, features from
+//! safetensors files, and what people say about items and queries.
 //!
 //! Everything streams: a corpus is read line by line, batch of rows by batch of rows or folder by folder, a tensor block
 //! of rows by block of rows.
@@ -19,6 +19,7 @@ mod parquet;
 mod passages;
 mod pathway;
 mod reader;
+mod relevance;
 mod schema;
 mod stored;
 mod tensor;
@@ -37,6 +38,7 @@ pub use parquet::ParquetReader;
 pub use passages::{Passage, Passages};
 pub use pathway::{EncoderArg, PathwayArg};
 pub use reader::{Reader, catches_panics, ends_reading, unit_of};
+pub use relevance::{Judged, JudgedReader};
 pub use schema::{EXACT_LIMIT, FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, exact_name};
 pub use stored::stored_fields;
 pub use tensor::FeatureTensor;
