@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibration;
+use super::fusion_layer::FusionLayer;
 use super::metric::{Head, MetricNetwork, Target, dot};
 use super::pathway::Pathway;
 use super::tensors::Named;
@@ -52,7 +53,7 @@ pub struct ClassNames {
     pub key: String,
 }
 
-/// A trained model: pathways, metric network, calibration.
+/// A trained model: pathways, metric network, calibration, and maybe a learned fusion.
 ///
 /// Invariant: parameters are finite and fit each other, and the two fingerprints are those of the parts.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +69,7 @@ pub struct Bundle {
     /// Calibrations of the dot product of class posteriors, per pair `a <= b` of media types in lexicographic order, of
     /// queries of `a` over items of `b` and the other way round; empty where none were fitted.
     pub(crate) posterior_fits: Vec<[Option<Calibration>; 2]>,
+    pub(crate) fusion: Option<FusionLayer>,
     pub(crate) space: Fingerprint,
     pub(crate) model: Fingerprint,
 }
@@ -136,7 +138,9 @@ impl Bundle {
     /// The same model for another rate of matches among all pairs: every calibration gets `prior`.
     ///
     /// Rankings by one query part stay as they are, probabilities move; only the `model` fingerprint changes, so an index
-    /// can be attached to the result without a rebuild.
+    /// can be attached to the result without a rebuild. A learned fusion stays too, but it reads media logits, which move by a
+    /// constant: documents that only the keywords found stand higher or lower beside the others than where it was learned, as do
+    /// those at its bounds. Learn it again with the new prior.
     ///
     /// # Errors
     /// [`ErrorCode::BadArgument`] for a prior outside 0 to 1, both excluded.
@@ -153,6 +157,32 @@ impl Bundle {
             *calibration = calibration.with_prior(prior);
         }
         Ok(bundle.sealed())
+    }
+
+    /// What joins the legs of a query, where it was learned from judged queries.
+    pub fn fusion(&self) -> Option<&FusionLayer> {
+        self.fusion.as_ref()
+    }
+
+    /// The same model with `layer` as its learned fusion, in place of any that it has.
+    ///
+    /// Only the `model` fingerprint changes, so an index can be attached to the result without a rebuild.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] where the model has no logits of the target that the layer was learned on.
+    pub fn with_fusion(&self, layer: FusionLayer) -> Result<Bundle> {
+        let targets = &self.metric.targets;
+        if !targets.contains(&layer.target()) {
+            let names: Vec<&str> = targets.iter().map(|target| target.as_str()).collect();
+            return Err(Error::new(
+                ErrorCode::BadArgument,
+                "the fusion is of a target that the bundle lacks",
+            )
+            .expected(names.join(" or "))
+            .got(layer.target().as_str())
+            .hint("learn it with `uncsm-index fuse` from this bundle"));
+        }
+        Ok(Bundle { fusion: Some(layer), ..self.clone() }.sealed())
     }
 
     /// The calibration of the dot product of class posteriors, of queries of one media type over items of another;
@@ -381,6 +411,7 @@ impl Bundle {
             pathways,
             metric: MetricNetwork { dim, half, targets, halves, heads },
             posterior_fits: Vec::new(),
+            fusion: None,
             space: Fingerprint([0; 32]),
             model: Fingerprint([0; 32]),
         }
@@ -411,6 +442,7 @@ pub(crate) fn symmetrise(matrix: &mut [f32], d: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::FusionCounts;
 
     fn bundle() -> Bundle {
         Bundle::random(&[("image", 6), ("text", 3)], 12, 8, 4, 1)
@@ -473,6 +505,31 @@ mod tests {
         for bad in [0.0, 1.0, -0.1, f32::NAN] {
             assert_eq!(one.with_prior(bad).unwrap_err().code(), ErrorCode::BadArgument, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_fusion_enters_the_model_alone_and_a_prior_keeps_it() {
+        let counts = FusionCounts { lines: 9, positives: 10, negatives: 30 };
+        let layer =
+            |target, first| FusionLayer::new(target, [first, 0.0, 1.0, 0.3, 0.0], -2.5, counts).unwrap();
+        let plain = bundle();
+        let one = plain.with_fusion(layer(Target::Pair, 0.5)).unwrap();
+        assert_eq!((plain.fusion(), one.fusion()), (None, Some(&layer(Target::Pair, 0.5))));
+        assert_eq!(one.space(), plain.space());
+        assert_ne!(one.model(), plain.model());
+        for other in [layer(Target::Pair, 0.25), layer(Target::Class, 0.5)] {
+            let two = one.with_fusion(other).unwrap();
+            assert_ne!(two.model(), one.model());
+            assert_eq!(two, plain.with_fusion(other).unwrap(), "the old one is gone");
+        }
+        assert_eq!(Bundle { fusion: None, ..one.clone() }.sealed(), plain);
+        let rare = one.with_prior(0.01).unwrap();
+        assert_eq!(rare.fusion(), one.fusion());
+        assert_eq!(rare, plain.with_prior(0.01).unwrap().with_fusion(layer(Target::Pair, 0.5)).unwrap());
+        let without_classes = Bundle::random(&[("image", 6)], 12, 8, 0, 1);
+        let error = without_classes.with_fusion(layer(Target::Class, 0.5)).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::BadArgument);
+        assert!(without_classes.with_fusion(layer(Target::Pair, 0.5)).is_ok());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bundle::{Bundle, ClassNames, MediaConfig};
 use super::calibration::Calibration;
+use super::fusion_layer::FusionLayer;
 use super::metric::{Head, MetricNetwork, Target};
 use super::pathway::Pathway;
 use super::tensors::{Reader, to_bytes};
@@ -49,6 +50,9 @@ struct Config {
     /// Per pair `a <= b` of media types: of queries of `a` over items of `b`, and the other way round.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     posterior_calibration: Vec<[Option<Calibration>; 2]>,
+    /// Left out where there is none, so that the bytes and the fingerprint of such a bundle stay what they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fusion: Option<FusionLayer>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -108,6 +112,7 @@ impl Bundle {
             targets: self.metric.targets.clone(),
             calibration,
             posterior_calibration: self.posterior_fits.clone(),
+            fusion: self.fusion,
         }
     }
 
@@ -254,6 +259,9 @@ fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]
     if !config.targets.contains(&config.default_target) {
         return Err(bad("the default target is not among the targets"));
     }
+    if config.fusion.is_some_and(|layer| !config.targets.contains(&layer.target())) {
+        return Err(bad("the target of the fusion is not among the targets"));
+    }
     let Some(fingerprint) = config.fingerprint else { return Err(bad("the fingerprints are missing")) };
     let mut reader = Reader::new(tensor_file, bytes)?;
     let mut encoder_states = Vec::new();
@@ -339,6 +347,7 @@ fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]
         encoder_states,
         pathways,
         posterior_fits,
+        fusion: config.fusion,
         space: fingerprint.space,
         model: fingerprint.model,
     })
@@ -347,24 +356,89 @@ fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::FusionCounts;
 
     fn bundle() -> Bundle {
         Bundle::random(&[("image", 3), ("text", 2)], 6, 4, 2, 9)
     }
 
+    fn fused() -> Bundle {
+        let counts = FusionCounts { lines: 31, positives: 40, negatives: 977 };
+        let weights = [0.625, 0.0, 1.0 / 3.0, 0.171_875, 2.0];
+        bundle().with_fusion(FusionLayer::new(Target::Pair, weights, -4.7, counts).unwrap()).unwrap()
+    }
+
     #[test]
     fn save_and_load_give_the_same_bundle_and_bytes() {
-        let dir = tempfile::tempdir().unwrap();
-        let one = dir.path().join("one");
-        bundle().save(&one).unwrap();
-        let loaded = Bundle::load(&one).unwrap();
-        assert_eq!(loaded, bundle());
-        let two = dir.path().join("two");
-        loaded.save(&two).unwrap();
-        for name in [CONFIG, TENSORS] {
-            assert_eq!(fs::read(one.join(name)).unwrap(), fs::read(two.join(name)).unwrap(), "{name}");
+        for bundle in [bundle(), fused()] {
+            let dir = tempfile::tempdir().unwrap();
+            let one = dir.path().join("one");
+            bundle.save(&one).unwrap();
+            let loaded = Bundle::load(&one).unwrap();
+            assert_eq!(loaded, bundle);
+            let two = dir.path().join("two");
+            loaded.save(&two).unwrap();
+            for name in [CONFIG, TENSORS] {
+                assert_eq!(fs::read(one.join(name)).unwrap(), fs::read(two.join(name)).unwrap(), "{name}");
+            }
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left behind");
         }
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_bundle_without_a_fusion_is_what_it_was_before_there_were_any() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("bundle");
+        bundle().save(&out).unwrap();
+        let text = fs::read_to_string(out.join(CONFIG)).unwrap();
+        assert!(!text.contains("fusion") && text.contains("calibration"), "{text}");
+        // Of the program before it knew fusions.
+        assert_eq!(
+            bundle().space().to_string(),
+            "9cb764bdc7439f335bccff71895cb8b6ca66a723fa48be3937bf8c6b07d0052a"
+        );
+        assert_eq!(
+            bundle().model().to_string(),
+            "a6ae12d1531444a2435f21a394b8de7efcd3bd4bf1634b093b06db61543c11f5"
+        );
+    }
+
+    #[test]
+    fn a_fusion_that_is_none_of_this_bundle_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("bundle");
+        fused().save(&out).unwrap();
+        let file = out.join(CONFIG);
+        let good = fs::read_to_string(&file).unwrap();
+        let (before, fusion) = good.split_once("\"fusion\"").unwrap();
+        for (from, to) in [
+            ("0.625", "0.5"),
+            ("0.625", "-0.625"),
+            ("0.625", "1e300"),
+            ("0.625,", ""),
+            ("-4.7", "null"),
+            ("977", "978"),
+            ("\"pair\"", "\"class\""),
+            ("\"pair\"", "\"both\""),
+            ("\"bias\"", "\"base\""),
+        ] {
+            let bad = fusion.replacen(from, to, 1);
+            assert_ne!(bad, fusion, "{from}");
+            fs::write(&file, format!("{before}\"fusion\"{bad}")).unwrap();
+            assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::Damaged, "{from} {to}");
+        }
+        // Sealed by hand, with a target that the heads do not have.
+        let alone = Bundle::random(&[("image", 3)], 6, 4, 0, 9);
+        let layer = FusionLayer::new(
+            Target::Class,
+            [1.0; 5],
+            0.0,
+            FusionCounts { lines: 5, positives: 5, negatives: 5 },
+        );
+        let foreign = Bundle { fusion: Some(layer.unwrap()), ..alone }.sealed();
+        foreign.save_as(&out, OnExisting::Replace).unwrap();
+        let error = Bundle::load(&out).unwrap_err();
+        assert!(error.code() == ErrorCode::Damaged && error.to_string().contains("fusion"), "{error}");
     }
 
     #[test]
@@ -406,19 +480,25 @@ mod tests {
     fn every_flipped_byte_of_the_configuration_is_refused_or_reads_equal() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("bundle");
-        bundle().save(&out).unwrap();
         let file = out.join(CONFIG);
-        let good = fs::read(&file).unwrap();
-        for at in 0..good.len() {
-            for bit in [1u8, 4, 16] {
-                let mut bad = good.clone();
-                bad[at] ^= bit;
-                fs::write(&file, &bad).unwrap();
-                if let Ok(read) = Bundle::load(&out) {
-                    assert_eq!(read, bundle(), "byte {at}");
+        let flipped = |bundle: &Bundle, key: &str| {
+            bundle.save_as(&out, OnExisting::Replace).unwrap();
+            let good = fs::read(&file).unwrap();
+            let start = String::from_utf8(good.clone()).unwrap().find(key).unwrap();
+            for at in start..good.len() {
+                for bit in [1u8, 4, 16] {
+                    let mut bad = good.clone();
+                    bad[at] ^= bit;
+                    fs::write(&file, &bad).unwrap();
+                    if let Ok(read) = Bundle::load(&out) {
+                        assert_eq!(read, *bundle, "byte {at}");
+                    }
                 }
             }
-        }
+            good
+        };
+        flipped(&fused(), "\"fusion\"");
+        let good = flipped(&bundle(), "{");
         let text = String::from_utf8(good).unwrap();
         fs::write(&file, text.replace("\"version\": 0", "\"version\": 7")).unwrap();
         assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::UnsupportedVersion);

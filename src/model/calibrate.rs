@@ -22,7 +22,8 @@ const ROWS: usize = 4096;
 /// Fitted on the rows marked `val`, or where there are none on all rows that are not marked `test`. Rows that the pathways
 /// were fitted on read too confident: give held-out rows. Without `prior` the calibrations keep the one that `bundle` has.
 /// A target and pair of media types without matches, or without others, among these rows gets no calibration, whatever it
-/// had, so its probabilities are null. Only the `model` fingerprint changes.
+/// had, so its probabilities are null. Only the `model` fingerprint changes. A learned fusion stays as it is, though the media
+/// logits that it reads have moved: learn it again.
 ///
 /// Cost: all pairs of rows are scored once per target and ordered pair of media types; of more than 4,096 rows as many are
 /// drawn, always the same ones.
@@ -178,7 +179,7 @@ mod tests {
     use rand::Rng;
 
     use super::*;
-    use crate::model::{Labels, MediaFeatures};
+    use crate::model::{FusionCounts, FusionLayer, Labels, MediaFeatures};
 
     const D_IN: [usize; 2] = [6, 4];
 
@@ -237,6 +238,11 @@ mod tests {
         assert!((within.natural - 9.0 / 29.0).abs() < 1e-6, "{within:?}");
         assert_eq!(new.metric.calibration(Target::Pair, 0, 1).unwrap().positives, 30);
         assert!(new.metric.calibration(Target::Pair, 0, 0).is_none());
+        let counts = FusionCounts { lines: 5, positives: 5, negatives: 9 };
+        let layer = FusionLayer::new(Target::Pair, [1.0; 5], -3.0, counts).unwrap();
+        let fused =
+            calibrate(&old.with_fusion(layer).unwrap(), &data(30, |_| Split::Train), Some(0.1)).unwrap();
+        assert_eq!(fused, new.with_fusion(layer).unwrap(), "a fusion stays");
         // The same rows give the same bundle.
         assert_eq!(calibrate(&old, &data(30, |_| Split::Train), Some(0.1)).unwrap(), new);
     }

@@ -361,6 +361,7 @@ fn bundle(
         encoder_states: data.media.iter().map(|media| media.encoder_state.clone()).collect(),
         pathways,
         posterior_fits: Vec::new(),
+        fusion: None,
         metric: MetricNetwork { dim: network.dim, half: network.half, targets, halves, heads },
         space: Fingerprint([0; 32]),
         model: Fingerprint([0; 32]),

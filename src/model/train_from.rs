@@ -9,6 +9,8 @@ use crate::error::{Error, ErrorCode, Result};
 
 /// Trains `start` further on `data`: all its parameters go through the metric stage, with all losses.
 ///
+/// A learned fusion of `start` is left behind: the logits that it was learned on are no more.
+///
 /// What is learned from, held out and calibrated on is as in [`train`](super::train), but the parameters start at the
 /// bundle's, and its encoder states, scaling, classes, default target and prior stay. So do its sizes: of `config`,
 /// [`TrainConfig::dim`], [`TrainConfig::half`] and [`TrainConfig::head`] do not count, and `members` only where
