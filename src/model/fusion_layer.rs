@@ -1,8 +1,8 @@
 //! A learned fusion: one logistic layer over what the legs of a query say about a document.
 //!
 //! `score(x) = b + sum_k w_k x_k` with `w_k >= 0`, summed in the order of the entries; its sigmoid is the probability that
-//! the document is relevant, for as many relevant documents as others. [`fit_fusion`](super::fit_fusion) learns it from
-//! judged queries; it stands in a [`Bundle`](super::Bundle) beside the calibrations and needs no rebuild of an index.
+//! the document is relevant, for as many relevant documents as others. [`FusionLayer::fit`] learns it from judged
+//! queries; it stands in a [`Bundle`](super::Bundle) beside the calibrations and needs no rebuild of an index.
 
 use serde::{Deserialize, Serialize};
 

@@ -5,8 +5,8 @@ use uncsm_index::corpus::{PairItem, PairLine, Pairs};
 use uncsm_index::eval::evaluate;
 use uncsm_index::media::Fingerprint;
 use uncsm_index::model::{
-    Bundle, DocumentRef, Documents, GradedItems, GradedPair, Labels, Split, Target, TrainConfig,
-    TrainingData, train, train_from,
+    Bundle, DocumentRef, Documents, FusionCounts, FusionLayer, GradedItems, GradedPair, Labels, Split,
+    Target, TrainConfig, TrainingData, train, train_from,
 };
 
 use crate::{bytes, generated, quietly, small};
@@ -83,19 +83,24 @@ fn a_trained_bundle_learns_further_and_keeps_what_belongs_to_it() {
     data.labels.as_mut().unwrap().names = Some(["a", "b", "c", "d"].map(str::to_owned).to_vec());
     let config = TrainConfig { members: 2, default_target: Some(Target::Pair), ..small() };
     let base = quietly(&data, &config).bundle.with_prior(0.1).unwrap();
+    let counts = FusionCounts { lines: 5, positives: 5, negatives: 9 };
+    let layer = FusionLayer::new(Target::Pair, [1.0, 0.0, 0.5, 0.25, 1.0], -3.0, counts).unwrap();
+    let fused = base.with_fusion(layer).unwrap();
     // Features from a file: nobody knows the encoder, its state or the names of the classes.
     data.media[1].encoder_state.clear();
     data.media[1].fingerprint = None;
     data.labels.as_mut().unwrap().names = None;
     let dir = tempfile::tempdir().unwrap();
     // Four members of 48 would be 192 units; the bundle has 96.
-    let trained = train_from(&base, &data, &small(), &|at| assert_eq!(at.stage, "metric")).unwrap();
+    let trained = train_from(&fused, &data, &small(), &|at| assert_eq!(at.stage, "metric")).unwrap();
     assert_eq!(trained.stages.iter().map(|stage| stage.name).collect::<Vec<_>>(), ["metric"]);
     let new = trained.bundle;
     assert_eq!((new.media(), new.classes(), new.dim()), (base.media(), base.classes(), base.dim()));
     assert_eq!((new.media()[1].state, new.default_target()), (2, Target::Pair));
     assert!((new.metric().calibration(Target::Class, 0, 1).unwrap().prior - 0.1).abs() < 1e-6);
     assert_ne!(new.space(), base.space());
+    // Learned on logits that are no more. The one of `base`, which has none, is the same to the byte below.
+    assert_eq!((fused.fusion(), new.fusion()), (Some(&layer), None));
     let first = bytes(&new, &dir.path().join("first"));
     assert!(first == bytes(&further(&base, &data, &small()), &dir.path().join("again")), "not reproducible");
     assert_eq!(Bundle::load(&dir.path().join("first")).unwrap(), new);
