@@ -158,7 +158,7 @@ fn every_language_stems() {
         ("russian", "книгами", "книга"),
         ("spanish", "canciones", "canción"),
         ("swedish", "husen", "huset"),
-        ("tamil", "மரங்கள்", "மரம்"),
+        ("tamil", "மரங்கள்", "மரங்களை"),
         ("turkish", "KIZLAR", "kızlar"),
     ] {
         let stem = format!("stem:{language}");
@@ -183,7 +183,7 @@ fn stop_words_leave_their_places_empty() {
         ("dutch", "het"),
         ("english", "and"),
         ("finnish", "ja"),
-        ("french", "été"),
+        ("french", "même"),
         ("german", "über"),
         ("hungarian", "és"),
         ("italian", "perché"),
