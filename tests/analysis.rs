@@ -10,9 +10,7 @@ use tantivy::snippet::SnippetGenerator;
 use tantivy::tokenizer::RawTokenizer;
 use tantivy::{TantivyDocument, doc};
 use uncsm_index::ErrorCode;
-use uncsm_index::corpus::{
-    BadLines, FieldKind, FieldSchema, FieldSpec, JsonlReader, SchemaOverrides, infer, register_analyses,
-};
+use uncsm_index::corpus::{BadLines, JsonlReader, SchemaOverrides, infer, register_analyses};
 use uncsm_index::index::{Index, MANIFEST};
 use uncsm_index::model::Bundle;
 use uncsm_index::search::{self, Engine};
@@ -189,6 +187,8 @@ fn a_schema_file_says_what_is_wrong_with_its_line() {
 #[cfg(not(all(feature = "icu", feature = "jieba")))]
 #[test]
 fn an_index_with_a_dictionary_that_is_not_there_names_the_feature() {
+    use uncsm_index::corpus::{FieldKind, FieldSchema, FieldSpec};
+
     let name = if cfg!(feature = "icu") { "jieba" } else { "icu" };
     let spec = FieldSpec { tokenizer: name.into(), ..FieldSpec::new(FieldKind::Text) };
     let fields = FieldSchema::new([("title".to_owned(), spec)].into()).unwrap();
@@ -285,7 +285,7 @@ fn jieba_finds_words_and_the_words_in_them() {
     let lines = [
         json!({"id": "1", "t": "张华考上了北京大学，很高兴"}),
         json!({"id": "2", "t": "他在大学工作"}),
-        json!({"id": "3", "t": "北京的大学"}),
+        json!({"id": "3", "t": ["北京的大学", "教授"]}),
     ];
     build(&at, &lines, "[fields.t]\ntokenizer = \"jieba\"\n");
     let index = Index::open(&at).unwrap();
@@ -296,6 +296,8 @@ fn jieba_finds_words_and_the_words_in_them() {
         ("\"北京 大学\"", &["1"]),
         ("\"大学 很高兴\"", &["1"]),
         ("大学 工作", &["1", "2", "3"]),
+        ("教授", &["3"]),
+        ("\"大学 教授\"", &[]),
     ] {
         assert_eq!(found(&index, query), ids, "{query}");
     }

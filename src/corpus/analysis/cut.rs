@@ -2,12 +2,13 @@
 
 use unicode_normalization::char::is_combining_mark;
 
-/// A term inside a run: its bytes, and its position behind the first of the run.
+/// A term inside a run: its bytes, its position behind the first of the run, and the positions that it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) position: usize,
+    pub(super) length: usize,
 }
 
 /// How a run is cut on.
@@ -54,7 +55,7 @@ impl Cut {
 }
 
 fn whole(run: &str, pieces: &mut Vec<Piece>) -> usize {
-    pieces.push(Piece { from: 0, to: run.len(), position: 0 });
+    pieces.push(Piece { from: 0, to: run.len(), position: 0, length: 1 });
     1
 }
 
@@ -62,9 +63,9 @@ fn bigrams(run: &str, pieces: &mut Vec<Piece>) -> usize {
     let mut units = Units { run, at: 0 }.peekable();
     let mut position = 0;
     while let Some((from, to, cjk)) = units.next() {
-        pieces.push(Piece { from, to, position });
+        pieces.push(Piece { from, to, position, length: 1 });
         if let Some((_, to, true)) = units.peek().filter(|_| cjk) {
-            pieces.push(Piece { from, to: *to, position });
+            pieces.push(Piece { from, to: *to, position, length: 2 });
         }
         position += 1;
     }
@@ -129,7 +130,7 @@ fn icu(
     for to in segmenter.segment_str(run) {
         // The first border is the start. A part without a letter can only be marks.
         if run[from..to].contains(char::is_alphanumeric) {
-            pieces.push(Piece { from, to, position });
+            pieces.push(Piece { from, to, position, length: 1 });
             position += 1;
         }
         from = to;
@@ -147,7 +148,12 @@ fn jieba(tokenizer: &mut tantivy_jieba::JiebaTokenizer, run: &str, pieces: &mut 
     }
     let mut stream = tokenizer.token_stream(run);
     while let Some(token) = stream.next() {
-        pieces.push(Piece { from: token.offset_from, to: token.offset_to, position: token.position });
+        pieces.push(Piece {
+            from: token.offset_from,
+            to: token.offset_to,
+            position: token.position,
+            length: token.position_length,
+        });
     }
     // Its positions are characters, so that a word and the words in it stand where they should.
     pieces.sort_by_key(|piece| (piece.position, piece.to));

@@ -273,6 +273,9 @@ fn jieba_cuts_words_and_the_words_in_them() {
         [("我", 0), ("考上", 1), ("北京", 3), ("北京大学", 3), ("大学", 5), ("hello", 7), ("了", 8)];
     assert_eq!(placed("jieba", "我考上北京大学，Hello 了"), expected.map(|(term, at)| (term.to_owned(), at)));
     assert_eq!(terms("jieba+fold", "école 3.14"), ["ecole", "3", "14"]);
+    // The last term says where the text ends, so that no phrase reaches into the next value.
+    let last = tokens("jieba", "我考上北京大学").pop().unwrap();
+    assert_eq!((last.position, last.position_length), (5, 2));
 }
 
 /// All tokenizers of this build, each with all that may follow.

@@ -81,6 +81,7 @@ impl TokenStream for WordStream<'_> {
         self.token.offset_from = self.from + piece.from;
         self.token.offset_to = self.from + piece.to;
         self.token.position = self.first + piece.position;
+        self.token.position_length = piece.length;
         let written = &self.text[self.token.offset_from..self.token.offset_to];
         self.token.text.clear();
         if written.is_ascii() || is_nfkc_quick(written.chars()) == IsNormalized::Yes {
