@@ -198,7 +198,6 @@ impl Error {
 
     /// Puts `place` in front of the message.
     #[must_use]
-    #[cfg(feature = "parquet")]
     pub(crate) fn within(mut self, place: impl fmt::Display) -> Self {
         self.0.message = format!("{place}: {}", self.0.message);
         self

@@ -4,6 +4,7 @@
 //! Everything streams: a corpus is read line by line, batch of rows by batch of rows or folder by folder, a tensor block
 //! of rows by block of rows.
 
+mod analysis;
 mod document;
 mod features;
 mod fields;
@@ -24,6 +25,7 @@ mod schema;
 mod stored;
 mod tensor;
 
+pub use analysis::{Analysis, register_analyses};
 pub use document::{Document, MAX_ID_BYTES, Picture, Split};
 pub use features::{FeatureSet, FeaturesFile};
 pub use fields::{EXTRA_FIELD, FieldMap, FillReport, ID_FIELD, tantivy_schema};

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::analysis::Analysis;
 use super::schema::{FieldKind, FieldSchema, FieldSpec};
 use crate::error::{Error, ErrorCode, Result};
 
@@ -24,7 +25,7 @@ pub struct FieldOverride {
     pub fast: Option<bool>,
     /// Whether a text field has an exact twin.
     pub facet: Option<bool>,
-    /// Tokenizer of a text field.
+    /// Tokenizer of a text field as [`Analysis`] reads it.
     pub tokenizer: Option<String>,
 }
 
@@ -57,10 +58,12 @@ impl FieldOverride {
 ///
 /// [fields.title]
 /// type = "text"         # text, integer, float, bool, stored or extra
-/// tokenizer = "en_stem" # default, en_stem, whitespace or raw
+/// tokenizer = "stem:german+fold" # how text becomes terms
 /// ```
 ///
-/// The other keys of a field are `multi`, `stored`, `fast` and `facet`.
+/// The other keys of a field are `multi`, `stored`, `fast` and `facet`. What a `tokenizer` may say is the table of
+/// [`Analysis`]: `default` where it is left out, `stem:LANGUAGE`, `stop:LANGUAGE`, `fold` for accents, `cjk_bigram`, `raw`
+/// and more, joined by `+`. It is stored in the index, and queries use it too.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SchemaOverrides {
     complete: bool,
@@ -91,7 +94,8 @@ impl SchemaOverrides {
     /// Reads a schema file from `text`; `file` is the name in errors.
     ///
     /// # Errors
-    /// [`ErrorCode::BadValue`] with the line, for bad syntax and unknown keys, types or tokenizers.
+    /// [`ErrorCode::BadValue`] with the line, for bad syntax and unknown keys, types or tokenizers;
+    /// [`ErrorCode::UnsupportedVersion`] for a tokenizer that this build does not have.
     pub fn parse(text: &str, file: impl AsRef<Path>) -> Result<Self> {
         let file = file.as_ref();
         let line = |offset: usize| {
@@ -115,10 +119,15 @@ impl SchemaOverrides {
         Ok(overrides)
     }
 
-    /// Checks each field by itself where the file says its type.
+    /// Checks each field by itself where the file says its type, and its tokenizer in any case.
     fn check(&self) -> Result<()> {
         for (name, (field, line)) in &self.fields {
             let at = |error: Error| error.file(&self.file).line(*line);
+            if let Some(tokenizer) = field.tokenizer.as_ref().filter(|name| !name.is_empty()) {
+                Analysis::parse(tokenizer)
+                    .and_then(|analysis| analysis.check_features())
+                    .map_err(|error| at(error.within(format!("the field `{name}`"))))?;
+            }
             match field.apply(None) {
                 Some(spec) => drop(FieldSchema::new(BTreeMap::from([(name.clone(), spec)])).map_err(at)?),
                 None if self.complete => {
@@ -190,6 +199,7 @@ mod tests {
         fails("[fields.a]\ntype = \n", 2);
         fails("[fields.a]\ntype = \"text\"\n\n[fields.b]\ntype = \"integer\"\nfacet = true\n", 4);
         fails("[fields.a]\ntype = \"text\"\ntokenizer = \"klingon\"\n", 1);
+        fails("complete = false\n[fields.a]\ntokenizer = \"klingon\"\n", 2);
         fails("[fields._a]\ntype = \"text\"\n", 1);
         fails("complete = true\n[fields.a]\nfast = true\n", 2);
         fails("[fields.a]\ntype = \"text\"\n[fields.a]\ntype = \"text\"\n", 3);

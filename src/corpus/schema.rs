@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use tantivy::tokenizer::TokenizerManager;
 
+use super::analysis::Analysis;
 use super::names::check_field_name;
 use crate::error::{Error, ErrorCode, Result};
 
@@ -68,7 +68,7 @@ pub struct FieldSpec {
     pub fast: bool,
     /// Whether a text field has an exact twin `NAME_exact` for filters and facets.
     pub facet: bool,
-    /// Tokenizer of a text field; empty for other kinds.
+    /// Tokenizer of a text field as [`Analysis`] reads it; empty for other kinds.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tokenizer: String,
 }
@@ -87,6 +87,19 @@ impl FieldSpec {
         }
     }
 
+    fn analysis(&self, name: &str) -> Result<Analysis> {
+        Analysis::parse(&self.tokenizer).map_err(|error| error.within(format!("the field `{name}`")))
+    }
+
+    /// Checks that this build can read and write the field `name`.
+    pub(crate) fn check_features(&self, name: &str) -> Result<()> {
+        if self.kind != FieldKind::Text {
+            return Ok(());
+        }
+        let features = self.analysis(name)?.check_features();
+        features.map_err(|error| error.within(format!("the field `{name}`")))
+    }
+
     /// Checks that the settings go together for the field `name`.
     fn check(&self, name: &str) -> Result<()> {
         let kind = self.kind.as_str();
@@ -100,13 +113,7 @@ impl FieldSpec {
             _ => {}
         }
         if self.kind == FieldKind::Text {
-            if TokenizerManager::default().get(&self.tokenizer).is_none() {
-                return error(
-                    format!("the field `{name}` has the unknown tokenizer `{}`", self.tokenizer),
-                    "take default, en_stem, whitespace or raw",
-                );
-            }
-            return Ok(());
+            return self.analysis(name).map(drop);
         }
         if self.facet {
             return error(
@@ -171,6 +178,14 @@ impl FieldSchema {
             let taken = self.0.get(&twin).is_some_and(|other| other.kind != FieldKind::Extra);
             taken.then_some((name.as_str(), twin))
         })
+    }
+
+    /// Refuses fields with a tokenizer that this build does not have; an index of such a schema opens in one that has it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnsupportedVersion`] that names field and Cargo feature.
+    pub fn check_features(&self) -> Result<()> {
+        self.iter().try_for_each(|(name, spec)| spec.check_features(name))
     }
 
     /// The field `name`.

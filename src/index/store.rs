@@ -12,7 +12,7 @@ use super::manifest::Manifest;
 use super::plugin::{UvecPlugin, refuse_sorting};
 use super::segment::SegmentCache;
 use super::writer::Writer;
-use crate::corpus::{FieldMap, FieldSchema};
+use crate::corpus::{FieldMap, FieldSchema, register_analyses};
 use crate::encode::EncoderPaths;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
@@ -35,8 +35,9 @@ impl Index {
     /// Makes an empty index in the directory `dir`, which must not exist or be empty, with a copy of `bundle`.
     ///
     /// # Errors
-    /// [`ErrorCode::Exists`], or those of writing.
+    /// [`ErrorCode::Exists`], those of [`FieldSchema::check_features`], or those of writing.
     pub fn create(dir: &Path, fields: &FieldSchema, bundle: &Bundle) -> Result<Self> {
+        fields.check_features()?;
         std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
         if std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))?.next().is_some() {
             return Err(Error::new(ErrorCode::Exists, "the directory of a new index is not empty").file(dir));
@@ -69,13 +70,15 @@ impl Index {
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`] where there is none; [`ErrorCode::SpaceMismatch`] where bundle and schema do not belong
-    /// together; [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`]; [`ErrorCode::BadArgument`] for a sorted one.
+    /// together; [`ErrorCode::Damaged`]; [`ErrorCode::UnsupportedVersion`], also for a tokenizer that this build does not
+    /// have; [`ErrorCode::BadArgument`] for a sorted one.
     pub fn open(dir: &Path) -> Result<Self> {
         let (manifest, bundle) = manifest_and_bundle(dir, Bundle::load)?;
         let mut tantivy = tantivy::Index::open_in_dir(dir).map_err(|e| within(e.into(), dir))?;
         let plugin = UvecPlugin::new();
         tantivy.register_plugin(plugin.registered());
         refuse_sorting(tantivy.settings()).map_err(|e| e.file(dir))?;
+        register_analyses(&tantivy).map_err(|e| e.file(dir))?;
         let schema = tantivy.schema();
         let media = MediaField::of(&schema).map_err(|e| e.file(dir))?;
         media.check_space(bundle.space()).map_err(|e| e.file(dir))?;

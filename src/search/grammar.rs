@@ -149,7 +149,7 @@ impl Grammar {
         let Some(field) = field.and_then(|name| self.schema.get_field(name).ok()) else { return false };
         match self.schema.get_field_entry(field).field_type() {
             FieldType::Str(options) => {
-                options.get_indexing_options().is_some_and(|indexing| indexing.tokenizer() == "raw")
+                options.get_indexing_options().is_some_and(|indexing| is_whole(indexing.tokenizer()))
             }
             _ => false,
         }
@@ -361,10 +361,15 @@ pub(super) fn unknown_field(schema: &Schema, name: &str) -> Error {
     Error::new(ErrorCode::UnknownField, format!("no field is called `{name}`")).hint(hint)
 }
 
+/// Whether an analysis keeps a value as one term, as `raw` and `raw+lower` do.
+fn is_whole(tokenizer: &str) -> bool {
+    tokenizer.split('+').any(|part| part == "raw")
+}
+
 fn tokenised_fields(schema: &Schema) -> Vec<Field> {
     let tokenised = |kind: &FieldType| match kind {
         FieldType::Str(options) => {
-            options.get_indexing_options().is_some_and(|indexing| indexing.tokenizer() != "raw")
+            options.get_indexing_options().is_some_and(|indexing| !is_whole(indexing.tokenizer()))
         }
         _ => false,
     };

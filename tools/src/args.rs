@@ -64,6 +64,11 @@ pub enum Command {
     /// Evaluate a bundle as in the literature: MAP over all results, recall of the paired item, calibration
     Eval(EvalArgs),
     /// Print the field schema that `build` would infer, as TOML
+    ///
+    /// Edited, it is a file for `build --schema`. There `tokenizer` says how a text becomes terms: parts joined by `+`. One may
+    /// cut the text: words (where none is named), default, whitespace, raw (the whole value), cjk_bigram, icu, jieba. Others
+    /// change the terms, always in this order: limit:BYTES; lower or cased; stop:LANGUAGE; stem:LANGUAGE; fold (accents);
+    /// ngram:MIN:MAX or prefix:MIN:MAX. Such as stem:german+fold; an unknown part or language is answered with all there are.
     Schema(SchemaArgs),
     /// Build an index
     Build(BuildArgs),
@@ -304,7 +309,7 @@ pub struct BuildArgs {
     /// Stop at the first bad line instead of counting a warning
     #[arg(long)]
     pub strict: bool,
-    /// Types and options of fields that differ from what is inferred
+    /// Types, tokenizers and options of fields that differ from what is inferred; `help schema` says more
     #[arg(long, value_name = "FILE.toml")]
     pub schema: Option<PathBuf>,
     /// Copy the weights of the bundle's encoders into the index, so that it answers without them

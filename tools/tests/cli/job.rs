@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json as value};
 
 use crate::data;
-use crate::run::{json, keys, run};
+use crate::run::{error, json, keys, run};
 use crate::world::{PATHWAYS, ROWS, world};
 
 const SIMILARITIES: [&str; 5] = ["cosine", "metric", "metric_class", "metric_pair", "posterior"];
@@ -149,6 +149,34 @@ fn schema_is_what_build_infers() {
     let line = format!("build --features % {PATHWAYS} --corpus % --bundle % --schema % --out %");
     json(0, &line, &[&world.features, &world.corpus, &world.bundle, &file, &out]);
     assert_eq!(json(0, "inspect %", &[&out])["schema"], schema);
+}
+
+#[test]
+fn an_index_keeps_how_its_texts_are_analysed() {
+    let world = world();
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let (corpus, file, out) = (path("rows.jsonl"), path("schema.toml"), path("index"));
+    let mut lines = data::lines(ROWS);
+    lines[0] = value!({"id": "houses", "text": "Alte Häuser", "title": "Café"}).to_string();
+    data::save_lines(&corpus, &lines);
+    let schema =
+        "[fields.text]\ntokenizer = \"stem:german+stop:german\"\n[fields.title]\ntokenizer = \"fold\"\n";
+    std::fs::write(&file, schema).unwrap();
+    let line = format!("build --features % {PATHWAYS} --corpus % --bundle % --schema % --out %");
+    json(0, &line, &[&world.features, &corpus, &world.bundle, &file, &out]);
+    assert_eq!(json(0, "inspect %", &[&out])["schema"]["text"]["tokenizer"], "stem:german+stop:german");
+    for query in ["text:Haus", "title:cafe", "hauses"] {
+        let found = json(0, &format!("query % --keywords {query}"), &[&out]);
+        assert_eq!(found["hits"][0]["id"], "houses", "{query}");
+    }
+    json(0, "verify %", &[&out]);
+    // What `build` would say of a misspelt part.
+    std::fs::write(&file, schema.replace("fold", "folds")).unwrap();
+    let out = path("bad");
+    let bad = error(&line, &[&world.features, &corpus, &world.bundle, &file, &out]);
+    assert_eq!((&bad["code"], &bad["line"]), (&"bad_value".into(), &3.into()), "{bad}");
+    assert!(bad["hint"].as_str().unwrap().contains("did you mean `fold`?"), "{bad}");
 }
 
 #[test]
