@@ -7,6 +7,9 @@
 use tantivy::query::{BooleanQuery, EnableScoring, Explanation, Occur, Query, Scorer, Weight};
 use tantivy::{DocId, DocSet, Score, SegmentReader, TantivyError, Term};
 
+/// What stands in for a query, where anything does.
+pub(super) type Rewrite = dyn Fn(&dyn Query) -> Option<Box<dyn Query>>;
+
 /// `BooleanQuery` with one order of summation. Matches what that does.
 #[derive(Debug)]
 pub(super) struct OrderedQuery {
@@ -31,10 +34,7 @@ impl OrderedQuery {
 
     /// The same query with this in place of every boolean query that is not hidden inside another kind, and with what
     /// `leaf` has in place of other kinds.
-    pub(super) fn of(
-        query: Box<dyn Query>,
-        leaf: &dyn Fn(&dyn Query) -> Option<Box<dyn Query>>,
-    ) -> Box<dyn Query> {
+    pub(super) fn of(query: Box<dyn Query>, leaf: &Rewrite) -> Box<dyn Query> {
         let Some(group) = query.downcast_ref::<BooleanQuery>() else { return leaf(&*query).unwrap_or(query) };
         let least = group.get_minimum_number_should_match();
         let clauses: Vec<(Occur, Box<dyn Query>)> = group
