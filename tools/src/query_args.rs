@@ -71,7 +71,7 @@ pub struct QueryArgs {
     /// How keywords and media parts become one ranking [default: rrf]
     #[arg(long, value_enum)]
     pub fusion: Option<FusionArg>,
-    /// The scale of `--fusion linear` [default: min-max]
+    /// The scale of `--fusion linear` [default: probability]
     #[arg(long, value_enum, alias = "normalize")]
     pub normalise: Option<NormaliseArg>,
     /// The constant of `--fusion rrf` [default: 60]
