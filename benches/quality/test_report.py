@@ -81,7 +81,10 @@ class Report(unittest.TestCase):
         self.assertAlmostEqual(found["metric, image_to_text"]["half ece"]["mean"], 0.02)
         text = report.markdown({"made": result})
         self.assertIn("| metric, image_to_text | 0.020 ± 0.000 | 0.300 ± 0.000 |  |  | 0.900 ± 0.000 | 12 |", text)
-        self.assertIn("Training of UNCSM: 6.0 s", text)
+        self.assertIn("Training of UNCSM: 6.0 s (stage 0 2.0 s, stage 1 2.0 s).", text)
+        for at, run in enumerate(result["runs"]["UNCSM cosine"]):
+            run["whole"]["processor_seconds"] = 10.0 + at
+        self.assertIn("stage 1 2.0 s); 10.5 processor seconds, of all threads.", report.markdown({"made": result}))
 
     def test_calibration_and_seconds_are_checked(self):
         result = self.result([0.1, 0.1], metric_class=[0.4, 0.4], cosine=[0.2, 0.2])

@@ -107,6 +107,7 @@ class Runs(unittest.TestCase):
         self.assertEqual(both["runs"]["CFA"], first["runs"]["CFA"])
         self.assertEqual(both["summary"]["UNCSM metric_class"]["seeds"], 2)
         self.assertNotIn("precision_at_0.8 value", both["calibration"]["metric, image_to_text"])
+        self.assertGreater(both["runs"]["UNCSM cosine"][0]["whole"]["processor_seconds"], 0)
         trained = [call for call in self.calls() if call[0] == "train"]
         self.assertEqual(len(trained), 2)
         self.assertIn("--group group", " ".join(trained[0]))

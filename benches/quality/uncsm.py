@@ -1,6 +1,7 @@
 """UNCSM through the project's binary: `train` and `eval` with default settings, on the same features and test split."""
 
 import json
+import resource
 import subprocess
 import time
 
@@ -81,16 +82,23 @@ def stages(trained):
     return out
 
 
+def _processor():
+    """Processor seconds of all ended child processes so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run(binary, dataset, out, seed, threads=None):
     """Measures per similarity, what belongs to the run as a whole, and the seconds of `train`."""
-    started = time.perf_counter()
+    started, processor = time.perf_counter(), _processor()
     trained = train(binary, dataset, out, seed, threads=threads)
-    seconds = time.perf_counter() - started
+    seconds, processor = time.perf_counter() - started, _processor() - processor
     report = evaluate(binary, dataset, out)
     maps = report["map_all"]
     whole = {
         "default": "metric_class" if maps["metric"] == maps.get("metric_class") else "metric_pair",
         "train_seconds": trained["seconds"],
+        "processor_seconds": processor,
         "stages": stages(trained),
         "calibration": calibration(report),
     }

@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod query_args;
 mod source;
+mod threads;
 
 use std::process::ExitCode;
 
@@ -33,7 +34,14 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = Cli::try_parse();
+    let flag = parsed.as_ref().ok().and_then(|cli| cli.global.threads);
+    // SAFETY: what stands before this starts no thread.
+    #[allow(unsafe_code, reason = "listed in ARCHITECTURE.md")]
+    unsafe {
+        threads::tell_libraries(flag)
+    };
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") => {
             let error = Error::new(ErrorCode::BadArgument, usage_sentence(&error.to_string()))
@@ -46,7 +54,7 @@ fn main() -> ExitCode {
     progress::log_to_stderr(&cli.global);
     print_no_caught_panics();
     let output = Output::new(cli.global.json);
-    match set_threads(cli.global.threads).and_then(|()| run(&cli, &output)) {
+    match threads::limit(cli.global.threads).and_then(|()| run(&cli, &output)) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Nothing) => ExitCode::from(1),
         Ok(Outcome::Damaged | Outcome::BadLines) => ExitCode::from(2),
@@ -98,15 +106,4 @@ fn print_no_caught_panics() {
             print(panic);
         }
     }));
-}
-
-fn set_threads(threads: Option<usize>) -> Result<()> {
-    let Some(threads) = threads else { return Ok(()) };
-    if threads == 0 {
-        return Err(Error::new(ErrorCode::BadArgument, "--threads is 0").expected("at least 1"));
-    }
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global()
-        .map_err(|e| Error::new(ErrorCode::BadArgument, format!("--threads: {e}")).source(e))
 }
