@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::bundle::ClassNames;
 use super::data::{Labels, MediaFeatures, Split, TrainingData};
 use super::graded::{DocumentRef, Documents};
+use super::titles::join_titles;
 use crate::corpus::{Document, EncoderArg, Passages, Reader};
 use crate::encode::{
     CorpusSource, EncoderPaths, Encoders, FeatureCache, Ids, Incoming, SourceDocument, encode_batch, fit,
@@ -35,7 +36,7 @@ pub enum NewClasses {
 pub struct CorpusOptions<'a> {
     /// The key that holds the class.
     pub label: Option<&'a str>,
-    /// A key: documents of equal value stay on one side of the validation split.
+    /// A key: documents of equal value stay on one side of the validation split, as those of equal `title` do.
     pub group: Option<&'a str>,
     /// Encoders that differ from the built-in one of their media type.
     pub encoders: &'a [EncoderArg],
@@ -58,6 +59,7 @@ struct Row {
     split: Split,
     class: Option<String>,
     group: u64,
+    title: Option<String>,
     /// Whether the user's key gave the group.
     grouped: bool,
     features: BTreeMap<String, Vec<f32>>,
@@ -117,6 +119,9 @@ pub fn from_corpus(
             .file(path)
             .hint("name a key of the corpus with --group"));
     }
+    let mut groups: Vec<u64> = rows.iter().map(|row| row.group).collect();
+    let title = |row: &Row| row.title.as_deref().filter(|_| row.split != Split::Test);
+    join_titles(&mut groups, &rows.iter().map(title).collect::<Vec<_>>());
     let labels = labels(&rows, &known, options, trained).map_err(|error| error.file(path))?;
     let media = encoders.iter().map(|(name, encoder)| MediaFeatures {
         name: name.clone(),
@@ -135,7 +140,7 @@ pub fn from_corpus(
     let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     Ok(TrainingData {
         labels,
-        groups: Some(rows.iter().map(|row| row.group).collect()),
+        groups: Some(groups),
         split: rows.iter().map(|row| row.split).collect(),
         features_name: format!("{} ({file})", names.join(", ")),
         documents: Some(Documents { known, of_row: rows.iter().map(|row| row.document).collect() }),
@@ -191,6 +196,7 @@ fn encode(
             rows.push(Row {
                 document: known.len() - 1,
                 split: document.document.split.unwrap_or(Split::Train),
+                title: fields.get("title").and_then(Value::as_str).map(str::to_owned),
                 class: options.label.and_then(|key| fields.get(key)).and_then(class),
                 group,
                 grouped: given.is_some(),

@@ -40,6 +40,7 @@ mod shrink;
 mod split;
 mod stage;
 mod tensors;
+mod titles;
 mod train;
 mod train_from;
 mod write_features;

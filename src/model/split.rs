@@ -17,10 +17,16 @@ use super::items::content_numbers;
 use super::metric::dot;
 
 /// Disjoint sets with path halving.
-struct Sets(Vec<usize>);
+pub(crate) struct Sets(Vec<usize>);
 
 impl Sets {
-    fn find(&mut self, mut x: usize) -> usize {
+    /// `n` sets of one number each.
+    pub(crate) fn new(n: usize) -> Self {
+        Self((0..n).collect())
+    }
+
+    /// The smallest number of the set that `x` is in.
+    pub(crate) fn find(&mut self, mut x: usize) -> usize {
         while self.0[x] != x {
             self.0[x] = self.0[self.0[x]];
             x = self.0[x];
@@ -28,7 +34,8 @@ impl Sets {
         x
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    /// Makes the sets of `a` and `b` one.
+    pub(crate) fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.find(a), self.find(b));
         // The smaller number is the root, whatever the order of joins.
         self.0[a.max(b)] = a.min(b);
@@ -103,7 +110,7 @@ pub(crate) fn folds(data: &TrainingData, config: &TrainConfig) -> Vec<Fold> {
 
 /// The component of each of `rows`.
 fn components(data: &TrainingData, rows: &[usize], config: &TrainConfig) -> Vec<usize> {
-    let mut sets = Sets((0..rows.len()).collect());
+    let mut sets = Sets::new(rows.len());
     if let Some(groups) = &data.groups {
         let mut first: HashMap<u64, usize> = HashMap::new();
         for (i, &row) in rows.iter().enumerate() {
@@ -137,7 +144,7 @@ fn near_pairs(media: &MediaFeatures, rows: &[usize], limit: f64) -> Vec<(usize, 
     let candidates = close_pairs(media, rows, &distinct, limit);
     let cap = (rows.len() / 10).max(8);
     for limit in [limit, 1.0 - (1.0 - limit) / 4.0, 1.0 - (1.0 - limit) / 16.0, 1.0 - (1.0 - limit) / 64.0] {
-        let mut sets = Sets((0..rows.len()).collect());
+        let mut sets = Sets::new(rows.len());
         let near = || candidates.iter().filter(|pair| f64::from(pair.2) >= limit).map(|&(a, b, _)| (a, b));
         near().chain(equal.iter().copied()).for_each(|(a, b)| sets.join(a, b));
         if sets.largest() <= cap {

@@ -161,6 +161,8 @@ pub struct TrainArgs {
     #[arg(long, value_name = "TENSOR")]
     pub test_mask: Option<String>,
     /// A key or an integer tensor: rows of equal value stay on one side of the validation split
+    ///
+    /// Near-duplicates stay together without it, and documents of a corpus with equal `title`.
     #[arg(long, value_name = "KEY")]
     pub group: Option<String>,
     /// Graded pairs to learn from too: lines {"a":{"id":"..","media":"image"},"b":{"id":"..","media":"text"},"similar":0..1}

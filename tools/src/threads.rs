@@ -10,10 +10,10 @@ use uncsm_index::{Error, ErrorCode, Result};
 const VARIABLE: &str = "RAYON_NUM_THREADS";
 
 /// Sets `RAYON_NUM_THREADS` to the number that `--threads` gave, else to what the system grants; one that the user has
-/// set stays where there is no flag.
+/// set stays where there is no flag. A pool that has started keeps its number.
 ///
 /// # Safety
-/// No other thread runs: on some systems one that reads the environment meanwhile reads freed memory.
+/// No other thread reads or writes the environment meanwhile: where the system's own functions do, they may read freed memory.
 #[allow(unsafe_code, reason = "listed in ARCHITECTURE.md")]
 pub unsafe fn tell_libraries(flag: Option<usize>) {
     let granted = || available_parallelism().map_or(1, NonZero::get);
@@ -91,9 +91,10 @@ mod tests {
     #[ignore = "a child process of a_process_is_told"]
     fn in_a_process_of_its_own() {
         let variable = |name| std::env::var(name).unwrap();
+        // This one, and that of the harness.
         #[cfg(target_os = "linux")]
-        assert_eq!(std::fs::read_dir("/proc/self/task").unwrap().count(), 1);
-        // SAFETY: with one test and `--test-threads 1` the harness waits, or runs it itself.
+        assert!(std::fs::read_dir("/proc/self/task").unwrap().count() <= 2);
+        // SAFETY: the thread of the harness only waits for this one.
         #[allow(unsafe_code, reason = "listed in ARCHITECTURE.md")]
         unsafe {
             tell_libraries(variable("UNCSM_TEST_FLAG").parse().ok())

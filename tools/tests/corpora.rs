@@ -4,6 +4,8 @@
 
 #[path = "corpora/bad.rs"]
 mod bad;
+#[path = "corpora/blind.rs"]
+mod blind;
 #[path = "corpora/feedback.rs"]
 mod feedback;
 #[path = "corpora/folder.rs"]
