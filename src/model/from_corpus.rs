@@ -65,6 +65,13 @@ struct Row {
     features: BTreeMap<String, Vec<f32>>,
 }
 
+impl Row {
+    /// The title, of a row that may be learned from.
+    fn title(&self) -> Option<&str> {
+        self.title.as_deref().filter(|_| self.split != Split::Test)
+    }
+}
+
 /// Reads the corpus at `path` and encodes it; a document with several items of a media type becomes several rows of one
 /// group. `skipped` hears of documents and items that do not read, `progress` the number of documents so far.
 ///
@@ -120,8 +127,7 @@ pub fn from_corpus(
             .hint("name a key of the corpus with --group"));
     }
     let mut groups: Vec<u64> = rows.iter().map(|row| row.group).collect();
-    let title = |row: &Row| row.title.as_deref().filter(|_| row.split != Split::Test);
-    join_titles(&mut groups, &rows.iter().map(title).collect::<Vec<_>>());
+    join_titles(&mut groups, &rows.iter().map(Row::title).collect::<Vec<_>>());
     let labels = labels(&rows, &known, options, trained).map_err(|error| error.file(path))?;
     let media = encoders.iter().map(|(name, encoder)| MediaFeatures {
         name: name.clone(),
