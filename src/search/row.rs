@@ -64,6 +64,7 @@ impl RowScorer {
 
     /// What the similarity says of a row: raw logit, cosine, or dot product of posteriors. Under both targets it is the
     /// log-odds of the mean of their probabilities.
+    #[inline]
     pub(super) fn raw(&self, row: &Row) -> f32 {
         let raw = match self {
             Self::Metric(query) => query.logit(&row.vector, &row.half),
@@ -82,6 +83,7 @@ impl RowScorer {
     }
 
     /// What documents are ranked by: the calibrated logit where there is a calibration.
+    #[inline]
     pub(super) fn value(&self, raw: f32) -> f32 {
         match self {
             Self::Metric(query) => query.calibration.map_or(raw, |calibration| calibration.logit(raw)),
@@ -167,6 +169,7 @@ pub(super) struct Row {
 }
 
 impl Row {
+    #[inline]
     pub(super) fn load(&mut self, view: &MediaView<'_>, row: usize) {
         self.vector.resize(view.dim, 0.0);
         self.half.resize(view.half, 0.0);

@@ -1,6 +1,7 @@
 //! What a query means for one document: every query part against every item of the wanted media types.
 
 use tantivy::DocId;
+use uncsm_format::MediaView;
 
 use super::row::{Row, RowScorer};
 use crate::error::{Error, ErrorCode, Result};
@@ -238,11 +239,12 @@ impl DocScorer {
         segment: &SegmentVectors,
         docs: &[DocId],
     ) -> Vec<Option<f32>> {
+        let views = views(scorers, segment);
         let mut tallies: Vec<Tally> = scorers.iter().map(|_| Tally::default()).collect();
         let mut row = Row::default();
         let mut out = Vec::with_capacity(docs.len() * scorers.len());
         for &doc in docs {
-            look_at(scorers, segment, doc, &mut row, &mut tallies);
+            look_at(scorers, &views, doc, &mut row, &mut tallies);
             out.extend(scorers.iter().zip(&tallies).map(|(scorer, tally)| scorer.value(tally)));
         }
         out
@@ -251,7 +253,7 @@ impl DocScorer {
     /// The whole score of one document.
     pub fn doc(&self, segment: &SegmentVectors, doc: DocId) -> Option<DocScore> {
         let mut tallies = [Tally::default()];
-        look_at(&[self], segment, doc, &mut Row::default(), &mut tallies);
+        look_at(&[self], &views(&[self], segment), doc, &mut Row::default(), &mut tallies);
         let [tally] = tallies;
         let value = self.value(&tally)?;
         let likes = || tally.best.iter().zip(&self.parts).filter(|(_, part)| part.polarity == Polarity::Like);
@@ -338,10 +340,17 @@ impl DocScorer {
     }
 }
 
+/// The columns of the media types that some scorer wants, with their numbers, ascending.
+fn views<'s>(scorers: &[&DocScorer], segment: &'s SegmentVectors) -> Vec<(usize, MediaView<'s>)> {
+    let wanted = |media: &usize| scorers.iter().any(|scorer| scorer.wanted.contains(media));
+    let all = 0..segment.uvec().media().len();
+    all.filter(wanted).map(|media| (media, segment.view(media))).collect()
+}
+
 /// Fills the tally of every scorer with the best items of `doc`.
 fn look_at(
     scorers: &[&DocScorer],
-    segment: &SegmentVectors,
+    views: &[(usize, MediaView<'_>)],
     doc: DocId,
     row: &mut Row,
     tallies: &mut [Tally],
@@ -351,21 +360,17 @@ fn look_at(
         let none = BestItem { part: NONE, media: 0, row: 0, raw: 0.0, value: f32::MIN };
         tally.best.resize(scorer.parts.len(), none);
     }
-    for media in 0..segment.uvec().media().len() {
-        if !scorers.iter().any(|scorer| scorer.wanted.contains(&media)) {
-            continue;
-        }
-        let view = segment.view(media);
+    for (media, view) in views {
         for at in view.items_of(doc) {
-            row.load(&view, at);
+            row.load(view, at);
             for (scorer, tally) in scorers.iter().zip(tallies.iter_mut()) {
-                for (part, compiled) in scorer.parts.iter().enumerate() {
-                    let Some(scorer) = &compiled.rows[media] else { continue };
+                for (part, (compiled, best)) in scorer.parts.iter().zip(&mut tally.best).enumerate() {
+                    let Some(scorer) = &compiled.rows[*media] else { continue };
                     let raw = scorer.raw(row);
                     let value = scorer.value(raw);
                     // The first of equals stays: media types, then items in order.
-                    if tally.best[part].part == NONE || value > tally.best[part].value {
-                        tally.best[part] = BestItem { part, media, row: at, raw, value };
+                    if best.part == NONE || value > best.value {
+                        *best = BestItem { part, media: *media, row: at, raw, value };
                     }
                 }
             }
