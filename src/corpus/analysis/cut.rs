@@ -22,7 +22,7 @@ pub(super) enum Cut {
     #[cfg(feature = "icu")]
     Icu(icu_segmenter::WordSegmenterBorrowed<'static>),
     #[cfg(feature = "jieba")]
-    Jieba(tantivy_jieba::JiebaTokenizer),
+    Jieba(Box<tantivy_jieba::JiebaTokenizer>),
 }
 
 impl Cut {
@@ -35,7 +35,7 @@ impl Cut {
     /// The dictionary is read at the first use, and shared.
     #[cfg(feature = "jieba")]
     pub(super) fn jieba() -> Self {
-        Self::Jieba(tantivy_jieba::JiebaTokenizer::new())
+        Self::Jieba(Box::default())
     }
 
     /// Adds the terms of `run` to `pieces`, in order of position. Gives the number of positions that the run takes.
