@@ -88,6 +88,7 @@
 //! ```
 
 mod error;
+mod guard;
 pub mod media;
 pub mod corpus;
 pub mod encode;
@@ -97,6 +98,7 @@ pub mod search;
 pub mod eval;
 
 pub use error::{Error, ErrorCode, Facts, Result};
+pub use guard::catches_panics;
 
 /// The code of the README, which must compile.
 #[cfg(doctest)]

@@ -5,7 +5,6 @@
 //! the first frame is taken.
 
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Rgb};
@@ -52,7 +51,7 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
     }
     let format = accepted_format(bytes)?;
     // The decoders are written not to panic; should one do so on a hostile file, that file alone must fail.
-    catch_unwind(AssertUnwindSafe(|| decode_as(format, bytes, limits)))
+    crate::guard::catch(|| decode_as(format, bytes, limits))
         .unwrap_or_else(|_| Err(damaged(format, "the decoder gave up")))
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::sound::{Seal, seal, unseal};
 use crate::corpus::FieldSchema;
 use crate::error::{Error, ErrorCode, Result};
 
@@ -48,6 +49,7 @@ impl Manifest {
                 error
             }
         })?;
+        let (text, seal) = unseal(&text);
         let damaged = |e: serde_json::Error| {
             Error::new(ErrorCode::Damaged, format!("the manifest does not parse: {e}"))
                 .file(&path)
@@ -69,6 +71,12 @@ impl Manifest {
                 .file(&path)
                 .got(&manifest.bundle));
         }
+        // Last, since the others say more.
+        if seal == Seal::Broken {
+            return Err(Error::new(ErrorCode::Damaged, "the checksum of the manifest does not match")
+                .file(&path)
+                .hint("bring it back from a copy; whoever changed it by hand removes the key `crc32`"));
+        }
         Ok(manifest)
     }
 
@@ -80,6 +88,7 @@ impl Manifest {
         let path = dir.join(MANIFEST);
         let text = serde_json::to_string_pretty(self)
             .map_err(|e| Error::new(ErrorCode::BadValue, format!("manifest: {e}")).source(e))?;
+        let text = seal(&text, None);
         let mut file =
             tempfile::Builder::new().prefix(LEFT_OVER).tempfile_in(dir).map_err(|e| Error::io(dir, e))?;
         file.write_all(text.as_bytes()).map_err(|e| Error::io(&path, e))?;

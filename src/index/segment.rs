@@ -31,18 +31,23 @@ impl SegmentVectors {
             .map_err(|e| Error::new(ErrorCode::Damaged, e.to_string()).file(&name))?
             .read_bytes()
             .map_err(|e| Error::io(&name, e))?;
-        let uvec = Uvec::open(bytes).map_err(|e| Error::from(e).file(&name))?;
-        check_fits(&uvec, spec.spec()).map_err(|e| e.file(&name))?;
-        if uvec.documents() != reader.max_doc() {
+        let uvec = Self::check(bytes, spec.spec(), reader.max_doc()).map_err(|e| e.file(&name))?;
+        Ok(Self { uvec })
+    }
+
+    /// Opens the container `bytes` of a segment of `documents` documents.
+    pub(super) fn check(bytes: OwnedBytes, spec: &SpaceSpec, documents: u32) -> Result<Uvec<OwnedBytes>> {
+        let uvec = Uvec::open(bytes)?;
+        check_fits(&uvec, spec)?;
+        if uvec.documents() != documents {
             return Err(Error::new(
                 ErrorCode::Damaged,
                 "the file covers another number of documents than its segment",
             )
-            .file(&name)
-            .expected(reader.max_doc())
+            .expected(documents)
             .got(uvec.documents()));
         }
-        Ok(Self { uvec })
+        Ok(uvec)
     }
 
     /// The opened container.

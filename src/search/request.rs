@@ -12,6 +12,7 @@ use super::plan::{self, Plan};
 use super::scorer::{Polarity, QueryPart, Similarity};
 use crate::encode::{Item, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::guarded;
 use crate::media::content_hash;
 
 /// Documents of a leg that take part in a fusion, unless a query wants more.
@@ -402,8 +403,10 @@ impl<'a> Request<'a> {
     /// [`ErrorCode::BadArgument`] for an empty query, `k` of 0, or numbers out of range; [`ErrorCode::BadQuery`],
     /// [`ErrorCode::UnknownField`], [`ErrorCode::UnknownMedia`]; [`ErrorCode::Interrupted`]; those of opening segments.
     pub fn run(self) -> Result<Response> {
-        let plan = self.plan()?;
-        hits::run(&self, &plan)
+        guarded(self.engine.shards.dirs(), || {
+            let plan = self.plan()?;
+            hits::run(&self, &plan)
+        })
     }
 
     pub(super) fn plan(&self) -> Result<Plan<'a>> {
