@@ -5,6 +5,10 @@
 
 #![allow(missing_docs, reason = "tests")]
 
+mod common;
+
+#[path = "flips/app.rs"]
+mod app;
 #[path = "flips/launder.rs"]
 mod launder;
 #[path = "flips/swap.rs"]
@@ -15,8 +19,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
@@ -33,6 +36,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Panics that a program with a hook of its own would print.
 static PRINTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The long test is alone in its process, since it counts the panics of all threads; the others run beside each other.
+static ALONE: RwLock<()> = RwLock::new(());
+
+fn beside() -> RwLockReadGuard<'static, ()> {
+    ALONE.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn keep_panics() {
     let print = std::panic::take_hook();
@@ -136,6 +146,7 @@ fn try_all(world: &World, dir: &Path, scratch: &Path) -> Outcome {
 
 #[test]
 fn damage_anywhere_is_an_error_or_harmless_and_is_never_laundered() {
+    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
     keep_panics();
     let count = std::env::var("UNCSM_FLIPS").map_or(FEW, |text| text.parse().expect("a number"));
     let world = World::new();

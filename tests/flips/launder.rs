@@ -14,6 +14,7 @@ fn extension(path: &Path) -> String {
 /// about what `verify` finds, and the undamaged file brought back makes the index whole.
 #[test]
 fn a_flipped_bit_outlives_any_number_of_adds() {
+    let _beside = crate::beside();
     let commits: Vec<_> = (0..7).map(|at| at * 5..at * 5 + 5).collect();
     let world = World::with(&commits);
     let victim = files_of(&world.index).into_iter().find(|file| extension(file) == "store").unwrap();
@@ -46,9 +47,8 @@ fn a_flipped_bit_outlives_any_number_of_adds() {
             match world.fill(&dir, 100 + round * 2..102 + round * 2, 0) {
                 Ok(damaged) => {
                     let said = damaged.iter().any(|(segment, why)| *segment == victim && why.contains(&name));
-                    let segments =
-                        Index::open(&dir).unwrap().tantivy().searchable_segment_ids().unwrap().len();
-                    assert!(said || segments > 7, "{kind}: a merge passed over it in silence");
+                    // Eight segments are there to be merged at first, and nine then; afterwards too few.
+                    assert!(said || round > 1, "{kind}, round {round}: {damaged:?}");
                     merged += usize::from(said);
                 }
                 Err(error) => {

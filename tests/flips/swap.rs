@@ -18,6 +18,7 @@ fn swap(a: &Path, b: &Path) {
 
 #[test]
 fn files_of_equal_kind_swapped_between_segments_are_found_and_refused() {
+    let _beside = crate::beside();
     // Equal numbers of documents, so that nothing else tells them apart.
     let world = World::with(&[0..10, 10..20]);
     let files = files_of(&world.index);
@@ -51,6 +52,7 @@ fn files_of_equal_kind_swapped_between_segments_are_found_and_refused() {
 
 #[test]
 fn deletes_of_another_segment_or_commit_are_found() {
+    let _beside = crate::beside();
     let world = World::with(&[0..10, 10..20, 3..5, 13..15]);
     let files: Vec<PathBuf> = files_of(&world.index)
         .into_iter()
@@ -73,7 +75,8 @@ fn deletes_of_another_segment_or_commit_are_found() {
 
 #[test]
 fn a_bundle_of_the_same_space_in_the_place_of_another_is_refused() {
-    let world = World::with(&[0..6]);
+    let _beside = crate::beside();
+    let world = World::with(&[0..12]);
     let bundle = Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 3, 3);
     let scratch = tempfile::tempdir().unwrap();
     let (dir, other) = (scratch.path().join("index"), scratch.path().join("other"));
@@ -108,6 +111,7 @@ fn a_bundle_of_the_same_space_in_the_place_of_another_is_refused() {
 
 #[test]
 fn an_index_of_an_older_build_opens_and_takes_its_record_with_the_next_commit() {
+    let _beside = crate::beside();
     let world = World::with(&[0..10, 10..20]);
     let meta = world.index.join("meta.json");
     // As it was written before: without the seal.

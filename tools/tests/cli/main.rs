@@ -10,6 +10,7 @@ mod data;
 mod determinism;
 mod embed;
 mod features;
+mod flips;
 mod feedback;
 mod job;
 mod kill;
