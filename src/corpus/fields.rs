@@ -52,6 +52,8 @@ pub struct FillReport {
 /// and booleans are indexed; `_extra` is stored, indexed as `words`, and reads a dot in a key as a step down. Columns of text
 /// hold values as the exact analysis writes them. Ids are kept as they are.
 ///
+/// The index must know the analyses that the fields name: call [`register_analyses`](super::register_analyses) on it.
+///
 /// # Panics
 /// Where `builder` has a field of one of these names.
 pub fn tantivy_schema(fields: &FieldSchema, builder: &mut SchemaBuilder) -> FieldMap {

@@ -129,12 +129,13 @@ impl SchemaOverrides {
     fn check(&self) -> Result<()> {
         for (name, (field, line)) in &self.fields {
             let at = |error: Error| error.file(&self.file).line(*line);
-            for tokenizer in
-                [&field.tokenizer, &field.exact].into_iter().flatten().filter(|name| !name.is_empty())
-            {
-                Analysis::parse(tokenizer)
+            for (analysis, whose) in [(&field.tokenizer, "the"), (&field.exact, "`exact` of the")] {
+                let Some(analysis) = analysis.as_ref().filter(|analysis| !analysis.is_empty()) else {
+                    continue;
+                };
+                Analysis::parse(analysis)
                     .and_then(|analysis| analysis.check_features())
-                    .map_err(|error| at(error.within(format!("the field `{name}`"))))?;
+                    .map_err(|error| at(error.within(format!("{whose} field `{name}`"))))?;
             }
             match field.apply(None) {
                 Some(spec) => drop(FieldSchema::new(BTreeMap::from([(name.clone(), spec)])).map_err(at)?),

@@ -169,7 +169,7 @@ mod tests {
         }
         for (name, code, hint) in [
             ("siez", ErrorCode::UnknownField, "did you mean size"),
-            ("size.x", ErrorCode::UnknownField, "the index has the fields"),
+            ("size.x", ErrorCode::UnknownField, "did you mean size"),
             ("nothing.at.all", ErrorCode::UnknownField, "the index has the fields"),
             ("note", ErrorCode::BadArgument, "`facet = true`"),
             ("attrs", ErrorCode::BadArgument, "attrs.KEY"),

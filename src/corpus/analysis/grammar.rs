@@ -127,7 +127,7 @@ impl Parts<'_> {
         if self.nfc.is_some() && !base.verbatim() {
             let what = format!("`nfc` goes with `raw` and `whitespace`, not with `{}`", base.name());
             return Err(Error::new(ErrorCode::BadValue, what).got(format!("`{}`", self.text)).hint(
-                "take `words`, whose terms are equal however an accent is written, and leave `nfc` out",
+                "whole values are `raw+nfc`; the terms of `words` are equal without it, however an accent is written",
             ));
         }
         let limit = match base {

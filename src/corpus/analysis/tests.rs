@@ -96,7 +96,7 @@ fn refuses_with_what_there_is_and_what_was_meant() {
         ("whitespace+stem:german", "add `lower`"),
         ("stop:german+cased", "leave `cased` out"),
         ("nfc", "`nfc` goes with `raw` and `whitespace`"),
-        ("default+nfc", "take `words`"),
+        ("default+nfc", "the terms of `words` are equal without it"),
         ("raw+nfc+nfc", "`nfc` says again"),
         ("raw+nfkc", "or `nfc` for whole values"),
         ("stem", "did you mean `stem:LANGUAGE`?"),
