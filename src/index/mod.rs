@@ -21,6 +21,7 @@ mod policy;
 mod report;
 mod segment;
 mod store;
+mod terms;
 mod value;
 mod verify;
 mod writer;
