@@ -212,7 +212,8 @@ impl Error {
 
     /// The same facts without their cause.
     fn copy(&self) -> Self {
-        let Facts { code, ref message, ref file, line, offset, ref expected, ref got, ref hint, .. } = *self.0;
+        let Facts { code, ref message, ref file, line, offset, ref expected, ref got, ref hint, .. } =
+            *self.0;
         Self(Box::new(Facts {
             code,
             message: message.clone(),

@@ -66,6 +66,8 @@ pub const PARQUET_PAGES_DENSE: u64 = 1 << 30;
 pub const PARQUET_RATIO: u64 = 16;
 /// Values of the lists of one column in a row group: a run of a few bytes can stand for all of them, and for one row.
 pub const PARQUET_LIST_VALUES: u64 = 4 << 20;
+/// Values of lists for each byte in the file, where there are more than [`PARQUET_LIST_VALUES`].
+pub const PARQUET_LIST_RATIO: u64 = 2;
 /// Bytes of the values of a batch of rows, with each entry of a dictionary as often as rows name it.
 pub const PARQUET_BATCH: u64 = 64 << 20;
 

@@ -85,7 +85,10 @@ fn a_bundle_of_another_space_ranks_nothing() {
             assert_eq!(foreign.check(&vectors).unwrap_err().code(), mismatch);
             let docs: Vec<u32> = (0..40).collect();
             assert!(foreign.values(&vectors, &docs).iter().all(Option::is_none));
-            assert!(docs.iter().all(|&d| foreign.doc(&vectors, d).is_none() && foreign.items(&vectors, d).is_empty()));
+            assert!(
+                docs.iter()
+                    .all(|&d| foreign.doc(&vectors, d).is_none() && foreign.items(&vectors, d).is_empty())
+            );
             assert!(scorer(&own).values(&vectors, &docs).iter().any(Option::is_some));
         }
         assert_eq!(Engine::host(&app.index, searcher, cache, &other).err().unwrap().code(), mismatch);
@@ -93,7 +96,8 @@ fn a_bundle_of_another_space_ranks_nothing() {
     // The same space with another prior is the same space.
     let app = filled(10);
     let rare = own.with_prior(0.01).unwrap();
-    let ranked = app.searcher().search(&AllQuery, &MetricCollector::new(scorer(&rare), app.plugin.cache(), 5));
+    let ranked =
+        app.searcher().search(&AllQuery, &MetricCollector::new(scorer(&rare), app.plugin.cache(), 5));
     assert!(!ranked.unwrap().docs.is_empty());
 }
 

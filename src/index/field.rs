@@ -173,7 +173,8 @@ mod tests {
     fn sizes_in_a_schema_have_limits() {
         let of = |dim: usize, media: usize| {
             let mut builder = Schema::builder();
-            let media = (0..media).map(|i| MediaSpec { name: format!("m{i}"), dim, half: 0, dtype: Dtype::F16 });
+            let media =
+                (0..media).map(|i| MediaSpec { name: format!("m{i}"), dim, half: 0, dtype: Dtype::F16 });
             let spec = SpaceSpec { space: Fingerprint([7; 32]), media: media.collect() };
             MediaField::add(&mut builder, &spec).unwrap();
             MediaField::of(&builder.build()).map(drop).map_err(|error| error.code())

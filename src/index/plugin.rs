@@ -57,7 +57,14 @@ impl SegmentPlugin for UvecPlugin {
         refuse_sorting(index.settings()).map_err(to_tantivy)?;
         let field = MediaField::of(&index.schema()).map_err(to_tantivy)?;
         let rows = infos(field.spec()).iter().map(Rows::new).collect();
-        Ok(Box::new(UvecWriter { field, rows, documents: 0, rejected: 0, first_reason: None, seen: BTreeSet::new() }))
+        Ok(Box::new(UvecWriter {
+            field,
+            rows,
+            documents: 0,
+            rejected: 0,
+            first_reason: None,
+            seen: BTreeSet::new(),
+        }))
     }
 
     fn merge(&self, ctx: PluginMergeContext<'_>) -> tantivy::Result<()> {
@@ -86,7 +93,10 @@ impl UvecWriter {
         for item in items {
             if !self.seen.insert((item.media, item.origin.ordinal)) {
                 let name = &self.field.spec().media[item.media].name;
-                self.reject(format!("two items of media type `{name}` have the ordinal {}", item.origin.ordinal));
+                self.reject(format!(
+                    "two items of media type `{name}` have the ordinal {}",
+                    item.origin.ordinal
+                ));
                 continue;
             }
             let row = ItemRow {

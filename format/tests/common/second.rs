@@ -83,7 +83,10 @@ pub fn without_footer(file: &[u8]) -> &[u8] {
     assert!(int(length) <= 50000);
     let (body, payload) = rest.split_at(rest.len() - int(length) as usize);
     let payload = text(payload);
-    assert!(payload.starts_with('{') && payload.ends_with('}') && payload.contains("\"version\":"), "{payload}");
+    assert!(
+        payload.starts_with('{') && payload.ends_with('}') && payload.contains("\"version\":"),
+        "{payload}"
+    );
     let (_, from) = payload.split_once("\"crc\":").unwrap();
     let digits: String = from.chars().take_while(char::is_ascii_digit).collect();
     assert_eq!(digits.parse(), Ok(crc(&[body])));
