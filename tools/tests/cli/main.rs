@@ -12,6 +12,7 @@ mod embed;
 mod features;
 mod flips;
 mod feedback;
+mod index_v0;
 mod job;
 mod kill;
 mod output;
