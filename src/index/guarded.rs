@@ -20,18 +20,25 @@ pub(crate) fn guarded<'d, T>(
         Ok(Err(error)) => (error, false),
         Err(said) => (Error::new(ErrorCode::Damaged, format!("the index does not read: {said}")), true),
     };
-    let of_a_place = error.facts().file.as_ref().is_some_and(|file| !file.is_dir());
     // What the plugin finds comes through the host as text alone.
     let by_plugin = error.code() == ErrorCode::Engine && error.facts().message.contains("damaged");
-    if of_a_place || !(error.code() == ErrorCode::Damaged || by_plugin) {
+    if error.code() != ErrorCode::Damaged && !by_plugin {
         return Err(error);
     }
-    let mut dirs = dirs.into_iter().peekable();
-    let first = dirs.peek().copied();
-    if let Some(found) = dirs.find_map(|dir| first_fault_in(dir).map(|fault| fault.error(dir))) {
+    let dirs: Vec<&Path> = dirs.into_iter().collect();
+    if let Some(file) = error.facts().file.clone().filter(|file| !file.is_dir()) {
+        // The host names its files from inside of the directory.
+        let inside =
+            dirs.iter().map(|dir| dir.join(&file)).find(|place| file.is_relative() && place.exists());
+        return Err(match inside {
+            Some(place) => error.file(place),
+            None => error,
+        });
+    }
+    if let Some(found) = dirs.iter().find_map(|dir| first_fault_in(dir).map(|fault| fault.error(dir))) {
         return Err(found);
     }
-    let error = match first {
+    let error = match dirs.first() {
         Some(dir) if error.facts().file.is_none() => error.file(dir),
         _ => error,
     };

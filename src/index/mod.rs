@@ -47,6 +47,7 @@ pub(crate) use registered::check_created;
 pub use registered::check_registered;
 pub use report::{BuildReport, MAX_SKIPPED, Skipped, StageTimes};
 pub use segment::{SegmentCache, SegmentVectors};
+pub use sound::SoundDirectory;
 pub use store::Index;
 pub(crate) use store::encoder_paths_in;
 pub use value::{MediaValue, MediaValueBuilder};

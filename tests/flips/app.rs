@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use tantivy::IndexWriter;
 use tantivy::directory::MmapDirectory;
-use uncsm_index::index::{UvecPlugin, Writer};
+use uncsm_index::ErrorCode;
+use uncsm_index::index::{Index, SoundDirectory, UvecPlugin, Writer};
 use uncsm_index::search::Engine;
 
 use crate::common::{App, bundle, random_docs};
+use crate::world::{World, copy_dir, files_of};
 
 const MEMORY: usize = 15_000_000;
 
@@ -110,4 +112,59 @@ fn a_foreign_merge_policy_does_not_launder_the_hosts_files() {
         assert!(plain.merge(&segments).wait().is_err(), "{kind}");
         assert_eq!(index.searchable_segment_ids().unwrap().len(), 2, "{kind}");
     }
+}
+
+/// Files that change under an engine that has looked at them: what the host throws over them is an error that names one.
+#[test]
+fn damage_under_an_open_engine_is_told_with_its_file() {
+    let _beside = crate::beside();
+    let world = World::new();
+    let files: Vec<PathBuf> = files_of(&world.index)
+        .into_iter()
+        .filter(|file| {
+            file.extension().is_some_and(|kind| ["idx", "term", "store", "fast"].iter().any(|k| kind == *k))
+        })
+        .collect();
+    let mut told = 0;
+    for file in &files {
+        let scratch = tempfile::tempdir().unwrap();
+        let dir = scratch.path().join("index");
+        copy_dir(&world.index, &dir);
+        let index = Index::open(&dir).unwrap();
+        let engine = Engine::new(&index).unwrap();
+        let path = dir.join(file);
+        let length = body_of(&std::fs::read(&path).unwrap());
+        // In place, so that the map shows it.
+        let mut open = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut open, &vec![0xff; length]).unwrap();
+        let request = engine.request().keywords("red thing note:again").filter("size:[3 TO 90]");
+        let answer = request.facet("category_exact").snippet("text").run();
+        if let Err(error) = answer {
+            assert_eq!(error.code(), ErrorCode::Damaged, "{}: {error}", file.display());
+            assert_eq!(error.facts().file.as_deref(), Some(path.as_path()), "{error}");
+            told += 1;
+        }
+    }
+    assert!(told >= files.len() / 2, "{told} of {} files", files.len());
+}
+
+#[test]
+fn an_app_that_opens_through_a_sound_directory_is_told_of_swapped_files() {
+    let _beside = crate::beside();
+    let dir = tempfile::tempdir().unwrap();
+    let app = app_in(dir.path());
+    let sound = || tantivy::Index::open(SoundDirectory::new(MmapDirectory::open(dir.path()).unwrap()));
+    let mut index = sound().unwrap();
+    index.register_plugin(app.plugin.registered());
+    // Its next commit takes the record.
+    let mut plain: IndexWriter = index.writer_with_num_threads(1, MEMORY).unwrap();
+    plain.commit().unwrap();
+    drop(plain);
+    assert_eq!(sound().unwrap().reader().unwrap().searcher().num_docs(), 60);
+    let files = files_of_kind(dir.path(), "store");
+    let (one, other) = (std::fs::read(&files[0]).unwrap(), std::fs::read(&files[1]).unwrap());
+    std::fs::write(&files[0], other).unwrap();
+    std::fs::write(&files[1], one).unwrap();
+    let error = sound().unwrap().reader().err().unwrap();
+    assert!(error.to_string().contains("not the one that was committed"), "{error}");
 }

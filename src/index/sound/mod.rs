@@ -35,9 +35,23 @@ pub(super) const META: &str = "meta.json";
 /// Kinds of the files of a segment, but for deletes and vectors.
 const KINDS: [&str; 6] = ["term", "idx", "pos", "fast", "fieldnorm", "store"];
 
-/// See the module.
+/// A directory whose damaged files do not open, for `tantivy::Index::open`; [`Index`](super::Index) has its files through it.
+///
+/// `meta.json` is written with a checksum and a record of the files of all segments, which the host alone skips; files that
+/// were swapped or cut do not open then. Files that queries and deletes match on are read whole when they open, up to
+/// 256 MiB in all, and then compared with the record alone. A clone shares what was read.
+///
+/// # Example
+/// ```no_run
+/// use tantivy::directory::MmapDirectory;
+/// use uncsm_index::index::{SoundDirectory, UvecPlugin};
+///
+/// let mut index = tantivy::Index::open(SoundDirectory::new(MmapDirectory::open("app-index")?))?;
+/// index.register_plugin(UvecPlugin::new().registered());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
-pub(super) struct SoundDirectory {
+pub struct SoundDirectory {
     inner: Box<dyn Directory>,
     shared: Arc<Shared>,
 }
@@ -61,7 +75,7 @@ impl fmt::Debug for SoundDirectory {
 
 impl SoundDirectory {
     /// The files of `inner`.
-    pub(super) fn new(inner: impl Directory) -> Self {
+    pub fn new(inner: impl Directory) -> Self {
         Self { inner: Box::new(inner), shared: Arc::default() }
     }
 
