@@ -9,6 +9,7 @@ use toml::Spanned;
 use super::analysis::Analysis;
 use super::schema::{FieldKind, FieldSchema, FieldSpec};
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, SETTINGS_BYTES};
 
 /// What a schema file says about one field; what it leaves out is inferred.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -93,7 +94,7 @@ impl SchemaOverrides {
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`], and those of [`SchemaOverrides::parse`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+        let text = limits::read_text(path, SETTINGS_BYTES, "the schema file")?;
         Self::parse(&text, path)
     }
 

@@ -9,6 +9,7 @@ use tantivy::aggregation::agg_req::Aggregations;
 use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
 use tantivy::aggregation::{AggContextParams, AggregationLimitsGuard, DistributedAggregationCollector};
 use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::schema::{Facet, FieldType, Schema};
 
 use super::columns::{check_aggregations, facet_column};
 use super::legs::{Ranking, both, query_of};
@@ -115,8 +116,14 @@ impl Wanted {
         let results = serde_json::to_value(results)
             .map_err(|e| Error::new(ErrorCode::BadValue, format!("aggregations: {e}")).source(e))?;
         let mut facets = BTreeMap::new();
-        for (name, _) in &self.facets {
-            facets.insert(name.clone(), counts(name, &results[format!("facet:{name}")])?);
+        let schema = request.engine.searcher().schema();
+        for (name, column) in &self.facets {
+            let mut counted = counts(name, &results[format!("facet:{name}")])?;
+            let field = schema.get_field(column).map(|field| schema.get_field_entry(field).field_type());
+            if matches!(field, Ok(FieldType::Facet(_))) {
+                counted.iter_mut().for_each(as_path);
+            }
+            facets.insert(name.clone(), counted);
         }
         let asked: serde_json::Map<String, Value> = results
             .as_object()
@@ -171,6 +178,15 @@ fn counts(name: &str, terms: &Value) -> Result<Vec<FacetCount>> {
     let mut counts: Vec<FacetCount> = buckets.iter().map(count).collect();
     counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| order(&a.value, &b.value)));
     Ok(counts)
+}
+
+/// A value of the host's own facets as it was added: `/news/local`, where the column has `news`, a zero byte, `local`.
+fn as_path(count: &mut FacetCount) {
+    if let Value::String(encoded) = &count.value
+        && let Ok(facet) = Facet::from_encoded(encoded.as_bytes().to_vec())
+    {
+        count.value = Value::String(facet.to_path_string());
+    }
 }
 
 /// Values of one column: numbers among themselves, strings by their bytes.

@@ -129,21 +129,9 @@ impl<'a> Request<'a> {
     }
 
     fn add_features(mut self, media: &str, features: &[f32], polarity: Polarity) -> Result<Self> {
-        let bundle = self.engine.bundle;
-        let media = bundle.media_index(media)?;
-        let config = &bundle.media()[media];
-        let width = config.features;
-        if features.len() != width {
-            return Err(Error::new(
-                ErrorCode::BadDimension,
-                "the features of a query item have the wrong length",
-            )
-            .expected(format!("{width}, as {} gives them", config.encoder))
-            .got(features.len()));
-        }
-        let part = QueryPart { polarity, ..QueryPart::new(media, bundle.project(media, features)?) };
+        let part = QueryPart { polarity, ..QueryPart::of(self.engine.bundle, media, features)? };
         let not = if polarity == Polarity::Unlike { "not-" } else { "" };
-        self.parts.push(NamedPart { name: format!("{not}{}", config.name), part });
+        self.parts.push(NamedPart { name: format!("{not}{media}"), part });
         Ok(self)
     }
 
