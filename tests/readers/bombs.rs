@@ -82,9 +82,10 @@ fn pages_that_are_large_in_the_file_are_read() {
 #[test]
 fn a_page_that_goes_on_beyond_its_header_is_damaged() {
     let (_dir, path) = folder();
-    for compression in
-        [Compression::BROTLI(BrotliLevel::try_new(1).unwrap()), Compression::GZIP(GzipLevel::try_new(6).unwrap())]
-    {
+    for compression in [
+        Compression::BROTLI(BrotliLevel::try_new(1).unwrap()),
+        Compression::GZIP(GzipLevel::try_new(6).unwrap()),
+    ] {
         zeros(&path, 1 << 20, one_page().set_compression(compression).build());
         let mut bytes = std::fs::read(&path).unwrap();
         // The header begins after the magic: its kind, then the size that the page says it unpacks to.
@@ -115,8 +116,9 @@ fn an_entry_of_a_dictionary_is_not_copied_for_all_rows_at_once() {
     }
     assert_eq!(seen, rows);
     // A prefix that the next value shares stands for as much.
-    let alike: ArrayRef =
-        Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("{}{row}", &long[..TEXT_BYTES / 2]))));
+    let alike: ArrayRef = Arc::new(StringArray::from_iter_values(
+        (0..rows).map(|row| format!("{}{row}", &long[..TEXT_BYTES / 2])),
+    ));
     let prefixes = one_page().set_column_encoding("note".into(), Encoding::DELTA_BYTE_ARRAY);
     let prefixes = prefixes.set_writer_version(parquet::file::properties::WriterVersion::PARQUET_2_0);
     write_with(&path, vec![("note", alike)], prefixes.build());
@@ -217,6 +219,7 @@ fn rows_of_several_groups_come_in_order() {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1000));
     let properties = WriterProperties::builder().set_max_row_group_row_count(Some(300)).build();
     write_with(&path, vec![("n", numbers)], properties);
-    let read: Vec<i64> = documents(&path).iter().map(|document| document.fields["n"].as_i64().unwrap()).collect();
+    let read: Vec<i64> =
+        documents(&path).iter().map(|document| document.fields["n"].as_i64().unwrap()).collect();
     assert!(read.into_iter().eq(0..1000));
 }
