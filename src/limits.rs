@@ -73,8 +73,6 @@ pub const PARQUET_BATCH: u64 = 64 << 20;
 
 /// Bytes of a query string.
 pub const QUERY_BYTES: usize = 1 << 20;
-/// Brackets of a query string inside each other: its parser calls itself.
-pub const QUERY_DEPTH: usize = 64;
 /// Query parts of one query: each is compared with every item.
 pub const QUERY_PARTS: usize = 4096;
 
