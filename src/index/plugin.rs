@@ -13,8 +13,8 @@ use tantivy::{
 };
 use uncsm_format::{ItemRow, MediaInfo, Rows, Writer};
 
+use super::cache::SegmentCache;
 use super::field::{FIELD_TYPE, MediaField};
-use super::segment::SegmentCache;
 use super::value::decode;
 use crate::error::{Error, ErrorCode};
 use crate::media::SpaceSpec;
@@ -55,7 +55,8 @@ impl SegmentPlugin for UvecPlugin {
         refuse_sorting(index.settings()).map_err(to_tantivy)?;
         let field = MediaField::of(&index.schema()).map_err(to_tantivy)?;
         let rows = infos(field.spec()).iter().map(Rows::new).collect();
-        Ok(Box::new(UvecWriter { field, rows, documents: 0, rejected: 0, first_reason: None }))
+        let cache = self.cache.clone();
+        Ok(Box::new(UvecWriter { cache, field, rows, documents: 0, rejected: 0, first_reason: None }))
     }
 
     fn merge(&self, ctx: PluginMergeContext<'_>) -> tantivy::Result<()> {
@@ -65,6 +66,7 @@ impl SegmentPlugin for UvecPlugin {
 
 /// Collects the items of a segment's documents in memory until the segment is written.
 struct UvecWriter {
+    cache: SegmentCache,
     field: MediaField,
     rows: Vec<Rows>,
     documents: u32,
@@ -130,6 +132,7 @@ impl PluginWriter for UvecWriter {
             writer.finish(self.documents, self.rejected, self.first_reason.as_deref())
         };
         write().map_err(|e| to_tantivy(e.into()))?.terminate()?;
+        self.cache.keep(segment, spec, self.documents);
         Ok(())
     }
 

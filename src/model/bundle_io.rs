@@ -146,10 +146,7 @@ impl Bundle {
             _ => Path::new("."),
         };
         fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
-        let partial = tempfile::Builder::new()
-            .prefix(".uncsm-bundle-")
-            .tempdir_in(parent)
-            .map_err(|e| Error::io(parent, e))?;
+        let partial = under_construction(parent)?;
         let fingerprint = Some(Fingerprints { space: self.space, model: self.model });
         let mut config = serde_json::to_vec_pretty(&self.config(fingerprint))
             .map_err(|e| Error::new(ErrorCode::Io, e.to_string()).file(dir).source(e))?;
@@ -184,7 +181,6 @@ impl Bundle {
         }
         // Renamed away: nothing is left for the guard to remove.
         let _ = partial.keep();
-        set_readable(dir)?;
         fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(|e| Error::io(parent, e))
     }
 
@@ -195,7 +191,7 @@ impl Bundle {
     /// byte for byte what was saved.
     pub fn load(dir: &Path) -> Result<Bundle> {
         let config_file = dir.join(CONFIG);
-        let text = fs::read(&config_file).map_err(|e| {
+        let text = read_file(&config_file).map_err(|e| {
             let error = Error::io(&config_file, e).expected("a bundle: a directory with config.json");
             error.hint("make one with `uncsm-index train`")
         })?;
@@ -216,7 +212,7 @@ impl Bundle {
         let config: Config = serde_json::from_slice(&text)
             .map_err(|e| damaged(&config_file, e.to_string()).line(e.line() as u64).source(e))?;
         let tensor_file = dir.join(TENSORS);
-        let bytes = fs::read(&tensor_file).map_err(|e| Error::io(&tensor_file, e))?;
+        let bytes = read_file(&tensor_file).map_err(|e| Error::io(&tensor_file, e))?;
         let bundle = assemble(&config_file, &tensor_file, config, &bytes)?;
         let (space, model) = bundle.fingerprints();
         if (space, model) != (bundle.space, bundle.model) {
@@ -233,16 +229,25 @@ impl Bundle {
     }
 }
 
-/// Temporary directories are private; a bundle is as readable as any directory that the user makes.
-#[cfg(unix)]
-fn set_readable(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(|e| Error::io(dir, e))
+/// A new folder in `parent`. Temporary ones are private, unless a mode is given: a bundle is as readable as any folder that the
+/// user makes.
+fn under_construction(parent: &Path) -> Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".uncsm-bundle-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o777));
+    }
+    builder.tempdir_in(parent).map_err(|e| Error::io(parent, e))
 }
 
-#[cfg(not(unix))]
-fn set_readable(_: &Path) -> Result<()> {
-    Ok(())
+/// The bytes of a file; never waits for what writes into a pipe.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    fs::read(path)
 }
 
 fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]) -> Result<Bundle> {
