@@ -24,6 +24,7 @@ use super::verify::Damage;
 use crate::encode::EncoderPaths;
 use crate::encode::resolve::Folder;
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, SETTINGS_BYTES};
 use crate::media::Fingerprint;
 use crate::model::Bundle;
 
@@ -190,7 +191,9 @@ fn put_in_place(dir: &Path, partial: tempfile::TempDir) -> Result<()> {
 /// [`ErrorCode::Damaged`] for a list that does not parse, [`ErrorCode::UnsupportedVersion`].
 pub fn embedded(dir: &Path) -> Result<Vec<EmbeddedEncoder>> {
     let path = dir.join(ENCODERS).join(LIST);
-    let text = match names::read(&path) {
+    let text =
+        names::check(&path).and_then(|()| limits::read_file(&path, SETTINGS_BYTES, "the list of encoders"));
+    let text = match text {
         Ok(text) => text,
         Err(error) if error.code() == ErrorCode::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),

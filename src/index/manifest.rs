@@ -10,6 +10,7 @@ use super::names;
 use super::partial::set_aside;
 use crate::corpus::FieldSchema;
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, SETTINGS_BYTES};
 
 /// Name of the manifest in an index directory.
 pub const MANIFEST: &str = "uncsm-index.json";
@@ -41,7 +42,9 @@ impl Manifest {
     /// [`ErrorCode::NotFound`] where `dir` is no index, [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`].
     pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join(MANIFEST);
-        let text = names::read(&path).map_err(|error| match (error.code(), set_aside(dir)) {
+        let text =
+            names::check(&path).and_then(|()| limits::read_text(&path, SETTINGS_BYTES, "the manifest"));
+        let text = text.map_err(|error| match (error.code(), set_aside(dir)) {
             (ErrorCode::NotFound, None) => {
                 error.expected("an index directory").hint("make one with `uncsm-index build`")
             }
@@ -56,7 +59,7 @@ impl Manifest {
                 .file(&path)
                 .line(e.line() as u64)
         };
-        let any: serde_json::Value = serde_json::from_slice(&text).map_err(damaged)?;
+        let any: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
         let version = any.get("format_version").and_then(serde_json::Value::as_u64);
         if version != Some(u64::from(uncsm_format::FORMAT_VERSION)) {
             return Err(Error::new(ErrorCode::UnsupportedVersion, "the index has another format version")

@@ -72,16 +72,16 @@ pub(super) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     }
 }
 
+/// As [`check_regular`]; what is no regular file is [`ErrorCode::Damaged`].
+pub(super) fn check(path: &Path) -> Result<()> {
+    check_regular(path).map_err(|e| of_io(path, e))
+}
+
 /// The bytes of a regular file.
 pub(super) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path, OpenOptions::new().read(true))?.read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// As [`read_bytes`]; what is no regular file is [`ErrorCode::Damaged`].
-pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    read_bytes(path).map_err(|e| of_io(path, e))
 }
 
 /// The error of a file that lies in an index: what is no file there is damage.
@@ -115,7 +115,7 @@ pub(super) fn check_folder(path: &Path) -> Result<()> {
         if entry.file_type().map_err(|e| Error::io(&inside, e))?.is_dir() {
             check_folder(&inside)?;
         } else {
-            check_regular(&inside).map_err(|e| of_io(&inside, e))?;
+            check(&inside)?;
         }
     }
     Ok(())
@@ -186,8 +186,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "1").unwrap();
-        assert_eq!(read(&file).unwrap(), b"1");
-        assert_eq!(read(&dir.path().join("none")).unwrap_err().code(), ErrorCode::NotFound);
+        assert_eq!(read_bytes(&file).unwrap(), b"1");
+        assert_eq!(check(&dir.path().join("none")).unwrap_err().code(), ErrorCode::NotFound);
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&file, &link).unwrap();
         let pipe = dir.path().join("pipe");
@@ -200,7 +200,8 @@ mod tests {
         )
         .unwrap();
         for bad in [&link, &pipe, &dir.path().to_path_buf()] {
-            assert_eq!(read(bad).unwrap_err().code(), ErrorCode::Damaged, "{}", bad.display());
+            assert_eq!(check(bad).unwrap_err().code(), ErrorCode::Damaged, "{}", bad.display());
+            assert_eq!(read_bytes(bad).unwrap_err().kind(), io::ErrorKind::InvalidData);
         }
         assert_eq!(check_folder(dir.path()).unwrap_err().code(), ErrorCode::Damaged);
         assert_eq!(check_folder(&link).unwrap_err().code(), ErrorCode::Damaged);

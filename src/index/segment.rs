@@ -27,7 +27,11 @@ impl SegmentVectors {
         let spec = MediaField::of(reader.schema())?;
         let file = reader.open_read(SegmentComponent::Custom(FIELD_TYPE.into())).map_err(|error| {
             let missing = matches!(error, OpenReadError::FileDoesNotExist(_));
-            if missing && is_unlisted(reader) { gone(&name, error) } else { Error::from(error).file(&name) }
+            match super::check_created(reader.index()) {
+                Err(error) if error.code() == ErrorCode::BadArgument => error,
+                _ if missing && is_unlisted(reader) => gone(&name, error),
+                _ => Error::from(error).file(&name),
+            }
         })?;
         Self::read(file, spec.spec(), reader.max_doc()).map_err(|e| e.file(&name))
     }

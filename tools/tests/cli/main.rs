@@ -14,6 +14,7 @@ mod features;
 mod feedback;
 #[cfg(unix)]
 mod foreign;
+mod index_v0;
 mod job;
 mod kill;
 mod left_over;
