@@ -21,7 +21,7 @@ use uncsm_index::search::{DocScorer, MetricCollector, Similarity};
 /// Searches of a normal run, over all ways; `UNCSM_SEARCHES` sets another number.
 const SEARCHES: usize = 2_400;
 /// Commits beside them at least.
-const COMMITS: usize = 12;
+const COMMITS: usize = 5;
 /// Searchers that a thread holds.
 const HELD: usize = 12;
 const K: usize = 5;

@@ -22,7 +22,7 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Outcome> {
     if path.is_file() {
         let report = index::inspect_uvec(path)?;
         output.print(&report, || pretty(&report))?;
-    } else if path.join(MANIFEST).exists() {
+    } else if path.join(MANIFEST).symlink_metadata().is_ok() {
         let report = index::inspect(&Index::open(path)?)?;
         output.print(&report, || index_text(path, &report))?;
     } else {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use uncsm_index::index::Index;
 
-use crate::run::{error, json, run};
+use crate::run::{error, json};
 use crate::world::{PATHWAYS, build_line, copy_dir, world};
 
 #[test]
@@ -97,18 +97,8 @@ fn an_index_that_a_killed_replacement_set_aside_is_named_by_every_command() {
         assert!(hint.contains(aside.to_str().unwrap()) && hint.contains("rename"), "{found}");
     }
     // The build goes on from there: first it puts the index back.
-    let refused = run(&[
-        "build".as_ref(),
-        "--features".as_ref(),
-        world.features.as_os_str(),
-        "--pathway".as_ref(),
-        "image=image".as_ref(),
-        "--bundle".as_ref(),
-        world.bundle.as_os_str(),
-        "--out".as_ref(),
-        out.as_os_str(),
-    ]);
-    assert_eq!(refused.code, 2, "{refused:?}");
+    let refused = error(&build_line(), &[&world.features, &world.corpus, &world.bundle, &out]);
+    assert_eq!(refused["code"], "exists", "{refused}");
     assert!(out.exists() && !aside.exists());
     assert_eq!(json(0, "verify %", &[&out])["ok"], true);
     // What a kill after the exchange leaves is stale, and is no obstacle.

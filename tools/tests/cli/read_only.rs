@@ -89,7 +89,7 @@ const LOCKS: [&str; 2] = [".tantivy-meta.lock", ".tantivy-writer.lock"];
 const READS: [&str; 5] = [
     "query index --keywords red",
     "query index --features rows.safetensors --pathway image=image --rows 17..18 --filter *",
-    "query index --like d00017 --facet label",
+    "query index --like d00017 --facet category",
     "inspect index",
     "verify index",
 ];
