@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use tantivy::Directory;
-use tantivy::directory::MmapDirectory;
 
+use super::directory::IndexDirectory;
 use super::sound::{Fault, META, SoundDirectory};
 use crate::error::{Error, ErrorCode, Result};
 use crate::guard;
@@ -47,7 +47,7 @@ pub(crate) fn guarded<'d, T>(
 
 /// The first damaged file of the last commit at `dir`.
 fn first_fault_in(dir: &Path) -> Option<Fault> {
-    let directory = SoundDirectory::new(MmapDirectory::open(dir).ok()?);
+    let directory = SoundDirectory::new(IndexDirectory::open(dir).ok()?);
     if directory.atomic_read(Path::new(META)).is_err() {
         return Some(Fault::new(META, "the file does not read, or its checksum does not match"));
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
-use tantivy::directory::OwnedBytes;
 use tantivy::index::SegmentComponent;
 use tantivy::{Directory, SegmentMeta};
 use uncsm_format::Uvec;
@@ -13,6 +12,7 @@ use super::embed::{EmbeddedEncoder, embedded};
 use super::field::FIELD_TYPE;
 use super::guarded::guarded;
 use super::segment::SegmentVectors;
+use super::snapshot::Held;
 use super::sound::{Fault, names_of};
 use super::store::Index;
 use crate::error::{Error, ErrorCode, Result};
@@ -95,7 +95,8 @@ pub fn inspect(index: &Index) -> Result<IndexReport> {
 }
 
 fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
-    let metas = index.tantivy().searchable_segment_metas()?;
+    let held = Held::take(index)?;
+    let metas = held.metas();
     let mut report = IndexReport {
         format_version: index.manifest().format_version,
         fingerprint: BTreeMap::from([("space", index.bundle().space()), ("model", index.bundle().model())]),
@@ -112,9 +113,9 @@ fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
         schema: serde_json::to_value(&index.manifest().fields)
             .map_err(|e| Error::new(ErrorCode::BadValue, e.to_string()).source(e))?,
     };
-    let faults = index.faults();
-    for meta in &metas {
-        segment(index, meta, &faults, &mut report);
+    let faults = index.faults(&held);
+    for meta in metas {
+        segment(index, (&held, meta), &faults, &mut report);
     }
     for media in index.bundle().media() {
         let mut value = serde_json::json!({ "encoder": media.encoder, "dim": media.features });
@@ -127,28 +128,26 @@ fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
 }
 
 /// Adds one segment to the report; of a damaged one what its files still say.
-fn segment(index: &Index, meta: &SegmentMeta, faults: &[Fault], report: &mut IndexReport) {
+fn segment(index: &Index, (held, meta): (&Held, &SegmentMeta), faults: &[Fault], report: &mut IndexReport) {
     let id = meta.id().uuid_string();
     let vectors = format!("{id}.{FIELD_TYPE}");
     let mut bytes = BTreeMap::from([("text", 0), ("uvec", 0)]);
     for name in names_of(&id, meta.delete_opstamp(), [FIELD_TYPE]) {
-        // Without the host's footer, where the file still has one.
-        let length = match std::fs::read(index.dir().join(&name)) {
-            Ok(file) => without_host_footer(&file).len() as u64,
-            Err(_) => continue,
-        };
+        let on_disk = || std::fs::metadata(index.dir().join(&name)).map_or(0, |about| about.len());
+        let length = held.length(&name).unwrap_or_else(on_disk);
         let kind = if name.as_os_str() == vectors.as_str() { "uvec" } else { "text" };
         *bytes.entry(kind).or_default() += length;
     }
     let mut damaged =
         faults.iter().find(|fault| fault.file.to_string_lossy().starts_with(&id)).map(Fault::sentence);
-    let mut held = BTreeMap::new();
+    let mut counts = BTreeMap::new();
     match open_vectors(index, meta) {
-        Ok(uvec) => {
+        Ok(vectors_open) => {
+            let uvec = vectors_open.uvec();
             let (rejected, reason) = uvec.rejected();
             report.rejected += rejected;
             report.rejected_reason = report.rejected_reason.take().or(reason.map(str::to_owned));
-            held = items(&uvec);
+            counts = items(uvec);
             if damaged.is_none() {
                 damaged = uvec.verify().first().map(|damage| format!("{vectors}: {damage}"));
             }
@@ -159,15 +158,14 @@ fn segment(index: &Index, meta: &SegmentMeta, faults: &[Fault], report: &mut Ind
         report.damaged.insert(id.clone(), reason);
     }
     report.deleted += u64::from(meta.num_deleted_docs());
-    report.segments.push(SegmentReport { id, documents: u64::from(meta.num_docs()), items: held, bytes });
+    report.segments.push(SegmentReport { id, documents: u64::from(meta.num_docs()), items: counts, bytes });
 }
 
 /// The vectors of a segment, without the host's other files.
-fn open_vectors(index: &Index, meta: &SegmentMeta) -> Result<Uvec<OwnedBytes>> {
+fn open_vectors(index: &Index, meta: &SegmentMeta) -> Result<SegmentVectors> {
     let name = meta.relative_path(SegmentComponent::Custom(FIELD_TYPE.into()));
     let file = index.tantivy().directory().open_read(&name).map_err(|e| Error::from(e).file(&name))?;
-    let bytes = file.read_bytes().map_err(|e| Error::io(&name, e))?;
-    SegmentVectors::check(bytes, index.media().spec(), meta.max_doc()).map_err(|e| e.file(&name))
+    SegmentVectors::read(file, index.media().spec(), meta.max_doc()).map_err(|e| e.file(&name))
 }
 
 /// Reports on one `.uvec` file, be it bare or with tantivy's footer. Cost: O(1).

@@ -8,7 +8,7 @@ use tantivy::directory::ManagedDirectory;
 use tantivy::index::SegmentId;
 use tantivy::merge_policy::{LogMergePolicy, MergeCandidate, MergePolicy};
 
-use super::segment::SegmentCache;
+use super::cache::SegmentCache;
 use super::sound::{first_fault, names_of};
 use crate::guard;
 

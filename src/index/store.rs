@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use tantivy::directory::MmapDirectory;
 use tantivy::schema::{Field, Schema};
 use tantivy::{IndexReader, ReloadPolicy, SegmentReader, Warmer};
 
+use super::cache::SegmentCache;
+use super::directory::IndexDirectory;
 use super::field::MediaField;
 use super::guarded::guarded;
+use super::litter;
 use super::manifest::Manifest;
+use super::names;
 use super::plugin::{UvecPlugin, refuse_sorting};
-use super::segment::SegmentCache;
+use super::snapshot::{Held, settled};
 use super::sound::{Fault, SoundDirectory};
 use super::writer::Writer;
 use crate::corpus::{FieldMap, FieldSchema, register_analyses};
@@ -55,7 +58,7 @@ impl Index {
         tantivy::Index::builder()
             .schema(builder.build())
             .register_plugin(plugin.registered())
-            .create_in_dir(dir)
+            .open_or_create(SoundDirectory::new(IndexDirectory::open(dir)?))
             .map_err(|e| Error::from(e).file(dir))?;
         // Last: without a manifest nothing here opens.
         let version = uncsm_format::FORMAT_VERSION;
@@ -77,14 +80,19 @@ impl Index {
     /// together; [`ErrorCode::Damaged`]; [`ErrorCode::UnsupportedVersion`], also for a tokenizer that this build does not
     /// have; [`ErrorCode::BadArgument`] for a sorted one.
     pub fn open(dir: &Path) -> Result<Self> {
-        guarded([dir], || Self::open_unguarded(dir))
+        guarded([dir], || settled(dir, || Self::open_now(dir)))
     }
 
-    fn open_unguarded(dir: &Path) -> Result<Self> {
-        let (manifest, bundle) = manifest_and_bundle(dir, Bundle::load)?;
-        let mapped =
-            MmapDirectory::open(dir).map_err(|e| within(tantivy::TantivyError::from(e).into(), dir))?;
-        let sound = SoundDirectory::new(mapped);
+    fn open_now(dir: &Path) -> Result<Self> {
+        let (manifest, bundle) = manifest_and_bundle(dir, |folder| {
+            names::check_folder(folder)?;
+            Bundle::load(folder)
+        })?;
+        match names::check_folder(&dir.join(super::embed::ENCODERS)) {
+            Err(error) if error.code() != ErrorCode::NotFound => return Err(error),
+            _ => {}
+        }
+        let sound = SoundDirectory::new(IndexDirectory::open(dir)?);
         let mut tantivy = tantivy::Index::open(sound.clone()).map_err(|e| within(e.into(), dir))?;
         let plugin = UvecPlugin::new();
         tantivy.register_plugin(plugin.registered());
@@ -99,15 +107,16 @@ impl Index {
         Ok(Self { dir: dir.to_path_buf(), tantivy, sound, plugin, warmer, media, fields, manifest, bundle })
     }
 
-    /// A reader that sees the last commit, with all segments opened in the cache.
+    /// A reader that sees the last commit, with all segments opened in the cache. Needs no write access; a writer beside it
+    /// does not disturb it.
     ///
     /// # Errors
     /// A segment of another space or version, or a damaged header, refuses the whole index.
     pub fn reader(&self) -> Result<IndexReader> {
-        guarded([self.dir()], || self.reader_unguarded())
+        guarded([self.dir()], || settled(&self.dir, || self.reader_now()))
     }
 
-    fn reader_unguarded(&self) -> Result<IndexReader> {
+    fn reader_now(&self) -> Result<IndexReader> {
         let strong: Arc<dyn Warmer> = self.warmer.clone();
         let weak: Weak<dyn Warmer> = Arc::downgrade(&strong);
         let reader = self
@@ -140,11 +149,14 @@ impl Index {
         self.sound.check_contents(names.collect::<Vec<_>>()).map_err(|fault| fault.error(&self.dir))
     }
 
-    /// Every fault of the files of the last commit. Reads all of them.
-    pub(super) fn faults(&self) -> Vec<Fault> {
-        let mut names = self.sound.committed();
-        names.sort();
-        names.iter().filter_map(|name| self.sound.check(name).err()).collect()
+    /// Every fault of the files of `held`. Reads all of them.
+    pub(super) fn faults(&self, held: &Held) -> Vec<Fault> {
+        held.files().filter_map(|name| self.sound.check(name).err()).collect()
+    }
+
+    /// The directory that the host reads through.
+    pub(super) fn sound(&self) -> &SoundDirectory {
+        &self.sound
     }
 
     /// Why the first segment that does not open does not open.
@@ -156,7 +168,7 @@ impl Index {
         })
     }
 
-    /// A writer with `memory` bytes for documents that are not yet in a segment.
+    /// A writer with `memory` bytes for documents that are not yet in a segment. Removes what killed writers have left.
     ///
     /// # Errors
     /// Those of [`Writer::new`].
@@ -168,6 +180,8 @@ impl Index {
             Writer::new(&self.tantivy, self.cache(), self.id_field(), fingerprints, memory)
                 .map_err(|e| e.file(&self.dir))
         })?;
+        // Under the writer's lock: what a killed one was making has no owner, and no other bundle is being attached.
+        litter::remove(&self.dir, &Manifest::load(&self.dir)?.bundle)?;
         Ok(writer.within(&self.dir))
     }
 

@@ -8,6 +8,7 @@ use tantivy::SegmentReader;
 use super::duplicates::duplicate_ids;
 use super::field::FIELD_TYPE;
 use super::segment::SegmentVectors;
+use super::snapshot::{Held, settled};
 use super::sound::Fault;
 use super::store::{Index, segment_file};
 use crate::error::{Error, ErrorCode, Result};
@@ -94,11 +95,21 @@ fn find(dir: &Path, damage: &mut Vec<Damage>) -> Result<()> {
             return Ok(());
         }
     };
+    // All of one commit, held open: a writer may go on meanwhile.
+    let held = match Held::take(&index) {
+        Ok(held) => held,
+        Err(error) => {
+            damage.push(Damage::of("meta.json", &error));
+            return Ok(());
+        }
+    };
     // What is wrong inside of a vector file is said by section, below.
-    let (vectors, host): (Vec<Fault>, Vec<Fault>) =
-        index.faults().into_iter().partition(|fault| fault.file.extension().is_some_and(|e| e == FIELD_TYPE));
+    let (vectors, host): (Vec<Fault>, Vec<Fault>) = index
+        .faults(&held)
+        .into_iter()
+        .partition(|fault| fault.file.extension().is_some_and(|kind| kind == FIELD_TYPE));
     damage.extend(host.into_iter().map(Damage::from));
-    let segments = segments(&index, damage);
+    let segments = segments(&index, &held, damage);
     for fault in vectors {
         let file = fault.file.display().to_string();
         if !damage.iter().any(|found| found.file == file) {
@@ -121,20 +132,15 @@ enum Segments {
 }
 
 /// Opens each segment and looks at its vectors.
-fn segments(index: &Index, damage: &mut Vec<Damage>) -> Segments {
+fn segments(index: &Index, held: &Held, damage: &mut Vec<Damage>) -> Segments {
     let host_damaged = |damage: &[Damage], id: &str| {
         damage.iter().any(|found: &Damage| found.file.starts_with(id) && !found.file.ends_with(FIELD_TYPE))
     };
     // The host trusts its own files, so a segment is opened only where these are sound.
-    let segments = match index.tantivy().searchable_segments() {
-        Ok(segments) => segments,
-        Err(error) => {
-            damage.push(Damage::of("meta.json", &error.into()));
-            return Segments::Unsound;
-        }
-    };
-    let (unsound, sound): (Vec<_>, Vec<_>) =
-        segments.into_iter().partition(|segment| host_damaged(damage, &segment.id().uuid_string()));
+    let (unsound, sound): (Vec<_>, Vec<_>) = held
+        .segments(index)
+        .into_iter()
+        .partition(|segment| host_damaged(damage, &segment.id().uuid_string()));
     for segment in sound {
         match SegmentReader::open(&segment).map_err(Error::from) {
             Ok(reader) => match SegmentVectors::open(&reader) {
@@ -152,9 +158,10 @@ fn segments(index: &Index, damage: &mut Vec<Damage>) -> Segments {
 
 /// Each id has one live document.
 fn ids(index: &Index, damage: &mut Vec<Damage>) {
-    let searcher = index.tantivy().reader().map(|reader| reader.searcher());
-    if let (Some(id), Ok(searcher)) = (index.id_field(), searcher) {
-        let duplicates = duplicate_ids(&searcher, id, LISTED).unwrap_or_else(|error| {
+    if let Some(id) = index.id_field() {
+        let searcher = settled(index.dir(), || Ok(index.tantivy().reader()?.searcher()));
+        let duplicates = searcher.and_then(|searcher| duplicate_ids(&searcher, id, LISTED));
+        let duplicates = duplicates.unwrap_or_else(|error| {
             damage.push(Damage::of("meta.json", &error));
             Vec::new()
         });

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use tantivy::schema::Field;
 use tantivy::{IndexWriter, Opstamp, SegmentMeta, TantivyDocument, Term};
 
+use super::cache::SegmentCache;
 use super::checkpoint::Checkpoint;
 use super::field::FIELD_TYPE;
 use super::guarded::guarded;
 use super::policy::SoundMergePolicy;
-use super::segment::SegmentCache;
 use super::sound::{first_fault, names_of};
 use crate::error::{Error, Result};
 use crate::media::Fingerprint;

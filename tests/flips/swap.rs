@@ -41,6 +41,10 @@ fn files_of_equal_kind_swapped_between_segments_are_found_and_refused() {
             let name = file.display().to_string();
             assert!(damage.iter().any(|damage| damage.file == name), "{kind}: {damage:?}");
         }
+        let merging = scratch.path().join("merging");
+        copy_dir(&dir, &merging);
+        assert!(world.merge(&merging).is_err(), "{kind}");
+        assert_eq!(verify(&merging).unwrap().len(), damage.len(), "{kind}: no merge makes it sound");
         let index = Index::open(&dir).unwrap();
         let error = Engine::new(&index).err().unwrap_or_else(|| panic!("{kind}: served"));
         assert_eq!(error.code(), ErrorCode::Damaged, "{kind}: {error}");

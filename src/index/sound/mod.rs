@@ -26,6 +26,8 @@ pub(super) use files::{Depth, Fault, first_fault};
 pub(super) use footer::Footer;
 pub(super) use seal::{Record, Seal, seal, unseal};
 
+use super::field::FIELD_TYPE;
+
 /// Bytes of files that are read whole when an index is opened for queries; those beyond are compared with the record
 /// alone, and `verify` finds what is wrong inside of them.
 pub(super) const READ_AT_OPEN: u64 = 256 << 20;
@@ -43,10 +45,9 @@ const KINDS: [&str; 6] = ["term", "idx", "pos", "fast", "fieldnorm", "store"];
 ///
 /// # Example
 /// ```no_run
-/// use tantivy::directory::MmapDirectory;
-/// use uncsm_index::index::{SoundDirectory, UvecPlugin};
+/// use uncsm_index::index::{IndexDirectory, SoundDirectory, UvecPlugin};
 ///
-/// let mut index = tantivy::Index::open(SoundDirectory::new(MmapDirectory::open("app-index")?))?;
+/// let mut index = tantivy::Index::open(SoundDirectory::new(IndexDirectory::open("app-index")?))?;
 /// index.register_plugin(UvecPlugin::new().registered());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -107,6 +108,11 @@ impl SoundDirectory {
     /// Compares the files `names` with the record; each once.
     pub(super) fn check_ends(&self, names: impl IntoIterator<Item = PathBuf>) -> Result<(), Fault> {
         self.check_as(names, Kind::Shown)
+    }
+
+    /// Whether the file stands in the record.
+    pub(super) fn knows(&self, name: &Path) -> bool {
+        lock(&self.shared.record).contains_key(&name.display().to_string())
     }
 
     /// Reads the file `name` whole, whatever was seen before. A missing file is a fault where the record has it.
@@ -249,7 +255,10 @@ pub(super) fn names_of<'a>(
 impl Directory for SoundDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
         let handle = self.inner.get_file_handle(path)?;
-        if let Some(kind) = kind_of(path) {
+        // With a writer open, a merge may copy it: not what belongs to another segment.
+        let is_merged =
+            || self.shared.thorough.load(Ordering::Relaxed) && path.extension().is_some_and(|e| e == FIELD_TYPE);
+        if let Some(kind) = kind_of(path).or_else(|| is_merged().then_some(Kind::Shown)) {
             self.look(path, handle.as_ref(), kind).map_err(|fault| {
                 let error = io::Error::new(io::ErrorKind::InvalidData, fault.reason);
                 OpenReadError::wrap_io_error(error, path.to_path_buf())
