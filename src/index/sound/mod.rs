@@ -256,8 +256,9 @@ impl Directory for SoundDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
         let handle = self.inner.get_file_handle(path)?;
         // With a writer open, a merge may copy it: not what belongs to another segment.
-        let is_merged =
-            || self.shared.thorough.load(Ordering::Relaxed) && path.extension().is_some_and(|e| e == FIELD_TYPE);
+        let is_merged = || {
+            self.shared.thorough.load(Ordering::Relaxed) && path.extension().is_some_and(|e| e == FIELD_TYPE)
+        };
         if let Some(kind) = kind_of(path).or_else(|| is_merged().then_some(Kind::Shown)) {
             self.look(path, handle.as_ref(), kind).map_err(|fault| {
                 let error = io::Error::new(io::ErrorKind::InvalidData, fault.reason);
