@@ -47,7 +47,7 @@ fn beside() -> RwLockReadGuard<'static, ()> {
 fn keep_panics() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if !uncsm_index::catches_panics() {
+        if !uncsm_index::corpus::catches_panics() {
             PRINTED.lock().unwrap().push(panic.to_string());
             print(panic);
         }
