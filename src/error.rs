@@ -284,6 +284,9 @@ impl From<tantivy::TantivyError> for Error {
             return own.copy();
         }
         let error = match &source {
+            T::LockFailure(tantivy::directory::error::LockError::IoError(io), _) => {
+                Self::new(io_code(io), format!("the lock of the index cannot be had: {io}"))
+            }
             T::LockFailure(..) => Self::new(ErrorCode::Locked, source.to_string()),
             T::DataCorruption(_) => Self::new(ErrorCode::Damaged, source.to_string()),
             T::OpenReadError(open) => return Self::from(open.clone()),

@@ -3,9 +3,9 @@
 use tantivy::schema::Field;
 use tantivy::{IndexWriter, Opstamp, TantivyDocument, Term};
 
+use super::cache::SegmentCache;
 use super::checkpoint::Checkpoint;
 use super::policy::SoundMergePolicy;
-use super::segment::SegmentCache;
 use crate::error::{Error, Result};
 use crate::media::Fingerprint;
 
