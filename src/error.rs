@@ -317,7 +317,10 @@ impl From<tantivy::directory::error::OpenReadError> for Error {
 /// Bytes that are not what they should be are damage; all else is a matter of the system.
 fn io_code(error: &std::io::Error) -> ErrorCode {
     match error.kind() {
-        std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => ErrorCode::Damaged,
+        // The system has a kind for each of its own errors; `Other` is what the host says of bytes.
+        std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::Other => {
+            ErrorCode::Damaged
+        }
         _ => ErrorCode::Io,
     }
 }
@@ -361,6 +364,7 @@ mod tests {
         for (kind, code) in [
             (std::io::ErrorKind::UnexpectedEof, ErrorCode::Damaged),
             (std::io::ErrorKind::InvalidData, ErrorCode::Damaged),
+            (std::io::ErrorKind::Other, ErrorCode::Damaged),
             (std::io::ErrorKind::PermissionDenied, ErrorCode::Io),
         ] {
             let io = std::io::Error::new(kind, "why");

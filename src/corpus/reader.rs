@@ -111,16 +111,6 @@ pub fn ends_reading(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::Io | ErrorCode::Damaged)
 }
 
-/// Whether a panic on this thread, now, becomes an error of a damaged file: the Parquet library panics on some of these.
-///
-/// For the panic hook of a program that prints its errors itself; a hook that knows nothing of this prints a message more.
-pub fn catches_panics() -> bool {
-    #[cfg(feature = "parquet")]
-    return super::parquet::guarded();
-    #[cfg(not(feature = "parquet"))]
-    false
-}
-
 /// What the places in the corpus `path` count, for messages: `line`, `row` or `document`.
 pub fn unit_of(path: &Path) -> &'static str {
     match std::fs::metadata(path) {

@@ -137,7 +137,12 @@ impl BuildReport {
     /// Counts segments that merges found damaged, and lists them; `dir` is the index.
     pub fn damaged(&mut self, dir: &Path, segments: &[(String, String)]) {
         for (segment, reason) in segments {
-            let file = dir.join(format!("{segment}.{}", super::FIELD_TYPE));
+            // The reason begins with the file, where one is known.
+            let named = reason.split_once(": ").filter(|(file, _)| file.starts_with(segment.as_str()));
+            let (file, reason) = match named {
+                Some((file, reason)) => (dir.join(file), reason),
+                None => (dir.join(format!("{segment}.{}", super::FIELD_TYPE)), reason.as_str()),
+            };
             let reason = format!("damaged, and left out of merges: {reason}");
             self.list(Skipped { file, line: 0, reason });
         }

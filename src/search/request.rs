@@ -13,6 +13,7 @@ use super::plan::{self, Plan};
 use super::scorer::{Polarity, QueryPart, Similarity};
 use crate::encode::{Item, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::guarded;
 use crate::limits::{self, TEXT_BYTES};
 use crate::media::content_hash;
 
@@ -410,8 +411,10 @@ impl<'a> Request<'a> {
     /// [`ErrorCode::BadArgument`] for an empty query, `k` of 0, or numbers out of range; [`ErrorCode::BadQuery`],
     /// [`ErrorCode::UnknownField`], [`ErrorCode::UnknownMedia`]; [`ErrorCode::Interrupted`]; those of opening segments.
     pub fn run(self) -> Result<Response> {
-        let plan = self.plan()?;
-        hits::run(&self, &plan)
+        guarded(self.engine.shards.dirs(), || {
+            let plan = self.plan()?;
+            hits::run(&self, &plan)
+        })
     }
 
     pub(super) fn plan(&self) -> Result<Plan<'a>> {

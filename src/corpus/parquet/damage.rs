@@ -1,8 +1,5 @@
 //! Errors of the Parquet library as errors of this crate, its panics too.
 
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
@@ -13,28 +10,11 @@ pub(super) fn damaged(what: impl Into<String>) -> Error {
     Error::new(ErrorCode::Damaged, what).hint("write the file again")
 }
 
-thread_local! {
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this thread is inside of [`guard`].
-pub(in crate::corpus) fn guarded() -> bool {
-    GUARDED.get()
-}
-
 /// Runs `work`, which reads a file that may be damaged in any way.
 ///
 /// The library checks most of what it reads, but on some damaged files it panics; that is an error of the file.
 pub(super) fn guard<T>(work: impl FnOnce() -> T) -> Result<T> {
-    let before = GUARDED.replace(true);
-    let done = catch_unwind(AssertUnwindSafe(work));
-    GUARDED.set(before);
-    done.map_err(|panic| {
-        let said =
-            panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        let said = said.unwrap_or("it cannot be read").lines().next().unwrap_or_default();
-        damaged(format!("the Parquet file is damaged: {said}"))
-    })
+    crate::guard::catch(work).map_err(|said| damaged(format!("the Parquet file is damaged: {said}")))
 }
 
 /// What went wrong when the footer was read.

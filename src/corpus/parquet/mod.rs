@@ -20,7 +20,6 @@ use parquet::file::metadata::ParquetMetaData;
 use serde_json::Map;
 
 use self::column::{Column, Role};
-pub(super) use self::damage::guarded;
 use super::document::{Document, Picture};
 use crate::error::{Error, ErrorCode, Result};
 
