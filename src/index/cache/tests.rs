@@ -10,7 +10,7 @@ fn app(dir: Option<&std::path::Path>) -> (Index, UvecPlugin, IndexWriter) {
     let bundle = Bundle::random(&[("image", 3)], 5, 2, 2, 8);
     let mut builder = Schema::builder();
     builder.add_text_field("id", STRING | STORED);
-    MediaField::add(&mut builder, &bundle.space_spec());
+    MediaField::add(&mut builder, &bundle.space_spec()).unwrap();
     let plugin = UvecPlugin::new();
     let builder = Index::builder().schema(builder.build()).register_plugin(plugin.registered());
     let index = match dir {
