@@ -198,9 +198,11 @@ impl<'a> Filling<'a> {
         match self.index.fields().fill(&source.document, &mut out) {
             Ok(filled) => {
                 let report = &mut self.report;
-                for (count, new) in
-                    [(&mut report.nested, filled.nested), (&mut report.unknown, filled.unknown)]
-                {
+                for (count, new) in [
+                    (&mut report.nested, filled.nested),
+                    (&mut report.unknown, filled.unknown),
+                    (&mut report.long_words, filled.long_words),
+                ] {
                     // One warning for each kind, not for each document.
                     report.warnings += u64::from(*count == 0 && new > 0);
                     *count += new as u64;

@@ -9,7 +9,7 @@ use tantivy::aggregation::agg_req::Aggregations;
 use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
 use tantivy::aggregation::{AggContextParams, AggregationLimitsGuard, DistributedAggregationCollector};
 use tantivy::collector::{Collector, SegmentCollector};
-use tantivy::schema::{Facet, FieldType, Schema};
+use tantivy::schema::{Facet, FieldType};
 
 use super::columns::{check_aggregations, facet_column};
 use super::legs::{Ranking, both, query_of};

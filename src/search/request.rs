@@ -13,6 +13,7 @@ use super::plan::{self, Plan};
 use super::scorer::{Polarity, QueryPart, Similarity};
 use crate::encode::{Item, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, TEXT_BYTES};
 use crate::media::content_hash;
 
 /// Documents of a leg that take part in a fusion, unless a query wants more.
@@ -155,6 +156,10 @@ impl<'a> Request<'a> {
     fn add_text(self, text: &str, polarity: Polarity) -> Result<Self> {
         if text.trim().is_empty() {
             return Err(Error::new(ErrorCode::NoItems, "the text of the query is blank"));
+        }
+        if text.len() > TEXT_BYTES {
+            let error = limits::over("the text of the query is too long", TEXT_BYTES, text.len(), "bytes");
+            return Err(error.hint("ask with a part of it"));
         }
         self.item("text", Item::Text(text), polarity)
     }

@@ -24,7 +24,7 @@ fn app() -> (tantivy::Index, UvecPlugin) {
     let exact = builder.add_text_field("kind_exact", STRING | FAST);
     let size = builder.add_u64_field("size", FAST);
     let attrs = builder.add_json_field("attrs", FAST | STORED);
-    MediaField::add(&mut builder, &bundle(1).space_spec());
+    MediaField::add(&mut builder, &bundle(1).space_spec()).unwrap();
     let plugin = UvecPlugin::new();
     let index = tantivy::Index::builder()
         .schema(builder.build())
