@@ -26,6 +26,18 @@ const PARQUET: &[u8; 4] = b"PAR1";
 #[derive(Debug)]
 pub struct Reader(Kind);
 
+/// What a source leaves out that is no document and no part of one; the rest counts.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Aside {
+    /// A folder that does not read: nobody knows how many documents are lost.
+    Unread(Error),
+    /// A part of all documents, as a column of a type that a corpus cannot have.
+    Part(Error),
+    /// What is no part of a corpus, as files of other kinds: no fault, and counted all the same.
+    Passed(Error),
+}
+
 #[derive(Debug)]
 enum Kind {
     Jsonl(Box<JsonlReader<File>>, u64),
@@ -79,6 +91,16 @@ impl Reader {
             #[cfg(feature = "parquet")]
             Kind::Parquet(reader) => Some(reader.rows()),
             Kind::Folder(_) => None,
+        }
+    }
+
+    /// What was left out since the last call; all of it is known when there are no more documents.
+    pub fn take_asides(&mut self) -> Vec<Aside> {
+        match &mut self.0 {
+            Kind::Jsonl(..) => Vec::new(),
+            #[cfg(feature = "parquet")]
+            Kind::Parquet(reader) => reader.take_asides(),
+            Kind::Folder(reader) => reader.take_asides(),
         }
     }
 

@@ -38,7 +38,7 @@ pub use partial::{ExistingOut, PartialDir};
 pub use plugin::UvecPlugin;
 pub(crate) use plugin::to_tantivy;
 pub use policy::SoundMergePolicy;
-pub use report::{BuildReport, MAX_SKIPPED, Skipped, StageTimes};
+pub use report::{BuildReport, MAX_SKIPPED, MAX_SKIPPED_BYTES, Skipped, StageTimes};
 pub use segment::{SegmentCache, SegmentVectors};
 pub use store::Index;
 pub(crate) use store::encoder_paths_in;

@@ -10,7 +10,7 @@ use super::fusion::{Fusion, Normalise, RRF_K};
 use super::hits::{self, Response};
 use super::plan::{self, Plan};
 use super::scorer::{Polarity, QueryPart, Similarity};
-use crate::encode::{Item, read_media_file};
+use crate::encode::{Item, check_informed, empty_text, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::content_hash;
 
@@ -112,7 +112,8 @@ impl<'a> Request<'a> {
     /// Adds an item by its features `[d_in]`, as the media type's encoder gives them.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], [`ErrorCode::NotFinite`].
+    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], [`ErrorCode::NotFinite`]; [`ErrorCode::NoItems`] where all are
+    /// zero.
     pub fn features(self, media: &str, features: &[f32]) -> Result<Self> {
         self.add_features(media, features, Polarity::Like)
     }
@@ -138,6 +139,9 @@ impl<'a> Request<'a> {
             .expected(format!("{width}, as {} gives them", config.encoder))
             .got(features.len()));
         }
+        check_informed(features).map_err(|error| {
+            error.hint("give another query item: this one is alike to everything and to nothing")
+        })?;
         let part = QueryPart { polarity, ..QueryPart::new(media, bundle.project(media, features)?) };
         let not = if polarity == Polarity::Unlike { "not-" } else { "" };
         self.parts.push(NamedPart { name: format!("{not}{}", config.name), part });
@@ -147,7 +151,7 @@ impl<'a> Request<'a> {
     /// Adds a sentence, encoded as the bundle's texts were.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownMedia`] for a bundle without texts; [`ErrorCode::NoItems`] for a blank one; those of
+    /// [`ErrorCode::UnknownMedia`] for a bundle without texts; [`ErrorCode::NoItems`] for one without a word; those of
     /// [`crate::model::Bundle::encoder`].
     pub fn text(self, text: &str) -> Result<Self> {
         self.add_text(text, Polarity::Like)
@@ -193,6 +197,11 @@ impl<'a> Request<'a> {
 
     fn item(self, media: &str, item: Item<'_>, polarity: Polarity) -> Result<Self> {
         let encoder = self.engine.encoder(self.engine.bundle.media_index(media)?)?;
+        if let Item::Text(text) = &item
+            && encoder.is_empty(&item)
+        {
+            return Err(empty_text(text).hint("search with words, or with another part"));
+        }
         let features = encoder.encode(&[item]).pop().unwrap_or_else(|| {
             Err(Error::new(ErrorCode::NoItems, format!("the encoder {} gave nothing", encoder.name())))
         })?;

@@ -18,6 +18,7 @@ use serde_json::Map;
 use self::column::{Column, Role};
 pub(super) use self::damage::guarded;
 use super::document::{Document, Picture};
+use super::reader::{Aside, ends_reading};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Most rows of a batch.
@@ -31,8 +32,7 @@ const BYTES: u64 = 8 << 20;
 /// |---|---|
 /// | strings (also large, views, dictionaries) | string |
 /// | integers and floats of all widths, booleans | the same; NaN is absent, as tables write missing numbers so |
-/// | decimals of at most 15 digits | number: an integer at scale 0, else the float that the digits read as |
-/// | longer decimals | string with all digits |
+/// | decimals | number: an integer where the column has no fraction and the value fits into an `i64`, else the float that the digits read as |
 /// | dates, times, timestamps | ISO 8601 string (`2024-05-01`, `2024-05-01T12:30:00.5`), with `Z` where the column has a time zone |
 /// | lists (also large and of fixed size) | list |
 /// | structs, maps with keys of strings or integers | object without the keys that are null |
@@ -40,18 +40,20 @@ const BYTES: u64 = 8 << 20;
 ///
 /// `id`, `text`, `texts`, `image`, `images` and `split` are reserved as in JSON Lines. A picture is a path, binary (the bytes
 /// of a picture file), or a struct `{bytes, path}` (the bytes, else the path), `images` a list of these; bytes leave no field.
-/// Columns named `__index_level_N__`, which pandas adds, are left out.
+/// Columns named `__index_level_N__`, which pandas adds, are left out. A column of a name, type or compression that is not read
+/// takes away itself alone ([`ParquetReader::take_asides`]), but for `id`; so does a value that is not, as one of
+/// [`Document::flaws`].
 ///
 /// Cost: memory for one page of each column and a batch of rows, at most 256 and about 8 MiB, whatever the length of the file.
 ///
 /// # Errors
-/// Each bad row is one `Err` item with file and row, and reading goes on: [`ErrorCode::BadValue`] as in JSON Lines,
-/// [`ErrorCode::NotFinite`] for an infinite number. After [`ErrorCode::Damaged`] or [`ErrorCode::Io`] there are no more
+/// Each bad row is one `Err` item with file and row, and reading goes on: [`ErrorCode::BadValue`] as in JSON Lines. After [`ErrorCode::Damaged`] or [`ErrorCode::Io`] there are no more
 /// items.
 pub struct ParquetReader {
     file: PathBuf,
     folder: PathBuf,
     columns: Vec<Column>,
+    asides: Vec<Aside>,
     batches: ParquetRecordBatchReader,
     batch: Option<RecordBatch>,
     /// Rows of `batch` that were read.
@@ -66,8 +68,7 @@ impl ParquetReader {
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::Damaged`] for what is no whole Parquet file;
-    /// [`ErrorCode::BadValue`] for a column whose name or type a corpus cannot have; [`ErrorCode::UnsupportedVersion`] for a
-    /// compression that this build does not read.
+    /// [`ErrorCode::BadValue`] for an `id` of a type that it cannot have; where no column is left, the error of the first.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
@@ -80,15 +81,28 @@ impl ParquetReader {
         let bytes = file.metadata().map_err(|error| Error::io(path, error))?.len();
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damage::opening(&e))?;
         damage::check(builder.metadata(), bytes)?;
-        let mut columns = Vec::new();
+        let mut columns: Vec<Column> = Vec::new();
         let mut roots = Vec::new();
+        let mut unread = Vec::new();
         for (at, field) in builder.schema().fields().iter().enumerate() {
-            if let Some(column) = Column::new(field)? {
-                columns.push(column);
-                roots.push(at);
+            let name = field.name();
+            let read = Column::new(field)
+                .and_then(|column| damage::check_column(builder.metadata(), at).map(|()| column))
+                .and_then(|column| column::check_name(name, &columns).map(|()| column));
+            match read {
+                Ok(Some(column)) => {
+                    columns.push(column);
+                    roots.push(at);
+                }
+                Ok(None) => {}
+                // Without their ids the rows would be others.
+                Err(error) if name == "id" => return Err(error),
+                Err(error) => unread.push(error.file(path)),
             }
         }
-        column::check_names(&columns)?;
+        if columns.is_empty() && !unread.is_empty() {
+            return Err(unread.swap_remove(0));
+        }
         let rows = builder.metadata().file_metadata().num_rows();
         let rows = u64::try_from(rows).map_err(|_| damage::damaged("the number of rows is negative"))?;
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
@@ -102,6 +116,7 @@ impl ParquetReader {
             folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
             file: path.to_path_buf(),
             columns,
+            asides: unread.into_iter().map(Aside::Part).collect(),
             batches,
             batch: None,
             next: 0,
@@ -114,6 +129,11 @@ impl ParquetReader {
     /// The file.
     pub fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// The columns that are left out, at the first call.
+    pub fn take_asides(&mut self) -> Vec<Aside> {
+        std::mem::take(&mut self.asides)
     }
 
     /// Rows read so far.
@@ -144,10 +164,16 @@ impl ParquetReader {
         Ok(true)
     }
 
+    /// The error with its place.
+    fn placed(&self, error: Error) -> Error {
+        error.within(format!("row {}", self.row)).file(&self.file).line(self.row)
+    }
+
     /// The document of the row `at` of the batch.
     fn document(&self, batch: &RecordBatch, at: usize) -> Result<Document> {
         let mut object = Map::with_capacity(self.columns.len());
         let mut pictures: Option<(&str, Vec<Picture>, Vec<String>)> = None;
+        let mut flaws = Vec::new();
         for (column, array) in self.columns.iter().zip(batch.columns()) {
             if array.is_null(at) {
                 continue;
@@ -155,11 +181,16 @@ impl ParquetReader {
             let name = column.name.as_str();
             let named = |error: Error| error.within(format!("the column `{name}`"));
             match column.role {
-                Role::Value => {
-                    object.insert(name.into(), value::read(array, at).map_err(named)?);
-                }
+                Role::Value => match value::read(array, at).map_err(named) {
+                    Ok(value) => {
+                        object.insert(name.into(), value);
+                    }
+                    Err(error) if ends_reading(error.code()) => return Err(error),
+                    Err(error) => flaws.push(error.hint("left out: the rest of the row counts")),
+                },
                 Role::Pictures => {
-                    let (new, paths) = picture::read(array, at, &self.folder).map_err(named)?;
+                    let (new, paths, bad) = picture::read(array, at, &self.folder).map_err(named)?;
+                    flaws.extend(bad.into_iter().map(named));
                     if new.is_empty() {
                         continue;
                     }
@@ -182,6 +213,8 @@ impl ParquetReader {
             document.images = pictures;
             document.set_image_field(name, paths);
         }
+        document.flaws.extend(flaws);
+        document.blame(|error| self.placed(error));
         Ok(document)
     }
 }
@@ -227,7 +260,7 @@ impl Iterator for ParquetReader {
                 Err(panic)
             }
         };
-        Some(item.map_err(|error| error.within(format!("row {}", self.row)).file(&self.file).line(self.row)))
+        Some(item.map_err(|error| self.placed(error)))
     }
 }
 
