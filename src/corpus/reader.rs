@@ -34,7 +34,8 @@ pub enum Aside {
     Unread(Error),
     /// A part of all documents, as a column of a type that a corpus cannot have.
     Part(Error),
-    /// What is no part of a corpus, as files of other kinds: no fault, and counted all the same.
+    /// What is no part of a corpus, as files of other kinds: no fault, and counted all the same. Of the code
+    /// [`ErrorCode::UnknownMedia`].
     Passed(Error),
 }
 

@@ -13,8 +13,8 @@ use super::seen::{Seen, is_known};
 use super::titles::join_titles;
 use crate::corpus::{Document, EncoderArg, Passages, Reader};
 use crate::encode::{
-    CorpusSource, EncoderPaths, Encoders, FeatureCache, Ids, Incoming, Place, SourceDocument, encode_batch,
-    fit,
+    BadItem, CorpusSource, EncoderPaths, Encoders, FeatureCache, Ids, Incoming, Place, SourceDocument,
+    encode_batch, fit,
 };
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::content_hash;
@@ -258,12 +258,13 @@ impl Encoding<'_> {
             for item in document.items.iter().filter(|_| counts) {
                 reading.named.entry(item.media.clone()).or_default().0 += 1;
             }
-            for item in bad {
-                let error = self.placed(item.error, &document.place);
-                if let Some((_, first)) = reading.named.get_mut(&item.media).filter(|_| counts) {
-                    first.get_or_insert_with(|| error.clone());
+            for BadItem { media, error } in bad {
+                if let Some((_, first)) = reading.named.get_mut(&media).filter(|_| counts) {
+                    first.get_or_insert_with(|| self.placed(error.clone(), &document.place));
                 }
-                skipped(error);
+                let located = error.facts().file.is_some();
+                let place = &document.place;
+                skipped(if located { error } else { error.file(&place.file).line(place.line) });
             }
             let mut by_media: BTreeMap<String, Vec<Vec<f32>>> = BTreeMap::new();
             for item in items {

@@ -30,6 +30,8 @@ pub struct LeftOut {
     pub count: u64,
     pub reasons: Vec<Reason>,
     first: Option<Error>,
+    /// The first that is a fault of the source.
+    fault: Option<Error>,
 }
 
 impl LeftOut {
@@ -38,6 +40,10 @@ impl LeftOut {
         let count = self.counted(&error, 1);
         if count <= LOGGED {
             tracing::warn!("{error}");
+        }
+        // Files of other kinds are no fault.
+        if self.fault.is_none() && error.code() != ErrorCode::UnknownMedia {
+            self.fault = Some(error.clone());
         }
         self.first.get_or_insert(error);
     }
@@ -83,9 +89,9 @@ impl LeftOut {
         self.first.get_or_insert(error);
     }
 
-    /// The first of all.
-    pub fn into_first(self) -> Option<Error> {
-        self.first
+    /// The first that is a fault of the source.
+    pub fn into_fault(self) -> Option<Error> {
+        self.fault
     }
 
     /// The error of data that are too few, with what was left out first as its cause; else with the place of the source.

@@ -37,7 +37,7 @@ impl Kinds {
 
     /// One for each kind, in order of name.
     pub(super) fn into_errors(self) -> impl Iterator<Item = Error> {
-        let error = |what: String, first: PathBuf| Error::new(ErrorCode::BadValue, what).file(first);
+        let error = |what: String, first: PathBuf| Error::new(ErrorCode::UnknownMedia, what).file(first);
         let known = self.counts.into_iter().map(move |(name, (count, first))| {
             let files = if count == 1 { "file" } else { "files" };
             let left = match name.as_str() {

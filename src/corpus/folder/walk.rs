@@ -198,7 +198,7 @@ impl Walk {
         let entered = path.canonicalize().and_then(|real| {
             if self.open.iter().any(|open| open.real == real) {
                 let what = "a link back to a folder around it: left out";
-                self.asides.push(Aside::Passed(Error::new(ErrorCode::BadValue, what).file(&path)));
+                self.asides.push(Aside::Passed(Error::new(ErrorCode::UnknownMedia, what).file(&path)));
                 return Ok(());
             }
             self.enter(path.clone(), real, relative)

@@ -5,13 +5,15 @@ mod damage;
 mod picture;
 mod time;
 mod value;
+mod zstd;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
 use serde_json::Map;
 
@@ -107,11 +109,17 @@ impl ParquetReader {
         let rows = u64::try_from(rows).map_err(|_| damage::damaged("the number of rows is negative"))?;
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
         let size = batch_rows(builder.metadata());
-        let batches = builder
-            .with_projection(mask)
-            .with_batch_size(size)
-            .build()
-            .map_err(|error| damage::opening(&error))?;
+        let batches = if cfg!(not(feature = "zstd")) && zstd::is_used(builder.metadata()) {
+            let fields = builder.schema().fields();
+            let file = File::open(path).map_err(|error| Error::io(path, error))?;
+            let groups = zstd::Groups::new(file, Arc::clone(builder.metadata()));
+            parquet_to_arrow_field_levels(builder.parquet_schema(), mask, Some(fields)).and_then(|levels| {
+                ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, size, None)
+            })
+        } else {
+            builder.with_projection(mask).with_batch_size(size).build()
+        };
+        let batches = batches.map_err(|error| damage::opening(&error))?;
         Ok(Self {
             folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
             file: path.to_path_buf(),

@@ -23,7 +23,7 @@ pub fn run(args: &FeaturesArgs, global: &Global, output: &Output) -> Result<Outc
     let read = source::encoded(&args.source(), beside, global)?;
     let (summary, said, skipped) = (read.summary(), read.text(), read.left_out.count);
     if args.strict {
-        read.left_out.into_first().map_or(Ok(()), Err)?;
+        read.left_out.into_fault().map_or(Ok(()), Err)?;
         check_whole(&read.data, args)?;
     }
     let written = write_features(&read.data, &args.out)?;
