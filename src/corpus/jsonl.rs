@@ -38,6 +38,8 @@ pub struct JsonlReader<R> {
     line: u64,
     offset: u64,
     buffer: Vec<u8>,
+    /// Keys that are passed over.
+    without: Vec<String>,
     ended: bool,
 }
 
@@ -76,6 +78,7 @@ impl<R: Read> JsonlReader<R> {
             line: 0,
             offset: 0,
             buffer: Vec::new(),
+            without: Vec::new(),
             ended: false,
         }
     }
@@ -84,6 +87,13 @@ impl<R: Read> JsonlReader<R> {
     #[must_use]
     pub fn line_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
+        self
+    }
+
+    /// Passes over these keys, whatever they hold.
+    #[must_use]
+    pub fn without(mut self, keys: &[String]) -> Self {
+        self.without = keys.to_vec();
         self
     }
 
@@ -230,7 +240,8 @@ impl<R: Read> Iterator for JsonlReader<R> {
     type Item = Result<Document>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.next_line()?.and_then(|((object, flaw), line, start)| {
+        Some(self.next_line()?.and_then(|((mut object, flaw), line, start)| {
+            object.retain(|key, _| !self.without.contains(key));
             let located = |error: Error| error.file(&self.file).line(line).offset(start);
             let mut document = Document::from_object(object, line, &self.folder).map_err(located)?;
             document.blame(located);

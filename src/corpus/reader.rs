@@ -54,15 +54,23 @@ impl Reader {
     /// [`ErrorCode::NotFound`] or [`ErrorCode::Io`]; for a Parquet file those of its reader, or [`ErrorCode::UnsupportedVersion`]
     /// in a build without the feature `parquet`.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_without(path, &[])
+    }
+
+    /// As [`Reader::open`], but passes over these keys or columns, whatever they hold; nobody is warned of them.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`].
+    pub fn open_without(path: impl AsRef<Path>, keys: &[String]) -> Result<Self> {
         let path = path.as_ref();
         let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
         if about.is_dir() {
-            return Ok(Self(Kind::Folder(Box::new(FolderReader::open(path)?))));
+            return Ok(Self(Kind::Folder(Box::new(FolderReader::open(path)?.without(keys)))));
         }
         if is_parquet(path, about.is_file())? {
-            return open_parquet(path);
+            return open_parquet(path, keys);
         }
-        Ok(Self(Kind::Jsonl(Box::new(JsonlReader::open(path)?), about.len())))
+        Ok(Self(Kind::Jsonl(Box::new(JsonlReader::open(path)?.without(keys)), about.len())))
     }
 
     /// The file or folder that errors name.
@@ -168,12 +176,12 @@ fn is_parquet(path: &Path, regular: bool) -> Result<bool> {
 }
 
 #[cfg(feature = "parquet")]
-fn open_parquet(path: &Path) -> Result<Reader> {
-    Ok(Reader(Kind::Parquet(Box::new(ParquetReader::open(path)?))))
+fn open_parquet(path: &Path, keys: &[String]) -> Result<Reader> {
+    Ok(Reader(Kind::Parquet(Box::new(ParquetReader::open_without(path, keys)?))))
 }
 
 #[cfg(not(feature = "parquet"))]
-fn open_parquet(path: &Path) -> Result<Reader> {
+fn open_parquet(path: &Path, _keys: &[String]) -> Result<Reader> {
     Err(Error::new(ErrorCode::UnsupportedVersion, "this build does not read Parquet files")
         .file(path)
         .hint("build with the feature `parquet`, or convert the file to JSON Lines"))

@@ -139,6 +139,18 @@ impl<'a> FeatureSource<'a> {
         })
     }
 
+    /// Passes over these keys or columns of the corpus; for a source of which nothing was read.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`].
+    pub fn without(mut self, keys: &[String]) -> Result<Self> {
+        let file = self.corpus.as_ref().map(|corpus| corpus.file().to_path_buf());
+        if let Some(file) = file.filter(|_| !keys.is_empty()) {
+            self.corpus = Some(Reader::open_without(file, keys)?);
+        }
+        Ok(self)
+    }
+
     /// Number of documents.
     pub fn len(&self) -> usize {
         self.rows.first().map_or(0, |rows| rows.tensor.rows())
@@ -268,7 +280,15 @@ impl CorpusSource {
     /// # Errors
     /// Those of [`Reader::open`].
     pub fn open(path: &Path, ids: Ids) -> Result<Self> {
-        Ok(Self { corpus: Reader::open(path)?, ids, passages: None, waiting: VecDeque::new() })
+        Self::open_without(path, ids, &[])
+    }
+
+    /// As [`CorpusSource::open`], but passes over these keys or columns.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`].
+    pub fn open_without(path: &Path, ids: Ids, keys: &[String]) -> Result<Self> {
+        Ok(Self { corpus: Reader::open_without(path, keys)?, ids, passages: None, waiting: VecDeque::new() })
     }
 
     /// Splits long texts; the fields keep them whole.

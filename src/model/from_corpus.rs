@@ -45,6 +45,8 @@ pub struct CorpusOptions<'a> {
     pub encoders: &'a [EncoderArg],
     /// Where those are looked for.
     pub paths: EncoderPaths,
+    /// Keys of the corpus that are passed over.
+    pub without: &'a [String],
     /// How long texts are split into several items.
     pub passages: Option<Passages>,
     /// Encoders and classes of a trained bundle, to evaluate it or to train it further; none are learned then.
@@ -115,7 +117,7 @@ pub fn from_corpus(
         Some((encoders, classes)) => (encoders, classes),
         None => {
             let mut seen = Seen::default();
-            let learned = Reader::open(path)?.filter_map(|read| seen.take(read));
+            let learned = Reader::open_without(path, options.without)?.filter_map(|read| seen.take(read));
             let learned = learned.map(|document| split_texts(document, options.passages));
             let fit = fit(learned, options.encoders, &options.paths);
             (fitted, states) = fit.map_err(|error| match error.code() {
@@ -131,7 +133,9 @@ pub fn from_corpus(
     let mut reading = Reading::default();
     let (mut batch, mut bytes, mut documents) = (Vec::new(), 0, 0);
     let mut first = None;
-    for incoming in CorpusSource::open(path, Ids::FromLine)?.passages(options.passages) {
+    for incoming in
+        CorpusSource::open_without(path, Ids::FromLine, options.without)?.passages(options.passages)
+    {
         match incoming {
             Incoming::Document(document) if !is_known(&document.document) => {
                 skipped(unknown_split(&document));

@@ -39,6 +39,8 @@ pub struct FolderReader {
     root: PathBuf,
     walk: Walk,
     documents: u64,
+    /// Keys of sidecars that are passed over.
+    without: Vec<String>,
 }
 
 impl FolderReader {
@@ -49,7 +51,14 @@ impl FolderReader {
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
         let walk = Walk::open(&root)?;
-        Ok(Self { root, walk, documents: 0 })
+        Ok(Self { root, walk, documents: 0, without: Vec::new() })
+    }
+
+    /// Passes over these keys of sidecars in JSON, whatever they hold.
+    #[must_use]
+    pub fn without(mut self, keys: &[String]) -> Self {
+        self.without = keys.to_vec();
+        self
     }
 
     /// The folder.
@@ -75,6 +84,7 @@ impl FolderReader {
             (None, false) => error.file(&found.path),
         };
         let mut object = object;
+        object.retain(|key, _| !self.without.contains(key));
         if found.picture
             && let Some(key) = ["image", "images"].into_iter().find(|key| object.contains_key(*key))
         {

@@ -39,7 +39,7 @@ impl Column {
         let mut role = Role::Value;
         match name.as_str() {
             "id" => fits("strings or integers", is_string(kind) || plain(kind).is_integer())?,
-            "split" | "text" => fits("strings", is_string(kind))?,
+            "text" => fits("strings", is_string(kind))?,
             "texts" => fits("lists of strings", element(kind).is_some_and(is_string))?,
             "image" if is_string(kind) => {}
             "images" if element(kind).is_some_and(is_string) => {}

@@ -72,14 +72,22 @@ impl ParquetReader {
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::Damaged`] for what is no whole Parquet file;
     /// [`ErrorCode::BadValue`] for an `id` of a type that it cannot have; where no column is left, the error of the first.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_without(path, &[])
+    }
+
+    /// As [`ParquetReader::open`], but passes over these columns, whatever they hold.
+    ///
+    /// # Errors
+    /// Those of [`ParquetReader::open`].
+    pub fn open_without(path: impl AsRef<Path>, keys: &[String]) -> Result<Self> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
-        damage::guard(|| Self::build(path, file))
+        damage::guard(|| Self::build(path, file, keys))
             .unwrap_or_else(Err)
             .map_err(|error| if error.facts().file.is_some() { error } else { error.file(path) })
     }
 
-    fn build(path: &Path, file: File) -> Result<Self> {
+    fn build(path: &Path, file: File, without: &[String]) -> Result<Self> {
         let bytes = file.metadata().map_err(|error| Error::io(path, error))?.len();
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damage::opening(&e))?;
         damage::check(builder.metadata(), bytes)?;
@@ -88,6 +96,9 @@ impl ParquetReader {
         let mut unread = Vec::new();
         for (at, field) in builder.schema().fields().iter().enumerate() {
             let name = field.name();
+            if without.contains(name) {
+                continue;
+            }
             let read = Column::new(field)
                 .and_then(|column| damage::check_column(builder.metadata(), at).map(|()| column))
                 .and_then(|column| column::check_name(name, &columns).map(|()| column));

@@ -84,7 +84,8 @@ pub fn encoders(
     }
     let all: Vec<&str> = bundle.media().iter().map(|media| media.name.as_str()).collect();
     // Bad lines are counted when their documents are due.
-    let present = media_of(Reader::open(path)?.filter_map(std::result::Result::ok), &all);
+    let present =
+        media_of(Reader::open_without(path, &args.without)?.filter_map(std::result::Result::ok), &all);
     bundle.encoders_of(&present, paths).map_err(unknown_features)
 }
 
@@ -124,7 +125,8 @@ pub fn fill(
     match source {
         Source::Features(file) => {
             let rows = source::feature_rows(args, file)?;
-            let documents = FeatureSource::new(file.path(), rows, fields_of_rows, ids)?;
+            let documents =
+                FeatureSource::new(file.path(), rows, fields_of_rows, ids)?.without(&args.without)?;
             let bar = BuildBar::new(global, Some(documents.len() as u64), before);
             let report =
                 index::build(index, writer, documents, options, &mut |at| bar.show(at.consumed, &at));
@@ -132,7 +134,8 @@ pub fn fill(
             report
         }
         Source::Corpus(path) => {
-            let documents = CorpusSource::open(path, ids)?.passages(source::passages(args)?);
+            let documents =
+                CorpusSource::open_without(path, ids, &args.without)?.passages(source::passages(args)?);
             let bar = BuildBar::new(global, documents.reader().len_hint(), before);
             let position = AtomicU64::new(0);
             let documents = Watched { documents, position: &position };

@@ -8,7 +8,7 @@ use crate::args::SchemaArgs;
 use crate::output::Output;
 
 pub fn run(args: &SchemaArgs, output: &Output) -> Result<Outcome> {
-    let reader = Reader::open(&args.source)?;
+    let reader = Reader::open_without(&args.source, &args.without)?;
     let found = infer(reader, &args.source, &SchemaOverrides::default(), BadLines::Skip)?;
     if found.documents == 0 {
         return Err(Error::new(ErrorCode::Empty, "the corpus has no document that reads").file(&args.source));
