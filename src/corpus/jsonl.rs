@@ -140,7 +140,11 @@ impl<R: Read> JsonlReader<R> {
     pub(super) fn next_object(&mut self) -> Option<Result<Line>> {
         Some(self.next_line()?.and_then(|((object, flaw), line, start)| match flaw {
             None => Ok((object, line, start)),
-            Some(flaw) => Err(flaw),
+            Some(flaw) => {
+                let facts = flaw.facts();
+                let error = self.bad_json(&facts.message, facts.offset.unwrap_or(start));
+                Err(error.expected("a finite number"))
+            }
         }))
     }
 

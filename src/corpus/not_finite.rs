@@ -94,12 +94,9 @@ impl Cleaned {
             0 => String::new(),
             more => format!(", and {more} more of the line"),
         };
-        Error::new(
-            ErrorCode::NotFinite,
-            format!("{key} is {word}{more}, which JSON does not have: read as absent"),
-        )
-        .offset(self.words[0].0 as u64)
-        .hint("write null, or leave the key out")
+        Error::new(ErrorCode::NotFinite, format!("{key} is {word}{more}, which JSON does not have"))
+            .offset(self.words[0].0 as u64)
+            .hint("write null, or leave the key out")
     }
 }
 

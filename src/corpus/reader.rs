@@ -47,6 +47,15 @@ enum Kind {
     Folder(Box<FolderReader>),
 }
 
+impl Aside {
+    /// What it is, and where.
+    pub fn error(&self) -> &Error {
+        match self {
+            Self::Unread(error) | Self::Part(error) | Self::Passed(error) => error,
+        }
+    }
+}
+
 impl Reader {
     /// Opens the corpus at `path`.
     ///

@@ -132,7 +132,9 @@ impl<'a> Filling<'a> {
         match self.report.skipped.into_iter().next() {
             // Of an earlier run, whose errors are no more.
             Some(first) => {
-                error.file(first.file).line(first.line).got(format!("{all} left out: {}", first.reason))
+                let error = error.file(first.file).got(format!("{all} left out: {}", first.reason));
+                // A file that is left out whole has no line.
+                if first.line > 0 { error.line(first.line) } else { error }
             }
             None => error
                 .got("no document at all")

@@ -330,6 +330,11 @@ impl Encoding<'_> {
         let Some(media) = lost else { return Ok(()) };
         let Some((count, Some(error))) = reading.named.remove(&media) else { return Ok(()) };
         let error = error.within(format!("none of {count} items of `{media}` reads; the first"));
+        let error = match error.facts().hint {
+            Some(_) => error,
+            None => error
+                .hint("repair them, or leave the key out; paths are relative to the folder of the corpus"),
+        };
         Err(if error.facts().file.is_some() { error } else { error.file(path) })
     }
 }

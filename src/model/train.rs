@@ -308,7 +308,8 @@ fn check_rows(data: &TrainingData, train: usize) -> Result<()> {
             .got(got())
             .hint("give more documents of the split train"));
     }
-    if let ([only], None) = (data.media.as_slice(), &data.labels) {
+    // Graded pairs say what is alike even where nothing else does.
+    if let ([only], None, true) = (data.media.as_slice(), &data.labels, data.graded.is_empty()) {
         let what = format!(
             "there is nothing to learn from: all items are of the media type `{}`, and no label is named",
             only.name

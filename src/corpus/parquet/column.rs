@@ -79,7 +79,7 @@ fn wrong(name: &str, expected: &str, got: &DataType) -> Error {
     )
     .expected(expected)
     .got(got)
-    .hint("leave the column out, or convert it")
+    .hint("convert the column, or name it as one to pass over")
 }
 
 /// The type behind a dictionary.
@@ -151,7 +151,7 @@ fn check(name: &str, kind: &DataType) -> Result<()> {
         kind => {
             let error = wrong(name, "strings, numbers, booleans, dates, lists or structs", kind);
             Err(if is_binary(kind) {
-                error.hint("bytes are read as pictures, from `image` or `images` alone")
+                error.hint("bytes are read as pictures, from `image` or `images` alone: rename the column, or name it as one to pass over")
             } else {
                 error
             })

@@ -180,7 +180,8 @@ fn fill(
     };
     let corpus = args.corpus.as_deref();
     let mut report = documents::fill((&index, &mut writer), from, (&args.source, corpus), options, global)?;
-    report.damaged(index.dir(), &writer.finish()?);
+    let damaged = writer.finish().map_err(|error| documents::in_index(error, index.dir()))?;
+    report.damaged(index.dir(), &damaged);
     refuse_duplicates(&index, lines(args, from.0).as_deref(), &args.source.without)?;
     index.mark_complete()?;
     Ok(report)

@@ -63,6 +63,11 @@ impl Report {
     }
 }
 
+/// Names the index at `dir` in the error of a full disk that names no file: the host's own errors do not.
+pub fn in_index(error: Error, dir: &Path) -> Error {
+    if error.is_disk_full() && error.facts().file.is_none() { error.file(dir) } else { error }
+}
+
 /// Refuses a source whose items the bundle does not fit, and opens the encoders of those media types that the source has;
 /// features need none.
 pub fn encoders(
@@ -143,7 +148,10 @@ pub fn fill(
                 bar.show(position.load(Ordering::Relaxed), &at);
             });
             bar.clear();
-            report
+            report.map_err(|error| match error.code() {
+                ErrorCode::Empty if error.facts().file.is_none() => error.file(path),
+                _ => error,
+            })
         }
     }
 }
