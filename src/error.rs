@@ -303,7 +303,16 @@ impl From<tantivy::TantivyError> for Error {
     fn from(source: tantivy::TantivyError) -> Self {
         use tantivy::TantivyError as T;
         use tantivy::directory::error::OpenWriteError as W;
+        // An error of this crate that went through the host.
+        if let T::IoError(io) = &source
+            && let Some(own) = io.get_ref().and_then(|inner| inner.downcast_ref::<Self>())
+        {
+            return own.clone();
+        }
         let error = match &source {
+            T::LockFailure(tantivy::directory::error::LockError::IoError(io), _) => {
+                Self::new(io_code(io), format!("the lock of the index cannot be had: {io}"))
+            }
             T::LockFailure(..) => Self::new(ErrorCode::Locked, source.to_string()),
             T::DataCorruption(_) => Self::new(ErrorCode::Damaged, source.to_string()),
             T::OpenReadError(open) => return Self::from(open.clone()),

@@ -185,11 +185,12 @@ fn documents_become_fields_and_come_back() {
     let host = builder.build();
     let map = FieldMap::from_schema(&host, &schema).unwrap();
     let index = tantivy::Index::create_in_ram(host.clone());
+    register_analyses(&index).unwrap();
     let mut writer: tantivy::IndexWriter = index.writer_with_num_threads(1, 20_000_000).unwrap();
     let mut document = read(text).remove(0).unwrap();
     document.fields.insert("late".into(), json!({"when": "2020-01-01T00:00:00+02:00"}));
     let mut out = TantivyDocument::new();
-    assert_eq!(map.fill(&document, &mut out).unwrap(), FillReport { nested: 1, unknown: 1 });
+    assert_eq!(map.fill(&document, &mut out).unwrap(), FillReport { nested: 1, unknown: 1, long_words: 0 });
     writer.add_document(out).unwrap();
     writer.commit().unwrap();
     let searcher = index.reader().unwrap().searcher();

@@ -229,9 +229,11 @@ impl<'a> Filling<'a> {
         match self.index.fields().fill(&source.document, &mut out) {
             Ok(filled) => {
                 let report = &mut self.report;
-                for (count, new) in
-                    [(&mut report.nested, filled.nested), (&mut report.unknown, filled.unknown)]
-                {
+                for (count, new) in [
+                    (&mut report.nested, filled.nested),
+                    (&mut report.unknown, filled.unknown),
+                    (&mut report.long_words, filled.long_words),
+                ] {
                     // One warning for each kind, not for each document.
                     report.warnings += u64::from(*count == 0 && new > 0);
                     *count += new as u64;
@@ -241,6 +243,12 @@ impl<'a> Filling<'a> {
                 self.first.get_or_insert_with(|| error.clone().file(&place.file).line(place.line));
                 return self.report.skip(error, Some(place), on_bad);
             }
+        }
+        if let Err(error) = super::terms::check(self.index.tantivy(), &out) {
+            return match error.code() {
+                ErrorCode::TooLarge => self.report.skip(error, Some(place), on_bad),
+                _ => Err(error),
+            };
         }
         let mut value = MediaValue::builder(self.index.media().spec());
         for item in &items {

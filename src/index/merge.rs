@@ -8,9 +8,10 @@ use tantivy::indexer::doc_id_mapping::MappingType;
 use tantivy::{DocId, PluginMergeContext, SegmentReader};
 use uncsm_format::{Column, Writer};
 
+use super::cache::SegmentCache;
 use super::field::{FIELD_TYPE, MediaField};
 use super::plugin::{infos, sorting_error};
-use super::segment::{SegmentCache, SegmentVectors};
+use super::segment::SegmentVectors;
 use crate::error::{Error, ErrorCode, Result};
 
 const DELETED: DocId = DocId::MAX;
@@ -56,7 +57,9 @@ pub(super) fn merge(cache: &SegmentCache, ctx: &PluginMergeContext<'_>) -> Resul
     writer
         .finish(documents, count, reason)?
         .terminate()
-        .map_err(|e| Error::new(ErrorCode::Io, e.to_string()).source(e))
+        .map_err(|e| Error::new(ErrorCode::Io, e.to_string()).source(e))?;
+    cache.keep(ctx.target_segment, field.spec(), documents);
+    Ok(())
 }
 
 fn open_sound(cache: &SegmentCache, reader: &SegmentReader, documents: &mut DocId) -> Result<Source> {

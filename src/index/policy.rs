@@ -7,7 +7,7 @@ use tantivy::SegmentMeta;
 use tantivy::index::SegmentId;
 use tantivy::merge_policy::{LogMergePolicy, MergeCandidate, MergePolicy};
 
-use super::segment::SegmentCache;
+use super::cache::SegmentCache;
 
 /// Share of deleted documents from which a segment is rewritten on its own.
 const DELETED_SHARE: f32 = 0.3;

@@ -62,6 +62,9 @@ pub struct BuildReport {
     pub nested: u64,
     /// Values of keys that the schema does not have, which went into `_extra`.
     pub unknown: u64,
+    /// Words that are too long for a term of their field, so that no keyword finds them; what is stored has them.
+    #[serde(default)]
+    pub long_words: u64,
     /// Busy seconds of each stage; the stages run beside each other. Those of a build that was resumed are summed up.
     #[serde(default)]
     pub stages: StageTimes,

@@ -7,10 +7,14 @@ use std::sync::{Arc, Weak};
 use tantivy::schema::{Field, Schema};
 use tantivy::{IndexReader, ReloadPolicy, SegmentReader, Warmer};
 
+use super::cache::SegmentCache;
+use super::directory::IndexDirectory;
 use super::field::MediaField;
+use super::litter;
 use super::manifest::Manifest;
+use super::names;
 use super::plugin::{UvecPlugin, refuse_sorting};
-use super::segment::SegmentCache;
+use super::snapshot::settled;
 use super::writer::Writer;
 use crate::corpus::{FieldMap, FieldSchema, register_analyses};
 use crate::encode::EncoderPaths;
@@ -46,12 +50,12 @@ impl Index {
         bundle.save(&dir.join(&folder))?;
         let mut builder = Schema::builder();
         crate::corpus::tantivy_schema(fields, &mut builder);
-        MediaField::add(&mut builder, &bundle.space_spec());
+        MediaField::add(&mut builder, &bundle.space_spec())?;
         let plugin = UvecPlugin::new();
         tantivy::Index::builder()
             .schema(builder.build())
             .register_plugin(plugin.registered())
-            .create_in_dir(dir)
+            .open_or_create(IndexDirectory::open(dir)?)
             .map_err(|e| Error::from(e).file(dir))?;
         // Last: without a manifest nothing here opens.
         let version = uncsm_format::FORMAT_VERSION;
@@ -73,8 +77,20 @@ impl Index {
     /// together; [`ErrorCode::Damaged`]; [`ErrorCode::UnsupportedVersion`], also for a tokenizer that this build does not
     /// have; [`ErrorCode::BadArgument`] for a sorted one.
     pub fn open(dir: &Path) -> Result<Self> {
-        let (manifest, bundle) = manifest_and_bundle(dir, Bundle::load)?;
-        let mut tantivy = tantivy::Index::open_in_dir(dir).map_err(|e| within(e.into(), dir))?;
+        settled(dir, || Self::open_now(dir))
+    }
+
+    fn open_now(dir: &Path) -> Result<Self> {
+        let (manifest, bundle) = manifest_and_bundle(dir, |folder| {
+            names::check_folder(folder)?;
+            Bundle::load(folder)
+        })?;
+        match names::check_folder(&dir.join(super::embed::ENCODERS)) {
+            Err(error) if error.code() != ErrorCode::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut tantivy =
+            tantivy::Index::open(IndexDirectory::open(dir)?).map_err(|e| within(e.into(), dir))?;
         let plugin = UvecPlugin::new();
         tantivy.register_plugin(plugin.registered());
         refuse_sorting(tantivy.settings()).map_err(|e| e.file(dir))?;
@@ -87,11 +103,16 @@ impl Index {
         Ok(Self { dir: dir.to_path_buf(), tantivy, plugin, warmer, media, fields, manifest, bundle })
     }
 
-    /// A reader that sees the last commit, with all segments opened in the cache.
+    /// A reader that sees the last commit, with all segments opened in the cache. Needs no write access; a writer beside it
+    /// does not disturb it.
     ///
     /// # Errors
     /// A segment of another space or version, or a damaged header, refuses the whole index.
     pub fn reader(&self) -> Result<IndexReader> {
+        settled(&self.dir, || self.reader_now())
+    }
+
+    fn reader_now(&self) -> Result<IndexReader> {
         let strong: Arc<dyn Warmer> = self.warmer.clone();
         let weak: Weak<dyn Warmer> = Arc::downgrade(&strong);
         let reader = self
@@ -117,14 +138,17 @@ impl Index {
         })
     }
 
-    /// A writer with `memory` bytes for documents that are not yet in a segment.
+    /// A writer with `memory` bytes for documents that are not yet in a segment. Removes what killed writers have left.
     ///
     /// # Errors
     /// Those of [`Writer::new`].
     pub fn writer(&self, memory: usize) -> Result<Writer> {
         let fingerprints = (self.bundle.space(), self.bundle.model());
-        Writer::new(&self.tantivy, self.cache(), self.id_field(), fingerprints, memory)
-            .map_err(|e| e.file(&self.dir))
+        let writer = Writer::new(&self.tantivy, self.cache(), self.id_field(), fingerprints, memory)
+            .map_err(|e| e.file(&self.dir))?;
+        // Under the writer's lock: what a killed one was making has no owner, and no other bundle is being attached.
+        litter::remove(&self.dir, &Manifest::load(&self.dir)?.bundle)?;
+        Ok(writer)
     }
 
     /// Says in the manifest that the source was indexed to its end.

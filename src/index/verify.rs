@@ -8,6 +8,7 @@ use tantivy::SegmentReader;
 use super::duplicates::duplicate_ids;
 use super::field::FIELD_TYPE;
 use super::segment::SegmentVectors;
+use super::snapshot::{Held, settled};
 use super::store::{Index, segment_file};
 use crate::error::{Error, ErrorCode, Result};
 
@@ -63,21 +64,19 @@ pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
             )]);
         }
     };
-    let mut damage = checksums(&index);
+    // All of one commit, held open: a writer may go on meanwhile.
+    let held = match Held::take(&index) {
+        Ok(held) => held,
+        Err(error) => return Ok(vec![Damage::of("meta.json", &error)]),
+    };
+    let mut damage = checksums(&index, &held);
     super::embed::verify(dir, index.bundle(), &mut damage);
     let host_damaged = |id: &str| {
         damage.iter().any(|found: &Damage| found.file.starts_with(id) && !found.file.ends_with(FIELD_TYPE))
     };
     // The host trusts its own files, so a segment is opened only where these are sound.
-    let segments = match index.tantivy().searchable_segments() {
-        Ok(segments) => segments,
-        Err(error) => {
-            damage.push(Damage::of("meta.json", &error.into()));
-            return Ok(damage);
-        }
-    };
     let (unsound, sound): (Vec<_>, Vec<_>) =
-        segments.into_iter().partition(|segment| host_damaged(&segment.id().uuid_string()));
+        held.segments(&index).into_iter().partition(|segment| host_damaged(&segment.id().uuid_string()));
     for segment in sound {
         match SegmentReader::open(&segment).map_err(Error::from) {
             Ok(reader) => match SegmentVectors::open(&reader) {
@@ -91,9 +90,10 @@ pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
         }
     }
     // Ids are compared over all segments, or not at all.
-    let searcher = index.tantivy().reader().map(|reader| reader.searcher());
-    if let (Some(id), Ok(searcher), true) = (index.id_field(), searcher, unsound.is_empty()) {
-        let duplicates = duplicate_ids(&searcher, id, LISTED).unwrap_or_else(|error| {
+    if let (Some(id), true) = (index.id_field(), unsound.is_empty()) {
+        let searcher = settled(dir, || Ok(index.tantivy().reader()?.searcher()));
+        let duplicates = searcher.and_then(|searcher| duplicate_ids(&searcher, id, LISTED));
+        let duplicates = duplicates.unwrap_or_else(|error| {
             damage.push(Damage::of("meta.json", &error));
             Vec::new()
         });
@@ -113,18 +113,8 @@ pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
 /// Files of live segments whose checksum over the whole file does not match, or that are too short to hold one.
 ///
 /// A missing file is left to whoever opens its segment: not every segment has all of them.
-fn checksums(index: &Index) -> Vec<Damage> {
+fn checksums(index: &Index, held: &Held) -> Vec<Damage> {
     let directory = index.tantivy().directory();
-    // From meta.json, not from tantivy's list of managed files, which a plain copy of the visible files lacks.
-    let mut files: Vec<_> = index
-        .tantivy()
-        .load_metas()
-        .map(|metas| metas.list_segment_files())
-        .unwrap_or_default()
-        .into_iter()
-        .collect();
-    files.retain(|file| index.dir().join(file).exists());
-    files.sort();
     let check = |file: &PathBuf| match directory.validate_checksum(file) {
         Ok(true) => None,
         Ok(false) => {
@@ -133,7 +123,7 @@ fn checksums(index: &Index) -> Vec<Damage> {
         }
         Err(error) => Some(Damage::of(file.display().to_string(), &error.into())),
     };
-    files.iter().filter_map(check).collect()
+    held.files().filter_map(check).collect()
 }
 
 /// The part of a `.uvec` file that an error is about.

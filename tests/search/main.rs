@@ -4,6 +4,7 @@
 mod common;
 
 mod beside;
+mod facets;
 mod fusion;
 mod keywords;
 mod oracle;

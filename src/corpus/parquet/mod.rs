@@ -2,17 +2,20 @@
 
 mod column;
 mod damage;
+mod pages;
 mod picture;
+mod thrift;
 mod time;
 mod value;
 mod zstd;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
 use serde_json::Map;
@@ -46,17 +49,24 @@ const BYTES: u64 = 8 << 20;
 /// takes away itself alone ([`ParquetReader::take_asides`]), but for `id`; so does a value that is not, as one of
 /// [`Document::flaws`].
 ///
-/// Cost: memory for one page of each column and a batch of rows, at most 256 and about 8 MiB, whatever the length of the file.
+/// Cost: memory for one page of each column and a batch of rows, at most 256 and about 8 MiB, whatever the length of the file;
+/// what these unpack to is checked when the file is opened.
 ///
 /// # Errors
-/// Each bad row is one `Err` item with file and row, and reading goes on: [`ErrorCode::BadValue`] as in JSON Lines. After [`ErrorCode::Damaged`] or [`ErrorCode::Io`] there are no more
-/// items.
+/// Each bad row is one `Err` item with file and row, and reading goes on: [`ErrorCode::BadValue`] as in JSON Lines,
+/// [`ErrorCode::TooLarge`] for texts above a limit. After [`ErrorCode::Damaged`] or [`ErrorCode::Io`] there are no more items.
 pub struct ParquetReader {
     file: PathBuf,
     folder: PathBuf,
     columns: Vec<Column>,
     asides: Vec<Aside>,
-    batches: ParquetRecordBatchReader,
+    /// The file, what its footer says, and the columns that are read.
+    source: (File, ArrowReaderMetadata, ProjectionMask),
+    /// Rows of a batch, by row group.
+    sizes: Vec<usize>,
+    /// The next row group, and the batches of the one before it.
+    group: usize,
+    batches: Option<ParquetRecordBatchReader>,
     batch: Option<RecordBatch>,
     /// Rows of `batch` that were read.
     next: usize,
@@ -66,10 +76,11 @@ pub struct ParquetReader {
 }
 
 impl ParquetReader {
-    /// Opens the file at `path`.
+    /// Opens the file at `path`. Cost: reads footer and page headers, and unpacks what is packed with gzip or brotli once.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::Damaged`] for what is no whole Parquet file;
+    /// [`ErrorCode::TooLarge`] for pages, lists or a schema above a limit;
     /// [`ErrorCode::BadValue`] for an `id` of a type that it cannot have; where no column is left, the error of the first.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_without(path, &[])
@@ -87,9 +98,11 @@ impl ParquetReader {
             .map_err(|error| if error.facts().file.is_some() { error } else { error.file(path) })
     }
 
-    fn build(path: &Path, file: File, without: &[String]) -> Result<Self> {
+    fn build(path: &Path, mut file: File, without: &[String]) -> Result<Self> {
         let bytes = file.metadata().map_err(|error| Error::io(path, error))?.len();
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damage::opening(&e))?;
+        pages::check_footer(&mut file, bytes)?;
+        let builder = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())
+            .map_err(|error| damage::opening(&error))?;
         damage::check(builder.metadata(), bytes)?;
         let mut columns: Vec<Column> = Vec::new();
         let mut roots = Vec::new();
@@ -118,25 +131,21 @@ impl ParquetReader {
         }
         let rows = builder.metadata().file_metadata().num_rows();
         let rows = u64::try_from(rows).map_err(|_| damage::damaged("the number of rows is negative"))?;
-        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
-        let size = batch_rows(builder.metadata());
-        let batches = if cfg!(not(feature = "zstd")) && zstd::is_used(builder.metadata()) {
-            let fields = builder.schema().fields();
-            let file = File::open(path).map_err(|error| Error::io(path, error))?;
-            let groups = zstd::Groups::new(file, Arc::clone(builder.metadata()));
-            parquet_to_arrow_field_levels(builder.parquet_schema(), mask, Some(fields)).and_then(|levels| {
-                ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, size, None)
-            })
-        } else {
-            builder.with_projection(mask).with_batch_size(size).build()
-        };
-        let batches = batches.map_err(|error| damage::opening(&error))?;
+        let schema = builder.parquet_schema();
+        let mask = ProjectionMask::roots(schema, roots);
+        let leaves: Vec<usize> = (0..schema.num_columns()).filter(|&leaf| mask.leaf_included(leaf)).collect();
+        let most = batch_rows(builder.metadata());
+        let size = |group| Ok(pages::check_group(&file, group, &leaves)?.min(most));
+        let sizes = builder.metadata().row_groups().iter().map(size).collect::<Result<_>>()?;
         Ok(Self {
             folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
             file: path.to_path_buf(),
             columns,
             asides: unread.into_iter().map(Aside::Part).collect(),
-            batches,
+            source: (file, builder, mask),
+            sizes,
+            group: 0,
+            batches: None,
             batch: None,
             next: 0,
             row: 0,
@@ -171,8 +180,12 @@ impl ParquetReader {
             // The old one goes before the next one comes.
             self.batch = None;
             self.next = 0;
-            let batches = &mut self.batches;
-            match damage::guard(|| batches.next())? {
+            let next = match &mut self.batches {
+                Some(batches) => damage::guard(|| batches.next())?,
+                None => None,
+            };
+            match next {
+                None if self.next_group()? => {}
                 None if self.row < self.rows => {
                     return Err(damage::damaged("the file ends too early").got(format!("{} rows", self.row)));
                 }
@@ -186,6 +199,31 @@ impl ParquetReader {
     /// The error with its place.
     fn placed(&self, error: Error) -> Error {
         error.within(format!("row {}", self.row)).file(&self.file).line(self.row)
+    }
+
+    /// Begins with the next row group; `false` after the last.
+    fn next_group(&mut self) -> Result<bool> {
+        self.batches = None;
+        let ((file, metadata, mask), group) = (&self.source, self.group);
+        let Some(&size) = self.sizes.get(group) else { return Ok(false) };
+        let copy = file.try_clone().map_err(|error| Error::io(&self.file, error))?;
+        let batches = damage::guard(|| match zstd::Group::new(copy, metadata, group) {
+            Ok(pages) => {
+                let fields = metadata.schema().fields();
+                parquet_to_arrow_field_levels(metadata.parquet_schema(), mask.clone(), Some(fields)).and_then(
+                    |levels| ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, size, None),
+                )
+            }
+            // Without zstd the library reads it all.
+            Err(file) => ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
+                .with_row_groups(vec![group])
+                .with_projection(mask.clone())
+                .with_batch_size(size)
+                .build(),
+        })?;
+        self.batches = Some(batches.map_err(|error| damage::opening(&error))?);
+        self.group += 1;
+        Ok(true)
     }
 
     /// The document of the row `at` of the batch.

@@ -4,44 +4,59 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
-use parquet::arrow::arrow_reader::RowGroups;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowGroups};
 use parquet::basic::Compression;
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
-use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
-/// Whether a column of the file needs this module.
-pub(super) fn is_used(metadata: &ParquetMetaData) -> bool {
-    let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
-    columns.into_iter().any(|column| matches!(column.compression(), Compression::ZSTD(_)))
-}
+/// Of the library.
+type Result<T, E = ParquetError> = std::result::Result<T, E>;
 
-/// The row groups of a file whose pages may be compressed with zstd.
-pub(super) struct Groups {
+/// A row group whose pages may be compressed with zstd.
+pub(super) struct Group {
     file: Arc<File>,
     metadata: Arc<ParquetMetaData>,
+    group: usize,
 }
 
-impl Groups {
-    pub(super) fn new(file: File, metadata: Arc<ParquetMetaData>) -> Self {
-        Self { file: Arc::new(file), metadata }
+impl Group {
+    /// The row group `group` of `file`, which comes back where the library reads all of it.
+    pub(super) fn new(file: File, metadata: &ArrowReaderMetadata, group: usize) -> Result<Self, File> {
+        let groups = metadata.metadata().row_groups().get(group);
+        let mut columns = groups.into_iter().flat_map(RowGroupMetaData::columns);
+        match columns.any(|column| is_used(column.compression())) {
+            true => Ok(Self { file: Arc::new(file), metadata: Arc::clone(metadata.metadata()), group }),
+            false => Err(file),
+        }
+    }
+
+    fn about(&self) -> Option<&RowGroupMetaData> {
+        self.metadata.row_groups().get(self.group)
     }
 }
 
-impl RowGroups for Groups {
+/// Whether pages of this compression are decompressed here.
+pub(super) fn is_used(compression: Compression) -> bool {
+    cfg!(not(feature = "zstd")) && matches!(compression, Compression::ZSTD(_))
+}
+
+impl RowGroups for Group {
     fn num_rows(&self) -> usize {
-        usize::try_from(self.metadata.file_metadata().num_rows()).unwrap_or(0)
+        self.about().and_then(|group| usize::try_from(group.num_rows()).ok()).unwrap_or(0)
     }
 
     fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>> {
-        let (file, metadata) = (Arc::clone(&self.file), Arc::clone(&self.metadata));
-        Ok(Box::new(Chunks { file, metadata, column, group: 0 }))
+        let about = self.about().and_then(|group| group.columns().get(column));
+        let about =
+            about.ok_or_else(|| ParquetError::General(format!("a row group has no column {column}")))?;
+        Ok(Box::new(Chunk(Some(pages(&self.file, about, self.num_rows())?))))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
-        Box::new(self.metadata.row_groups().iter())
+        Box::new(self.about().into_iter())
     }
 
     fn metadata(&self) -> &ParquetMetaData {
@@ -49,34 +64,27 @@ impl RowGroups for Groups {
     }
 }
 
-/// The chunks of one column, group by group.
-struct Chunks {
-    file: Arc<File>,
-    metadata: Arc<ParquetMetaData>,
-    column: usize,
-    group: usize,
-}
+/// The one chunk of a column.
+struct Chunk(Option<Box<dyn PageReader>>);
 
-impl Iterator for Chunks {
+impl Iterator for Chunk {
     type Item = Result<Box<dyn PageReader>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let group = self.metadata.row_groups().get(self.group)?;
-        self.group += 1;
-        Some(pages(&self.file, group, self.column))
+        self.0.take().map(Ok)
     }
 }
 
-impl PageIterator for Chunks {}
+impl PageIterator for Chunk {}
 
-fn pages(file: &Arc<File>, group: &RowGroupMetaData, column: usize) -> Result<Box<dyn PageReader>> {
-    let rows = usize::try_from(group.num_rows())?;
-    let chunk = group
-        .columns()
-        .get(column)
-        .ok_or_else(|| ParquetError::General(format!("a row group has no column {column}")))?;
+/// The pages of a column chunk of `rows` rows, whatever their compression.
+pub(super) fn pages(
+    file: &Arc<File>,
+    chunk: &ColumnChunkMetaData,
+    rows: usize,
+) -> Result<Box<dyn PageReader>> {
     let file = Arc::clone(file);
-    if !matches!(chunk.compression(), Compression::ZSTD(_)) {
+    if !is_used(chunk.compression()) {
         return Ok(Box::new(SerializedPageReader::new(file, chunk, rows, None)?));
     }
     // No page of a chunk is larger than all of them.
@@ -115,18 +123,46 @@ impl Pages {
 /// The first `plain` bytes as they are, the rest decompressed, at most `most` in all.
 fn decompress(bytes: &[u8], plain: usize, most: usize) -> Result<Vec<u8>> {
     let bad = |what: String| ParquetError::General(format!("a page of zstd: {what}"));
-    let (head, mut rest) = bytes.split_at_checked(plain).ok_or_else(|| bad("it ends too early".into()))?;
+    let (head, rest) = bytes.split_at_checked(plain).ok_or_else(|| bad("it ends too early".into()))?;
     let mut out = head.to_vec();
-    while !rest.is_empty() {
-        let decoder = StreamingDecoder::new(&mut rest).map_err(|error| bad(error.to_string()))?;
-        // One byte more shows that there is more.
-        let left = most.saturating_sub(out.len()).saturating_add(1);
-        decoder.take(left as u64).read_to_end(&mut out).map_err(|error| bad(error.to_string()))?;
-        if out.len() > most {
-            return Err(bad(format!("it has more than the {most} bytes that its column states")));
-        }
+    // One byte more shows that there is more.
+    let left = most.saturating_sub(out.len()).saturating_add(1) as u64;
+    Frames::new(rest).take(left).read_to_end(&mut out).map_err(|error| bad(error.to_string()))?;
+    if out.len() > most {
+        return Err(bad(format!("it has more than the {most} bytes that its column states")));
     }
     Ok(out)
+}
+
+/// What the frames of `rest` hold, one after the other. Cost: memory for the window of a frame, at most 128 MiB.
+pub(super) struct Frames<'a> {
+    rest: &'a [u8],
+    open: Option<StreamingDecoder<&'a [u8], FrameDecoder>>,
+}
+
+impl<'a> Frames<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, open: None }
+    }
+}
+
+impl Read for Frames<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        while !out.is_empty() {
+            let mut frame = match self.open.take() {
+                Some(frame) => frame,
+                None if self.rest.is_empty() => return Ok(0),
+                None => StreamingDecoder::new(self.rest).map_err(std::io::Error::other)?,
+            };
+            let read = frame.read(out)?;
+            if read > 0 {
+                self.open = Some(frame);
+                return Ok(read);
+            }
+            self.rest = frame.into_inner();
+        }
+        Ok(0)
+    }
 }
 
 impl Iterator for Pages {

@@ -7,7 +7,7 @@ use uncsm_index::corpus::{BadLines, FieldSchema, Reader, SchemaOverrides, infer,
 use uncsm_index::encode::Encoders;
 use uncsm_index::index::{
     BuildOptions, BuildReport, Checkpoint, CommitPolicy, Commits, ExistingOut, Identity, Index, OnBad,
-    PartialDir, duplicate_ids, embed_encoders,
+    PartialDir, duplicate_ids, embed_encoders, set_aside,
 };
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
@@ -25,7 +25,7 @@ const SMALL: usize = 15 << 20;
 pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let started = Instant::now();
     let bundle = Bundle::load(&args.bundle)?;
-    if args.append && args.out.exists() {
+    if args.append && (args.out.exists() || set_aside(&args.out).is_some()) {
         return append::run(args, &bundle, global, output);
     }
     // All that can be refused is, before anything of an unfinished build is touched.

@@ -55,6 +55,9 @@ impl Report {
         if built.without_items > 0 {
             let _ = writeln!(text, "{} documents have no item: only keywords find them", built.without_items);
         }
+        if built.long_words > 0 {
+            let _ = writeln!(text, "{} words are too long for keywords to find", built.long_words);
+        }
         if built.nested + built.unknown > 0 {
             let (nested, unknown) = (built.nested, built.unknown);
             let _ = writeln!(text, "in `_extra`: {nested} nested values, {unknown} values without a field");
