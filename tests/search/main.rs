@@ -4,6 +4,7 @@
 mod common;
 
 mod beside;
+mod filters;
 mod fusion;
 mod keywords;
 mod oracle;
