@@ -210,6 +210,23 @@ impl Error {
         self
     }
 
+    /// The same facts without their cause.
+    fn copy(&self) -> Self {
+        let Facts { code, ref message, ref file, line, offset, ref expected, ref got, ref hint, .. } =
+            *self.0;
+        Self(Box::new(Facts {
+            code,
+            message: message.clone(),
+            file: file.clone(),
+            line,
+            offset,
+            expected: expected.clone(),
+            got: got.clone(),
+            hint: hint.clone(),
+            source: None,
+        }))
+    }
+
     /// What went wrong.
     pub fn code(&self) -> ErrorCode {
         self.0.code
@@ -260,6 +277,12 @@ impl From<tantivy::TantivyError> for Error {
     /// A file of the index that is missing, cut or changed is damage, named relative to the index directory.
     fn from(source: tantivy::TantivyError) -> Self {
         use tantivy::TantivyError as T;
+        // An error of this crate that went through the host.
+        if let T::IoError(io) = &source
+            && let Some(own) = io.get_ref().and_then(|inner| inner.downcast_ref::<Self>())
+        {
+            return own.copy();
+        }
         let error = match &source {
             T::LockFailure(..) => Self::new(ErrorCode::Locked, source.to_string()),
             T::DataCorruption(_) => Self::new(ErrorCode::Damaged, source.to_string()),

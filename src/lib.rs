@@ -1,6 +1,6 @@
 //! An embedded cross-media search engine: a plugin for tantivy, an index format, and the model that they score with.
 //!
-//! Data flows one way, and so do the modules: `error`, [`media`], [`corpus`], [`encode`], [`model`], [`index`],
+//! Data flows one way, and so do the modules: `error`, [`limits`], [`media`], [`corpus`], [`encode`], [`model`], [`index`],
 //! [`search`], [`eval`]. A module uses only modules to its left.
 //!
 //! # Example
@@ -88,6 +88,7 @@
 //! ```
 
 mod error;
+pub mod limits;
 pub mod media;
 pub mod corpus;
 pub mod encode;

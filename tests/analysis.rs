@@ -2,6 +2,11 @@
 
 #![allow(missing_docs, reason = "tests")]
 
+#[path = "analysis/forms.rs"]
+mod forms;
+#[path = "analysis/golden.rs"]
+mod golden;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -142,7 +147,7 @@ fn snippets_show_the_text_as_it_was_written() {
 fn old_names_stand_in_an_index_as_they_did() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().join("index");
-    let schema = "[fields.old]\ntokenizer = \"en_stem\"\n[fields.tag]\ntokenizer = \"raw\"\n[fields.fr]\ntokenizer = \"whitespace\"\n";
+    let schema = "[fields.old]\ntokenizer = \"en_stem\"\n[fields.tag]\ntokenizer = \"raw\"\n[fields.fr]\ntokenizer = \"whitespace\"\n[fields.de]\ntokenizer = \"default\"\n";
     build(&at, &lines(), schema);
     let names = |file: &str| {
         let json: Value = serde_json::from_slice(&std::fs::read(at.join(file)).unwrap()).unwrap();
@@ -150,7 +155,9 @@ fn old_names_stand_in_an_index_as_they_did() {
     };
     let fields = &names(MANIFEST)["fields"];
     let meta = names("meta.json");
-    for (field, tokenizer) in [("old", "en_stem"), ("tag", "raw"), ("fr", "whitespace"), ("de", "default")] {
+    let given =
+        [("old", "en_stem"), ("tag", "raw"), ("fr", "whitespace"), ("de", "default"), ("ja", "words")];
+    for (field, tokenizer) in given {
         assert_eq!(fields[field]["tokenizer"], tokenizer);
         let entry = meta["schema"].as_array().unwrap().iter().find(|entry| entry["name"] == field).unwrap();
         assert_eq!(entry["options"]["indexing"]["tokenizer"], tokenizer, "{entry}");

@@ -188,6 +188,7 @@ fn documents_become_fields_and_come_back() {
     let host = builder.build();
     let map = FieldMap::from_schema(&host, &schema).unwrap();
     let index = tantivy::Index::create_in_ram(host.clone());
+    register_analyses(&index).unwrap();
     let mut writer: tantivy::IndexWriter = index.writer_with_num_threads(1, 20_000_000).unwrap();
     let mut document = read(text).remove(0).unwrap();
     document.fields.insert("late".into(), json!({"when": "2020-01-01T00:00:00+02:00"}));

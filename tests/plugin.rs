@@ -195,7 +195,7 @@ fn a_sorted_index_is_refused_when_a_writer_opens() {
     let mut builder = Schema::builder();
     let order = builder.add_u64_field("order", tantivy::schema::FAST);
     builder.add_text_field("text", TEXT);
-    MediaField::add(&mut builder, &bundle(3).space_spec());
+    MediaField::add(&mut builder, &bundle(3).space_spec()).unwrap();
     let settings = tantivy::IndexSettings {
         sort_by_field: Some(tantivy::IndexSortByField { field: "order".into(), order: tantivy::Order::Asc }),
         ..Default::default()

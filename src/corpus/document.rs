@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::json::type_name;
 use super::names::{check_characters, check_field_name};
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, DOCUMENT_BYTES, DOCUMENT_ITEMS, TEXT_BYTES};
 
 /// Longest id in bytes: an id is one term of the index.
 pub const MAX_ID_BYTES: usize = 1024;
@@ -107,8 +108,10 @@ impl Document {
     /// Sorts the keys of one line into a document; errors do not name file and line yet.
     ///
     /// # Errors
-    /// [`ErrorCode::BadValue`] for a reserved or impossible name, or a reserved key of the wrong type.
+    /// [`ErrorCode::BadValue`] for a reserved or impossible name, or a reserved key of the wrong type;
+    /// [`ErrorCode::TooLarge`] for texts or items above a limit.
     pub(crate) fn from_object(object: Map<String, Value>, line: u64, folder: &Path) -> Result<Self> {
+        check_size(&object)?;
         let mut document = Self { line, ..Self::default() };
         let (mut text, mut texts, mut image, mut images) = (None, None, None, None);
         let mut fields = Vec::with_capacity(object.len());
@@ -132,6 +135,11 @@ impl Document {
         document.texts = texts;
         let (paths, image) = one_or_many(("image", image), ("images", images))?;
         document.images = paths.iter().map(|path| resolve(path, folder)).collect::<Result<_>>()?;
+        let items = document.texts.len() + document.images.len();
+        if items > DOCUMENT_ITEMS {
+            return Err(limits::over("a document has too many items", DOCUMENT_ITEMS, items, "items")
+                .hint("make several documents of it"));
+        }
         fields.extend(text.map(|value| ("text".to_owned(), value)));
         fields.extend(image.map(|value| ("image".to_owned(), value)));
         fields.sort_by(|a, b| a.0.cmp(&b.0));
@@ -155,6 +163,37 @@ impl Document {
         fields.sort_by(|a, b| a.0.cmp(&b.0));
         self.fields = fields.into_iter().collect();
     }
+}
+
+/// Refuses a string, or strings together, above what one document may have.
+fn check_size(object: &Map<String, Value>) -> Result<()> {
+    let mut sum = 0;
+    for (key, value) in object {
+        longest(value, &mut sum).map_err(|bytes| {
+            limits::over(format!("`{key}` has a text that is too long"), TEXT_BYTES, bytes, "bytes")
+                .hint("cut it into several documents, or leave the key out")
+        })?;
+    }
+    if sum > DOCUMENT_BYTES {
+        return Err(limits::over("a document has too much text", DOCUMENT_BYTES, sum, "bytes")
+            .hint("cut it into several documents"));
+    }
+    Ok(())
+}
+
+/// Adds the bytes of the strings in `value` to `sum`; `Err` has those of one that is too long. The parser bounds the depth.
+fn longest(value: &Value, sum: &mut usize) -> Result<(), usize> {
+    match value {
+        Value::String(text) if text.len() > TEXT_BYTES => return Err(text.len()),
+        Value::String(text) => *sum += text.len(),
+        Value::Array(list) => list.iter().try_for_each(|value| longest(value, sum))?,
+        Value::Object(object) => object.iter().try_for_each(|(key, value)| {
+            *sum += key.len();
+            longest(value, sum)
+        })?,
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    Ok(())
 }
 
 /// The value without nulls; `None` where nothing is left.

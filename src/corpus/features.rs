@@ -10,6 +10,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use super::pathway::PathwayArg;
 use super::tensor::{FeatureTensor, RawTensor, integers};
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits;
 
 /// An open safetensors file; its tensors stay on disk until they are read.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ impl FeaturesFile {
         let path = path.as_ref().to_path_buf();
         let file = File::open(&path).map_err(|error| Error::io(&path, error))?;
         let map = map(&file).map_err(|error| Error::io(&path, error))?;
+        limits::check_safetensors(&map).map_err(|error| error.file(&path))?;
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| {
             Error::new(ErrorCode::Damaged, format!("not a whole safetensors file: {error}"))
                 .file(&path)

@@ -12,7 +12,7 @@ use tantivy::schema::{
 
 use super::document::Document;
 use super::json::type_name;
-use super::schema::{EXACT_LIMIT, FieldKind, FieldSchema, FieldSpec, exact_name};
+use super::schema::{FieldKind, FieldSchema, FieldSpec, NEW_TEXT, exact_name};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Name of the field that holds the id: one raw term, stored and fast.
@@ -48,8 +48,11 @@ pub struct FillReport {
 
 /// Adds `id`, `_extra` and the fields of `fields`, in order of name, to a tantivy schema.
 ///
-/// Text is tokenised with positions, and has its exact twin (raw, indexed, fast, not stored) right after it; numbers
-/// and booleans are indexed; `_extra` is stored, indexed, and reads a dot in a key as a step down.
+/// Text is tokenised with positions, and has its exact twin (one term, indexed, fast, not stored) right after it; numbers
+/// and booleans are indexed; `_extra` is stored, indexed as `words`, and reads a dot in a key as a step down. Columns of text
+/// hold values as the exact analysis writes them. Ids are kept as they are.
+///
+/// The index must know the analyses that the fields name: call [`register_analyses`](super::register_analyses) on it.
 ///
 /// # Panics
 /// Where `builder` has a field of one of these names.
@@ -57,7 +60,7 @@ pub fn tantivy_schema(fields: &FieldSchema, builder: &mut SchemaBuilder) -> Fiel
     let id = builder.add_text_field(ID_FIELD, STRING | STORED | FAST);
     let extra = JsonObjectOptions::default()
         .set_stored()
-        .set_indexing_options(positions("default"))
+        .set_indexing_options(positions(NEW_TEXT))
         .set_expand_dots_enabled();
     let extra = builder.add_json_field(EXTRA_FIELD, extra);
     let targets = fields.iter().map(|(name, spec)| {
@@ -69,7 +72,7 @@ pub fn tantivy_schema(fields: &FieldSchema, builder: &mut SchemaBuilder) -> Fiel
             FieldKind::Stored => Some(builder.add_text_field(name, STORED)),
             FieldKind::Extra => None,
         };
-        let exact = spec.facet.then(|| builder.add_text_field(&exact_name(name), STRING | FAST));
+        let exact = spec.facet.then(|| builder.add_text_field(&exact_name(name), exact_options(spec)));
         (name.to_owned(), Target { spec: spec.clone(), field, exact })
     });
     let targets = targets.collect();
@@ -88,9 +91,16 @@ fn text_options(spec: &FieldSpec) -> TextOptions {
         options = options.set_stored();
     }
     if spec.fast {
-        options = options.set_fast("raw");
+        options = options.set_fast(spec.exact_analysis());
     }
     options
+}
+
+fn exact_options(spec: &FieldSpec) -> TextOptions {
+    let analysis = spec.exact_analysis();
+    let whole =
+        TextFieldIndexing::default().set_tokenizer(analysis).set_index_option(IndexRecordOption::Basic);
+    TextOptions::default().set_indexing_options(whole).set_fast(analysis)
 }
 
 fn numeric_options(spec: &FieldSpec) -> NumericOptions {
@@ -160,7 +170,7 @@ impl FieldMap {
 
     /// Adds the id, where there is one, and all fields of `document` to `out`.
     ///
-    /// Strings above [`EXACT_LIMIT`] bytes are left out of the exact twin.
+    /// Strings above [`EXACT_LIMIT`](super::EXACT_LIMIT) bytes are left out of the exact twin.
     ///
     /// # Errors
     /// [`ErrorCode::BadValue`] with the line, for a value that its field cannot hold; `out` then holds a part of the
@@ -223,7 +233,7 @@ impl Target {
                     Value::Null | Value::Array(_) | Value::Object(_) => return None,
                 };
                 out.add_text(field, &written);
-                if let Some(exact) = self.exact.filter(|_| written.len() <= EXACT_LIMIT) {
+                if let Some(exact) = self.exact.filter(|_| self.spec.has_exact(&written)) {
                     out.add_text(exact, &written);
                 }
             }

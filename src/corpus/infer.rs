@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::document::Document;
 use super::overrides::SchemaOverrides;
 use super::reader::{ends_reading, unit_of};
-use super::schema::{EXACT_LIMIT, FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, clash_error, exact_name};
+use super::schema::{FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, clash_error, exact_name, is_short};
 use crate::error::{Error, ErrorCode, Result};
 
 /// What a scan does with a line that is no document.
@@ -44,7 +44,7 @@ struct Key {
 
 /// Scans `documents` of `file` for their fields.
 ///
-/// Strings are [`FieldKind::Text`], with an exact twin where at least one has at most [`EXACT_LIMIT`] bytes.
+/// Strings are [`FieldKind::Text`], with an exact twin where at least one has at most [`EXACT_LIMIT`](super::EXACT_LIMIT) bytes.
 /// Numbers are [`FieldKind::Integer`] where all fit into an `i64`, else [`FieldKind::Float`]: integers widen to floats,
 /// and so does an integer beyond `i64`, with the rounding of a 64-bit float (a string keeps all its digits).
 /// Objects, and lists that hold objects, lists or mixed types, are [`FieldKind::Extra`]. Null and empty lists are
@@ -150,7 +150,7 @@ fn join(a: FieldKind, b: FieldKind) -> Option<FieldKind> {
 fn classify(value: &Value, line: u64) -> Key {
     let key = |kind, short| Key { kind, line, multi: false, short };
     match value {
-        Value::String(string) => key(FieldKind::Text, string.len() <= EXACT_LIMIT),
+        Value::String(string) => key(FieldKind::Text, is_short(string)),
         Value::Bool(_) => key(FieldKind::Bool, true),
         Value::Number(number) if number.is_i64() => key(FieldKind::Integer, true),
         Value::Number(_) => key(FieldKind::Float, true),

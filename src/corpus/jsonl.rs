@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 use super::document::Document;
 use super::json;
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, LINE_BYTES};
 
 /// Longest line in bytes unless [`JsonlReader::line_limit`] sets another: 64 MiB.
-pub const DEFAULT_LINE_LIMIT: usize = 64 << 20;
+pub const DEFAULT_LINE_LIMIT: usize = LINE_BYTES;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
@@ -24,8 +25,9 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 ///
 /// # Errors
 /// Each bad line is one `Err` item with file, line and byte offset, and reading goes on after it:
-/// [`ErrorCode::BadJson`] for invalid UTF-8, bad syntax, a key that stands twice, anything but an object, or a line
-/// above the limit; [`ErrorCode::BadValue`] for a key that is reserved or has the wrong type.
+/// [`ErrorCode::BadJson`] for invalid UTF-8, bad syntax, a key that stands twice, or anything but an object;
+/// [`ErrorCode::TooLarge`] for a line, its values or its texts above a limit; [`ErrorCode::BadValue`] for a key that is
+/// reserved or has the wrong type.
 /// After [`ErrorCode::Io`] there are no more items.
 #[derive(Debug)]
 pub struct JsonlReader<R> {
@@ -147,10 +149,11 @@ impl<R: Read> JsonlReader<R> {
             _ => (&self.buffer[..], start),
         };
         if bytes.len() > self.limit {
-            let error = self.bad_json("a line is too long", start);
+            let error = limits::over("a line is too long", self.limit, self.offset - start, "bytes");
             return Some(Err(error
-                .expected(format!("at most {} bytes", self.limit))
-                .got(format!("{} bytes", self.offset - start))
+                .file(&self.file)
+                .line(self.line)
+                .offset(start)
                 .hint("every document must stand on a line of its own")));
         }
         if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -185,6 +188,9 @@ impl<R: Read> JsonlReader<R> {
     fn syntax(&self, error: &serde_json::Error, start: u64, text: &str) -> Error {
         // A line of the file is the only line of the parser; columns are bytes, from 1.
         let at = (error.column().saturating_sub(1)).min(text.len());
+        if json::is_too_many(error) {
+            return json::too_many().file(&self.file).line(self.line).offset(start + at as u64);
+        }
         let head: String = text.chars().take(40).collect();
         let dots = if head.len() < text.len() { "..." } else { "" };
         let hint = if error.is_eof() {

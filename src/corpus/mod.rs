@@ -31,6 +31,7 @@ pub use features::{FeatureSet, FeaturesFile};
 pub use fields::{EXTRA_FIELD, FieldMap, FillReport, ID_FIELD, tantivy_schema};
 pub use folder::{FolderReader, folder_fingerprint};
 pub use infer::{BadLines, Inference, infer};
+pub use json::parse_line;
 pub use jsonl::{DEFAULT_LINE_LIMIT, JsonlReader};
 pub use names::{MAX_MEDIA_NAME_BYTES, check_field_name, check_media_name};
 pub use overrides::{FieldOverride, SchemaOverrides};

@@ -9,6 +9,7 @@ use toml::Spanned;
 use super::analysis::Analysis;
 use super::schema::{FieldKind, FieldSchema, FieldSpec};
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, SETTINGS_BYTES};
 
 /// What a schema file says about one field; what it leaves out is inferred.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -27,6 +28,8 @@ pub struct FieldOverride {
     pub facet: Option<bool>,
     /// Tokenizer of a text field as [`Analysis`] reads it.
     pub tokenizer: Option<String>,
+    /// Analysis of whole values of a text field, for its exact twin and its column.
+    pub exact: Option<String>,
 }
 
 impl FieldOverride {
@@ -47,6 +50,9 @@ impl FieldOverride {
         if let Some(tokenizer) = &self.tokenizer {
             spec.tokenizer.clone_from(tokenizer);
         }
+        if let Some(exact) = &self.exact {
+            spec.exact.clone_from(exact);
+        }
         Some(spec)
     }
 }
@@ -61,9 +67,10 @@ impl FieldOverride {
 /// tokenizer = "stem:german+fold" # how text becomes terms
 /// ```
 ///
-/// The other keys of a field are `multi`, `stored`, `fast` and `facet`. What a `tokenizer` may say is the table of
-/// [`Analysis`]: `default` where it is left out, `stem:LANGUAGE`, `stop:LANGUAGE`, `fold` for accents, `cjk_bigram`, `raw`
-/// and more, joined by `+`. It is stored in the index, and queries use it too.
+/// The other keys of a field are `multi`, `stored`, `fast`, `facet` and `exact`. What a `tokenizer` may say is the table of
+/// [`Analysis`]: `words` where it is left out, `stem:LANGUAGE`, `stop:LANGUAGE`, `fold` for accents, `cjk_bigram`, `raw`
+/// and more, joined by `+`. It is stored in the index, and queries use it too. `exact` is the same for whole values, in
+/// facets and filters on NAME_exact: `raw+nfc` where it is left out, or `raw`, `raw+nfc+lower`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SchemaOverrides {
     complete: bool,
@@ -87,7 +94,7 @@ impl SchemaOverrides {
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`], and those of [`SchemaOverrides::parse`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+        let text = limits::read_text(path, SETTINGS_BYTES, "the schema file")?;
         Self::parse(&text, path)
     }
 
@@ -123,10 +130,13 @@ impl SchemaOverrides {
     fn check(&self) -> Result<()> {
         for (name, (field, line)) in &self.fields {
             let at = |error: Error| error.file(&self.file).line(*line);
-            if let Some(tokenizer) = field.tokenizer.as_ref().filter(|name| !name.is_empty()) {
-                Analysis::parse(tokenizer)
+            for (analysis, whose) in [(&field.tokenizer, "the"), (&field.exact, "`exact` of the")] {
+                let Some(analysis) = analysis.as_ref().filter(|analysis| !analysis.is_empty()) else {
+                    continue;
+                };
+                Analysis::parse(analysis)
                     .and_then(|analysis| analysis.check_features())
-                    .map_err(|error| at(error.within(format!("the field `{name}`"))))?;
+                    .map_err(|error| at(error.within(format!("{whose} field `{name}`"))))?;
             }
             match field.apply(None) {
                 Some(spec) => drop(FieldSchema::new(BTreeMap::from([(name.clone(), spec)])).map_err(at)?),
@@ -200,6 +210,8 @@ mod tests {
         fails("[fields.a]\ntype = \"text\"\n\n[fields.b]\ntype = \"integer\"\nfacet = true\n", 4);
         fails("[fields.a]\ntype = \"text\"\ntokenizer = \"klingon\"\n", 1);
         fails("complete = false\n[fields.a]\ntokenizer = \"klingon\"\n", 2);
+        fails("[fields.a]\ntype = \"text\"\nexact = \"words\"\n", 1);
+        fails("\n[fields.a]\nexact = \"klingon\"\n", 2);
         fails("[fields._a]\ntype = \"text\"\n", 1);
         fails("complete = true\n[fields.a]\nfast = true\n", 2);
         fails("[fields.a]\ntype = \"text\"\n[fields.a]\ntype = \"text\"\n", 3);
@@ -218,7 +230,7 @@ mod tests {
         assert_eq!(overrides.complete().unwrap(), None);
         let schema = overrides.apply(inferred.clone()).unwrap();
         let a = schema.get("a").unwrap();
-        assert!(a.multi && a.facet && a.tokenizer == "en_stem");
+        assert!(a.multi && a.facet && a.tokenizer == "en_stem" && a.exact == "raw+nfc");
         let n = schema.get("n").unwrap();
         assert_eq!(*n, FieldSpec { multi: true, ..FieldSpec::new(FieldKind::Text) });
         assert_eq!(*schema.get("new").unwrap(), FieldSpec::new(FieldKind::Bool));
@@ -232,6 +244,7 @@ mod tests {
     fn what_schema_prints_is_complete_and_reads_back() {
         let fields = [
             ("a b.c", FieldSpec { tokenizer: "raw".into(), ..FieldSpec::new(FieldKind::Text) }),
+            ("m", FieldSpec { exact: "raw+nfc+lower".into(), ..FieldSpec::new(FieldKind::Text) }),
             ("n", FieldSpec { multi: true, ..FieldSpec::new(FieldKind::Float) }),
             ("image", FieldSpec::new(FieldKind::Stored)),
             ("nested", FieldSpec::new(FieldKind::Extra)),

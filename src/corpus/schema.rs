@@ -4,12 +4,21 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::analysis::Analysis;
+use super::analysis::{Analysis, composed_len};
 use super::names::check_field_name;
 use crate::error::{Error, ErrorCode, Result};
 
-/// Longest string in bytes that enters the exact twin of a text field.
+/// Longest string that enters the exact twin of a text field: bytes as the twin's analysis composes them.
 pub const EXACT_LIMIT: usize = 256;
+
+/// The analysis of text in new schemas.
+pub(super) const NEW_TEXT: &str = "words";
+
+/// The analysis of whole values in new schemas: of exact twins, and of the columns of fast text.
+pub(super) const NEW_EXACT: &str = "raw+nfc";
+
+/// The analysis of whole values where a schema names none, as those of older indexes do.
+const OLD_EXACT: &str = "raw";
 
 /// Most fields of one schema: keys that vary from document to document are data, not fields.
 pub const MAX_FIELDS: usize = 1000;
@@ -71,6 +80,10 @@ pub struct FieldSpec {
     /// Tokenizer of a text field as [`Analysis`] reads it; empty for other kinds.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tokenizer: String,
+    /// How a whole value of a text field becomes the one term of its exact twin, and of its column: an [`Analysis`] that
+    /// keeps values whole. Empty means `raw`, and stands in indexes that are older than this setting; empty for other kinds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub exact: String,
 }
 
 impl FieldSpec {
@@ -83,8 +96,24 @@ impl FieldSpec {
             stored: true,
             fast: matches!(kind, FieldKind::Integer | FieldKind::Float | FieldKind::Bool),
             facet: text,
-            tokenizer: if text { "default".to_owned() } else { String::new() },
+            tokenizer: if text { NEW_TEXT.to_owned() } else { String::new() },
+            exact: if text { NEW_EXACT.to_owned() } else { String::new() },
         }
+    }
+
+    /// The analysis of whole values.
+    pub(crate) fn exact_analysis(&self) -> &str {
+        if self.exact.is_empty() { OLD_EXACT } else { &self.exact }
+    }
+
+    /// Whether `value` is short enough for the exact twin. Composed and decomposed forms of a value have one answer where
+    /// the twin composes them.
+    pub(crate) fn has_exact(&self, value: &str) -> bool {
+        if self.composes() { is_short(value) } else { value.len() <= EXACT_LIMIT }
+    }
+
+    fn composes(&self) -> bool {
+        self.exact_analysis().split('+').any(|part| part == "nfc")
     }
 
     fn analysis(&self, name: &str) -> Result<Analysis> {
@@ -113,13 +142,17 @@ impl FieldSpec {
             _ => {}
         }
         if self.kind == FieldKind::Text {
-            return self.analysis(name).map(drop);
+            self.analysis(name)?;
+            return self.check_exact(name);
         }
         if self.facet {
             return error(
                 format!("the field `{name}` of type {kind} cannot have a facet"),
                 "facets are for type text; numbers and booleans are columns already",
             );
+        }
+        if !self.exact.is_empty() {
+            return error(format!("the field `{name}` of type {kind} has an exact analysis"), "leave it out");
         }
         if !self.tokenizer.is_empty() {
             return error(format!("the field `{name}` of type {kind} has a tokenizer"), "leave it out");
@@ -133,6 +166,25 @@ impl FieldSpec {
         }
         Ok(())
     }
+}
+
+impl FieldSpec {
+    fn check_exact(&self, name: &str) -> Result<()> {
+        let within = |error: Error| error.within(format!("`exact` of the field `{name}`"));
+        if !Analysis::parse(self.exact_analysis()).map_err(within)?.is_whole() {
+            let what = format!("`exact` of the field `{name}` must keep values whole");
+            return Err(Error::new(ErrorCode::BadValue, what)
+                .expected("raw, raw+nfc, or more parts that change letters alone: lower, fold")
+                .got(format!("`{}`", self.exact)));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a string has at most [`EXACT_LIMIT`] bytes, however its letters are composed.
+pub(crate) fn is_short(value: &str) -> bool {
+    // Composing leaves at least a third of the bytes.
+    value.len() <= 3 * EXACT_LIMIT && composed_len(value) <= EXACT_LIMIT
 }
 
 /// All fields by name.
@@ -273,7 +325,11 @@ mod tests {
         assert_eq!(code(&[("text", integer.clone())]), bad);
         assert_eq!(code(&[("image", text.clone())]), bad);
         assert_eq!(code(&[("n", FieldSpec { facet: true, ..integer.clone() })]), bad);
-        assert_eq!(code(&[("n", FieldSpec { tokenizer: "raw".into(), ..integer })]), bad);
+        assert_eq!(code(&[("n", FieldSpec { tokenizer: "raw".into(), ..integer.clone() })]), bad);
+        assert_eq!(code(&[("n", FieldSpec { exact: "raw".into(), ..integer })]), bad);
+        for exact in ["words", "raw+ngram:2:3", "raw+limit:9", "klingon"] {
+            assert_eq!(code(&[("t", FieldSpec { exact: exact.into(), ..text.clone() })]), bad, "{exact}");
+        }
         assert_eq!(code(&[("t", FieldSpec { tokenizer: "klingon".into(), ..text.clone() })]), bad);
         assert_eq!(code(&[("i", FieldSpec { stored: false, ..FieldSpec::new(FieldKind::Stored) })]), bad);
         assert_eq!(code(&[("a", text.clone()), ("a_exact", text.clone())]), ErrorCode::SchemaConflict);
@@ -282,6 +338,32 @@ mod tests {
         schema(&[("a", text.clone()), ("a_exact", FieldSpec::new(FieldKind::Extra))]).unwrap();
         let many = (0..=MAX_FIELDS).map(|i| (format!("f{i}"), text.clone())).collect();
         assert_eq!(FieldSchema::new(many).unwrap_err().code(), bad);
+    }
+
+    #[test]
+    fn both_forms_of_a_value_are_short_or_long() {
+        let spec = FieldSpec::new(FieldKind::Text);
+        let old = FieldSpec { exact: String::new(), ..spec.clone() };
+        let (composed, decomposed) = ("é".repeat(128), "e\u{301}".repeat(128));
+        assert_eq!((composed.len(), decomposed.len()), (256, 384));
+        assert!(spec.has_exact(&composed) && spec.has_exact(&decomposed));
+        assert!(!spec.has_exact(&format!("{composed}x")) && !spec.has_exact(&format!("{decomposed}x")));
+        assert!(old.has_exact(&composed) && !old.has_exact(&decomposed), "as it was");
+        // Three Hangul letters of three bytes each are one character of three bytes: nothing shrinks more.
+        let letters = "\u{1112}\u{1161}\u{11ab}".repeat(85);
+        assert_eq!(letters.len(), 765);
+        assert!(spec.has_exact(&letters) && !spec.has_exact(&format!("{letters}xx")));
+    }
+
+    #[test]
+    fn a_field_without_an_exact_analysis_is_an_old_one() {
+        let json =
+            r#"{"type":"text","multi":false,"stored":true,"fast":true,"facet":true,"tokenizer":"default"}"#;
+        let old: FieldSpec = serde_json::from_str(json).unwrap();
+        assert_eq!((old.exact_analysis(), old.tokenizer.as_str()), ("raw", "default"));
+        assert_eq!(serde_json::to_string(&old).unwrap(), json, "and stays one");
+        let new = FieldSpec::new(FieldKind::Text);
+        assert_eq!((new.exact_analysis(), new.tokenizer.as_str()), ("raw+nfc", "words"));
     }
 
     #[test]

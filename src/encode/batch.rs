@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::media::{ItemOrigin, content_hash};
 
 /// Bytes of the largest media file that is read, unless an encoder says otherwise.
-pub const MAX_FILE: u64 = 64 << 20;
+pub const MAX_FILE: u64 = crate::limits::PICTURE_BYTES;
 
 /// The encoders of a bundle by media type.
 pub type Encoders = BTreeMap<String, Box<dyn Encoder>>;

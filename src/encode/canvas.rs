@@ -25,8 +25,12 @@ impl Canvas {
         let mut pixels = vec![[0f32; 3]; SIDE * SIDE];
         let mut row = vec![[0f32; 3]; SIDE];
         let samples = image.as_raw();
-        let by_line = lines.by_source(height);
-        for (y, targets) in by_line.iter().enumerate() {
+        let mut first = 0;
+        for y in 0..height {
+            // Starts and ends ascend, so the lines that `y` goes to are a window, and nothing is kept per source line.
+            while lines.0.get(first).is_some_and(|tap| tap.start + tap.weights.len() <= y) {
+                first += 1;
+            }
             let source = &samples[y * width * 3..(y + 1) * width * 3];
             for (to, tap) in row.iter_mut().zip(&columns.0) {
                 let mut sum = [0f32; 3];
@@ -38,7 +42,11 @@ impl Canvas {
                 }
                 *to = sum;
             }
-            for &(line, weight) in targets {
+            for (line, tap) in lines.0.iter().enumerate().skip(first).take_while(|(_, tap)| tap.start <= y) {
+                let weight = tap.weights[y - tap.start];
+                if weight <= 0.0 {
+                    continue;
+                }
                 let weight = weight / 255.0;
                 for (to, from) in pixels[line * SIDE..(line + 1) * SIDE].iter_mut().zip(&row) {
                     for channel in 0..3 {
@@ -81,19 +89,6 @@ impl Taps {
             Tap { start, weights }
         };
         Self((0..SIDE).map(tap).collect())
-    }
-
-    /// The same, by source coordinate: the canvas coordinates that it goes to, with weights.
-    fn by_source(&self, len: usize) -> Vec<Vec<(usize, f32)>> {
-        let mut by_source = vec![Vec::new(); len];
-        for (i, tap) in self.0.iter().enumerate() {
-            for (offset, &weight) in tap.weights.iter().enumerate() {
-                if weight > 0.0 {
-                    by_source[tap.start + offset].push((i, weight));
-                }
-            }
-        }
-        by_source
     }
 }
 

@@ -1,16 +1,21 @@
 //! From the bytes of a picture file to its pixels, within limits.
 //!
 //! Only the bytes count, never a file name. Limits are checked on the length of the file and on its header, before a
-//! pixel is decoded. Transparent pixels are laid over white, the orientation tag of EXIF is applied, and of an animation
+//! pixel is decoded; texts and colour profiles are passed over. Transparent pixels are laid over white, the orientation tag of EXIF is applied, and of an animation
 //! the first frame is taken.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, PoisonError};
 
+use ::image::error::LimitErrorKind;
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Rgb};
 
+use super::container;
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{DECODING_BYTES, PICTURE_BYTES, PICTURE_PIXELS};
 
 pub use ::image::RgbImage;
 
@@ -29,7 +34,7 @@ pub struct DecodeLimits {
 impl Default for DecodeLimits {
     /// 50 million pixels and 64 MiB.
     fn default() -> Self {
-        Self { max_pixels: 50_000_000, max_bytes: 64 << 20 }
+        Self { max_pixels: PICTURE_PIXELS, max_bytes: PICTURE_BYTES }
     }
 }
 
@@ -82,40 +87,85 @@ fn accepted_format(bytes: &[u8]) -> Result<ImageFormat> {
 }
 
 fn decode_as(format: ImageFormat, bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let side = u32::try_from(limits.max_pixels).unwrap_or(u32::MAX);
-    let mut allowed = Limits::no_limits();
-    allowed.max_image_width = Some(side);
-    allowed.max_image_height = Some(side);
-    // Enough for every pixel type that is read, twice: the limit on pixels is checked by itself.
-    allowed.max_alloc = Some(limits.max_pixels.saturating_mul(32).saturating_add(limits.max_bytes));
-    reader.limits(allowed);
+    let bytes = match format {
+        ImageFormat::Png => container::plain_png(bytes, limits.max_pixels)?,
+        ImageFormat::Jpeg if !container::jpeg_is_whole(bytes)? => {
+            return Err(damaged(format, "it ends before its end marker"));
+        }
+        ImageFormat::WebP if !container::webp_is_whole(bytes) => {
+            return Err(damaged(format, "it is shorter than it says"));
+        }
+        _ => Cow::Borrowed(bytes),
+    };
+    let mut reader = ImageReader::with_format(Cursor::new(&*bytes), format);
+    reader.limits(memory(SLACK));
     let mut decoder = reader.into_decoder().map_err(|error| from_decoder(format, limits, error))?;
     let (width, height) = decoder.dimensions();
+    container::check_sides(width, height, limits.max_pixels)?;
     let pixels = u64::from(width) * u64::from(height);
-    if pixels > limits.max_pixels {
-        return Err(over_pixels(limits).got(format!("{width} x {height}")));
-    }
     if pixels == 0 {
         return Err(damaged(format, "it has no pixels"));
     }
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-        return Err(damaged(format, "it ends before its end marker"));
-    }
-    if format == ImageFormat::WebP && !webp_is_whole(bytes) {
-        return Err(damaged(format, "it is shorter than it says"));
-    }
+    // Now that the pixels are known: for the result, and for as much again in between.
+    let size = decoder.total_bytes();
+    let allowed = memory(size.saturating_mul(2).saturating_add(SLACK));
+    decoder.set_limits(allowed).map_err(|error| from_decoder(format, limits, error))?;
     // A broken orientation tag is no reason to refuse the pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let _turn = turn(size.saturating_mul(2).saturating_add(4 * pixels));
     let decoded = DynamicImage::from_decoder(decoder);
     let mut image = decoded.map_err(|error| from_decoder(format, limits, error))?;
     image.apply_orientation(orientation);
     Ok(over_white(image))
 }
 
+/// Memory beside the pixels: rows, tables, metadata, and a frame of a GIF that is larger than its canvas.
+const SLACK: u64 = 64 << 20;
+
+fn memory(bytes: u64) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(bytes);
+    limits
+}
+
+/// Bytes of the pictures that are decoded now.
+static DECODING: Mutex<u64> = Mutex::new(0);
+static DONE: Condvar = Condvar::new();
+
+/// A share of [`DECODING_BYTES`], given back when it is dropped.
+struct Turn(u64);
+
+/// Waits until `bytes` fit beside the pictures that are decoded now, or none is. Whoever holds a turn waits for nothing.
+fn turn(bytes: u64) -> Turn {
+    let mut used = DECODING.lock().unwrap_or_else(PoisonError::into_inner);
+    while *used > 0 && used.saturating_add(bytes) > DECODING_BYTES {
+        used = DONE.wait(used).unwrap_or_else(PoisonError::into_inner);
+    }
+    *used = used.saturating_add(bytes);
+    Turn(bytes)
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut used = DECODING.lock().unwrap_or_else(PoisonError::into_inner);
+        *used = used.saturating_sub(self.0);
+        DONE.notify_all();
+    }
+}
+
 fn from_decoder(format: ImageFormat, limits: &DecodeLimits, error: ImageError) -> Error {
     match error {
-        ImageError::Limits(_) => over_pixels(limits).source(error),
+        ImageError::Limits(ref limit) if matches!(limit.kind(), LimitErrorKind::DimensionError) => {
+            container::over_pixels(limits.max_pixels).source(error)
+        }
+        ImageError::Limits(_) => {
+            let what = format!("the {} asks for more memory than its pixels take", name_of(format));
+            Error::new(ErrorCode::TooLarge, what)
+                .expected(format!("at most {SLACK} bytes beside twice its pixels"))
+                .got("a frame, tile or chunk of more")
+                .hint("save it again, in strips and without metadata")
+                .source(error)
+        }
         ImageError::Unsupported(_) => Error::new(
             ErrorCode::BadValue,
             format!("a kind of {} that is not read: {error}", name_of(format)),
@@ -125,12 +175,6 @@ fn from_decoder(format: ImageFormat, limits: &DecodeLimits, error: ImageError) -
         .source(error),
         _ => damaged(format, &error.to_string()).source(error),
     }
-}
-
-fn over_pixels(limits: &DecodeLimits) -> Error {
-    Error::new(ErrorCode::TooLarge, "the picture is over the limit on pixels")
-        .expected(format!("at most {} pixels", limits.max_pixels))
-        .hint("save it smaller, or raise the limit with --max-pixels")
 }
 
 fn damaged(format: ImageFormat, why: &str) -> Error {
@@ -146,33 +190,6 @@ fn name_of(format: ImageFormat) -> &'static str {
         ImageFormat::Bmp => "BMP",
         ImageFormat::Tiff => "TIFF",
         _ => "WebP",
-    }
-}
-
-/// Whether the markers of a JPEG lead to its end marker: its decoder fills what is missing with grey and says nothing.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    loop {
-        // Between segments: whatever is no marker, entropy-coded data above all, is passed over.
-        match bytes.get(at..at + 2) {
-            None => return false,
-            Some([0xff, 0xd9]) => return true,
-            Some([0xff, 0x00 | 0x01 | 0xd0..=0xd8]) => at += 2,
-            Some([0xff, 0xff]) => at += 1,
-            Some([0xff, _]) => match bytes.get(at + 2..at + 4) {
-                Some(&[high, low]) => at += 2 + (usize::from(high) << 8 | usize::from(low)),
-                _ => return false,
-            },
-            Some(_) => at += 1,
-        }
-    }
-}
-
-/// Whether a WebP has all the bytes that its RIFF header counts: its decoder does not miss metadata behind the pixels.
-fn webp_is_whole(bytes: &[u8]) -> bool {
-    match bytes.get(4..8) {
-        Some(&[a, b, c, d]) => bytes.len() as u64 >= u64::from(u32::from_le_bytes([a, b, c, d])) + 8,
-        _ => false,
     }
 }
 
@@ -205,15 +222,13 @@ mod tests {
     }
 
     #[test]
-    fn the_end_marker_of_a_thumbnail_does_not_count() {
-        // APP1 of 6 bytes that holds an end marker; then image data with a stuffed and a restart marker.
-        let mut jpeg =
-            vec![0xff, 0xd8, 0xff, 0xe1, 0, 6, 0xff, 0xd9, 1, 2, 0xff, 0xda, 0, 2, 7, 0xff, 0, 0xff, 0xd0, 9];
-        assert!(!jpeg_is_whole(&jpeg));
-        jpeg.extend([0xff, 0xd9]);
-        assert!(jpeg_is_whole(&jpeg));
-        jpeg.extend(b"trailing bytes");
-        assert!(jpeg_is_whole(&jpeg));
+    fn pictures_wait_for_each_other_and_a_large_one_is_decoded_alone() {
+        let first = turn(DECODING_BYTES * 2);
+        let waits = std::thread::spawn(|| drop(turn(1)));
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(!waits.is_finished());
+        drop(first);
+        waits.join().unwrap();
     }
 
     #[test]

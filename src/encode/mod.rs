@@ -12,6 +12,7 @@ mod canvas;
 #[cfg(feature = "encoders")]
 pub mod clip;
 mod colour;
+mod container;
 mod decode;
 #[cfg(feature = "encoders")]
 mod efficientnet;

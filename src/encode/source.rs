@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::rows::FeatureRows;
 use crate::corpus::{Document, Passages, Picture, Reader, ends_reading};
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, DOCUMENT_ITEMS};
 
 /// Where a document comes from, for warnings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +56,11 @@ pub struct SourceDocument {
     pub items: Vec<RawItem>,
 }
 
+/// What an item comes to beside its content: features of up to 2,048 elements, which travel with the others of a batch.
+const ITEM_BYTES: usize = 8 << 10;
+
 impl SourceDocument {
-    /// About how many bytes of items, texts and fields it holds in memory. Cost: a walk over all values.
+    /// About how many bytes of items, texts and fields it holds in memory, or will when its items are encoded. Cost: a walk over all values.
     pub fn bytes(&self) -> usize {
         let of = |content: &Content| match content {
             Content::Features(features) => 4 * features.len(),
@@ -65,7 +69,7 @@ impl SourceDocument {
             Content::Bytes(bytes) => bytes.len(),
             Content::File(_) => 0,
         };
-        let items: usize = self.items.iter().map(|item| of(&item.content)).sum();
+        let items: usize = self.items.iter().map(|item| ITEM_BYTES + of(&item.content)).sum();
         let texts: usize = self.document.texts.iter().map(String::len).sum();
         items
             + texts
@@ -257,6 +261,12 @@ impl Iterator for CorpusSource {
             Err(error) => return Some(Incoming::Bad(error)),
         };
         let items = items_of(&document, self.passages);
+        if items.len() > DOCUMENT_ITEMS {
+            let got = format!("more than {DOCUMENT_ITEMS}");
+            let error = limits::over("a document has too many passages", DOCUMENT_ITEMS, got, "items");
+            let error = error.file(&place.file).line(place.line);
+            return Some(Incoming::Bad(error.hint("make the passages longer, or several documents of it")));
+        }
         Some(Incoming::Document(Box::new(SourceDocument { place, document, items })))
     }
 }
@@ -275,16 +285,22 @@ fn identified(mut document: Document, place: &Place, ids: Ids) -> Result<Documen
 
 /// The items of a document of a corpus: texts of media type `text`, or their `passages`, and pictures of media type `image`.
 ///
-/// Passages of all texts are counted on, in order; each has its span in its own text.
+/// Passages of all texts are counted on, in order; each has its span in its own text. Of more than [`DOCUMENT_ITEMS`] there
+/// is one too many, and no further.
 pub fn items_of(document: &Document, passages: Option<Passages>) -> Vec<RawItem> {
     let mut items = Vec::with_capacity(document.texts.len() + document.images.len());
     for text in &document.texts {
+        if items.len() > DOCUMENT_ITEMS {
+            break;
+        }
         match passages.map(|passages| passages.split(text)) {
-            Some(parts) if parts.len() > 1 => items.extend(parts.into_iter().map(|part| {
-                // A text of 4 GiB does not come through a reader; where one does, its passages have no spans.
-                let span = u32::try_from(part.start).ok().zip(u32::try_from(part.end).ok());
-                (span, Content::Text(text[part].to_owned()))
-            })),
+            Some(parts) if parts.len() > 1 => {
+                items.extend(parts.into_iter().take(DOCUMENT_ITEMS + 1).map(|part| {
+                    // A text of 4 GiB does not come through a reader; where one does, its passages have no spans.
+                    let span = u32::try_from(part.start).ok().zip(u32::try_from(part.end).ok());
+                    (span, Content::Text(text[part].to_owned()))
+                }))
+            }
             _ => items.push((None, Content::Text(text.clone()))),
         }
     }

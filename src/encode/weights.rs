@@ -7,6 +7,7 @@ use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits;
 
 /// Tensors of a safetensors file, as `f32` on the CPU.
 ///
@@ -24,6 +25,7 @@ impl Weights {
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::Damaged`] for anything but a safetensors file.
     pub fn open(file: &Path) -> Result<Self> {
         let bytes = std::fs::read(file).map_err(|error| Error::io(file, error))?;
+        limits::check_safetensors(&bytes).map_err(|error| error.file(file))?;
         SafeTensors::deserialize(&bytes).map_err(|error| {
             Error::new(ErrorCode::Damaged, format!("the weights do not parse: {error}"))
                 .file(file)

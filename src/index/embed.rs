@@ -21,6 +21,7 @@ use super::verify::Damage;
 use crate::encode::EncoderPaths;
 use crate::encode::resolve::Folder;
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, SETTINGS_BYTES};
 use crate::media::Fingerprint;
 use crate::model::Bundle;
 
@@ -199,10 +200,10 @@ fn put_in_place(dir: &Path, partial: tempfile::TempDir) -> Result<()> {
 /// [`ErrorCode::Damaged`] for a list that does not parse, [`ErrorCode::UnsupportedVersion`].
 pub fn embedded(dir: &Path) -> Result<Vec<EmbeddedEncoder>> {
     let path = dir.join(ENCODERS).join(LIST);
-    let text = match std::fs::read(&path) {
+    let text = match limits::read_file(&path, SETTINGS_BYTES, "the list of encoders") {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io(&path, error)),
+        Err(error) if error.code() == ErrorCode::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
     };
     let list: List = serde_json::from_slice(&text).map_err(|e| {
         Error::new(ErrorCode::Damaged, format!("the list of encoders does not parse: {e}"))

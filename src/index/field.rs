@@ -1,8 +1,9 @@
 //! The custom field through which shared vectors enter tantivy, and the space that its schema entry names.
 
-use tantivy::schema::{Field, FieldType, Schema, SchemaBuilder};
+use tantivy::schema::{Field, FieldEntry, FieldType, Schema, SchemaBuilder};
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, BUNDLE_MEDIA};
 use crate::media::{Fingerprint, SpaceSpec};
 
 /// `type_name` of the custom field, and extension of the segment file.
@@ -19,14 +20,46 @@ pub struct MediaField {
 }
 
 impl MediaField {
-    /// Adds the field to a schema under construction. Its params hold `spec`, and so does `meta.json` for good.
-    pub fn add(builder: &mut SchemaBuilder, spec: &SpaceSpec) -> Self {
+    /// Adds the field to a schema under construction. Its params hold `spec`, and so does `meta.json` for good. The index
+    /// must be created with the plugin, too, which no schema can see: [`MediaField::of_index`] does.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Exists`] where `builder` has a media field, or another field of its name; `builder` is unchanged then.
+    pub fn add(builder: &mut SchemaBuilder, spec: &SpaceSpec) -> Result<Self> {
+        // A builder does not say what it has, and panics over a name that stands twice.
+        let schema = std::mem::take(builder).build();
+        for (_, entry) in schema.fields() {
+            builder.add_field(entry.clone());
+        }
+        let is_media = |entry: &FieldEntry| match entry.field_type() {
+            FieldType::Custom(options) => options.type_name() == FIELD_TYPE,
+            _ => false,
+        };
+        if let Some((_, entry)) =
+            schema.fields().find(|(_, entry)| is_media(entry) || entry.name() == FIELD_NAME)
+        {
+            return Err(Error::new(ErrorCode::Exists, "the schema has a media field already")
+                .expected(format!("one field of type `{FIELD_TYPE}`, named `{FIELD_NAME}`"))
+                .got(format!("the field `{}`", entry.name()))
+                .hint("store all media types of a document in one field"));
+        }
         let params = serde_json::json!({ "space": spec.space, "media": spec.media });
         let field = builder.add_custom_field(FIELD_NAME, FIELD_TYPE, params);
-        Self { field, spec: spec.clone() }
+        Ok(Self { field, spec: spec.clone() })
     }
 
-    /// The media field of `schema`.
+    /// The media field of `index`, to add values and to search with: refuses an index that would lose them.
+    ///
+    /// # Errors
+    /// Those of [`MediaField::of`] and of [`check_registered`](super::check_registered).
+    pub fn of_index(index: &tantivy::Index) -> Result<Self> {
+        let field = Self::of(&index.schema())?;
+        super::check_registered(index)?;
+        Ok(field)
+    }
+
+    /// The media field of `schema`. A schema does not know whether its index was created with the plugin: an app that adds
+    /// documents takes [`MediaField::of_index`].
     ///
     /// # Errors
     /// [`ErrorCode::BadValue`] where there is none, more than one, or its params do not parse.
@@ -49,6 +82,7 @@ impl MediaField {
                 )
                 .hint("create the field with MediaField::add")
             })?;
+            check_spec(&spec).map_err(|error| error.within(format!("params of field `{}`", entry.name())))?;
             found = Some(Self { field, spec });
         }
         found.ok_or_else(|| {
@@ -82,6 +116,23 @@ impl MediaField {
     }
 }
 
+/// Refuses sizes that no `.uvec` has.
+fn check_spec(spec: &SpaceSpec) -> Result<()> {
+    let longest = spec.media.iter().map(|media| media.dim.max(media.half)).max().unwrap_or(0);
+    for (what, most, got, unit) in [
+        ("too many media types", BUNDLE_MEDIA, spec.media.len(), "media types"),
+        ("vectors that are too long", MOST_ELEMENTS, longest, "elements"),
+    ] {
+        if got > most {
+            return Err(limits::over(what, most, got, unit));
+        }
+    }
+    Ok(())
+}
+
+/// Elements of a vector or half in a `.uvec`.
+const MOST_ELEMENTS: usize = 65_536;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,8 +146,42 @@ mod tests {
     #[test]
     fn params_round_trip_through_the_schema() {
         let mut builder = Schema::builder();
-        let added = MediaField::add(&mut builder, &spec());
+        let added = MediaField::add(&mut builder, &spec()).unwrap();
         assert_eq!(MediaField::of(&builder.build()).unwrap(), added);
+    }
+
+    #[test]
+    fn a_second_media_field_is_refused_and_the_builder_stays() {
+        let mut builder = Schema::builder();
+        let title = builder.add_text_field("title", tantivy::schema::TEXT);
+        let added = MediaField::add(&mut builder, &spec()).unwrap();
+        let error = MediaField::add(&mut builder, &spec()).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Exists);
+        assert_eq!(error.facts().got.as_deref(), Some("the field `_media`"));
+        let last = builder.add_u64_field("last", tantivy::schema::STORED);
+        let schema = builder.build();
+        assert_eq!(MediaField::of(&schema).unwrap(), added);
+        assert_eq!(schema.get_field("title").unwrap(), title);
+        assert_eq!((schema.get_field("last").unwrap(), schema.num_fields()), (last, 3));
+        // Another field has the name.
+        let mut builder = Schema::builder();
+        builder.add_text_field(FIELD_NAME, tantivy::schema::TEXT);
+        assert_eq!(MediaField::add(&mut builder, &spec()).unwrap_err().code(), ErrorCode::Exists);
+    }
+
+    #[test]
+    fn sizes_in_a_schema_have_limits() {
+        let of = |dim: usize, media: usize| {
+            let mut builder = Schema::builder();
+            let media =
+                (0..media).map(|i| MediaSpec { name: format!("m{i}"), dim, half: 0, dtype: Dtype::F16 });
+            let spec = SpaceSpec { space: Fingerprint([7; 32]), media: media.collect() };
+            MediaField::add(&mut builder, &spec).unwrap();
+            MediaField::of(&builder.build()).map(drop).map_err(|error| error.code())
+        };
+        assert_eq!(of(MOST_ELEMENTS, BUNDLE_MEDIA), Ok(()));
+        assert_eq!(of(MOST_ELEMENTS + 1, 1), Err(ErrorCode::TooLarge));
+        assert_eq!(of(4, BUNDLE_MEDIA + 1), Err(ErrorCode::TooLarge));
     }
 
     #[test]
@@ -104,7 +189,7 @@ mod tests {
         let error = MediaField::of(&Schema::builder().build()).unwrap_err();
         assert_eq!(error.code(), ErrorCode::BadValue);
         let mut builder = Schema::builder();
-        let field = MediaField::add(&mut builder, &spec());
+        let field = MediaField::add(&mut builder, &spec()).unwrap();
         let error = field.check_space(Fingerprint([8; 32])).unwrap_err();
         assert_eq!(error.code(), ErrorCode::SpaceMismatch);
     }

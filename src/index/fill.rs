@@ -208,6 +208,12 @@ impl<'a> Filling<'a> {
             }
             Err(error) => return self.report.skip(error, Some(place), on_bad),
         }
+        if let Err(error) = super::terms::check(self.index.tantivy(), &out) {
+            return match error.code() {
+                ErrorCode::TooLarge => self.report.skip(error, Some(place), on_bad),
+                _ => Err(error),
+            };
+        }
         let mut value = MediaValue::builder(self.index.media().spec());
         for item in &items {
             match value.item(item.media, &item.origin, &item.vector, &item.half) {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::corpus::FieldSchema;
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, SETTINGS_BYTES};
 
 /// Name of the manifest in an index directory.
 pub const MANIFEST: &str = "uncsm-index.json";
@@ -39,8 +40,7 @@ impl Manifest {
     /// [`ErrorCode::NotFound`] where `dir` is no index, [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`].
     pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join(MANIFEST);
-        let text = std::fs::read_to_string(&path).map_err(|e| {
-            let error = Error::io(&path, e);
+        let text = limits::read_text(&path, SETTINGS_BYTES, "the manifest").map_err(|error| {
             let missing = error.code() == ErrorCode::NotFound;
             if missing {
                 error.expected("an index directory").hint("make one with `uncsm-index build`")

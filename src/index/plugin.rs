@@ -1,6 +1,7 @@
 //! The tantivy plugin: writes one `.uvec` per segment, and merges them.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tantivy::directory::TerminatingWrite;
@@ -21,7 +22,8 @@ use crate::media::SpaceSpec;
 
 /// Keeps shared vectors beside the segments of a tantivy index.
 ///
-/// Register it when the index is created and again after every `tantivy::Index::open`. It learns the space from the
+/// Register it when the index is created and again after every `tantivy::Index::open`;
+/// [`check_registered`](super::check_registered) says whether that was done. It learns the space from the
 /// schema, so it needs no setting. Clones share one [`SegmentCache`].
 #[derive(Clone, Default)]
 pub struct UvecPlugin {
@@ -55,7 +57,14 @@ impl SegmentPlugin for UvecPlugin {
         refuse_sorting(index.settings()).map_err(to_tantivy)?;
         let field = MediaField::of(&index.schema()).map_err(to_tantivy)?;
         let rows = infos(field.spec()).iter().map(Rows::new).collect();
-        Ok(Box::new(UvecWriter { field, rows, documents: 0, rejected: 0, first_reason: None }))
+        Ok(Box::new(UvecWriter {
+            field,
+            rows,
+            documents: 0,
+            rejected: 0,
+            first_reason: None,
+            seen: BTreeSet::new(),
+        }))
     }
 
     fn merge(&self, ctx: PluginMergeContext<'_>) -> tantivy::Result<()> {
@@ -70,6 +79,8 @@ struct UvecWriter {
     documents: u32,
     rejected: u64,
     first_reason: Option<String>,
+    /// Media type and ordinal of the items of the last document.
+    seen: BTreeSet<(usize, u32)>,
 }
 
 impl UvecWriter {
@@ -80,6 +91,14 @@ impl UvecWriter {
             Err(reason) => return self.reject(reason),
         };
         for item in items {
+            if !self.seen.insert((item.media, item.origin.ordinal)) {
+                let name = &self.field.spec().media[item.media].name;
+                self.reject(format!(
+                    "two items of media type `{name}` have the ordinal {}",
+                    item.origin.ordinal
+                ));
+                continue;
+            }
             let row = ItemRow {
                 doc,
                 ordinal: item.origin.ordinal,
@@ -103,6 +122,7 @@ impl UvecWriter {
 impl PluginWriter for UvecWriter {
     fn add_document(&mut self, doc: DocId, document: &dyn ErasedDocument, _: &Schema) -> tantivy::Result<()> {
         self.documents = doc + 1;
+        self.seen.clear();
         let media_field = self.field.field();
         for (field, value) in document.erased_fields() {
             if field != media_field {
@@ -173,6 +193,8 @@ pub(super) fn sorting_error(message: &str) -> Error {
 
 pub(crate) fn to_tantivy(error: Error) -> TantivyError {
     match error.code() {
+        // Whole, so that `Error::from` gives it back.
+        ErrorCode::SpaceMismatch => TantivyError::IoError(Arc::new(std::io::Error::other(error))),
         ErrorCode::Damaged => TantivyError::InternalError(format!("damaged: {error}")),
         _ => TantivyError::InvalidArgument(error.to_string()),
     }

@@ -34,6 +34,8 @@ pub(super) struct SharedItem {
 
 /// Documents that are encoded between two looks at whether the build is to stop.
 const PART: usize = 64;
+/// Items that are encoded together, unless one document alone has more.
+const PART_ITEMS: usize = 2048;
 
 /// The stage that reads and encodes items; those whose content `snapshot` has already stay without features.
 pub(super) struct Encoding<'a> {
@@ -70,7 +72,7 @@ impl Encoding<'_> {
         };
         let sound: Vec<&SourceDocument> = documents.iter().flatten().collect();
         let mut encoded = Vec::with_capacity(sound.len());
-        for part in sound.chunks(PART) {
+        for part in parts(&sound) {
             if self.options.is_stopped() {
                 return vec![];
             }
@@ -88,6 +90,23 @@ impl Encoding<'_> {
         });
         encoded.collect()
     }
+}
+
+/// Cuts documents into parts that are encoded together: at most [`PART`], and [`PART_ITEMS`] items unless one has more.
+fn parts<'a, 'b>(mut documents: &'a [&'b SourceDocument]) -> Vec<&'a [&'b SourceDocument]> {
+    let mut parts = Vec::new();
+    while !documents.is_empty() {
+        let mut items = 0;
+        let fits = |document: &&&SourceDocument| {
+            items += document.items.len();
+            items <= PART_ITEMS
+        };
+        let fit = documents.iter().take(PART).take_while(fits).count();
+        let (part, rest) = documents.split_at(fit.max(1));
+        parts.push(part);
+        documents = rest;
+    }
+    parts
 }
 
 /// Maps items to the shared space.

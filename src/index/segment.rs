@@ -28,7 +28,10 @@ impl SegmentVectors {
         let spec = MediaField::of(reader.schema())?;
         let bytes = reader
             .open_read(SegmentComponent::Custom(FIELD_TYPE.into()))
-            .map_err(|e| Error::new(ErrorCode::Damaged, e.to_string()).file(&name))?
+            .map_err(|e| match super::check_created(reader.index()) {
+                Err(error) if error.code() == ErrorCode::BadArgument => error,
+                _ => Error::new(ErrorCode::Damaged, e.to_string()).file(&name),
+            })?
             .read_bytes()
             .map_err(|e| Error::io(&name, e))?;
         let uvec = Uvec::open(bytes).map_err(|e| Error::from(e).file(&name))?;

@@ -46,7 +46,7 @@ impl Index {
         bundle.save(&dir.join(&folder))?;
         let mut builder = Schema::builder();
         crate::corpus::tantivy_schema(fields, &mut builder);
-        MediaField::add(&mut builder, &bundle.space_spec());
+        MediaField::add(&mut builder, &bundle.space_spec())?;
         let plugin = UvecPlugin::new();
         tantivy::Index::builder()
             .schema(builder.build())

@@ -3,6 +3,8 @@
 //! An error inside the plugin would kill tantivy's writer together with everything uncommitted, so all checks happen
 //! here. The bytes are private to this module and live only in memory.
 
+use std::collections::BTreeSet;
+
 use half::f16;
 use tantivy::TantivyDocument;
 use tantivy::schema::Field;
@@ -21,12 +23,13 @@ pub struct MediaValue {
 }
 
 impl MediaValue {
-    /// Starts a value for an index of space `spec`.
+    /// Starts a value for an index of space `spec`: that of [`MediaField::of_index`](super::MediaField::of_index), which
+    /// refuses an index that would lose it.
     pub fn builder(spec: &SpaceSpec) -> MediaValueBuilder<'_> {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&spec.space.0);
-        MediaValueBuilder { spec, bytes, items: 0 }
+        MediaValueBuilder { spec, bytes, items: 0, seen: BTreeSet::new() }
     }
 
     /// Puts the value into a document.
@@ -41,13 +44,16 @@ pub struct MediaValueBuilder<'a> {
     spec: &'a SpaceSpec,
     bytes: Vec<u8>,
     items: usize,
+    /// Media type and ordinal of each item.
+    seen: BTreeSet<(usize, u32)>,
 }
 
 impl MediaValueBuilder<'_> {
     /// Adds an item: shared vector `[d]` and item half `[h]` (empty where the media type stores none).
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], [`ErrorCode::BadValue`] for a span out of order, or
+    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], [`ErrorCode::BadValue`] for a span out of order or an
+    /// ordinal that an item of the media type has already, or
     /// [`ErrorCode::NotFinite`] (after rounding to the stored type, so a value beyond f16 counts). The builder is unchanged
     /// then.
     pub fn item(
@@ -88,6 +94,12 @@ impl MediaValueBuilder<'_> {
             return Err(Error::new(ErrorCode::BadValue, "the span of a passage is out of order")
                 .expected("start <= end, and an end below 2^32 - 1")
                 .got(format!("{start}..{end}")));
+        }
+        if !self.seen.insert((media, origin.ordinal)) {
+            let what = format!("two items of media type `{}` have the same ordinal", spec.name);
+            return Err(Error::new(ErrorCode::BadValue, what)
+                .expected("the position of the item among those of its media type")
+                .got(format!("{} again", origin.ordinal)));
         }
         for word in [media as u32, origin.ordinal, start, end] {
             self.bytes.extend_from_slice(&word.to_le_bytes());
@@ -242,6 +254,21 @@ mod tests {
             assert_eq!(builder.item(1, &origin, &[0.0, 0.0], &[]).unwrap_err().code(), ErrorCode::BadValue);
         }
         assert!(builder.is_empty());
+    }
+
+    #[test]
+    fn an_ordinal_stands_once_for_each_media_type() {
+        let spec = spec();
+        let mut builder = MediaValue::builder(&spec);
+        builder.item(0, &origin(4), &[0.5, 0.25], &[9.0]).unwrap();
+        builder.item(1, &origin(4), &[0.5, 0.25], &[]).unwrap();
+        let error = builder.item(0, &origin(4), &[0.5, 0.5], &[1.0]).unwrap_err();
+        assert_eq!((error.code(), error.facts().got.as_deref()), (ErrorCode::BadValue, Some("4 again")));
+        assert_eq!(builder.len(), 2);
+        let mut bytes = builder.finish().bytes;
+        let first = bytes[36..36 + 44].to_vec();
+        bytes.extend(first);
+        assert!(decode(&bytes, &spec).unwrap_err().contains("same ordinal"));
     }
 
     #[test]

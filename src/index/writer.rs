@@ -34,7 +34,8 @@ impl Writer {
     /// `memory` is tantivy's budget in bytes (at least 15 MB); `id` the field that [`Writer::delete_id`] looks in.
     ///
     /// # Errors
-    /// [`crate::ErrorCode::Locked`] while another writer is open, and tantivy's own.
+    /// [`crate::ErrorCode::Locked`] while another writer is open; those of [`check_registered`](super::check_registered),
+    /// and tantivy's own.
     pub fn new(
         index: &tantivy::Index,
         cache: &SegmentCache,
@@ -43,6 +44,7 @@ impl Writer {
         memory: usize,
     ) -> Result<Self> {
         super::plugin::refuse_sorting(index.settings())?;
+        super::check_registered(index)?;
         let inner: IndexWriter = index.writer_with_num_threads(1, memory).map_err(|e| {
             let error = Error::from(e);
             let locked = error.code() == crate::ErrorCode::Locked;

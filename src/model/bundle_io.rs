@@ -3,6 +3,7 @@
 //! Both files are the same bytes for the same bundle: fixed order, no times. Reading checks both fingerprints, so a
 //! changed byte is refused.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -16,6 +17,7 @@ use super::metric::{Head, MetricNetwork, Target};
 use super::pathway::Pathway;
 use super::tensors::{Reader, to_bytes};
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, BUNDLE_CLASSES, BUNDLE_CONFIG_BYTES, BUNDLE_MEDIA, BUNDLE_TENSOR_BYTES, DIM};
 use crate::media::Fingerprint;
 
 const CONFIG: &str = "config.json";
@@ -69,6 +71,13 @@ struct CalibrationEntry {
     query: String,
     item: String,
     fit: Option<Calibration>,
+}
+
+/// What says whether the rest may be read.
+#[derive(Deserialize)]
+struct Preamble {
+    format: Option<String>,
+    version: Option<u64>,
 }
 
 fn damaged(file: &Path, message: impl Into<String>) -> Error {
@@ -195,28 +204,32 @@ impl Bundle {
     /// byte for byte what was saved.
     pub fn load(dir: &Path) -> Result<Bundle> {
         let config_file = dir.join(CONFIG);
-        let text = fs::read(&config_file).map_err(|e| {
-            let error = Error::io(&config_file, e).expected("a bundle: a directory with config.json");
-            error.hint("make one with `uncsm-index train`")
+        let what = "the configuration of the bundle";
+        let text = limits::read_file(&config_file, BUNDLE_CONFIG_BYTES, what).map_err(|error| match error
+            .code()
+        {
+            ErrorCode::TooLarge => error.hint("copy or train the bundle again"),
+            _ => error
+                .expected("a bundle: a directory with config.json")
+                .hint("make one with `uncsm-index train`"),
         })?;
-        let value: serde_json::Value = serde_json::from_slice(&text)
+        let head: Preamble = serde_json::from_slice(&text)
             .map_err(|e| damaged(&config_file, e.to_string()).line(e.line() as u64).source(e))?;
-        if value.get("format").and_then(|x| x.as_str()) != Some("uncsm-bundle") {
+        if head.format.as_deref() != Some("uncsm-bundle") {
             return Err(damaged(&config_file, "not the configuration of a bundle")
                 .expected("\"format\": \"uncsm-bundle\""));
         }
-        let version = value.get("version").and_then(|x| x.as_u64());
-        if version.is_some_and(|version| version != u64::from(VERSION)) {
+        if let Some(version) = head.version.filter(|version| *version != u64::from(VERSION)) {
             return Err(Error::new(ErrorCode::UnsupportedVersion, "a bundle of another version")
                 .file(&config_file)
                 .expected(VERSION)
-                .got(version.unwrap_or_default())
+                .got(version)
                 .hint("train it again, or use the program that wrote it"));
         }
         let config: Config = serde_json::from_slice(&text)
             .map_err(|e| damaged(&config_file, e.to_string()).line(e.line() as u64).source(e))?;
         let tensor_file = dir.join(TENSORS);
-        let bytes = fs::read(&tensor_file).map_err(|e| Error::io(&tensor_file, e))?;
+        let bytes = limits::read_file(&tensor_file, BUNDLE_TENSOR_BYTES, "the file of the bundle's tensors")?;
         let bundle = assemble(&config_file, &tensor_file, config, &bytes)?;
         let (space, model) = bundle.fingerprints();
         if (space, model) != (bundle.space, bundle.model) {
@@ -245,10 +258,48 @@ fn set_readable(_: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses what would make more tensors, or larger ones, than a bundle has.
+fn check_sizes(file: &Path, config: &Config) -> Result<()> {
+    let media = config.media.len();
+    let classes = config.classes.as_ref().map_or(0, |classes| classes.count);
+    for (what, most, got, unit) in [
+        ("the bundle has too many media types", BUNDLE_MEDIA, media, "media types"),
+        ("the shared vectors of the bundle are too long", DIM, config.dim, "elements"),
+        ("the item halves of the bundle are too long", DIM, config.half, "elements"),
+        ("the bundle has too many classes", BUNDLE_CLASSES, classes, "classes"),
+    ] {
+        if got > most {
+            return Err(limits::over(what, most, got, unit)
+                .file(file)
+                .hint("copy or train the bundle again"));
+        }
+    }
+    let twice = |what: &str| damaged(file, format!("{what} stands twice in the bundle"));
+    let mut seen = BTreeSet::new();
+    if let Some(again) = config.media.iter().find(|media| !seen.insert(&media.name)) {
+        return Err(twice(&format!("the media type `{}`", again.name)));
+    }
+    for (at, target) in config.targets.iter().enumerate() {
+        if config.targets[..at].contains(target) {
+            return Err(
+                twice(&format!("the target `{}`", target.as_str())).hint("copy or train the bundle again")
+            );
+        }
+    }
+    // Each pair of media types once in either direction, for each target.
+    let most = config.targets.len() * media * media;
+    if config.calibration.len() > most {
+        let what = "the bundle has too many calibrations";
+        return Err(limits::over(what, most, config.calibration.len(), "calibrations").file(file));
+    }
+    Ok(())
+}
+
 fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]) -> Result<Bundle> {
     let bad = |message: &str| damaged(config_file, message);
     let (d, h) = (config.dim, config.half);
     let classes = config.classes.as_ref().map_or(0, |classes| classes.count);
+    check_sizes(config_file, &config)?;
     let named = config.classes.as_ref().and_then(|classes| classes.names.as_ref());
     if config.media.is_empty() || config.media.iter().any(|media| media.features == 0) {
         return Err(bad("a bundle has media types with features"));

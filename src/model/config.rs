@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metric::Target;
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::DIM;
 
 /// What becomes of a drawn validation split after it has served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,7 +177,7 @@ impl TrainConfig {
     /// [`ErrorCode::BadArgument`] naming the setting.
     pub fn check(&self) -> Result<()> {
         let whole = [
-            ("dim", self.dim, 2, 1 << 16),
+            ("dim", self.dim, 2, DIM),
             ("members", self.members, 1, 64),
             ("hidden", self.hidden, 1, 1 << 14),
             ("half", self.half, 0, 1 << 12),

@@ -207,4 +207,4 @@ impl TrainingData {
 }
 
 /// Posteriors are stored with every item, so this many classes are the limit.
-const MAX_CLASSES: usize = 4096;
+const MAX_CLASSES: usize = crate::limits::BUNDLE_CLASSES;

@@ -6,6 +6,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits;
 
 /// A named f32 tensor; `space` tells whether stored shared vectors and halves depend on it.
 pub(crate) struct Named<'a> {
@@ -48,6 +49,7 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(file: &'a Path, bytes: &'a [u8]) -> Result<Self> {
+        limits::check_safetensors(bytes).map_err(|error| error.file(file))?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|source| {
             Error::new(ErrorCode::Damaged, format!("not a safetensors file: {source}"))
                 .file(file)

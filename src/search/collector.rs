@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::schema::Schema;
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
 use super::budget::Budget;
 use super::scorer::DocScorer;
 use super::top::{self, RankedDoc, SegmentTop};
 use crate::error::Result;
-use crate::index::{SegmentCache, SegmentVectors};
+use crate::index::{MediaField, SegmentCache, SegmentVectors};
 
 /// Documents that are buffered before they are scored together.
 pub(super) const BATCH: usize = 4096;
@@ -19,7 +20,8 @@ const TASK: usize = 256;
 
 /// Ranks the documents that a query matches by the metric network (or the scorer's other similarity) and keeps the best k.
 ///
-/// Works alone, in tuples and in tantivy's `MultiCollector`; it asks for no BM25 scores.
+/// Works alone, in tuples and in tantivy's `MultiCollector`; it asks for no BM25 scores. A scorer of another space than the
+/// index is an error of the search, which [`crate::Error`] made from it gives as [`crate::ErrorCode::SpaceMismatch`].
 #[derive(Clone)]
 pub struct MetricCollector(ScanCollector);
 
@@ -47,6 +49,10 @@ pub struct MetricFruit {
 impl Collector for MetricCollector {
     type Fruit = MetricFruit;
     type Child = MetricSegmentCollector;
+
+    fn check_schema(&self, schema: &Schema) -> tantivy::Result<()> {
+        self.0.check_schema(schema)
+    }
 
     fn for_segment(&self, segment: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
         self.0.for_segment(segment, reader).map(MetricSegmentCollector)
@@ -106,15 +112,23 @@ impl Collector for ScanCollector {
     type Fruit = Vec<MetricFruit>;
     type Child = ScanSegmentCollector;
 
+    /// Of an index without documents, too.
+    fn check_schema(&self, schema: &Schema) -> tantivy::Result<()> {
+        let check = |scan: &Scan| MediaField::of(schema)?.check_space(scan.scorer.space());
+        self.scans.iter().try_for_each(check).map_err(crate::index::to_tantivy)
+    }
+
     fn for_segment(&self, segment: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
         let open = || -> Result<ScanSegmentCollector> {
+            let vectors = self.cache.get(reader)?;
+            self.scans.iter().try_for_each(|scan| scan.scorer.check(&vectors))?;
             let progress = |scan: &Scan| -> Result<Progress> {
                 Ok(Progress { top: SegmentTop::new(scan.k, segment, reader)?, scored: 0, partial: false })
             };
             Ok(ScanSegmentCollector {
                 progress: self.scans.iter().map(progress).collect::<Result<_>>()?,
                 scans: self.scans.clone(),
-                vectors: self.cache.get(reader)?,
+                vectors,
                 buffer: Vec::with_capacity(BATCH),
                 matched: 0,
             })

@@ -10,7 +10,7 @@ use super::request::Request;
 use super::shard::{Shard, Shards};
 use crate::encode::{Encoder, EncoderPaths};
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::{Index, MediaField, SegmentCache, find_document};
+use crate::index::{Index, MediaField, SegmentCache, check_created, find_document};
 use crate::model::Bundle;
 
 /// Searches the last commit of one index, or of several as if they were one.
@@ -71,7 +71,8 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// [`ErrorCode::BadValue`] without a media field; [`ErrorCode::SpaceMismatch`] where it belongs to another space than
-    /// `bundle`; those of opening segments.
+    /// `bundle`; [`ErrorCode::BadArgument`] where the index was created without the plugin, and so has no vectors; those
+    /// of opening segments.
     pub fn host(
         index: &tantivy::Index,
         searcher: Searcher,
@@ -91,6 +92,7 @@ impl<'a> Engine<'a> {
     ) -> Result<Self> {
         let shard = |(index, searcher, cache): (&tantivy::Index, Searcher, &SegmentCache)| {
             MediaField::of(&index.schema())?.check_space(bundle.space())?;
+            check_created(index)?;
             Shard::host(index, searcher, cache)
         };
         let shards = Shards::new(indexes.into_iter().map(shard).collect::<Result<_>>()?)?;

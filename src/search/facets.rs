@@ -1,23 +1,38 @@
-//! Counts over all matches: facets, and aggregations in tantivy's JSON form.
+//! Counts over what matches, or over what is ranked: facets, and aggregations in tantivy's JSON form.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use tantivy::DocId;
 use tantivy::aggregation::agg_req::Aggregations;
 use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
 use tantivy::aggregation::{AggContextParams, AggregationLimitsGuard, DistributedAggregationCollector};
-use tantivy::schema::Schema;
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::schema::{Facet, FieldType, Schema};
 
-use super::grammar::unknown_field;
-use super::legs::{both, query_of};
+use super::columns::{check_aggregations, facet_column};
+use super::legs::{Ranking, both, query_of};
 use super::plan::Plan;
 use super::request::Request;
-use crate::corpus::exact_name;
+use super::shard::Shard;
 use crate::error::{Error, ErrorCode, Result};
 
 /// Most values of one facet that are counted; more is an error, not a count that is off.
 const MAX_VALUES: usize = 65_000;
+
+/// What stands before the names of aggregations that were asked for.
+pub(super) const ASKED: &str = "asked:";
+
+/// Which documents facets and aggregations count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FacetsOver {
+    /// Those that filter and keywords let through, whatever media parts say: [`Response::matched`](super::Response) of them.
+    #[default]
+    Matches,
+    /// Those that are ranked: the best documents of each leg, as many as the window, which is what hits can be paged through.
+    Hits,
+}
 
 /// A value of a facet.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,7 +60,7 @@ impl Wanted {
     /// parse.
     pub(super) fn new(request: &Request<'_>) -> Result<Self> {
         let schema = request.engine.searcher().schema();
-        let column = |name: &String| Ok((name.clone(), fast_column(schema, name)?));
+        let column = |name: &String| Ok((name.clone(), facet_column(schema, name)?));
         let facets: Vec<(String, String)> = request.facets.iter().map(column).collect::<Result<_>>()?;
         let mut all = serde_json::Map::new();
         if let Some(asked) = &request.aggregations {
@@ -54,7 +69,7 @@ impl Wanted {
                     r#"for example {"sizes":{"range":{"field":"size","ranges":[{"to":10},{"from":10}]}}}"#,
                 ));
             };
-            all.extend(asked.iter().map(|(name, value)| (format!("asked:{name}"), value.clone())));
+            all.extend(asked.iter().map(|(name, value)| (format!("{ASKED}{name}"), value.clone())));
         }
         for (name, column) in &facets {
             // One more than may be: enough to see that there are too many.
@@ -65,16 +80,17 @@ impl Wanted {
         if all.is_empty() {
             return Ok(Self { facets, all: None });
         }
-        let all = serde_json::from_value(Value::Object(all)).map_err(|e| {
+        let all: Aggregations = serde_json::from_value(Value::Object(all)).map_err(|e| {
             Error::new(ErrorCode::BadArgument, format!("the aggregations do not parse: {e}"))
                 .hint("they have the JSON form of tantivy's aggregations, which is Elasticsearch's")
                 .source(e)
         })?;
+        check_aggregations(&request.engine.shards, &all)?;
         Ok(Self { facets, all: Some(all) })
     }
 
-    /// Counts over filter AND keywords, in all shards together.
-    pub(super) fn count(&self, request: &Request<'_>, plan: &Plan<'_>) -> Result<Counted> {
+    /// Counts over what the request says, in all shards together.
+    pub(super) fn count(&self, request: &Request<'_>, plan: &Plan<'_>, ranking: &Ranking) -> Result<Counted> {
         let Some(all) = &self.all else { return Ok((BTreeMap::new(), None)) };
         let bad = |e: tantivy::TantivyError| {
             Error::new(ErrorCode::BadArgument, format!("the aggregations do not run: {e}")).source(e)
@@ -83,27 +99,69 @@ impl Wanted {
         // Too many values are an error of their facet, below; tantivy's own limit is for all together.
         let limits = AggregationLimitsGuard::new(None, Some(u32::MAX));
         let mut joined = IntermediateAggregationResults::default();
-        for shard in request.engine.shards.iter() {
+        let mut ranked = match request.facets_over {
+            FacetsOver::Matches => BTreeMap::new(),
+            FacetsOver::Hits => by_segment(request, ranking),
+        };
+        for (at, shard) in request.engine.shards.iter().enumerate() {
             let context = AggContextParams::new(limits.clone(), shard.tantivy.tokenizers().clone());
             let collector = DistributedAggregationCollector::from_aggs(all.clone(), context);
-            let part = shard.searcher.search(query_of(&query), &collector).map_err(bad)?;
-            joined.merge_fruits(part).map_err(bad)?;
+            let part = match request.facets_over {
+                FacetsOver::Matches => shard.searcher.search(query_of(&query), &collector),
+                FacetsOver::Hits => over(shard, &collector, ranked.remove(&at).unwrap_or_default()),
+            };
+            joined.merge_fruits(part.map_err(bad)?).map_err(bad)?;
         }
         let results = joined.into_final_result(all.clone(), limits).map_err(bad)?;
         let results = serde_json::to_value(results)
             .map_err(|e| Error::new(ErrorCode::BadValue, format!("aggregations: {e}")).source(e))?;
         let mut facets = BTreeMap::new();
-        for (name, _) in &self.facets {
-            facets.insert(name.clone(), counts(name, &results[format!("facet:{name}")])?);
+        let schema = request.engine.searcher().schema();
+        for (name, column) in &self.facets {
+            let mut counted = counts(name, &results[format!("facet:{name}")])?;
+            let field = schema.get_field(column).map(|field| schema.get_field_entry(field).field_type());
+            if matches!(field, Ok(FieldType::Facet(_))) {
+                counted.iter_mut().for_each(as_path);
+            }
+            facets.insert(name.clone(), counted);
         }
         let asked: serde_json::Map<String, Value> = results
             .as_object()
             .into_iter()
             .flatten()
-            .filter_map(|(name, value)| Some((name.strip_prefix("asked:")?.to_owned(), value.clone())))
+            .filter_map(|(name, value)| Some((name.strip_prefix(ASKED)?.to_owned(), value.clone())))
             .collect();
         Ok((facets, request.aggregations.as_ref().map(|_| Value::Object(asked))))
     }
+}
+
+/// Documents by segment of one shard, in ascending order.
+type BySegment = BTreeMap<u32, Vec<DocId>>;
+
+/// The ranked documents by position of their shard.
+fn by_segment(request: &Request<'_>, ranking: &Ranking) -> BTreeMap<usize, BySegment> {
+    let mut out: BTreeMap<usize, BySegment> = BTreeMap::new();
+    for fused in &ranking.docs {
+        let (at, _, inside) = request.engine.shards.at(fused.doc.address);
+        out.entry(at).or_default().entry(inside.segment_ord).or_default().push(inside.doc_id);
+    }
+    for docs in out.values_mut().flat_map(BTreeMap::values_mut) {
+        docs.sort_unstable();
+    }
+    out
+}
+
+/// The fruit of `collector` over these documents of one shard.
+fn over<C: Collector>(shard: &Shard<'_>, collector: &C, docs: BySegment) -> tantivy::Result<C::Fruit> {
+    let mut fruits = Vec::with_capacity(docs.len());
+    for (segment, docs) in docs {
+        let mut child = collector.for_segment(segment, shard.searcher.segment_reader(segment))?;
+        for doc in docs {
+            child.collect(doc, 0.0);
+        }
+        fruits.push(child.harvest());
+    }
+    collector.merge_fruits(fruits)
 }
 
 fn counts(name: &str, terms: &Value) -> Result<Vec<FacetCount>> {
@@ -122,28 +180,19 @@ fn counts(name: &str, terms: &Value) -> Result<Vec<FacetCount>> {
     Ok(counts)
 }
 
+/// A value of the host's own facets as it was added: `/news/local`, where the column has `news`, a zero byte, `local`.
+fn as_path(count: &mut FacetCount) {
+    if let Value::String(encoded) = &count.value
+        && let Ok(facet) = Facet::from_encoded(encoded.as_bytes().to_vec())
+    {
+        count.value = Value::String(facet.to_path_string());
+    }
+}
+
 /// Values of one column: numbers among themselves, strings by their bytes.
 fn order(a: &Value, b: &Value) -> std::cmp::Ordering {
     match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) => a.total_cmp(&b),
         _ => a.as_str().cmp(&b.as_str()),
     }
-}
-
-/// The column that holds the values of `name`.
-fn fast_column(schema: &Schema, name: &str) -> Result<String> {
-    let is_fast =
-        |name: &str| schema.get_field(name).is_ok_and(|field| schema.get_field_entry(field).is_fast());
-    let exact = exact_name(name);
-    if is_fast(&exact) {
-        return Ok(exact);
-    }
-    if is_fast(name) {
-        return Ok(name.to_owned());
-    }
-    if schema.get_field(name).is_err() {
-        return Err(unknown_field(schema, name));
-    }
-    Err(Error::new(ErrorCode::BadArgument, format!("the field `{name}` has no column to count"))
-        .hint("give it `facet = true` or `fast = true` in the schema file when the index is built"))
 }

@@ -27,7 +27,8 @@ pub struct Response {
     pub hits: Vec<Hit>,
     /// Documents that were let through to the ranking.
     pub candidates: u64,
-    /// Documents that filter (with minimum probability and exclusions) and keywords let through: what facets count.
+    /// Documents that filter (with minimum probability and exclusions) and keywords let through: what facets count unless
+    /// [`FacetsOver::Hits`](super::FacetsOver) was asked for.
     pub matched: u64,
     /// Documents whose items were scored.
     pub scored: u64,
@@ -116,7 +117,7 @@ pub(super) fn finish(request: &Request<'_>, plan: &Plan<'_>, media: Option<Metri
     let facets = facets::Wanted::new(request)?;
     let snippets = Snippets::new(request, plan)?;
     let ranking = legs::rank(request, plan, media)?;
-    let (facets, aggregations) = facets.count(request, plan)?;
+    let (facets, aggregations) = facets.count(request, plan, &ranking)?;
     let keywords = plan.keywords.as_ref();
     let weights = keywords.map(|query| request.engine.shards.weights(&**query)).transpose()?;
     let end = Depth::of(request).end;

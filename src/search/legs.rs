@@ -3,6 +3,7 @@
 use tantivy::query::{AllQuery, BooleanQuery, Occur, Query};
 
 use super::collector::{MetricFruit, Scan, ScanCollector, merge};
+use super::facets::FacetsOver;
 use super::fusion::{self, FusedDoc, Fusion, Leg, Share};
 use super::keyword::{self, KeywordCollector, KeywordFruit};
 use super::learned;
@@ -34,12 +35,17 @@ pub(super) struct Depth {
     pub(super) end: usize,
     /// Of each leg of a fusion.
     pub(super) window: usize,
+    /// Of what ranks alone.
+    alone: usize,
 }
 
 impl Depth {
     pub(super) fn of(request: &Request<'_>) -> Self {
         let end = request.offset + request.k;
-        Self { end, window: request.window.max(end) }
+        let window = request.window.max(end);
+        let counts = !request.facets.is_empty() || request.aggregations.is_some();
+        let whole = counts && request.facets_over == FacetsOver::Hits;
+        Self { end, window, alone: if whole { window } else { end } }
     }
 }
 
@@ -48,7 +54,7 @@ pub(super) fn media_leg_depth(request: &Request<'_>, plan: &Plan<'_>) -> Option<
     let depth = Depth::of(request);
     plan.media.as_ref()?;
     match (&plan.keywords, plan.fusion) {
-        (None, _) => Some(depth.end),
+        (None, _) => Some(depth.alone),
         (Some(_), Fusion::Rrf | Fusion::Linear | Fusion::Learned) => Some(depth.window),
         (Some(_), Fusion::Product | Fusion::Metric) => None,
     }
@@ -61,7 +67,7 @@ pub(super) fn rank(request: &Request<'_>, plan: &Plan<'_>, media: Option<MetricF
     let filter = plan.filter.as_deref();
     let mut ranking = match (&plan.keywords, &plan.media) {
         (keywords, None) => {
-            let fruit = keyword_leg(request, plan, both(keywords.as_deref(), filter), depth.end)?;
+            let fruit = keyword_leg(request, plan, both(keywords.as_deref(), filter), depth.alone)?;
             // A filter alone is no leg: its documents come in order of id.
             Ranking {
                 legs: keywords.iter().map(|_| "keyword").collect(),
@@ -73,11 +79,12 @@ pub(super) fn rank(request: &Request<'_>, plan: &Plan<'_>, media: Option<MetricF
             }
         }
         (None, Some(_)) => {
-            let fruit = media.map_or_else(|| media_leg(request, plan, both(None, filter), depth.end), Ok)?;
+            let fruit =
+                media.map_or_else(|| media_leg(request, plan, both(None, filter), depth.alone), Ok)?;
             one_leg(fruit, vec![name.unwrap_or("metric")], 0)
         }
         (Some(keywords), Some(_)) if plan.fusion == Fusion::Metric => {
-            let fruit = media_leg(request, plan, both(Some(&**keywords), filter), depth.end)?;
+            let fruit = media_leg(request, plan, both(Some(&**keywords), filter), depth.alone)?;
             one_leg(fruit, vec!["keyword", name.unwrap_or("metric")], 1)
         }
         (Some(keywords), Some(scorer)) if plan.fusion == Fusion::Product => {
@@ -85,12 +92,12 @@ pub(super) fn rank(request: &Request<'_>, plan: &Plan<'_>, media: Option<MetricF
             let parts = request.engine.shards.search(query_of(&query), |shard| ProductCollector {
                 scorer: scorer.clone(),
                 cache: shard.cache.clone(),
-                k: depth.end,
+                k: depth.alone,
                 weights: plan.weights,
                 budget: plan.budget.clone(),
             })?;
             let fruits = parts.into_iter().map(|(base, f)| vec![at_base(f, base)]).collect();
-            let fruit = merge(fruits, &[depth.end]).pop().unwrap_or_default();
+            let fruit = merge(fruits, &[depth.alone]).pop().unwrap_or_default();
             one_leg(fruit, vec!["keyword", name.unwrap_or("metric")], 2)
         }
         (Some(keywords), Some(scorer)) => {

@@ -6,6 +6,7 @@
 mod batch;
 mod budget;
 mod collector;
+mod columns;
 mod engine;
 mod explain;
 mod facets;
@@ -30,7 +31,7 @@ mod top;
 pub use budget::{Cancel, CancelOnDrop};
 pub use collector::{MetricCollector, MetricFruit, MetricSegmentCollector};
 pub use engine::Engine;
-pub use facets::FacetCount;
+pub use facets::{FacetCount, FacetsOver};
 pub use fusion::{FusedDoc, Fusion, Leg, Normalise, RRF_K, Share, linear, product_score, rrf};
 pub use grammar::{Grammar, Mode, parse};
 pub use hits::{Hit, HitItem, LegScore, Response};

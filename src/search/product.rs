@@ -35,8 +35,10 @@ impl Collector for ProductCollector {
 
     fn for_segment(&self, segment: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
         let open = || -> Result<ProductSegmentCollector> {
+            let vectors = self.cache.get(reader)?;
+            self.scorer.check(&vectors)?;
             Ok(ProductSegmentCollector {
-                vectors: self.cache.get(reader)?,
+                vectors,
                 top: SegmentTop::new(self.k, segment, reader)?,
                 buffer: Vec::with_capacity(BATCH),
                 fruit: MetricFruit::default(),

@@ -9,14 +9,15 @@ use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError};
 use super::budget::Budget;
 use super::scorer::{DocScorer, sigmoid};
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::{SegmentCache, SegmentVectors, to_tantivy};
+use crate::index::{MediaField, SegmentCache, SegmentVectors, to_tantivy};
 
 /// Documents of the largest block that is scored at once.
 const BLOCK: usize = 512;
 
 /// Matches every live document with an item of a wanted media type; its score is match probability x boost.
 ///
-/// It never truncates. Where a pair of media types has no calibration, the sigmoid of the raw logit stands in for the
+/// It never truncates. A scorer of another space than the index is an error of the search, which [`Error`] made from it gives
+/// as [`ErrorCode::SpaceMismatch`]. Where a pair of media types has no calibration, the sigmoid of the raw logit stands in for the
 /// probability in the score, and a minimum drops the document.
 #[derive(Clone)]
 pub struct CrossMediaQuery {
@@ -70,7 +71,11 @@ impl fmt::Debug for CrossMediaQuery {
 }
 
 impl Query for CrossMediaQuery {
-    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        // Of an index without documents, too.
+        MediaField::of(scoring.schema())
+            .and_then(|media| media.check_space(self.scorer.space()))
+            .map_err(to_tantivy)?;
         Ok(Box::new(CrossMediaWeight(self.clone())))
     }
 }
@@ -79,7 +84,7 @@ struct CrossMediaWeight(CrossMediaQuery);
 
 impl Weight for CrossMediaWeight {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let vectors = self.0.cache.get(reader).map_err(to_tantivy)?;
+        let vectors = self.0.vectors(reader).map_err(to_tantivy)?;
         let cursors = vec![0; self.0.scorer.wanted().len()];
         let query = self.0.clone();
         let mut scorer =
@@ -89,7 +94,7 @@ impl Weight for CrossMediaWeight {
     }
 
     fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
-        let vectors = self.0.cache.get(reader).map_err(to_tantivy)?;
+        let vectors = self.0.vectors(reader).map_err(to_tantivy)?;
         let score = self.0.scorer.doc(&vectors, doc).filter(|score| self.0.accepts(score.probability));
         let Some(score) = score else {
             return Err(TantivyError::InvalidArgument(format!("Document #({doc}) does not match")));
@@ -111,6 +116,13 @@ impl Weight for CrossMediaWeight {
 }
 
 impl CrossMediaQuery {
+    /// The vectors of a segment, of the scorer's space.
+    fn vectors(&self, reader: &SegmentReader) -> Result<Arc<SegmentVectors>> {
+        let vectors = self.cache.get(reader)?;
+        self.scorer.check(&vectors)?;
+        Ok(vectors)
+    }
+
     fn accepts(&self, probability: Option<f32>) -> bool {
         self.minimum.is_none_or(|minimum| probability.is_some_and(|p| p >= minimum))
     }

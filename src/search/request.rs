@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::budget::Cancel;
 use super::engine::Engine;
+use super::facets::FacetsOver;
 use super::fusion::{Fusion, Normalise, RRF_K};
 use super::hits::{self, Response};
 use super::plan::{self, Plan};
@@ -72,6 +73,7 @@ pub struct Request<'a> {
     pub(super) items: ListItems,
     pub(super) facets: Vec<String>,
     pub(super) aggregations: Option<serde_json::Value>,
+    pub(super) facets_over: FacetsOver,
     pub(super) snippets: Vec<String>,
     pub(super) explains: bool,
     pub(super) time: Option<Duration>,
@@ -102,6 +104,7 @@ impl<'a> Request<'a> {
             items: ListItems::Best,
             facets: Vec::new(),
             aggregations: None,
+            facets_over: FacetsOver::default(),
             snippets: Vec::new(),
             explains: false,
             time: None,
@@ -126,21 +129,9 @@ impl<'a> Request<'a> {
     }
 
     fn add_features(mut self, media: &str, features: &[f32], polarity: Polarity) -> Result<Self> {
-        let bundle = self.engine.bundle;
-        let media = bundle.media_index(media)?;
-        let config = &bundle.media()[media];
-        let width = config.features;
-        if features.len() != width {
-            return Err(Error::new(
-                ErrorCode::BadDimension,
-                "the features of a query item have the wrong length",
-            )
-            .expected(format!("{width}, as {} gives them", config.encoder))
-            .got(features.len()));
-        }
-        let part = QueryPart { polarity, ..QueryPart::new(media, bundle.project(media, features)?) };
+        let part = QueryPart { polarity, ..QueryPart::of(self.engine.bundle, media, features)? };
         let not = if polarity == Polarity::Unlike { "not-" } else { "" };
-        self.parts.push(NamedPart { name: format!("{not}{}", config.name), part });
+        self.parts.push(NamedPart { name: format!("{not}{media}"), part });
         Ok(self)
     }
 
@@ -278,7 +269,8 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Documents of each leg that take part in a fusion (default [`WINDOW`]; never fewer than offset + k).
+    /// Documents of each leg that take part in a fusion, and in [`FacetsOver::Hits`] (default [`WINDOW`]; never fewer than
+    /// offset + k).
     #[must_use]
     pub fn window(mut self, window: usize) -> Self {
         self.window = window;
@@ -351,19 +343,30 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Counts the values of a fast field over all documents that filter and keywords let through; `NAME` takes
-    /// `NAME_exact` where there is one.
+    /// Counts the values of a fast field over the documents that filter and keywords let through (media parts let through
+    /// all, but for a minimum probability), or over those that [`Request::facets_over`] says; `NAME` takes `NAME_exact`
+    /// where there is one.
     #[must_use]
     pub fn facet(mut self, field: &str) -> Self {
         self.facets.push(field.into());
         self
     }
 
-    /// Aggregations in tantivy's (Elasticsearch's) JSON form over all documents that filter and keywords let through:
-    /// ranges, terms, histograms, statistics.
+    /// Aggregations in tantivy's (Elasticsearch's) JSON form over the documents that facets count: ranges, terms, histograms,
+    /// statistics. A field that is not there is an error, unlike with tantivy.
     #[must_use]
     pub fn aggregations(mut self, request: serde_json::Value) -> Self {
         self.aggregations = Some(request);
+        self
+    }
+
+    /// Which documents facets and aggregations count (default: all that filter and keywords let through).
+    ///
+    /// Under [`Fusion::Rrf`] and the like hits may lie outside of the keywords' matches, since the media leg has a window of
+    /// its own: [`FacetsOver::Hits`] counts what the hits come from.
+    #[must_use]
+    pub fn facets_over(mut self, over: FacetsOver) -> Self {
+        self.facets_over = over;
         self
     }
 

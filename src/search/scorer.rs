@@ -6,6 +6,7 @@ use uncsm_format::MediaView;
 use super::row::{Row, RowScorer};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::SegmentVectors;
+use crate::media::Fingerprint;
 use crate::model::{Bundle, Target};
 
 /// The largest weight of a query part or a leg.
@@ -61,12 +62,34 @@ pub struct QueryPart {
     pub weight: f32,
     /// Whether it is an example of what is wanted.
     pub polarity: Polarity,
+    /// The space of the bundle that made `vector`, where it is known: a scorer of another space refuses the part.
+    pub space: Option<Fingerprint>,
 }
 
 impl QueryPart {
-    /// A wanted part of weight 1.
+    /// A wanted part of weight 1, whose vector nobody asks where it comes from; [`QueryPart::of`] remembers its space.
     pub fn new(media: usize, vector: Vec<f32>) -> Self {
-        Self { media, vector, weight: 1.0, polarity: Polarity::Like }
+        Self { media, vector, weight: 1.0, polarity: Polarity::Like, space: None }
+    }
+
+    /// A wanted part of weight 1, from the features `[d_in]` of an item of `media`: a scorer takes it if it is of the same
+    /// space as `bundle`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownMedia`]; [`ErrorCode::BadDimension`]; [`ErrorCode::NotFinite`].
+    pub fn of(bundle: &Bundle, media: &str, features: &[f32]) -> Result<Self> {
+        let media = bundle.media_index(media)?;
+        let config = &bundle.media()[media];
+        if features.len() != config.features {
+            return Err(Error::new(
+                ErrorCode::BadDimension,
+                "the features of a query item have the wrong length",
+            )
+            .expected(format!("{}, as {} gives them", config.features, config.encoder))
+            .got(features.len()));
+        }
+        let vector = bundle.project(media, features)?;
+        Ok(Self { space: Some(bundle.space()), ..Self::new(media, vector) })
     }
 
     /// The same part with another weight.
@@ -119,6 +142,7 @@ pub struct DocScore {
 /// unwanted one); one that an unwanted part cannot see loses nothing.
 #[derive(Debug)]
 pub struct DocScorer {
+    space: Fingerprint,
     similarity: Similarity,
     wanted: Vec<usize>,
     parts: Vec<CompiledPart>,
@@ -150,7 +174,8 @@ impl DocScorer {
     /// # Errors
     /// [`ErrorCode::BadArgument`] without parts or wanted media types, for a weight that is not above 0 and at most 1e6,
     /// or where the bundle can compare no part with any wanted type; [`ErrorCode::UnknownMedia`],
-    /// [`ErrorCode::BadDimension`], [`ErrorCode::NotFinite`] for a bad part.
+    /// [`ErrorCode::BadDimension`], [`ErrorCode::NotFinite`] for a bad part; [`ErrorCode::SpaceMismatch`] for one that
+    /// a bundle of another space made.
     pub fn new(
         bundle: &Bundle,
         similarity: Similarity,
@@ -192,7 +217,25 @@ impl DocScorer {
         }
         let complete = wanted.iter().all(|media| required().all(|part| scorable(part, media)));
         let weight_sum = required().map(|part| part.weight).sum();
-        Ok(Self { similarity, wanted, parts, weight_sum, complete })
+        Ok(Self { space: bundle.space(), similarity, wanted, parts, weight_sum, complete })
+    }
+
+    /// The space of the bundle that scores.
+    pub fn space(&self) -> Fingerprint {
+        self.space
+    }
+
+    /// Refuses a segment whose vectors another bundle made: its numbers would mean nothing.
+    ///
+    /// # Errors
+    /// [`ErrorCode::SpaceMismatch`].
+    pub fn check(&self, segment: &SegmentVectors) -> Result<()> {
+        let space = Fingerprint(*segment.uvec().space());
+        if space == self.space {
+            return Ok(());
+        }
+        let what = "the vectors of the index belong to another shared space than the bundle that scores";
+        Err(mismatch(what, space, self.space))
     }
 
     /// The same query under another rate of matches.
@@ -227,8 +270,12 @@ impl DocScorer {
         self.parts.iter().all(|part| like(part) && part.rows.iter().all(calibrated))
     }
 
-    /// What each of `docs` is ranked by; `None` where a document has no wanted item, or none that some part can score.
+    /// What each of `docs` is ranked by; `None` where a document has no wanted item, or none that some part can score,
+    /// and for all documents of a segment that [`DocScorer::check`] refuses.
     pub fn values(&self, segment: &SegmentVectors, docs: &[DocId]) -> Vec<Option<f32>> {
+        if self.check(segment).is_err() {
+            return vec![None; docs.len()];
+        }
         Self::values_of(&[self], segment, docs)
     }
 
@@ -250,8 +297,9 @@ impl DocScorer {
         out
     }
 
-    /// The whole score of one document.
+    /// The whole score of one document; `None` as [`DocScorer::values`] has it.
     pub fn doc(&self, segment: &SegmentVectors, doc: DocId) -> Option<DocScore> {
+        self.check(segment).ok()?;
         let mut tallies = [Tally::default()];
         look_at(&[self], &views(&[self], segment), doc, &mut Row::default(), &mut tallies);
         let [tally] = tallies;
@@ -265,8 +313,12 @@ impl DocScorer {
         Some(DocScore { value, probability, best })
     }
 
-    /// Every item that some part can score, by part, media type and position.
+    /// Every item that some part can score, by part, media type and position; none of a segment that
+    /// [`DocScorer::check`] refuses.
     pub fn items(&self, segment: &SegmentVectors, doc: DocId) -> Vec<BestItem> {
+        if self.check(segment).is_err() {
+            return Vec::new();
+        }
         let mut row = Row::default();
         let mut items = Vec::new();
         for &media in &self.wanted {
@@ -394,12 +446,23 @@ fn compile(
     if !part.vector.iter().all(|v| v.is_finite()) {
         return Err(Error::new(ErrorCode::NotFinite, "a query vector is not finite"));
     }
+    if let Some(space) = part.space.filter(|space| *space != bundle.space()) {
+        let what = "a query vector belongs to another shared space than the bundle that scores";
+        return Err(mismatch(what, bundle.space(), space));
+    }
     check_part_weight(part.weight)?;
     let mut rows: Vec<Option<RowScorer>> = (0..bundle.media().len()).map(|_| None).collect();
     for &media in wanted {
         rows[media] = RowScorer::new(bundle, similarity, (part.media, media), &part.vector)?;
     }
     Ok(CompiledPart { weight: part.weight, polarity: part.polarity, required, rows })
+}
+
+fn mismatch(what: &str, expected: Fingerprint, got: Fingerprint) -> Error {
+    Error::new(ErrorCode::SpaceMismatch, what)
+        .expected(format!("space {expected}"))
+        .got(format!("space {got}"))
+        .hint("use the bundle that built the index, or build the index again with this one")
 }
 
 /// # Errors

@@ -52,7 +52,7 @@ impl App {
         let mut builder = Schema::builder();
         let id = builder.add_text_field("id", STRING | FAST | STORED);
         let text = builder.add_text_field("text", TEXT | STORED);
-        let media = MediaField::add(&mut builder, &bundle.space_spec());
+        let media = MediaField::add(&mut builder, &bundle.space_spec()).unwrap();
         let plugin = UvecPlugin::new();
         let index =
             create(tantivy::Index::builder().schema(builder.build()).register_plugin(plugin.registered()));

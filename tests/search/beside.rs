@@ -23,7 +23,7 @@ fn shop(rows: std::ops::Range<u64>) -> (tantivy::Index, UvecPlugin) {
     let text = builder.add_text_field("text", TEXT | STORED);
     let colour = builder.add_text_field("colour", STRING | FAST);
     let size = builder.add_u64_field("size", FAST | INDEXED);
-    MediaField::add(&mut builder, &bundle(1).space_spec());
+    MediaField::add(&mut builder, &bundle(1).space_spec()).unwrap();
     let plugin = UvecPlugin::new();
     let index = tantivy::Index::builder()
         .schema(builder.build())

@@ -4,7 +4,11 @@
 mod common;
 
 mod beside;
+<<<<<<< HEAD
 mod filters;
+=======
+mod facets;
+>>>>>>> main
 mod fusion;
 mod keywords;
 mod oracle;

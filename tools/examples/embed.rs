@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut schema = Schema::builder();
     let id = schema.add_text_field("id", STRING | FAST | STORED);
     let title = schema.add_text_field("title", TEXT | STORED);
-    let media = MediaField::add(&mut schema, &bundle.space_spec());
+    let media = MediaField::add(&mut schema, &bundle.space_spec())?;
     let plugin = UvecPlugin::new();
     let index = tantivy::Index::builder().schema(schema.build()).register_plugin(plugin.registered());
     let index = index.create_in_ram()?;
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     writer.commit()?;
     // Documents whose pictures fit a sentence: every document ranked, then a keyword and the sentence in one query.
     let searcher = index.reader()?.searcher();
-    let sentence = QueryPart::new(1, bundle.project(1, &features("red bird"))?);
+    let sentence = QueryPart::of(&bundle, "text", &features("red bird"))?;
     let metric = Similarity::Metric(bundle.default_target());
     let scorer = Arc::new(DocScorer::new(&bundle, metric, &[sentence], &[0])?);
     let ranked = searcher.search(&AllQuery, &MetricCollector::new(scorer.clone(), plugin.cache(), 4))?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use crate::query_args::{FusionArg, NormaliseArg, QueryArgs, SimilarityArg, TargetArg};
+pub use crate::query_args::{FacetsOverArg, FusionArg, NormaliseArg, QueryArgs, SimilarityArg, TargetArg};
 use uncsm_index::encode::DecodeLimits;
 
 /// A cross-media search engine: train a similarity of pictures and texts, build an index with it, query it.
@@ -69,6 +69,8 @@ pub enum Command {
     /// cut the text: words (where none is named), default, whitespace, raw (the whole value), cjk_bigram, icu, jieba. Others
     /// change the terms, always in this order: limit:BYTES; lower or cased; stop:LANGUAGE; stem:LANGUAGE; fold (accents);
     /// ngram:MIN:MAX or prefix:MIN:MAX. Such as stem:german+fold; an unknown part or language is answered with all there are.
+    /// `exact` says the same of whole values, for facets and filters on NAME_exact: raw+nfc (where none is named: composed and
+    /// decomposed letters are equal), raw, raw+nfc+lower.
     Schema(SchemaArgs),
     /// Build an index
     Build(BuildArgs),

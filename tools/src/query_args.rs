@@ -98,12 +98,17 @@ pub struct QueryArgs {
     /// List every item of a hit, not the best alone
     #[arg(long)]
     pub items: bool,
-    /// Count the values of a field over all matches; may be repeated
+    /// Count the values of a field over the documents that filter AND keywords let through, whatever a picture or a
+    /// sentence ranks; may be repeated
     #[arg(long, value_name = "FIELD")]
     pub facet: Vec<String>,
-    /// Aggregations over all matches, in tantivy's (Elasticsearch's) JSON form
+    /// Aggregations in tantivy's (Elasticsearch's) JSON form, over the documents that facets count
     #[arg(long, value_name = "JSON")]
     pub aggregations: Option<String>,
+    /// What facets and aggregations count: `matches` of filter AND keywords, or the `hits`: the documents that are ranked,
+    /// up to --window of each leg, which a sentence may bring in without any keyword [default: matches]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub facets_over: Option<FacetsOverArg>,
     /// The passage of a text field that fits the keywords best; may be repeated
     #[arg(long, value_name = "FIELD")]
     pub snippet: Vec<String>,
@@ -166,6 +171,7 @@ impl QueryArgs {
             items: self.items || base.items,
             facet: list(self.facet, &base.facet),
             aggregations: self.aggregations.or_else(|| base.aggregations.clone()),
+            facets_over: self.facets_over.or(base.facets_over),
             snippet: list(self.snippet, &base.snippet),
             explain: self.explain || base.explain,
             time_budget: self.time_budget.or(base.time_budget),
@@ -196,6 +202,12 @@ pub enum FusionArg {
     Product,
     Metric,
     Learned,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FacetsOverArg {
+    Matches,
+    Hits,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

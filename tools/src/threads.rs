@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::thread::available_parallelism;
 
+use uncsm_index::limits::{self, THREADS};
 use uncsm_index::{Error, ErrorCode, Result};
 
 /// Read by rayon when a pool starts, and by candle at every product of matrices: without it candle counts the cores
@@ -33,15 +34,29 @@ fn count(flag: Option<usize>, environment: Option<&str>, granted: impl Fn() -> u
     }
 }
 
+/// Refuses more threads than a pool may have.
+fn check(what: &str, threads: usize) -> Result<()> {
+    if threads > THREADS {
+        return Err(limits::over(format!("{what} asks for too many threads"), THREADS, threads, "threads")
+            .hint("no more threads than cores are of use"));
+    }
+    Ok(())
+}
+
 /// Gives the pool that most work runs in as many threads as `--threads` says.
 ///
 /// # Errors
-/// [`ErrorCode::BadArgument`] for 0, and where the system has not as many.
+/// [`ErrorCode::BadArgument`] for 0, and where the system has not as many; [`ErrorCode::TooLarge`] above [`THREADS`], which
+/// holds for the variable of the environment too.
 pub fn limit(flag: Option<usize>) -> Result<()> {
-    let Some(threads) = flag else { return Ok(()) };
+    let Some(threads) = flag else {
+        let users = std::env::var(VARIABLE).ok().and_then(|text| text.parse().ok());
+        return users.map_or(Ok(()), |threads| check(VARIABLE, threads));
+    };
     if threads == 0 {
         return Err(Error::new(ErrorCode::BadArgument, "--threads is 0").expected("at least 1"));
     }
+    check("--threads", threads)?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()
@@ -64,6 +79,14 @@ mod tests {
         }
         // Refused by `limit`.
         assert_eq!(with(Some(0), None), Some(7));
+    }
+
+    #[test]
+    fn threads_have_a_limit() {
+        assert!(check("--threads", THREADS).is_ok());
+        let error = check("--threads", THREADS + 1).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::TooLarge);
+        assert!(error.to_string().contains("(expected at most 1024 threads, got 1025 threads)"), "{error}");
     }
 
     /// Variables belong to a process, and nothing else may run in one whose variables are set: a child is that process.

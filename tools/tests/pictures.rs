@@ -9,6 +9,8 @@ mod attach;
 mod bad_input;
 #[path = "pictures/cache.rs"]
 mod cache;
+#[path = "pictures/cases.rs"]
+mod cases;
 #[path = "pictures/change.rs"]
 mod change;
 #[path = "pictures/demo.rs"]

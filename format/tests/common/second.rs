@@ -74,6 +74,25 @@ fn up(position: usize) -> usize {
     position.div_ceil(64) * 64
 }
 
+/// What of a file in an index belongs to the format: all before the footer of the host, whose checksum is compared.
+#[allow(dead_code, reason = "each test binary uses a part")]
+pub fn without_footer(file: &[u8]) -> &[u8] {
+    let (rest, magic) = file.split_at(file.len() - 4);
+    assert_eq!(magic, [0x39, 0x05, 0, 0]);
+    let (rest, length) = rest.split_at(rest.len() - 4);
+    assert!(int(length) <= 50000);
+    let (body, payload) = rest.split_at(rest.len() - int(length) as usize);
+    let payload = text(payload);
+    assert!(
+        payload.starts_with('{') && payload.ends_with('}') && payload.contains("\"version\":"),
+        "{payload}"
+    );
+    let (_, from) = payload.split_once("\"crc\":").unwrap();
+    let digits: String = from.chars().take_while(char::is_ascii_digit).collect();
+    assert_eq!(digits.parse(), Ok(crc(&[body])));
+    body
+}
+
 /// Reads and verifies a file; panics on everything that the text tells a reader to refuse or find.
 pub fn read(file: &[u8]) -> File {
     assert_eq!(crc(&[b"123456789"]), 0xcbf4_3926);

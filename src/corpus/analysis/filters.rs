@@ -3,11 +3,30 @@
 use std::mem;
 
 use tantivy::tokenizer::{Token, TokenFilter, TokenStream, Tokenizer};
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// Writes each term into the empty string as it should be; gives `false` where it stays as it is.
 #[derive(Clone, Copy)]
 pub(super) struct Rewrite(pub(super) fn(&str, &mut String) -> bool);
+
+/// Writes letters and their marks in the form NFC.
+pub(super) fn compose(text: &str, out: &mut String) -> bool {
+    if is_composed(text) {
+        return false;
+    }
+    out.extend(text.nfc());
+    true
+}
+
+/// Bytes of `text` in the form NFC.
+pub(crate) fn composed_len(text: &str) -> usize {
+    if is_composed(text) { text.len() } else { text.nfc().map(char::len_utf8).sum() }
+}
+
+/// Whether `text` is in the form NFC; `false` also where that takes more than a look.
+fn is_composed(text: &str) -> bool {
+    text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes
+}
 
 /// Takes accents off letters that have no twin in ASCII: Greek, Cyrillic, and marks of their own.
 pub(super) fn strip_marks(text: &str, out: &mut String) -> bool {

@@ -15,8 +15,9 @@ const LONGEST_GRAM: usize = 20;
 
 const EN_STEM: &str = "en_stem";
 /// The parts that are no base, as they are written.
-const FILTERS: [&str; 8] = [
+const FILTERS: [&str; 9] = [
     "limit:N",
+    "nfc",
     "lower",
     "cased",
     "stop:LANGUAGE",
@@ -30,6 +31,7 @@ const FILTERS: [&str; 8] = [
 struct Parts<'a> {
     text: &'a str,
     base: Option<Base>,
+    nfc: Option<()>,
     limit: Option<usize>,
     lower: Option<bool>,
     stop: Vec<Language>,
@@ -42,6 +44,7 @@ pub(super) fn parse(text: &str) -> Result<Analysis> {
     let mut parts = Parts {
         text,
         base: None,
+        nfc: None,
         limit: None,
         lower: None,
         stop: vec![],
@@ -66,6 +69,7 @@ impl Parts<'_> {
                 self.set(part, |parts| &mut parts.base, Base::Default)?;
                 self.set(part, |parts| &mut parts.stem, Language::English)
             }
+            ("nfc", None) => self.set(part, |parts| &mut parts.nfc, ()),
             ("lower" | "cased", None) => self.set(part, |parts| &mut parts.lower, name == "lower"),
             ("fold", None) => self.set(part, |parts| &mut parts.fold, ()),
             ("stem", Some(value)) => {
@@ -120,6 +124,12 @@ impl Parts<'_> {
             let hint = if self.lower.is_some() { "leave `cased` out" } else { "add `lower`" };
             return Err(Error::new(ErrorCode::BadValue, what).got(format!("`{}`", self.text)).hint(hint));
         }
+        if self.nfc.is_some() && !base.verbatim() {
+            let what = format!("`nfc` goes with `raw` and `whitespace`, not with `{}`", base.name());
+            return Err(Error::new(ErrorCode::BadValue, what).got(format!("`{}`", self.text)).hint(
+                "whole values are `raw+nfc`; the terms of `words` are equal without it, however an accent is written",
+            ));
+        }
         let limit = match base {
             Base::Default => Some(DEFAULT_LIMIT),
             base if base.verbatim() => None,
@@ -127,6 +137,7 @@ impl Parts<'_> {
         };
         Ok(Analysis {
             base,
+            nfc: self.nfc.is_some(),
             limit: self.limit.or(limit),
             lower,
             stop: self.stop,
@@ -175,7 +186,8 @@ fn hint(part: &str, known: &[&str]) -> Option<String> {
     let name = part.split(':').next().unwrap_or(part).to_lowercase();
     let meant = match name.as_str() {
         "standard" | "simple" | "unicode" => "`words`",
-        "keyword" | "exact" => "`raw`",
+        "keyword" | "exact" => "`raw+nfc`",
+        "nfkc" | "nfd" | "nfkd" | "normalize" | "normalise" => "`words`, or `nfc` for whole values",
         "lowercase" => "`lower`",
         "accents" | "asciifolding" | "ascii_folding" | "unaccent" => "`fold`",
         "edge_ngram" => "`prefix:MIN:MAX`",

@@ -16,11 +16,12 @@ use tantivy::tokenizer::{
 };
 
 use self::cut::Cut;
-use self::filters::{Rewrite, lower_turkish, strip_marks};
+use self::filters::{Rewrite, compose, lower_turkish, strip_marks};
 use self::grams::Grams;
 use self::words::WordTokenizer;
 use crate::error::{Error, ErrorCode, Result};
 
+pub(crate) use filters::composed_len;
 pub use register::register_analyses;
 
 /// How a text becomes terms, as the `tokenizer` of a field says it: parts joined by `+`, in any order, each once.
@@ -42,12 +43,16 @@ pub use register::register_analyses;
 /// | part | what it does |
 /// |---|---|
 /// | `limit:N` | leaves out terms of N bytes and more; 40 with `default`, none with `whitespace` and `raw`, else 120 |
+/// | `nfc` | writes composed and decomposed letters alike, in Unicode's form NFC; for `raw` and `whitespace` |
 /// | `lower`, `cased` | lower case or not; `cased` with `whitespace` and `raw`, else `lower` |
 /// | `stop:LANGUAGE` | leaves out the stop words of a language; may stand several times |
 /// | `stem:LANGUAGE` | takes the endings off (Snowball) |
 /// | `fold` | takes the accents off: `Café` is found by `cafe`, `Ærø` by `aero` |
 /// | `ngram:MIN:MAX` | all runs of MIN to MAX characters inside a term, at the term's place; a shorter term stays |
 /// | `prefix:MIN:MAX` | the first MIN to MAX characters of a term, in the same way |
+///
+/// NFC joins what is canonically equal (`é` of one and of two code points) and nothing else: `x²` and `x2`, `ﬁ` and `fi` stay
+/// two values, so that a filter on whole values never widens. Words have NFKC, where such letters are equal too.
 ///
 /// `en_stem` is short for `default+stem:english`. `stem:german+fold`, `whitespace+lower` and `cjk_bigram+fold` are
 /// examples. `icu` and `jieba` need the Cargo features of these names.
@@ -57,6 +62,7 @@ pub use register::register_analyses;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Analysis {
     base: Base,
+    nfc: bool,
     limit: Option<usize>,
     lower: bool,
     stop: Vec<Language>,
@@ -128,6 +134,11 @@ impl Analysis {
         if self.base.is_there() { Ok(()) } else { Err(self.base.missing()) }
     }
 
+    /// Whether every value is one term, whatever it is: what exact twins and columns need.
+    pub fn is_whole(&self) -> bool {
+        self.base == Base::Raw && self.limit.is_none() && self.stop.is_empty() && self.grams.is_none()
+    }
+
     /// The analyzer as tantivy takes it.
     ///
     /// # Errors
@@ -146,6 +157,9 @@ impl Analysis {
             #[cfg(not(all(feature = "icu", feature = "jieba")))]
             base => return Err(base.missing()),
         };
+        if self.nfc {
+            builder = builder.filter_dynamic(Rewrite(compose));
+        }
         if let Some(limit) = self.limit {
             builder = builder.filter_dynamic(RemoveLongFilter::limit(limit));
         }

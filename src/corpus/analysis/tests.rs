@@ -78,7 +78,7 @@ fn refuses_with_what_there_is_and_what_was_meant() {
         ("german", "did you mean `stem:german`?"),
         ("de_stem", "did you mean `stem:german`?"),
         ("standard", "did you mean `words`?"),
-        ("keyword", "did you mean `raw`?"),
+        ("keyword", "did you mean `raw+nfc`?"),
         ("japanese", "did you mean `icu` or `cjk_bigram`?"),
         ("cjk_bigrams", "did you mean `cjk_bigram`?"),
         ("n-gram:2:3", "did you mean `ngram:MIN:MAX`?"),
@@ -95,6 +95,10 @@ fn refuses_with_what_there_is_and_what_was_meant() {
         ("stop:german+stop:german", "`stop:german` says again"),
         ("whitespace+stem:german", "add `lower`"),
         ("stop:german+cased", "leave `cased` out"),
+        ("nfc", "`nfc` goes with `raw` and `whitespace`"),
+        ("default+nfc", "the terms of `words` are equal without it"),
+        ("raw+nfc+nfc", "`nfc` says again"),
+        ("raw+nfkc", "or `nfc` for whole values"),
         ("stem", "did you mean `stem:LANGUAGE`?"),
         ("fold:german", "did you mean `fold`?"),
     ] {
@@ -137,6 +141,42 @@ fn accents_are_folded_however_they_are_written() {
     );
     assert_eq!(one("raw+lower+fold", "Café Noir"), "cafe noir");
     assert_eq!(terms("whitespace+fold", "Café-Noir X"), ["Cafe-Noir", "X"]);
+}
+
+#[test]
+fn whole_values_are_composed_and_nothing_else_is_joined() {
+    for (one_form, other) in [
+        ("Café", "Cafe\u{301}"),
+        ("Å", "A\u{30a}"),
+        ("서울", "\u{1109}\u{1165}\u{110b}\u{116e}\u{11af}"),
+        ("ệ", "e\u{302}\u{323}"),
+        ("か\u{3099}", "が"),
+        ("\u{212b}", "\u{c5}"),
+    ] {
+        assert_eq!(one("raw+nfc", one_form), one("raw+nfc", other), "{one_form}");
+        assert_ne!(one("raw", one_form), one("raw", other), "{one_form}");
+        assert_eq!(composed_len(one_form), composed_len(other));
+        assert_eq!(composed_len(one_form), one("raw+nfc", one_form).len());
+    }
+    // What only looks alike stays two values, and so do cases and spaces.
+    for (one_form, other) in
+        [("x²", "x2"), ("ﬁn", "fin"), ("ｶ", "カ"), ("①", "1"), ("é", "e"), ("É", "é"), ("é ", "é")]
+    {
+        assert_ne!(one("raw+nfc", one_form), one("raw+nfc", other));
+    }
+    assert_eq!(one("raw+nfc", ""), "");
+    assert_eq!(one("raw+nfc+lower", "E\u{301}COLE 1"), "école 1");
+    assert_eq!(terms("whitespace+nfc", "e\u{301}-x É"), ["é-x", "É"]);
+    // A limit counts what is written down.
+    assert_eq!(terms("raw+nfc+limit:3", "e\u{301}"), ["é"]);
+    // Offsets are those of the text.
+    let token = &tokens("raw+nfc", "Cafe\u{301}")[0];
+    assert_eq!((token.offset_from, token.offset_to), (0, 6));
+    let whole = |text: &str| Analysis::parse(text).unwrap().is_whole();
+    assert!(whole("raw") && whole("raw+nfc") && whole("raw+lower+fold"));
+    for other in ["words", "whitespace+nfc", "raw+ngram:1:2", "raw+limit:40", "raw+lower+stop:english"] {
+        assert!(!whole(other), "{other}");
+    }
 }
 
 #[test]

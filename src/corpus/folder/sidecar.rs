@@ -71,6 +71,7 @@ fn fields(path: &Path) -> Result<Map<String, Value>> {
         Ok(other) => Err(bad("a sidecar is not a JSON object", 1)
             .expected("an object with the keys of a document")
             .got(json::type_name(&other))),
+        Err(error) if json::is_too_many(&error) => Err(json::too_many().file(path)),
         Err(error) => {
             let what = format!("a sidecar is not valid JSON: {}", json::message(&error));
             Err(bad(&what, error.line() as u64).expected("one JSON object"))

@@ -2,7 +2,9 @@
 
 mod column;
 mod damage;
+mod pages;
 mod picture;
+mod thrift;
 mod time;
 mod value;
 
@@ -11,7 +13,9 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::{Array, RecordBatch};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::file::metadata::ParquetMetaData;
 use serde_json::Map;
 
@@ -42,17 +46,24 @@ const BYTES: u64 = 8 << 20;
 /// of a picture file), or a struct `{bytes, path}` (the bytes, else the path), `images` a list of these; bytes leave no field.
 /// Columns named `__index_level_N__`, which pandas adds, are left out.
 ///
-/// Cost: memory for one page of each column and a batch of rows, at most 256 and about 8 MiB, whatever the length of the file.
+/// Cost: memory for one page of each column and a batch of rows, at most 256 and about 8 MiB, whatever the length of the file;
+/// what these unpack to is checked when the file is opened.
 ///
 /// # Errors
 /// Each bad row is one `Err` item with file and row, and reading goes on: [`ErrorCode::BadValue`] as in JSON Lines,
-/// [`ErrorCode::NotFinite`] for an infinite number. After [`ErrorCode::Damaged`] or [`ErrorCode::Io`] there are no more
-/// items.
+/// [`ErrorCode::NotFinite`] for an infinite number, [`ErrorCode::TooLarge`] for texts above a limit. After
+/// [`ErrorCode::Damaged`] or [`ErrorCode::Io`] there are no more items.
 pub struct ParquetReader {
     file: PathBuf,
     folder: PathBuf,
     columns: Vec<Column>,
-    batches: ParquetRecordBatchReader,
+    /// The file, what its footer says, and the columns that are read.
+    source: (File, ArrowReaderMetadata, ProjectionMask),
+    /// Rows of a batch, by row group.
+    sizes: Vec<usize>,
+    /// The next row group, and the batches of the one before it.
+    group: usize,
+    batches: Option<ParquetRecordBatchReader>,
     batch: Option<RecordBatch>,
     /// Rows of `batch` that were read.
     next: usize,
@@ -62,10 +73,11 @@ pub struct ParquetReader {
 }
 
 impl ParquetReader {
-    /// Opens the file at `path`.
+    /// Opens the file at `path`. Cost: reads footer and page headers, and unpacks what is packed with gzip or brotli once.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::Damaged`] for what is no whole Parquet file;
+    /// [`ErrorCode::TooLarge`] for pages, lists or a schema above a limit;
     /// [`ErrorCode::BadValue`] for a column whose name or type a corpus cannot have; [`ErrorCode::UnsupportedVersion`] for a
     /// compression that this build does not read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
@@ -76,9 +88,11 @@ impl ParquetReader {
             .map_err(|error| if error.facts().file.is_some() { error } else { error.file(path) })
     }
 
-    fn build(path: &Path, file: File) -> Result<Self> {
+    fn build(path: &Path, mut file: File) -> Result<Self> {
         let bytes = file.metadata().map_err(|error| Error::io(path, error))?.len();
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damage::opening(&e))?;
+        pages::check_footer(&mut file, bytes)?;
+        let builder = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())
+            .map_err(|error| damage::opening(&error))?;
         damage::check(builder.metadata(), bytes)?;
         let mut columns = Vec::new();
         let mut roots = Vec::new();
@@ -91,18 +105,20 @@ impl ParquetReader {
         column::check_names(&columns)?;
         let rows = builder.metadata().file_metadata().num_rows();
         let rows = u64::try_from(rows).map_err(|_| damage::damaged("the number of rows is negative"))?;
-        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
-        let size = batch_rows(builder.metadata());
-        let batches = builder
-            .with_projection(mask)
-            .with_batch_size(size)
-            .build()
-            .map_err(|error| damage::opening(&error))?;
+        let schema = builder.parquet_schema();
+        let mask = ProjectionMask::roots(schema, roots);
+        let leaves: Vec<usize> = (0..schema.num_columns()).filter(|&leaf| mask.leaf_included(leaf)).collect();
+        let most = batch_rows(builder.metadata());
+        let size = |group| Ok(pages::check_group(&file, group, &leaves)?.min(most));
+        let sizes = builder.metadata().row_groups().iter().map(size).collect::<Result<_>>()?;
         Ok(Self {
             folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
             file: path.to_path_buf(),
             columns,
-            batches,
+            source: (file, builder, mask),
+            sizes,
+            group: 0,
+            batches: None,
             batch: None,
             next: 0,
             row: 0,
@@ -132,8 +148,12 @@ impl ParquetReader {
             // The old one goes before the next one comes.
             self.batch = None;
             self.next = 0;
-            let batches = &mut self.batches;
-            match damage::guard(|| batches.next())? {
+            let next = match &mut self.batches {
+                Some(batches) => damage::guard(|| batches.next())?,
+                None => None,
+            };
+            match next {
+                None if self.next_group()? => {}
                 None if self.row < self.rows => {
                     return Err(damage::damaged("the file ends too early").got(format!("{} rows", self.row)));
                 }
@@ -141,6 +161,22 @@ impl ParquetReader {
                 Some(batch) => self.batch = Some(batch.map_err(|error| damage::reading(&error))?),
             }
         }
+        Ok(true)
+    }
+
+    /// Begins with the next row group; `false` after the last.
+    fn next_group(&mut self) -> Result<bool> {
+        self.batches = None;
+        let ((file, metadata, mask), group) = (&self.source, self.group);
+        let Some(&size) = self.sizes.get(group) else { return Ok(false) };
+        let copy = file.try_clone().map_err(|error| Error::io(&self.file, error))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(copy, metadata.clone())
+            .with_row_groups(vec![group])
+            .with_projection(mask.clone())
+            .with_batch_size(size);
+        let batches = damage::guard(|| builder.build())?;
+        self.batches = Some(batches.map_err(|error| damage::opening(&error))?);
+        self.group += 1;
         Ok(true)
     }
 

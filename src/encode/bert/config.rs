@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, SETTINGS_BYTES};
 
 /// Between the two matrices of a feed-forward block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,7 +54,7 @@ struct Object {
 
 impl Object {
     fn read(file: PathBuf) -> Result<Self> {
-        let bytes = std::fs::read(&file).map_err(|error| Error::io(&file, error))?;
+        let bytes = limits::read_file(&file, SETTINGS_BYTES, "the file of settings")?;
         let value = serde_json::from_slice(&bytes).map_err(|error| {
             Error::new(ErrorCode::BadJson, format!("the settings do not parse: {error}")).file(&file)
         })?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, SETTINGS_BYTES};
 
 /// An object of a JSON file. A key that is `null` counts as absent.
 pub(super) struct Fields {
@@ -16,7 +17,7 @@ pub(super) struct Fields {
 
 impl Fields {
     pub(super) fn open(file: &Path) -> Result<Self> {
-        let bytes = std::fs::read(file).map_err(|error| Error::io(file, error))?;
+        let bytes = limits::read_file(file, SETTINGS_BYTES, "the file of settings")?;
         let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
             Error::new(ErrorCode::BadJson, format!("not JSON: {error}"))
                 .file(file)

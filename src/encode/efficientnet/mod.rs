@@ -13,6 +13,7 @@ use super::decode::{DecodeLimits, RgbImage, decode};
 use super::weights::Weights;
 use super::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, SETTINGS_BYTES};
 use crate::media::Fingerprint;
 use network::{FEATURES, Network};
 
@@ -110,10 +111,10 @@ fn weights_file(path: &Path) -> Result<PathBuf> {
         return Ok(path.to_path_buf());
     }
     let config = path.join("config.json");
-    match std::fs::read(&config) {
+    match limits::read_file(&config, SETTINGS_BYTES, "the file of settings") {
         Ok(bytes) => check_config(&config, &bytes)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Error::io(&config, error)),
+        Err(error) if error.code() == ErrorCode::NotFound => {}
+        Err(error) => return Err(error),
     }
     Ok(path.join("model.safetensors"))
 }

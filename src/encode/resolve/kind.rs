@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, SETTINGS_BYTES};
 
 /// Name of the settings in a folder of weights.
 const CONFIG: &str = "config.json";
@@ -77,10 +78,10 @@ impl Kind {
             return by_tensors(path);
         }
         let config = settings_in(path);
-        match std::fs::read(&config) {
+        match limits::read_file(&config, SETTINGS_BYTES, "the file of settings") {
             Ok(text) => by_config(&config, &text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => by_tensors(&weights_in(path)?),
-            Err(error) => Err(Error::io(config, error)),
+            Err(error) if error.code() == ErrorCode::NotFound => by_tensors(&weights_in(path)?),
+            Err(error) => Err(error),
         }
     }
 
@@ -130,7 +131,7 @@ fn settings_in(dir: &Path) -> PathBuf {
     if own.exists() {
         return own;
     }
-    let list = std::fs::read(dir.join(MODULES)).ok();
+    let list = limits::read_file(&dir.join(MODULES), SETTINGS_BYTES, "the list of modules").ok();
     let list: Option<Value> = list.and_then(|text| serde_json::from_slice(&text).ok());
     let first = list.as_ref().and_then(|list| list[0]["path"].as_str());
     first.map_or(own, |part| dir.join(part).join(CONFIG))

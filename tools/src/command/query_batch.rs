@@ -5,6 +5,8 @@ use std::path::Path;
 
 use clap::Parser;
 use serde_json::{Map, Value};
+use uncsm_index::corpus::parse_line;
+use uncsm_index::limits::LINE_BYTES;
 use uncsm_index::search::{Engine, Request};
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -12,7 +14,7 @@ use super::query_request::request;
 use crate::args::QueryArgs;
 
 /// Bytes of the longest line: a few hundred raw feature vectors.
-const LONGEST: usize = 64 << 20;
+const LONGEST: usize = LINE_BYTES;
 /// Flags that belong to the whole batch.
 const NOT_HERE: [&str; 6] = ["batch", "bundle", "encoder", "index", "max-bytes", "max-pixels"];
 
@@ -32,7 +34,9 @@ pub fn lines(path: &Path) -> Result<impl Iterator<Item = (u64, Result<String>)>>
                 Ok(length) if length > LONGEST => {
                     ended = true;
                     let error = Error::new(ErrorCode::TooLarge, "the line is too long")
-                        .expected(format!("at most {LONGEST} bytes"));
+                        .expected(format!("at most {LONGEST} bytes"))
+                        .got("more")
+                        .hint("every query must stand on a line of its own");
                     return Some((number, Err(error.file(&path).line(number))));
                 }
                 Ok(_) if line.iter().all(u8::is_ascii_whitespace) => {}
@@ -57,11 +61,7 @@ pub fn lines(path: &Path) -> Result<impl Iterator<Item = (u64, Result<String>)>>
 
 /// The request of one line, over what `base` says for all.
 pub fn of_line<'a>(text: &str, base: &QueryArgs, engine: &'a Engine<'a>) -> Result<Request<'a>> {
-    let value: Value = serde_json::from_str(text).map_err(|e| {
-        Error::new(ErrorCode::BadJson, format!("the line is no JSON: {e}"))
-            .offset(e.column() as u64)
-            .source(e)
-    })?;
+    let value = parse_line(text)?;
     let Value::Object(object) = value else {
         return Err(Error::new(ErrorCode::BadJson, "the line is no JSON object")
             .hint(r#"for example {"text": "a red bird", "k": 5}"#));

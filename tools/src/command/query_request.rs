@@ -7,10 +7,10 @@ use std::time::Duration;
 use uncsm_index::encode::EncoderPaths;
 use uncsm_index::index::Index;
 use uncsm_index::model::{Bundle, Target};
-use uncsm_index::search::{Engine, Fusion, ListItems, Normalise, Request, Similarity, Wanted};
+use uncsm_index::search::{Engine, FacetsOver, Fusion, ListItems, Normalise, Request, Similarity, Wanted};
 use uncsm_index::{Error, ErrorCode, Result};
 
-use crate::args::{FusionArg, NormaliseArg, QueryArgs, SimilarityArg, TargetArg};
+use crate::args::{FacetsOverArg, FusionArg, NormaliseArg, QueryArgs, SimilarityArg, TargetArg};
 use crate::source;
 
 /// The indexes of a query and, where it is none of theirs, the bundle that scores.
@@ -153,6 +153,11 @@ fn restrict<'a>(mut request: Request<'a>, args: &QueryArgs) -> Result<Request<'a
     request = args.min_probability.into_iter().fold(request, Request::min_probability);
     request = args.prior.into_iter().fold(request, Request::prior);
     request = args.facet.iter().fold(request, |request, field| request.facet(field));
+    request = match args.facets_over {
+        None => request,
+        Some(FacetsOverArg::Matches) => request.facets_over(FacetsOver::Matches),
+        Some(FacetsOverArg::Hits) => request.facets_over(FacetsOver::Hits),
+    };
     request = args.snippet.iter().fold(request, |request, field| request.snippet(field));
     request = args.time_budget.map(Duration::from_millis).into_iter().fold(request, Request::time_budget);
     if args.items {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde_json::json;
 use uncsm_index::corpus::Pairs;
+use uncsm_index::limits::{self, SETTINGS_BYTES};
 use uncsm_index::model::{Bundle, NewClasses, Progress, StageReport, TrainConfig, train, train_from};
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -82,7 +83,7 @@ fn config(args: &TrainArgs, global: &Global) -> Result<TrainConfig> {
     let mut config = match &args.config {
         None => TrainConfig::default(),
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+            let text = limits::read_text(path, SETTINGS_BYTES, "the file of settings")?;
             TrainConfig::from_toml(&text).map_err(|e| e.file(path))?
         }
     };

@@ -11,6 +11,7 @@ mod determinism;
 mod embed;
 mod features;
 mod feedback;
+mod index_v0;
 mod job;
 mod kill;
 mod output;

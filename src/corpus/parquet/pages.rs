@@ -1,0 +1,430 @@
+//! What the pages of a row group will take, from their headers, before the library unpacks one of them.
+//!
+//! A page states its size, but two compressions go on beyond it; an entry of a dictionary, or a prefix, stands for its bytes
+//! in every row that names it; and a run of a few bytes for the elements of a list. The library checks none of these.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+use parquet::basic::{Compression, Type};
+use parquet::column::page::{Page, PageReader};
+use parquet::column::reader::ColumnReaderImpl;
+use parquet::data_type::ByteArrayType;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+use parquet::file::serialized_reader::SerializedPageReader;
+
+use super::ROWS;
+use super::damage::damaged;
+use super::thrift::Thrift;
+use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{
+    self, LINE_BYTES, PARQUET_BATCH, PARQUET_COLUMNS, PARQUET_DEPTH, PARQUET_FOOTER, PARQUET_LIST_RATIO,
+    PARQUET_LIST_VALUES, PARQUET_PAGES, PARQUET_PAGES_DENSE, PARQUET_RATIO,
+};
+
+const SMALLER: &str = "write the file with smaller row groups";
+
+/// Checks footer and schema, which the library would read with memory of any size and in calls of any depth. What is no
+/// Parquet file is left to it.
+///
+/// # Errors
+/// [`ErrorCode::TooLarge`], [`ErrorCode::Damaged`].
+pub(super) fn check_footer(file: &mut File, bytes: u64) -> Result<()> {
+    let io = |error: std::io::Error| Error::new(ErrorCode::Io, error.to_string()).source(error);
+    let mut tail = [0; 8];
+    if bytes < 12 {
+        return Ok(());
+    }
+    file.seek(SeekFrom::Start(bytes - 8)).map_err(io)?;
+    file.read_exact(&mut tail).map_err(io)?;
+    let [a, b, c, d, magic @ ..] = tail;
+    let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+    if &magic != b"PAR1" || length > bytes - 8 {
+        return Ok(());
+    }
+    if length > PARQUET_FOOTER {
+        let error =
+            limits::over("the footer of the Parquet file is too large", PARQUET_FOOTER, length, "bytes");
+        return Err(error.hint("write fewer columns or row groups into one file"));
+    }
+    let mut footer = vec![0; length as usize];
+    file.seek(SeekFrom::Start(bytes - 8 - length)).map_err(io)?;
+    file.read_exact(&mut footer).map_err(io)?;
+    check_schema(&footer)
+}
+
+/// Walks the elements of the schema, which stand in order of the tree.
+fn check_schema(footer: &[u8]) -> Result<()> {
+    let mut children: Vec<u64> = Vec::new();
+    let mut too_many = None;
+    let walked = Thrift::new(footer).fields(|this, id, kind| {
+        if id != 2 {
+            return this.skip(kind);
+        }
+        let count = this.structs(kind)?;
+        if count > PARQUET_COLUMNS as u64 {
+            too_many = Some(count);
+            return None;
+        }
+        children.clear();
+        (0..count).try_for_each(|_| {
+            let mut own = 0;
+            this.fields(|this, id, kind| {
+                if id == 5 {
+                    own = u64::try_from(this.number(kind)?).ok()?;
+                    return Some(());
+                }
+                this.skip(kind)
+            })?;
+            children.push(own);
+            Some(())
+        })
+    });
+    if let Some(count) = too_many {
+        let what = "the schema of the Parquet file is too large";
+        return Err(
+            limits::over(what, PARQUET_COLUMNS, count, "columns and groups").hint("leave columns out")
+        );
+    }
+    if walked.is_none() {
+        return Err(damaged("not a whole Parquet file: its footer does not read"));
+    }
+    // Groups that are open, with their children that are still to come.
+    let mut open: Vec<u64> = Vec::new();
+    for &own in &children {
+        if own > children.len() as u64 {
+            return Err(damaged("a group of the schema has more children than there are columns"));
+        }
+        while open.last() == Some(&0) {
+            open.pop();
+        }
+        if let Some(left) = open.last_mut() {
+            *left -= 1;
+        }
+        if own > 0 {
+            open.push(own);
+        }
+        if open.len() > PARQUET_DEPTH {
+            let what = "the schema of the Parquet file nests too deep";
+            return Err(limits::over(what, PARQUET_DEPTH, open.len(), "levels").hint("leave the column out"));
+        }
+    }
+    Ok(())
+}
+
+/// What a page header says.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Header {
+    kind: i64,
+    unpacked: i64,
+    packed: i64,
+    values: i64,
+    /// Only where the header has it.
+    rows: Option<i64>,
+    encoding: i64,
+    /// Bytes before the compressed part.
+    levels: i64,
+    is_plain: bool,
+}
+
+const DICTIONARY: i64 = 2;
+/// Encodings in which a few bytes of a page stand for a value of many.
+const PREFIXES: i64 = 7;
+
+/// Reads a header; gives its length too.
+fn header(bytes: &[u8]) -> Option<(Header, usize)> {
+    let mut header = Header::default();
+    let mut thrift = Thrift::new(bytes);
+    thrift.fields(|this, id, kind| {
+        match id {
+            1 => header.kind = this.number(kind)?,
+            2 => header.unpacked = this.number(kind)?,
+            3 => header.packed = this.number(kind)?,
+            // Data pages, dictionaries, data pages of version 2.
+            5 | 7 | 8 if kind == 12 => this.fields(|this, part, kind| {
+                match (id, part) {
+                    (_, 1) => header.values = this.number(kind)?,
+                    (5 | 7, 2) | (8, 4) => header.encoding = this.number(kind)?,
+                    (8, 3) => header.rows = Some(this.number(kind)?),
+                    (8, 5 | 6) => header.levels = header.levels.checked_add(this.number(kind)?)?,
+                    (8, 7) => header.is_plain = !Thrift::truth(kind),
+                    _ => this.skip(kind)?,
+                }
+                Some(())
+            })?,
+            _ => this.skip(kind)?,
+        }
+        Some(())
+    })?;
+    let sound = [header.unpacked, header.packed, header.values, header.levels, header.rows.unwrap_or(0)]
+        .iter()
+        .all(|value| (0..=i64::from(i32::MAX)).contains(value));
+    sound.then(|| (header, thrift.position()))
+}
+
+/// What one column of a row group comes to.
+#[derive(Debug, Default)]
+struct Column {
+    /// Unpacked and packed bytes of the dictionary, and of the largest data page.
+    dictionary: (u64, u64),
+    largest: (u64, u64),
+    /// Of each data page: rows, at least, and unpacked bytes.
+    pages: Vec<(u64, u64)>,
+    values: u64,
+    packed: u64,
+    /// Bytes of the longest value that a few bytes of a page can stand for.
+    longest: u64,
+    /// Only of a column of lists.
+    lists: Option<Lists>,
+}
+
+/// Checks the columns `leaves` of a row group; gives the rows that may be read at once.
+///
+/// Cost: reads each page header; pages of gzip and brotli are unpacked once, to be counted, and dropped.
+///
+/// # Errors
+/// [`ErrorCode::TooLarge`], [`ErrorCode::Damaged`]; [`ErrorCode::Io`].
+pub(super) fn check_group(file: &File, group: &RowGroupMetaData, leaves: &[usize]) -> Result<usize> {
+    let mut columns = Vec::with_capacity(leaves.len());
+    let (mut open, mut packed) = (0u64, 0u64);
+    for &leaf in leaves {
+        let about = group.column(leaf);
+        let column = walk(file, about)
+            .map_err(|error| error.within(format!("the column `{}`", about.column_path())))?;
+        open += column.dictionary.0 + column.largest.0;
+        packed += column.dictionary.1 + column.largest.1;
+        columns.push((about, column));
+    }
+    if open > PARQUET_PAGES && (open > PARQUET_PAGES_DENSE || open > PARQUET_RATIO.saturating_mul(packed)) {
+        let most =
+            if open > PARQUET_RATIO.saturating_mul(packed) { PARQUET_PAGES } else { PARQUET_PAGES_DENSE };
+        let what = format!("the pages of a row group unpack to too much, {packed} bytes of the file");
+        return Err(limits::over(what, most, open, "bytes")
+            .hint("write the file with smaller pages and row groups, or leave columns out"));
+    }
+    let rows = u64::try_from(group.num_rows()).unwrap_or(0);
+    for (about, column) in &mut columns {
+        let named = |error: Error| error.within(format!("the column `{}`", about.column_path()));
+        if column.dictionary.0 > 0 {
+            column.longest = column.longest.max(longest_entry(file, about, rows).map_err(named)?);
+        }
+        if about.column_descr().max_rep_level() > 0 {
+            column.lists = Some(check_lists(file, about, column, rows).map_err(named)?);
+        }
+    }
+    let batch = |rows: usize| {
+        columns.iter().fold(0u64, |sum, (_, column)| sum.saturating_add(column.batch(rows as u64)))
+    };
+    let mut rows = ROWS;
+    while rows > 1 && batch(rows) > PARQUET_BATCH {
+        rows /= 2;
+    }
+    if batch(rows) > PARQUET_PAGES_DENSE {
+        let what = "a row of the Parquet file may have too many bytes";
+        return Err(limits::over(what, PARQUET_PAGES_DENSE, batch(rows), "bytes").hint(SMALLER));
+    }
+    Ok(rows)
+}
+
+/// Checks the lists of a row group, which a run of levels, or an entry of a dictionary, makes longer than the file is.
+fn check_lists(file: &File, about: &ColumnChunkMetaData, column: &Column, rows: u64) -> Result<Lists> {
+    let dense = column.packed.saturating_mul(PARQUET_LIST_RATIO);
+    if column.values > PARQUET_LIST_VALUES && column.values > dense {
+        let what = "the lists of a row group have too many values";
+        return Err(limits::over(what, PARQUET_LIST_VALUES, column.values, "values").hint(SMALLER));
+    }
+    // All values of a row group may stand in one row; where that matters they are looked at.
+    let all = column.values.saturating_mul(column.longest);
+    if all <= PARQUET_BATCH || about.column_type() != Type::BYTE_ARRAY {
+        return Ok(Lists::Together(all));
+    }
+    let row = longest_row(file, about, rows)?;
+    if row > LINE_BYTES as u64 {
+        let what = "a list of the Parquet file has too many bytes";
+        return Err(limits::over(what, LINE_BYTES, row, "bytes").hint("leave the column out"));
+    }
+    Ok(Lists::Row(row))
+}
+
+/// How many bytes the lists of a row group have at most.
+#[derive(Debug, Clone, Copy)]
+enum Lists {
+    /// All together.
+    Together(u64),
+    /// Each.
+    Row(u64),
+}
+
+/// Bytes of the longest list of strings. Cost: reads the column, without its values one by one.
+fn longest_row(file: &File, about: &ColumnChunkMetaData, rows: u64) -> Result<u64> {
+    let failed = |error: parquet::errors::ParquetError| super::damage::opening(&error);
+    let pages = SerializedPageReader::new(shared(file)?, about, as_usize(rows), None).map_err(failed)?;
+    let mut reader = ColumnReaderImpl::<ByteArrayType>::new(about.column_descr_ptr(), Box::new(pages));
+    let (mut longest, mut sum) = (0, 0);
+    let most = about.column_descr().max_def_level();
+    loop {
+        let (mut def, mut rep, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        let read = reader.read_records(1024, Some(&mut def), Some(&mut rep), &mut values).map_err(failed)?;
+        let mut values = values.iter();
+        for (def, rep) in def.iter().zip(&rep) {
+            if *rep == 0 {
+                sum = 0;
+            }
+            if *def == most {
+                sum += values.next().map_or(0, |value| value.len() as u64);
+                longest = longest.max(sum);
+            }
+        }
+        if read.0 == 0 {
+            return Ok(longest);
+        }
+    }
+}
+
+fn shared(file: &File) -> Result<Arc<File>> {
+    let copy = file.try_clone();
+    copy.map(Arc::new).map_err(|error| Error::new(ErrorCode::Io, error.to_string()).source(error))
+}
+
+fn as_usize(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+impl Column {
+    /// Most bytes of the values of `rows` rows in a row.
+    fn batch(&self, rows: u64) -> u64 {
+        let named = match self.lists {
+            Some(Lists::Together(bytes)) => bytes,
+            Some(Lists::Row(bytes)) => rows.saturating_mul(bytes),
+            None => rows.saturating_mul(self.longest),
+        };
+        // The pages that so many rows can lie in.
+        let (mut most, mut sum, mut inside, mut first) = (0, 0u64, 0u64, 0);
+        for &(own, bytes) in &self.pages {
+            sum += bytes;
+            inside += own;
+            // Without its first and its last page the window must have fewer rows.
+            while first < self.pages.len() && inside - self.pages[first].0 >= rows + own && sum > bytes {
+                sum -= self.pages[first].1;
+                inside -= self.pages[first].0;
+                first += 1;
+            }
+            most = most.max(sum);
+        }
+        named.saturating_add(most)
+    }
+}
+
+/// Reads the headers of all pages of a column.
+fn walk(file: &File, about: &ColumnChunkMetaData) -> Result<Column> {
+    let (start, length) = about.byte_range();
+    let end = start.checked_add(length).ok_or_else(|| damaged("its place is outside of the file"))?;
+    let lists = about.column_descr().max_rep_level() > 0;
+    let mut column = Column { packed: length, ..Column::default() };
+    let mut at = start;
+    let mut buffer = Vec::new();
+    while at < end {
+        let (header, head) = read_header(file, at, end, &mut buffer)?;
+        at += head as u64;
+        let (unpacked, packed) = (header.unpacked as u64, header.packed as u64);
+        if packed > end - at {
+            return Err(damaged("a page ends outside of its column"));
+        }
+        let unpacked = unpacked.max(beyond(file, about.compression(), &header, at)?);
+        at += packed;
+        if header.kind == DICTIONARY {
+            column.dictionary = (column.dictionary.0.max(unpacked), column.dictionary.1.max(packed));
+            continue;
+        }
+        column.largest = column.largest.max((unpacked, packed));
+        column.values += header.values as u64;
+        let rows = header.rows.map_or(if lists { 1 } else { header.values as u64 }, |rows| rows as u64);
+        column.pages.push((rows, unpacked));
+        if header.encoding == PREFIXES {
+            column.longest = column.longest.max(unpacked);
+        }
+    }
+    Ok(column)
+}
+
+/// Bytes of a header that is read at once, and of the longest that is believed.
+const HEADER: usize = 1 << 10;
+const LONGEST_HEADER: usize = 1 << 20;
+
+fn read_header(file: &File, at: u64, end: u64, buffer: &mut Vec<u8>) -> Result<(Header, usize)> {
+    for most in [HEADER, LONGEST_HEADER] {
+        read_at(file, at, (end - at).min(most as u64), buffer)?;
+        if let Some(found) = header(buffer) {
+            return Ok(found);
+        }
+    }
+    Err(damaged("the header of a page does not read"))
+}
+
+fn read_at(mut file: &File, at: u64, length: u64, buffer: &mut Vec<u8>) -> Result<()> {
+    let io = |error: std::io::Error| Error::new(ErrorCode::Io, error.to_string()).source(error);
+    buffer.clear();
+    file.seek(SeekFrom::Start(at)).map_err(io)?;
+    file.take(length).read_to_end(buffer).map_err(io)?;
+    Ok(())
+}
+
+/// Bytes that a page unpacks to where its compression does not stop at what the header says.
+fn beyond(file: &File, compression: Compression, header: &Header, at: u64) -> Result<u64> {
+    if header.is_plain || header.packed == 0 {
+        return Ok(0);
+    }
+    let (packed, levels) = (header.packed as u64, header.levels as u64);
+    let stated = (header.unpacked as u64).saturating_sub(levels);
+    let mut body = Vec::new();
+    let counted = match compression {
+        Compression::GZIP(_) | Compression::BROTLI(_) => {
+            read_at(file, at + levels.min(packed), packed - levels.min(packed), &mut body)?;
+            match compression {
+                Compression::GZIP(_) => count(flate2::read::MultiGzDecoder::new(&body[..]), stated),
+                _ => count(brotli::Decompressor::new(&body[..], 4096), stated),
+            }
+        }
+        Compression::LZ4 => {
+            read_at(file, at + levels.min(packed), 4.min(packed - levels.min(packed)), &mut body)?;
+            // A frame, which the library reads to its end; a byte of it stands for 255 at most.
+            return Ok(if body == 0x184d_2204u32.to_le_bytes() { packed.saturating_mul(255) } else { 0 });
+        }
+        _ => return Ok(0),
+    };
+    if counted > stated {
+        return Err(
+            damaged("a page unpacks to more than its header says").expected(format!("{stated} bytes"))
+        );
+    }
+    Ok(0)
+}
+
+/// Bytes of `from`, counted no further than one above `most`; what does not read is left to the library.
+fn count(from: impl Read, most: u64) -> u64 {
+    std::io::copy(&mut from.take(most.saturating_add(1)), &mut std::io::sink()).unwrap_or(0)
+}
+
+/// Bytes of the longest entry of a column's dictionary, whose size was checked.
+fn longest_entry(file: &File, about: &ColumnChunkMetaData, rows: u64) -> Result<u64> {
+    match about.column_type() {
+        Type::BYTE_ARRAY => {}
+        Type::FIXED_LEN_BYTE_ARRAY => {
+            return Ok(u64::try_from(about.column_descr().type_length()).unwrap_or(0));
+        }
+        _ => return Ok(12),
+    }
+    let failed = |error: parquet::errors::ParquetError| super::damage::opening(&error);
+    let mut pages = SerializedPageReader::new(shared(file)?, about, as_usize(rows), None).map_err(failed)?;
+    let Some(Page::DictionaryPage { buf, .. }) = pages.get_next_page().map_err(failed)? else {
+        return Ok(0);
+    };
+    let (mut at, mut longest) = (0, 0);
+    while let Some(length) = buf.get(at..at + 4).and_then(|word| word.first_chunk::<4>()) {
+        let length = u32::from_le_bytes(*length) as usize;
+        longest = longest.max(length.min(buf.len()));
+        at = at.saturating_add(4).saturating_add(length);
+    }
+    Ok(longest as u64)
+}

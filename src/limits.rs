@@ -1,0 +1,220 @@
+//! Limits on what a file or an argument may ask for: each one with its unit and its reason.
+//!
+//! A file of some kilobytes can name gigabytes. Whatever a size in a file leads to, it is compared with one of these before
+//! memory is taken, and what is above is refused with [`ErrorCode::TooLarge`]. ARCHITECTURE.md has them as a table, which a
+//! test compares with this file. Limits that a user may raise ([`PICTURE_PIXELS`], [`PICTURE_BYTES`]) are the defaults.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::error::{Error, ErrorCode, Result};
+
+/// Bytes of a line of any JSON Lines file, and of a sidecar: the line is in memory whole, as text and as values.
+pub const LINE_BYTES: usize = 64 << 20;
+/// Values in one line of JSON, lists and objects included: each takes 72 bytes, whatever its text took.
+pub const LINE_VALUES: usize = 1 << 20;
+/// Bytes of one string of a document: an indexed text takes some 40 times its bytes while its document is added.
+pub const TEXT_BYTES: usize = 8 << 20;
+/// Bytes of all strings of a document together: the host adds a document whole, beyond its grant of memory.
+pub const DOCUMENT_BYTES: usize = 16 << 20;
+/// Terms of one text: an analysis of n-grams makes up to 20 of each byte, and each takes some bytes until a commit.
+pub const TEXT_TERMS: usize = 4 << 20;
+/// Items of one document, passages included: each becomes up to 8 KiB of features.
+pub const DOCUMENT_ITEMS: usize = 16_384;
+
+/// Pixels of a picture: decoding takes up to 16 bytes for each.
+pub const PICTURE_PIXELS: u64 = 50_000_000;
+/// Bytes of a picture file: it is in memory whole.
+pub const PICTURE_BYTES: u64 = 64 << 20;
+/// Pixels of one side of a picture: tables of resizing grow with it.
+pub const PICTURE_SIDE: u32 = 1 << 18;
+/// Bytes of the orientation's metadata in a PNG; larger chunks are passed over, as text and colour profiles are.
+pub const PICTURE_METADATA: usize = 1 << 20;
+/// Passes of a JPEG over its pixels: each costs the time of a whole picture, and may take 20 bytes.
+pub const JPEG_SCANS: usize = 500;
+/// Bytes that pictures may take that are decoded side by side; one that takes more is decoded alone.
+pub const DECODING_BYTES: u64 = 256 << 20;
+
+/// Bytes of a bundle's `config.json`: 4,096 names of classes, and the calibrations of 256 media types.
+pub const BUNDLE_CONFIG_BYTES: u64 = 16 << 20;
+/// Bytes of a bundle's `model.safetensors`: it is read, and compared with its fingerprints, in memory.
+pub const BUNDLE_TENSOR_BYTES: u64 = 1 << 30;
+/// Media types of a bundle: those of a `.uvec` file.
+pub const BUNDLE_MEDIA: usize = 256;
+/// Classes of a bundle: posteriors are stored with every item.
+pub const BUNDLE_CLASSES: usize = 4096;
+/// Elements of a shared vector: the metric network has its square, for each pair of media types.
+pub const DIM: usize = 8192;
+/// Bytes of the header of a safetensors file: it becomes a table of tensors.
+pub const SAFETENSORS_HEADER: u64 = 16 << 20;
+/// Bytes of a small file that is read whole: a manifest, `schema.toml`, the settings of training.
+pub const SETTINGS_BYTES: u64 = 16 << 20;
+
+/// Bytes of the footer of a Parquet file.
+pub const PARQUET_FOOTER: u64 = 16 << 20;
+/// Elements of the schema of a Parquet file, columns and groups.
+pub const PARQUET_COLUMNS: usize = 16_384;
+/// Depth of the schema of a Parquet file: readers of it call themselves.
+pub const PARQUET_DEPTH: usize = 32;
+/// Bytes of the pages of a row group that are open together, one of each column with its dictionary, decompressed.
+pub const PARQUET_PAGES: u64 = 128 << 20;
+/// The same, where they are no more than [`PARQUET_RATIO`] times what stands in the file.
+pub const PARQUET_PAGES_DENSE: u64 = 1 << 30;
+/// Decompressed over compressed bytes of pages that may take [`PARQUET_PAGES_DENSE`].
+pub const PARQUET_RATIO: u64 = 16;
+/// Values of the lists of one column in a row group: a run of a few bytes can stand for all of them, and for one row.
+pub const PARQUET_LIST_VALUES: u64 = 4 << 20;
+/// Values of lists for each byte in the file, where there are more than [`PARQUET_LIST_VALUES`].
+pub const PARQUET_LIST_RATIO: u64 = 2;
+/// Bytes of the values of a batch of rows, with each entry of a dictionary as often as rows name it.
+pub const PARQUET_BATCH: u64 = 64 << 20;
+
+/// Bytes of a query string.
+pub const QUERY_BYTES: usize = 1 << 20;
+/// Brackets of a query string inside each other: its parser calls itself.
+pub const QUERY_DEPTH: usize = 64;
+/// Query parts of one query: each is compared with every item.
+pub const QUERY_PARTS: usize = 4096;
+
+/// Threads that may be asked for: a pool that has more than any machine helps nobody.
+pub const THREADS: usize = 1024;
+
+/// The error of what is above a limit: `what` in a sentence, the limit and what there is, with `unit`.
+pub fn over(what: impl Into<String>, most: impl Display, got: impl Display, unit: &str) -> Error {
+    Error::new(ErrorCode::TooLarge, what)
+        .expected(format!("at most {most} {unit}"))
+        .got(format!("{got} {unit}"))
+}
+
+/// Reads a file whole that must be small; `what` is what it is, in a sentence.
+///
+/// # Errors
+/// Those of reading; [`ErrorCode::TooLarge`] above `most` bytes; [`ErrorCode::BadValue`] for what is no file, such as a
+/// pipe, which might never end.
+pub fn read_file(path: &Path, most: u64, what: &str) -> Result<Vec<u8>> {
+    let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
+    if about.is_dir() {
+        let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+        return Err(Error::io(path, error));
+    }
+    if !about.is_file() {
+        let error = Error::new(ErrorCode::BadValue, format!("{what} is no file"));
+        return Err(error.file(path).expected("a file").got("a device or pipe"));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| Error::io(path, error))?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|error| Error::io(path, error))?;
+    if bytes.len() as u64 > most {
+        return Err(over(format!("{what} is too large"), most, about.len().max(most + 1), "bytes").file(path));
+    }
+    Ok(bytes)
+}
+
+/// As [`read_file`], for text.
+///
+/// # Errors
+/// Those of [`read_file`]; [`ErrorCode::BadValue`] with the offset for what is no UTF-8.
+pub fn read_text(path: &Path, most: u64, what: &str) -> Result<String> {
+    String::from_utf8(read_file(path, most, what)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Error::new(ErrorCode::BadValue, format!("{what} is not valid UTF-8"))
+            .file(path)
+            .offset(at as u64)
+            .expected("UTF-8")
+    })
+}
+
+/// The length of the header of a safetensors file, from its first bytes, checked; files that are shorter are left to the
+/// reader.
+///
+/// # Errors
+/// [`ErrorCode::TooLarge`].
+pub(crate) fn check_safetensors(bytes: &[u8]) -> Result<()> {
+    let Some(length) = bytes.first_chunk::<8>().map(|length| u64::from_le_bytes(*length)) else {
+        return Ok(());
+    };
+    // A length beyond the file is damage, which the reader says.
+    if length > SAFETENSORS_HEADER && length <= bytes.len() as u64 {
+        let what = "the header of the safetensors file is too large";
+        return Err(over(what, SAFETENSORS_HEADER, length, "bytes")
+            .hint("write fewer tensors, or less metadata, into one file"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Name and value of each constant, as this file has them.
+    fn constants() -> Vec<(String, String)> {
+        let lines = include_str!("limits.rs").lines();
+        let constant = |line: &str| {
+            let (name, rest) = line.strip_prefix("pub const ")?.split_once(": ")?;
+            let (_, value) = rest.split_once(" = ")?;
+            Some((name.to_owned(), value.trim_end_matches(';').replace('_', ",")))
+        };
+        lines.filter_map(constant).collect()
+    }
+
+    #[test]
+    fn the_table_of_architecture_has_each_limit() {
+        let table = include_str!("../ARCHITECTURE.md");
+        let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+        assert!(constants().len() > 25);
+        for (name, value) in constants() {
+            let row = rows.iter().find(|row| row.starts_with(&format!("| `{name}` |")));
+            let row = row.unwrap_or_else(|| panic!("ARCHITECTURE.md has no row for `{name}`"));
+            let shown = match value.split_once(" << ") {
+                Some((n, shift)) => {
+                    let (n, shift): (u64, u32) = (n.parse().unwrap(), shift.parse().unwrap());
+                    let mut digits = (n << shift).to_string();
+                    let mut at = digits.len();
+                    while at > 3 {
+                        at -= 3;
+                        digits.insert(at, ',');
+                    }
+                    digits
+                }
+                None => value,
+            };
+            let cell = row.split('|').nth(2).unwrap().trim();
+            assert_eq!(cell.replace(',', ""), shown.replace(',', ""), "`{name}`");
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings");
+        std::fs::write(&path, "12345").unwrap();
+        assert_eq!(read_file(&path, 5, "the file").unwrap(), b"12345");
+        let error = read_file(&path, 4, "the file").unwrap_err();
+        let facts = error.facts();
+        assert_eq!((facts.code, facts.file.as_deref()), (ErrorCode::TooLarge, Some(&*path)));
+        assert_eq!(
+            (facts.expected.as_deref(), facts.got.as_deref()),
+            (Some("at most 4 bytes"), Some("5 bytes"))
+        );
+        assert_eq!(read_file(&dir.path().join("x"), 4, "it").unwrap_err().code(), ErrorCode::NotFound);
+        std::fs::write(&path, b"a\xff").unwrap();
+        let error = read_text(&path, 5, "the file").unwrap_err();
+        assert_eq!((error.code(), error.facts().offset), (ErrorCode::BadValue, Some(1)));
+    }
+
+    #[test]
+    fn the_header_of_a_safetensors_file_has_a_limit() {
+        let file = |length: u64, bytes: usize| {
+            let mut file = length.to_le_bytes().to_vec();
+            file.resize(bytes, b' ');
+            check_safetensors(&file).map_err(|error| error.code())
+        };
+        let most = SAFETENSORS_HEADER;
+        assert_eq!(file(most, most as usize + 8), Ok(()));
+        assert_eq!(file(most + 1, most as usize + 9), Err(ErrorCode::TooLarge));
+        assert_eq!(file(most + 1, 100), Ok(()), "a cut file, which its reader refuses");
+        assert_eq!(check_safetensors(b"1234").map_err(|error| error.code()), Ok(()));
+    }
+}
