@@ -4,11 +4,8 @@
 mod common;
 
 mod beside;
-<<<<<<< HEAD
-mod filters;
-=======
 mod facets;
->>>>>>> main
+mod filters;
 mod fusion;
 mod keywords;
 mod oracle;
