@@ -4,7 +4,7 @@
 use tantivy::aggregation::agg_req::{Aggregation, AggregationVariants, Aggregations};
 use tantivy::schema::{FieldType, Schema, Type};
 
-use super::grammar::{self, unknown_field};
+use super::grammar::{self, Mode, unknown_field};
 use super::shard::Shards;
 use crate::corpus::exact_name;
 use crate::error::{Error, ErrorCode, Result};
@@ -79,7 +79,7 @@ fn check_one(shards: &Shards<'_>, aggregation: &Aggregation) -> Result<()> {
             // It has one form that can be written down, a string.
             let written = serde_json::to_value(filter).unwrap_or_default();
             let text = written.as_str().unwrap_or_default();
-            grammar::parse(&shards.first().tantivy, "filter", text).map(drop)
+            grammar::parse(&shards.first().tantivy, Mode::Filter, text).map(drop)
         }
         AggregationVariants::TopHits(top) => {
             let shown = top.value_field_names();

@@ -10,11 +10,11 @@ use tantivy::schema::document::OwnedValue;
 use tantivy::schema::{Field, FieldType, IndexRecordOption};
 use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyDocument, Term};
 
-use super::Grammar;
 use super::ast::Leaf;
 use super::build::Target;
 use super::errors::Place;
 use super::wildcard::explain;
+use super::{Grammar, is_whole};
 use crate::error::Result;
 
 /// Blocks of the store that are kept while it is read in order.
@@ -29,7 +29,7 @@ impl Grammar {
         let column = entry.is_fast()
             && match entry.field_type() {
                 // A column of words lacks values without one.
-                FieldType::Str(options) => options.get_fast_field_tokenizer_name() == Some("raw"),
+                FieldType::Str(options) => options.get_fast_field_tokenizer_name().is_some_and(is_whole),
                 _ => true,
             };
         if column {

@@ -29,7 +29,7 @@ pub(super) fn parse(mode: Mode, text: &str, holds_numbers: &dyn Fn(&str) -> bool
     let mut parser = Parser { cursor: Cursor::new(mode, text), holds_numbers };
     let node = parser.group(None)?;
     match parser.cursor.peek() {
-        None => Ok(node),
+        None => Ok(once(node)),
         Some(_) => Err(parser.cursor.error(parser.cursor.at, "a `)` closes nothing")),
     }
 }
@@ -344,15 +344,21 @@ fn aggregate(operands: Vec<Operand>) -> Node {
     tidy(clauses)
 }
 
-/// Leaves out clauses that say the same again, and groups around one clause: `red NOT blue` excludes.
-fn tidy(mut clauses: Vec<Clause>) -> Node {
-    let mut seen = HashSet::new();
-    let keep: Vec<bool> = clauses.iter().map(|clause| seen.insert(clause)).collect();
-    let mut keep = keep.into_iter();
-    clauses.retain(|_| keep.next().unwrap_or(true));
+/// Takes groups around one exclusion away: `red (NOT blue)` excludes.
+fn tidy(clauses: Vec<Clause>) -> Node {
     let flat = |clause: Clause| match clause {
         (None, Node::Group(mut inner)) if inner.len() == 1 => inner.swap_remove(0),
         clause => clause,
     };
     Node::Group(clauses.into_iter().map(flat).collect())
+}
+
+/// Leaves out clauses that say the same again. Not inside of boosts, where they add to the score in tantivy too.
+fn once(node: Node) -> Node {
+    let Node::Group(clauses) = node else { return node };
+    let clauses: Vec<Clause> = clauses.into_iter().map(|(occur, node)| (occur, once(node))).collect();
+    let mut seen = HashSet::new();
+    let first: Vec<bool> = clauses.iter().map(|clause| seen.insert(clause)).collect();
+    let kept = clauses.into_iter().zip(first).filter(|(_, first)| *first);
+    Node::Group(kept.map(|(clause, _)| clause).collect())
 }

@@ -173,7 +173,7 @@ fn errors_point_at_the_place_and_name_what_is_near() {
         ("\"a b\"~", 5),
         ("id: IN [1, 2", 4),
         ("id: IN []", 4),
-        ("é :red", 3),
+        ("é )", 3),
     ] {
         let error = parse(&index, Mode::Keywords, query).err().unwrap();
         assert_eq!((error.code(), error.facts().offset), (ErrorCode::BadQuery, Some(at)), "{query}: {error}");
@@ -456,21 +456,27 @@ fn what_tantivy_takes_means_the_same() {
             for c in pieces {
                 let query = format!("{a} {b} {c}");
                 let Ok(expected) = theirs.parse_query(&query) else { continue };
+                // It takes `text: *` and fails when it runs.
+                if query.contains("text: *") {
+                    continue;
+                }
                 // tantivy finds nothing where a group only excludes: README says that ours differ.
                 if query.contains("NOT") || query.contains("OR -") || query.starts_with("-blue OR") {
                     continue;
                 }
                 taken += 1;
+                let expected = docs(&index, &*expected);
                 match parse(&index, Mode::Keywords, &query) {
-                    Ok(query) => same += usize::from(docs(&index, &*expected) == docs(&index, &*query)),
+                    Ok(query) => same += usize::from(docs(&index, &*query) == expected),
+                    // Nothing to look for is said, not answered with nothing.
+                    Err(error) if expected.is_empty() && error.to_string().contains("no word") => same += 1,
                     Err(error) => panic!("{query}: {error}"),
                 }
-                let ours = parse(&index, Mode::Keywords, &query).unwrap();
-                assert_eq!(docs(&index, &*ours), docs(&index, &*expected), "{query}");
+                assert_eq!(same, taken, "{query}: {expected:?}");
             }
         }
     }
-    assert!(taken > 10_000 && same == taken, "{same} of {taken}");
+    assert!(taken > 10_000, "{taken} are compared");
 }
 
 #[test]

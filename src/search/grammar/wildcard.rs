@@ -1,6 +1,7 @@
 //! `bir*`, `b?rd`: words by their letters.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tantivy::query::{BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::schema::{Field, FieldType, IndexRecordOption};
@@ -12,7 +13,6 @@ use super::build::Target;
 use super::errors::Place;
 use crate::corpus::Analysis;
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::to_tantivy;
 
 /// Different words that one pattern stands for at most.
 const MAX_WORDS: usize = 10_000;
@@ -88,11 +88,8 @@ impl Grammar {
         target: Target<'_>,
         value: &Value,
     ) -> Result<Box<dyn Query>> {
-        let mut parts = if target.is_whole() {
-            value.text.chars().map(Part::Letter).collect()
-        } else {
-            self.spelled(place, leaf, target, value.text.trim())?
-        };
+        let written = if target.is_whole() { value.text.as_str() } else { value.text.trim() };
+        let mut parts = self.spelled(place, leaf, target, written)?;
         parts.push(Part::Any);
         Ok(Box::new(WildcardQuery { field: target.field, parts, written: value.text.clone() }))
     }
@@ -169,11 +166,11 @@ impl WildcardQuery {
     }
 
     fn too_many(&self) -> TantivyError {
-        to_tantivy(
-            Error::new(ErrorCode::BadQuery, format!("`{}` stands for too many words", self.written))
-                .expected(format!("at most {MAX_WORDS} different words"))
-                .hint("write more letters"),
-        )
+        let error = Error::new(ErrorCode::BadQuery, format!("`{}` stands for too many words", self.written))
+            .expected(format!("at most {MAX_WORDS} different words"))
+            .hint("write more letters");
+        // Whole, so that `Error::from` gives it back.
+        TantivyError::IoError(Arc::new(std::io::Error::other(error)))
     }
 }
 

@@ -6,6 +6,8 @@ use tantivy::query::{ConstScoreQuery, Occur, PhrasePrefixQuery, PhraseQuery, Que
 use tantivy::schema::{FieldType, IndexRecordOption};
 use tantivy::tokenizer::{MAX_TOKEN_LEN, TextAnalyzer};
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::ast::{Leaf, Value};
 use super::build::{Found, Target};
 use super::errors::Place;
@@ -93,6 +95,12 @@ fn runs(text: &str) -> Vec<(usize, usize)> {
     out
 }
 
+/// Bytes of a whole value, as the field composes its letters.
+fn length(target: Target<'_>, text: &str) -> usize {
+    let composes = target.tokenizer().is_some_and(|name| name.split('+').any(|part| part == "nfc"));
+    if composes { text.nfc().map(char::len_utf8).sum() } else { text.len() }
+}
+
 fn shortened(word: &str) -> String {
     match word.char_indices().nth(40) {
         Some((at, _)) => format!("`{}..` of {} bytes", &word[..at], word.len()),
@@ -128,7 +136,7 @@ impl Grammar {
                 return Ok(Found::Query(glob));
             }
         }
-        if let Some(most) = self.longest(target).filter(|most| value.text.len() > *most) {
+        if let Some(most) = self.longest(target).filter(|most| length(target, &value.text) > *most) {
             return Ok(Found::Nothing(Lost::TooLong(most)));
         }
         let analysed = Analysed::of(&mut self.analyzer(place, leaf, target)?, &value.text);
@@ -177,10 +185,7 @@ impl Grammar {
             let entry = self.schema.get_field_entry(field);
             (matches!(entry.field_type(), FieldType::Str(_)) && entry.is_indexed()).then_some(())
         };
-        let twin = target.tokenizer() == Some("raw")
-            && target.entry.is_fast()
-            && !target.entry.is_stored()
-            && base.and_then(of_text).is_some();
+        let twin = target.entry.is_fast() && !target.entry.is_stored() && base.and_then(of_text).is_some();
         Some(if twin { EXACT_LIMIT } else { MAX_TOKEN_LEN })
     }
 

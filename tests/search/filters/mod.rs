@@ -20,7 +20,7 @@ const PER_INDEX: usize = 500;
 
 #[test]
 fn every_filter_keeps_what_the_stored_values_say() {
-    let wanted =
+    let wanted: usize =
         std::env::var("UNCSM_FILTERS").map_or(2_000, |n| n.parse().expect("UNCSM_FILTERS is a number"));
     let (mut taken, mut refused, mut with_hits, mut hits) = (0usize, 0usize, 0usize, 0usize);
     let mut differences = Vec::new();

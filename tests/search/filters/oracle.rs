@@ -13,7 +13,7 @@ pub(crate) type Documents = BTreeMap<String, Map<String, Json>>;
 /// Fields that words without a field are asked of.
 const TOKENISED: [&str; 4] = ["name", "note", "text", "title"];
 /// Those of tantivy's English ones that the filters use.
-const STOP: [&str; 3] = ["the", "of", "a"];
+const STOP: [&str; 7] = ["the", "of", "a", "and", "or", "to", "be"];
 /// Bytes of the longest value of an exact twin.
 const EXACT: usize = 256;
 
@@ -142,7 +142,7 @@ fn cut(field: &str) -> Option<fn(&str) -> Vec<Option<String>>> {
         "text" | "name" => Some(|text| words(text, 40, &[])),
         "title" => Some(|text| words(text, 120, &STOP)),
         "note" => Some(|text| words(text, 120, &[])),
-        field if field.starts_with("_extra.") => Some(|text| words(text, 40, &[])),
+        field if field.starts_with("_extra.") => Some(|text| words(text, 120, &[])),
         _ => None,
     }
 }
@@ -205,7 +205,7 @@ fn between(field: &str, lower: &End, upper: &End, doc: &Doc<'_>) -> Result<bool,
     let have = values(field, doc);
     let bounds: Vec<&Value> = [lower, upper].into_iter().filter_map(bound).collect();
     if bounds.is_empty() {
-        return Ok(!have.is_empty());
+        return Ok(field == "id" || !have.is_empty());
     }
     let numbers = bounds.iter().all(|value| value.quote == Quote::None && value.text.parse::<f64>().is_ok());
     let is_text = field.ends_with("_exact") || field == "id" || field == "tag" || cut(field).is_some();

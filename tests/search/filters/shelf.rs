@@ -104,7 +104,7 @@ impl Shelf {
 fn document(rng: &mut ChaCha8Rng, at: usize) -> Value {
     let mut out = Map::new();
     out.insert("id".into(), json!(at.to_string()));
-    for name in ["text", "title", "name", "note", "tag"] {
+    for name in ["texts", "title", "name", "note", "tag"] {
         if rng.random_bool(0.75) {
             let many = rng.random_range(1..3);
             out.insert(name.into(), (0..many).map(|_| text(rng)).collect::<Vec<_>>().into());

@@ -203,7 +203,10 @@ fn an_index_may_lose_all_and_gain_again() {
     assert_eq!((&counted["documents"], &counted["dry_run"]), (&json!(DOCUMENTS), &json!(true)));
     let refused = err(&["delete", s(&index), "--filter", "color:* OR category:*"]);
     assert_eq!(code(&refused), "bad_argument");
-    assert!(refused["message"].as_str().unwrap().contains(&format!("all {DOCUMENTS} documents")), "{refused}");
+    assert!(
+        refused["message"].as_str().unwrap().contains(&format!("all {DOCUMENTS} documents")),
+        "{refused}"
+    );
     assert!(refused["hint"].as_str().unwrap().contains("--all"), "{refused}");
     assert_eq!(ok(&["query", s(&index), "--filter", "*", "-k", "1"])["matched"], DOCUMENTS);
     assert_eq!(ok(&["delete", s(&index), "--filter", "*", "--all"])["documents"], DOCUMENTS);
