@@ -408,9 +408,15 @@ pub struct DeleteArgs {
     /// Ids of documents
     #[arg(long, value_name = "ID", num_args = 1.., required_unless_present = "filter", conflicts_with = "filter")]
     pub id: Vec<String>,
-    /// All documents that match, in tantivy's query grammar
+    /// All documents that match, in tantivy's query grammar; a clause that gives no term is an error
     #[arg(long, value_name = "QUERY")]
     pub filter: Option<String>,
+    /// Delete also where the filter matches every document of the index
+    #[arg(long, requires = "filter")]
+    pub all: bool,
+    /// Count what would be deleted, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
