@@ -13,6 +13,7 @@ mod infer;
 mod json;
 mod jsonl;
 mod names;
+mod not_finite;
 mod overrides;
 mod pairs;
 #[cfg(feature = "parquet")]
@@ -41,7 +42,7 @@ pub use pairs::{PairItem, PairLine, Pairs};
 pub use parquet::ParquetReader;
 pub use passages::{Passage, Passages};
 pub use pathway::{EncoderArg, PathwayArg};
-pub use reader::{Reader, ends_reading, unit_of};
+pub use reader::{Aside, Reader, ends_reading, unit_of};
 pub use relevance::{Judged, JudgedReader};
 pub use schema::{EXACT_LIMIT, FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, exact_name};
 pub use stored::stored_fields;

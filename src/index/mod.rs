@@ -53,7 +53,7 @@ pub(crate) use plugin::to_tantivy;
 pub use policy::SoundMergePolicy;
 pub(crate) use registered::check_created;
 pub use registered::check_registered;
-pub use report::{BuildReport, MAX_SKIPPED, Skipped, StageTimes};
+pub use report::{BuildReport, MAX_SKIPPED, MAX_SKIPPED_BYTES, Skipped, StageTimes};
 pub use segment::SegmentVectors;
 pub use sound::SoundDirectory;
 pub use store::Index;

@@ -86,6 +86,7 @@ impl Index {
     fn open_now(dir: &Path) -> Result<Self> {
         let (manifest, bundle) = manifest_and_bundle(dir, |folder| {
             names::check_folder(folder)?;
+            Bundle::FILES.iter().try_for_each(|name| names::check(&folder.join(name)))?;
             Bundle::load(folder)
         })?;
         match names::check_folder(&dir.join(super::embed::ENCODERS)) {

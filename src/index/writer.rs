@@ -188,6 +188,12 @@ impl Writer {
         Ok(damaged(&cache))
     }
 
+    /// Why the host's indexing thread has ended, where it has; nothing is committed.
+    pub(super) fn cause(&mut self) -> Option<Error> {
+        let error = self.inner.prepare_commit().err().map(Error::from);
+        error.filter(|error| error.code() != crate::ErrorCode::Engine)
+    }
+
     /// The host's writer.
     pub fn tantivy(&self) -> &IndexWriter {
         &self.inner

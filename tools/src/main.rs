@@ -7,6 +7,7 @@ mod command;
 mod demo;
 mod identity;
 mod interrupt;
+mod left_out;
 mod output;
 mod progress;
 mod query_args;

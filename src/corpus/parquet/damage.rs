@@ -59,8 +59,7 @@ fn io(error: &std::io::Error) -> Option<Error> {
     (!bytes).then(|| Error::new(ErrorCode::Io, error.to_string()))
 }
 
-/// Refuses compressions that this build lacks, and sizes that the file, of `bytes` bytes, cannot hold: the library would
-/// ask for memory of that size.
+/// Refuses sizes that the file, of `bytes` bytes, cannot hold: the library would ask for memory of that size.
 pub(super) fn check(metadata: &ParquetMetaData, bytes: u64) -> Result<()> {
     for group in metadata.row_groups() {
         if group.num_rows() < 0 {
@@ -78,19 +77,25 @@ pub(super) fn check(metadata: &ParquetMetaData, bytes: u64) -> Result<()> {
                     column.column_path()
                 )));
             }
-            let (name, known) = match column.compression() {
-                Compression::ZSTD(_) => ("zstd", cfg!(feature = "zstd")),
-                Compression::LZO => ("lzo", false),
-                _ => continue,
-            };
-            if !known {
-                let what = format!("the column `{}` is compressed with {name}", column.column_path());
-                let error = Error::new(ErrorCode::UnsupportedVersion, what)
-                    .expected("no compression, snappy, gzip, lz4 or brotli");
-                return Err(error.hint(match name {
-                    "zstd" => "build with the feature `zstd`, or write the file with another compression",
-                    _ => "write the file with another compression",
-                }));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses the column `root` of the schema where it has a compression that is not read.
+pub(super) fn check_column(metadata: &ParquetMetaData, root: usize) -> Result<()> {
+    let schema = metadata.file_metadata().schema_descr();
+    for group in metadata.row_groups() {
+        for (leaf, column) in group.columns().iter().enumerate() {
+            if leaf >= schema.num_columns() || schema.get_column_root_idx(leaf) != root {
+                continue;
+            }
+            if column.compression() == Compression::LZO {
+                let what =
+                    format!("the column `{}` is compressed with lzo, and is not read", column.column_path());
+                return Err(Error::new(ErrorCode::UnsupportedVersion, what)
+                    .expected("no compression, snappy, gzip, lz4, brotli or zstd")
+                    .hint("write the file with another compression"));
             }
         }
     }
