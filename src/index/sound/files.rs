@@ -88,7 +88,9 @@ pub(in super::super) fn first_fault(
     names.into_iter().find_map(|name| match directory.validate_checksum(&name) {
         Ok(true) | Err(OpenReadError::FileDoesNotExist(_)) => None,
         Ok(false) => Some(fault_of(directory, name)),
-        Err(OpenReadError::IoError { io_error, .. }) => Some(Fault::new(name, io_error.to_string())),
+        Err(OpenReadError::IoError { io_error, filepath }) => {
+            Some(Fault::new(filepath, io_error.to_string()))
+        }
         Err(error) => Some(Fault::new(name, error.to_string())),
     })
 }
