@@ -203,7 +203,7 @@ fn damage_anywhere_is_an_error_or_harmless_and_is_never_laundered() {
     }
     let printed = std::mem::take(&mut *PRINTED.lock().unwrap());
     let by_command: BTreeMap<&str, usize> = COMMANDS.into_iter().zip(refused).collect();
-    println!(
+    eprintln!(
         "{count} damages: {found} found by verify, {harmless} sound and harmless, {laundered} laundered, {} panics printed; refused: {by_command:?}",
         printed.len()
     );
