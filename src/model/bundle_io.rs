@@ -85,6 +85,9 @@ fn damaged(file: &Path, message: impl Into<String>) -> Error {
 }
 
 impl Bundle {
+    /// The files of its folder.
+    pub(crate) const FILES: [&'static str; 2] = [CONFIG, TENSORS];
+
     fn config(&self, fingerprint: Option<Fingerprints>) -> Config {
         let mut calibration = Vec::new();
         for head in &self.metric.heads {

@@ -52,8 +52,11 @@ fn prepare_one(shards: &Shards<'_>, aggregation: &mut Aggregation) -> Result<()>
         AggregationVariants::Filter(filter) => {
             // It has one form that can be written down, a string.
             let written = json(filter);
-            let query =
-                grammar::parse(&shards.first().tantivy, "filter", written.as_str().unwrap_or_default())?;
+            let query = grammar::parse(
+                &shards.first().tantivy,
+                grammar::Mode::Filter,
+                written.as_str().unwrap_or_default(),
+            )?;
             *filter = FilterAggregation::new_with_builder(Box::new(Parsed { query: Some(query.into()) }));
             Ok(())
         }
