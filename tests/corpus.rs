@@ -76,10 +76,7 @@ fn every_bad_line_is_named_and_the_rest_is_read() {
 fn long_lines_and_wrong_bytes_have_offsets() {
     let at = |text: Vec<u8>, code, offset| {
         let error = read(&text).into_iter().find_map(Result::err).unwrap();
-        assert_eq!(
-            (error.code(), error.facts().line, error.facts().offset),
-            (code, Some(2), Some(offset))
-        );
+        assert_eq!((error.code(), error.facts().line, error.facts().offset), (code, Some(2), Some(offset)));
         assert_eq!(read(&text).iter().flatten().count(), 2);
     };
     at(b"{\"id\":1}\n{\"id\":\"\xff\"}\n{\"id\":2}".to_vec(), BadJson, 16);
