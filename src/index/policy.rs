@@ -39,14 +39,18 @@ impl SoundMergePolicy {
         Self { files: Some((index.directory().clone(), kinds)), ..self }
     }
 
-    /// Whether a merge may copy the segment; marks it, if not.
+    /// Whether a merge may copy the segment; marks it, if it is damaged.
     fn is_sound(&self, meta: &SegmentMeta) -> bool {
         let Some((directory, kinds)) = &self.files else { return true };
         let names =
             names_of(&meta.id().uuid_string(), meta.delete_opstamp(), kinds.iter().map(String::as_str));
         // This runs on a thread of the host where a panic would end the process.
-        let reason = match guard::catch(|| first_fault(directory, names)) {
+        let reason = match guard::catch(|| first_fault(directory, self.cache.looked(), names)) {
             Ok(None) => return true,
+            Ok(Some(fault)) if fault.unread.is_some() => {
+                tracing::warn!("segment {} is left out of this merge: {}", meta.id(), fault.sentence());
+                return false;
+            }
             Ok(Some(fault)) => fault.sentence(),
             Err(said) => said,
         };
@@ -64,16 +68,24 @@ impl fmt::Debug for SoundMergePolicy {
 impl MergePolicy for SoundMergePolicy {
     fn compute_merge_candidates(&self, segments: &[SegmentMeta]) -> Vec<MergeCandidate> {
         let mut checked: HashSet<SegmentId> = HashSet::new();
+        // Those that cannot be read now have no mark, and are candidates of the next commit again.
+        let mut left_out: HashSet<SegmentId> = HashSet::new();
         loop {
             let damaged: HashSet<SegmentId> = self.cache.damaged().into_iter().map(|(id, _)| id).collect();
-            let sound: Vec<SegmentMeta> =
-                segments.iter().filter(|meta| !damaged.contains(&meta.id())).cloned().collect();
+            let sound: Vec<SegmentMeta> = segments
+                .iter()
+                .filter(|meta| !damaged.contains(&meta.id()) && !left_out.contains(&meta.id()))
+                .cloned()
+                .collect();
             let candidates = self.inner.compute_merge_candidates(&sound);
             let wanted: HashSet<SegmentId> =
                 candidates.iter().flat_map(|merge| merge.0.iter().copied()).collect();
             let mut all_sound = true;
             for meta in sound.iter().filter(|meta| wanted.contains(&meta.id())) {
-                all_sound &= !checked.insert(meta.id()) || self.is_sound(meta);
+                if checked.insert(meta.id()) && !self.is_sound(meta) {
+                    left_out.insert(meta.id());
+                    all_sound = false;
+                }
             }
             if all_sound {
                 return candidates;

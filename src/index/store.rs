@@ -93,9 +93,9 @@ impl Index {
             Err(error) if error.code() != ErrorCode::NotFound => return Err(error),
             _ => {}
         }
-        let sound = SoundDirectory::new(IndexDirectory::open(dir)?);
-        let mut tantivy = tantivy::Index::open(sound.clone()).map_err(|e| within(e.into(), dir))?;
         let plugin = UvecPlugin::new();
+        let sound = SoundDirectory::sharing(IndexDirectory::open(dir)?, plugin.cache().looked());
+        let mut tantivy = tantivy::Index::open(sound.clone()).map_err(|e| within(e.into(), dir))?;
         tantivy.register_plugin(plugin.registered());
         refuse_sorting(tantivy.settings()).map_err(|e| e.file(dir))?;
         register_analyses(&tantivy).map_err(|e| e.file(dir))?;
@@ -118,6 +118,8 @@ impl Index {
     }
 
     fn reader_now(&self) -> Result<IndexReader> {
+        // Before the host opens them, which it does under a lock that whoever deletes waits for.
+        self.sound.check_matched().map_err(|fault| fault.error(&self.dir))?;
         let strong: Arc<dyn Warmer> = self.warmer.clone();
         let weak: Weak<dyn Warmer> = Arc::downgrade(&strong);
         let reader = self
@@ -176,14 +178,14 @@ impl Index {
     pub fn writer(&self, memory: usize) -> Result<Writer> {
         let fingerprints = (self.bundle.space(), self.bundle.model());
         // The host applies deletes on a thread where a panic ends the process.
-        self.sound.be_thorough();
+        let changing = self.sound.changing();
         let writer = guarded([self.dir()], || {
             Writer::new(&self.tantivy, self.cache(), self.id_field(), fingerprints, memory)
                 .map_err(|e| e.file(&self.dir))
         })?;
         // Under the writer's lock: what a killed one was making has no owner, and no other bundle is being attached.
         litter::remove(&self.dir, &Manifest::load(&self.dir)?.bundle)?;
-        Ok(writer.within(&self.dir))
+        Ok(writer.within(&self.dir, changing))
     }
 
     /// Says in the manifest that the source was indexed to its end.
