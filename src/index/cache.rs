@@ -18,15 +18,16 @@ use crate::media::SpaceSpec;
 
 /// Between two looks at which segments are gone.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a segment stays that is gone and that nobody is seen to read. Readers of a `RamDirectory` are not seen.
+/// How long a segment stays whose files are gone, where readers are not seen: in a directory that shares no maps.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// Opened segments by id, shared by plugin, queries and collectors; also remembers which segments are damaged.
 ///
 /// A segment enters when it is written or merged in this process, when a reader reloads (as a [`Warmer`]), or at its first
 /// query. It stays for as long as its files are in the directory, a searcher of this directory holds them, or its vectors
-/// are in use; 30 seconds later the next query of a new segment, commit or reload lets it go, and with it the disk space of
-/// a file that is deleted. Cost of a held segment: one map, no memory of its own.
+/// are in use. The next query of a new segment, commit or reload lets it go, at most once a second, and with it the disk
+/// space of a deleted file. Cost of a held segment: one map, no memory of its own. In a `RamDirectory`, where searchers
+/// without a [`Warmer`] are not seen, a deleted segment stays for 30 seconds.
 #[derive(Clone, Default)]
 pub struct SegmentCache {
     shared: Arc<Shared>,
@@ -71,27 +72,46 @@ impl Files {
         Self { directory: directory.clone(), vectors, store, was_whole: false }
     }
 
-    /// Whether a reader has the segment open or may still open it. What does not read is taken for a yes.
-    fn are_needed(&mut self) -> bool {
+    /// Whether a reader has the segment open or may still open it.
+    fn need(&mut self) -> Need {
         let is_there = |file: &PathBuf| self.directory.exists(file).unwrap_or(true);
+        // A file that is gone still opens where somebody holds its map: directories on disk share maps by name.
+        let opens = |file: &PathBuf| {
+            !matches!(self.directory.open_read(file), Err(OpenReadError::FileDoesNotExist(_)))
+        };
         if is_there(&self.store) {
             self.was_whole = true;
-            return true;
+            return Need::Seen;
         }
-        if !self.was_whole && is_there(&self.vectors) {
-            return true;
+        if (!self.was_whole && is_there(&self.vectors)) || opens(&self.store) {
+            return Need::Seen;
         }
-        // A file that is gone still opens where somebody holds its map: directories share maps by name.
-        !matches!(self.directory.open_read(&self.store), Err(OpenReadError::FileDoesNotExist(_)))
+        // This cache holds them: where they do not open, the directory would not show a reader either.
+        if opens(&self.vectors) { Need::None } else { Need::Unknown }
     }
+}
+
+/// What is known of a segment's readers.
+enum Need {
+    Seen,
+    Unknown,
+    None,
 }
 
 impl Held {
     fn stays(&mut self, now: Instant) -> bool {
         let Some(files) = &mut self.files else { return true };
-        if self.is_live || Arc::strong_count(&self.vectors) > 1 || files.are_needed() {
+        if self.is_live || Arc::strong_count(&self.vectors) > 1 {
             self.unneeded = None;
             return true;
+        }
+        match files.need() {
+            Need::Seen => {
+                self.unneeded = None;
+                return true;
+            }
+            Need::None => return false,
+            Need::Unknown => {}
         }
         now.saturating_duration_since(*self.unneeded.get_or_insert(now)) < GRACE
     }
