@@ -18,7 +18,7 @@ use uncsm_index::ErrorCode;
 use uncsm_index::corpus::{BadLines, JsonlReader, SchemaOverrides, infer, register_analyses};
 use uncsm_index::index::{Index, MANIFEST};
 use uncsm_index::model::Bundle;
-use uncsm_index::search::{self, Engine};
+use uncsm_index::search::{self, Engine, Mode};
 
 fn bundle() -> Bundle {
     Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 0, 3)
@@ -134,7 +134,7 @@ fn snippets_show_the_text_as_it_was_written() {
     let index = Index::open(&at).unwrap();
     let engine = Engine::new(&index).unwrap();
     let snippet = |field: &str, query: &str, text: &str| {
-        let query = search::parse(index.tantivy(), "keyword", query).unwrap();
+        let query = search::parse(index.tantivy(), Mode::Keywords, query).unwrap();
         let field = index.tantivy().schema().get_field(field).unwrap();
         SnippetGenerator::create(engine.searcher(), &*query, field).unwrap().snippet(text).to_html()
     };
@@ -246,7 +246,7 @@ fn an_app_registers_what_its_schema_names() {
     writer.commit().unwrap();
     let searcher = index.reader().unwrap().searcher();
     let count = |query: &str| {
-        let query = search::parse(&index, "keyword", query).unwrap();
+        let query = search::parse(&index, Mode::Keywords, query).unwrap();
         searcher.search(&query, &tantivy::collector::Count).unwrap()
     };
     for query in ["title:haus", "own:\"As Is\"", "more.note:economie"] {

@@ -82,7 +82,7 @@ fn items_of_a_document() {
         let passages: Passages = "1".parse().unwrap();
         match CorpusSource::open(&file, Ids::FromLine).unwrap().passages(Some(passages)).next().unwrap() {
             Incoming::Document(document) => Ok(document.items.len()),
-            Incoming::Bad(error) | Incoming::Broken(error) => Err(error),
+            Incoming::Bad(error) | Incoming::Passed(error) | Incoming::Broken(error) => Err(error),
         }
     };
     assert_eq!(items(DOCUMENT_ITEMS).unwrap(), DOCUMENT_ITEMS);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::directory::replace;
 use super::names;
 use super::partial::set_aside;
+use super::sound::{Seal, seal, unseal};
 use crate::corpus::FieldSchema;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, SETTINGS_BYTES};
@@ -54,6 +55,7 @@ impl Manifest {
             )),
             _ => error,
         })?;
+        let (text, seal) = unseal(&text);
         let damaged = |e: serde_json::Error| {
             Error::new(ErrorCode::Damaged, format!("the manifest does not parse: {e}"))
                 .file(&path)
@@ -74,6 +76,12 @@ impl Manifest {
                 .file(&path)
                 .got(&manifest.bundle));
         }
+        // Last, since the others say more.
+        if seal == Seal::Broken {
+            return Err(Error::new(ErrorCode::Damaged, "the checksum of the manifest does not match")
+                .file(&path)
+                .hint("bring it back from a copy; whoever changed it by hand removes the key `crc32`"));
+        }
         Ok(manifest)
     }
 
@@ -85,6 +93,7 @@ impl Manifest {
         let path = dir.join(MANIFEST);
         let text = serde_json::to_string_pretty(self)
             .map_err(|e| Error::new(ErrorCode::BadValue, format!("manifest: {e}")).source(e))?;
+        let text = seal(&text, None);
         replace(&path, text.as_bytes()).map_err(|e| Error::io(&path, e))?;
         sync_dir(dir)
     }

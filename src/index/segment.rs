@@ -43,7 +43,8 @@ impl SegmentVectors {
         file.and_then(|file| Self::read(file, spec, documents)).map_err(|e| e.file(&name))
     }
 
-    fn read(file: FileSlice, spec: &SpaceSpec, documents: u32) -> Result<Self> {
+    /// Opens the file of a segment of `documents` documents.
+    pub(super) fn read(file: FileSlice, spec: &SpaceSpec, documents: u32) -> Result<Self> {
         let bytes = file.read_bytes().map_err(|e| Error::new(ErrorCode::Io, e.to_string()).source(e))?;
         let uvec = Uvec::open(bytes)?;
         check_fits(&uvec, spec)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tantivy::directory::error::OpenReadError;
 use tantivy::directory::{Directory, FileSlice, META_LOCK};
-use tantivy::{IndexMeta, Segment};
+use tantivy::{IndexMeta, Segment, SegmentMeta};
 
 use super::manifest::MANIFEST;
 use super::names;
@@ -98,7 +98,13 @@ impl Held {
         for name in names {
             match directory.open_read(&name) {
                 Ok(file) => files.push((name, Some(file))),
-                Err(OpenReadError::FileDoesNotExist(_)) => is_whole = false,
+                Err(OpenReadError::FileDoesNotExist(_)) => {
+                    is_whole = false;
+                    // One that was committed is missing; else the segment never had it.
+                    if index.sound().knows(&name) {
+                        files.push((name, None));
+                    }
+                }
                 // What is wrong with it is for whoever checks it.
                 Err(_) => files.push((name, None)),
             }
@@ -106,9 +112,20 @@ impl Held {
         Ok((Self { metas, files }, is_whole))
     }
 
-    /// Names of the files that there are, sorted.
+    /// Names of the files that there are, or were committed, sorted.
     pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.files.iter().map(|(name, _)| name)
+    }
+
+    /// Bytes of a file without the host's footer; `None` where it does not open.
+    pub(super) fn length(&self, name: &Path) -> Option<u64> {
+        let (_, file) = self.files.iter().find(|(known, _)| known == name)?;
+        file.as_ref().map(|file| tantivy::HasLen::len(file) as u64)
+    }
+
+    /// What the commit says of the segments.
+    pub(super) fn metas(&self) -> &[SegmentMeta] {
+        &self.metas.segments
     }
 
     /// The segments.

@@ -3,6 +3,7 @@
 //! [`MetricCollector`] and [`CrossMediaQuery`] work in any tantivy app; [`Engine`] runs whole queries, over the indexes of
 //! this crate ([`Engine::new`], [`Engine::over`]) or over an app's own ([`Engine::host`]).
 
+mod aggregations;
 mod batch;
 mod budget;
 mod collector;
@@ -33,7 +34,7 @@ pub use collector::{MetricCollector, MetricFruit, MetricSegmentCollector};
 pub use engine::Engine;
 pub use facets::{FacetCount, FacetsOver};
 pub use fusion::{FusedDoc, Fusion, Leg, Normalise, RRF_K, Share, linear, product_score, rrf};
-pub use grammar::{Grammar, parse};
+pub use grammar::{Grammar, Mode, parse};
 pub use hits::{Hit, HitItem, LegScore, Response};
 pub use keyword::{KeywordCollector, KeywordFruit, KeywordSegmentCollector};
 pub use query::CrossMediaQuery;

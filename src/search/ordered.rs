@@ -7,9 +7,6 @@
 use tantivy::query::{BooleanQuery, EnableScoring, Explanation, Occur, Query, Scorer, Weight};
 use tantivy::{DocId, DocSet, Score, SegmentReader, TantivyError, Term};
 
-/// What stands in for a query, where anything does.
-pub(super) type Rewrite = dyn Fn(&dyn Query) -> Option<Box<dyn Query>>;
-
 /// `BooleanQuery` with one order of summation. Matches what that does.
 #[derive(Debug)]
 pub(super) struct OrderedQuery {
@@ -30,21 +27,6 @@ impl OrderedQuery {
     pub(super) fn with(mut self, occur: Occur, query: Box<dyn Query>) -> Self {
         self.clauses.push((occur, query));
         self
-    }
-
-    /// The same query with this in place of every boolean query that is not hidden inside another kind, and with what
-    /// `leaf` has in place of other kinds.
-    pub(super) fn of(query: Box<dyn Query>, leaf: &Rewrite) -> Box<dyn Query> {
-        let Some(group) = query.downcast_ref::<BooleanQuery>() else { return leaf(&*query).unwrap_or(query) };
-        let least = group.get_minimum_number_should_match();
-        let clauses: Vec<(Occur, Box<dyn Query>)> = group
-            .clauses()
-            .iter()
-            .map(|(occur, query)| (*occur, Self::of(query.box_clone(), leaf)))
-            .collect();
-        let any_must = clauses.iter().any(|(occur, _)| *occur == Occur::Must);
-        // What asks for several of its clauses is no sum that a user can write.
-        if least > usize::from(!any_must) { query } else { Box::new(Self { clauses }) }
     }
 }
 

@@ -224,12 +224,12 @@ type MaybeQuery = Option<Box<dyn Query>>;
 
 fn queries(request: &Request<'_>) -> Result<(MaybeQuery, MaybeQuery)> {
     let grammar = Grammar::new(&request.engine.shards.first().tantivy);
-    let filter = request.filter.as_deref().map(|text| grammar.parse("filter", text)).transpose()?;
+    let filter = request.filter.as_deref().map(|text| grammar.filter(text)).transpose()?;
     let mut boosted = grammar;
     for (field, boost) in &request.boosts {
         boosted = boosted.boost(field, *boost)?;
     }
-    let keywords = request.keywords.as_deref().map(|text| boosted.parse("keyword", text)).transpose()?;
+    let keywords = request.keywords.as_deref().map(|text| boosted.keywords(text)).transpose()?;
     Ok((keywords, filter))
 }
 

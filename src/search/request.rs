@@ -11,8 +11,9 @@ use super::fusion::{Fusion, Normalise, RRF_K};
 use super::hits::{self, Response};
 use super::plan::{self, Plan};
 use super::scorer::{Polarity, QueryPart, Similarity};
-use crate::encode::{Item, read_media_file};
+use crate::encode::{Item, empty_text, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::guarded;
 use crate::limits::{self, TEXT_BYTES};
 use crate::media::content_hash;
 
@@ -116,7 +117,8 @@ impl<'a> Request<'a> {
     /// Adds an item by its features `[d_in]`, as the media type's encoder gives them.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], [`ErrorCode::NotFinite`].
+    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], [`ErrorCode::NotFinite`]; [`ErrorCode::NoItems`] where all are
+    /// zero.
     pub fn features(self, media: &str, features: &[f32]) -> Result<Self> {
         self.add_features(media, features, Polarity::Like)
     }
@@ -139,7 +141,7 @@ impl<'a> Request<'a> {
     /// Adds a sentence, encoded as the bundle's texts were.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownMedia`] for a bundle without texts; [`ErrorCode::NoItems`] for a blank one; those of
+    /// [`ErrorCode::UnknownMedia`] for a bundle without texts; [`ErrorCode::NoItems`] for one without a word; those of
     /// [`crate::model::Bundle::encoder`].
     pub fn text(self, text: &str) -> Result<Self> {
         self.add_text(text, Polarity::Like)
@@ -189,6 +191,11 @@ impl<'a> Request<'a> {
 
     fn item(self, media: &str, item: Item<'_>, polarity: Polarity) -> Result<Self> {
         let encoder = self.engine.encoder(self.engine.bundle.media_index(media)?)?;
+        if let Item::Text(text) = &item
+            && encoder.is_empty(&item)
+        {
+            return Err(empty_text(text).hint("search with words, or with another part"));
+        }
         let features = encoder.encode(&[item]).pop().unwrap_or_else(|| {
             Err(Error::new(ErrorCode::NoItems, format!("the encoder {} gave nothing", encoder.name())))
         })?;
@@ -410,8 +417,10 @@ impl<'a> Request<'a> {
     /// [`ErrorCode::BadArgument`] for an empty query, `k` of 0, or numbers out of range; [`ErrorCode::BadQuery`],
     /// [`ErrorCode::UnknownField`], [`ErrorCode::UnknownMedia`]; [`ErrorCode::Interrupted`]; those of opening segments.
     pub fn run(self) -> Result<Response> {
-        let plan = self.plan()?;
-        hits::run(&self, &plan)
+        guarded(self.engine.shards.dirs(), || {
+            let plan = self.plan()?;
+            hits::run(&self, &plan)
+        })
     }
 
     pub(super) fn plan(&self) -> Result<Plan<'a>> {

@@ -5,6 +5,7 @@ mod common;
 
 mod beside;
 mod facets;
+mod filters;
 mod fusion;
 mod keywords;
 mod oracle;

@@ -11,6 +11,7 @@ mod data;
 mod determinism;
 mod embed;
 mod features;
+mod flips;
 mod feedback;
 #[cfg(unix)]
 mod foreign;

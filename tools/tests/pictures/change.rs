@@ -199,7 +199,17 @@ fn append_builds_or_upserts() {
 fn an_index_may_lose_all_and_gain_again() {
     let dir = tempfile::tempdir().unwrap();
     let index = copy_of_index(dir.path());
-    assert_eq!(ok(&["delete", s(&index), "--filter", "*"])["documents"], DOCUMENTS);
+    let counted = ok(&["delete", s(&index), "--filter", "*", "--dry-run"]);
+    assert_eq!((&counted["documents"], &counted["dry_run"]), (&json!(DOCUMENTS), &json!(true)));
+    let refused = err(&["delete", s(&index), "--filter", "color:* OR category:*"]);
+    assert_eq!(code(&refused), "bad_argument");
+    assert!(
+        refused["message"].as_str().unwrap().contains(&format!("all {DOCUMENTS} documents")),
+        "{refused}"
+    );
+    assert!(refused["hint"].as_str().unwrap().contains("--all"), "{refused}");
+    assert_eq!(ok(&["query", s(&index), "--filter", "*", "-k", "1"])["matched"], DOCUMENTS);
+    assert_eq!(ok(&["delete", s(&index), "--filter", "*", "--all"])["documents"], DOCUMENTS);
     assert_eq!(ok(&["inspect", s(&index)])["documents"], 0);
     for query in [vec!["--text", "a red circle"], vec!["--keywords", "red"], vec!["--filter", "*"]] {
         assert!(ids(&ok(&[&["query", s(&index)][..], &query].concat())).is_empty());

@@ -1,0 +1,326 @@
+//! From clauses to queries: groups, boosts, and the clauses that give no term.
+
+use std::cell::RefCell;
+
+use tantivy::query::{AllQuery, BoostQuery, ConstScoreQuery, Occur, Query, RegexQuery};
+use tantivy::schema::{Field, FieldEntry, FieldType};
+
+use super::ast::{Clause, Kind, Leaf, Name, Node, Span, Value};
+use super::errors::{Place, in_quotes};
+use super::words::Lost;
+use super::{Grammar, Mode, is_whole};
+use crate::corpus::exact_name;
+use crate::error::{Error, Result};
+use crate::search::ordered::OrderedQuery;
+use crate::search::scorer::MAX_WEIGHT;
+
+/// The query that is built: its text, and in keywords the clauses that gave no term.
+pub(super) struct Building<'a> {
+    pub(super) place: Place<'a>,
+    lost: RefCell<Vec<Span>>,
+}
+
+/// A query and whether a document may be what was asked for without matching it: a field that was asked leaves the word out.
+pub(super) struct Built {
+    query: Box<dyn Query>,
+    optional: bool,
+}
+
+impl Built {
+    fn of(query: Box<dyn Query>) -> Self {
+        Self { query, optional: false }
+    }
+}
+
+/// A field that a clause asks, and the path into a JSON field.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) field: Field,
+    pub(super) entry: &'a FieldEntry,
+    pub(super) path: &'a str,
+}
+
+impl Target<'_> {
+    /// The name as it is written in a query.
+    pub(super) fn name(&self) -> String {
+        let escaped = |name: &str| name.replace(' ', "\\ ");
+        if self.path.is_empty() {
+            return escaped(self.entry.name());
+        }
+        format!("{}.{}", escaped(self.entry.name()), escaped(self.path))
+    }
+
+    /// The analysis of a text field that is indexed.
+    pub(super) fn tokenizer(&self) -> Option<&str> {
+        match self.entry.field_type() {
+            FieldType::Str(options) => options.get_indexing_options().map(|indexing| indexing.tokenizer()),
+            FieldType::JsonObject(options) => {
+                options.get_text_indexing_options().map(|indexing| indexing.tokenizer())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether values are terms as a whole, so that marks in a word belong to them: ids, exact twins.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.entry.field_type(), FieldType::Str(_)) && self.tokenizer().is_some_and(is_whole)
+    }
+}
+
+/// What a field makes of the words of a clause.
+pub(super) enum Found {
+    Query(Box<dyn Query>),
+    /// No term, or not all of a phrase.
+    Nothing(Lost),
+}
+
+impl Grammar {
+    pub(super) fn build(&self, mode: Mode, text: &str, node: Node) -> Result<Box<dyn Query>> {
+        let building = Building { place: Place { mode, text }, lost: RefCell::new(Vec::new()) };
+        match self.node(&building, node, 1.0)? {
+            None => {
+                let lost = building.lost.borrow();
+                let words: Vec<String> = lost.iter().map(|span| building.place.written(span)).collect();
+                let at = lost.first().map_or(0, |span| span.0.start);
+                let message = format!(
+                    "the {} query has no word that could be found: {}",
+                    mode.as_str(),
+                    words.join(", ")
+                );
+                Err(Error::new(crate::ErrorCode::BadQuery, message)
+                    .offset(at as u64)
+                    .expected("a word that the analysis of a field keeps")
+                    .hint("stop words, signs and very long words are not looked for; exact fields hold whole values"))
+            }
+            Some(built) if only_excludes(&*built.query) => {
+                let message = format!("the {} query only excludes", mode.as_str());
+                Err(Error::new(crate::ErrorCode::BadQuery, message)
+                    .offset(0)
+                    .got(format!("{text:?}"))
+                    .hint("begin with something to exclude from, such as all: * AND NOT .."))
+            }
+            Some(built) => Ok(built.query),
+        }
+    }
+
+    /// `None` where nothing is left to look for, in keywords. `boost` is that of the groups around.
+    fn node(&self, building: &Building<'_>, node: Node, boost: f32) -> Result<Option<Built>> {
+        match node {
+            Node::Leaf(leaf) => self.leaf(building, &leaf),
+            Node::Boost(inner, factor, span) => {
+                let product = boost * factor.0;
+                // NaN is in no range.
+                if !(0.0..=MAX_WEIGHT).contains(&product) {
+                    return Err(building
+                        .place
+                        .error(&span, "the boost is unusable")
+                        .expected(format!("0 to {MAX_WEIGHT}, with the groups around it"))
+                        .got(product));
+                }
+                let boosted = |built: Built| Built {
+                    query: Box::new(BoostQuery::new(all_but(built.query), factor.0)),
+                    optional: built.optional,
+                };
+                Ok(self.node(building, *inner, product)?.map(boosted))
+            }
+            Node::Group(children) => self.group(building, children, boost),
+        }
+    }
+
+    fn group(&self, building: &Building<'_>, children: Vec<Clause>, boost: f32) -> Result<Option<Built>> {
+        let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
+        let mut optional = true;
+        for (occur, child) in children {
+            let Some(built) = self.node(building, child, boost)? else { continue };
+            let occur = match occur.unwrap_or(Occur::Should) {
+                // One field leaves the word out: a document that has it there does not match, and is meant.
+                Occur::Must if built.optional => Occur::Should,
+                occur => occur,
+            };
+            optional &= occur == Occur::MustNot || (occur == Occur::Should && built.optional);
+            clauses.push((occur, all_but(built.query)));
+        }
+        let optional = optional && clauses.iter().any(|(occur, _)| *occur != Occur::MustNot);
+        let query = match clauses.len() {
+            0 => return Ok(None),
+            1 if clauses[0].0 != Occur::MustNot => clauses.swap_remove(0).1,
+            _ => Box::new(OrderedQuery::new(clauses)),
+        };
+        Ok(Some(Built { query, optional }))
+    }
+
+    fn leaf(&self, building: &Building<'_>, leaf: &Leaf) -> Result<Option<Built>> {
+        let place = building.place;
+        // The boost of a field is for its words alone, as in tantivy.
+        let query = match &leaf.kind {
+            Kind::All => match &leaf.field {
+                None => return Ok(Some(Built::of(Box::new(AllQuery)))),
+                Some(name) => self.exists(place, leaf, self.target(place, name)?)?,
+            },
+            Kind::Words { value, slop, prefix } => return self.words(building, leaf, value, *slop, *prefix),
+            Kind::Range(lower, upper) => {
+                let target = self.named(place, leaf, "a range")?;
+                self.range(place, leaf, target, lower.as_ref(), upper.as_ref())?
+            }
+            Kind::Set(values) => {
+                let target = self.named(place, leaf, "a list of values")?;
+                self.set(place, leaf, target, values)?
+            }
+            Kind::Regex(pattern) => {
+                let target = self.named(place, leaf, "a pattern")?;
+                if target.tokenizer().is_none() || !matches!(target.entry.field_type(), FieldType::Str(_)) {
+                    return Err(place
+                        .error(&leaf.span, &format!("`{}` has no words to compare", target.name()))
+                        .expected("a text field"));
+                }
+                Box::new(RegexQuery::from_pattern(pattern, target.field).map_err(|error| {
+                    place
+                        .error(&leaf.span, "the pattern does not parse")
+                        .expected("a regular expression over one word, without ^ and $")
+                        .hint(format!(
+                            "to look for the text itself, write {}",
+                            in_quotes(&format!("/{pattern}/"))
+                        ))
+                        .source(error)
+                })?)
+            }
+        };
+        Ok(Some(Built::of(query)))
+    }
+
+    fn boosted_in(&self, field: Field, query: Box<dyn Query>) -> Box<dyn Query> {
+        match self.boosts.get(&field) {
+            Some(&boost) if boost != 1.0 => Box::new(BoostQuery::new(query, boost)),
+            _ => query,
+        }
+    }
+
+    /// The field of a name, and the path in it.
+    pub(super) fn target<'t>(&'t self, place: Place<'_>, name: &'t Name) -> Result<Target<'t>> {
+        let unknown = || place.no_field(&self.schema, name);
+        let (field, path) = self.schema.find_field(&name.path).ok_or_else(unknown)?;
+        let entry = self.schema.get_field_entry(field);
+        if !path.is_empty() && !matches!(entry.field_type(), FieldType::JsonObject(_)) {
+            return Err(unknown());
+        }
+        Ok(Target { field, entry, path })
+    }
+
+    /// The field that a clause names; `what` needs one.
+    fn named<'t>(&'t self, place: Place<'_>, leaf: &'t Leaf, what: &str) -> Result<Target<'t>> {
+        match &leaf.field {
+            Some(name) => self.target(place, name),
+            None => Err(place
+                .error(&leaf.span, &format!("{what} needs the name of a field"))
+                .hint("write field: before it, or put it into quotes to look for the text itself")),
+        }
+    }
+
+    /// Words and phrases, in the field that is named or in all default fields.
+    fn words(
+        &self,
+        building: &Building<'_>,
+        leaf: &Leaf,
+        value: &Value,
+        slop: u32,
+        prefix: bool,
+    ) -> Result<Option<Built>> {
+        let place = building.place;
+        let targets: Vec<Target<'_>> = match &leaf.field {
+            Some(name) => vec![self.target(place, name)?],
+            None => self.defaults.iter().map(|&field| self.default_target(field)).collect(),
+        };
+        if targets.is_empty() {
+            return Err(place
+                .error(&leaf.span, "it names no field, and the index has no text to look in")
+                .hint("write field: before it"));
+        }
+        let (mut clauses, mut lost, mut first) = (Vec::new(), Vec::new(), None);
+        for target in targets {
+            match self.words_in(place, leaf, target, value, slop, prefix) {
+                Ok(Found::Query(query)) => {
+                    clauses.push((Occur::Should, self.boosted_in(target.field, query)))
+                }
+                Ok(Found::Nothing(why)) => lost.push((target, why)),
+                Err(error) => {
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        // A field that cannot answer is no error where another does: fields without positions beside others.
+        if let (true, Some(error)) = (clauses.is_empty(), first) {
+            return Err(error);
+        }
+        let optional = place.mode == Mode::Keywords && !lost.is_empty();
+        match clauses.len() {
+            0 if place.mode == Mode::Filter => Err(self.no_term(place, leaf, value, &lost)),
+            0 => {
+                // A phrase that lost some of its words is not the words that are left.
+                if let Some((_, Lost::Some(_))) = lost.iter().find(|(_, why)| matches!(why, Lost::Some(_))) {
+                    return Err(self.no_term(place, leaf, value, &lost));
+                }
+                building.lost.borrow_mut().push(leaf.span.clone());
+                Ok(None)
+            }
+            1 => Ok(clauses.pop().map(|(_, query)| Built { query, optional })),
+            _ => Ok(Some(Built { query: Box::new(OrderedQuery::new(clauses)), optional })),
+        }
+    }
+
+    fn default_target(&self, field: Field) -> Target<'_> {
+        Target { field, entry: self.schema.get_field_entry(field), path: "" }
+    }
+
+    /// The error for a clause that gives no term, in a filter or as a phrase.
+    fn no_term(&self, place: Place<'_>, leaf: &Leaf, value: &Value, lost: &[(Target<'_>, Lost)]) -> Error {
+        let names: Vec<String> = lost.iter().map(|(target, _)| format!("`{}`", target.name())).collect();
+        let words = lost.iter().find_map(|(_, why)| match why {
+            Lost::Some(words) | Lost::Words(words) => Some(words.join(", ")),
+            Lost::Blank | Lost::Signs | Lost::TooLong(_) => None,
+        });
+        let longest = lost.iter().find_map(|(_, why)| match why {
+            Lost::TooLong(most) => Some(*most),
+            _ => None,
+        });
+        let fields = names.join(", ");
+        let why = match (words, longest) {
+            (Some(words), _) => format!("it gives no term of its own, since {fields} leaves out: {words}"),
+            (None, Some(most)) => {
+                format!("it gives no term, since {fields} holds values of at most {most} bytes")
+            }
+            (None, None) if value.text.trim().is_empty() => {
+                format!("it gives no term: it is empty, and {fields} holds words")
+            }
+            (None, None) => format!("it gives no term: {fields} holds words, and there is none in it"),
+        };
+        let error = place.error(&leaf.span, &why).expected("a word or value that can be looked for");
+        let named = leaf.field.as_ref().map(|name| exact_name(&name.path));
+        let exact = named.filter(|exact| self.schema.get_field(exact).is_ok());
+        match (exact, &leaf.field) {
+            (Some(exact), _) if longest.is_none() => error.hint(format!(
+                "leave the clause out, or ask for the whole value: {exact}:{}",
+                in_quotes(&value.text)
+            )),
+            (_, None) if lost.len() > 1 => {
+                error.hint("leave the clause out, or name a field whose analysis keeps the word")
+            }
+            _ => error.hint("leave the clause out, or ask for other words of the value"),
+        }
+    }
+}
+
+fn only_excludes(query: &dyn Query) -> bool {
+    query.downcast_ref::<OrderedQuery>().is_some_and(OrderedQuery::only_excludes)
+}
+
+/// Gives a group that only excludes all documents to exclude from, without a score of their own.
+fn all_but(query: Box<dyn Query>) -> Box<dyn Query> {
+    if !only_excludes(&*query) {
+        return query;
+    }
+    let all: Box<dyn Query> = Box::new(ConstScoreQuery::new(Box::new(AllQuery), 0.0));
+    match query.downcast::<OrderedQuery>() {
+        Ok(group) => Box::new(group.with(Occur::Must, all)),
+        Err(query) => query,
+    }
+}

@@ -1,0 +1,265 @@
+//! The words, names and quotes of a query: one cursor over its bytes.
+
+use std::ops::Range;
+
+use super::ast::{Name, Span, Value};
+use super::errors::syntax;
+use super::{MAX_DEPTH, Mode};
+use crate::error::Result;
+
+/// Ends the name of a field where no backslash stands before it.
+const SPECIAL: [char; 15] = ['+', '^', '`', ':', '{', '}', '"', '\'', '[', ']', '(', ')', '!', '\\', '*'];
+/// Ends a word where no backslash stands before it, as blanks do.
+const ENDS_WORD: [char; 12] = ['^', '`', ':', '{', '}', '"', '\'', '[', ']', '(', ')', '\\'];
+/// What a backslash in a word stands before, beside blanks and what ends a word: before others it is a letter.
+const ESCAPED: [char; 9] = ['-', '*', '?', '~', ',', '!', '/', '&', '|'];
+/// Words that are no words but in quotes.
+const RESERVED: [&str; 4] = ["AND", "OR", "NOT", "IN"];
+
+/// Reads a query from left to right.
+pub(super) struct Cursor<'a> {
+    pub(super) mode: Mode,
+    pub(super) text: &'a str,
+    pub(super) at: usize,
+    depth: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(mode: Mode, text: &'a str) -> Self {
+        Self { mode, text, at: 0, depth: 0 }
+    }
+
+    pub(super) fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    pub(super) fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    /// The character after the next one.
+    pub(super) fn second(&self) -> Option<char> {
+        self.rest().chars().nth(1)
+    }
+
+    /// Passes over `wanted` if it is what comes next.
+    pub(super) fn eat(&mut self, wanted: char) -> bool {
+        let found = self.peek() == Some(wanted);
+        if found {
+            self.at += wanted.len_utf8();
+        }
+        found
+    }
+
+    /// Passes over blanks; whether there were any.
+    pub(super) fn blanks(&mut self) -> bool {
+        let rest = self.rest();
+        let blanks = rest.len() - rest.trim_start().len();
+        self.at += blanks;
+        blanks > 0
+    }
+
+    /// Passes over the word `word` where a blank or an opening parenthesis or bracket follows.
+    pub(super) fn keyword(&mut self, word: &str) -> bool {
+        let Some(after) = self.rest().strip_prefix(word) else { return false };
+        let found = after.starts_with(|c: char| c.is_whitespace() || c == '(' || c == '[');
+        if found {
+            self.at += word.len();
+        }
+        found
+    }
+
+    /// Whether a star stands here that is a clause, not the beginning of a word.
+    pub(super) fn star(&self) -> bool {
+        let ends = |c: char| c.is_whitespace() || (ENDS_WORD.contains(&c) && c != '\\');
+        self.rest().strip_prefix('*').is_some_and(|after| after.chars().next().is_none_or(ends))
+    }
+
+    pub(super) fn span(&self, start: usize) -> Span {
+        Span(start..self.at)
+    }
+
+    pub(super) fn error(&self, at: usize, why: &str) -> crate::Error {
+        syntax(self.mode, self.text, at, why)
+    }
+
+    /// Goes one group or exclusion deeper: the parser works on the stack.
+    pub(super) fn deeper(&mut self) -> Result<()> {
+        self.depth += 1;
+        if self.depth <= MAX_DEPTH {
+            return Ok(());
+        }
+        Err(super::errors::too_deep(self.mode, self.at))
+    }
+
+    pub(super) fn higher(&mut self) {
+        self.depth -= 1;
+    }
+
+    /// The name of a field, its colon and the blanks after it; nothing is passed over where there is none.
+    pub(super) fn field_name(&mut self) -> Option<Name> {
+        let start = self.at;
+        let mut path = String::new();
+        let mut chars = self.rest().char_indices().peekable();
+        let mut end = self.text.len();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '\\' => match chars.peek() {
+                    Some(&(_, next)) if SPECIAL.contains(&next) || next == ' ' => {
+                        path.push(next);
+                        chars.next();
+                    }
+                    _ => path.push('\\'),
+                },
+                c if SPECIAL.contains(&c) || c.is_whitespace() || (c == '-' && path.is_empty()) => {
+                    end = start + at;
+                    break;
+                }
+                c => path.push(c),
+            }
+        }
+        self.at = end;
+        self.blanks();
+        if path.is_empty() || !self.eat(':') {
+            self.at = start;
+            return None;
+        }
+        self.blanks();
+        Some(Name { path, span: Span(start..end) })
+    }
+
+    /// Whether the number of a value stands here, with its minus, and ends here.
+    pub(super) fn negative_number(&self) -> bool {
+        let ends = |c: char| c.is_whitespace() || c == ')' || c == '^';
+        let word = self.rest().split(ends).next().unwrap_or_default();
+        self.digit_follows() && word.parse::<f64>().is_ok()
+    }
+
+    /// Whether a digit follows the minus that stands here, maybe after a point.
+    fn digit_follows(&self) -> bool {
+        let Some(after) = self.rest().strip_prefix('-') else { return false };
+        after.strip_prefix('.').unwrap_or(after).starts_with(|c: char| c.is_ascii_digit())
+    }
+
+    /// A word that nothing quotes; in a list a comma ends it too.
+    pub(super) fn word(&mut self, list: List) -> Result<Value> {
+        let start = self.at;
+        if self.peek() == Some('-') && !self.digit_follows() {
+            return Err(self.error(start, "a value begins with `-`").hint(
+                "put the - before the name of the field to leave documents out, or the value into quotes",
+            ));
+        }
+        let (mut text, mut marks) = (String::new(), Vec::new());
+        let mut chars = self.rest().char_indices().peekable();
+        let mut end = self.text.len();
+        while let Some((at, c)) = chars.next() {
+            if c == '\\' {
+                let Some((_, next)) = chars.next() else {
+                    return Err(self.error(start + at, "a backslash stands before nothing"));
+                };
+                let known = next.is_whitespace() || ENDS_WORD.contains(&next) || ESCAPED.contains(&next);
+                if !known {
+                    text.push('\\');
+                }
+                text.push(next);
+                continue;
+            }
+            if c.is_whitespace() || ENDS_WORD.contains(&c) || (c == ',' && list == List::Yes) {
+                end = start + at;
+                break;
+            }
+            if matches!(c, '*' | '?' | '~') {
+                marks.push(text.len());
+            }
+            text.push(c);
+        }
+        let written = &self.text[start..end];
+        if RESERVED.contains(&written) {
+            let why = format!("`{written}` stands where a word or value is expected");
+            return Err(self.error(start, &why).hint("put it into quotes to look for the word"));
+        }
+        if text.is_empty() {
+            return Err(self.nothing(start));
+        }
+        self.at = end;
+        Ok(Value { text, quoted: false, marks, span: Span(start..end) })
+    }
+
+    /// What is wrong where a word is expected and none stands.
+    fn nothing(&self, at: usize) -> crate::Error {
+        match self.peek() {
+            None => self.error(at, "a word or value is missing at the end"),
+            Some(':') => self.error(at, "a `:` stands without the name of a field before it"),
+            Some(c) => self.error(at, &format!("`{c}` stands where a word or value is expected")),
+        }
+    }
+
+    /// What stands in the quotes that begin here, single or double.
+    pub(super) fn quoted(&mut self, quote: char) -> Result<Value> {
+        let start = self.at;
+        let mut text = String::new();
+        let mut chars = self.rest().char_indices().skip(1);
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '\\' => text.extend(chars.next().map(|(_, c)| c)),
+                c if c == quote => {
+                    self.at = start + at + c.len_utf8();
+                    return Ok(Value { text, quoted: true, marks: vec![], span: Span(start..self.at) });
+                }
+                c => text.push(c),
+            }
+        }
+        Err(self.error(start, &format!("the quote {quote} is never closed")))
+    }
+
+    /// A bound of a range: in quotes, or all up to a blank, bracket or parenthesis, dates with their colons too.
+    pub(super) fn bound(&mut self) -> Result<Value> {
+        if self.peek() == Some('"') {
+            return self.quoted('"');
+        }
+        let start = self.at;
+        let ends = |c: char| c.is_whitespace() || ['{', '}', '"', '[', ']', '(', ')'].contains(&c);
+        let length = self.rest().find(ends).unwrap_or(self.rest().len());
+        let range: Range<usize> = start..start + length;
+        if length == 0 || self.peek() == Some('`') {
+            return Err(self.error(start, "a range lacks a bound").hint("write * for an open end"));
+        }
+        self.at = range.end;
+        Ok(Value {
+            text: self.text[range.clone()].to_owned(),
+            quoted: false,
+            marks: vec![],
+            span: Span(range),
+        })
+    }
+
+    /// The number after a sign such as ^ or ~, as its digits; with a fraction where `fraction` says so.
+    pub(super) fn digits(&mut self, fraction: Fraction) -> Option<&'a str> {
+        let rest = self.rest();
+        let whole = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        if whole == 0 {
+            return None;
+        }
+        let mut length = whole;
+        if let (Fraction::Allowed, Some(after)) = (fraction, rest[whole..].strip_prefix('.')) {
+            let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            length += if digits > 0 { 1 + digits } else { 0 };
+        }
+        self.at += length;
+        Some(&rest[..length])
+    }
+}
+
+/// Whether a word stands in a list of values.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    Yes,
+    No,
+}
+
+/// Whether a number may have one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fraction {
+    Allowed,
+    Refused,
+}

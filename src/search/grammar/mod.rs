@@ -1,0 +1,176 @@
+//! From what a user typed to a tantivy query: tantivy's grammar, read by a parser of our own that knows the bytes, and the
+//! rule that no clause of a filter is ever left out.
+//!
+//! `lex` and `parse` make the clauses of `ast`; `build` turns them into queries, by `words` (what an analysis makes of
+//! them), `values` (numbers and the like), `ranges`, `exists`, `wildcard` and `fuzzy`.
+
+mod ast;
+mod build;
+mod errors;
+mod exists;
+mod fuzzy;
+mod lex;
+mod parse;
+mod ranges;
+#[cfg(test)]
+mod tests;
+mod values;
+mod wildcard;
+mod words;
+
+use std::collections::BTreeMap;
+
+use tantivy::query::{Query, QueryParser};
+use tantivy::schema::{Field, FieldType, Schema};
+use tantivy::tokenizer::TokenizerManager;
+
+use super::scorer::MAX_WEIGHT;
+use super::top::ID_FIELD;
+use crate::error::{Error, ErrorCode, Result};
+
+pub(in crate::search) use errors::unknown_field;
+
+/// Groups inside groups, and exclusions of exclusions: the parser works on the stack.
+const MAX_DEPTH: usize = 200;
+
+/// What a query is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// To rank: words that an analysis drops are left out, as long as others are left.
+    Keywords,
+    /// To show, leave out or delete: a clause that gives no term is an error, since without it more would match.
+    Filter,
+}
+
+impl Mode {
+    /// The word for it in errors.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Keywords => "keyword",
+            Self::Filter => "filter",
+        }
+    }
+}
+
+/// Parses queries in tantivy's grammar; words without a field search every tokenised text field.
+///
+/// Beside that grammar:
+/// - `word~` and `word~2` match words within one or two edits (a swap of neighbours is one), each with the score of its
+///   boost alone; they are for single words in text fields.
+/// - `bir*`, `b?rd` and `*ird` match words of text fields by `*` (any letters) and `?` (one letter inside of a word), up to
+///   10,000 different words, each with the score of its boost alone. A word is compared as the field writes words (case,
+///   accents), not by its stem. In fields that keep a value whole (`id`, exact twins) both are plain letters.
+/// - A group that only excludes, as in `red AND (NOT circle)`, stands for all documents but those. The whole query must
+///   still name something to look for.
+/// - `&&`, `||` between clauses and `!` before one are AND, OR and NOT.
+/// - In a group of a field of numbers (`_extra` too) `-5` is a value: `n:(-5 OR 7)` asks for two. In all other groups, and
+///   without a field, `-` before a clause excludes it.
+/// - `IN [a, b]` takes commas or blanks; a comma of a value stands in quotes or after a backslash.
+/// - `field:*` and `field:[* TO *]` match documents that have the field. Where it has no column, the documents without a
+///   term of it are read from the store.
+/// - Bounds of ranges may stand in quotes. Over text, numbers as bounds must: texts compare letter by letter.
+/// - Ranges over text compare its words, in a field with a column too; ranges over `_extra.KEY` compare numbers, or words.
+///
+/// A phrase out of which the analysis dropped a word keeps its place in keywords, where it is inside; at an edge of the
+/// phrase, and in filters, the field does not take part, and where no field is left it is an error.
+#[derive(Clone)]
+pub struct Grammar {
+    schema: Schema,
+    tokenizers: TokenizerManager,
+    defaults: Vec<Field>,
+    boosts: BTreeMap<Field, f32>,
+    /// For values of types that only an app's own index has.
+    parser: QueryParser,
+}
+
+impl Grammar {
+    /// The grammar over the fields of `index`.
+    pub fn new(index: &tantivy::Index) -> Self {
+        let schema = index.schema();
+        let defaults = tokenised_fields(&schema);
+        let parser = QueryParser::for_index(index, defaults.clone());
+        Self { schema, tokenizers: index.tokenizers().clone(), defaults, boosts: BTreeMap::new(), parser }
+    }
+
+    /// Multiplies the scores of words in `field`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownField`] with near names; [`ErrorCode::BadArgument`] for a boost that is not 0 to 1e6.
+    pub fn boost(mut self, field: &str, boost: f32) -> Result<Self> {
+        let found = self.schema.get_field(field).map_err(|_| unknown_field(&self.schema, field))?;
+        // NaN is in no range.
+        if !(0.0..=MAX_WEIGHT).contains(&boost) {
+            return Err(Error::new(
+                ErrorCode::BadArgument,
+                format!("the boost of field `{field}` is unusable"),
+            )
+            .expected(format!("0 to {MAX_WEIGHT}"))
+            .got(boost));
+        }
+        self.boosts.insert(found, boost);
+        Ok(self)
+    }
+
+    /// Parses keywords: [`Mode::Keywords`].
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadQuery`] with the byte offset, for syntax, values of the wrong type, and where no word is left;
+    /// [`ErrorCode::UnknownField`] with near names.
+    pub fn keywords(&self, text: &str) -> Result<Box<dyn Query>> {
+        self.parse(Mode::Keywords, text)
+    }
+
+    /// Parses a filter: [`Mode::Filter`].
+    ///
+    /// # Errors
+    /// Those of [`Grammar::keywords`]; [`ErrorCode::BadQuery`] for a clause that gives no term, which it names.
+    pub fn filter(&self, text: &str) -> Result<Box<dyn Query>> {
+        self.parse(Mode::Filter, text)
+    }
+
+    /// Parses `text` as what `mode` says.
+    ///
+    /// # Errors
+    /// Those of [`Grammar::keywords`] and [`Grammar::filter`].
+    pub fn parse(&self, mode: Mode, text: &str) -> Result<Box<dyn Query>> {
+        if text.trim().is_empty() {
+            return Err(Error::new(ErrorCode::BadQuery, format!("the {} query is blank", mode.as_str()))
+                .hint("leave it out, or ask for all documents with *"));
+        }
+        let holds_numbers = |name: &str| {
+            self.schema.find_field(name).is_some_and(|(field, _)| {
+                let kind = self.schema.get_field_entry(field).field_type();
+                matches!(
+                    kind,
+                    FieldType::I64(_) | FieldType::U64(_) | FieldType::F64(_) | FieldType::JsonObject(_)
+                )
+            })
+        };
+        self.build(mode, text, parse::parse(mode, text, &holds_numbers)?)
+    }
+}
+
+/// Parses `text` with [`Grammar`].
+///
+/// # Errors
+/// Those of [`Grammar::parse`].
+pub fn parse(index: &tantivy::Index, mode: Mode, text: &str) -> Result<Box<dyn Query>> {
+    Grammar::new(index).parse(mode, text)
+}
+
+/// Whether an analysis keeps a value as one term, as `raw` and `raw+lower` do.
+fn is_whole(tokenizer: &str) -> bool {
+    tokenizer.split('+').any(|part| part == "raw")
+}
+
+fn tokenised_fields(schema: &Schema) -> Vec<Field> {
+    let tokenised = |kind: &FieldType| match kind {
+        FieldType::Str(options) => {
+            options.get_indexing_options().is_some_and(|indexing| !is_whole(indexing.tokenizer()))
+        }
+        _ => false,
+    };
+    let fields =
+        schema.fields().filter(|(_, entry)| entry.name() != ID_FIELD && tokenised(entry.field_type()));
+    fields.map(|(field, _)| field).collect()
+}

@@ -1,0 +1,257 @@
+//! `bir*`, `b?rd`: words by their letters.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tantivy::query::{BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight};
+use tantivy::schema::{Field, FieldType, IndexRecordOption};
+use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError};
+
+use super::Grammar;
+use super::ast::{Leaf, Value};
+use super::build::Target;
+use super::errors::Place;
+use crate::corpus::Analysis;
+use crate::error::{Error, ErrorCode, Result};
+
+/// Different words that one pattern stands for at most.
+const MAX_WORDS: usize = 10_000;
+
+/// Parts of an analysis that leave words out, or that turn words into others than are written.
+const NOT_SPELLING: [&str; 5] = ["stop:", "stem:", "ngram:", "prefix:", "limit:"];
+
+/// A part of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Letter(char),
+    /// `?`
+    One,
+    /// `*`
+    Any,
+}
+
+impl Grammar {
+    /// The query of a word with `*` or `?`; `None` where they are plain signs beside a word.
+    pub(super) fn glob(
+        &self,
+        place: Place<'_>,
+        leaf: &Leaf,
+        target: Target<'_>,
+        value: &Value,
+    ) -> Result<Option<Box<dyn Query>>> {
+        let text = value.text.as_str();
+        let is = |at: &usize, sign: char| text[*at..].starts_with(sign);
+        let stars = value.marks.iter().any(|at| is(at, '*'));
+        let inside = value.marks.iter().any(|at| {
+            is(at, '?') && text[at + 1..].trim_start_matches('?').starts_with(char::is_alphanumeric)
+        });
+        if !text.contains(char::is_alphanumeric) {
+            return Ok(None);
+        }
+        if !stars && !inside {
+            let ends = value.marks.last().is_some_and(|at| is(at, '?') && at + 1 == text.len());
+            if !ends {
+                return Ok(None);
+            }
+            let bare = text.trim_end_matches('?');
+            return Err(place
+                .error(&leaf.span, "a ? at the end of a word is a letter or a question")
+                .expected("* for any letters at the end of a word, or the word in quotes")
+                .hint(format!("write {bare}*, or \"{text}\"")));
+        }
+        if !matches!(target.entry.field_type(), FieldType::Str(_)) {
+            return Err(place
+                .error(
+                    &leaf.span,
+                    &format!("`{}` is no text field, and * and ? are for words", target.name()),
+                )
+                .expected("a text field")
+                .hint("put a plain * or ? into quotes"));
+        }
+        let mut parts = Vec::new();
+        let mut from = 0;
+        for &at in value.marks.iter().filter(|at| !is(at, '~')) {
+            parts.extend(self.spelled(place, leaf, target, &text[from..at])?);
+            parts.push(if is(&at, '*') { Part::Any } else { Part::One });
+            from = at + 1;
+        }
+        parts.extend(self.spelled(place, leaf, target, &text[from..])?);
+        parts.dedup_by(|a, b| *a == Part::Any && *b == Part::Any);
+        Ok(Some(Box::new(WildcardQuery { field: target.field, parts, written: text.to_owned() })))
+    }
+
+    /// The query of the beginning of one word: `"bir"*`.
+    pub(super) fn prefix(
+        &self,
+        place: Place<'_>,
+        leaf: &Leaf,
+        target: Target<'_>,
+        value: &Value,
+    ) -> Result<Box<dyn Query>> {
+        let written = if target.is_whole() { value.text.as_str() } else { value.text.trim() };
+        let mut parts = self.spelled(place, leaf, target, written)?;
+        parts.push(Part::Any);
+        Ok(Box::new(WildcardQuery { field: target.field, parts, written: value.text.clone() }))
+    }
+
+    /// The letters of a piece as the analysis writes them: its case and accents, not its stem.
+    fn spelled(&self, place: Place<'_>, leaf: &Leaf, target: Target<'_>, piece: &str) -> Result<Vec<Part>> {
+        if piece.is_empty() {
+            return Ok(vec![]);
+        }
+        let name = target.tokenizer().unwrap_or_default();
+        let kept = name.split('+').filter(|part| !NOT_SPELLING.iter().any(|known| part.starts_with(known)));
+        let mut kept: Vec<&str> = kept.map(|part| if part == "en_stem" { "default" } else { part }).collect();
+        let longest = format!("limit:{}", tantivy::tokenizer::MAX_TOKEN_LEN);
+        kept.push(&longest);
+        let analyzer = Analysis::parse(&kept.join("+")).and_then(|analysis| analysis.analyzer());
+        let mut analyzer = analyzer.map_err(|error| {
+            place
+                .error(&leaf.span, &format!("the analysis `{name}` of `{}` knows no * and ?", target.name()))
+                .expected("a field with an analysis of this crate")
+                .source(error)
+        })?;
+        let mut tokens = Vec::new();
+        analyzer.token_stream(piece).process(&mut |token| {
+            tokens.push((token.offset_from, token.offset_to, token.text.clone()));
+        });
+        match tokens.as_slice() {
+            [(0, to, text)] if *to == piece.len() => Ok(text.chars().map(Part::Letter).collect()),
+            _ => Err(place
+                .error(&leaf.span, &format!("`{piece}` beside a * or ? is no single word in `{}`", target.name()))
+                .expected("letters and digits of one word")
+                .hint("phrases whose last word is a beginning are written as \"red ba\"*; put a plain * or ? into quotes")),
+        }
+    }
+}
+
+/// Documents with a word that the pattern fits, each with the score of its boost.
+#[derive(Debug, Clone)]
+struct WildcardQuery {
+    field: Field,
+    parts: Vec<Part>,
+    written: String,
+}
+
+impl WildcardQuery {
+    /// The letters that every word begins with.
+    fn head(&self) -> String {
+        let letter = |part: &Part| match part {
+            Part::Letter(c) => Some(*c),
+            Part::One | Part::Any => None,
+        };
+        self.parts.iter().map_while(letter).collect()
+    }
+
+    /// Gives every word that fits, with its postings, until `each` says stop.
+    fn words(
+        &self,
+        reader: &SegmentReader,
+        each: &mut dyn FnMut(&str, &tantivy::postings::TermInfo) -> tantivy::Result<bool>,
+    ) -> tantivy::Result<()> {
+        let inverted = reader.inverted_index(self.field)?;
+        let head = self.head();
+        let mut stream = inverted.terms().range().ge(head.as_bytes()).into_stream()?;
+        while stream.advance() {
+            // Terms of text are UTF-8, unless a file is damaged.
+            let Ok(word) = std::str::from_utf8(stream.key()) else { continue };
+            if !word.starts_with(&head) {
+                break;
+            }
+            if fits(&self.parts, word) && !each(word, stream.value())? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn too_many(&self) -> TantivyError {
+        let error = Error::new(ErrorCode::BadQuery, format!("`{}` stands for too many words", self.written))
+            .expected(format!("at most {MAX_WORDS} different words"))
+            .hint("write more letters");
+        // Whole, so that `Error::from` gives it back.
+        TantivyError::IoError(Arc::new(std::io::Error::other(error)))
+    }
+}
+
+impl Query for WildcardQuery {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        if let Some(searcher) = scoring.searcher() {
+            let mut seen: BTreeSet<String> = BTreeSet::new();
+            for reader in searcher.segment_readers() {
+                self.words(reader, &mut |word, _| {
+                    if !seen.contains(word) {
+                        seen.insert(word.to_owned());
+                    }
+                    Ok(seen.len() <= MAX_WORDS)
+                })?;
+                if seen.len() > MAX_WORDS {
+                    return Err(self.too_many());
+                }
+            }
+        }
+        Ok(Box::new(WildcardWeight(self.clone())))
+    }
+}
+
+struct WildcardWeight(WildcardQuery);
+
+impl Weight for WildcardWeight {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let mut docs = BitSet::with_max_value(reader.max_doc());
+        let inverted = reader.inverted_index(self.0.field)?;
+        self.0.words(reader, &mut |_, info| {
+            let mut postings = inverted.read_postings_from_terminfo(info, IndexRecordOption::Basic)?;
+            while postings.doc() != TERMINATED {
+                docs.insert(postings.doc());
+                postings.advance();
+            }
+            Ok(true)
+        })?;
+        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(docs), boost)))
+    }
+
+    fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        explain(self, reader, doc, "a word fits the pattern")
+    }
+}
+
+/// The explanation of a query that gives each document the score of its boost.
+pub(super) fn explain(
+    weight: &dyn Weight,
+    reader: &SegmentReader,
+    doc: DocId,
+    why: &'static str,
+) -> tantivy::Result<Explanation> {
+    let mut scorer = weight.scorer(reader, 1.0)?;
+    if scorer.doc() > doc || scorer.seek(doc) != doc {
+        return Err(TantivyError::InvalidArgument(format!("Document #({doc}) does not match")));
+    }
+    Ok(Explanation::new(why, 1.0))
+}
+
+/// Whether the whole word is what the pattern says. Cost: letters times parts at most.
+fn fits(parts: &[Part], word: &str) -> bool {
+    let letters: Vec<char> = word.chars().collect();
+    let (mut at, mut part) = (0, 0);
+    // Where to go on after the last star, one letter later each time.
+    let mut star: Option<(usize, usize)> = None;
+    while at < letters.len() {
+        match parts.get(part) {
+            Some(Part::Any) => {
+                star = Some((at, part));
+                part += 1;
+            }
+            Some(Part::One) => (at, part) = (at + 1, part + 1),
+            Some(Part::Letter(c)) if *c == letters[at] => (at, part) = (at + 1, part + 1),
+            _ => match star {
+                None => return false,
+                Some((from, after)) => {
+                    star = Some((from + 1, after));
+                    (at, part) = (from + 1, after + 1);
+                }
+            },
+        }
+    }
+    parts[part..].iter().all(|part| *part == Part::Any)
+}
