@@ -56,6 +56,7 @@ struct Held {
 }
 
 /// Where a segment lies. The directory alone: an index would hold the plugin, and that this cache.
+#[derive(Clone)]
 struct Files {
     directory: ManagedDirectory,
     vectors: PathBuf,
@@ -92,6 +93,7 @@ impl Files {
 }
 
 /// What is known of a segment's readers.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
     Seen,
     Unknown,
@@ -99,19 +101,21 @@ enum Need {
 }
 
 impl Held {
-    fn stays(&mut self, now: Instant) -> bool {
-        let Some(files) = &mut self.files else { return true };
-        if self.is_live || Arc::strong_count(&self.vectors) > 1 {
+    /// In use here, so that nothing else needs to be asked.
+    fn is_in_use(&self) -> bool {
+        self.is_live || Arc::strong_count(&self.vectors) > 1
+    }
+
+    fn stays(&mut self, need: Need, was_whole: bool, now: Instant) -> bool {
+        if let Some(files) = &mut self.files {
+            files.was_whole = was_whole;
+        }
+        if self.is_in_use() || need == Need::Seen {
             self.unneeded = None;
             return true;
         }
-        match files.need() {
-            Need::Seen => {
-                self.unneeded = None;
-                return true;
-            }
-            Need::None => return false,
-            Need::Unknown => {}
+        if need == Need::None {
+            return false;
         }
         now.saturating_duration_since(*self.unneeded.get_or_insert(now)) < GRACE
     }
@@ -145,15 +149,20 @@ impl SegmentCache {
     }
 
     fn take_in(&self, id: SegmentId, index: &Index, opened: Arc<SegmentVectors>) -> Arc<SegmentVectors> {
-        let mut open = lock(&self.shared.open);
         let now = Instant::now();
-        if open.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= LOOK) {
-            open.looked = Some(now);
-            open.segments.retain(|_, held| held.stays(now));
-        }
+        let mut open = lock(&self.shared.open);
         let files = || Some(Files::new(index.directory(), id));
         let new = || Held { vectors: opened, files: files(), is_live: false, unneeded: None };
-        open.segments.entry(id).or_insert_with(new).vectors.clone()
+        let vectors = open.segments.entry(id).or_insert_with(new).vectors.clone();
+        let is_due = open.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= LOOK);
+        if is_due {
+            open.looked = Some(now);
+        }
+        drop(open);
+        if is_due {
+            self.look(now);
+        }
+        vectors
     }
 
     /// Takes in a segment that is open elsewhere.
@@ -184,7 +193,19 @@ impl SegmentCache {
 
     /// Lets go of what was unneeded at `now` for long enough.
     fn look(&self, now: Instant) {
-        lock(&self.shared.open).segments.retain(|_, held| held.stays(now));
+        let asked: Vec<(SegmentId, Files)> = lock(&self.shared.open)
+            .segments
+            .iter()
+            .filter(|(_, held)| !held.is_in_use())
+            .filter_map(|(id, held)| Some((*id, held.files.clone()?)))
+            .collect();
+        // The file system is asked while nothing is locked: queries go on.
+        let needs = asked.into_iter().map(|(id, mut files)| (id, (files.need(), files.was_whole)));
+        let needs: HashMap<SegmentId, (Need, bool)> = needs.collect();
+        lock(&self.shared.open).segments.retain(|id, held| match needs.get(id) {
+            Some(&(need, was_whole)) => held.stays(need, was_whole, now),
+            None => true,
+        });
     }
 }
 

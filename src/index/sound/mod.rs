@@ -138,6 +138,21 @@ impl SoundDirectory {
         names_in(&String::from_utf8_lossy(&text))
     }
 
+    /// The files of the last commit, opened and not looked at; the record must be that of the commit.
+    pub(super) fn mapped(&self) -> Vec<(PathBuf, Arc<dyn FileHandle>)> {
+        let open = |name: PathBuf| Some((name.clone(), self.inner.get_file_handle(&name).ok()?));
+        self.committed().into_iter().filter_map(open).collect()
+    }
+
+    /// Looks at `files` as an open would, so that it need not. What is wrong is said then.
+    pub(super) fn look_at(&self, files: &[(PathBuf, Arc<dyn FileHandle>)]) {
+        for (name, handle) in files {
+            if let Some(kind) = kind_of(name) {
+                let _ = self.look(name, handle.as_ref(), kind);
+            }
+        }
+    }
+
     fn look(&self, name: &Path, handle: &dyn FileHandle, kind: Kind) -> Result<(), Fault> {
         let shared = &self.shared;
         let length = handle.len() as u64;
