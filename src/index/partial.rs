@@ -460,8 +460,13 @@ mod tests {
     fn an_index_that_a_killed_replacement_set_aside_goes_back() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
-        std::fs::create_dir(dir.path().join("out.replaced")).unwrap();
+        let aside = dir.path().join("out.replaced");
+        std::fs::create_dir(&aside).unwrap();
+        drop(PartialDir::prepare(&out, ExistingOut::Refuse).unwrap());
+        assert!(!out.exists(), "a folder of somebody else");
+        std::fs::write(aside.join(MANIFEST), "1").unwrap();
+        std::fs::write(aside.join(MAKES_ROOM), "").unwrap();
         assert_eq!(code(PartialDir::prepare(&out, ExistingOut::Refuse)), ErrorCode::Exists);
-        assert!(out.exists());
+        assert_eq!(names(&out), [MANIFEST]);
     }
 }

@@ -179,7 +179,9 @@ impl Writer {
         for meta in metas {
             let names = names_of(&meta.id().uuid_string(), meta.delete_opstamp(), [FIELD_TYPE]);
             if let Some(fault) = first_fault(self.inner.index().directory(), names) {
-                self.cache.mark_damaged(meta.id(), fault.sentence());
+                if fault.is_damage {
+                    self.cache.mark_damaged(meta.id(), fault.sentence());
+                }
                 let error = fault.error(self.dir.as_deref().unwrap_or(Path::new("")));
                 return Err(error.hint(LEFT));
             }

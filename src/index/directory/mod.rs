@@ -166,8 +166,8 @@ impl Directory for IndexDirectory {
         }
         match self.map(&name.with_extension(FIELD_TYPE)) {
             Ok(vectors) => Ok(Arc::new(Accompanied { file, _vectors: vectors })),
-            Err(OpenReadError::FileDoesNotExist(_)) => Ok(file),
-            Err(error) => Err(error),
+            // Whoever opens it says what is wrong with it.
+            Err(_) => Ok(file),
         }
     }
 

@@ -97,7 +97,7 @@ impl SoundDirectory {
                 // Whoever opens the segment says so: not every segment has all files.
                 Err(OpenReadError::FileDoesNotExist(_)) => {}
                 Err(OpenReadError::IoError { io_error, .. }) => {
-                    return Err(Fault::new(name, io_error.to_string()));
+                    return Err(Fault::unread(name, &io_error));
                 }
                 Err(error) => return Err(Fault::new(name, error.to_string())),
             }
@@ -120,14 +120,13 @@ impl SoundDirectory {
         let known = lock(&self.shared.record).get(&name.display().to_string()).copied();
         match self.inner.get_file_handle(name) {
             Ok(handle) => {
-                let bytes = handle
-                    .read_bytes(0..handle.len())
-                    .map_err(|error| Fault::new(name, error.to_string()))?;
+                let bytes =
+                    handle.read_bytes(0..handle.len()).map_err(|error| Fault::unread(name, &error))?;
                 files::look(name, &bytes, known.as_ref(), Depth::Whole)
             }
             Err(OpenReadError::FileDoesNotExist(_)) if known.is_none() => Ok(()),
             Err(OpenReadError::FileDoesNotExist(_)) => Err(Fault::new(name, "the file is missing")),
-            Err(OpenReadError::IoError { io_error, .. }) => Err(Fault::new(name, io_error.to_string())),
+            Err(OpenReadError::IoError { io_error, .. }) => Err(Fault::unread(name, &io_error)),
             Err(error) => Err(Fault::new(name, error.to_string())),
         }
     }
@@ -162,8 +161,7 @@ impl SoundDirectory {
         if lock(&shared.seen).get(name).is_some_and(|&seen| seen >= depth) {
             return Ok(());
         }
-        let bytes =
-            handle.read_bytes(0..handle.len()).map_err(|error| Fault::new(name, error.to_string()))?;
+        let bytes = handle.read_bytes(0..handle.len()).map_err(|error| Fault::unread(name, &error))?;
         let known = lock(&shared.record).get(&name.display().to_string()).copied();
         files::look(name, &bytes, known.as_ref(), depth)?;
         if whole {
