@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -102,11 +103,11 @@ impl ErrorCode {
 }
 
 /// An error with the facts that a user needs to get out of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error(Box<Facts>);
 
 /// The facts of an [`Error`]; those that do not apply are `None`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Facts {
     /// What went wrong.
@@ -125,7 +126,7 @@ pub struct Facts {
     pub got: Option<String>,
     /// The way out.
     pub hint: Option<String>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -151,7 +152,24 @@ impl Error {
             std::io::ErrorKind::AlreadyExists => ErrorCode::Exists,
             _ => ErrorCode::Io,
         };
-        Self::new(code, source.to_string()).file(path).source(source)
+        let error = Self::new(code, source.to_string()).file(path);
+        let full = is_full(&source);
+        let error = error.source(source);
+        if full { error.disk_full() } else { error }
+    }
+
+    /// Names a full disk as such, with the way out.
+    fn disk_full(mut self) -> Self {
+        self.0.code = ErrorCode::Io;
+        if !self.0.message.contains(FULL) {
+            self.0.message = format!("{FULL}: {}", self.0.message);
+        }
+        self.hint("free space there, or name another place, and run it again")
+    }
+
+    /// Whether it says that there is no room left to write to.
+    pub fn is_disk_full(&self) -> bool {
+        self.0.message.starts_with(FULL)
     }
 
     /// Names the file or directory.
@@ -206,25 +224,8 @@ impl Error {
     /// Keeps the cause, for `std::error::Error::source`.
     #[must_use]
     pub fn source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        self.0.source = Some(Box::new(source));
+        self.0.source = Some(Arc::new(source));
         self
-    }
-
-    /// The same facts without their cause.
-    fn copy(&self) -> Self {
-        let Facts { code, ref message, ref file, line, offset, ref expected, ref got, ref hint, .. } =
-            *self.0;
-        Self(Box::new(Facts {
-            code,
-            message: message.clone(),
-            file: file.clone(),
-            line,
-            offset,
-            expected: expected.clone(),
-            got: got.clone(),
-            hint: hint.clone(),
-            source: None,
-        }))
     }
 
     /// What went wrong.
@@ -235,6 +236,30 @@ impl Error {
     /// All facts.
     pub fn facts(&self) -> &Facts {
         &self.0
+    }
+}
+
+/// What the message of a full disk begins with.
+const FULL: &str = "the disk is full";
+
+/// Whether the system says that there is no room, on the disk or in the user's share of it.
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as K;
+    matches!(error.kind(), K::StorageFull | K::QuotaExceeded)
+        // Wrapped by a library, the kind may be lost, and the words are left.
+        || says_full(&error.to_string())
+}
+
+fn says_full(text: &str) -> bool {
+    text.contains("No space left on device") || text.contains("os error 28)")
+}
+
+/// Equal facts; what caused them is not compared.
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (&*self.0, &*other.0);
+        let texts = |x: &Facts| (x.message.clone(), x.expected.clone(), x.got.clone(), x.hint.clone());
+        (a.code, &a.file, a.line, a.offset) == (b.code, &b.file, b.line, b.offset) && texts(a) == texts(b)
     }
 }
 
@@ -277,20 +302,34 @@ impl From<tantivy::TantivyError> for Error {
     /// A file of the index that is missing, cut or changed is damage, named relative to the index directory.
     fn from(source: tantivy::TantivyError) -> Self {
         use tantivy::TantivyError as T;
+        use tantivy::directory::error::OpenWriteError as W;
         // An error of this crate that went through the host.
         if let T::IoError(io) = &source
             && let Some(own) = io.get_ref().and_then(|inner| inner.downcast_ref::<Self>())
         {
-            return own.copy();
+            return own.clone();
         }
         let error = match &source {
+            T::LockFailure(tantivy::directory::error::LockError::IoError(io), _) => {
+                Self::new(io_code(io), format!("the lock of the index cannot be had: {io}"))
+            }
             T::LockFailure(..) => Self::new(ErrorCode::Locked, source.to_string()),
             T::DataCorruption(_) => Self::new(ErrorCode::Damaged, source.to_string()),
             T::OpenReadError(open) => return Self::from(open.clone()),
             T::IoError(io) => Self::new(io_code(io), source.to_string()),
+            T::OpenWriteError(W::IoError { io_error, filepath }) => {
+                let message = format!("a file of the index cannot be written: {io_error}");
+                Self::new(ErrorCode::Io, message).file(filepath)
+            }
             _ => Self::new(ErrorCode::Engine, source.to_string()),
         };
-        error.source(source)
+        let full = says_full(&error.0.message)
+            || match &source {
+                T::IoError(io) | T::OpenWriteError(W::IoError { io_error: io, .. }) => is_full(io),
+                _ => false,
+            };
+        let error = error.source(source);
+        if full { error.disk_full() } else { error }
     }
 }
 
@@ -314,7 +353,10 @@ impl From<tantivy::directory::error::OpenReadError> for Error {
 /// Bytes that are not what they should be are damage; all else is a matter of the system.
 fn io_code(error: &std::io::Error) -> ErrorCode {
     match error.kind() {
-        std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => ErrorCode::Damaged,
+        // The system has a kind for each of its own errors; `Other` is what the host says of bytes.
+        std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::Other => {
+            ErrorCode::Damaged
+        }
         _ => ErrorCode::Io,
     }
 }
@@ -358,6 +400,7 @@ mod tests {
         for (kind, code) in [
             (std::io::ErrorKind::UnexpectedEof, ErrorCode::Damaged),
             (std::io::ErrorKind::InvalidData, ErrorCode::Damaged),
+            (std::io::ErrorKind::Other, ErrorCode::Damaged),
             (std::io::ErrorKind::PermissionDenied, ErrorCode::Io),
         ] {
             let io = std::io::Error::new(kind, "why");
@@ -365,6 +408,28 @@ mod tests {
                 Error::from(tantivy::TantivyError::from(OpenReadError::wrap_io_error(io, "a.idx".into())));
             assert_eq!((error.code(), error.facts().file.as_deref()), (code, Some(Path::new("a.idx"))));
         }
+    }
+
+    #[test]
+    fn a_full_disk_is_named_with_its_file() {
+        use std::io::{Error as Io, ErrorKind as K};
+        use tantivy::directory::error::OpenWriteError as W;
+        for kind in [K::StorageFull, K::QuotaExceeded] {
+            let error = Error::io("out/x.store", Io::from(kind));
+            assert!(error.is_disk_full(), "{kind:?}: {error}");
+            let facts = error.facts();
+            assert_eq!((facts.code, facts.file.as_deref()), (ErrorCode::Io, Some(Path::new("out/x.store"))));
+            assert!(facts.hint.as_deref().is_some_and(|hint| hint.contains("free space")), "{error}");
+        }
+        let wrapped = [
+            tantivy::TantivyError::from(Io::from_raw_os_error(28)),
+            tantivy::TantivyError::from(W::wrap_io_error(Io::from(K::StorageFull), "a.store".into())),
+            tantivy::TantivyError::ErrorInThread("No space left on device (os error 28)".into()),
+        ];
+        for error in wrapped.map(Error::from) {
+            assert!(error.is_disk_full() && error.facts().hint.is_some(), "{error}");
+        }
+        assert!(!Error::io("x", Io::from(K::PermissionDenied)).is_disk_full());
     }
 
     #[test]

@@ -88,6 +88,7 @@
 //! ```
 
 mod error;
+mod guard;
 pub mod limits;
 pub mod media;
 pub mod corpus;
@@ -98,6 +99,7 @@ pub mod search;
 pub mod eval;
 
 pub use error::{Error, ErrorCode, Facts, Result};
+pub use guard::catches_panics;
 
 /// The code of the README, which must compile.
 #[cfg(doctest)]

@@ -73,8 +73,6 @@ pub const PARQUET_BATCH: u64 = 64 << 20;
 
 /// Bytes of a query string.
 pub const QUERY_BYTES: usize = 1 << 20;
-/// Brackets of a query string inside each other: its parser calls itself.
-pub const QUERY_DEPTH: usize = 64;
 /// Query parts of one query: each is compared with every item.
 pub const QUERY_PARTS: usize = 4096;
 
@@ -107,7 +105,9 @@ pub fn read_file(path: &Path, most: u64, what: &str) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
     file.take(most + 1).read_to_end(&mut bytes).map_err(|error| Error::io(path, error))?;
     if bytes.len() as u64 > most {
-        return Err(over(format!("{what} is too large"), most, about.len().max(most + 1), "bytes").file(path));
+        return Err(over(format!("{what} is too large"), most, about.len().max(most + 1), "bytes")
+            .file(path)
+            .hint("look at what is in it, or restore it"));
     }
     Ok(bytes)
 }

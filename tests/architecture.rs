@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 /// The modules of `src`, in the order of the data flow.
-const ORDER: [&str; 9] = ["error", "limits", "media", "corpus", "encode", "model", "index", "search", "eval"];
+const ORDER: [&str; 10] =
+    ["error", "guard", "limits", "media", "corpus", "encode", "model", "index", "search", "eval"];
 /// Most lines of a file.
 const MOST_LINES: usize = 600;
 /// Files with `unsafe`, for a tree without ARCHITECTURE.md.

@@ -3,6 +3,8 @@
 #![cfg(feature = "parquet")]
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 
+#[path = "readers/bombs.rs"]
+mod bombs;
 #[path = "readers/damage.rs"]
 mod damage;
 #[path = "readers/pictures.rs"]

@@ -137,9 +137,23 @@ fn one_media_type_alone_is_learned() {
     let report = evaluate(&bundle, &data, Split::Test).unwrap();
     assert!(report.map_all.metric.as_ref().unwrap().mean > 0.6, "{report:?}");
     assert_eq!(report.map_all.metric.unwrap().each[0].0, "image_to_image");
+    // Without classes nothing says what is alike.
     data.labels = None;
-    let bundle = quietly(&data, &small()).bundle;
-    assert!(bundle.metric().calibration(Target::Pair, 0, 0).is_none());
+    let error = train(&data, &small(), &|_| {}).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::TooFewData);
+    let text = error.to_string();
+    assert!(text.contains("`image`") && text.contains("160 train, 0 val and 40 test rows"), "{text}");
+    assert!(error.facts().hint.is_some());
+}
+
+#[test]
+fn one_row_is_too_few() {
+    let mut data = generated(60, 8);
+    data.split.fill(Split::Test);
+    data.split[3] = Split::Train;
+    let error = train(&data, &small(), &|_| {}).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::TooFewData);
+    assert!(error.to_string().contains("1 train, 0 val and 59 test rows"), "{error}");
 }
 
 #[test]

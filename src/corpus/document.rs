@@ -15,6 +15,9 @@ use crate::limits::{self, DOCUMENT_BYTES, DOCUMENT_ITEMS, TEXT_BYTES};
 /// Longest id in bytes: an id is one term of the index.
 pub const MAX_ID_BYTES: usize = 1024;
 
+/// Characters of an unknown name that are kept.
+const SHOWN: usize = 64;
+
 /// The part of a corpus that a document belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -47,14 +50,17 @@ impl fmt::Display for Split {
 impl std::str::FromStr for Split {
     type Err = Error;
 
+    /// Reads the name of a split, in any case: `train` or `training`; `val`, `valid`, `validation` or `dev`; `test`,
+    /// `testing`, `eval` or `evaluation`.
     fn from_str(word: &str) -> Result<Self> {
-        [Self::Train, Self::Val, Self::Test].into_iter().find(|split| split.as_str() == word).ok_or_else(
-            || {
-                Error::new(ErrorCode::BadValue, "not a split")
-                    .expected("train, val or test")
-                    .got(format!("{word:?}"))
-            },
-        )
+        match word.trim().to_ascii_lowercase().as_str() {
+            "train" | "training" => Ok(Self::Train),
+            "val" | "valid" | "validation" | "dev" => Ok(Self::Val),
+            "test" | "testing" | "eval" | "evaluation" => Ok(Self::Test),
+            _ => Err(Error::new(ErrorCode::BadValue, "not a split")
+                .expected("train, val or test, or another common name of these")
+                .got(format!("{word:?}"))),
+        }
     }
 }
 
@@ -99,6 +105,10 @@ pub struct Document {
     pub images: Vec<Picture>,
     /// The split, where the line names one.
     pub split: Option<Split>,
+    /// A name of a split that says nothing here: training and evaluation leave such a document out.
+    pub unknown_split: Option<String>,
+    /// What was left out of it, each with its place; the rest counts.
+    pub flaws: Vec<Error>,
     /// Every key that is not reserved, and `text` and `image` as the corpus has them (paths unresolved), in
     /// order of name. No value is null or an empty list, and no list holds null: these mean "absent".
     pub fields: Map<String, Value>,
@@ -120,11 +130,16 @@ impl Document {
             let Some(value) = present(value) else { continue };
             match key.as_str() {
                 "id" => document.id = Some(id(value)?),
-                "split" => document.split = Some(split(&value)?),
+                "split" => match split(&value) {
+                    Ok(split) => document.split = Some(split),
+                    Err(word) => document.unknown_split = Some(word),
+                },
                 "text" => text = Some(string("text", value)?),
                 "texts" => texts = Some(strings("texts", value)?),
-                "image" => image = Some(string("image", value)?),
-                "images" => images = Some(strings("images", value)?),
+                "image" => {
+                    image = document.paths(vec![string("image", value)?]).and_then(|mut paths| paths.pop());
+                }
+                "images" => images = document.paths(strings("images", value)?),
                 _ => {
                     check_nested_names(&value)?;
                     fields.push((key, value));
@@ -145,6 +160,22 @@ impl Document {
         fields.sort_by(|a, b| a.0.cmp(&b.0));
         document.fields = fields.into_iter().collect();
         Ok(document)
+    }
+
+    /// The paths that are none are left out; `None` where nothing is left.
+    fn paths(&mut self, mut paths: Vec<String>) -> Option<Vec<String>> {
+        let all = paths.len();
+        paths.retain(|path| !path.is_empty());
+        if paths.len() < all {
+            self.flaws.push(empty_path());
+        }
+        (!paths.is_empty()).then_some(paths)
+    }
+
+    /// Gives the flaws that have no place yet the one that `located` adds.
+    pub(super) fn blame(&mut self, located: impl Fn(Error) -> Error) {
+        let place = |flaw: Error| if flaw.facts().file.is_some() { flaw } else { located(flaw) };
+        self.flaws = std::mem::take(&mut self.flaws).into_iter().map(place).collect();
     }
 
     /// Makes `paths`, as the corpus has them, the field `image` of a document whose key `key` is `image` or `images`.
@@ -235,11 +266,16 @@ pub(super) fn id(value: Value) -> Result<String> {
     }
 }
 
-fn split(value: &Value) -> Result<Split> {
-    match value.as_str() {
-        Some(word) => word.parse(),
-        None => Err(wrong("split", "train, val or test", value)),
-    }
+/// The split, or the start of what names none.
+fn split(value: &Value) -> Result<Split, String> {
+    let word = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    word.parse().map_err(|_| word.chars().take(SHOWN).collect())
+}
+
+fn empty_path() -> Error {
+    Error::new(ErrorCode::BadValue, "an image path is empty: left out")
+        .expected("the path of a picture")
+        .hint("leave the key out where there is no picture")
 }
 
 fn string(key: &str, value: Value) -> Result<String> {
@@ -284,9 +320,7 @@ fn one_or_many(
 
 pub(super) fn resolve(path: &str, folder: &Path) -> Result<Picture> {
     if path.is_empty() {
-        return Err(
-            Error::new(ErrorCode::BadValue, "an image path is empty").expected("the path of a picture")
-        );
+        return Err(empty_path());
     }
     // Joining an absolute path gives that path.
     Ok(Picture::Path(folder.join(path)))

@@ -10,6 +10,7 @@ use tantivy::schema::{
     SchemaBuilder, TextFieldIndexing, TextOptions, Type,
 };
 
+use super::analysis::Analysis;
 use super::document::Document;
 use super::json::type_name;
 use super::schema::{FieldKind, FieldSchema, FieldSpec, NEW_TEXT, exact_name};
@@ -32,6 +33,8 @@ pub struct FieldMap {
 #[derive(Debug, Clone)]
 struct Target {
     spec: FieldSpec,
+    /// Of [`FieldKind::Text`].
+    analysis: Option<Analysis>,
     /// `None` for [`FieldKind::Extra`].
     field: Option<Field>,
     exact: Option<Field>,
@@ -44,6 +47,8 @@ pub struct FillReport {
     pub nested: usize,
     /// Keys that the schema does not have.
     pub unknown: usize,
+    /// Words of text fields that are too long for a term, so that no keyword finds them.
+    pub long_words: usize,
 }
 
 /// Adds `id`, `_extra` and the fields of `fields`, in order of name, to a tantivy schema.
@@ -73,7 +78,7 @@ pub fn tantivy_schema(fields: &FieldSchema, builder: &mut SchemaBuilder) -> Fiel
             FieldKind::Extra => None,
         };
         let exact = spec.facet.then(|| builder.add_text_field(&exact_name(name), exact_options(spec)));
-        (name.to_owned(), Target { spec: spec.clone(), field, exact })
+        (name.to_owned(), Target::new(spec, field, exact))
     });
     let targets = targets.collect();
     FieldMap { id, extra, targets }
@@ -147,7 +152,7 @@ impl FieldMap {
                 FieldKind::Extra => None,
             };
             let exact = if spec.facet { Some(find(&exact_name(name), Type::Str)?) } else { None };
-            targets.insert(name.to_owned(), Target { spec: spec.clone(), field, exact });
+            targets.insert(name.to_owned(), Target::new(spec, field, exact));
         }
         Ok(Self { id: find(ID_FIELD, Type::Str)?, extra: find(EXTRA_FIELD, Type::Json)?, targets })
     }
@@ -197,6 +202,7 @@ impl FieldMap {
                 value => std::slice::from_ref(value),
             };
             for value in values {
+                report.long_words += target.long_words(value);
                 target.add(field, value, out).ok_or_else(|| {
                     Error::new(
                         ErrorCode::BadValue,
@@ -223,6 +229,20 @@ impl FieldMap {
 }
 
 impl Target {
+    fn new(spec: &FieldSpec, field: Option<Field>, exact: Option<Field>) -> Self {
+        // A schema holds analyses that parse alone.
+        let analysis =
+            (spec.kind == FieldKind::Text).then(|| Analysis::parse(&spec.tokenizer).ok()).flatten();
+        Self { spec: spec.clone(), analysis, field, exact }
+    }
+
+    fn long_words(&self, value: &Value) -> usize {
+        match (&self.analysis, value) {
+            (Some(analysis), Value::String(text)) => analysis.too_long(text),
+            _ => 0,
+        }
+    }
+
     /// Adds one value; `None` where the field cannot hold it.
     fn add(&self, field: Field, value: &Value, out: &mut TantivyDocument) -> Option<()> {
         match self.spec.kind {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::document::Document;
 use super::json;
+use super::not_finite;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, LINE_BYTES};
 
@@ -28,7 +29,8 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// [`ErrorCode::BadJson`] for invalid UTF-8, bad syntax, a key that stands twice, or anything but an object;
 /// [`ErrorCode::TooLarge`] for a line, its values or its texts above a limit; [`ErrorCode::BadValue`] for a key that is
 /// reserved or has the wrong type.
-/// After [`ErrorCode::Io`] there are no more items.
+/// After [`ErrorCode::Io`] there are no more items. NaN and infinities of Python's JSON take away themselves alone, as one of
+/// [`Document::flaws`].
 #[derive(Debug)]
 pub struct JsonlReader<R> {
     reader: BufReader<R>,
@@ -38,11 +40,16 @@ pub struct JsonlReader<R> {
     line: u64,
     offset: u64,
     buffer: Vec<u8>,
+    /// Keys that are passed over.
+    without: Vec<String>,
     ended: bool,
 }
 
 /// The object of a line, its number and the offset of its start.
 type Line = (Map<String, Value>, u64, u64);
+
+/// An object, and what was left out of it.
+type Object = (Map<String, Value>, Option<Error>);
 
 impl JsonlReader<File> {
     /// Opens the file at `path`.
@@ -73,6 +80,7 @@ impl<R: Read> JsonlReader<R> {
             line: 0,
             offset: 0,
             buffer: Vec::new(),
+            without: Vec::new(),
             ended: false,
         }
     }
@@ -81,6 +89,13 @@ impl<R: Read> JsonlReader<R> {
     #[must_use]
     pub fn line_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
+        self
+    }
+
+    /// Passes over these keys, whatever they hold.
+    #[must_use]
+    pub fn without(mut self, keys: &[String]) -> Self {
+        self.without = keys.to_vec();
         self
     }
 
@@ -123,8 +138,20 @@ impl<R: Read> JsonlReader<R> {
         Ok(Some(start))
     }
 
-    /// The next line that is not blank as an object, its number and the offset of its start.
+    /// The next line that is not blank as an object, its number and the offset of its start. Nothing may be left out of it.
     pub(super) fn next_object(&mut self) -> Option<Result<Line>> {
+        Some(self.next_line()?.and_then(|((object, flaw), line, start)| match flaw {
+            None => Ok((object, line, start)),
+            Some(flaw) => {
+                let facts = flaw.facts();
+                let error = self.bad_json(&facts.message, facts.offset.unwrap_or(start));
+                Err(error.expected("a finite number"))
+            }
+        }))
+    }
+
+    /// As [`JsonlReader::next_object`], with what was left out.
+    fn next_line(&mut self) -> Option<Result<(Object, u64, u64)>> {
         while !self.ended {
             match self.read_line() {
                 Ok(Some(start)) => {
@@ -143,7 +170,7 @@ impl<R: Read> JsonlReader<R> {
     }
 
     /// Turns the bytes of the current line, which starts at `start`, into an object; `None` for a blank line.
-    fn object(&self, start: u64) -> Option<Result<Map<String, Value>>> {
+    fn object(&self, start: u64) -> Option<Result<Object>> {
         let (bytes, start) = match self.buffer.strip_prefix(BOM) {
             Some(rest) if start == 0 => (rest, start + BOM.len() as u64),
             _ => (&self.buffer[..], start),
@@ -170,9 +197,23 @@ impl<R: Read> JsonlReader<R> {
                     .hint("convert the file to UTF-8 without compression")));
             }
         };
-        Some(match json::parse(text) {
-            Err(error) => Err(self.syntax(&error, start, text)),
-            Ok(Value::Object(object)) => Ok(object),
+        let mut flaw = None;
+        let parsed = match json::parse(text) {
+            Ok(value) => Ok(value),
+            Err(error) => match not_finite::clean(text) {
+                None => Err(self.syntax(&error, start, text, error.column())),
+                Some(cleaned) => {
+                    let found = cleaned.flaw();
+                    let at = start + found.facts().offset.unwrap_or_default();
+                    flaw = Some(found.file(&self.file).line(self.line).offset(at));
+                    json::parse(&cleaned.text)
+                        .map_err(|error| self.syntax(&error, start, text, cleaned.original(error.column())))
+                }
+            },
+        };
+        Some(match parsed {
+            Err(error) => Err(error),
+            Ok(Value::Object(object)) => Ok((object, flaw)),
             Ok(other) => Err(self
                 .bad_json("a line is not a JSON object", start)
                 .expected("an object {\"id\": .., ..}")
@@ -185,9 +226,9 @@ impl<R: Read> JsonlReader<R> {
         Error::new(ErrorCode::BadJson, what).file(&self.file).line(self.line).offset(offset)
     }
 
-    fn syntax(&self, error: &serde_json::Error, start: u64, text: &str) -> Error {
+    fn syntax(&self, error: &serde_json::Error, start: u64, text: &str, column: usize) -> Error {
         // A line of the file is the only line of the parser; columns are bytes, from 1.
-        let at = (error.column().saturating_sub(1)).min(text.len());
+        let at = column.saturating_sub(1).min(text.len());
         if json::is_too_many(error) {
             return json::too_many().file(&self.file).line(self.line).offset(start + at as u64);
         }
@@ -209,9 +250,13 @@ impl<R: Read> Iterator for JsonlReader<R> {
     type Item = Result<Document>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.next_object()?.and_then(|(object, line, start)| {
-            Document::from_object(object, line, &self.folder)
-                .map_err(|error| error.file(&self.file).line(line).offset(start))
+        Some(self.next_line()?.and_then(|((mut object, flaw), line, start)| {
+            object.retain(|key, _| !self.without.contains(key));
+            let located = |error: Error| error.file(&self.file).line(line).offset(start);
+            let mut document = Document::from_object(object, line, &self.folder).map_err(located)?;
+            document.blame(located);
+            document.flaws.extend(flaw);
+            Ok(document)
         }))
     }
 }
@@ -257,6 +302,35 @@ mod tests {
     }
 
     use crate::corpus::Split;
+
+    #[test]
+    fn what_is_no_number_takes_away_its_key_alone() {
+        let text = "{\"id\":1,\"a\":NaN,\"b\":[1,-Infinity],\"c\":{\"d\":Infinity,\"e\":2}}\n{\"id\":2,\"a\":NaN,\"b\":}";
+        let mut read = read(text);
+        let document = read.remove(0).unwrap();
+        let fields = serde_json::to_string(&document.fields).unwrap();
+        assert_eq!(fields, r#"{"b":[1],"c":{"d":null,"e":2}}"#);
+        let [flaw] = &document.flaws[..] else { panic!("{:?}", document.flaws) };
+        let facts = flaw.facts();
+        assert_eq!((facts.code, facts.line, facts.offset), (ErrorCode::NotFinite, Some(1), Some(12)));
+        assert!(facts.message.contains("`a` is NaN, and 2 more"), "{flaw}");
+        // What is wrong beside is said where it stands.
+        let error = read.remove(0).unwrap_err();
+        assert_eq!(error.facts().offset, Some(text.len() as u64 - 1), "{error}");
+    }
+
+    #[test]
+    fn an_empty_path_of_a_picture_takes_away_itself_alone() {
+        let document =
+            read(r#"{"id":1,"text":"t","images":["","a.png"],"split":"holdout"}"#).remove(0).unwrap();
+        assert_eq!((document.images.len(), document.fields["image"].as_array().unwrap().len()), (1, 1));
+        assert_eq!((document.split, document.unknown_split.as_deref()), (None, Some("holdout")));
+        let facts = document.flaws[0].facts();
+        assert_eq!((facts.code, facts.line, document.flaws.len()), (ErrorCode::BadValue, Some(1), 1));
+        let document = read(r#"{"image":"","split":"Validation"}"#).remove(0).unwrap();
+        assert!(document.images.is_empty() && document.fields.is_empty());
+        assert_eq!((document.split, document.flaws.len()), (Some(Split::Val), 1));
+    }
 
     #[test]
     fn bad_json_names_line_and_offset() {

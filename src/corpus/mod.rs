@@ -13,6 +13,7 @@ mod infer;
 mod json;
 mod jsonl;
 mod names;
+mod not_finite;
 mod overrides;
 mod pairs;
 #[cfg(feature = "parquet")]
@@ -25,6 +26,7 @@ mod schema;
 mod stored;
 mod tensor;
 
+pub use crate::guard::catches_panics;
 pub use analysis::{Analysis, register_analyses};
 pub use document::{Document, MAX_ID_BYTES, Picture, Split};
 pub use features::{FeatureSet, FeaturesFile};
@@ -40,7 +42,7 @@ pub use pairs::{PairItem, PairLine, Pairs};
 pub use parquet::ParquetReader;
 pub use passages::{Passage, Passages};
 pub use pathway::{EncoderArg, PathwayArg};
-pub use reader::{Reader, catches_panics, ends_reading, unit_of};
+pub use reader::{Aside, Reader, ends_reading, unit_of};
 pub use relevance::{Judged, JudgedReader};
 pub use schema::{EXACT_LIMIT, FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, exact_name};
 pub use stored::stored_fields;

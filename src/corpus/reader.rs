@@ -26,12 +26,34 @@ const PARQUET: &[u8; 4] = b"PAR1";
 #[derive(Debug)]
 pub struct Reader(Kind);
 
+/// What a source leaves out that is no document and no part of one; the rest counts.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Aside {
+    /// A folder that does not read: nobody knows how many documents are lost.
+    Unread(Error),
+    /// A part of all documents, as a column of a type that a corpus cannot have.
+    Part(Error),
+    /// What is no part of a corpus, as files of other kinds: no fault, and counted all the same. Of the code
+    /// [`ErrorCode::UnknownMedia`].
+    Passed(Error),
+}
+
 #[derive(Debug)]
 enum Kind {
     Jsonl(Box<JsonlReader<File>>, u64),
     #[cfg(feature = "parquet")]
     Parquet(Box<ParquetReader>),
     Folder(Box<FolderReader>),
+}
+
+impl Aside {
+    /// What it is, and where.
+    pub fn error(&self) -> &Error {
+        match self {
+            Self::Unread(error) | Self::Part(error) | Self::Passed(error) => error,
+        }
+    }
 }
 
 impl Reader {
@@ -41,15 +63,23 @@ impl Reader {
     /// [`ErrorCode::NotFound`] or [`ErrorCode::Io`]; for a Parquet file those of its reader, or [`ErrorCode::UnsupportedVersion`]
     /// in a build without the feature `parquet`.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_without(path, &[])
+    }
+
+    /// As [`Reader::open`], but passes over these keys or columns, whatever they hold; nobody is warned of them.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`].
+    pub fn open_without(path: impl AsRef<Path>, keys: &[String]) -> Result<Self> {
         let path = path.as_ref();
         let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
         if about.is_dir() {
-            return Ok(Self(Kind::Folder(Box::new(FolderReader::open(path)?))));
+            return Ok(Self(Kind::Folder(Box::new(FolderReader::open(path)?.without(keys)))));
         }
         if is_parquet(path, about.is_file())? {
-            return open_parquet(path);
+            return open_parquet(path, keys);
         }
-        Ok(Self(Kind::Jsonl(Box::new(JsonlReader::open(path)?), about.len())))
+        Ok(Self(Kind::Jsonl(Box::new(JsonlReader::open(path)?.without(keys)), about.len())))
     }
 
     /// The file or folder that errors name.
@@ -82,6 +112,16 @@ impl Reader {
         }
     }
 
+    /// What was left out since the last call; all of it is known when there are no more documents.
+    pub fn take_asides(&mut self) -> Vec<Aside> {
+        match &mut self.0 {
+            Kind::Jsonl(..) => Vec::new(),
+            #[cfg(feature = "parquet")]
+            Kind::Parquet(reader) => reader.take_asides(),
+            Kind::Folder(reader) => reader.take_asides(),
+        }
+    }
+
     /// What [`Document::line`] counts: `line`, `row` or `document`.
     pub fn unit(&self) -> &'static str {
         match &self.0 {
@@ -111,16 +151,6 @@ pub fn ends_reading(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::Io | ErrorCode::Damaged)
 }
 
-/// Whether a panic on this thread, now, becomes an error of a damaged file: the Parquet library panics on some of these.
-///
-/// For the panic hook of a program that prints its errors itself; a hook that knows nothing of this prints a message more.
-pub fn catches_panics() -> bool {
-    #[cfg(feature = "parquet")]
-    return super::parquet::guarded();
-    #[cfg(not(feature = "parquet"))]
-    false
-}
-
 /// What the places in the corpus `path` count, for messages: `line`, `row` or `document`.
 pub fn unit_of(path: &Path) -> &'static str {
     match std::fs::metadata(path) {
@@ -145,12 +175,12 @@ fn is_parquet(path: &Path, regular: bool) -> Result<bool> {
 }
 
 #[cfg(feature = "parquet")]
-fn open_parquet(path: &Path) -> Result<Reader> {
-    Ok(Reader(Kind::Parquet(Box::new(ParquetReader::open(path)?))))
+fn open_parquet(path: &Path, keys: &[String]) -> Result<Reader> {
+    Ok(Reader(Kind::Parquet(Box::new(ParquetReader::open_without(path, keys)?))))
 }
 
 #[cfg(not(feature = "parquet"))]
-fn open_parquet(path: &Path) -> Result<Reader> {
+fn open_parquet(path: &Path, _keys: &[String]) -> Result<Reader> {
     Err(Error::new(ErrorCode::UnsupportedVersion, "this build does not read Parquet files")
         .file(path)
         .hint("build with the feature `parquet`, or convert the file to JSON Lines"))

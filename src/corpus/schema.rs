@@ -109,11 +109,7 @@ impl FieldSpec {
     /// Whether `value` is short enough for the exact twin. Composed and decomposed forms of a value have one answer where
     /// the twin composes them.
     pub(crate) fn has_exact(&self, value: &str) -> bool {
-        if self.composes() { is_short(value) } else { value.len() <= EXACT_LIMIT }
-    }
-
-    fn composes(&self) -> bool {
-        self.exact_analysis().split('+').any(|part| part == "nfc")
+        fits_exact(self.exact_analysis(), value)
     }
 
     fn analysis(&self, name: &str) -> Result<Analysis> {
@@ -179,6 +175,12 @@ impl FieldSpec {
         }
         Ok(())
     }
+}
+
+/// Whether `value` is short enough for an exact twin of this analysis.
+pub(crate) fn fits_exact(analysis: &str, value: &str) -> bool {
+    let composes = analysis.split('+').any(|part| part == "nfc");
+    if composes { is_short(value) } else { value.len() <= EXACT_LIMIT }
 }
 
 /// Whether a string has at most [`EXACT_LIMIT`] bytes, however its letters are composed.

@@ -30,6 +30,18 @@ pub struct EncodedItem {
     pub features: Option<Vec<f32>>,
 }
 
+/// An item that has no features.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BadItem {
+    /// Name of the media type.
+    pub media: String,
+    /// Why.
+    pub error: Error,
+}
+
+/// What has become of the items of one document: those with features, in order, and the others.
+pub type EncodedItems = (Vec<EncodedItem>, Vec<BadItem>);
+
 /// Whether the caller has the vector of an item already: document id, media type, content hash.
 pub type Reuse<'a> = &'a (dyn Fn(&str, &str, &[u8; 16]) -> bool + Sync);
 
@@ -57,14 +69,15 @@ type Owned<'a> = (usize, &'a RawItem);
 /// Encodes the items of `documents`: for each document its items in order, and the errors of those that failed.
 ///
 /// A file is read and hashed before it is decoded, so that `reuse` can spare both decoding and encoding, and `cache`, the
-/// features of earlier runs, too. Cost: at most 64 MiB of media files are in memory at a time, or one larger file.
+/// features of earlier runs, too. An item without information, which [`Encoder::is_empty`] says of a text and zeros of any
+/// features, is an error of [`ErrorCode::NoItems`]. Cost: at most 64 MiB of media files are in memory at a time, or one larger file.
 pub fn encode_batch(
     encoders: &Encoders,
     documents: &[&SourceDocument],
     reuse: Option<Reuse<'_>>,
     cache: Option<&FeatureCache>,
-) -> Vec<(Vec<EncodedItem>, Vec<Error>)> {
-    let mut out: Vec<(Vec<EncodedItem>, Vec<Error>)> = documents.iter().map(|_| (vec![], vec![])).collect();
+) -> Vec<EncodedItems> {
+    let mut out: Vec<EncodedItems> = documents.iter().map(|_| (vec![], vec![])).collect();
     let items: Vec<Owned<'_>> = documents
         .iter()
         .enumerate()
@@ -88,11 +101,16 @@ fn encode_part(
     documents: &[&SourceDocument],
     reuse: Option<Reuse<'_>>,
     items: &[Owned<'_>],
-    out: &mut [(Vec<EncodedItem>, Vec<Error>)],
+    out: &mut [EncodedItems],
 ) {
     let loaded: Vec<Result<Loaded<'_>>> = items
         .par_iter()
         .map(|&(document, item)| {
+            if let Content::Text(text) = &item.content
+                && is_empty(encoders, &item.media, text)
+            {
+                return Err(empty_text(text));
+            }
             let (hash, payload) = load(&item.content, max_bytes(encoders, &item.media))?;
             let id = documents[document].document.id.as_deref();
             let reused = matches!((reuse, id), (Some(reuse), Some(id)) if reuse(id, &item.media, &hash));
@@ -137,7 +155,7 @@ fn encode_part(
         let item = match item {
             Ok(item) => item,
             Err(error) => {
-                out[document].1.push(error);
+                out[document].1.push(BadItem { media: source.media.clone(), error });
                 continue;
             }
         };
@@ -150,16 +168,52 @@ fn encode_part(
                 .got(&source.media)),
         };
         let origin = ItemOrigin { ordinal: source.ordinal, span: source.span, hash: item.hash };
+        let features = features.and_then(|features| match features {
+            Some(row) => check_informed(&row).map(|()| Some(row)),
+            None => Ok(None),
+        });
         match features {
             Ok(features) => {
                 out[document].0.push(EncodedItem { media: source.media.clone(), origin, features })
             }
-            Err(error) => out[document].1.push(match &source.content {
-                Content::File(path) => error.file(path),
-                _ => error,
-            }),
+            Err(error) => {
+                let error = match &source.content {
+                    Content::File(path) => error.file(path),
+                    _ => error,
+                };
+                out[document].1.push(BadItem { media: source.media.clone(), error });
+            }
         }
     }
+}
+
+/// Whether `text` says nothing to the encoder of `media`; a blank one says nothing to any.
+fn is_empty(encoders: &Encoders, media: &str, text: &str) -> bool {
+    let blank = text.trim().is_empty();
+    blank || encoders.get(media).is_some_and(|encoder| encoder.is_empty(&Item::Text(text)))
+}
+
+/// The error of a text that an encoder reads nothing of.
+pub(crate) fn empty_text(text: &str) -> Error {
+    let head: String = text.chars().take(40).collect();
+    let dots = if head.len() < text.len() { ".." } else { "" };
+    Error::new(ErrorCode::NoItems, "a text has no word that its encoder reads, so that it is no item")
+        .expected("a letter or digit")
+        .got(format!("{head:?}{dots}"))
+        .hint("give it words, or leave it out")
+}
+
+/// Refuses features without information: as good as no item.
+///
+/// # Errors
+/// [`ErrorCode::NoItems`] where all are zero.
+pub(crate) fn check_informed(features: &[f32]) -> Result<()> {
+    if features.iter().any(|x| *x != 0.0) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::NoItems, "all features of an item are zero, so that it is no item")
+        .expected("a feature that is not 0")
+        .hint("leave the item out, or encode it again"))
 }
 
 /// Cuts `items` where their media files together would pass `limit` bytes; each part has at least one item.

@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use ::image::error::LimitErrorKind;
@@ -57,7 +56,7 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
     }
     let format = accepted_format(bytes)?;
     // The decoders are written not to panic; should one do so on a hostile file, that file alone must fail.
-    catch_unwind(AssertUnwindSafe(|| decode_as(format, bytes, limits)))
+    crate::guard::catch(|| decode_as(format, bytes, limits))
         .unwrap_or_else(|_| Err(damaged(format, "the decoder gave up")))
 }
 

@@ -32,7 +32,8 @@ pub fn fit(
     let learns = text == Builtin::Text.name();
     let (mut texts, mut pictures) = (0u64, 0u64);
     let texts_of = documents.flat_map(|document| {
-        texts += document.texts.len() as u64;
+        // A column of blanks is no media type.
+        texts += document.texts.iter().filter(|text| !is_blank(text)).count() as u64;
         pictures += document.images.len() as u64;
         if learns { document.texts } else { Vec::new() }
     });
@@ -61,11 +62,18 @@ pub fn fit(
     Ok((encoders, states))
 }
 
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
 /// Which of the media types `wanted` the documents have. Cost: reads documents until all have been seen.
 pub fn media_of(documents: impl Iterator<Item = Document>, wanted: &[&str]) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     for document in documents {
-        for (media, has) in [("text", !document.texts.is_empty()), ("image", !document.images.is_empty())] {
+        for (media, has) in [
+            ("text", document.texts.iter().any(|text| !is_blank(text))),
+            ("image", !document.images.is_empty()),
+        ] {
             if has && wanted.contains(&media) {
                 seen.insert(media.to_owned());
             }

@@ -28,6 +28,11 @@ pub(super) fn hash<'a>(kind: Kind, parts: impl IntoIterator<Item = &'a [u8]>) ->
     h ^ (h >> 33)
 }
 
+/// Whether [`words`] has any. Cost: reads up to the first letter or digit.
+pub(super) fn has_word(text: &str) -> bool {
+    text.chars().any(|c| c.is_alphanumeric() && !('\u{300}'..='\u{36f}').contains(&c))
+}
+
 /// The words of `text`: runs of letters and digits, lower-case, without the accents of Western European letters.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();

@@ -39,7 +39,10 @@ pub(crate) mod workers;
 use crate::error::Result;
 use crate::media::Fingerprint;
 
-pub use batch::{EncodedItem, Encoders, MAX_FILE, Reuse, encode_batch, read_media_file};
+pub use batch::{
+    BadItem, EncodedItem, EncodedItems, Encoders, MAX_FILE, Reuse, encode_batch, read_media_file,
+};
+pub(crate) use batch::{check_informed, empty_text};
 pub use builtin::{Builtin, builtin};
 pub use cache::FeatureCache;
 pub use decode::{DecodeLimits, RgbImage, decode};
@@ -80,6 +83,11 @@ pub trait Encoder: Send + Sync {
     /// Bytes of the largest media file that is worth reading: the encoder would refuse a larger one.
     fn max_bytes(&self) -> u64 {
         MAX_FILE
+    }
+
+    /// Whether `item` holds nothing that this encoder reads, so that it is no item. Cost: far below that of encoding.
+    fn is_empty(&self, _item: &Item<'_>) -> bool {
+        false
     }
 
     /// Encodes `items`: one result per item, in their order, each with [`Encoder::features`] finite elements.

@@ -1,12 +1,13 @@
 //! Documents with their items, as the pipeline of a build reads them.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::rows::FeatureRows;
-use crate::corpus::{Document, Passages, Picture, Reader, ends_reading};
+use crate::corpus::{Aside, Document, Passages, Picture, Reader, ends_reading};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, DOCUMENT_ITEMS};
 
@@ -92,8 +93,10 @@ fn value_bytes(value: &Value) -> usize {
 pub enum Incoming {
     /// A document.
     Document(Box<SourceDocument>),
-    /// A document that does not read: a warning, or an error where the user is strict.
+    /// A document, or another part of the source, that does not read: a warning, or an error where the user is strict.
     Bad(Error),
+    /// What is no part of the source, as files of other kinds: a warning for all users.
+    Passed(Error),
     /// The source itself does not read any further.
     Broken(Error),
 }
@@ -108,6 +111,8 @@ pub struct FeatureSource<'a> {
     ids: Ids,
     next: usize,
     ended: bool,
+    /// What goes out before the next row.
+    waiting: VecDeque<Incoming>,
 }
 
 impl<'a> FeatureSource<'a> {
@@ -127,7 +132,27 @@ impl<'a> FeatureSource<'a> {
             return Err(Error::new(ErrorCode::BadArgument, "no features to read").file(file));
         }
         let corpus = corpus.map(Reader::open).transpose()?;
-        Ok(Self { rows, file: file.to_path_buf(), corpus, ids, next: 0, ended: false })
+        Ok(Self {
+            rows,
+            file: file.to_path_buf(),
+            corpus,
+            ids,
+            next: 0,
+            ended: false,
+            waiting: VecDeque::new(),
+        })
+    }
+
+    /// Passes over these keys or columns of the corpus; for a source of which nothing was read.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`].
+    pub fn without(mut self, keys: &[String]) -> Result<Self> {
+        let file = self.corpus.as_ref().map(|corpus| corpus.file().to_path_buf());
+        if let Some(file) = file.filter(|_| !keys.is_empty()) {
+            self.corpus = Some(Reader::open_without(file, keys)?);
+        }
+        Ok(self)
     }
 
     /// Number of documents.
@@ -158,12 +183,32 @@ impl Iterator for FeatureSource<'_> {
     type Item = Incoming;
 
     fn next(&mut self) -> Option<Incoming> {
+        if let Some(incoming) = self.waiting.pop_front() {
+            return Some(incoming);
+        }
         if self.ended {
             return None;
         }
         let row = self.next;
+        let read = self.corpus.as_mut().map(Iterator::next);
+        for aside in self.corpus.as_mut().map(Reader::take_asides).unwrap_or_default() {
+            match aside {
+                // Rows would belong to other documents.
+                Aside::Unread(error) => return self.broken(error),
+                aside => self.waiting.push_back(incoming(aside)),
+            }
+        }
         self.next += 1;
-        let line = match self.corpus.as_mut().map(Iterator::next) {
+        let given = self.row(row, read);
+        self.waiting.extend(given);
+        self.waiting.pop_front()
+    }
+}
+
+impl FeatureSource<'_> {
+    /// The row `row`, beside what the corpus gives for it.
+    fn row(&mut self, row: usize, read: Option<Option<Result<Document>>>) -> Option<Incoming> {
+        let line = match read {
             Some(None) if row < self.len() => {
                 let error = self.other_length(format!("{row} lines"));
                 return self.broken(error);
@@ -213,6 +258,15 @@ pub struct CorpusSource {
     corpus: Reader,
     ids: Ids,
     passages: Option<Passages>,
+    /// What goes out before the next document is read.
+    waiting: VecDeque<Incoming>,
+}
+
+fn incoming(aside: Aside) -> Incoming {
+    match aside {
+        Aside::Passed(error) => Incoming::Passed(error),
+        Aside::Unread(error) | Aside::Part(error) => Incoming::Bad(error),
+    }
 }
 
 /// What to do with a document without `id`.
@@ -230,7 +284,15 @@ impl CorpusSource {
     /// # Errors
     /// Those of [`Reader::open`].
     pub fn open(path: &Path, ids: Ids) -> Result<Self> {
-        Ok(Self { corpus: Reader::open(path)?, ids, passages: None })
+        Self::open_without(path, ids, &[])
+    }
+
+    /// As [`CorpusSource::open`], but passes over these keys or columns.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`].
+    pub fn open_without(path: &Path, ids: Ids, keys: &[String]) -> Result<Self> {
+        Ok(Self { corpus: Reader::open_without(path, keys)?, ids, passages: None, waiting: VecDeque::new() })
     }
 
     /// Splits long texts; the fields keep them whole.
@@ -250,7 +312,19 @@ impl Iterator for CorpusSource {
     type Item = Incoming;
 
     fn next(&mut self) -> Option<Incoming> {
-        let document = match self.corpus.next()? {
+        if self.waiting.is_empty() {
+            let read = self.corpus.next();
+            self.waiting.extend(self.corpus.take_asides().into_iter().map(incoming));
+            let read = read.and_then(|read| self.document(read));
+            self.waiting.extend(read);
+        }
+        self.waiting.pop_front()
+    }
+}
+
+impl CorpusSource {
+    fn document(&self, read: Result<Document>) -> Option<Incoming> {
+        let document = match read {
             Ok(document) => document,
             Err(error) if ends_reading(error.code()) => return Some(Incoming::Broken(error)),
             Err(error) => return Some(Incoming::Bad(error)),

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::hashing::{character_terms, word_terms, words};
+use super::hashing::{character_terms, has_word, word_terms, words};
 use super::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
@@ -167,6 +167,11 @@ impl Encoder for BuiltinText {
         FEATURES
     }
 
+    /// Without a letter or digit there is no word.
+    fn is_empty(&self, item: &Item<'_>) -> bool {
+        matches!(item, Item::Text(text) if !has_word(text))
+    }
+
     fn encode(&self, items: &[Item<'_>]) -> Vec<Result<Vec<f32>>> {
         items.par_iter().map(|item| self.encode_item(item)).collect()
     }
@@ -186,6 +191,19 @@ mod tests {
         let unseen = ((4.0f64).ln() + 1.0) as f32;
         assert_eq!(fitted.idf().iter().copied().fold(0.0, f32::max), unseen);
         assert_eq!(BuiltinText::fit::<&str>([]), BuiltinText::default());
+    }
+
+    #[test]
+    fn what_has_no_word_is_empty() {
+        let encoder = BuiltinText::default();
+        let zero = |text: &str| encoder.encode_text(text).iter().all(|x| *x == 0.0);
+        for text in ["", " ", "!!!", "\u{2603}\u{fe0f} \u{1f600}", "-- ..", "\u{301}"] {
+            assert!(encoder.is_empty(&Item::Text(text)) && zero(text), "{text:?}");
+        }
+        for text in ["a", "7", "\u{5b57}", "!x!", "\u{130}"] {
+            assert!(!encoder.is_empty(&Item::Text(text)) && !zero(text), "{text:?}");
+        }
+        assert!(!encoder.is_empty(&Item::Bytes(b"")));
     }
 
     #[test]

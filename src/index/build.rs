@@ -118,7 +118,8 @@ pub struct BuildProgress {
 /// single commit at the end it is complete all the time.
 ///
 /// # Errors
-/// A broken source; the first bad document or item with [`OnBad::Stop`]; [`ErrorCode::Empty`] where no document reads;
+/// A broken source; the first bad document or item with [`OnBad::Stop`]; [`ErrorCode::Empty`] where
+/// there is no document, and where none reads the error of the first;
 /// [`ErrorCode::DuplicateId`] with [`Existing::Replace`], where an id stands twice in the source;
 /// [`ErrorCode::Interrupted`] where [`BuildOptions::stop`] was set; [`ErrorCode::Changed`] where the start is that of
 /// another build; those of the writer. What was not committed on the way is lost then.
@@ -172,12 +173,12 @@ pub fn build(
             let _ = stage.join();
         }
         filled
-    })?;
-    if report.documents == 0 {
-        let skipped = format!("{} documents, all of them bad", report.skipped.len());
-        return Err(Error::new(ErrorCode::Empty, "the source has no document that reads").got(skipped));
-    }
-    Ok(report)
+    });
+    // What the host's threads run into has no file, and may have lost its kind.
+    report.map_err(|error| match error.is_disk_full() && error.facts().file.is_none() {
+        true => error.file(index.dir()),
+        false => error,
+    })
 }
 
 fn read(

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::directory::IndexDirectory;
+use super::guarded::guarded;
 use super::report::BuildReport;
 use crate::error::{Error, ErrorCode, Result};
 
@@ -96,8 +98,11 @@ impl Checkpoint {
         if !dir.join("meta.json").try_exists().map_err(|e| Error::io(dir, e))? {
             return Ok(None);
         }
-        let metas = tantivy::Index::open_in_dir(dir).and_then(|index| index.load_metas());
-        match metas.map_err(Error::from) {
+        let read = || {
+            let directory = IndexDirectory::open(dir)?;
+            Ok(tantivy::Index::open(directory).and_then(|index| index.load_metas())?)
+        };
+        match guarded([dir], read) {
             Ok(metas) => {
                 let payload = metas.payload.and_then(|text| serde_json::from_str::<Payload>(&text).ok());
                 Ok(payload.and_then(|payload| payload.build))

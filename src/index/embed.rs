@@ -15,7 +15,10 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::manifest::{LEFT_OVER, sync_dir};
+use super::directory::new_folder;
+use super::exchange;
+use super::manifest::sync_dir;
+use super::names;
 use super::partial::lock_writer;
 use super::verify::Damage;
 use crate::encode::EncoderPaths;
@@ -77,8 +80,7 @@ pub struct EmbeddedFile {
 /// Those of [`Bundle::encoder`]; [`ErrorCode::Locked`] while a writer has the index open; those of reading and writing.
 pub fn embed_encoders(dir: &Path, bundle: &Bundle, paths: &EncoderPaths) -> Result<Vec<EmbeddedEncoder>> {
     let _lock = lock_writer(dir)?;
-    let partial =
-        tempfile::Builder::new().prefix(LEFT_OVER).tempdir_in(dir).map_err(|e| Error::io(dir, e))?;
+    let partial = new_folder(dir).map_err(|e| Error::io(dir, e))?;
     let mut folders: Vec<(Folder, EmbeddedEncoder)> = Vec::new();
     for (at, media) in bundle.media().iter().enumerate() {
         let Some(found) = bundle.encoder_folder(at, paths)? else {
@@ -168,29 +170,18 @@ fn write_list(dir: &Path, list: &List) -> Result<()> {
     write().map_err(|e| Error::io(&path, e))
 }
 
-/// Renames the finished folder to its place; an older one makes room.
+/// Moves the finished folder to its place; an older one makes room, in the same step where the system can.
 fn put_in_place(dir: &Path, partial: tempfile::TempDir) -> Result<()> {
     let place = dir.join(ENCODERS);
-    let aside = tempfile::Builder::new().prefix(LEFT_OVER).tempdir_in(dir).map_err(|e| Error::io(dir, e))?;
-    let old = aside.path().join("old");
-    let had = place.exists();
-    if had {
-        std::fs::rename(&place, &old).map_err(|e| Error::io(&place, e))?;
-    }
-    if let Err(error) = std::fs::rename(partial.path(), &place) {
-        if had {
-            std::fs::rename(&old, &place).map_err(|e| Error::io(&place, e))?;
-        }
-        return Err(Error::io(&place, error));
+    if std::fs::symlink_metadata(&place).is_ok() {
+        let aside = new_folder(dir).map_err(|e| Error::io(dir, e))?;
+        let old = aside.path().join("old");
+        exchange::put_in_place(partial.path(), &place, &old).map_err(|e| Error::io(&place, e))?;
+    } else {
+        std::fs::rename(partial.path(), &place).map_err(|e| Error::io(&place, e))?;
     }
     // Renamed away: nothing is left for the guard to remove.
     let _ = partial.keep();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let readable = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&place, readable).map_err(|e| Error::io(&place, e))?;
-    }
     sync_dir(dir)
 }
 
@@ -200,7 +191,9 @@ fn put_in_place(dir: &Path, partial: tempfile::TempDir) -> Result<()> {
 /// [`ErrorCode::Damaged`] for a list that does not parse, [`ErrorCode::UnsupportedVersion`].
 pub fn embedded(dir: &Path) -> Result<Vec<EmbeddedEncoder>> {
     let path = dir.join(ENCODERS).join(LIST);
-    let text = match limits::read_file(&path, SETTINGS_BYTES, "the list of encoders") {
+    let text =
+        names::check(&path).and_then(|()| limits::read_file(&path, SETTINGS_BYTES, "the list of encoders"));
+    let text = match text {
         Ok(text) => text,
         Err(error) if error.code() == ErrorCode::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
@@ -291,7 +284,7 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
 }
 
 fn hash(path: &Path) -> Result<Fingerprint> {
-    let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let mut file = names::open(path, File::options().read(true)).map_err(|e| names::of_io(path, e))?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
@@ -344,7 +337,10 @@ mod tests {
         let again = embed_encoders(&at, &bundle(), &index.encoder_paths(EncoderPaths::default())).unwrap();
         assert_eq!(again, folders);
         let left: Vec<_> = std::fs::read_dir(&at).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(LEFT_OVER)), "{left:?}");
+        assert!(
+            !left.iter().any(|name| name.to_string_lossy().starts_with(super::super::manifest::LEFT_OVER)),
+            "{left:?}"
+        );
         assert_eq!(verify(&at).unwrap(), []);
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Filling<'a> {
     writer: &'a mut Writer,
     options: BuildOptions<'a>,
     report: BuildReport,
+    /// Why the first document was left out.
+    first: Option<Error>,
     /// What the source has given so far.
     consumed: u64,
     /// `consumed` at the last commit.
@@ -65,6 +67,7 @@ impl<'a> Filling<'a> {
             writer,
             options,
             report,
+            first: None,
             consumed,
             committed: consumed,
             last_commit: Instant::now(),
@@ -113,7 +116,30 @@ impl<'a> Filling<'a> {
             self.commit(commits, Commit::Last)?;
         }
         self.report.stages = self.stages();
+        if self.report.documents == 0 {
+            return Err(self.nothing());
+        }
         Ok(self.report)
+    }
+
+    /// Why nothing was added: the first document's own error, where one was read.
+    fn nothing(self) -> Error {
+        let all = self.report.warnings;
+        if let Some(first) = self.first {
+            return first.within(format!("no document of the source reads, {all} left out; the first"));
+        }
+        let error = Error::new(ErrorCode::Empty, "the source has no document that reads");
+        match self.report.skipped.into_iter().next() {
+            // Of an earlier run, whose errors are no more.
+            Some(first) => {
+                let error = error.file(first.file).got(format!("{all} left out: {}", first.reason));
+                // A file that is left out whole has no line.
+                if first.line > 0 { error.line(first.line) } else { error }
+            }
+            None => error
+                .got("no document at all")
+                .hint("give a corpus with documents: JSON Lines, Parquet, or a folder of media files"),
+        }
     }
 
     fn progress(&self) -> BuildProgress {
@@ -139,7 +165,11 @@ impl<'a> Filling<'a> {
                 added
             }
             Err(Incoming::Broken(error)) => Err(error),
-            Err(Incoming::Bad(error)) => self.report.skip(error, None, self.options.on_bad),
+            Err(Incoming::Bad(error)) => {
+                self.first.get_or_insert_with(|| error.clone());
+                self.report.skip(error, None, self.options.on_bad)
+            }
+            Err(Incoming::Passed(error)) => self.report.skip(error, None, OnBad::Warn),
             Err(Incoming::Document(_)) => Ok(()),
         }
     }
@@ -189,24 +219,30 @@ impl<'a> Filling<'a> {
     }
 
     fn add(&mut self, projected: Projected) -> Result<()> {
-        let Projected { source, items, bad } = projected;
+        let Projected { mut source, items, bad } = projected;
+        let flaws = std::mem::take(&mut source.document.flaws);
         let (place, on_bad) = (&source.place, self.options.on_bad);
-        for error in bad {
+        for error in flaws.into_iter().chain(bad) {
             self.report.skip(error, Some(place), on_bad)?;
         }
         let mut out = TantivyDocument::new();
         match self.index.fields().fill(&source.document, &mut out) {
             Ok(filled) => {
                 let report = &mut self.report;
-                for (count, new) in
-                    [(&mut report.nested, filled.nested), (&mut report.unknown, filled.unknown)]
-                {
+                for (count, new) in [
+                    (&mut report.nested, filled.nested),
+                    (&mut report.unknown, filled.unknown),
+                    (&mut report.long_words, filled.long_words),
+                ] {
                     // One warning for each kind, not for each document.
                     report.warnings += u64::from(*count == 0 && new > 0);
                     *count += new as u64;
                 }
             }
-            Err(error) => return self.report.skip(error, Some(place), on_bad),
+            Err(error) => {
+                self.first.get_or_insert_with(|| error.clone().file(&place.file).line(place.line));
+                return self.report.skip(error, Some(place), on_bad);
+            }
         }
         if let Err(error) = super::terms::check(self.index.tantivy(), &out) {
             return match error.code() {
@@ -238,7 +274,8 @@ impl<'a> Filling<'a> {
         if self.options.existing == Existing::Replace {
             self.replace(source.document.id.as_deref().unwrap_or_default(), place)?;
         }
-        self.writer.add(out)?;
+        // That the host's thread has ended is no cause.
+        self.writer.add(out).map_err(|error| self.writer.cause().unwrap_or(error))?;
         self.report.documents += 1;
         Ok(())
     }

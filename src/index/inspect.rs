@@ -5,9 +5,15 @@ use std::path::Path;
 
 use serde::Serialize;
 use tantivy::index::SegmentComponent;
+use tantivy::{Directory, SegmentMeta};
 use uncsm_format::Uvec;
 
 use super::embed::{EmbeddedEncoder, embedded};
+use super::field::FIELD_TYPE;
+use super::guarded::guarded;
+use super::segment::SegmentVectors;
+use super::snapshot::Held;
+use super::sound::{Fault, names_of};
 use super::store::Index;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
@@ -34,7 +40,7 @@ pub struct IndexReport {
     /// Why the first of them was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected_reason: Option<String>,
-    /// Segments whose vectors do not match their checksums, with the first reason: merges leave them out.
+    /// Segments with files that are not what was written, with the first reason: merges leave them out.
     pub damaged: BTreeMap<String, String>,
     /// Each segment.
     pub segments: Vec<SegmentReport>,
@@ -79,18 +85,24 @@ pub struct FileReport {
     pub sections: Vec<serde_json::Value>,
 }
 
-/// Reports on an open index. Cost: one read of its vectors, to find damage; tantivy's own files are left to `verify`.
+/// Reports on an open index. Cost: a read of all files of its segments, to find damage; what it finds is named, and the rest
+/// of the report holds what still reads.
 ///
 /// # Errors
-/// Those of opening a segment.
+/// Those of reading the list of segments and the embedded encoders.
 pub fn inspect(index: &Index) -> Result<IndexReport> {
-    let searcher = index.reader()?.searcher();
+    guarded([index.dir()], || inspect_unguarded(index))
+}
+
+fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
+    let held = Held::take(index)?;
+    let metas = held.metas();
     let mut report = IndexReport {
         format_version: index.manifest().format_version,
         fingerprint: BTreeMap::from([("space", index.bundle().space()), ("model", index.bundle().model())]),
         complete: index.manifest().complete,
         pending: index.manifest().pending.clone(),
-        documents: searcher.num_docs(),
+        documents: metas.iter().map(|meta| u64::from(meta.num_docs())).sum(),
         deleted: 0,
         rejected: 0,
         rejected_reason: None,
@@ -101,26 +113,9 @@ pub fn inspect(index: &Index) -> Result<IndexReport> {
         schema: serde_json::to_value(&index.manifest().fields)
             .map_err(|e| Error::new(ErrorCode::BadValue, e.to_string()).source(e))?,
     };
-    for reader in searcher.segment_readers() {
-        let vectors = index.cache().get(reader)?;
-        let (rejected, reason) = vectors.uvec().rejected();
-        report.rejected += rejected;
-        if let Some(damage) = vectors.uvec().verify().first() {
-            report.damaged.insert(reader.segment_id().uuid_string(), damage.to_string());
-        }
-        report.rejected_reason = report.rejected_reason.or(reason.map(str::to_owned));
-        report.deleted += u64::from(reader.num_deleted_docs());
-        let space = reader.space_usage().map_err(|e| Error::io(index.dir(), e))?.total().get_bytes();
-        let uvec = reader
-            .open_read(SegmentComponent::Custom(super::field::FIELD_TYPE.into()))
-            .map_err(|e| Error::new(ErrorCode::Damaged, e.to_string()).source(e))?;
-        let uvec = tantivy::HasLen::len(&uvec) as u64;
-        report.segments.push(SegmentReport {
-            id: reader.segment_id().uuid_string(),
-            documents: u64::from(reader.num_docs()),
-            items: items(vectors.uvec()),
-            bytes: BTreeMap::from([("text", space.saturating_sub(uvec)), ("uvec", uvec)]),
-        });
+    let faults = index.faults(&held);
+    for meta in metas {
+        segment(index, (&held, meta), &faults, &mut report);
     }
     for media in index.bundle().media() {
         let mut value = serde_json::json!({ "encoder": media.encoder, "dim": media.features });
@@ -130,6 +125,47 @@ pub fn inspect(index: &Index) -> Result<IndexReport> {
         report.media.insert(media.name.clone(), value);
     }
     Ok(report)
+}
+
+/// Adds one segment to the report; of a damaged one what its files still say.
+fn segment(index: &Index, (held, meta): (&Held, &SegmentMeta), faults: &[Fault], report: &mut IndexReport) {
+    let id = meta.id().uuid_string();
+    let vectors = format!("{id}.{FIELD_TYPE}");
+    let mut bytes = BTreeMap::from([("text", 0), ("uvec", 0)]);
+    for name in names_of(&id, meta.delete_opstamp(), [FIELD_TYPE]) {
+        let on_disk = || std::fs::metadata(index.dir().join(&name)).map_or(0, |about| about.len());
+        let length = held.length(&name).unwrap_or_else(on_disk);
+        let kind = if name.as_os_str() == vectors.as_str() { "uvec" } else { "text" };
+        *bytes.entry(kind).or_default() += length;
+    }
+    let mut damaged =
+        faults.iter().find(|fault| fault.file.to_string_lossy().starts_with(&id)).map(Fault::sentence);
+    let mut counts = BTreeMap::new();
+    match open_vectors(index, meta) {
+        Ok(vectors_open) => {
+            let uvec = vectors_open.uvec();
+            let (rejected, reason) = uvec.rejected();
+            report.rejected += rejected;
+            report.rejected_reason = report.rejected_reason.take().or(reason.map(str::to_owned));
+            counts = items(uvec);
+            if damaged.is_none() {
+                damaged = uvec.verify().first().map(|damage| format!("{vectors}: {damage}"));
+            }
+        }
+        Err(error) => damaged = damaged.or(Some(error.to_string())),
+    }
+    if let Some(reason) = damaged {
+        report.damaged.insert(id.clone(), reason);
+    }
+    report.deleted += u64::from(meta.num_deleted_docs());
+    report.segments.push(SegmentReport { id, documents: u64::from(meta.num_docs()), items: counts, bytes });
+}
+
+/// The vectors of a segment, without the host's other files.
+fn open_vectors(index: &Index, meta: &SegmentMeta) -> Result<SegmentVectors> {
+    let name = meta.relative_path(SegmentComponent::Custom(FIELD_TYPE.into()));
+    let file = index.tantivy().directory().open_read(&name).map_err(|e| Error::from(e).file(&name))?;
+    SegmentVectors::read(file, index.media().spec(), meta.max_doc()).map_err(|e| e.file(&name))
 }
 
 /// Reports on one `.uvec` file, be it bare or with tantivy's footer. Cost: O(1).

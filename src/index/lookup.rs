@@ -6,6 +6,7 @@ use tantivy::postings::Postings;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocAddress, Searcher, TERMINATED, Term};
 
+use super::guarded::guarded;
 use super::segment::SegmentVectors;
 use super::store::Index;
 use crate::error::{Error, ErrorCode, Result};
@@ -15,6 +16,10 @@ use crate::error::{Error, ErrorCode, Result};
 /// # Errors
 /// [`ErrorCode::Damaged`] where terms or postings do not read.
 pub fn find_document(searcher: &Searcher, id: Field, value: &str) -> Result<Option<DocAddress>> {
+    guarded([], || find_unguarded(searcher, id, value))
+}
+
+fn find_unguarded(searcher: &Searcher, id: Field, value: &str) -> Result<Option<DocAddress>> {
     let term = Term::from_field_text(id, value);
     let damaged = |e: std::io::Error| Error::new(ErrorCode::Damaged, format!("id terms: {e}")).source(e);
     for (ord, reader) in searcher.segment_readers().iter().enumerate() {

@@ -1,11 +1,14 @@
 //! `uncsm-index.json`: which bundle an index uses, and whether its build came to an end.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::directory::replace;
+use super::names;
+use super::partial::set_aside;
+use super::sound::{Seal, seal, unseal};
 use crate::corpus::FieldSchema;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, SETTINGS_BYTES};
@@ -40,14 +43,19 @@ impl Manifest {
     /// [`ErrorCode::NotFound`] where `dir` is no index, [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`].
     pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join(MANIFEST);
-        let text = limits::read_text(&path, SETTINGS_BYTES, "the manifest").map_err(|error| {
-            let missing = error.code() == ErrorCode::NotFound;
-            if missing {
+        let text =
+            names::check(&path).and_then(|()| limits::read_text(&path, SETTINGS_BYTES, "the manifest"));
+        let text = text.map_err(|error| match (error.code(), set_aside(dir)) {
+            (ErrorCode::NotFound, None) => {
                 error.expected("an index directory").hint("make one with `uncsm-index build`")
-            } else {
-                error
             }
+            (ErrorCode::NotFound, Some(aside)) => error.expected("an index directory").hint(format!(
+                "a killed replacement set the index aside at {}: run the build again, or rename it back",
+                aside.display()
+            )),
+            _ => error,
         })?;
+        let (text, seal) = unseal(&text);
         let damaged = |e: serde_json::Error| {
             Error::new(ErrorCode::Damaged, format!("the manifest does not parse: {e}"))
                 .file(&path)
@@ -63,11 +71,16 @@ impl Manifest {
                 .hint("build it again with this version of uncsm-index"));
         }
         let manifest: Self = serde_json::from_value(any).map_err(damaged)?;
-        let plain = Path::new(&manifest.bundle).components().count() == 1;
-        if !plain || manifest.bundle.starts_with('.') {
+        if !names::is_plain(Path::new(&manifest.bundle)) || manifest.bundle.starts_with('.') {
             return Err(Error::new(ErrorCode::Damaged, "the bundle's folder is not inside the index")
                 .file(&path)
                 .got(&manifest.bundle));
+        }
+        // Last, since the others say more.
+        if seal == Seal::Broken {
+            return Err(Error::new(ErrorCode::Damaged, "the checksum of the manifest does not match")
+                .file(&path)
+                .hint("bring it back from a copy; whoever changed it by hand removes the key `crc32`"));
         }
         Ok(manifest)
     }
@@ -80,18 +93,8 @@ impl Manifest {
         let path = dir.join(MANIFEST);
         let text = serde_json::to_string_pretty(self)
             .map_err(|e| Error::new(ErrorCode::BadValue, format!("manifest: {e}")).source(e))?;
-        let mut file =
-            tempfile::Builder::new().prefix(LEFT_OVER).tempfile_in(dir).map_err(|e| Error::io(dir, e))?;
-        file.write_all(text.as_bytes()).map_err(|e| Error::io(&path, e))?;
-        file.as_file().sync_all().map_err(|e| Error::io(&path, e))?;
-        // Temporary files are private; a manifest is as readable as tantivy's own files.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let readable = std::fs::Permissions::from_mode(0o644);
-            file.as_file().set_permissions(readable).map_err(|e| Error::io(&path, e))?;
-        }
-        file.persist(&path).map_err(|e| Error::io(&path, e.error))?;
+        let text = seal(&text, None);
+        replace(&path, text.as_bytes()).map_err(|e| Error::io(&path, e))?;
         sync_dir(dir)
     }
 

@@ -1,5 +1,6 @@
 //! Merging: rows are copied in the order of the readers, those of deleted documents left out.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tantivy::directory::TerminatingWrite;
@@ -8,9 +9,12 @@ use tantivy::indexer::doc_id_mapping::MappingType;
 use tantivy::{DocId, PluginMergeContext, SegmentReader};
 use uncsm_format::{Column, Writer};
 
+use super::cache::SegmentCache;
 use super::field::{FIELD_TYPE, MediaField};
 use super::plugin::{infos, sorting_error};
-use super::segment::{SegmentCache, SegmentVectors};
+use super::segment::SegmentVectors;
+use super::sound::{first_fault, names_of};
+use super::writer::LEFT;
 use crate::error::{Error, ErrorCode, Result};
 
 const DELETED: DocId = DocId::MAX;
@@ -23,8 +27,8 @@ struct Source {
 
 /// Writes the `.uvec` of the merged segment.
 ///
-/// A copied row gets a fresh checksum, so every section is checked before it is copied: on damage the merge fails, the
-/// sources stay as they are, and the segment is marked in `cache`.
+/// What is copied gets a fresh checksum, so every file of every source is checked before, the host's own too, and then every
+/// section: on damage the merge fails, the sources stay as they are, and the segment is marked in `cache`.
 pub(super) fn merge(cache: &SegmentCache, ctx: &PluginMergeContext<'_>) -> Result<()> {
     if ctx.doc_id_mapping.mapping_type() == MappingType::Shuffled {
         return Err(sorting_error("the merge reorders documents"));
@@ -56,7 +60,9 @@ pub(super) fn merge(cache: &SegmentCache, ctx: &PluginMergeContext<'_>) -> Resul
     writer
         .finish(documents, count, reason)?
         .terminate()
-        .map_err(|e| Error::new(ErrorCode::Io, e.to_string()).source(e))
+        .map_err(|e| Error::new(ErrorCode::Io, e.to_string()).source(e))?;
+    cache.keep(ctx.target_segment, field.spec(), documents);
+    Ok(())
 }
 
 fn open_sound(cache: &SegmentCache, reader: &SegmentReader, documents: &mut DocId) -> Result<Source> {
@@ -64,11 +70,17 @@ fn open_sound(cache: &SegmentCache, reader: &SegmentReader, documents: &mut DocI
         cache.mark_damaged(reader.segment_id(), error.to_string());
         error
     };
+    let id = reader.segment_id().uuid_string();
+    let names = names_of(&id, reader.delete_opstamp(), [FIELD_TYPE]);
+    if let Some(fault) = first_fault(reader.index().directory(), names) {
+        cache.mark_damaged(reader.segment_id(), fault.sentence());
+        return Err(fault.error(Path::new("")).hint(LEFT));
+    }
     let vectors = cache.get(reader).map_err(damaged)?;
     if let Some(first) = vectors.uvec().verify().into_iter().next() {
         let error = Error::new(ErrorCode::Damaged, first.to_string())
             .file(format!("{}.{FIELD_TYPE}", reader.segment_id().uuid_string()))
-            .hint("the segment is left as it is; run `verify`, then rebuild or delete its documents");
+            .hint(LEFT);
         return Err(damaged(error));
     }
     let mut new_ids = vec![DELETED; reader.max_doc() as usize];

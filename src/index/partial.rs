@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use fs4::fs_std::FileExt;
 use tantivy::Directory;
 use tantivy::directory::error::LockError;
-use tantivy::directory::{DirectoryLock, INDEX_WRITER_LOCK, MmapDirectory};
+use tantivy::directory::{DirectoryLock, INDEX_WRITER_LOCK};
 
 use super::build::OnBad;
 use super::checkpoint::Checkpoint;
+use super::directory::IndexDirectory;
+use super::exchange::put_in_place;
 use super::manifest::{MANIFEST, sync_dir};
+use super::names;
 use crate::error::{Error, ErrorCode, Result};
 
 /// What to do with an index that is already at the output path.
@@ -22,7 +25,8 @@ pub enum ExistingOut {
     Replace,
 }
 
-/// `OUT.partial`, which becomes `OUT` by a rename: killed at any moment, there is no index at `OUT`, or a whole one.
+/// `OUT.partial`, which becomes `OUT` by a rename, or changes names with the index there: killed at any moment, there is no
+/// index at `OUT`, or a whole one.
 ///
 /// `OUT.lock` beside it is held from before anything is looked at to after the last rename, so that two builds of one
 /// output do not meet.
@@ -126,8 +130,10 @@ impl PartialDir {
             std::fs::rename(&aside, out).map_err(|e| Error::io(out, e))?;
         }
         check_existing(out, existing)?;
-        if partial.exists() && !partial.is_dir() {
-            return Err(Error::new(ErrorCode::Exists, "a file stands where the build wants to work")
+        let there = std::fs::symlink_metadata(&partial);
+        if there.is_ok_and(|there| !there.is_dir()) {
+            // A link too: what it leads to is not ours to write in.
+            return Err(Error::new(ErrorCode::Exists, "a file or link stands where the build wants to work")
                 .file(&partial)
                 .hint("move it away"));
         }
@@ -144,7 +150,7 @@ impl PartialDir {
     ///
     /// # Errors
     /// [`ErrorCode::Locked`] where a writer has the index open that is to be replaced; those of the renames. The old index
-    /// is then still there, at most renamed to `OUT.replaced`.
+    /// is then still there; at most, where the system cannot exchange names, as `OUT.replaced`.
     pub fn publish(mut self) -> Result<()> {
         self.keep = true;
         check_existing(&self.out, self.existing)?;
@@ -153,13 +159,14 @@ impl PartialDir {
             // Else a writer would go on in a directory that is being removed.
             let writer = lock_writer(&self.out)?;
             let aside = beside(&self.out, ".replaced")?;
-            if aside.exists() {
+            if std::fs::symlink_metadata(&aside).is_ok() {
                 std::fs::remove_dir_all(&aside).map_err(|e| Error::io(&aside, e))?;
             }
-            std::fs::rename(&self.out, &aside).map_err(|e| Error::io(&self.out, e))?;
+            put_in_place(&self.partial, &self.out, &aside).map_err(|e| Error::io(&self.out, e))?;
             replaced = Some((aside, writer));
+        } else {
+            std::fs::rename(&self.partial, &self.out).map_err(|e| Error::io(&self.out, e))?;
         }
-        std::fs::rename(&self.partial, &self.out).map_err(|e| Error::io(&self.out, e))?;
         sync_dir(parent(&self.out))?;
         if let Some((aside, _writer)) = replaced {
             std::fs::remove_dir_all(&aside).map_err(|e| Error::io(&aside, e))?;
@@ -187,6 +194,12 @@ fn check_existing(out: &Path, existing: ExistingOut) -> Result<()> {
         .hint("choose another --out, or move it away"))
 }
 
+/// Where a killed replacement has set aside the index that belongs at `out`; `None` where it is in its place.
+pub fn set_aside(out: &Path) -> Option<PathBuf> {
+    let aside = beside(out, ".replaced").ok()?;
+    (!out.exists() && aside.join(MANIFEST).is_file()).then_some(aside)
+}
+
 fn parent(out: &Path) -> &Path {
     out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -204,13 +217,11 @@ fn beside(out: &Path, suffix: &str) -> Result<PathBuf> {
 /// # Errors
 /// [`ErrorCode::Locked`] while one does.
 pub(super) fn lock_writer(dir: &Path) -> Result<DirectoryLock> {
-    let directory =
-        MmapDirectory::open(dir).map_err(|e| Error::new(ErrorCode::Io, e.to_string()).file(dir))?;
-    directory.acquire_lock(&INDEX_WRITER_LOCK).map_err(|e| match e {
+    IndexDirectory::open(dir)?.acquire_lock(&INDEX_WRITER_LOCK).map_err(|e| match e {
         LockError::LockBusy => {
             Error::new(ErrorCode::Locked, "a writer has the index open").file(dir).hint("wait for it to end")
         }
-        other => Error::new(ErrorCode::Io, format!("the writer's lock: {other}")).file(dir),
+        LockError::IoError(error) => names::of_io(dir, std::io::Error::new(error.kind(), error.to_string())),
     })
 }
 
@@ -230,7 +241,8 @@ impl Drop for BuildLock {
 impl BuildLock {
     fn acquire(path: PathBuf) -> Result<Self> {
         loop {
-            let file = File::options().create(true).write(true).truncate(false).open(&path);
+            let mut options = File::options();
+            let file = names::open(&path, options.create(true).write(true).truncate(false));
             let file = file.map_err(|e| Error::io(&path, e))?;
             if !FileExt::try_lock_exclusive(&file).map_err(|e| Error::io(&path, e))? {
                 return Err(Error::new(ErrorCode::Locked, "another build is writing here")

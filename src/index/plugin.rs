@@ -14,8 +14,8 @@ use tantivy::{
 };
 use uncsm_format::{ItemRow, MediaInfo, Rows, Writer};
 
+use super::cache::SegmentCache;
 use super::field::{FIELD_TYPE, MediaField};
-use super::segment::SegmentCache;
 use super::value::decode;
 use crate::error::{Error, ErrorCode};
 use crate::media::SpaceSpec;
@@ -57,7 +57,9 @@ impl SegmentPlugin for UvecPlugin {
         refuse_sorting(index.settings()).map_err(to_tantivy)?;
         let field = MediaField::of(&index.schema()).map_err(to_tantivy)?;
         let rows = infos(field.spec()).iter().map(Rows::new).collect();
+        let cache = self.cache.clone();
         Ok(Box::new(UvecWriter {
+            cache,
             field,
             rows,
             documents: 0,
@@ -74,6 +76,7 @@ impl SegmentPlugin for UvecPlugin {
 
 /// Collects the items of a segment's documents in memory until the segment is written.
 struct UvecWriter {
+    cache: SegmentCache,
     field: MediaField,
     rows: Vec<Rows>,
     documents: u32,
@@ -150,6 +153,7 @@ impl PluginWriter for UvecWriter {
             writer.finish(self.documents, self.rejected, self.first_reason.as_deref())
         };
         write().map_err(|e| to_tantivy(e.into()))?.terminate()?;
+        self.cache.keep(segment, spec, self.documents);
         Ok(())
     }
 

@@ -82,6 +82,7 @@ impl Encoding<'_> {
         let encoded = documents.into_iter().map(|document| {
             let mut source = document?;
             let (items, bad) = encoded.next().unwrap_or_default();
+            let bad = bad.into_iter().map(|item| item.error).collect();
             // Texts and media have done their duty, and need not wait in the queues.
             source.items = vec![];
             source.document.texts = vec![];

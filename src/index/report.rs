@@ -12,7 +12,11 @@ use crate::encode::Place;
 use crate::error::{Error, Result};
 
 /// Entries of [`BuildReport::skipped`]; the list stands in commits, so it must not grow with a broken corpus.
-pub const MAX_SKIPPED: usize = 100_000;
+pub const MAX_SKIPPED: usize = 10_000;
+/// Bytes of all files and reasons of [`BuildReport::skipped`].
+pub const MAX_SKIPPED_BYTES: usize = 2 << 20;
+/// Bytes of one reason; a longer one is cut.
+const MAX_REASON: usize = 1 << 10;
 
 /// A document or item that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +26,14 @@ pub struct Skipped {
     pub file: PathBuf,
     /// 1-based line, or 0-based row of a features file.
     pub line: u64,
-    /// Why.
+    /// Why, and the way out.
     pub reason: String,
+}
+
+impl Skipped {
+    fn bytes(&self) -> usize {
+        self.file.as_os_str().len() + self.reason.len()
+    }
 }
 
 /// A name that is not UTF-8 must not make a report fail.
@@ -39,7 +49,7 @@ pub struct BuildReport {
     pub documents: u64,
     /// Items added, by media type.
     pub items: BTreeMap<String, u64>,
-    /// Documents and items left out, at most [`MAX_SKIPPED`] of them.
+    /// Documents, items and parts of these left out: at most [`MAX_SKIPPED`] of them, and [`MAX_SKIPPED_BYTES`].
     pub skipped: Vec<Skipped>,
     /// Documents and items left out that are not in the list any more.
     #[serde(default)]
@@ -52,6 +62,9 @@ pub struct BuildReport {
     pub nested: u64,
     /// Values of keys that the schema does not have, which went into `_extra`.
     pub unknown: u64,
+    /// Words that are too long for a term of their field, so that no keyword finds them; what is stored has them.
+    #[serde(default)]
+    pub long_words: u64,
     /// Busy seconds of each stage; the stages run beside each other. Those of a build that was resumed are summed up.
     #[serde(default)]
     pub stages: StageTimes,
@@ -134,15 +147,29 @@ impl BuildReport {
     /// Counts segments that merges found damaged, and lists them; `dir` is the index.
     pub fn damaged(&mut self, dir: &Path, segments: &[(String, String)]) {
         for (segment, reason) in segments {
-            let file = dir.join(format!("{segment}.{}", super::FIELD_TYPE));
+            // The reason begins with the file, where one is known.
+            let named = reason.split_once(": ").filter(|(file, _)| file.starts_with(segment.as_str()));
+            let (file, reason) = match named {
+                Some((file, reason)) => (dir.join(file), reason),
+                None => (dir.join(format!("{segment}.{}", super::FIELD_TYPE)), reason.as_str()),
+            };
             let reason = format!("damaged, and left out of merges: {reason}");
             self.list(Skipped { file, line: 0, reason });
         }
     }
 
-    fn list(&mut self, skipped: Skipped) {
+    fn list(&mut self, mut skipped: Skipped) {
         self.warnings += 1;
-        if self.skipped.len() < MAX_SKIPPED {
+        if skipped.reason.len() > MAX_REASON {
+            let end = (0..=MAX_REASON).rev().find(|&at| skipped.reason.is_char_boundary(at)).unwrap_or(0);
+            skipped.reason.truncate(end);
+            skipped.reason.push_str("..");
+        }
+        // Once full, it stays so: then its bytes are not summed up any more.
+        let fits = self.unlisted == 0
+            && self.skipped.len() < MAX_SKIPPED
+            && self.skipped.iter().chain([&skipped]).map(Skipped::bytes).sum::<usize>() <= MAX_SKIPPED_BYTES;
+        if fits {
             self.skipped.push(skipped);
         } else {
             self.unlisted += 1;
@@ -161,8 +188,14 @@ impl BuildReport {
         let file = place.map(|p| p.file.clone()).or_else(|| facts.file.clone()).unwrap_or_default();
         let line = place.map(|p| p.line).or(facts.line).unwrap_or_default();
         let mut reason = facts.message.clone();
-        if let (Some(expected), Some(got)) = (&facts.expected, &facts.got) {
-            reason = format!("{reason} (expected {expected}, got {got})");
+        match (&facts.expected, &facts.got) {
+            (Some(expected), Some(got)) => reason = format!("{reason} (expected {expected}, got {got})"),
+            (Some(expected), None) => reason = format!("{reason} (expected {expected})"),
+            (None, Some(got)) => reason = format!("{reason} (got {got})"),
+            (None, None) => {}
+        }
+        if let Some(hint) = &facts.hint {
+            reason = format!("{reason}; {hint}");
         }
         // Which of the document's pictures it is: `file` and `line` are the place in the corpus.
         if let (Some(place), Some(item)) = (place, &facts.file)
@@ -190,6 +223,23 @@ mod tests {
         }
         let counts = (report.skipped.len(), report.unlisted, report.warnings);
         assert_eq!(counts, (MAX_SKIPPED, 3, MAX_SKIPPED as u64 + 3));
+    }
+
+    #[test]
+    fn reasons_have_hints_and_bounded_bytes() {
+        let mut report = BuildReport::default();
+        let error = Error::new(ErrorCode::BadJson, "bad").got("x").hint("write it again");
+        report.skip(error, None, OnBad::Warn).unwrap();
+        assert_eq!(report.skipped[0].reason, "bad (got x); write it again");
+        for line in 0..5000 {
+            let error = Error::new(ErrorCode::BadJson, "\u{e4}".repeat(4000)).line(line);
+            report.skip(error, None, OnBad::Warn).unwrap();
+        }
+        let bytes: usize = report.skipped.iter().map(Skipped::bytes).sum();
+        assert!(bytes <= MAX_SKIPPED_BYTES && bytes > MAX_SKIPPED_BYTES - 2 * MAX_REASON, "{bytes}");
+        assert!(report.skipped[1].reason.len() <= MAX_REASON + 2);
+        assert_eq!(report.skipped.len() as u64 + report.unlisted, 5001);
+        assert_eq!(report.warnings, 5001);
     }
 
     #[test]

@@ -1,11 +1,9 @@
-//! The opened `.uvec` of a segment, held in a cache: opening one per query would map and fault it anew each time.
+//! The opened `.uvec` of a segment.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tantivy::directory::OwnedBytes;
-use tantivy::index::{SegmentComponent, SegmentId};
-use tantivy::{Searcher, SearcherGeneration, SegmentReader, Warmer};
+use tantivy::SegmentReader;
+use tantivy::directory::error::OpenReadError;
+use tantivy::directory::{FileSlice, OwnedBytes};
+use tantivy::index::{Segment, SegmentComponent};
 use uncsm_format::{MediaView, Uvec};
 
 use super::field::{FIELD_TYPE, MediaField};
@@ -22,27 +20,40 @@ impl SegmentVectors {
     /// directory gives aligned bytes (memory maps do), else one copy of the file.
     ///
     /// # Errors
-    /// [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`] or [`ErrorCode::SpaceMismatch`], naming the file.
+    /// [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`] or [`ErrorCode::SpaceMismatch`], naming the file;
+    /// [`ErrorCode::Changed`] where the directory does not hold it for a segment that is gone.
     pub fn open(reader: &SegmentReader) -> Result<Self> {
-        let name = format!("{}.{FIELD_TYPE}", reader.segment_id().uuid_string());
+        let name = file_name(&reader.segment_id().uuid_string());
         let spec = MediaField::of(reader.schema())?;
-        let bytes = reader
-            .open_read(SegmentComponent::Custom(FIELD_TYPE.into()))
-            .map_err(|e| match super::check_created(reader.index()) {
+        let file = reader.open_read(SegmentComponent::Custom(FIELD_TYPE.into())).map_err(|error| {
+            let missing = matches!(error, OpenReadError::FileDoesNotExist(_));
+            match super::check_created(reader.index()) {
                 Err(error) if error.code() == ErrorCode::BadArgument => error,
-                _ => Error::new(ErrorCode::Damaged, e.to_string()).file(&name),
-            })?
-            .read_bytes()
-            .map_err(|e| Error::io(&name, e))?;
-        let uvec = Uvec::open(bytes).map_err(|e| Error::from(e).file(&name))?;
-        check_fits(&uvec, spec.spec()).map_err(|e| e.file(&name))?;
-        if uvec.documents() != reader.max_doc() {
+                _ if missing && is_unlisted(reader) => gone(&name, error),
+                _ => Error::from(error).file(&name),
+            }
+        })?;
+        Self::read(file, spec.spec(), reader.max_doc()).map_err(|e| e.file(&name))
+    }
+
+    /// As [`SegmentVectors::open`], of a segment that is just being written and has `documents`.
+    pub(super) fn of_new(segment: &Segment, spec: &SpaceSpec, documents: u32) -> Result<Self> {
+        let name = file_name(&segment.id().uuid_string());
+        let file = segment.open_read(SegmentComponent::Custom(FIELD_TYPE.into())).map_err(Error::from);
+        file.and_then(|file| Self::read(file, spec, documents)).map_err(|e| e.file(&name))
+    }
+
+    /// Opens the file of a segment of `documents` documents.
+    pub(super) fn read(file: FileSlice, spec: &SpaceSpec, documents: u32) -> Result<Self> {
+        let bytes = file.read_bytes().map_err(|e| Error::new(ErrorCode::Io, e.to_string()).source(e))?;
+        let uvec = Uvec::open(bytes)?;
+        check_fits(&uvec, spec)?;
+        if uvec.documents() != documents {
             return Err(Error::new(
                 ErrorCode::Damaged,
                 "the file covers another number of documents than its segment",
             )
-            .file(&name)
-            .expected(reader.max_doc())
+            .expected(documents)
             .got(uvec.documents()));
         }
         Ok(Self { uvec })
@@ -57,6 +68,23 @@ impl SegmentVectors {
     pub fn view(&self, media: usize) -> MediaView<'_> {
         self.uvec.view(media)
     }
+}
+
+fn file_name(segment: &str) -> String {
+    format!("{segment}.{FIELD_TYPE}")
+}
+
+/// Whether the last commit is known not to have the segment.
+fn is_unlisted(reader: &SegmentReader) -> bool {
+    reader.index().searchable_segment_ids().is_ok_and(|listed| !listed.contains(&reader.segment_id()))
+}
+
+/// A searcher was held, and its file was not: only in a plain directory of the host, where another process writes.
+fn gone(name: &str, error: OpenReadError) -> Error {
+    Error::new(ErrorCode::Changed, "a writer has removed the segment, which this searcher did not hold yet")
+        .file(name)
+        .hint("reload the reader; an index that is opened through `IndexDirectory` holds its files")
+        .source(error)
 }
 
 fn check_fits(uvec: &Uvec<OwnedBytes>, spec: &SpaceSpec) -> Result<()> {
@@ -81,107 +109,4 @@ fn check_fits(uvec: &Uvec<OwnedBytes>, spec: &SpaceSpec) -> Result<()> {
     Err(Error::new(ErrorCode::Damaged, "media types of the file are not those of the schema")
         .expected(format!("{:?}", spec.media))
         .got(format!("{:?}", uvec.media())))
-}
-
-/// Opened segments by id, shared by plugin, queries and collectors; also remembers which segments are damaged.
-#[derive(Clone, Default)]
-pub struct SegmentCache {
-    shared: Arc<Shared>,
-}
-
-#[derive(Default)]
-struct Shared {
-    open: Mutex<HashMap<SegmentId, Held>>,
-    damaged: Mutex<BTreeMap<SegmentId, String>>,
-}
-
-struct Held {
-    vectors: Arc<SegmentVectors>,
-    /// Misses in a row at which the index did not list the segment.
-    unlisted: u32,
-}
-
-impl Held {
-    /// A segment in use stays: its file may be gone from the directory, so it could not be opened again.
-    fn is_in_use(&self) -> bool {
-        Arc::strong_count(&self.vectors) > 1
-    }
-}
-
-/// Misses after which a segment goes that the index no longer lists. One is not enough: an older searcher may still come.
-const MISSES: u32 = 2;
-
-impl SegmentCache {
-    /// An empty cache.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The vectors of `reader`'s segment, opened on first use. A miss also counts against segments that the index no
-    /// longer lists and nobody holds, so that an app without a [`Warmer`] does not keep files of merged segments for ever.
-    ///
-    /// # Errors
-    /// Those of [`SegmentVectors::open`].
-    pub fn get(&self, reader: &SegmentReader) -> Result<Arc<SegmentVectors>> {
-        if let Some(found) = lock(&self.shared.open).get(&reader.segment_id()) {
-            return Ok(found.vectors.clone());
-        }
-        let opened = Arc::new(SegmentVectors::open(reader)?);
-        let listed = reader.index().searchable_segment_ids();
-        let mut open = lock(&self.shared.open);
-        if let Ok(listed) = listed {
-            let listed: HashSet<SegmentId> = listed.into_iter().collect();
-            open.retain(|id, held| {
-                held.unlisted = if listed.contains(id) { 0 } else { held.unlisted + 1 };
-                held.is_in_use() || held.unlisted < MISSES
-            });
-        }
-        let held = open.entry(reader.segment_id()).or_insert(Held { vectors: opened, unlisted: 0 });
-        Ok(held.vectors.clone())
-    }
-
-    /// Takes in a segment that is open elsewhere.
-    pub(crate) fn hold(&self, segment: SegmentId, vectors: Arc<SegmentVectors>) {
-        lock(&self.shared.open).entry(segment).or_insert(Held { vectors, unlisted: 0 });
-    }
-
-    /// Marks a segment as damaged: the merge policy leaves it out from now on.
-    pub(crate) fn mark_damaged(&self, segment: SegmentId, reason: String) {
-        lock(&self.shared.damaged).entry(segment).or_insert(reason);
-    }
-
-    /// Segments that a merge found damaged, with the first reason.
-    pub fn damaged(&self) -> Vec<(SegmentId, String)> {
-        lock(&self.shared.damaged).iter().map(|(id, reason)| (*id, reason.clone())).collect()
-    }
-
-    /// Number of segments held open.
-    pub fn len(&self) -> usize {
-        lock(&self.shared.open).len()
-    }
-
-    /// Whether no segment is held open.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// Opens new segments when a reader reloads, and lets go of those that no searcher uses any more.
-impl Warmer for SegmentCache {
-    fn warm(&self, searcher: &Searcher) -> tantivy::Result<()> {
-        for reader in searcher.segment_readers() {
-            self.get(reader).map_err(super::plugin::to_tantivy)?;
-        }
-        Ok(())
-    }
-
-    fn garbage_collect(&self, live_generations: &[&SearcherGeneration]) {
-        let is_live = |id: &SegmentId| live_generations.iter().any(|live| live.segments().contains_key(id));
-        lock(&self.shared.open).retain(|id, held| held.is_in_use() || is_live(id));
-    }
-}
-
-/// A panic elsewhere while holding the lock leaves whole entries only, so the content stays usable.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,10 +7,16 @@ use std::sync::{Arc, Weak};
 use tantivy::schema::{Field, Schema};
 use tantivy::{IndexReader, ReloadPolicy, SegmentReader, Warmer};
 
+use super::cache::SegmentCache;
+use super::directory::IndexDirectory;
 use super::field::MediaField;
+use super::guarded::guarded;
+use super::litter;
 use super::manifest::Manifest;
+use super::names;
 use super::plugin::{UvecPlugin, refuse_sorting};
-use super::segment::SegmentCache;
+use super::snapshot::{Held, settled};
+use super::sound::{Fault, SoundDirectory};
 use super::writer::Writer;
 use crate::corpus::{FieldMap, FieldSchema, register_analyses};
 use crate::encode::EncoderPaths;
@@ -22,6 +28,7 @@ use crate::model::Bundle;
 pub struct Index {
     dir: PathBuf,
     tantivy: tantivy::Index,
+    sound: SoundDirectory,
     plugin: UvecPlugin,
     /// Held here since a reader keeps its warmers weakly.
     warmer: Arc<SegmentCache>,
@@ -51,7 +58,7 @@ impl Index {
         tantivy::Index::builder()
             .schema(builder.build())
             .register_plugin(plugin.registered())
-            .create_in_dir(dir)
+            .open_or_create(SoundDirectory::new(IndexDirectory::open(dir)?))
             .map_err(|e| Error::from(e).file(dir))?;
         // Last: without a manifest nothing here opens.
         let version = uncsm_format::FORMAT_VERSION;
@@ -73,8 +80,21 @@ impl Index {
     /// together; [`ErrorCode::Damaged`]; [`ErrorCode::UnsupportedVersion`], also for a tokenizer that this build does not
     /// have; [`ErrorCode::BadArgument`] for a sorted one.
     pub fn open(dir: &Path) -> Result<Self> {
-        let (manifest, bundle) = manifest_and_bundle(dir, Bundle::load)?;
-        let mut tantivy = tantivy::Index::open_in_dir(dir).map_err(|e| within(e.into(), dir))?;
+        guarded([dir], || settled(dir, || Self::open_now(dir)))
+    }
+
+    fn open_now(dir: &Path) -> Result<Self> {
+        let (manifest, bundle) = manifest_and_bundle(dir, |folder| {
+            names::check_folder(folder)?;
+            Bundle::FILES.iter().try_for_each(|name| names::check(&folder.join(name)))?;
+            Bundle::load(folder)
+        })?;
+        match names::check_folder(&dir.join(super::embed::ENCODERS)) {
+            Err(error) if error.code() != ErrorCode::NotFound => return Err(error),
+            _ => {}
+        }
+        let sound = SoundDirectory::new(IndexDirectory::open(dir)?);
+        let mut tantivy = tantivy::Index::open(sound.clone()).map_err(|e| within(e.into(), dir))?;
         let plugin = UvecPlugin::new();
         tantivy.register_plugin(plugin.registered());
         refuse_sorting(tantivy.settings()).map_err(|e| e.file(dir))?;
@@ -82,16 +102,22 @@ impl Index {
         let schema = tantivy.schema();
         let media = MediaField::of(&schema).map_err(|e| e.file(dir))?;
         media.check_space(bundle.space()).map_err(|e| e.file(dir))?;
+        check_folder(dir, &manifest, &bundle)?;
         let fields = FieldMap::from_schema(&schema, &manifest.fields).map_err(|e| e.file(dir))?;
         let warmer = Arc::new(plugin.cache().clone());
-        Ok(Self { dir: dir.to_path_buf(), tantivy, plugin, warmer, media, fields, manifest, bundle })
+        Ok(Self { dir: dir.to_path_buf(), tantivy, sound, plugin, warmer, media, fields, manifest, bundle })
     }
 
-    /// A reader that sees the last commit, with all segments opened in the cache.
+    /// A reader that sees the last commit, with all segments opened in the cache. Needs no write access; a writer beside it
+    /// does not disturb it.
     ///
     /// # Errors
     /// A segment of another space or version, or a damaged header, refuses the whole index.
     pub fn reader(&self) -> Result<IndexReader> {
+        guarded([self.dir()], || settled(&self.dir, || self.reader_now()))
+    }
+
+    fn reader_now(&self) -> Result<IndexReader> {
         let strong: Arc<dyn Warmer> = self.warmer.clone();
         let weak: Weak<dyn Warmer> = Arc::downgrade(&strong);
         let reader = self
@@ -105,7 +131,33 @@ impl Index {
         for segment in reader.searcher().segment_readers() {
             self.cache().get(segment).map_err(|e| within(e, &self.dir))?;
         }
+        let names =
+            reader.searcher().segment_readers().iter().map(|r| segment_file(r).into()).collect::<Vec<_>>();
+        self.sound.check_ends(names).map_err(|fault| fault.error(&self.dir))?;
         Ok(reader)
+    }
+
+    /// Looks at the stored documents and vectors of `searcher`'s segments before they are shown: at every byte, as far as
+    /// an open reads, see ARCHITECTURE.md. Each file once.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Damaged`], naming file and section.
+    pub(crate) fn check_contents(&self, searcher: &tantivy::Searcher) -> Result<()> {
+        let names = searcher.segment_readers().iter().flat_map(|reader| {
+            let store = format!("{}.store", reader.segment_id().uuid_string());
+            [PathBuf::from(store), segment_file(reader).into()]
+        });
+        self.sound.check_contents(names.collect::<Vec<_>>()).map_err(|fault| fault.error(&self.dir))
+    }
+
+    /// Every fault of the files of `held`. Reads all of them.
+    pub(super) fn faults(&self, held: &Held) -> Vec<Fault> {
+        held.files().filter_map(|name| self.sound.check(name).err()).collect()
+    }
+
+    /// The directory that the host reads through.
+    pub(super) fn sound(&self) -> &SoundDirectory {
+        &self.sound
     }
 
     /// Why the first segment that does not open does not open.
@@ -117,14 +169,21 @@ impl Index {
         })
     }
 
-    /// A writer with `memory` bytes for documents that are not yet in a segment.
+    /// A writer with `memory` bytes for documents that are not yet in a segment. Removes what killed writers have left.
     ///
     /// # Errors
     /// Those of [`Writer::new`].
     pub fn writer(&self, memory: usize) -> Result<Writer> {
         let fingerprints = (self.bundle.space(), self.bundle.model());
-        Writer::new(&self.tantivy, self.cache(), self.id_field(), fingerprints, memory)
-            .map_err(|e| e.file(&self.dir))
+        // The host applies deletes on a thread where a panic ends the process.
+        self.sound.be_thorough();
+        let writer = guarded([self.dir()], || {
+            Writer::new(&self.tantivy, self.cache(), self.id_field(), fingerprints, memory)
+                .map_err(|e| e.file(&self.dir))
+        })?;
+        // Under the writer's lock: what a killed one was making has no owner, and no other bundle is being attached.
+        litter::remove(&self.dir, &Manifest::load(&self.dir)?.bundle)?;
+        Ok(writer.within(&self.dir))
     }
 
     /// Says in the manifest that the source was indexed to its end.
@@ -218,7 +277,7 @@ pub(crate) fn encoder_paths_in(dir: &Path, paths: EncoderPaths) -> EncoderPaths 
 }
 
 /// Names the file of `error` from outside of the index directory; the directory itself where it names none.
-fn within(error: Error, dir: &Path) -> Error {
+pub(super) fn within(error: Error, dir: &Path) -> Error {
     let file = error.facts().file.as_deref().map_or_else(|| dir.to_path_buf(), |file| dir.join(file));
     error.file(file)
 }
@@ -238,6 +297,19 @@ fn manifest_and_bundle(
             Err(_) => left -= 1,
         }
     }
+}
+
+/// The folder of a bundle says which one it is: another one of the same space would rank otherwise.
+fn check_folder(dir: &Path, manifest: &Manifest, bundle: &Bundle) -> Result<()> {
+    let expected = bundle_folder(bundle.model());
+    if manifest.bundle == expected {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::Damaged, "the bundle in the index is not the one that the manifest names")
+        .file(manifest.bundle_dir(dir))
+        .expected(&manifest.bundle)
+        .got(expected)
+        .hint("bring the folder back from a copy, or build the index again"))
 }
 
 pub(super) fn bundle_folder(model: Fingerprint) -> String {

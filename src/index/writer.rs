@@ -1,11 +1,16 @@
 //! The writer: tantivy's, with the fingerprint in every commit and the directory synced after it.
 
-use tantivy::schema::Field;
-use tantivy::{IndexWriter, Opstamp, TantivyDocument, Term};
+use std::path::{Path, PathBuf};
 
+use tantivy::schema::Field;
+use tantivy::{IndexWriter, Opstamp, SegmentMeta, TantivyDocument, Term};
+
+use super::cache::SegmentCache;
 use super::checkpoint::Checkpoint;
+use super::field::FIELD_TYPE;
+use super::guarded::guarded;
 use super::policy::SoundMergePolicy;
-use super::segment::SegmentCache;
+use super::sound::{first_fault, names_of};
 use crate::error::{Error, Result};
 use crate::media::Fingerprint;
 
@@ -14,8 +19,12 @@ pub struct Writer {
     inner: IndexWriter,
     cache: SegmentCache,
     id: Option<Field>,
+    dir: Option<PathBuf>,
     payload: serde_json::Value,
 }
+
+/// What becomes of a damaged segment that was to be merged.
+pub(super) const LEFT: &str = "the damaged segment is left as it is; run `verify`, then bring its files back from a copy, or build the index again";
 
 /// What a commit says.
 #[derive(Debug, Clone)]
@@ -50,13 +59,27 @@ impl Writer {
             let locked = error.code() == crate::ErrorCode::Locked;
             if locked { error.hint("wait for the other writer of this index to end") } else { error }
         })?;
-        inner.set_merge_policy(Box::new(SoundMergePolicy::new(cache)));
+        inner.set_merge_policy(Box::new(SoundMergePolicy::new(cache).checking(index)));
         inner.garbage_collect_files().wait()?;
         let (space, model) = fingerprints;
         let payload = serde_json::json!({
             "format_version": uncsm_format::FORMAT_VERSION, "space": space, "model": model,
         });
-        Ok(Self { inner, cache: cache.clone(), id, payload })
+        Ok(Self { inner, cache: cache.clone(), id, dir: None, payload })
+    }
+
+    /// Names files in errors from outside of `dir`.
+    pub(super) fn within(self, dir: &Path) -> Self {
+        Self { dir: Some(dir.to_path_buf()), ..self }
+    }
+
+    /// Runs `work`; its errors name a file of the index, where one is damaged.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let dir = self.dir.clone();
+        guarded(dir.as_deref(), || work(self)).map_err(|error| match &dir {
+            Some(dir) => super::store::within(error, dir),
+            None => error,
+        })
     }
 
     /// Queues a document.
@@ -105,10 +128,13 @@ impl Writer {
     }
 
     fn commit_with(&mut self, payload: &str) -> Result<CommitReport> {
-        let mut prepared = self.inner.prepare_commit()?;
-        prepared.set_payload(payload);
-        let opstamp = prepared.commit()?;
-        sync(self.inner.index())?;
+        let opstamp = self.guarded(|writer| {
+            let mut prepared = writer.inner.prepare_commit()?;
+            prepared.set_payload(payload);
+            let opstamp = prepared.commit()?;
+            sync(writer.inner.index())?;
+            Ok(opstamp)
+        })?;
         let damaged = damaged(&self.cache);
         for (segment, reason) in &damaged {
             tracing::warn!("segment {segment} is damaged and is left out of merges: {reason}");
@@ -121,8 +147,13 @@ impl Writer {
     /// # Errors
     /// Those of a merge; a damaged segment makes it fail and stays as it is.
     pub fn merge_all(&mut self) -> Result<()> {
+        self.guarded(Self::merge_unguarded)
+    }
+
+    fn merge_unguarded(&mut self) -> Result<()> {
         let metas = self.inner.index().searchable_segment_metas()?;
         if metas.len() > 1 || metas.iter().any(|meta| meta.has_deletes()) {
+            self.check(&metas)?;
             let segments: Vec<_> = metas.iter().map(|meta| meta.id()).collect();
             self.inner.merge(&segments).wait()?;
             self.inner.garbage_collect_files().wait()?;
@@ -130,15 +161,37 @@ impl Writer {
         sync(self.inner.index())
     }
 
+    /// Refuses to merge a damaged segment, and marks it.
+    fn check(&self, metas: &[SegmentMeta]) -> Result<()> {
+        for meta in metas {
+            let names = names_of(&meta.id().uuid_string(), meta.delete_opstamp(), [FIELD_TYPE]);
+            if let Some(fault) = first_fault(self.inner.index().directory(), names) {
+                self.cache.mark_damaged(meta.id(), fault.sentence());
+                let error = fault.error(self.dir.as_deref().unwrap_or(Path::new("")));
+                return Err(error.hint(LEFT));
+            }
+        }
+        Ok(())
+    }
+
     /// Waits for merges that run in the background; says which segments they found damaged, with the first reason.
     ///
     /// # Errors
     /// tantivy's, when a merge thread has panicked.
     pub fn finish(self) -> Result<Vec<(String, String)>> {
-        let index = self.inner.index().clone();
-        self.inner.wait_merging_threads()?;
-        sync(&index)?;
-        Ok(damaged(&self.cache))
+        let Self { inner, cache, dir, .. } = self;
+        guarded(dir.as_deref(), || {
+            let index = inner.index().clone();
+            inner.wait_merging_threads()?;
+            sync(&index)
+        })?;
+        Ok(damaged(&cache))
+    }
+
+    /// Why the host's indexing thread has ended, where it has; nothing is committed.
+    pub(super) fn cause(&mut self) -> Option<Error> {
+        let error = self.inner.prepare_commit().err().map(Error::from);
+        error.filter(|error| error.code() != crate::ErrorCode::Engine)
     }
 
     /// The host's writer.

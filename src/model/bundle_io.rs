@@ -85,6 +85,9 @@ fn damaged(file: &Path, message: impl Into<String>) -> Error {
 }
 
 impl Bundle {
+    /// The files of its folder.
+    pub(crate) const FILES: [&'static str; 2] = [CONFIG, TENSORS];
+
     fn config(&self, fingerprint: Option<Fingerprints>) -> Config {
         let mut calibration = Vec::new();
         for head in &self.metric.heads {
@@ -155,10 +158,7 @@ impl Bundle {
             _ => Path::new("."),
         };
         fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
-        let partial = tempfile::Builder::new()
-            .prefix(".uncsm-bundle-")
-            .tempdir_in(parent)
-            .map_err(|e| Error::io(parent, e))?;
+        let partial = under_construction(parent)?;
         let fingerprint = Some(Fingerprints { space: self.space, model: self.model });
         let mut config = serde_json::to_vec_pretty(&self.config(fingerprint))
             .map_err(|e| Error::new(ErrorCode::Io, e.to_string()).file(dir).source(e))?;
@@ -193,7 +193,6 @@ impl Bundle {
         }
         // Renamed away: nothing is left for the guard to remove.
         let _ = partial.keep();
-        set_readable(dir)?;
         fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(|e| Error::io(parent, e))
     }
 
@@ -246,16 +245,17 @@ impl Bundle {
     }
 }
 
-/// Temporary directories are private; a bundle is as readable as any directory that the user makes.
-#[cfg(unix)]
-fn set_readable(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(|e| Error::io(dir, e))
-}
-
-#[cfg(not(unix))]
-fn set_readable(_: &Path) -> Result<()> {
-    Ok(())
+/// A new folder in `parent`. Temporary ones are private, unless a mode is given: a bundle is as readable as any folder that the
+/// user makes.
+fn under_construction(parent: &Path) -> Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".uncsm-bundle-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o777));
+    }
+    builder.tempdir_in(parent).map_err(|e| Error::io(parent, e))
 }
 
 /// Refuses what would make more tensors, or larger ones, than a bundle has.

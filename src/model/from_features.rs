@@ -23,7 +23,7 @@ pub struct FeatureOptions<'a> {
     pub group: Option<&'a str>,
 }
 
-/// Reads all rows into memory. An encoder that is not in [`FeatureOptions::paths`] gives its name alone, with a warning.
+/// Reads all rows into memory; one of zeros is no item ([`MediaFeatures::present`]). An encoder that is not in [`FeatureOptions::paths`] gives its name alone, with a warning.
 ///
 /// # Errors
 /// Those of [`FeatureRows::find`] and [`FeaturesFile::select`], and of opening an encoder that does not fit its features; [`ErrorCode::BadValue`] for a class above `u32`. Numbers that
@@ -47,8 +47,12 @@ pub fn from_features(file: &FeaturesFile, options: &FeatureOptions<'_>) -> Resul
             encoder_state: Vec::new(),
             fingerprint,
             d_in: rows.tensor.cols(),
+            // Zeros say nothing: a row without an item.
+            present: values
+                .chunks_exact(rows.tensor.cols())
+                .map(|row| row.iter().any(|x| *x != 0.0))
+                .collect(),
             rows: values,
-            present: vec![true; n],
         });
     }
     let labels = match (selected.labels, options.label) {

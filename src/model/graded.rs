@@ -122,7 +122,10 @@ impl TrainingData {
                         .hint("give each document an id of its own"));
                     }
                     let found = rows_of.get(item.id.as_str());
-                    found.ok_or_else(|| unknown("the id of a document that reads"))?.1.clone()
+                    found
+                        .ok_or_else(|| unknown("the id of a document that reads, of a split that is known"))?
+                        .1
+                        .clone()
                 }
             };
             let mut items: Vec<usize> =

@@ -78,7 +78,7 @@ pub struct Trained {
 /// # Errors
 /// [`ErrorCode::BadDimension`], [`ErrorCode::BadArgument`], [`ErrorCode::NotFinite`] and [`ErrorCode::BadValue`] for
 /// data that do not fit together, [`ErrorCode::Empty`] without train rows, [`ErrorCode::TooFewData`] where there is
-/// nothing to learn from: one class only, or no row with two media types.
+/// nothing to learn from: fewer than two rows, one media type without classes, one class only, or no row with two media types.
 pub fn train(
     data: &TrainingData,
     config: &TrainConfig,
@@ -98,10 +98,7 @@ pub(super) fn learn(
 ) -> Result<Trained> {
     data.check_graded()?;
     let train_rows = data.rows_of(Split::Train);
-    if train_rows.is_empty() {
-        return Err(Error::new(ErrorCode::Empty, "no row is marked as train")
-            .hint("check the test mask or the `split` key"));
-    }
+    check_rows(data, train_rows.len())?;
     let learned = [train_rows, data.rows_of(Split::Val)].concat();
     data.check_finite(&learned)?;
     let classes = match start {
@@ -295,14 +292,46 @@ impl Run<'_> {
     }
 }
 
+/// Refuses data of which nothing can be learned, whatever the features are.
+fn check_rows(data: &TrainingData, train: usize) -> Result<()> {
+    let of = |split: Split| data.rows_of(split).len();
+    let got = || format!("{train} train, {} val and {} test rows", of(Split::Val), of(Split::Test));
+    if train == 0 {
+        return Err(Error::new(ErrorCode::Empty, "no row is marked as train")
+            .expected("at least 2 rows to learn from")
+            .got(got())
+            .hint("check the test mask or the `split` key"));
+    }
+    if train < 2 {
+        return Err(Error::new(ErrorCode::TooFewData, "there are fewer than two rows to learn from")
+            .expected("at least 2")
+            .got(got())
+            .hint("give more documents of the split train"));
+    }
+    // Graded pairs say what is alike even where nothing else does.
+    if let ([only], None, true) = (data.media.as_slice(), &data.labels, data.graded.is_empty()) {
+        let what = format!(
+            "there is nothing to learn from: all items are of the media type `{}`, and no label is named",
+            only.name
+        );
+        return Err(Error::new(ErrorCode::TooFewData, what)
+            .expected("items of two media types in a row, or a class for each row")
+            .got(got())
+            .hint("name the key that holds the class as the label, or give texts and pictures of the same documents"));
+    }
+    Ok(())
+}
+
 fn check_enough(data: &TrainingData, fit: &[usize]) -> Result<()> {
     for media in &data.media {
-        if fit.iter().filter(|&&row| media.present[row]).count() < 2 {
+        let present = fit.iter().filter(|&&row| media.present[row]).count();
+        if present < 2 {
             return Err(Error::new(
                 ErrorCode::TooFewData,
                 format!("fewer than two train rows have an item of `{}`", media.name),
             )
-            .expected("at least 2"));
+            .expected("at least 2")
+            .got(present));
         }
     }
     let items = |row: usize| data.media.iter().filter(|media| media.present[row]).count();

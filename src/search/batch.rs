@@ -10,6 +10,7 @@ use super::plan::Plan;
 use super::request::Request;
 use super::shard::Shards;
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::guarded;
 
 /// Queries of one pass at most: what they keep per document must stay in the cache of a core.
 const PASS: usize = 32;
@@ -19,8 +20,9 @@ impl Engine<'_> {
     /// filter share one pass over the stored rows, which is where a scan spends its time; answers are those of
     /// [`Request::run`]. A time budget counts for the shared pass, and again for what is a request's own.
     pub fn batch(&self, requests: Vec<Request<'_>>) -> Vec<Result<Response>> {
+        let dirs = || self.shards.dirs();
         let mut plans: Vec<Result<Plan<'_>>> =
-            requests.iter().map(|request| self.own_plan(request)).collect();
+            requests.iter().map(|request| guarded(dirs(), || self.own_plan(request))).collect();
         // By what was typed: equal strings are equal filters.
         let mut groups: BTreeMap<(Option<&str>, &[String]), Vec<usize>> = BTreeMap::new();
         for (at, (request, plan)) in requests.iter().zip(&plans).enumerate() {
@@ -39,14 +41,15 @@ impl Engine<'_> {
             let members: Vec<(&Request<'_>, &Plan<'_>)> =
                 pass.iter().filter_map(|&at| Some((&requests[at], plans[at].as_ref().ok()?))).collect();
             // A failed pass is tried again query by query, so that each gets its own error.
-            if let Ok(fruits) = scan(&self.shards, &members) {
+            if let Ok(fruits) = guarded(dirs(), || scan(&self.shards, &members)) {
                 legs.extend(pass.iter().copied().zip(fruits));
             }
         }
         let finish = |(at, (request, plan)): (usize, (&Request<'_>, Result<Plan<'_>>))| {
             let mut plan = plan?;
             plan.budget.restart();
-            hits::finish(request, &plan, legs.remove(&at))
+            let leg = legs.remove(&at);
+            guarded(dirs(), || hits::finish(request, &plan, leg))
         };
         requests.iter().zip(plans).enumerate().map(finish).collect()
     }

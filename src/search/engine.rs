@@ -10,7 +10,7 @@ use super::request::Request;
 use super::shard::{Shard, Shards};
 use crate::encode::{Encoder, EncoderPaths};
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::{Index, MediaField, SegmentCache, check_created, find_document};
+use crate::index::{Index, MediaField, SegmentCache, check_created, find_document, guarded};
 use crate::model::Bundle;
 
 /// Searches the last commit of one index, or of several as if they were one.
@@ -61,7 +61,7 @@ impl<'a> Engine<'a> {
         for index in indexes {
             index.media().check_space(bundle.space()).map_err(|e| e.file(index.dir()))?;
             paths = index.encoder_paths(paths);
-            shards.push(Shard::of(index)?);
+            shards.push(guarded([index.dir()], || Shard::of(index))?);
         }
         Ok(Self { shards: Shards::new(shards)?, bundle, paths, encoders: Mutex::default() })
     }
@@ -93,7 +93,7 @@ impl<'a> Engine<'a> {
         let shard = |(index, searcher, cache): (&tantivy::Index, Searcher, &SegmentCache)| {
             MediaField::of(&index.schema())?.check_space(bundle.space())?;
             check_created(index)?;
-            Shard::host(index, searcher, cache)
+            guarded([], || Shard::host(index, searcher, cache))
         };
         let shards = Shards::new(indexes.into_iter().map(shard).collect::<Result<_>>()?)?;
         Ok(Self { shards, bundle, paths: EncoderPaths::from_env(), encoders: Mutex::default() })
@@ -149,7 +149,7 @@ impl<'a> Engine<'a> {
         let field = id_field(self.searcher().schema())?;
         let mut base = 0;
         for shard in self.shards.iter() {
-            if let Some(found) = find_document(&shard.searcher, field, id)? {
+            if let Some(found) = guarded(shard.dir, || find_document(&shard.searcher, field, id))? {
                 return Ok(DocAddress::new(base + found.segment_ord, found.doc_id));
             }
             base += shard.searcher.segment_readers().len() as u32;
@@ -164,7 +164,11 @@ impl<'a> Engine<'a> {
             for reader in shard.searcher.segment_readers() {
                 let vectors = self.shards.cache.get(reader)?;
                 for (media, held) in held.iter_mut().enumerate() {
-                    *held = *held || vectors.view(media).docs.iter().any(|&doc| !reader.is_deleted(doc));
+                    *held = *held || {
+                        let docs = vectors.view(media).docs.iter();
+                        // The values of an open file are unchecked, and the host looks into a bitset.
+                        docs.copied().any(|doc| doc < reader.max_doc() && !reader.is_deleted(doc))
+                    };
                 }
             }
         }

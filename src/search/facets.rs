@@ -9,9 +9,10 @@ use tantivy::aggregation::agg_req::Aggregations;
 use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
 use tantivy::aggregation::{AggContextParams, AggregationLimitsGuard, DistributedAggregationCollector};
 use tantivy::collector::{Collector, SegmentCollector};
-use tantivy::schema::{Facet, FieldType, Schema};
+use tantivy::schema::{Facet, FieldType};
 
-use super::columns::{check_aggregations, facet_column};
+use super::aggregations::prepare;
+use super::columns::facet_column;
 use super::legs::{Ranking, both, query_of};
 use super::plan::Plan;
 use super::request::Request;
@@ -80,12 +81,12 @@ impl Wanted {
         if all.is_empty() {
             return Ok(Self { facets, all: None });
         }
-        let all: Aggregations = serde_json::from_value(Value::Object(all)).map_err(|e| {
+        let mut all: Aggregations = serde_json::from_value(Value::Object(all)).map_err(|e| {
             Error::new(ErrorCode::BadArgument, format!("the aggregations do not parse: {e}"))
                 .hint("they have the JSON form of tantivy's aggregations, which is Elasticsearch's")
                 .source(e)
         })?;
-        check_aggregations(&request.engine.shards, &all)?;
+        prepare(&request.engine.shards, &mut all)?;
         Ok(Self { facets, all: Some(all) })
     }
 

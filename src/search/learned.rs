@@ -4,6 +4,7 @@ use super::fusion::{FusedDoc, Leg, Share, join};
 use super::legs;
 use super::request::Request;
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::guarded;
 use crate::model::{FusionFeatures, FusionLayer};
 
 /// Entries of [`FusionFeatures`] that stem from the keyword leg; the others stem from the media leg.
@@ -37,6 +38,11 @@ impl Request<'_> {
     /// # Errors
     /// [`ErrorCode::BadArgument`] without keywords or without a media part; those of [`Request::run`].
     pub fn fusion_features(self) -> Result<Vec<(Option<String>, FusionFeatures)>> {
+        let shards = &self.engine.shards;
+        guarded(shards.dirs(), || self.features_unguarded())
+    }
+
+    fn features_unguarded(self) -> Result<Vec<(Option<String>, FusionFeatures)>> {
         let request = self.fusion(super::fusion::Fusion::Rrf);
         let plan = request.plan()?;
         if plan.keywords.is_none() || plan.media.is_none() {

@@ -3,6 +3,7 @@
 //! [`MetricCollector`] and [`CrossMediaQuery`] work in any tantivy app; [`Engine`] runs whole queries, over the indexes of
 //! this crate ([`Engine::new`], [`Engine::over`]) or over an app's own ([`Engine::host`]).
 
+mod aggregations;
 mod batch;
 mod budget;
 mod collector;

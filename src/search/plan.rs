@@ -15,7 +15,7 @@ use super::request::{NamedPart, Request, Wanted};
 use super::scorer::{DocScorer, MAX_WEIGHT, Polarity, QueryPart, Similarity, check_part_weight};
 use super::top::ID_FIELD;
 use crate::error::{Error, ErrorCode, Result};
-use crate::limits::{self, QUERY_BYTES, QUERY_DEPTH, QUERY_PARTS};
+use crate::limits::{self, QUERY_BYTES, QUERY_PARTS};
 use crate::model::{FusionLayer, Target};
 
 /// The largest exponent of a leg under [`Fusion::Product`]: BM25 to a higher power leaves the range of f32.
@@ -87,32 +87,12 @@ fn check_sizes(request: &Request<'_>) -> Result<()> {
             let what = format!("the query string of the {what} is too long");
             return Err(limits::over(what, QUERY_BYTES, text.len(), "bytes").hint("ask in several queries"));
         }
-        let depth = depth(text);
-        if depth > QUERY_DEPTH {
-            let what = format!("the query string of the {what} nests too deep");
-            return Err(limits::over(what, QUERY_DEPTH, depth, "brackets inside each other")
-                .hint("leave out brackets that hold one clause"));
-        }
     }
     if request.parts.len() > QUERY_PARTS {
         return Err(limits::over("the query has too many parts", QUERY_PARTS, request.parts.len(), "parts")
             .hint("ask in several queries"));
     }
     Ok(())
-}
-
-/// Most opening brackets of `text` that are not closed yet, quotes and all.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut most) = (0usize, 0);
-    for byte in text.bytes() {
-        match byte {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        most = most.max(depth);
-    }
-    most
 }
 
 fn check_numbers(request: &Request<'_>) -> Result<()> {

@@ -11,8 +11,10 @@ use super::fusion::{Fusion, Normalise, RRF_K};
 use super::hits::{self, Response};
 use super::plan::{self, Plan};
 use super::scorer::{Polarity, QueryPart, Similarity};
-use crate::encode::{Item, read_media_file};
+use crate::encode::{Item, empty_text, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::guarded;
+use crate::limits::{self, TEXT_BYTES};
 use crate::media::content_hash;
 
 /// Documents of a leg that take part in a fusion, unless a query wants more.
@@ -115,7 +117,8 @@ impl<'a> Request<'a> {
     /// Adds an item by its features `[d_in]`, as the media type's encoder gives them.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], [`ErrorCode::NotFinite`].
+    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], [`ErrorCode::NotFinite`]; [`ErrorCode::NoItems`] where all are
+    /// zero.
     pub fn features(self, media: &str, features: &[f32]) -> Result<Self> {
         self.add_features(media, features, Polarity::Like)
     }
@@ -138,7 +141,7 @@ impl<'a> Request<'a> {
     /// Adds a sentence, encoded as the bundle's texts were.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownMedia`] for a bundle without texts; [`ErrorCode::NoItems`] for a blank one; those of
+    /// [`ErrorCode::UnknownMedia`] for a bundle without texts; [`ErrorCode::NoItems`] for one without a word; those of
     /// [`crate::model::Bundle::encoder`].
     pub fn text(self, text: &str) -> Result<Self> {
         self.add_text(text, Polarity::Like)
@@ -155,6 +158,10 @@ impl<'a> Request<'a> {
     fn add_text(self, text: &str, polarity: Polarity) -> Result<Self> {
         if text.trim().is_empty() {
             return Err(Error::new(ErrorCode::NoItems, "the text of the query is blank"));
+        }
+        if text.len() > TEXT_BYTES {
+            let error = limits::over("the text of the query is too long", TEXT_BYTES, text.len(), "bytes");
+            return Err(error.hint("ask with a part of it"));
         }
         self.item("text", Item::Text(text), polarity)
     }
@@ -184,6 +191,11 @@ impl<'a> Request<'a> {
 
     fn item(self, media: &str, item: Item<'_>, polarity: Polarity) -> Result<Self> {
         let encoder = self.engine.encoder(self.engine.bundle.media_index(media)?)?;
+        if let Item::Text(text) = &item
+            && encoder.is_empty(&item)
+        {
+            return Err(empty_text(text).hint("search with words, or with another part"));
+        }
         let features = encoder.encode(&[item]).pop().unwrap_or_else(|| {
             Err(Error::new(ErrorCode::NoItems, format!("the encoder {} gave nothing", encoder.name())))
         })?;
@@ -405,8 +417,10 @@ impl<'a> Request<'a> {
     /// [`ErrorCode::BadArgument`] for an empty query, `k` of 0, or numbers out of range; [`ErrorCode::BadQuery`],
     /// [`ErrorCode::UnknownField`], [`ErrorCode::UnknownMedia`]; [`ErrorCode::Interrupted`]; those of opening segments.
     pub fn run(self) -> Result<Response> {
-        let plan = self.plan()?;
-        hits::run(&self, &plan)
+        guarded(self.engine.shards.dirs(), || {
+            let plan = self.plan()?;
+            hits::run(&self, &plan)
+        })
     }
 
     pub(super) fn plan(&self) -> Result<Plan<'a>> {

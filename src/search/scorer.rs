@@ -4,6 +4,7 @@ use tantivy::DocId;
 use uncsm_format::MediaView;
 
 use super::row::{Row, RowScorer};
+use crate::encode::check_informed;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::SegmentVectors;
 use crate::media::Fingerprint;
@@ -76,7 +77,8 @@ impl QueryPart {
     /// space as `bundle`.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownMedia`]; [`ErrorCode::BadDimension`]; [`ErrorCode::NotFinite`].
+    /// [`ErrorCode::UnknownMedia`]; [`ErrorCode::BadDimension`]; [`ErrorCode::NotFinite`]; [`ErrorCode::NoItems`] where all
+    /// are zero.
     pub fn of(bundle: &Bundle, media: &str, features: &[f32]) -> Result<Self> {
         let media = bundle.media_index(media)?;
         let config = &bundle.media()[media];
@@ -88,6 +90,9 @@ impl QueryPart {
             .expected(format!("{}, as {} gives them", config.features, config.encoder))
             .got(features.len()));
         }
+        check_informed(features).map_err(|error| {
+            error.hint("give another query item: this one is alike to everything and to nothing")
+        })?;
         let vector = bundle.project(media, features)?;
         Ok(Self { space: Some(bundle.space()), ..Self::new(media, vector) })
     }

@@ -1,5 +1,6 @@
 //! The indexes that one query searches, as if they were one.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tantivy::collector::Collector;
@@ -29,6 +30,7 @@ pub(super) struct Shard<'a> {
 impl<'a> Shard<'a> {
     pub(super) fn of(index: &'a Index) -> Result<Self> {
         let searcher = index.reader()?.searcher();
+        index.check_contents(&searcher)?;
         let shard = Self::host(index.tantivy(), searcher, index.cache())?;
         Ok(Self { fields: Some(index.fields()), dir: Some(index.dir()), ..shard })
     }
@@ -85,6 +87,11 @@ impl<'a> Shards<'a> {
             }
         }
         Ok(Self { shards, cache })
+    }
+
+    /// Directories of those that are index directories.
+    pub(super) fn dirs(&self) -> impl Iterator<Item = &Path> {
+        self.shards.iter().filter_map(|shard| shard.dir)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Shard<'a>> {

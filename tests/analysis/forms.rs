@@ -76,6 +76,10 @@ fn both_forms_meet_in_a_new_index() {
     ] {
         assert_eq!(filtered(&index, &filter), both, "{filter}");
     }
+    // Twins and columns say which documents have a value, whatever its form.
+    for (filter, all) in [("kind_exact:*", 3), ("long_exact:*", 3), ("* AND NOT kind_exact:*", 0)] {
+        assert_eq!(filtered(&index, filter).len(), all, "{filter}");
+    }
     // A fold of its own is no part of it: an accent is still an accent, and a case a case.
     assert_eq!(found(&index, "resume"), ["tea"]);
     assert!(filtered(&index, "kind_exact:Cafe").is_empty() && filtered(&index, "kind_exact:café").is_empty());

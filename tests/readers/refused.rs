@@ -6,12 +6,12 @@ use std::sync::Arc;
 use arrow_array::builder::*;
 use arrow_array::*;
 use uncsm_index::ErrorCode;
-use uncsm_index::corpus::{BadLines, Reader, SchemaOverrides, ends_reading, infer};
+use uncsm_index::corpus::{Aside, BadLines, Reader, SchemaOverrides, Split, ends_reading, infer};
 
 use crate::support::*;
 
 #[test]
-fn columns_are_refused_at_open_by_name() {
+fn a_column_that_does_not_fit_takes_away_itself_alone() {
     let (_dir, file) = folder();
     let number = || -> ArrayRef { Arc::new(Int32Array::from(vec![1])) };
     let text = || -> ArrayRef { Arc::new(StringArray::from(vec!["a"])) };
@@ -22,11 +22,10 @@ fn columns_are_refused_at_open_by_name() {
     let mut blobs = ListBuilder::new(BinaryBuilder::new());
     blobs.append_value([Some(b"a".as_slice())]);
     let cases: Vec<(&str, ArrayRef)> = vec![
-        ("id", Arc::new(Float64Array::from(vec![1.0]))),
         ("text", number()),
         ("text", numbers.clone()),
         ("texts", text()),
-        ("split", number()),
+        ("split", binary()),
         ("image", number()),
         ("image", numbers.clone()),
         ("images", binary()),
@@ -37,10 +36,29 @@ fn columns_are_refused_at_open_by_name() {
         ("-minus", number()),
     ];
     for (name, column) in cases {
-        write(&file, vec![("ok", text()), (name, column)]);
+        write(&file, vec![("ok", text()), (name, column.clone())]);
+        let mut reader = Reader::open(&file).unwrap();
+        let documents: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+        assert_eq!(documents.len(), 1, "{name}");
+        assert_eq!(documents[0].fields.keys().collect::<Vec<_>>(), ["ok"], "{name}");
+        let [Aside::Part(error)] = &reader.take_asides()[..] else { panic!("{name}: one column") };
+        assert_eq!(
+            (error.code(), error.facts().file.as_deref()),
+            (ErrorCode::BadValue, Some(file.as_path()))
+        );
+        assert!(error.facts().message.contains(&format!("`{name}`")), "{error}");
+        assert!(error.facts().hint.is_some(), "{error}");
+        // Named away, nobody hears of it.
+        let mut reader = Reader::open_without(&file, &[name.to_owned()]).unwrap();
+        assert_eq!((reader.by_ref().count(), reader.take_asides().len()), (1, 0), "{name}");
+        // Alone, it is the cause.
+        write(&file, vec![(name, column)]);
         let error = refused(&file, ErrorCode::BadValue);
         assert!(error.facts().message.contains(&format!("`{name}`")), "{error}");
     }
+    // Without their ids, rows would be other documents.
+    write(&file, vec![("ok", text()), ("id", Arc::new(Float64Array::from(vec![1.0])))]);
+    assert!(refused(&file, ErrorCode::BadValue).facts().message.contains("`id`"));
 }
 
 #[test]
@@ -48,22 +66,28 @@ fn a_bad_row_is_named_and_the_rest_goes_on() {
     let (_dir, file) = folder();
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("id", Arc::new(StringArray::from(vec!["a", "", "c", "d"]))),
-        ("split", Arc::new(StringArray::from(vec![Some("train"), None, Some("dev"), None]))),
+        ("split", Arc::new(StringArray::from(vec![Some("train"), None, Some("dev"), Some("other")]))),
         ("x", Arc::new(Float64Array::from(vec![0.0, 1.0, 2.0, f64::INFINITY]))),
         ("y", Arc::new(Int64Array::from(vec![1, 2, 3, 4]))),
     ];
     write(&file, columns);
     let read = read(&file);
     assert!(read[0].is_ok() && read.len() == 4);
-    for (row, code) in [(2, ErrorCode::BadValue), (3, ErrorCode::BadValue), (4, ErrorCode::NotFinite)] {
-        let error = read[row - 1].as_ref().unwrap_err();
+    let place = |error: &uncsm_index::Error, code, row: u64| {
         let facts = error.facts();
-        assert_eq!((facts.code, facts.line), (code, Some(row as u64)), "{error}");
+        assert_eq!((facts.code, facts.line), (code, Some(row)), "{error}");
         assert_eq!(facts.file.as_deref(), Some(file.as_path()));
         assert!(facts.message.contains(&format!("row {row}")), "{error}");
         assert!(!ends_reading(code));
-    }
-    assert!(read[3].as_ref().unwrap_err().to_string().contains("`x`"));
+    };
+    place(read[1].as_ref().unwrap_err(), ErrorCode::BadValue, 2);
+    assert_eq!(read[2].as_ref().unwrap().split, Some(Split::Val));
+    // An infinite number takes away itself alone.
+    let last = read[3].as_ref().unwrap();
+    assert_eq!((last.fields.get("x"), &last.fields["y"]), (None, &4.into()));
+    assert_eq!((last.split, last.unknown_split.as_deref()), (None, Some("other")));
+    place(&last.flaws[0], ErrorCode::NotFinite, 4);
+    assert!(last.flaws[0].to_string().contains("`x`") && last.flaws.len() == 1);
 }
 
 #[test]
@@ -82,13 +106,31 @@ fn conflicts_of_types_name_rows() {
 }
 
 /// Two rows, `id` and `text`, compressed with zstd by pyarrow.
+fn zstd() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/zstd.parquet")
+}
+
 #[test]
-fn zstd_needs_its_feature() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/zstd.parquet");
-    if cfg!(feature = "zstd") {
-        assert_eq!(documents(&file)[1].texts, ["two"]);
-        return;
+fn zstd_is_read() {
+    let read = documents(&zstd());
+    assert_eq!(read.iter().map(|document| document.texts[0].as_str()).collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(read[1].id.as_deref(), Some("b"));
+}
+
+#[test]
+fn damaged_pages_of_zstd_are_errors() {
+    let sound = std::fs::read(zstd()).unwrap();
+    let (_dir, file) = folder();
+    let (mut errors, mut same) = (0, 0);
+    for at in 0..sound.len() {
+        let mut changed = sound.clone();
+        changed[at] ^= [0x01, 0x80, 0xff][at % 3];
+        std::fs::write(&file, &changed).unwrap();
+        // A panic would end the test.
+        match Reader::open(&file).and_then(|reader| reader.take(10).collect::<Result<Vec<_>, _>>()) {
+            Ok(_) => same += 1,
+            Err(_) => errors += 1,
+        }
     }
-    let error = refused(&file, ErrorCode::UnsupportedVersion);
-    assert!(error.facts().hint.as_deref().unwrap().contains("feature `zstd`"), "{error}");
+    assert!(errors > sound.len() / 3, "{errors} errors, {same} without");
 }

@@ -24,7 +24,7 @@ fn app() -> (tantivy::Index, UvecPlugin) {
     let exact = builder.add_text_field("kind_exact", STRING | FAST);
     let size = builder.add_u64_field("size", FAST);
     let attrs = builder.add_json_field("attrs", FAST | STORED);
-    MediaField::add(&mut builder, &bundle(1).space_spec());
+    MediaField::add(&mut builder, &bundle(1).space_spec()).unwrap();
     let plugin = UvecPlugin::new();
     let index = tantivy::Index::builder()
         .schema(builder.build())
@@ -154,9 +154,56 @@ fn what_would_make_the_host_panic_is_an_error() {
 }
 
 #[test]
+fn what_would_take_all_memory_is_an_error() {
+    let top = |size: u64, from: u64| json!({ "a": { "top_hits": { "size": size, "from": from, "sort": [{ "size": "asc" }] } } });
+    run(&top(10_000, 0)).unwrap();
+    for bad in [top(10_001, 0), top(1, 10_000), top(u64::MAX, 0), top(1 << 40, u64::MAX)] {
+        assert_eq!(run(&bad).unwrap_err().code(), ErrorCode::TooLarge, "{bad}");
+    }
+    let histogram = |more: Value| {
+        let mut asked = json!({ "field": "size", "interval": 1e-7 });
+        asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "a": { "histogram": asked } })
+    };
+    for good in [
+        json!({ "interval": 1e-5 }),
+        json!({ "min_doc_count": 1 }),
+        json!({ "hard_bounds": { "min": 1, "max": 1.0 } }),
+    ] {
+        run(&histogram(good.clone())).unwrap_or_else(|e| panic!("{good}: {e}"));
+    }
+    for bad in [
+        json!({}),
+        json!({ "interval": 1e-300 }),
+        json!({ "interval": 1, "extended_bounds": { "min": 0, "max": 1e18 } }),
+        json!({ "interval": 1, "extended_bounds": { "min": -1e300, "max": 1e300 } }),
+    ] {
+        assert_eq!(run(&histogram(bad.clone())).unwrap_err().code(), ErrorCode::TooLarge, "{bad}");
+    }
+    assert_eq!(run(&histogram(json!({ "interval": 0 }))).unwrap_err().code(), ErrorCode::BadArgument);
+}
+
+#[test]
 fn filters_inside_of_aggregations_are_read_as_other_filters() {
-    let found = run(&json!({ "a": { "filter": "kind:tea" } })).unwrap();
-    assert_eq!(found["a"]["doc_count"], 3);
+    for (filter, count) in [
+        ("kind:tea", 3),
+        ("*", 6),
+        ("thing", 6),
+        ("kind:teh~1", 3),
+        ("kind:tea AND NOT size:[0 TO 2]", 1),
+        ("kind_exact: IN [tea coffee]", 6),
+        ("text:thing AND size:>=4", 2),
+    ] {
+        let found = run(
+            &json!({ "a": { "filter": filter, "aggs": { "n": { "value_count": { "field": "size" } } } } }),
+        );
+        let found = found.unwrap();
+        assert_eq!(
+            (&found["a"]["doc_count"], &found["a"]["n"]["value"]),
+            (&json!(count), &json!(f64::from(count))),
+            "{filter}"
+        );
+    }
     for (bad, code) in
         [("kidn:tea", ErrorCode::UnknownField), ("kind:(", ErrorCode::BadQuery), ("", ErrorCode::BadQuery)]
     {

@@ -11,7 +11,7 @@ use tantivy::{IndexWriter, TantivyDocument};
 use uncsm_index::index::{MediaField, MediaValue, UvecPlugin};
 use uncsm_index::model::Bundle;
 use uncsm_index::search::{
-    CrossMediaQuery, DocScorer, Engine, Fusion, MetricCollector, QueryPart, Similarity, parse,
+    CrossMediaQuery, DocScorer, Engine, Fusion, MetricCollector, Mode, QueryPart, Similarity, parse,
 };
 
 /// Stands in for an encoder: one number per word of interest.
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // 1. A clause among others: keywords must match, the sentence adds to their score.
     let fits = CrossMediaQuery::new(scorer.clone(), plugin.cache())?;
     let clauses: Vec<(Occur, Box<dyn Query>)> = vec![
-        (Occur::Must, parse(&index, "keyword", "boat OR bird~1")?),
+        (Occur::Must, parse(&index, Mode::Keywords, "boat OR bird~1")?),
         (Occur::Should, Box::new(BoostQuery::new(Box::new(fits.clone()), 2.0))),
     ];
     let mixed = BooleanQuery::new(clauses);

@@ -114,6 +114,9 @@ pub struct SourceArgs {
     /// Keep features of a corpus' items here, and take over those that are there
     #[arg(long, value_name = "DIR")]
     pub features_cache: Option<PathBuf>,
+    /// A key or column of a corpus that is passed over, whatever it holds; may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub without: Vec<String>,
     /// Split long texts of a corpus into items of at most N words, of which M repeat the passage before
     #[arg(long, value_name = "N[:M]")]
     pub passages: Option<String>,
@@ -207,6 +210,9 @@ pub struct FeaturesArgs {
     /// Keep features of items here, and take over those that are there
     #[arg(long, value_name = "DIR")]
     pub features_cache: Option<PathBuf>,
+    /// A key or column that is passed over, whatever it holds; may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub without: Vec<String>,
     /// Split long texts into items of at most N words, of which M repeat the passage before
     #[arg(long, value_name = "N[:M]")]
     pub passages: Option<String>,
@@ -226,6 +232,7 @@ impl FeaturesArgs {
             pathway: Vec::new(),
             encoder: self.encoder.clone(),
             features_cache: self.features_cache.clone(),
+            without: self.without.clone(),
             passages: self.passages.clone(),
             limits: self.limits,
         }
@@ -283,6 +290,9 @@ pub struct SchemaArgs {
     /// A corpus: FILE.jsonl, FILE.parquet, or a folder of media files
     #[arg(value_name = "SOURCE")]
     pub source: PathBuf,
+    /// A key or column that is passed over, whatever it holds; may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub without: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -29,6 +29,10 @@ pub fn of(args: &BuildArgs, bundle: &Bundle) -> Result<Identity> {
         let bytes = std::fs::read(schema).map_err(|e| Error::io(schema, e))?;
         identity = identity.with("--schema", Fingerprint::of([bytes.as_slice()]));
     }
+    // Only where it is used: builds of earlier versions know nothing of it.
+    if !args.source.without.is_empty() {
+        identity = identity.with("--without", args.source.without.join("\n"));
+    }
     Ok(identity
         .with("bundle", bundle.model())
         .with("--pathway", args.source.pathway.join(" "))

@@ -11,6 +11,7 @@ use uncsm_index::model::{
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::args::{Global, LimitArgs, SourceArgs};
+use crate::left_out::LeftOut;
 use crate::progress;
 
 /// Names of the tensors beside the features.
@@ -120,20 +121,16 @@ fn pathways(args: &[String]) -> Result<Vec<PathwayArg>> {
     args.iter().map(|arg| PathwayArg::parse(arg)).collect()
 }
 
-/// Reads all rows into memory, to train on or, with a `trained` bundle, to evaluate; and how many documents or items of a
-/// corpus do not read.
+/// Reads all rows into memory, to train on or, with a `trained` bundle, to evaluate.
 pub fn training_data(
     args: &SourceArgs,
     beside: Beside<'_>,
     trained: Option<(&Bundle, &Encoders)>,
     global: &Global,
-) -> Result<(TrainingData, u64)> {
+) -> Result<Read> {
     let cache = cache(args)?;
     match Source::open(args)? {
-        Source::Corpus(path) => {
-            let read = corpus_data(&path, args, beside, (trained, cache.as_ref()), global)?;
-            Ok((read.data, read.skipped))
-        }
+        Source::Corpus(path) => corpus_data(&path, args, beside, (trained, cache.as_ref()), global),
         Source::Features(file) => {
             let Beside { label, test_mask, group, .. } = beside;
             let (pathways, encoders) = (pathways(&args.pathway)?, encoders(args)?);
@@ -142,25 +139,54 @@ pub fn training_data(
             let paths = if trained.is_some() { EncoderPaths::default() } else { EncoderPaths::from_env() };
             let encoders = if trained.is_some() { &[] } else { encoders };
             let options = FeatureOptions { pathways, encoders, paths, label, test_mask, group };
-            Ok((from_features(&file, &options)?, 0))
+            let data = from_features(&file, &options)?;
+            let mut left_out = LeftOut::default();
+            for media in &data.media {
+                let mut zeros =
+                    (0..).zip(&media.present).filter(|(_, present)| !**present).map(|(row, _)| row);
+                if let Some(first) = zeros.next() {
+                    left_out.zeros(&media.name, 1 + zeros.count() as u64, first, file.path());
+                }
+            }
+            Ok(Read { data, left_out, file: file.path().to_path_buf() })
         }
     }
 }
 
-/// A corpus in features.
-pub struct Encoded {
+/// A source in features.
+pub struct Read {
     pub data: TrainingData,
-    /// Documents and items that do not read.
-    pub skipped: u64,
-    /// The first of them.
-    pub first_error: Option<Error>,
+    /// Documents, items and parts of them that do not read or say nothing.
+    pub left_out: LeftOut,
+    /// The corpus or features file.
+    file: PathBuf,
+}
+
+impl Read {
+    /// What there is, and what was left out, as the key `data` of a report.
+    pub fn summary(&self) -> serde_json::Value {
+        let mut value = serde_json::to_value(self.data.summary()).unwrap_or_default();
+        value["left_out"] = serde_json::to_value(&self.left_out.reasons).unwrap_or_default();
+        value
+    }
+
+    /// The same for people.
+    pub fn text(&self) -> String {
+        format!("{}\n{}", self.data.summary().text(), self.left_out.text())
+    }
+
+    /// `error` of learning or measuring, with its first cause where too much was left out.
+    pub fn cause_of(&self, error: Error) -> Error {
+        let first = self.data.documents.as_ref().and_then(|documents| documents.known.first());
+        self.left_out.cause_of(error, &self.file, first.map(|document| document.line))
+    }
 }
 
 /// Encodes the corpus that `args` name.
 ///
 /// # Errors
 /// [`ErrorCode::BadArgument`] where they name features; those of encoding.
-pub fn encoded(args: &SourceArgs, beside: Beside<'_>, global: &Global) -> Result<Encoded> {
+pub fn encoded(args: &SourceArgs, beside: Beside<'_>, global: &Global) -> Result<Read> {
     let cache = cache(args)?;
     match Source::open(args)? {
         Source::Corpus(path) => corpus_data(&path, args, beside, (None, cache.as_ref()), global),
@@ -176,7 +202,7 @@ fn corpus_data(
     beside: Beside<'_>,
     (trained, cache): (Option<(&Bundle, &Encoders)>, Option<&FeatureCache>),
     global: &Global,
-) -> Result<Encoded> {
+) -> Result<Read> {
     if beside.test_mask.is_some() {
         return Err(Error::new(ErrorCode::BadArgument, "--test-mask belongs to --features")
             .hint("a corpus names its test rows by the key `split`"));
@@ -187,6 +213,7 @@ fn corpus_data(
         group: beside.group,
         encoders: &named,
         paths: EncoderPaths::from_env().with_limits(args.limits.into()),
+        without: &args.without,
         passages: passages(args)?,
         trained: trained.map(|(bundle, encoders)| (encoders, bundle.classes())),
         new_classes: beside.new_classes,
@@ -194,19 +221,15 @@ fn corpus_data(
     };
     let bar = progress::bar(global, None, "documents");
     bar.set_message("encoding");
-    let (mut skipped, mut first_error) = (0u64, None);
-    let mut skip = |error: Error| {
-        skipped += 1;
-        tracing::warn!("{error}");
-        first_error.get_or_insert(error);
-    };
-    let mut data = from_corpus(path, &options, &mut skip, &mut |n| bar.set_position(n))?;
+    let mut left_out = LeftOut::default();
+    let mut data =
+        from_corpus(path, &options, &mut |error| left_out.add(error), &mut |n| bar.set_position(n))?;
     bar.finish_and_clear();
     if let Some((bundle, _)) = trained {
         let place = |name: &str| bundle.media().iter().position(|media| media.name == name);
         data.media.sort_by_key(|media| place(&media.name));
     }
-    Ok(Encoded { data, skipped, first_error })
+    Ok(Read { data, left_out, file: path.to_path_buf() })
 }
 
 /// The rows of a query: media type and features of each item, row by row.

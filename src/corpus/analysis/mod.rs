@@ -11,8 +11,8 @@ mod words;
 use std::str::FromStr;
 
 use tantivy::tokenizer::{
-    AsciiFoldingFilter, Language, LowerCaser, RawTokenizer, RemoveLongFilter, SimpleTokenizer, Stemmer,
-    StopWordFilter, TextAnalyzer, WhitespaceTokenizer,
+    AsciiFoldingFilter, Language, LowerCaser, MAX_TOKEN_LEN, RawTokenizer, RemoveLongFilter, SimpleTokenizer,
+    Stemmer, StopWordFilter, TextAnalyzer, WhitespaceTokenizer,
 };
 
 use self::cut::Cut;
@@ -137,6 +137,30 @@ impl Analysis {
     /// Whether every value is one term, whatever it is: what exact twins and columns need.
     pub fn is_whole(&self) -> bool {
         self.base == Base::Raw && self.limit.is_none() && self.stop.is_empty() && self.grams.is_none()
+    }
+
+    /// Words of `text` that are too long for a term, so that no keyword finds them. Cost: a look at the text where it has no
+    /// long run between spaces, else a second analysis.
+    pub(crate) fn too_long(&self, text: &str) -> usize {
+        let limit = self.limit.unwrap_or(MAX_TOKEN_LEN + 1);
+        // The form NFKC makes few letters longer, and hardly any more than threefold.
+        let may_be = |run: &str| if run.is_ascii() { run.len() >= limit } else { run.len() * 3 >= limit };
+        let any =
+            if self.base == Base::Raw { may_be(text) } else { text.split_ascii_whitespace().any(may_be) };
+        // The limit comes before all that changes terms but for `nfc`.
+        let cut = Self {
+            limit: None,
+            lower: false,
+            stop: vec![],
+            stem: None,
+            fold: false,
+            grams: None,
+            ..self.clone()
+        };
+        let Some(mut analyzer) = any.then(|| cut.analyzer().ok()).flatten() else { return 0 };
+        let mut long = 0;
+        analyzer.token_stream(text).process(&mut |token| long += usize::from(token.text.len() >= limit));
+        long
     }
 
     /// The analyzer as tantivy takes it.

@@ -251,6 +251,35 @@ fn limits_count_bytes() {
 }
 
 #[test]
+fn words_that_are_too_long_are_counted() {
+    let (long, short) = ("a".repeat(120), "a".repeat(119));
+    let too_long = |tokenizer: &str, text: &str| Analysis::parse(tokenizer).unwrap().too_long(text);
+    let text = format!("{long} b {short} {long}{long}; c/{long}");
+    for tokenizer in
+        ["words", "fold", "stop:english+stem:english+fold", "ngram:2:3", "cjk_bigram", "words+cased"]
+    {
+        assert_eq!(too_long(tokenizer, &text), 3, "{tokenizer}");
+    }
+    assert_eq!(too_long("default", &"x".repeat(40)), 1);
+    assert_eq!(too_long("whitespace+limit:122", &text), 2, "a sign belongs to a word there");
+    assert_eq!(too_long("words+limit:200", &text), 1);
+    assert_eq!((too_long("whitespace", &text), too_long("raw+nfc", &text)), (0, 0));
+    // As the words are written down: composed.
+    assert_eq!(
+        (too_long("words", &"e\u{301}".repeat(59)), too_long("words", &"e\u{301}".repeat(60))),
+        (0, 1)
+    );
+    // What has no limit has the host's.
+    let huge = "a".repeat(MAX_TOKEN_LEN);
+    assert_eq!((too_long("raw", &huge), too_long("raw", &format!("{huge}a"))), (0, 1));
+    // Each of them is what the analysis leaves out.
+    for tokenizer in ["words", "default", "words+limit:200"] {
+        let all = tokens(&format!("{tokenizer}+limit:9999").replace("limit:200+", ""), &text).len();
+        assert_eq!(all - terms(tokenizer, &text).len(), too_long(tokenizer, &text), "{tokenizer}");
+    }
+}
+
+#[test]
 fn grams_stand_at_the_place_of_their_word() {
     let expected = [("ho", 0), ("hou", 0), ("ou", 0), ("ous", 0), ("us", 0), ("a", 1), ("äé", 2)];
     let expected = expected.map(|(term, at)| (term.to_owned(), at));

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use super::walk::Walk;
+use crate::corpus::reader::Aside;
 use crate::error::Result;
 use crate::media::Fingerprint;
 
@@ -11,11 +12,11 @@ use crate::media::Fingerprint;
 /// times of change, in the order of the documents. Contents are not read, and files that are left out do not count.
 ///
 /// # Errors
-/// Those of reading folders.
+/// Those of reading the folder itself.
 pub fn folder_fingerprint(root: impl AsRef<Path>) -> Result<Fingerprint> {
     let mut so_far = Fingerprint::of([]);
-    for found in Walk::open(root.as_ref())?.quiet() {
-        let found = found?;
+    let mut walk = Walk::open(root.as_ref())?;
+    for found in walk.by_ref() {
         let name = match &found.relative {
             Some(relative) => relative.as_bytes(),
             None => found.path.as_os_str().as_encoded_bytes(),
@@ -23,6 +24,13 @@ pub fn folder_fingerprint(root: impl AsRef<Path>) -> Result<Fingerprint> {
         let sidecar = |path: &Option<std::path::PathBuf>| path.as_deref().map_or_else(String::new, about);
         let (file, text, json) = (about(&found.path), sidecar(&found.text), sidecar(&found.json));
         so_far = Fingerprint::of([&so_far.0, name, file.as_bytes(), text.as_bytes(), json.as_bytes()]);
+    }
+    // A folder that does not read now may read at another time.
+    for aside in walk.take_asides() {
+        if let Aside::Unread(error) = aside {
+            let path = error.facts().file.as_deref().unwrap_or(Path::new(""));
+            so_far = Fingerprint::of([&so_far.0, b"unread".as_slice(), path.as_os_str().as_encoded_bytes()]);
+        }
     }
     Ok(so_far)
 }

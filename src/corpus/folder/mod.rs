@@ -1,6 +1,7 @@
 //! Reads a folder of media: pictures with texts and fields beside them, folder by folder.
 
 mod fingerprint;
+mod kinds;
 mod sidecar;
 mod walk;
 
@@ -12,16 +13,18 @@ pub use self::fingerprint::folder_fingerprint;
 use self::sidecar::Sidecars;
 use self::walk::{Found, Walk};
 use super::document::{Document, Split};
+use super::reader::Aside;
 use crate::error::{Error, ErrorCode, Result};
 
 /// An iterator over the documents of a folder of media files, in order of relative path (bytes).
 ///
-/// Each picture (`png jpg jpeg webp gif bmp tif tiff`) is a document; so is each `STEM.txt` without a picture of that stem,
-/// with a text alone. Beside a picture, `STEM.txt` gives its text and `STEM.json`, one object with the keys of a line of
-/// JSON Lines, its fields. Pictures that share a stem each get both. Other files are left out.
+/// Each picture (`png jpg jpeg jfif jpe jif webp gif bmp tif tiff`) is a document; so is each `STEM.txt` without a picture of
+/// that stem, with a text alone. Beside a picture, `NAME.EXT.txt`, else `STEM.txt`, else `STEM.caption` gives its text, and
+/// `STEM.json`, one object with the keys of a line of JSON Lines, its fields. Pictures that share a stem each get both. Other
+/// files are left out, and counted by kind ([`FolderReader::take_asides`]).
 ///
 /// - `id` is the relative path, with `/`, unless the JSON gives one; the field `image` is the relative path.
-/// - The first folder of the path is the field `class`; a first folder named `train`, `val` or `test` is the split, and then
+/// - The first folder of the path is the field `class`; a first folder with the name of a [`Split`] is the split, and then
 ///   the next one is the class. `class` and `split` of the JSON go first.
 /// - Names that begin with a dot and folders named `__MACOSX` are passed over. Links are followed, but not into a folder
 ///   that the walk is in already.
@@ -29,14 +32,15 @@ use crate::error::{Error, ErrorCode, Result};
 /// Cost: memory for the names of the folders that the walk is in, and one document.
 ///
 /// # Errors
-/// Each bad document is one `Err` item, and reading goes on: [`ErrorCode::BadJson`] and [`ErrorCode::BadValue`] with the
-/// file of the sidecar and its line. After [`ErrorCode::Io`], for a folder that does not read, there are no more items.
+/// Each bad document is one `Err` item, and reading goes on. A sidecar of a picture that does not read takes away itself alone,
+/// as one of [`Document::flaws`], with its file and line; so does a folder, as an aside.
 #[derive(Debug)]
 pub struct FolderReader {
     root: PathBuf,
     walk: Walk,
     documents: u64,
-    ended: bool,
+    /// Keys of sidecars that are passed over.
+    without: Vec<String>,
 }
 
 impl FolderReader {
@@ -47,7 +51,14 @@ impl FolderReader {
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
         let walk = Walk::open(&root)?;
-        Ok(Self { root, walk, documents: 0, ended: false })
+        Ok(Self { root, walk, documents: 0, without: Vec::new() })
+    }
+
+    /// Passes over these keys of sidecars in JSON, whatever they hold.
+    #[must_use]
+    pub fn without(mut self, keys: &[String]) -> Self {
+        self.without = keys.to_vec();
+        self
     }
 
     /// The folder.
@@ -66,27 +77,51 @@ impl FolderReader {
                 .file(&found.path)
                 .hint("rename the file: its path is its id")
         })?;
-        let sidecars = Sidecars::read(found)?;
-        let mut object = sidecars.object;
-        let blame = |error: Error| match (&sidecars.json, error.facts().file.is_some()) {
+        let Sidecars { object, text, mut flaws } = Sidecars::read(found)?;
+        let blame = |error: Error| match (&found.json, error.facts().file.is_some()) {
             (_, true) => error,
             (Some(json), false) => error.file(json).line(1),
             (None, false) => error.file(&found.path),
         };
-        if found.picture {
-            if let Some(key) = ["image", "images"].into_iter().find(|key| object.contains_key(*key)) {
-                let what = format!("the sidecar of a picture has the key `{key}`");
-                return Err(blame(
-                    Error::new(ErrorCode::BadValue, what)
-                        .expected("no picture but the one of the same stem")
-                        .hint("leave the key out"),
-                ));
-            }
-            object.insert("image".into(), relative.into());
+        let mut object = object;
+        object.retain(|key, _| !self.without.contains(key));
+        if found.picture
+            && let Some(key) = ["image", "images"].into_iter().find(|key| object.contains_key(*key))
+        {
+            let what = format!("the sidecar of a picture has the key `{key}`, which is left out");
+            flaws.push(blame(
+                Error::new(ErrorCode::BadValue, what)
+                    .expected("no picture but the one of the same stem")
+                    .hint("leave the key out"),
+            ));
+            object.retain(|key, _| key != "image" && key != "images");
         }
-        place(relative, &mut object);
-        object.entry("id").or_insert_with(|| relative.into());
-        Document::from_object(object, self.documents, &self.root).map_err(blame)
+        let make = |mut object: Map<String, Value>| {
+            object.extend(text.clone().map(|text| ("text".to_owned(), text.into())));
+            if found.picture {
+                object.insert("image".into(), relative.into());
+            }
+            place(relative, &mut object);
+            object.entry("id").or_insert_with(|| relative.into());
+            Document::from_object(object, self.documents, &self.root)
+        };
+        let mut document = match make(object) {
+            Ok(document) => document,
+            // Keys that cannot be: the picture or text stands without them.
+            Err(error) if found.json.is_some() => {
+                flaws.push(blame(error));
+                make(Map::new()).map_err(blame)?
+            }
+            Err(error) => return Err(blame(error)),
+        };
+        document.blame(blame);
+        document.flaws.extend(flaws);
+        Ok(document)
+    }
+
+    /// What was left out since the last call: folders that do not read, and at the end files of other kinds.
+    pub fn take_asides(&mut self) -> Vec<Aside> {
+        self.walk.take_asides()
     }
 }
 
@@ -107,19 +142,9 @@ impl Iterator for FolderReader {
     type Item = Result<Document>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        match self.walk.next()? {
-            Ok(found) => {
-                self.documents += 1;
-                Some(self.document(&found))
-            }
-            Err(error) => {
-                self.ended = true;
-                Some(Err(error))
-            }
-        }
+        let found = self.walk.next()?;
+        self.documents += 1;
+        Some(self.document(&found))
     }
 }
 
@@ -219,31 +244,91 @@ mod tests {
     }
 
     #[test]
-    fn bad_sidecars_are_named_and_the_rest_goes_on() {
+    fn a_bad_sidecar_takes_away_itself_alone() {
         let dir = tempfile::tempdir().unwrap();
         let cases: [(&str, &[u8], ErrorCode, u64); 8] = [
             ("a.txt", b"line one\nbad \xff byte", ErrorCode::BadValue, 2),
             ("b.json", b"{\n\"x\": 1,\n}", ErrorCode::BadJson, 3),
             ("c.json", b"[1]", ErrorCode::BadJson, 1),
             ("d.json", b"{\"a\":1,\n\"a\":2}", ErrorCode::BadJson, 2),
-            ("e.json", br#"{"split": "dev"}"#, ErrorCode::BadValue, 1),
-            ("f.json", br#"{"image": "x.png"}"#, ErrorCode::BadValue, 1),
-            ("g.json", br#"{"text": "another"}"#, ErrorCode::BadValue, 1),
+            ("e.json", b"{\"n\": 1,\n\"x\": NaN}", ErrorCode::NotFinite, 2),
+            ("f.json", br#"{"image": "x.png", "n": 1}"#, ErrorCode::BadValue, 1),
+            ("g.json", br#"{"text": "another", "n": 1}"#, ErrorCode::BadValue, 1),
             ("h.json", b"\xff", ErrorCode::BadJson, 1),
         ];
         for (name, bytes, ..) in cases {
             write(dir.path(), &[(name, bytes), (&format!("{}.png", &name[..1]), b"")]);
         }
-        write(dir.path(), &[("g.txt", b"a text"), ("i.png", b"")]);
+        write(
+            dir.path(),
+            &[("g.txt", b"a text"), ("i.png", b""), ("j.png", b""), ("j.json", b"{\"_x\": 1}")],
+        );
+        write(dir.path(), &[("k.txt", b"\xff")]);
         let read = read(dir.path());
-        assert_eq!(read.len(), cases.len() + 1);
+        assert_eq!(read.len(), cases.len() + 3);
         for ((name, _, code, line), document) in cases.into_iter().zip(&read) {
-            let error = document.as_ref().unwrap_err();
+            let document = document.as_ref().unwrap();
+            let [error] = &document.flaws[..] else { panic!("{name}: {:?}", document.flaws) };
             let facts = error.facts();
             assert_eq!((facts.code, facts.line), (code, Some(line)), "{name}: {error}");
             assert_eq!(facts.file.as_deref(), Some(dir.path().join(name).as_path()), "{error}");
+            assert_eq!(document.images.len(), 1, "{name}");
+            let kept = ["e", "f", "g"].contains(&&name[..1]);
+            assert_eq!(document.fields.get("n").is_some(), kept, "{name}: {:?}", document.fields);
         }
-        assert!(read[cases.len()].is_ok());
+        assert_eq!(read[6].as_ref().unwrap().texts, ["a text"]);
+        assert!(read[8].as_ref().unwrap().flaws.is_empty());
+        assert_eq!(read[9].as_ref().unwrap().flaws[0].code(), ErrorCode::BadValue);
+        // A text that is the document itself.
+        assert_eq!(read[10].as_ref().unwrap_err().code(), ErrorCode::BadValue);
+    }
+
+    #[test]
+    fn names_of_splits_and_sidecars_that_others_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let files: [(&str, &[u8]); 14] = [
+            ("Training/cat/a.JFIF", b""),
+            ("Training/cat/a.JFIF.txt", b"by its whole name"),
+            ("Training/cat/a.txt", b"by its stem"),
+            ("dev/cat/b.jpe", b""),
+            ("dev/cat/b.caption", b"a caption"),
+            ("evaluation/cat/c.jif", b""),
+            ("evaluation/cat/c.txt", b"text first"),
+            ("evaluation/cat/c.caption", b"caption second"),
+            ("valid/alone.jpg.txt", b"a text alone"),
+            ("valid/d.avif", b""),
+            ("valid/e.AVIF", b""),
+            ("valid/noext", b""),
+            ("valid/lone.caption", b"no picture"),
+            ("valid/lone.json", b"{}"),
+        ];
+        write(dir.path(), &files);
+        let mut reader = FolderReader::open(dir.path()).unwrap();
+        let got: Vec<_> = reader.by_ref().map(Result::unwrap).map(|d| (d.split, d.texts)).collect();
+        let text = |text: &str| vec![text.to_owned()];
+        let expected = [
+            (Some(Split::Train), text("by its whole name")),
+            (Some(Split::Val), text("a caption")),
+            (Some(Split::Test), text("text first")),
+            (Some(Split::Val), text("a text alone")),
+        ];
+        assert_eq!(got, expected);
+        let asides: Vec<(String, bool)> = reader
+            .take_asides()
+            .into_iter()
+            .map(|aside| match aside {
+                Aside::Passed(error) => (error.facts().message.clone(), error.facts().hint.is_some()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let (messages, hints): (Vec<_>, Vec<_>) = asides.into_iter().unzip();
+        assert_eq!(messages[0], "1 file without an extension left out");
+        assert_eq!(messages[1], "2 files of the kind `.avif` left out");
+        assert!(messages[2].starts_with("2 files of the kind `.caption` left out"), "{messages:?}");
+        assert!(messages[3].starts_with("1 file of the kind `.json` left out"), "{messages:?}");
+        assert!(messages[4].starts_with("1 file of the kind `.txt` left out"), "{messages:?}");
+        assert_eq!((messages.len(), hints), (5, vec![false, true, false, false, false]));
+        assert!(reader.take_asides().is_empty());
     }
 
     #[test]
@@ -276,16 +361,18 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_vanishes_ends_reading_with_an_error_of_the_whole() {
+    fn a_folder_that_does_not_read_takes_away_itself_alone() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), &[("a/x.png", b""), ("b/y.png", b""), ("c.png", b"")]);
         let mut reader = FolderReader::open(dir.path()).unwrap();
         assert!(reader.next().unwrap().is_ok());
         fs::remove_dir_all(dir.path().join("b")).unwrap();
-        let error = reader.next().unwrap().unwrap_err();
-        assert!(crate::corpus::ends_reading(error.code()), "{error}");
-        assert_eq!(error.facts().file.as_deref(), Some(dir.path().join("b").as_path()));
+        assert_eq!(reader.next().unwrap().unwrap().id.as_deref(), Some("c.png"));
         assert!(reader.next().is_none());
+        let [Aside::Unread(error)] = &reader.take_asides()[..] else { panic!("one folder") };
+        assert!(!crate::corpus::ends_reading(error.code()), "{error}");
+        assert_eq!(error.facts().file.as_deref(), Some(dir.path().join("b").as_path()));
+        assert!(error.facts().hint.is_some());
     }
 
     #[cfg(target_os = "linux")]

@@ -2,50 +2,62 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::walk::Found;
 use crate::corpus::json;
 use crate::corpus::jsonl::DEFAULT_LINE_LIMIT;
+use crate::corpus::not_finite;
 use crate::error::{Error, ErrorCode, Result};
 
 /// What the sidecars of one file say.
 pub(super) struct Sidecars {
-    /// The keys of a document, with the text.
+    /// The keys of a document that the JSON has.
     pub(super) object: Map<String, Value>,
-    /// The JSON file, where there is one.
-    pub(super) json: Option<PathBuf>,
+    /// The text, where it is not blank.
+    pub(super) text: Option<String>,
+    /// What does not read of them, and numbers that JSON does not have.
+    pub(super) flaws: Vec<Error>,
 }
 
 impl Sidecars {
-    /// Reads the sidecars of `found`.
+    /// Reads the sidecars of `found`; of a picture, one that does not read takes away itself alone.
     ///
     /// # Errors
-    /// With the file of the sidecar and its line: [`ErrorCode::BadJson`] for one that is not one JSON object in UTF-8,
-    /// [`ErrorCode::BadValue`] for a text that is not UTF-8, a sidecar that does not open, or two texts that differ;
-    /// [`ErrorCode::TooLarge`].
+    /// Of a document that is a text alone, with the file and its line: [`ErrorCode::BadValue`] for a text that is not UTF-8,
+    /// or does not open; [`ErrorCode::TooLarge`].
     pub(super) fn read(found: &Found) -> Result<Self> {
-        let mut object = match &found.json {
-            Some(path) => fields(path)?,
+        let mut flaws = Vec::new();
+        let mut object = match found.json.as_deref().map(fields) {
+            Some(Ok((object, flaw))) => {
+                flaws.extend(flaw);
+                object
+            }
+            Some(Err(error)) => {
+                flaws.push(error);
+                Map::new()
+            }
             None => Map::new(),
         };
-        if let Some(path) = &found.text {
-            let text = words(path)?;
-            if !text.is_empty() {
-                let other = ["text", "texts"].into_iter().find(|key| object.contains_key(*key));
-                if let Some(key) = other.filter(|key| object[*key] != text.as_str()) {
-                    let what = format!("`{key}` differs from the text in {}", path.display());
-                    let error = Error::new(ErrorCode::BadValue, what).line(1);
-                    return Err(error
-                        .file(found.json.as_deref().unwrap_or(path))
-                        .hint("keep one of the two"));
-                }
-                object.insert("text".into(), text.into());
-            }
+        let mut text = None;
+        match found.text.as_deref().map(words) {
+            Some(Ok(words)) => text = Some(words).filter(|words| !words.is_empty()),
+            Some(Err(error)) if found.picture => flaws.push(error),
+            Some(Err(error)) => return Err(error),
+            None => {}
         }
-        Ok(Self { object, json: found.json.clone() })
+        if let (Some(path), Some(text)) = (&found.text, &text) {
+            let other = ["text", "texts"].into_iter().find(|key| object.contains_key(*key));
+            if let Some(key) = other.filter(|key| object[*key] != text.as_str()) {
+                let what = format!("`{key}` differs from the text in {}, and is left out", path.display());
+                let error = Error::new(ErrorCode::BadValue, what).line(1).hint("keep one of the two");
+                flaws.push(error.file(found.json.as_deref().unwrap_or(path)));
+            }
+            object.retain(|key, _| key != "text" && key != "texts");
+        }
+        Ok(Self { object, text, flaws })
     }
 }
 
@@ -61,13 +73,24 @@ fn words(path: &Path) -> Result<String> {
     Ok(text.trim().to_owned())
 }
 
-fn fields(path: &Path) -> Result<Map<String, Value>> {
+/// The object, and what was left out of it.
+fn fields(path: &Path) -> Result<(Map<String, Value>, Option<Error>)> {
     let bad = |what: &str, line: u64| Error::new(ErrorCode::BadJson, what).file(path).line(line);
     let bytes = bytes(path)?;
     let text =
         utf8(&bytes).map_err(|(line, offset)| bad("a sidecar is not valid UTF-8", line).offset(offset))?;
-    match json::parse(text) {
-        Ok(Value::Object(object)) => Ok(object),
+    let mut flaw = None;
+    let parsed = json::parse(text).or_else(|error| match not_finite::clean(text) {
+        None => Err(error),
+        Some(cleaned) => {
+            let found = cleaned.flaw();
+            let at = found.facts().offset.and_then(|at| usize::try_from(at).ok()).unwrap_or_default();
+            flaw = Some(found.file(path).line(line_of(text.as_bytes(), at)));
+            json::parse(&cleaned.text)
+        }
+    });
+    match parsed {
+        Ok(Value::Object(object)) => Ok((object, flaw)),
         Ok(other) => Err(bad("a sidecar is not a JSON object", 1)
             .expected("an object with the keys of a document")
             .got(json::type_name(&other))),
@@ -79,14 +102,18 @@ fn fields(path: &Path) -> Result<Map<String, Value>> {
     }
 }
 
+/// The 1-based line that the byte `at` stands on.
+fn line_of(bytes: &[u8], at: usize) -> u64 {
+    bytes[..at.min(bytes.len())].iter().filter(|&&byte| byte == b'\n').count() as u64 + 1
+}
+
 /// The text without a byte order mark, or line and offset of the first byte that is not UTF-8.
 fn utf8(bytes: &[u8]) -> Result<&str, (u64, u64)> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(error) => {
             let at = error.valid_up_to();
-            let lines = bytes[..at].iter().filter(|&&byte| byte == b'\n').count();
-            Err((lines as u64 + 1, at as u64))
+            Err((line_of(bytes, at), at as u64))
         }
     }
 }

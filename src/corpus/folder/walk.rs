@@ -5,10 +5,13 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::kinds::Kinds;
+use crate::corpus::reader::Aside;
 use crate::error::{Error, ErrorCode, Result};
 
-/// Extensions of pictures, in lower case.
-const PICTURES: [&str; 8] = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"];
+/// Extensions of pictures, in lower case; `jfif`, `jpe` and `jif` are JPEG.
+const PICTURES: [&str; 11] =
+    ["png", "jpg", "jpeg", "jfif", "jpe", "jif", "webp", "gif", "bmp", "tif", "tiff"];
 
 /// A file that makes a document.
 #[derive(Debug)]
@@ -30,10 +33,10 @@ pub(super) struct Found {
 pub(super) struct Walk {
     /// From the root to the folder that is being read.
     open: Vec<Folder>,
-    /// Extensions that were warned of.
-    unknown: BTreeSet<OsString>,
-    /// Whether nobody is to be warned of what is left out.
-    quiet: bool,
+    /// Files that make no document, by kind.
+    kinds: Kinds,
+    /// What else was left out.
+    asides: Vec<Aside>,
 }
 
 #[derive(Debug)]
@@ -65,31 +68,36 @@ enum Kind {
 struct Beside {
     text: Option<Arc<OsStr>>,
     json: Option<Arc<OsStr>>,
+    /// Taken where there is no text of the same stem.
+    caption: Option<Arc<OsStr>>,
 }
 
 impl Walk {
     pub(super) fn open(root: &Path) -> Result<Self> {
         let real = root.canonicalize().map_err(|error| Error::io(root, error))?;
-        let mut walk = Self { open: Vec::new(), unknown: BTreeSet::new(), quiet: false };
-        walk.enter(root.to_path_buf(), real, Some(String::new()))?;
+        let mut walk = Self { open: Vec::new(), kinds: Kinds::default(), asides: Vec::new() };
+        walk.enter(root.to_path_buf(), real, Some(String::new())).map_err(|error| Error::io(root, error))?;
         Ok(walk)
     }
 
-    /// From now on says nothing of what is left out: another walk does.
-    pub(super) fn quiet(mut self) -> Self {
-        self.quiet = true;
-        self
+    /// What was left out since the last call; the files of other kinds when all is read.
+    pub(super) fn take_asides(&mut self) -> Vec<Aside> {
+        let mut asides = std::mem::take(&mut self.asides);
+        if self.open.is_empty() {
+            asides.extend(std::mem::take(&mut self.kinds).into_errors().map(Aside::Passed));
+        }
+        asides
     }
 
-    fn enter(&mut self, path: PathBuf, real: PathBuf, relative: Option<String>) -> Result<()> {
+    fn enter(&mut self, path: PathBuf, real: PathBuf, relative: Option<String>) -> std::io::Result<()> {
         let mut names = Vec::new();
-        for entry in std::fs::read_dir(&path).map_err(|error| unread(&path, error))? {
-            let entry = entry.map_err(|error| unread(&path, error))?;
+        for entry in std::fs::read_dir(&path)? {
+            let entry = entry?;
             let name = entry.file_name();
             if name.as_encoded_bytes().starts_with(b".") {
                 continue;
             }
-            let kind = entry.file_type().map_err(|error| unread(&entry.path(), error))?;
+            let kind = entry.file_type()?;
             // A link that leads nowhere is a file, so that it is said where it would be read.
             let folder = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
             if folder && name == "__MACOSX" {
@@ -114,79 +122,99 @@ impl Walk {
                 continue;
             }
             let (stem, extension) = parts(&name);
-            match extension.as_str() {
-                "txt" => beside.entry(stem).or_default().text.get_or_insert(name.into()),
-                "json" => beside.entry(stem).or_default().json.get_or_insert(name.into()),
+            let name: Arc<OsStr> = name.into();
+            let place = match extension.as_str() {
+                "txt" => &mut beside.entry(stem).or_default().text,
+                "json" => &mut beside.entry(stem).or_default().json,
+                "caption" => &mut beside.entry(stem).or_default().caption,
                 known if PICTURES.contains(&known) => {
                     pictures.push((stem, name));
                     continue;
                 }
                 other => {
-                    if self.unknown.insert(other.into()) && !self.quiet {
-                        tracing::warn!("{}: files of this kind are left out", path.join(&name).display());
-                    }
+                    self.kinds.add(other, || path.join(&*name));
                     continue;
                 }
             };
+            if place.is_some() {
+                self.kinds.add(&extension, || path.join(&*name));
+            } else {
+                *place = Some(name);
+            }
         }
-        let stems: BTreeSet<&OsString> = pictures.iter().map(|(stem, _)| stem).collect();
-        for (stem, beside) in beside.iter().filter(|(stem, _)| !stems.contains(stem)) {
-            match &beside.text {
-                Some(text) => {
-                    entries.push(Entry { name: (**text).to_owned(), kind: Kind::Text(beside.clone()) });
-                }
-                None if self.quiet => {}
-                None => {
-                    let stem = path.join(stem);
-                    tracing::warn!("{}.json: no picture and no text of this name: left out", stem.display());
+        // A picture's sidecars have its stem, `a.txt`, or its whole name, `a.jpg.txt`, which says more.
+        let mut used: BTreeSet<Arc<OsStr>> = BTreeSet::new();
+        let stems: BTreeSet<OsString> = pictures.iter().map(|(stem, _)| stem.clone()).collect();
+        for (stem, name) in pictures {
+            let of_stem = beside.get(&stem).cloned().unwrap_or_default();
+            let text = beside.get(&*name).and_then(|beside| beside.text.clone());
+            let text = text.or(of_stem.text).or(of_stem.caption);
+            let beside = Beside { text, json: of_stem.json, caption: None };
+            used.extend([&beside.text, &beside.json].into_iter().flatten().cloned());
+            entries.push(Entry { name: (*name).to_owned(), kind: Kind::Picture(beside) });
+        }
+        for (stem, Beside { text, json, caption }) in beside {
+            let unused = |name: Option<Arc<OsStr>>| name.filter(|name| !used.contains(name));
+            let (mut text, mut json, caption) = (unused(text), unused(json), unused(caption));
+            if let Some(name) = text.take_if(|_| !stems.contains(&stem)) {
+                let beside = Beside { text: Some(Arc::clone(&name)), json: json.take(), caption: None };
+                entries.push(Entry { name: (*name).to_owned(), kind: Kind::Text(beside) });
+            }
+            for (kind, name) in [("txt", text), ("json", json), ("caption", caption)] {
+                if let Some(name) = name {
+                    self.kinds.add(kind, || path.join(&*name));
                 }
             }
         }
-        entries.extend(pictures.into_iter().map(|(stem, name)| {
-            let beside = beside.get(&stem).cloned().unwrap_or_default();
-            Entry { name, kind: Kind::Picture(beside) }
-        }));
         entries.sort_by(|a, b| b.key().cmp(a.key()));
         entries
     }
 
     /// The next file of the innermost folder; `None` where that is done or a folder was entered.
-    fn step(&mut self) -> Result<Option<Found>> {
-        let Some(folder) = self.open.last_mut() else { return Ok(None) };
+    fn step(&mut self) -> Option<Found> {
+        let folder = self.open.last_mut()?;
         let Some(Entry { name, kind }) = folder.entries.pop() else {
             self.open.pop();
-            return Ok(None);
+            return None;
         };
         let path = folder.path.join(&name);
         let below = |end: &str| Some(format!("{}{}{end}", folder.relative.as_deref()?, name.to_str()?));
         let (beside, picture) = match kind {
             Kind::Folder => {
                 let relative = below("/");
-                let real = path.canonicalize().map_err(|error| unread(&path, error))?;
-                if self.open.iter().any(|open| open.real == real) {
-                    if !self.quiet {
-                        tracing::warn!("{}: a link back to a folder around it: left out", path.display());
-                    }
-                } else {
-                    self.enter(path, real, relative)?;
-                }
-                return Ok(None);
+                self.descend(path, relative);
+                return None;
             }
             Kind::Picture(beside) => (beside, true),
             Kind::Text(beside) => (beside, false),
         };
         let join = |name: Option<Arc<OsStr>>| name.map(|name| folder.path.join(&*name));
         let relative = below("");
-        Ok(Some(Found { relative, picture, text: join(beside.text), json: join(beside.json), path }))
+        Some(Found { relative, picture, text: join(beside.text), json: join(beside.json), path })
+    }
+
+    /// Enters the folder `path`, unless it does not read, which takes away itself alone, or is one that is open.
+    fn descend(&mut self, path: PathBuf, relative: Option<String>) {
+        let entered = path.canonicalize().and_then(|real| {
+            if self.open.iter().any(|open| open.real == real) {
+                let what = "a link back to a folder around it: left out";
+                self.asides.push(Aside::Passed(Error::new(ErrorCode::UnknownMedia, what).file(&path)));
+                return Ok(());
+            }
+            self.enter(path.clone(), real, relative)
+        });
+        if let Err(error) = entered {
+            self.asides.push(Aside::Unread(unread(&path, error)));
+        }
     }
 }
 
 impl Iterator for Walk {
-    type Item = Result<Found>;
+    type Item = Found;
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn next(&mut self) -> Option<Found> {
         while !self.open.is_empty() {
-            if let Some(found) = self.step().transpose() {
+            if let Some(found) = self.step() {
                 return Some(found);
             }
         }
@@ -202,9 +230,12 @@ impl Entry {
     }
 }
 
-/// A folder that was there and does not read, even because it is gone now: the corpus ends here, it does not lack a file.
+/// One folder of a corpus that does not read: the others do.
 fn unread(path: &Path, error: std::io::Error) -> Error {
-    Error::new(ErrorCode::Io, error.to_string()).file(path).source(error)
+    Error::new(ErrorCode::BadValue, format!("a folder does not read, and is left out: {error}"))
+        .file(path)
+        .hint("make it readable, or take it out of the corpus")
+        .source(error)
 }
 
 /// Stem and extension of a file name, the extension in lower case.

@@ -1,7 +1,5 @@
 //! What a column may be: checked when a file is opened, so that no row meets a type that a corpus cannot have.
 
-use std::collections::BTreeSet;
-
 use arrow_schema::{DataType, Field};
 
 use crate::corpus::names::check_field_name;
@@ -41,7 +39,7 @@ impl Column {
         let mut role = Role::Value;
         match name.as_str() {
             "id" => fits("strings or integers", is_string(kind) || plain(kind).is_integer())?,
-            "split" | "text" => fits("strings", is_string(kind))?,
+            "text" => fits("strings", is_string(kind))?,
             "texts" => fits("lists of strings", element(kind).is_some_and(is_string))?,
             "image" if is_string(kind) => {}
             "images" if element(kind).is_some_and(is_string) => {}
@@ -65,23 +63,23 @@ impl Column {
     }
 }
 
-/// Refuses two columns of one name, as JSON Lines refuses two keys.
-pub(super) fn check_names(columns: &[Column]) -> Result<()> {
-    let mut seen = BTreeSet::new();
-    match columns.iter().find(|column| !seen.insert(&column.name)) {
-        None => Ok(()),
-        Some(column) => {
-            let what = format!("two columns have the name `{}`", column.name);
-            Err(Error::new(ErrorCode::BadValue, what).hint("rename one of them"))
-        }
+/// Refuses a second column of one name, as JSON Lines refuses two keys.
+pub(super) fn check_name(name: &str, before: &[Column]) -> Result<()> {
+    if before.iter().all(|column| column.name != name) {
+        return Ok(());
     }
+    let what = format!("two columns have the name `{name}`: the second is left out");
+    Err(Error::new(ErrorCode::BadValue, what).hint("rename one of them"))
 }
 
 fn wrong(name: &str, expected: &str, got: &DataType) -> Error {
-    Error::new(ErrorCode::BadValue, format!("the column `{name}` has a type that it cannot have"))
-        .expected(expected)
-        .got(got)
-        .hint("leave the column out, or convert it")
+    Error::new(
+        ErrorCode::BadValue,
+        format!("the column `{name}` has a type that it cannot have, and is not read"),
+    )
+    .expected(expected)
+    .got(got)
+    .hint("convert the column, or name it as one to pass over")
 }
 
 /// The type behind a dictionary.
@@ -153,7 +151,7 @@ fn check(name: &str, kind: &DataType) -> Result<()> {
         kind => {
             let error = wrong(name, "strings, numbers, booleans, dates, lists or structs", kind);
             Err(if is_binary(kind) {
-                error.hint("bytes are read as pictures, from `image` or `images` alone")
+                error.hint("bytes are read as pictures, from `image` or `images` alone: rename the column, or name it as one to pass over")
             } else {
                 error
             })

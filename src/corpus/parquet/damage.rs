@@ -1,8 +1,5 @@
 //! Errors of the Parquet library as errors of this crate, its panics too.
 
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
@@ -13,28 +10,11 @@ pub(super) fn damaged(what: impl Into<String>) -> Error {
     Error::new(ErrorCode::Damaged, what).hint("write the file again")
 }
 
-thread_local! {
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this thread is inside of [`guard`].
-pub(in crate::corpus) fn guarded() -> bool {
-    GUARDED.get()
-}
-
 /// Runs `work`, which reads a file that may be damaged in any way.
 ///
 /// The library checks most of what it reads, but on some damaged files it panics; that is an error of the file.
 pub(super) fn guard<T>(work: impl FnOnce() -> T) -> Result<T> {
-    let before = GUARDED.replace(true);
-    let done = catch_unwind(AssertUnwindSafe(work));
-    GUARDED.set(before);
-    done.map_err(|panic| {
-        let said =
-            panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        let said = said.unwrap_or("it cannot be read").lines().next().unwrap_or_default();
-        damaged(format!("the Parquet file is damaged: {said}"))
-    })
+    crate::guard::catch(work).map_err(|said| damaged(format!("the Parquet file is damaged: {said}")))
 }
 
 /// What went wrong when the footer was read.
@@ -79,8 +59,7 @@ fn io(error: &std::io::Error) -> Option<Error> {
     (!bytes).then(|| Error::new(ErrorCode::Io, error.to_string()))
 }
 
-/// Refuses compressions that this build lacks, and sizes that the file, of `bytes` bytes, cannot hold: the library would
-/// ask for memory of that size.
+/// Refuses sizes that the file, of `bytes` bytes, cannot hold: the library would ask for memory of that size.
 pub(super) fn check(metadata: &ParquetMetaData, bytes: u64) -> Result<()> {
     for group in metadata.row_groups() {
         if group.num_rows() < 0 {
@@ -98,19 +77,25 @@ pub(super) fn check(metadata: &ParquetMetaData, bytes: u64) -> Result<()> {
                     column.column_path()
                 )));
             }
-            let (name, known) = match column.compression() {
-                Compression::ZSTD(_) => ("zstd", cfg!(feature = "zstd")),
-                Compression::LZO => ("lzo", false),
-                _ => continue,
-            };
-            if !known {
-                let what = format!("the column `{}` is compressed with {name}", column.column_path());
-                let error = Error::new(ErrorCode::UnsupportedVersion, what)
-                    .expected("no compression, snappy, gzip, lz4 or brotli");
-                return Err(error.hint(match name {
-                    "zstd" => "build with the feature `zstd`, or write the file with another compression",
-                    _ => "write the file with another compression",
-                }));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses the column `root` of the schema where it has a compression that is not read.
+pub(super) fn check_column(metadata: &ParquetMetaData, root: usize) -> Result<()> {
+    let schema = metadata.file_metadata().schema_descr();
+    for group in metadata.row_groups() {
+        for (leaf, column) in group.columns().iter().enumerate() {
+            if leaf >= schema.num_columns() || schema.get_column_root_idx(leaf) != root {
+                continue;
+            }
+            if column.compression() == Compression::LZO {
+                let what =
+                    format!("the column `{}` is compressed with lzo, and is not read", column.column_path());
+                return Err(Error::new(ErrorCode::UnsupportedVersion, what)
+                    .expected("no compression, snappy, gzip, lz4, brotli or zstd")
+                    .hint("write the file with another compression"));
             }
         }
     }

@@ -7,21 +7,22 @@ mod picture;
 mod thrift;
 mod time;
 mod value;
+mod zstd;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow_array::{Array, RecordBatch};
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
 use serde_json::Map;
 
 use self::column::{Column, Role};
-pub(super) use self::damage::guarded;
 use super::document::{Document, Picture};
+use super::reader::{Aside, ends_reading};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Most rows of a batch.
@@ -35,8 +36,7 @@ const BYTES: u64 = 8 << 20;
 /// |---|---|
 /// | strings (also large, views, dictionaries) | string |
 /// | integers and floats of all widths, booleans | the same; NaN is absent, as tables write missing numbers so |
-/// | decimals of at most 15 digits | number: an integer at scale 0, else the float that the digits read as |
-/// | longer decimals | string with all digits |
+/// | decimals | number: an integer where the column has no fraction and the value fits into an `i64`, else the float that the digits read as |
 /// | dates, times, timestamps | ISO 8601 string (`2024-05-01`, `2024-05-01T12:30:00.5`), with `Z` where the column has a time zone |
 /// | lists (also large and of fixed size) | list |
 /// | structs, maps with keys of strings or integers | object without the keys that are null |
@@ -44,19 +44,21 @@ const BYTES: u64 = 8 << 20;
 ///
 /// `id`, `text`, `texts`, `image`, `images` and `split` are reserved as in JSON Lines. A picture is a path, binary (the bytes
 /// of a picture file), or a struct `{bytes, path}` (the bytes, else the path), `images` a list of these; bytes leave no field.
-/// Columns named `__index_level_N__`, which pandas adds, are left out.
+/// Columns named `__index_level_N__`, which pandas adds, are left out. A column of a name, type or compression that is not read
+/// takes away itself alone ([`ParquetReader::take_asides`]), but for `id`; so does a value that is not, as one of
+/// [`Document::flaws`].
 ///
 /// Cost: memory for one page of each column and a batch of rows, at most 256 and about 8 MiB, whatever the length of the file;
 /// what these unpack to is checked when the file is opened.
 ///
 /// # Errors
 /// Each bad row is one `Err` item with file and row, and reading goes on: [`ErrorCode::BadValue`] as in JSON Lines,
-/// [`ErrorCode::NotFinite`] for an infinite number, [`ErrorCode::TooLarge`] for texts above a limit. After
-/// [`ErrorCode::Damaged`] or [`ErrorCode::Io`] there are no more items.
+/// [`ErrorCode::TooLarge`] for texts above a limit. After [`ErrorCode::Damaged`] or [`ErrorCode::Io`] there are no more items.
 pub struct ParquetReader {
     file: PathBuf,
     folder: PathBuf,
     columns: Vec<Column>,
+    asides: Vec<Aside>,
     /// The file, what its footer says, and the columns that are read.
     source: (File, ArrowReaderMetadata, ProjectionMask),
     /// Rows of a batch, by row group.
@@ -78,31 +80,54 @@ impl ParquetReader {
     /// # Errors
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::Damaged`] for what is no whole Parquet file;
     /// [`ErrorCode::TooLarge`] for pages, lists or a schema above a limit;
-    /// [`ErrorCode::BadValue`] for a column whose name or type a corpus cannot have; [`ErrorCode::UnsupportedVersion`] for a
-    /// compression that this build does not read.
+    /// [`ErrorCode::BadValue`] for an `id` of a type that it cannot have; where no column is left, the error of the first.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_without(path, &[])
+    }
+
+    /// As [`ParquetReader::open`], but passes over these columns, whatever they hold.
+    ///
+    /// # Errors
+    /// Those of [`ParquetReader::open`].
+    pub fn open_without(path: impl AsRef<Path>, keys: &[String]) -> Result<Self> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
-        damage::guard(|| Self::build(path, file))
+        damage::guard(|| Self::build(path, file, keys))
             .unwrap_or_else(Err)
             .map_err(|error| if error.facts().file.is_some() { error } else { error.file(path) })
     }
 
-    fn build(path: &Path, mut file: File) -> Result<Self> {
+    fn build(path: &Path, mut file: File, without: &[String]) -> Result<Self> {
         let bytes = file.metadata().map_err(|error| Error::io(path, error))?.len();
         pages::check_footer(&mut file, bytes)?;
         let builder = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())
             .map_err(|error| damage::opening(&error))?;
         damage::check(builder.metadata(), bytes)?;
-        let mut columns = Vec::new();
+        let mut columns: Vec<Column> = Vec::new();
         let mut roots = Vec::new();
+        let mut unread = Vec::new();
         for (at, field) in builder.schema().fields().iter().enumerate() {
-            if let Some(column) = Column::new(field)? {
-                columns.push(column);
-                roots.push(at);
+            let name = field.name();
+            if without.contains(name) {
+                continue;
+            }
+            let read = Column::new(field)
+                .and_then(|column| damage::check_column(builder.metadata(), at).map(|()| column))
+                .and_then(|column| column::check_name(name, &columns).map(|()| column));
+            match read {
+                Ok(Some(column)) => {
+                    columns.push(column);
+                    roots.push(at);
+                }
+                Ok(None) => {}
+                // Without their ids the rows would be others.
+                Err(error) if name == "id" => return Err(error),
+                Err(error) => unread.push(error.file(path)),
             }
         }
-        column::check_names(&columns)?;
+        if columns.is_empty() && !unread.is_empty() {
+            return Err(unread.swap_remove(0));
+        }
         let rows = builder.metadata().file_metadata().num_rows();
         let rows = u64::try_from(rows).map_err(|_| damage::damaged("the number of rows is negative"))?;
         let schema = builder.parquet_schema();
@@ -115,6 +140,7 @@ impl ParquetReader {
             folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
             file: path.to_path_buf(),
             columns,
+            asides: unread.into_iter().map(Aside::Part).collect(),
             source: (file, builder, mask),
             sizes,
             group: 0,
@@ -130,6 +156,11 @@ impl ParquetReader {
     /// The file.
     pub fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// The columns that are left out, at the first call.
+    pub fn take_asides(&mut self) -> Vec<Aside> {
+        std::mem::take(&mut self.asides)
     }
 
     /// Rows read so far.
@@ -164,17 +195,31 @@ impl ParquetReader {
         Ok(true)
     }
 
+    /// The error with its place.
+    fn placed(&self, error: Error) -> Error {
+        error.within(format!("row {}", self.row)).file(&self.file).line(self.row)
+    }
+
     /// Begins with the next row group; `false` after the last.
     fn next_group(&mut self) -> Result<bool> {
         self.batches = None;
         let ((file, metadata, mask), group) = (&self.source, self.group);
         let Some(&size) = self.sizes.get(group) else { return Ok(false) };
         let copy = file.try_clone().map_err(|error| Error::io(&self.file, error))?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(copy, metadata.clone())
-            .with_row_groups(vec![group])
-            .with_projection(mask.clone())
-            .with_batch_size(size);
-        let batches = damage::guard(|| builder.build())?;
+        let batches = damage::guard(|| match zstd::Group::new(copy, metadata, group) {
+            Ok(pages) => {
+                let fields = metadata.schema().fields();
+                parquet_to_arrow_field_levels(metadata.parquet_schema(), mask.clone(), Some(fields)).and_then(
+                    |levels| ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, size, None),
+                )
+            }
+            // Without zstd the library reads it all.
+            Err(file) => ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
+                .with_row_groups(vec![group])
+                .with_projection(mask.clone())
+                .with_batch_size(size)
+                .build(),
+        })?;
         self.batches = Some(batches.map_err(|error| damage::opening(&error))?);
         self.group += 1;
         Ok(true)
@@ -184,6 +229,7 @@ impl ParquetReader {
     fn document(&self, batch: &RecordBatch, at: usize) -> Result<Document> {
         let mut object = Map::with_capacity(self.columns.len());
         let mut pictures: Option<(&str, Vec<Picture>, Vec<String>)> = None;
+        let mut flaws = Vec::new();
         for (column, array) in self.columns.iter().zip(batch.columns()) {
             if array.is_null(at) {
                 continue;
@@ -191,11 +237,16 @@ impl ParquetReader {
             let name = column.name.as_str();
             let named = |error: Error| error.within(format!("the column `{name}`"));
             match column.role {
-                Role::Value => {
-                    object.insert(name.into(), value::read(array, at).map_err(named)?);
-                }
+                Role::Value => match value::read(array, at).map_err(named) {
+                    Ok(value) => {
+                        object.insert(name.into(), value);
+                    }
+                    Err(error) if ends_reading(error.code()) => return Err(error),
+                    Err(error) => flaws.push(error.hint("left out: the rest of the row counts")),
+                },
                 Role::Pictures => {
-                    let (new, paths) = picture::read(array, at, &self.folder).map_err(named)?;
+                    let (new, paths, bad) = picture::read(array, at, &self.folder).map_err(named)?;
+                    flaws.extend(bad.into_iter().map(named));
                     if new.is_empty() {
                         continue;
                     }
@@ -218,6 +269,8 @@ impl ParquetReader {
             document.images = pictures;
             document.set_image_field(name, paths);
         }
+        document.flaws.extend(flaws);
+        document.blame(|error| self.placed(error));
         Ok(document)
     }
 }
@@ -263,7 +316,7 @@ impl Iterator for ParquetReader {
                 Err(panic)
             }
         };
-        Some(item.map_err(|error| error.within(format!("row {}", self.row)).file(&self.file).line(self.row)))
+        Some(item.map_err(|error| self.placed(error)))
     }
 }
 

@@ -8,15 +8,15 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use parquet::basic::{Compression, Type};
-use parquet::column::page::{Page, PageReader};
+use parquet::column::page::Page;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::ByteArrayType;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
-use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::ROWS;
 use super::damage::damaged;
 use super::thrift::Thrift;
+use super::zstd;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{
     self, LINE_BYTES, PARQUET_BATCH, PARQUET_COLUMNS, PARQUET_DEPTH, PARQUET_FOOTER, PARQUET_LIST_RATIO,
@@ -259,8 +259,8 @@ enum Lists {
 /// Bytes of the longest list of strings. Cost: reads the column, without its values one by one.
 fn longest_row(file: &File, about: &ColumnChunkMetaData, rows: u64) -> Result<u64> {
     let failed = |error: parquet::errors::ParquetError| super::damage::opening(&error);
-    let pages = SerializedPageReader::new(shared(file)?, about, as_usize(rows), None).map_err(failed)?;
-    let mut reader = ColumnReaderImpl::<ByteArrayType>::new(about.column_descr_ptr(), Box::new(pages));
+    let pages = zstd::pages(&shared(file)?, about, as_usize(rows)).map_err(failed)?;
+    let mut reader = ColumnReaderImpl::<ByteArrayType>::new(about.column_descr_ptr(), pages);
     let (mut longest, mut sum) = (0, 0);
     let most = about.column_descr().max_def_level();
     loop {
@@ -379,10 +379,13 @@ fn beyond(file: &File, compression: Compression, header: &Header, at: u64) -> Re
     let stated = (header.unpacked as u64).saturating_sub(levels);
     let mut body = Vec::new();
     let counted = match compression {
-        Compression::GZIP(_) | Compression::BROTLI(_) => {
+        Compression::GZIP(_) | Compression::BROTLI(_) | Compression::ZSTD(_) => {
             read_at(file, at + levels.min(packed), packed - levels.min(packed), &mut body)?;
             match compression {
                 Compression::GZIP(_) => count(flate2::read::MultiGzDecoder::new(&body[..]), stated),
+                // The library's own stops at what the header says.
+                Compression::ZSTD(_) if !zstd::is_used(compression) => 0,
+                Compression::ZSTD(_) => count(zstd::Frames::new(&body), stated),
                 _ => count(brotli::Decompressor::new(&body[..], 4096), stated),
             }
         }
@@ -416,7 +419,7 @@ fn longest_entry(file: &File, about: &ColumnChunkMetaData, rows: u64) -> Result<
         _ => return Ok(12),
     }
     let failed = |error: parquet::errors::ParquetError| super::damage::opening(&error);
-    let mut pages = SerializedPageReader::new(shared(file)?, about, as_usize(rows), None).map_err(failed)?;
+    let mut pages = zstd::pages(&shared(file)?, about, as_usize(rows)).map_err(failed)?;
     let Some(Page::DictionaryPage { buf, .. }) = pages.get_next_page().map_err(failed)? else {
         return Ok(0);
     };

@@ -10,11 +10,14 @@ use arrow_schema::DataType;
 use super::column::{element, is_binary};
 use super::value;
 use crate::corpus::document::{Picture, resolve};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// The pictures of a cell, and the paths among them as the file has them. Nulls are left out.
-pub(super) fn read(array: &dyn Array, row: usize, folder: &Path) -> Result<(Vec<Picture>, Vec<String>)> {
-    let mut out = (Vec::new(), Vec::new());
+/// The pictures of a cell, the paths among them as the file has them, and what is wrong with those that are left out.
+type Read = (Vec<Picture>, Vec<String>, Vec<Error>);
+
+/// Reads a cell; nulls are left out in silence.
+pub(super) fn read(array: &dyn Array, row: usize, folder: &Path) -> Result<Read> {
+    let mut out = (Vec::new(), Vec::new(), Vec::new());
     if element(array.data_type()).is_none() {
         one(array, row, folder, &mut out)?;
         return Ok(out);
@@ -26,7 +29,7 @@ pub(super) fn read(array: &dyn Array, row: usize, folder: &Path) -> Result<(Vec<
     Ok(out)
 }
 
-fn one(array: &dyn Array, row: usize, folder: &Path, out: &mut (Vec<Picture>, Vec<String>)) -> Result<()> {
+fn one(array: &dyn Array, row: usize, folder: &Path, out: &mut Read) -> Result<()> {
     if array.is_null(row) || array.data_type() == &DataType::Null {
         return Ok(());
     }
@@ -46,8 +49,13 @@ fn one(array: &dyn Array, row: usize, folder: &Path, out: &mut (Vec<Picture>, Ve
         return Ok(());
     }
     if let serde_json::Value::String(path) = value::read(array, row)? {
-        out.0.push(resolve(&path, folder)?);
-        out.1.push(path);
+        match resolve(&path, folder) {
+            Ok(picture) => {
+                out.0.push(picture);
+                out.1.push(path);
+            }
+            Err(error) => out.2.push(error),
+        }
     }
     Ok(())
 }

@@ -9,11 +9,6 @@ use serde_json::{Map, Value};
 use super::time;
 use crate::error::{Error, ErrorCode, Result};
 
-/// Digits that a float keeps of every decimal.
-const FLOAT_DIGITS: u8 = 15;
-/// Digits that an `i64` holds.
-const INTEGER_DIGITS: i32 = 18;
-
 /// The value of row `row`; null for null and NaN.
 ///
 /// # Errors
@@ -75,17 +70,17 @@ pub(super) fn read(array: &dyn Array, row: usize) -> Result<Value> {
             let end = if zone.is_some() { "Z" } else { "" };
             (time::timestamp(value, time::ticks(unit)) + end).into()
         }
-        D::Decimal32(digits, scale) => {
-            decimal(array.as_primitive::<Decimal32Type>().value_as_string(row), *digits, *scale)
+        D::Decimal32(_, scale) => {
+            decimal(&array.as_primitive::<Decimal32Type>().value_as_string(row), *scale)
         }
-        D::Decimal64(digits, scale) => {
-            decimal(array.as_primitive::<Decimal64Type>().value_as_string(row), *digits, *scale)
+        D::Decimal64(_, scale) => {
+            decimal(&array.as_primitive::<Decimal64Type>().value_as_string(row), *scale)
         }
-        D::Decimal128(digits, scale) => {
-            decimal(array.as_primitive::<Decimal128Type>().value_as_string(row), *digits, *scale)
+        D::Decimal128(_, scale) => {
+            decimal(&array.as_primitive::<Decimal128Type>().value_as_string(row), *scale)
         }
-        D::Decimal256(digits, scale) => {
-            decimal(array.as_primitive::<Decimal256Type>().value_as_string(row), *digits, *scale)
+        D::Decimal256(_, scale) => {
+            decimal(&array.as_primitive::<Decimal256Type>().value_as_string(row), *scale)
         }
         D::Dictionary(..) => {
             let dictionary = array.as_any_dictionary();
@@ -155,15 +150,14 @@ fn float(value: f64) -> Result<Value> {
     Ok(Value::from(value))
 }
 
-fn decimal(written: String, digits: u8, scale: i8) -> Value {
-    let number = match scale {
-        ..=0 if i32::from(digits) - i32::from(scale) <= INTEGER_DIGITS => {
-            written.parse::<i64>().ok().map(Value::from)
-        }
-        1.. if digits <= FLOAT_DIGITS => written.parse::<f64>().ok().map(Value::from),
-        _ => None,
-    };
-    number.unwrap_or(Value::String(written))
+/// An integer where the column has no fraction and it fits, else the nearest float: a column has one type.
+fn decimal(written: &str, scale: i8) -> Value {
+    let integer = if scale <= 0 { written.parse::<i64>().ok() } else { None };
+    match integer {
+        Some(integer) => integer.into(),
+        // 256 bits are far below the largest float.
+        None => written.parse::<f64>().map_or_else(|_| Value::from(written), Value::from),
+    }
 }
 
 fn key(keys: &dyn Array, row: usize) -> Option<usize> {

@@ -154,6 +154,10 @@ impl Encoder for SentenceEncoder {
         self.settings.hidden
     }
 
+    fn is_empty(&self, item: &Item<'_>) -> bool {
+        matches!(item, Item::Text(text) if self.reader.is_empty(text))
+    }
+
     fn encode(&self, items: &[Item<'_>]) -> Vec<Result<Vec<f32>>> {
         let mut all = Vec::with_capacity(items.len());
         for items in items.chunks(TEXTS_AT_ONCE) {

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use tokenizers::{NormalizerWrapper, PreTokenizerWrapper, Tokenizer, TruncationParams};
 
 use super::config::Settings;
+use crate::encode::hashing::has_word;
 use crate::error::{Error, ErrorCode, Result};
 
 /// The tokens of one text, special ones included; at least one.
@@ -88,6 +89,13 @@ impl Reader {
             most = most.saturating_mul(2);
         }
         self.tokens_of(text)
+    }
+
+    /// Whether nothing of `text` becomes a token; one that the tokenizer fails on is told where it is encoded.
+    pub(super) fn is_empty(&self, text: &str) -> bool {
+        let special = self.max_tokens - self.room;
+        // A letter is always a token, if only an unknown one.
+        !has_word(text) && self.tokens(text).is_ok_and(|tokens| tokens.ids.len() <= special)
     }
 
     fn tokens_of(&self, text: &str) -> Result<Tokens> {

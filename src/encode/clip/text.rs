@@ -142,6 +142,10 @@ macro_rules! text_encoder {
                 self.0.features
             }
 
+            fn is_empty(&self, item: &Item<'_>) -> bool {
+                matches!(item, Item::Text(text) if self.0.tokens.is_empty(text))
+            }
+
             fn encode(&self, items: &[Item<'_>]) -> Vec<Result<Vec<f32>>> {
                 workers::map(items, |item| self.0.encode_item(item))
             }

@@ -8,6 +8,7 @@ use tokenizers::Tokenizer;
 
 use super::config::{Family, TextTower};
 use super::fields::{Fields, Flag};
+use crate::encode::hashing::has_word;
 use crate::error::{Error, ErrorCode, Result};
 
 /// Cuts a text into tokens.
@@ -77,6 +78,20 @@ impl Tokens {
     /// SHA-256 of `tokenizer.json`.
     pub(super) fn hash(&self) -> &[u8; 32] {
         &self.hash
+    }
+
+    /// Whether nothing of `text` becomes a token; one that the tokenizer fails on is told where it is encoded.
+    pub(super) fn is_empty(&self, text: &str) -> bool {
+        // A letter is always a token, if only an unknown one.
+        if has_word(text) {
+            return false;
+        }
+        let text = match self.kind {
+            Kind::Clip { .. } => text.to_owned(),
+            Kind::Siglip { case, .. } => plain(text, case),
+        };
+        let ids = ids_of(&self.tokenizer, &text, Ends::None);
+        ids.is_ok_and(|ids| ids.iter().all(|id| *id == self.last))
     }
 
     /// The ids of `text`, and the position whose output is the text's.

@@ -26,9 +26,10 @@ pub fn run(args: &AddArgs, global: &Global, output: &Output) -> Result<Outcome> 
     let from = (&args.source, args.corpus.as_deref());
     let mut built = documents::fill((&index, &mut writer), (&source, &encoders), from, options, global)?;
     let committing = Instant::now();
-    writer.commit()?;
+    writer.commit().map_err(|error| documents::in_index(error, &args.index))?;
     built.stages.commit += committing.elapsed();
-    built.damaged(&args.index, &writer.finish()?);
+    let damaged = writer.finish().map_err(|error| documents::in_index(error, &args.index))?;
+    built.damaged(&args.index, &damaged);
     let report = Report { built, seconds: started.elapsed().as_secs_f64() };
     output.print(&report, || report.text(&args.index))?;
     Ok(Outcome::Done)

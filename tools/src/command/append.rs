@@ -45,7 +45,8 @@ pub fn run(args: &BuildArgs, bundle: &Bundle, global: &Global, output: &Output) 
         ErrorCode::Interrupted => error.file(&args.out).hint("run it again to index all of the source"),
         _ => error,
     })?;
-    built.damaged(&args.out, &writer.finish()?);
+    let damaged = writer.finish().map_err(|error| documents::in_index(error, &args.out))?;
+    built.damaged(&args.out, &damaged);
     if !index.complete_source(identity.source())? {
         let pending: Vec<&str> = index.manifest().pending.iter().map(String::as_str).collect();
         built.warnings += 1;

@@ -7,7 +7,7 @@ use uncsm_index::corpus::{BadLines, FieldSchema, Reader, SchemaOverrides, infer,
 use uncsm_index::encode::Encoders;
 use uncsm_index::index::{
     BuildOptions, BuildReport, Checkpoint, CommitPolicy, Commits, ExistingOut, Identity, Index, OnBad,
-    PartialDir, duplicate_ids, embed_encoders,
+    PartialDir, duplicate_ids, embed_encoders, set_aside,
 };
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
@@ -25,7 +25,7 @@ const SMALL: usize = 15 << 20;
 pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let started = Instant::now();
     let bundle = Bundle::load(&args.bundle)?;
-    if args.append && args.out.exists() {
+    if args.append && (args.out.exists() || set_aside(&args.out).is_some()) {
         return append::run(args, &bundle, global, output);
     }
     // All that can be refused is, before anything of an unfinished build is touched.
@@ -156,7 +156,10 @@ fn fields(args: &BuildArgs, source: &Source, given: &SchemaOverrides) -> Result<
     match lines(args, source) {
         None => given.apply(FieldSchema::default()),
         // Bad lines are counted when their documents are due.
-        Some(corpus) => Ok(infer(Reader::open(&corpus)?, &corpus, given, BadLines::Skip)?.schema),
+        Some(corpus) => {
+            Ok(infer(Reader::open_without(&corpus, &args.source.without)?, &corpus, given, BadLines::Skip)?
+                .schema)
+        }
     }
 }
 
@@ -177,14 +180,15 @@ fn fill(
     };
     let corpus = args.corpus.as_deref();
     let mut report = documents::fill((&index, &mut writer), from, (&args.source, corpus), options, global)?;
-    report.damaged(index.dir(), &writer.finish()?);
-    refuse_duplicates(&index, lines(args, from.0).as_deref())?;
+    let damaged = writer.finish().map_err(|error| documents::in_index(error, index.dir()))?;
+    report.damaged(index.dir(), &damaged);
+    refuse_duplicates(&index, lines(args, from.0).as_deref(), &args.source.without)?;
     index.mark_complete()?;
     Ok(report)
 }
 
 /// Ids are checked at the end, from their terms; the corpus is read again only to name both lines.
-fn refuse_duplicates(index: &Index, corpus: Option<&Path>) -> Result<()> {
+fn refuse_duplicates(index: &Index, corpus: Option<&Path>, without: &[String]) -> Result<()> {
     let Some(field) = index.id_field() else { return Ok(()) };
     let duplicates = duplicate_ids(&index.reader()?.searcher(), field, 1)?;
     let Some(id) = duplicates.into_iter().next() else { return Ok(()) };
@@ -192,7 +196,7 @@ fn refuse_duplicates(index: &Index, corpus: Option<&Path>) -> Result<()> {
     if let Some(corpus) = corpus {
         let has_id =
             |line: u64, given: Option<&str>| given.map_or_else(|| line.to_string() == id, |g| g == id);
-        let lines: Vec<u64> = Reader::open(corpus)?
+        let lines: Vec<u64> = Reader::open_without(corpus, without)?
             .filter_map(std::result::Result::ok)
             .filter(|document| has_id(document.line, document.id.as_deref()))
             .map(|document| document.line)

@@ -41,13 +41,15 @@ pub fn run(args: &CalibrateArgs, global: &Global, output: &Output) -> Result<Out
     }
     let beside =
         Beside { label: args.label.as_deref(), test_mask: args.test_mask.as_deref(), ..Beside::default() };
-    let (data, warnings) = rows::of_trained(&old, &args.source, beside, global)?;
-    let new = calibrate(&old, &data, args.prior)?;
+    let read = rows::of_trained(&old, &args.source, beside, global)?;
+    let new = calibrate(&old, &read.data, args.prior).map_err(|error| read.cause_of(error))?;
+    let warnings = read.left_out.count;
     new.save(&args.out)?;
     let entries = entries(&new);
     let report = json!({
         "fingerprint": { "space": new.space(), "model": new.model() },
         "calibration": entries,
+        "data": read.summary(),
         "warnings": warnings,
         "seconds": started.elapsed().as_secs_f64(),
     });
@@ -55,7 +57,7 @@ pub fn run(args: &CalibrateArgs, global: &Global, output: &Output) -> Result<Out
         let mut out: String = entries.iter().map(entry_text).collect();
         let _ = writeln!(out, "{}: model {}", args.out.display(), new.model());
         if warnings > 0 {
-            let _ = writeln!(out, "{warnings} documents or items do not read and were left out");
+            let _ = write!(out, "{}", read.left_out.text());
         }
         out
     })?;

@@ -55,12 +55,20 @@ impl Report {
         if built.without_items > 0 {
             let _ = writeln!(text, "{} documents have no item: only keywords find them", built.without_items);
         }
+        if built.long_words > 0 {
+            let _ = writeln!(text, "{} words are too long for keywords to find", built.long_words);
+        }
         if built.nested + built.unknown > 0 {
             let (nested, unknown) = (built.nested, built.unknown);
             let _ = writeln!(text, "in `_extra`: {nested} nested values, {unknown} values without a field");
         }
         text
     }
+}
+
+/// Names the index at `dir` in the error of a full disk that names no file: the host's own errors do not.
+pub fn in_index(error: Error, dir: &Path) -> Error {
+    if error.is_disk_full() && error.facts().file.is_none() { error.file(dir) } else { error }
 }
 
 /// Refuses a source whose items the bundle does not fit, and opens the encoders of those media types that the source has;
@@ -84,7 +92,8 @@ pub fn encoders(
     }
     let all: Vec<&str> = bundle.media().iter().map(|media| media.name.as_str()).collect();
     // Bad lines are counted when their documents are due.
-    let present = media_of(Reader::open(path)?.filter_map(std::result::Result::ok), &all);
+    let present =
+        media_of(Reader::open_without(path, &args.without)?.filter_map(std::result::Result::ok), &all);
     bundle.encoders_of(&present, paths).map_err(unknown_features)
 }
 
@@ -124,7 +133,8 @@ pub fn fill(
     match source {
         Source::Features(file) => {
             let rows = source::feature_rows(args, file)?;
-            let documents = FeatureSource::new(file.path(), rows, fields_of_rows, ids)?;
+            let documents =
+                FeatureSource::new(file.path(), rows, fields_of_rows, ids)?.without(&args.without)?;
             let bar = BuildBar::new(global, Some(documents.len() as u64), before);
             let report =
                 index::build(index, writer, documents, options, &mut |at| bar.show(at.consumed, &at));
@@ -132,7 +142,8 @@ pub fn fill(
             report
         }
         Source::Corpus(path) => {
-            let documents = CorpusSource::open(path, ids)?.passages(source::passages(args)?);
+            let documents =
+                CorpusSource::open_without(path, ids, &args.without)?.passages(source::passages(args)?);
             let bar = BuildBar::new(global, documents.reader().len_hint(), before);
             let position = AtomicU64::new(0);
             let documents = Watched { documents, position: &position };
@@ -140,7 +151,10 @@ pub fn fill(
                 bar.show(position.load(Ordering::Relaxed), &at);
             });
             bar.clear();
-            report
+            report.map_err(|error| match error.code() {
+                ErrorCode::Empty if error.facts().file.is_none() => error.file(path),
+                _ => error,
+            })
         }
     }
 }

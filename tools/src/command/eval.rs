@@ -19,6 +19,8 @@ use crate::source::Beside;
 struct Report {
     #[serde(flatten)]
     measured: uncsm_index::eval::Report,
+    /// What was measured on, and what was left out.
+    data: Value,
     warnings: u64,
 }
 
@@ -26,25 +28,27 @@ pub fn run(args: &EvalArgs, global: &Global, output: &Output) -> Result<Outcome>
     let bundle = Bundle::load(&args.bundle)?;
     let beside =
         Beside { label: args.label.as_deref(), test_mask: args.test_mask.as_deref(), ..Beside::default() };
-    let (data, warnings) = rows::of_trained(&bundle, &args.source, beside, global)?;
+    let read = rows::of_trained(&bundle, &args.source, beside, global)?;
     let split = match args.split {
         SplitArg::Train => Split::Train,
         SplitArg::Val => Split::Val,
         SplitArg::Test => Split::Test,
     };
-    if !data.split.contains(&split) {
-        return Err(Error::new(ErrorCode::Empty, "no row belongs to the split that is to be evaluated")
-            .hint("name the test rows with --test-mask or the key `split`, or choose another --split"));
+    if !read.data.split.contains(&split) {
+        let error = Error::new(ErrorCode::Empty, "no row belongs to the split that is to be evaluated")
+            .expected(format!("rows of the split {split}"))
+            .got(read.data.summary().text())
+            .hint("name the test rows with --test-mask or the key `split`, or choose another --split");
+        return Err(read.cause_of(error));
     }
-    let report = Report { measured: evaluate(&bundle, &data, split)?, warnings };
+    let measured = evaluate(&bundle, &read.data, split).map_err(|error| read.cause_of(error))?;
+    let report = Report { measured, data: read.summary(), warnings: read.left_out.count };
     output.print(&report, || {
         let value = serde_json::to_value(&report).unwrap_or_default();
         let mut out = format!("{} pairs, features {}\n", value["pairs"], value["features"]);
         measures_text(&value, &mut out);
         let _ = writeln!(out, "calibration {}", value["calibration"]);
-        if warnings > 0 {
-            let _ = writeln!(out, "{warnings} documents or items do not read and were left out");
-        }
+        let _ = write!(out, "{}", read.text());
         out
     })?;
     Ok(Outcome::Done)

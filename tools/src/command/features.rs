@@ -10,7 +10,7 @@ use uncsm_index::{Error, ErrorCode, Result};
 use crate::Outcome;
 use crate::args::{FeaturesArgs, Global};
 use crate::output::Output;
-use crate::source::{self, Beside, Encoded};
+use crate::source::{self, Beside};
 
 pub fn run(args: &FeaturesArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let started = Instant::now();
@@ -20,17 +20,19 @@ pub fn run(args: &FeaturesArgs, global: &Global, output: &Output) -> Result<Outc
             .hint("choose another --out, or remove it"));
     }
     let beside = Beside { label: args.label.as_deref(), group: args.group.as_deref(), ..Beside::default() };
-    let Encoded { data, skipped, first_error } = source::encoded(&args.source(), beside, global)?;
+    let read = source::encoded(&args.source(), beside, global)?;
+    let (summary, said, skipped) = (read.summary(), read.text(), read.left_out.count);
     if args.strict {
-        first_error.map_or(Ok(()), Err)?;
-        check_whole(&data, args)?;
+        read.left_out.into_fault().map_or(Ok(()), Err)?;
+        check_whole(&read.data, args)?;
     }
-    let written = write_features(&data, &args.out)?;
+    let written = write_features(&read.data, &args.out)?;
     let warnings = skipped + written.left_out as u64;
     let report = json!({
         "rows": written.rows,
         "features": written.features,
         "left_out": written.left_out,
+        "data": summary,
         "warnings": warnings,
         "seconds": started.elapsed().as_secs_f64(),
     });
@@ -38,9 +40,7 @@ pub fn run(args: &FeaturesArgs, global: &Global, output: &Output) -> Result<Outc
         let widths: Vec<String> =
             written.features.iter().map(|(media, width)| format!("{media} {width}")).collect();
         let mut out = format!("{}: {} rows, {}\n", args.out.display(), written.rows, widths.join(", "));
-        if skipped > 0 {
-            let _ = writeln!(out, "{skipped} documents or items do not read and were left out");
-        }
+        let _ = write!(out, "{said}");
         if written.left_out > 0 {
             let _ = writeln!(out, "{} rows lack an item of a media type and were left out", written.left_out);
         }

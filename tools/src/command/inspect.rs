@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::json;
-use uncsm_index::index::{self, Index, IndexReport, MANIFEST};
+use uncsm_index::index::{self, Index, IndexReport, MANIFEST, Manifest};
 use uncsm_index::model::{Bundle, FusionFeatures};
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -15,12 +15,14 @@ use crate::output::Output;
 pub fn run(args: &InspectArgs, output: &Output) -> Result<Outcome> {
     let path = &args.path;
     if !path.exists() {
-        return Err(Error::new(ErrorCode::NotFound, "no such file or directory").file(path));
+        let error = Error::new(ErrorCode::NotFound, "no such file or directory").file(path);
+        // Of an index that was set aside, the manifest's error says where it is.
+        return Err(index::set_aside(path).and_then(|_| Manifest::load(path).err()).unwrap_or(error));
     }
     if path.is_file() {
         let report = index::inspect_uvec(path)?;
         output.print(&report, || pretty(&report))?;
-    } else if path.join(MANIFEST).exists() {
+    } else if path.join(MANIFEST).symlink_metadata().is_ok() {
         let report = index::inspect(&Index::open(path)?)?;
         output.print(&report, || index_text(path, &report))?;
     } else {

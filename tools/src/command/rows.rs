@@ -1,23 +1,17 @@
 //! Rows of a source for a bundle that is trained: what `eval`, `calibrate` and `train --from` share.
 
 use uncsm_index::Result;
-use uncsm_index::model::{Bundle, TrainingData};
+use uncsm_index::model::Bundle;
 
 use super::documents;
 use crate::args::{Global, SourceArgs};
-use crate::source::{self, Beside, Source};
+use crate::source::{self, Beside, Read, Source};
 
-/// Reads all rows, encoded as the bundle's own encoders do, and how many documents or items of a corpus do not read; the
-/// label is the key that the bundle remembers where `beside` names none.
+/// Reads all rows, encoded as the bundle's own encoders do; the label is the key that the bundle remembers where `beside` names none.
 ///
 /// # Errors
 /// Those of the source, and of encoders or features that the bundle does not fit.
-pub fn of_trained(
-    bundle: &Bundle,
-    args: &SourceArgs,
-    beside: Beside<'_>,
-    global: &Global,
-) -> Result<(TrainingData, u64)> {
+pub fn of_trained(bundle: &Bundle, args: &SourceArgs, beside: Beside<'_>, global: &Global) -> Result<Read> {
     let label = beside.label.or(bundle.classes().map(|classes| classes.key.as_str()));
     let beside = Beside { label, ..beside };
     let paths = source::encoder_paths(&args.encoder, args.limits)?;

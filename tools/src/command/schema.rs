@@ -8,8 +8,14 @@ use crate::args::SchemaArgs;
 use crate::output::Output;
 
 pub fn run(args: &SchemaArgs, output: &Output) -> Result<Outcome> {
-    let reader = Reader::open(&args.source)?;
-    let found = infer(reader, &args.source, &SchemaOverrides::default(), BadLines::Skip)?;
+    let mut reader = Reader::open_without(&args.source, &args.without)?;
+    let found = infer(reader.by_ref(), &args.source, &SchemaOverrides::default(), BadLines::Skip)?;
+    for aside in reader.take_asides() {
+        tracing::warn!("{}", aside.error());
+    }
+    if let (0, Some(first)) = (found.documents, &found.first_error) {
+        return Err(first.clone());
+    }
     if found.documents == 0 {
         return Err(Error::new(ErrorCode::Empty, "the corpus has no document that reads").file(&args.source));
     }

@@ -1,6 +1,7 @@
 //! `uncsm-index train`: features in, a bundle out.
 
 use std::fmt::Write;
+use std::io::Write as _;
 use std::time::Instant;
 
 use serde_json::json;
@@ -33,11 +34,16 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
     // What is wrong with these is said before anything is encoded.
     let pairs = args.pairs.as_deref().map(Pairs::read).transpose()?;
     let start = args.from.as_deref().map(Bundle::load).transpose()?;
-    let (mut data, warnings) = match &start {
+    let mut read = match &start {
         None => source::training_data(&args.source, beside, None, global)?,
         Some(bundle) => rows::of_trained(bundle, &args.source, beside, global)?,
     };
-    let graded = pairs.map(|pairs| data.grade(&pairs)).transpose()?;
+    let graded = pairs.map(|pairs| read.data.grade(&pairs)).transpose()?;
+    let (summary, said) = (read.summary(), read.text());
+    if global.shows_progress() {
+        // A log line that is no warning; without a reader of stderr it is lost.
+        let _ = write!(std::io::stderr(), "learning from {said}");
+    }
     let bar = progress::bar(global, Some(0), "epochs");
     let progress = |at: &Progress| {
         bar.set_length(at.epochs as u64);
@@ -47,12 +53,15 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
         bar.set_message(format!("{part} {}{score}", at.stage));
     };
     let trained = match &start {
-        None => train(&data, &config, &progress)?,
-        Some(bundle) => train_from(bundle, &data, &config, &progress)?,
+        None => train(&read.data, &config, &progress),
+        Some(bundle) => train_from(bundle, &read.data, &config, &progress),
     };
+    let trained = trained.map_err(|error| read.cause_of(error))?;
+    let warnings = read.left_out.count;
     bar.finish_and_clear();
     trained.bundle.save(&args.out)?;
     let mut report = json!({
+        "data": summary,
         "stages": trained.stages,
         "fingerprint": { "space": trained.bundle.space(), "model": trained.bundle.model() },
         "warnings": warnings,
@@ -62,10 +71,11 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
         report["pairs"] = json!({ "used": count.used, "left_out": count.left_out });
     }
     output.print(&report, || {
-        let mut out: String = trained.stages.iter().map(stage_text).collect();
+        let mut out = said;
+        out.extend(trained.stages.iter().map(stage_text));
         let _ = writeln!(out, "{}: space {}", args.out.display(), trained.bundle.space());
         if warnings > 0 {
-            let _ = writeln!(out, "{warnings} documents or items do not read and were left out");
+            let _ = writeln!(out, "{warnings} documents, items or parts of them were left out");
         }
         if let Some(count) = graded {
             let _ = writeln!(

@@ -139,7 +139,9 @@ fn nothing_to_index() {
     let found = build.error("");
     assert_eq!((&found["code"], &found["file"]), (&"bad_dimension".into(), &name(&build.features).into()));
     let build = Build::with_lines(|lines| lines.fill("nonsense".into()));
-    assert_eq!(build.error("")["code"], "empty");
+    let found = build.error("");
+    assert_eq!((&found["code"], &found["file"]), (&"bad_json".into(), &name(&build.corpus).into()));
+    assert_eq!((&found["line"], found["hint"].is_string()), (&1.into(), true), "{found}");
     let build = Build::with(data::rows(0, 6), &[]);
     assert_eq!(build.error("")["code"], "empty");
     let dir = tempfile::tempdir().unwrap();

@@ -43,7 +43,7 @@ fn an_index_gets_another_calibration_without_a_rebuild() {
     copy_dir(&world.index, &index);
     let even = calibrate(&world.bundle, &rows, "--test-mask test", &half);
     let report = calibrate(&world.bundle, &rows, "--test-mask test --prior 0.1", &rare);
-    assert_eq!(keys(&report), ["calibration", "fingerprint", "seconds", "warnings"]);
+    assert_eq!(keys(&report), ["calibration", "data", "fingerprint", "seconds", "warnings"]);
     let old = &world.trained["fingerprint"];
     assert_eq!(report["fingerprint"]["space"], old["space"]);
     assert_ne!(report["fingerprint"]["model"], old["model"]);

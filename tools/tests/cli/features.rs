@@ -47,7 +47,7 @@ fn a_corpus_becomes_features_that_train_takes() {
     let (out, again) = (dir.path().join("new").join("f.safetensors"), dir.path().join("again.safetensors"));
     let line = "features % --out % --label color --group series";
     let report = json(0, line, &[&corpus, &out]);
-    assert_eq!(keys(&report), ["features", "left_out", "rows", "seconds", "warnings"]);
+    assert_eq!(keys(&report), ["data", "features", "left_out", "rows", "seconds", "warnings"]);
     assert_eq!((&report["rows"], &report["warnings"]), (&DOCUMENTS.into(), &0.into()));
 
     let file = FeaturesFile::open(&out).unwrap();
@@ -116,7 +116,7 @@ fn rows_that_lack_something_are_left_out_and_counted() {
     // The picture that does not read leaves a row without a picture, too.
     assert_eq!(
         (&report["rows"], &report["left_out"], &report["warnings"]),
-        (&(DOCUMENTS - 3).into(), &3.into(), &4.into())
+        (&(DOCUMENTS - 3).into(), &3.into(), &5.into())
     );
     let labels = FeaturesFile::open(&out).unwrap().labels("label").unwrap();
     let none: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] == -1).collect();
@@ -128,7 +128,7 @@ fn rows_that_lack_something_are_left_out_and_counted() {
         dir.path().join("text.safetensors").as_os_str(),
     ]);
     assert!(
-        text.stdout.contains("3 rows lack an item") && text.stdout.contains("1 documents or items"),
+        text.stdout.contains("3 rows lack an item") && text.stdout.contains("left out: 1 times: "),
         "{text:?}"
     );
 

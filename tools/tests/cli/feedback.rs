@@ -35,7 +35,7 @@ fn a_bundle_learns_further_from_graded_pairs() {
     std::fs::write(path("pairs"), [&learned[..], &left_out].concat().join("\n")).unwrap();
     std::fs::write(path("learned"), learned.join("\n")).unwrap();
     let report = further(&path("pairs"), &path("one"));
-    assert_eq!(keys(&report), ["fingerprint", "pairs", "seconds", "stages", "warnings"]);
+    assert_eq!(keys(&report), ["data", "fingerprint", "pairs", "seconds", "stages", "warnings"]);
     assert_eq!(keys(&report["pairs"]), ["left_out", "used"]);
     assert_eq!((&report["pairs"]["used"], &report["pairs"]["left_out"]), (&2.into(), &2.into()));
     let stages = report["stages"].as_array().unwrap();

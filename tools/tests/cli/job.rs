@@ -22,7 +22,7 @@ fn in_unit(value: &Value) -> bool {
 #[test]
 fn train_reports_each_stage() {
     let trained = &world().trained;
-    assert_eq!(keys(trained), ["fingerprint", "seconds", "stages", "warnings"]);
+    assert_eq!(keys(trained), ["data", "fingerprint", "seconds", "stages", "warnings"]);
     assert_eq!(keys(&trained["fingerprint"]), ["model", "space"]);
     assert!(
         is_fingerprint(&trained["fingerprint"]["space"]) && is_fingerprint(&trained["fingerprint"]["model"])

@@ -4,19 +4,26 @@ mod append;
 mod bad_build;
 mod bad_query;
 mod bad_train;
+mod beside;
 mod calibrate;
 mod damage;
 mod data;
 mod determinism;
 mod embed;
 mod features;
+mod flips;
 mod feedback;
+#[cfg(unix)]
+mod foreign;
 mod index_v0;
 mod job;
 mod kill;
+mod left_over;
 mod output;
 mod query;
 mod query_more;
+#[cfg(unix)]
+mod read_only;
 mod resume;
 mod run;
 mod weights;

@@ -87,11 +87,14 @@ fn errors_name_rows_and_columns() {
     let mut blob = columns("bytes");
     blob.push(("blob", blob[2].1.clone()));
     write(&file, blob);
-    for args in [vec!["schema", s(&file)], vec!["build", s(&file), "--bundle", bundle, "--out", s(&out)]] {
-        let error = err(&args);
-        assert_eq!((&error["code"], &error["file"]), (&json!("bad_value"), &json!(s(&file))));
-        assert!(error["message"].as_str().unwrap().contains("`blob`"), "{error}");
-    }
+    let error = err(&["build", s(&file), "--bundle", bundle, "--out", s(&out), "--strict"]);
+    assert_eq!((&error["code"], &error["file"]), (&json!("bad_value"), &json!(s(&file))));
+    assert!(error["message"].as_str().unwrap().contains("`blob`"), "{error}");
+    // It takes away itself alone.
+    let built = ok(&["build", s(&file), "--bundle", bundle, "--out", s(&out)]);
+    assert_eq!((&built["documents"], &built["warnings"]), (&json!(DOCUMENTS), &json!(1)));
+    assert!(built["skipped"][0]["reason"].as_str().unwrap().contains("`blob`"), "{built}");
+    assert!(ok(&["schema", s(&file)])["color"].is_object());
     fs::write(&file, "{\"id\":1,\"text\":\"no Parquet\"}\n").unwrap();
     assert_eq!(err(&["schema", s(&file)])["code"], "damaged");
 }

@@ -1,0 +1,135 @@
+//! One consistent state of an index beside a writer.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tantivy::directory::error::OpenReadError;
+use tantivy::directory::{Directory, FileSlice, META_LOCK};
+use tantivy::{IndexMeta, Segment, SegmentMeta};
+
+use super::manifest::MANIFEST;
+use super::names;
+use super::store::Index;
+use crate::error::{Error, Result};
+
+/// How often what failed beside a writer is tried anew.
+const TRIES: u32 = 30;
+/// Before the next try.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What `read` gives. Where it fails and the index is not what it was before, it is tried again: a writer may have taken
+/// away what the older state named, where there was no lock to hold it with. An index that stays as it is has one try.
+pub(super) fn settled<T>(dir: &Path, mut read: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut left = TRIES;
+    loop {
+        let before = State::of(dir);
+        match read() {
+            Err(error) if left > 0 && State::of(dir) != before => {
+                tracing::debug!("the index has changed meanwhile, so it is read anew: {error}");
+                left -= 1;
+                std::thread::sleep(PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// What the index names; `None` for what does not read.
+#[derive(PartialEq)]
+struct State {
+    files: [Option<Vec<u8>>; 2],
+    folder: Option<(u64, u64)>,
+}
+
+impl State {
+    fn of(dir: &Path) -> Self {
+        let files = ["meta.json", MANIFEST].map(|name| names::read_bytes(&dir.join(name)).ok());
+        Self { files, folder: identity(dir) }
+    }
+}
+
+/// Which folder it is, whatever its name.
+#[cfg(unix)]
+fn identity(dir: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(dir).ok().map(|folder| (folder.dev(), folder.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Path) -> Option<(u64, u64)> {
+    None
+}
+
+/// The files of the segments of one commit, held open, so that all of them read until this goes, whatever a writer does.
+pub(super) struct Held {
+    metas: IndexMeta,
+    files: Vec<(PathBuf, Option<FileSlice>)>,
+}
+
+impl Held {
+    /// The last commit. Opens every file of its segments.
+    ///
+    /// # Errors
+    /// Those of reading `meta.json`.
+    pub(super) fn take(index: &Index) -> Result<Self> {
+        let mut left = TRIES;
+        loop {
+            let before = State::of(index.dir());
+            let (held, is_whole) = Self::take_now(index)?;
+            if is_whole || left == 0 || State::of(index.dir()) == before {
+                return Ok(held);
+            }
+            left -= 1;
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Also says whether no file was missing: not every segment has all that the host may write.
+    fn take_now(index: &Index) -> Result<(Self, bool)> {
+        let directory = index.tantivy().directory();
+        let _lock = directory
+            .acquire_lock(&META_LOCK)
+            .map_err(|e| Error::from(tantivy::TantivyError::from(e)).file(index.dir()))?;
+        let metas = index.tantivy().load_metas()?;
+        // From meta.json, not from the host's list of files, which a plain copy of the visible files lacks.
+        let mut names: Vec<PathBuf> = metas.list_segment_files().into_iter().collect();
+        names.sort();
+        let (mut files, mut is_whole) = (Vec::with_capacity(names.len()), true);
+        for name in names {
+            match directory.open_read(&name) {
+                Ok(file) => files.push((name, Some(file))),
+                Err(OpenReadError::FileDoesNotExist(_)) => {
+                    is_whole = false;
+                    // One that was committed is missing; else the segment never had it.
+                    if index.sound().knows(&name) {
+                        files.push((name, None));
+                    }
+                }
+                // What is wrong with it is for whoever checks it.
+                Err(_) => files.push((name, None)),
+            }
+        }
+        Ok((Self { metas, files }, is_whole))
+    }
+
+    /// Names of the files that there are, or were committed, sorted.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.files.iter().map(|(name, _)| name)
+    }
+
+    /// Bytes of a file without the host's footer; `None` where it does not open.
+    pub(super) fn length(&self, name: &Path) -> Option<u64> {
+        let (_, file) = self.files.iter().find(|(known, _)| known == name)?;
+        file.as_ref().map(|file| tantivy::HasLen::len(file) as u64)
+    }
+
+    /// What the commit says of the segments.
+    pub(super) fn metas(&self) -> &[SegmentMeta] {
+        &self.metas.segments
+    }
+
+    /// The segments.
+    pub(super) fn segments(&self, index: &Index) -> Vec<Segment> {
+        self.metas.segments.iter().map(|meta| index.tantivy().segment(meta.clone())).collect()
+    }
+}

@@ -1,0 +1,221 @@
+//! What aggregations ask for, checked before anything runs: for a field that it does not know the host counts nothing.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tantivy::TantivyError;
+use tantivy::aggregation::agg_req::{Aggregation, AggregationVariants, Aggregations};
+use tantivy::aggregation::bucket::{FilterAggregation, HistogramAggregation, QueryBuilder};
+use tantivy::aggregation::metric::TopHitsAggregationReq;
+use tantivy::columnar::DynamicColumn;
+use tantivy::query::Query;
+use tantivy::schema::{FieldType, Schema};
+use tantivy::tokenizer::TokenizerManager;
+
+use super::columns::check;
+use super::grammar;
+use super::shard::Shards;
+use crate::error::{Error, ErrorCode, Result};
+
+/// Most hits of one `top_hits`, those that are passed over included.
+const MAX_TOP_HITS: u64 = 10_000;
+
+/// Most intervals of a histogram.
+const MAX_INTERVALS: f64 = 1e6;
+
+/// Checks every field that `all` names, in sub-aggregations too, and what they ask for; `filter` aggregations become filters
+/// as this crate reads them.
+///
+/// # Errors
+/// Those of [`check`], with the name of the aggregation; those of parsing a filter; [`ErrorCode::TooLarge`].
+pub(super) fn prepare(shards: &Shards<'_>, all: &mut Aggregations) -> Result<()> {
+    // In order of name, so that of several errors the same one is given every time.
+    let mut named: Vec<(&String, &mut Aggregation)> = all.iter_mut().collect();
+    named.sort_unstable_by_key(|(name, _)| *name);
+    for (name, aggregation) in named {
+        prepare_one(shards, aggregation)
+            .map_err(|error| error.within(format!("the aggregation `{}`", plain(name))))?;
+        prepare(shards, &mut aggregation.sub_aggregation)?;
+    }
+    Ok(())
+}
+
+/// The name that was asked for.
+fn plain(name: &str) -> &str {
+    name.strip_prefix(super::facets::ASKED).unwrap_or(name)
+}
+
+fn prepare_one(shards: &Shards<'_>, aggregation: &mut Aggregation) -> Result<()> {
+    let schema = shards.first().searcher.schema();
+    match &mut aggregation.agg {
+        AggregationVariants::Filter(filter) => {
+            // It has one form that can be written down, a string.
+            let written = json(filter);
+            let query = grammar::parse(
+                &shards.first().tantivy,
+                grammar::Mode::Filter,
+                written.as_str().unwrap_or_default(),
+            )?;
+            *filter = FilterAggregation::new_with_builder(Box::new(Parsed { query: Some(query.into()) }));
+            Ok(())
+        }
+        AggregationVariants::TopHits(top) => check_top_hits(shards, top),
+        AggregationVariants::Histogram(histogram) => {
+            check(schema, &histogram.field)?;
+            check_histogram(shards, histogram)
+        }
+        other => other.get_fast_field_names().into_iter().try_for_each(|name| check(schema, name)),
+    }
+}
+
+/// What was asked, as it is written.
+fn json(asked: &impl Serialize) -> Value {
+    // It came out of JSON.
+    serde_json::to_value(asked).unwrap_or_default()
+}
+
+/// The query of a `filter` aggregation. The host's own parser drops clauses that give no term, so that it counts more.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Parsed {
+    #[serde(skip)]
+    query: Option<Arc<dyn Query>>,
+}
+
+/// The last two are the trait's way to write a builder down, which nobody asks for here.
+impl QueryBuilder for Parsed {
+    fn build_query(&self, _: &Schema, _: &TokenizerManager) -> tantivy::Result<Box<dyn Query>> {
+        let query = self.query.as_ref().map(|query| query.box_clone());
+        query.ok_or_else(|| TantivyError::InvalidArgument("a filter without its query".into()))
+    }
+
+    fn box_clone(&self) -> Box<dyn QueryBuilder> {
+        Box::new(self.clone())
+    }
+
+    fn typetag_name(&self) -> &'static str {
+        "parsed"
+    }
+
+    fn typetag_deserialize(&self) {}
+}
+
+/// The host takes memory for as many hits as are asked for, and panics where a name fits no column.
+fn check_top_hits(shards: &Shards<'_>, top: &TopHitsAggregationReq) -> Result<()> {
+    let schema = shards.first().searcher.schema();
+    let asked = json(top);
+    let hits = ["size", "from"].map(|key| asked[key].as_u64().unwrap_or(0));
+    let hits = hits[0].saturating_add(hits[1]);
+    if hits > MAX_TOP_HITS {
+        return Err(Error::new(ErrorCode::TooLarge, "`top_hits` asks for too many hits")
+            .expected(format!("at most {MAX_TOP_HITS}, `from` included"))
+            .got(hits));
+    }
+    let shown = top.value_field_names();
+    for name in top.field_names() {
+        if name.contains('*') && shown.contains(&name) {
+            check_glob(schema, name)?;
+        } else {
+            check(schema, name)?;
+            check_everywhere(shards, name)?;
+        }
+    }
+    Ok(())
+}
+
+/// The host lists every interval between the least and the greatest value, with or without documents.
+fn check_histogram(shards: &Shards<'_>, histogram: &HistogramAggregation) -> Result<()> {
+    if histogram.min_doc_count.is_some_and(|least| least > 0) {
+        return Ok(());
+    }
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    let mut reach = |from: f64, to: f64| (low, high) = (low.min(from), high.max(to));
+    for shard in shards.iter() {
+        for reader in shard.searcher.segment_readers() {
+            for handle in reader.fast_fields().dynamic_column_handles(&histogram.field)? {
+                match handle.open().map_err(|e| Error::new(ErrorCode::Damaged, e.to_string()).source(e))? {
+                    DynamicColumn::I64(column) => reach(column.min_value() as f64, column.max_value() as f64),
+                    DynamicColumn::U64(column) => reach(column.min_value() as f64, column.max_value() as f64),
+                    DynamicColumn::F64(column) => reach(column.min_value(), column.max_value()),
+                    _ => {}
+                }
+            }
+        }
+    }
+    if let Some(bounds) = &histogram.extended_bounds {
+        reach(bounds.min, bounds.max);
+    }
+    if let Some(bounds) = &histogram.hard_bounds {
+        (low, high) = (low.max(bounds.min), high.min(bounds.max));
+    }
+    let intervals = (high - low) / histogram.interval;
+    if histogram.interval > 0.0 && intervals > MAX_INTERVALS {
+        return Err(Error::new(ErrorCode::TooLarge, "a histogram has too many intervals")
+            .expected(format!("at most {MAX_INTERVALS} between the least and the greatest value"))
+            .got(format!("{intervals:.0}"))
+            .hint("give a larger `interval`, `hard_bounds`, or `min_doc_count` of 1"));
+    }
+    Ok(())
+}
+
+/// A pattern of `top_hits` must find a column in every segment, else the host panics: those of fields are there always.
+fn check_glob(schema: &Schema, pattern: &str) -> Result<()> {
+    let is_plain = |kind: &FieldType| !matches!(kind, FieldType::JsonObject(_));
+    let mut columns = schema
+        .fields()
+        .map(|(_, entry)| entry)
+        .filter(|entry| entry.is_fast() && is_plain(entry.field_type()));
+    if columns.any(|entry| matches(pattern, entry.name())) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::UnknownField, "no field with a column fits a pattern of `top_hits`")
+        .got(pattern))
+}
+
+/// Whether `name` fits `pattern`, where a star stands for one character or more, as it does for the host.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
+            let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
+            ends.into_iter().any(|end| matches(after, &rest[end..]))
+        }),
+    }
+}
+
+/// A path into a JSON field has a column in those segments alone that have values of it, and `top_hits` panics in others.
+fn check_everywhere(shards: &Shards<'_>, name: &str) -> Result<()> {
+    for shard in shards.iter() {
+        for reader in shard.searcher.segment_readers() {
+            if reader.fast_fields().dynamic_column_handles(name)?.is_empty() {
+                return Err(Error::new(
+                    ErrorCode::BadArgument,
+                    format!("`top_hits` cannot take `{name}`, which a part of the index has no value of"),
+                )
+                .hint("name a field of its own"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_one_character_or_more() {
+        for (pattern, name, fits) in [
+            ("si*", "size", true),
+            ("size*", "size", false),
+            ("*e", "size", true),
+            ("s*z*", "size", true),
+            ("*", "", false),
+            ("*", "é", true),
+            ("k*t", "kind_exact", true),
+            ("k*x", "kind_exact", false),
+        ] {
+            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+        }
+    }
+}
