@@ -121,18 +121,25 @@ def main():
     wanted = set(sys.argv[1:])
     quiet = ["cargo", "build", "--quiet", "--profile", PROFILE, "-p", "uncsm-index-cli", "--bin", "uncsm-index"]
     if "NO_BUILD" not in os.environ:
-        subprocess.run(quiet + ["--example", "bombs_parquet", "--example", "generate_parquet"], cwd=ROOT, check=True)
+        subprocess.run(quiet + ["--example", "bombs_parquet"], cwd=ROOT, check=True)
     binary = str(TARGET / "uncsm-index")
     keep = os.environ.get("KEEP")
     holder = None if keep else tempfile.TemporaryDirectory()
     work = pathlib.Path(keep or holder.name)
     work.mkdir(parents=True, exist_ok=True)
 
-    small = work / "small.parquet"
-    subprocess.run([TARGET / "examples" / "generate_parquet", "600", small, "7"], check=True)
+    small = work / "small.jsonl"
+    lines = []
+    for number in range(150):
+        level, side = number % 5, 8 + number % 11
+        line = b"\0" + bytes([40 + 40 * level]) * side + b"\xf0" * (32 - side)
+        (work / f"s{number}.png").write_bytes(png(32, 32, row=line))
+        text = f"a square of level {level}, number {number}"
+        lines.append(json.dumps({"id": number, "text": text, "image": f"s{number}.png", "color": f"grey{level}"}))
+    small.write_text("\n".join(lines) + "\n")
     (work / "train.toml").write_text(
-        "dim = 32\nhidden = 32\nhalf = 8\nleast_steps = 0\nepochs_contrastive = 2\n"
-        'epochs_double_triplet = 1\nepochs_metric = 1\nrefit = "off"\nfolds = 1\n'
+        "dim = 32\nhidden = 64\nhalf = 16\nleast_steps = 0\nepochs_contrastive = 2\n"
+        'epochs_double_triplet = 1\nepochs_metric = 1\nrefit = "off"\n'
     )
     bundle = work / "bundle"
     if not bundle.exists():

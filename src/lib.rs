@@ -99,7 +99,6 @@ pub mod search;
 pub mod eval;
 
 pub use error::{Error, ErrorCode, Facts, Result};
-pub use guard::catches_panics;
 
 /// The code of the README, which must compile.
 #[cfg(doctest)]

@@ -74,18 +74,15 @@ fn every_bad_line_is_named_and_the_rest_is_read() {
 
 #[test]
 fn long_lines_and_wrong_bytes_have_offsets() {
-    let at = |text: Vec<u8>, offset| {
+    let at = |text: Vec<u8>, code, offset| {
         let error = read(&text).into_iter().find_map(Result::err).unwrap();
-        assert_eq!(
-            (error.code(), error.facts().line, error.facts().offset),
-            (BadJson, Some(2), Some(offset))
-        );
+        assert_eq!((error.code(), error.facts().line, error.facts().offset), (code, Some(2), Some(offset)));
         assert_eq!(read(&text).iter().flatten().count(), 2);
     };
-    at(b"{\"id\":1}\n{\"id\":\"\xff\"}\n{\"id\":2}".to_vec(), 16);
+    at(b"{\"id\":1}\n{\"id\":\"\xff\"}\n{\"id\":2}".to_vec(), BadJson, 16);
     // `{"a":""}` has 8 bytes; the limit is 1000.
     for length in [993, 994, 995, 5000, 300_000] {
-        at(format!("{{}}\n{{\"a\":\"{}\"}}\n{{}}", "x".repeat(length)).into_bytes(), 3);
+        at(format!("{{}}\n{{\"a\":\"{}\"}}\n{{}}", "x".repeat(length)).into_bytes(), TooLarge, 3);
     }
     let fits = format!("{{\"a\":\"{}\"}}\r\n{{}}", "x".repeat(992));
     assert_eq!(read(fits).iter().flatten().count(), 2);

@@ -47,7 +47,7 @@ fn beside() -> RwLockReadGuard<'static, ()> {
 fn keep_panics() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if !uncsm_index::catches_panics() {
+        if !uncsm_index::corpus::catches_panics() {
             PRINTED.lock().unwrap().push(panic.to_string());
             print(panic);
         }
@@ -203,7 +203,7 @@ fn damage_anywhere_is_an_error_or_harmless_and_is_never_laundered() {
     }
     let printed = std::mem::take(&mut *PRINTED.lock().unwrap());
     let by_command: BTreeMap<&str, usize> = COMMANDS.into_iter().zip(refused).collect();
-    println!(
+    eprintln!(
         "{count} damages: {found} found by verify, {harmless} sound and harmless, {laundered} laundered, {} panics printed; refused: {by_command:?}",
         printed.len()
     );

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use image::{Rgb, RgbImage};
 use uncsm_index::corpus::{JsonlReader, Passages, SchemaOverrides};
-use uncsm_index::encode::{CorpusSource, DecodeLimits, Encoder, Ids, Incoming, Item, decode};
+use uncsm_index::encode::{CorpusSource, DecodeLimits, Ids, Incoming, decode};
 use uncsm_index::limits::{
     BUNDLE_CLASSES, BUNDLE_CONFIG_BYTES, BUNDLE_MEDIA, DIM, DOCUMENT_BYTES, DOCUMENT_ITEMS, LINE_BYTES,
     LINE_VALUES, PICTURE_SIDE, SETTINGS_BYTES, TEXT_BYTES,
@@ -102,7 +102,7 @@ fn sides_of_pictures_of_all_formats() {
     use image::ImageFormat as F;
     let limits = DecodeLimits::default();
     let grey = |width, height| RgbImage::from_pixel(width, height, Rgb([90, 90, 90]));
-    for format in [F::Png, F::Bmp, F::Tiff] {
+    for format in [F::Png, F::Tiff] {
         for (width, height) in [(1, PICTURE_SIDE), (PICTURE_SIDE, 1)] {
             let picture = decode(&encoded(&grey(width, height), format), &limits).unwrap();
             assert_eq!(picture.dimensions(), (width, height));
@@ -113,8 +113,8 @@ fn sides_of_pictures_of_all_formats() {
             assert_eq!(error.facts().got.as_deref(), Some("262145 pixels"), "{format:?}");
         }
     }
-    // The others cannot say as much; their longest is read.
-    for (format, side) in [(F::Jpeg, 65_535), (F::Gif, 65_535), (F::WebP, 16_383)] {
+    // The others cannot say as much, or their decoder refuses it; their longest is read.
+    for (format, side) in [(F::Jpeg, 65_535), (F::Gif, 65_535), (F::WebP, 16_383), (F::Bmp, 65_535)] {
         assert_eq!(decode(&encoded(&grey(side, 2), format), &limits).unwrap().width(), side, "{format:?}");
     }
     // Pixels, of all.
@@ -123,19 +123,6 @@ fn sides_of_pictures_of_all_formats() {
         assert!(decode(&encoded(&grey(30, 20), format), &few).is_ok(), "{format:?}");
         complete(&decode(&encoded(&grey(30, 21), format), &few).unwrap_err());
     }
-}
-
-#[test]
-fn a_long_picture_has_the_features_that_it_had() {
-    // Of a picture that is longer than it is wide by far, each line counts.
-    let picture =
-        RgbImage::from_fn(2, 200_000, |_, y| if y < 100_000 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) });
-    let encoder = uncsm_index::encode::BuiltinImage::default();
-    let long = encoder.encode(&[Item::Bytes(&encoded(&picture, image::ImageFormat::Png))]).remove(0).unwrap();
-    let short = RgbImage::from_fn(2, 200, |_, y| if y < 100 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) });
-    let short = encoder.encode(&[Item::Bytes(&encoded(&short, image::ImageFormat::Png))]).remove(0).unwrap();
-    let apart = long.iter().zip(&short).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(apart < 0.05, "{apart}");
 }
 
 /// A tile, or a frame, that is larger than the picture by far.

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use tantivy::TantivyDocument;
 use tantivy::schema::document::OwnedValue;
 use tantivy::schema::{
-    FAST, Field, INDEXED, IndexRecordOption, JsonObjectOptions, NumericOptions, STORED, STRING, Schema,
-    SchemaBuilder, TextFieldIndexing, TextOptions, Type,
+    FAST, Field, FieldType, INDEXED, IndexRecordOption, JsonObjectOptions, NumericOptions, STORED, STRING,
+    Schema, SchemaBuilder, TextFieldIndexing, TextOptions, Type,
 };
 
 use super::analysis::Analysis;
@@ -27,6 +27,8 @@ pub const EXTRA_FIELD: &str = "_extra";
 pub struct FieldMap {
     id: Field,
     extra: Field,
+    /// Of the texts in `extra`.
+    extra_analysis: Option<Analysis>,
     targets: BTreeMap<String, Target>,
 }
 
@@ -47,7 +49,7 @@ pub struct FillReport {
     pub nested: usize,
     /// Keys that the schema does not have.
     pub unknown: usize,
-    /// Words of text fields that are too long for a term, so that no keyword finds them.
+    /// Words of texts that are too long for a term, so that no keyword finds them.
     pub long_words: usize,
 }
 
@@ -81,7 +83,7 @@ pub fn tantivy_schema(fields: &FieldSchema, builder: &mut SchemaBuilder) -> Fiel
         (name.to_owned(), Target::new(spec, field, exact))
     });
     let targets = targets.collect();
-    FieldMap { id, extra, targets }
+    FieldMap { id, extra, extra_analysis: Analysis::parse(NEW_TEXT).ok(), targets }
 }
 
 fn positions(tokenizer: &str) -> TextFieldIndexing {
@@ -154,7 +156,14 @@ impl FieldMap {
             let exact = if spec.facet { Some(find(&exact_name(name), Type::Str)?) } else { None };
             targets.insert(name.to_owned(), Target::new(spec, field, exact));
         }
-        Ok(Self { id: find(ID_FIELD, Type::Str)?, extra: find(EXTRA_FIELD, Type::Json)?, targets })
+        let extra = find(EXTRA_FIELD, Type::Json)?;
+        let extra_analysis = match schema.get_field_entry(extra).field_type() {
+            FieldType::JsonObject(options) => options.get_text_indexing_options(),
+            _ => None,
+        };
+        // An index of an app may name one of its own.
+        let extra_analysis = extra_analysis.and_then(|indexing| Analysis::parse(indexing.tokenizer()).ok());
+        Ok(Self { id: find(ID_FIELD, Type::Str)?, extra, extra_analysis, targets })
     }
 
     /// The field of the id.
@@ -189,11 +198,13 @@ impl FieldMap {
         for (name, value) in &document.fields {
             let Some((target, field)) = self.targets.get(name).map(|target| (target, target.field)) else {
                 report.unknown += 1;
+                report.long_words += long_words(self.extra_analysis.as_ref(), value);
                 extra.insert(name.clone(), owned(value));
                 continue;
             };
             let Some(field) = field else {
                 report.nested += 1;
+                report.long_words += long_words(self.extra_analysis.as_ref(), value);
                 extra.insert(name.clone(), owned(value));
                 continue;
             };
@@ -202,7 +213,7 @@ impl FieldMap {
                 value => std::slice::from_ref(value),
             };
             for value in values {
-                report.long_words += target.long_words(value);
+                report.long_words += long_words(target.analysis.as_ref(), value);
                 target.add(field, value, out).ok_or_else(|| {
                     Error::new(
                         ErrorCode::BadValue,
@@ -236,13 +247,6 @@ impl Target {
         Self { spec: spec.clone(), analysis, field, exact }
     }
 
-    fn long_words(&self, value: &Value) -> usize {
-        match (&self.analysis, value) {
-            (Some(analysis), Value::String(text)) => analysis.too_long(text),
-            _ => 0,
-        }
-    }
-
     /// Adds one value; `None` where the field cannot hold it.
     fn add(&self, field: Field, value: &Value, out: &mut TantivyDocument) -> Option<()> {
         match self.spec.kind {
@@ -264,6 +268,17 @@ impl Target {
             FieldKind::Extra => return None,
         }
         Some(())
+    }
+}
+
+/// Words of all strings inside `value` that the analysis leaves out for their length.
+fn long_words(analysis: Option<&Analysis>, value: &Value) -> usize {
+    let inside = |value: &Value| long_words(analysis, value);
+    match (analysis, value) {
+        (Some(analysis), Value::String(text)) => analysis.too_long(text),
+        (Some(_), Value::Array(list)) => list.iter().map(inside).sum(),
+        (Some(_), Value::Object(map)) => map.values().map(inside).sum(),
+        _ => 0,
     }
 }
 

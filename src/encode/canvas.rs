@@ -112,6 +112,35 @@ mod tests {
     }
 
     #[test]
+    fn each_pixel_is_the_weighted_mean_of_its_sources() {
+        for (width, height) in [(3u32, 1000u32), (40, 96), (5, 7)] {
+            let image =
+                RgbImage::from_fn(width, height, |x, y| Rgb([(x * 71 + y * 37) as u8, (y * y) as u8, 9]));
+            let (columns, lines) = (Taps::new(width as usize), Taps::new(height as usize));
+            let canvas = Canvas::new(&image);
+            for (line, down) in lines.0.iter().enumerate() {
+                for (column, across) in columns.0.iter().enumerate() {
+                    for channel in 0..3 {
+                        let mut sum = 0.0;
+                        for (y, &a) in down.weights.iter().enumerate() {
+                            for (x, &b) in across.weights.iter().enumerate() {
+                                let at = ((across.start + x) as u32, (down.start + y) as u32);
+                                let sample = image.get_pixel(at.0, at.1)[channel];
+                                sum += f64::from(a) * f64::from(b) * f64::from(sample) / 255.0;
+                            }
+                        }
+                        let got = canvas.pixels[line * SIDE + column][channel];
+                        assert!(
+                            (f64::from(got) - sum).abs() < 1e-4,
+                            "{width}x{height} {line},{column}: {got} {sum}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn places_are_kept() {
         let image = RgbImage::from_fn(200, 100, |x, y| {
             Rgb([if x >= 100 { 255 } else { 0 }, if y >= 50 { 255 } else { 0 }, 0])

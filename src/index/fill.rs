@@ -222,7 +222,11 @@ impl<'a> Filling<'a> {
         let Projected { mut source, items, bad } = projected;
         let flaws = std::mem::take(&mut source.document.flaws);
         let (place, on_bad) = (&source.place, self.options.on_bad);
-        for error in flaws.into_iter().chain(bad) {
+        // A flaw has its own place, which says more: the sidecar and its line.
+        for flaw in flaws {
+            self.report.skip(flaw, None, on_bad)?;
+        }
+        for error in bad {
             self.report.skip(error, Some(place), on_bad)?;
         }
         let mut out = TantivyDocument::new();

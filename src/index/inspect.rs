@@ -133,7 +133,7 @@ fn segment(index: &Index, (held, meta): (&Held, &SegmentMeta), faults: &[Fault],
     let vectors = format!("{id}.{FIELD_TYPE}");
     let mut bytes = BTreeMap::from([("text", 0), ("uvec", 0)]);
     for name in names_of(&id, meta.delete_opstamp(), [FIELD_TYPE]) {
-        let on_disk = || std::fs::metadata(index.dir().join(&name)).map_or(0, |about| about.len());
+        let on_disk = || std::fs::symlink_metadata(index.dir().join(&name)).map_or(0, |about| about.len());
         let length = held.length(&name).unwrap_or_else(on_disk);
         let kind = if name.as_os_str() == vectors.as_str() { "uvec" } else { "text" };
         *bytes.entry(kind).or_default() += length;

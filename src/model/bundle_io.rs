@@ -290,7 +290,9 @@ fn check_sizes(file: &Path, config: &Config) -> Result<()> {
     let most = config.targets.len() * media * media;
     if config.calibration.len() > most {
         let what = "the bundle has too many calibrations";
-        return Err(limits::over(what, most, config.calibration.len(), "calibrations").file(file));
+        return Err(limits::over(what, most, config.calibration.len(), "calibrations")
+            .file(file)
+            .hint("copy or train the bundle again"));
     }
     Ok(())
 }

@@ -141,7 +141,7 @@ mod tests {
         let names = ["-1", "0.0", "1.0", "red "].map(str::to_owned);
         let known = KnownClasses::new(&names);
         for (value, number) in [
-            (json!(0), Some(0 + 1)),
+            (json!(0), Some(1)),
             (json!(0.0), Some(1)),
             (json!("1"), Some(2)),
             (json!(-1), Some(0)),

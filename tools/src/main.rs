@@ -103,7 +103,7 @@ fn usage_sentence(text: &str) -> String {
 fn print_no_caught_panics() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if !uncsm_index::catches_panics() {
+        if !uncsm_index::corpus::catches_panics() {
             print(panic);
         }
     }));

@@ -44,10 +44,10 @@ pub struct QueryArgs {
     /// The encoder of a media type, where it does not lie where it is looked for; may be repeated
     #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]
     pub encoder: Vec<String>,
-    /// Keywords in tantivy's query grammar; `word~` and `word~2` match words within one or two edits
+    /// Keywords in tantivy's query grammar; `word~` and `word~2` match words within one or two edits, `wor*` words by their letters
     #[arg(long, value_name = "QUERY")]
     pub keywords: Option<String>,
-    /// A restriction in tantivy's query grammar that does not score
+    /// A restriction in tantivy's query grammar that does not score; a clause that gives no term is an error
     #[arg(long, value_name = "QUERY")]
     pub filter: Option<String>,
     /// Multiply the keyword scores of words in a field; may be repeated

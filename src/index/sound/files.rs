@@ -78,10 +78,8 @@ impl Fault {
 pub(super) fn look(name: &Path, bytes: &[u8], known: Option<&(u64, u32)>, depth: Depth) -> Result<(), Fault> {
     let fault = |reason: &str| Fault::new(name, reason);
     let footer = Footer::of(bytes).map_err(fault)?;
-    if let Some(&(length, crc)) = known {
-        if length != bytes.len() as u64 || crc != footer.own {
-            return Err(fault("the file is not the one that was committed for this segment"));
-        }
+    if known.is_some_and(|&(length, crc)| length != bytes.len() as u64 || crc != footer.own) {
+        return Err(fault("the file is not the one that was committed for this segment"));
     }
     if depth == Depth::Whole && !footer.fits(bytes) {
         return Err(section_of(name, bytes.get(..footer.body).unwrap_or_default())
@@ -108,7 +106,7 @@ pub(in super::super) fn first_fault(
     names.into_iter().find_map(|name| match directory.validate_checksum(&name) {
         Ok(true) | Err(OpenReadError::FileDoesNotExist(_)) => None,
         Ok(false) => Some(fault_of(directory, name)),
-        Err(OpenReadError::IoError { io_error, .. }) => Some(Fault::unread(name, &io_error)),
+        Err(OpenReadError::IoError { io_error, filepath }) => Some(Fault::unread(filepath, &io_error)),
         Err(error) => Some(Fault::new(name, error.to_string())),
     })
 }

@@ -96,8 +96,9 @@ impl SoundDirectory {
                 Ok(handle) => self.look(&name, handle.as_ref(), kind)?,
                 // Whoever opens the segment says so: not every segment has all files.
                 Err(OpenReadError::FileDoesNotExist(_)) => {}
-                Err(OpenReadError::IoError { io_error, .. }) => {
-                    return Err(Fault::unread(name, &io_error));
+                // The file that it names may be another one, which is opened along.
+                Err(OpenReadError::IoError { io_error, filepath }) => {
+                    return Err(Fault::unread(filepath, &io_error));
                 }
                 Err(error) => return Err(Fault::new(name, error.to_string())),
             }
@@ -126,7 +127,7 @@ impl SoundDirectory {
             }
             Err(OpenReadError::FileDoesNotExist(_)) if known.is_none() => Ok(()),
             Err(OpenReadError::FileDoesNotExist(_)) => Err(Fault::new(name, "the file is missing")),
-            Err(OpenReadError::IoError { io_error, .. }) => Err(Fault::unread(name, &io_error)),
+            Err(OpenReadError::IoError { io_error, filepath }) => Err(Fault::unread(filepath, &io_error)),
             Err(error) => Err(Fault::new(name, error.to_string())),
         }
     }

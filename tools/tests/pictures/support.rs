@@ -152,7 +152,10 @@ pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uncsm-index"));
     // Encoders that lie on this machine are no part of a test.
     command.env_remove("UNCSM_ENCODERS").env("UNCSM_CACHE", env!("CARGO_TARGET_TMPDIR"));
-    command.args(args).args(["--json", "--quiet", "--threads", "1"]).stdin(Stdio::null());
+    command.args(args).args(["--json", "--quiet"]).stdin(Stdio::null());
+    if !args.contains(&"--threads") {
+        command.args(["--threads", "1"]);
+    }
     command
 }
 
