@@ -68,10 +68,10 @@ mod tests {
         #[cfg(unix)]
         std::os::unix::fs::symlink(dir.join("notes.txt"), dir.join(".tmpLink12")).unwrap();
         remove(dir, "bundle-fedcba9876543210").unwrap();
-        let is_there = |name: &&str| std::fs::symlink_metadata(dir.join(name)).is_ok();
-        assert!(!gone.iter().chain(&gone_folders).any(|name| is_there(&name)));
-        assert!(stay.iter().chain(&stay_folders).all(|name| is_there(&name)));
+        let is_there = |name: &str| std::fs::symlink_metadata(dir.join(name)).is_ok();
+        assert!(!gone.iter().chain(&gone_folders).any(|name| is_there(name)));
+        assert!(stay.iter().chain(&stay_folders).all(|name| is_there(name)));
         #[cfg(unix)]
-        assert!(is_there(&".tmpLink12"), "a link is no file of ours");
+        assert!(is_there(".tmpLink12"), "a link is no file of ours");
     }
 }

@@ -228,7 +228,8 @@ fn links_pipes_and_folders_in_place_of_files_are_refused() {
         let manifest: Value = serde_json::from_slice(&manifest).unwrap();
         place.index.join(manifest["bundle"].as_str().unwrap())
     };
-    let files: Vec<Box<dyn Fn(&Place) -> PathBuf>> = kinds
+    type FileOf = Box<dyn Fn(&Place) -> PathBuf>;
+    let files: Vec<FileOf> = kinds
         .into_iter()
         .map(|kind| Box::new(move |place: &Place| file_of(&place.index, kind)) as Box<_>)
         .chain(named.map(|name| Box::new(move |place: &Place| place.index.join(name)) as Box<_>))
