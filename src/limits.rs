@@ -51,6 +51,8 @@ pub const DIM: usize = 8192;
 pub const SAFETENSORS_HEADER: u64 = 16 << 20;
 /// Bytes of a small file that is read whole: a manifest, `schema.toml`, the settings of training.
 pub const SETTINGS_BYTES: u64 = 16 << 20;
+/// Bytes of the host's lists in an index, `meta.json` and `.managed.json`: some hundred for each file of a segment.
+pub const META_BYTES: u64 = 256 << 20;
 
 /// Bytes of the footer of a Parquet file.
 pub const PARQUET_FOOTER: u64 = 16 << 20;

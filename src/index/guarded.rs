@@ -73,7 +73,10 @@ fn first_fault_now(files: &IndexDirectory) -> Option<Fault> {
     if directory.atomic_read(Path::new(META)).is_err() {
         return Some(Fault::new(META, "the file does not read, or its checksum does not match"));
     }
-    directory.committed().iter().find_map(|name| directory.check(name).err())
+    directory
+        .committed()
+        .iter()
+        .find_map(|name| directory.check(name).err().filter(|fault| fault.unread.is_none()))
 }
 
 #[cfg(test)]

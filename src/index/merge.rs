@@ -67,8 +67,8 @@ pub(super) fn merge(cache: &SegmentCache, ctx: &PluginMergeContext<'_>) -> Resul
 
 fn open_sound(cache: &SegmentCache, reader: &SegmentReader, documents: &mut DocId) -> Result<Source> {
     let damaged = |error: Error| {
-        // What the system refuses now may be sound.
-        if error.code() == ErrorCode::Damaged {
+        // What does not open now may do so at the next merge.
+        if !matches!(error.code(), ErrorCode::Io | ErrorCode::Changed) {
             cache.mark_damaged(reader.segment_id(), error.to_string());
         }
         error

@@ -39,7 +39,7 @@ impl SoundMergePolicy {
         Self { files: Some((index.directory().clone(), kinds)), ..self }
     }
 
-    /// Whether a merge may copy the segment; marks it, if it is damaged.
+    /// Whether a merge may copy the segment; marks a damaged one.
     fn is_sound(&self, meta: &SegmentMeta) -> bool {
         let Some((directory, kinds)) = &self.files else { return true };
         let names =
@@ -67,16 +67,12 @@ impl fmt::Debug for SoundMergePolicy {
 
 impl MergePolicy for SoundMergePolicy {
     fn compute_merge_candidates(&self, segments: &[SegmentMeta]) -> Vec<MergeCandidate> {
-        let mut checked: HashSet<SegmentId> = HashSet::new();
-        // Those that cannot be read now have no mark, and are candidates of the next commit again.
-        let mut left_out: HashSet<SegmentId> = HashSet::new();
+        let (mut checked, mut left_out) = (HashSet::new(), HashSet::new());
         loop {
             let damaged: HashSet<SegmentId> = self.cache.damaged().into_iter().map(|(id, _)| id).collect();
-            let sound: Vec<SegmentMeta> = segments
-                .iter()
-                .filter(|meta| !damaged.contains(&meta.id()) && !left_out.contains(&meta.id()))
-                .cloned()
-                .collect();
+            let stays = |id: &SegmentId| damaged.contains(id) || left_out.contains(id);
+            let sound: Vec<SegmentMeta> =
+                segments.iter().filter(|meta| !stays(&meta.id())).cloned().collect();
             let candidates = self.inner.compute_merge_candidates(&sound);
             let wanted: HashSet<SegmentId> =
                 candidates.iter().flat_map(|merge| merge.0.iter().copied()).collect();

@@ -55,6 +55,18 @@ impl Writer {
         fingerprints: (Fingerprint, Fingerprint),
         memory: usize,
     ) -> Result<Self> {
+        Self::checked(index, cache, id, fingerprints, memory, || Ok(()))
+    }
+
+    /// As [`Writer::new`]; `check` is asked when the lock is held and nothing is written.
+    pub(super) fn checked(
+        index: &tantivy::Index,
+        cache: &SegmentCache,
+        id: Option<Field>,
+        fingerprints: (Fingerprint, Fingerprint),
+        memory: usize,
+        check: impl FnOnce() -> Result<()>,
+    ) -> Result<Self> {
         super::plugin::refuse_sorting(index.settings())?;
         super::check_registered(index)?;
         let inner: IndexWriter = index.writer_with_num_threads(1, memory).map_err(|e| {
@@ -62,6 +74,7 @@ impl Writer {
             let locked = error.code() == ErrorCode::Locked;
             if locked { error.hint("wait for the other writer of this index to end") } else { error }
         })?;
+        check()?;
         inner.set_merge_policy(Box::new(SoundMergePolicy::new(cache).checking(index)));
         inner.garbage_collect_files().wait()?;
         let (space, model) = fingerprints;

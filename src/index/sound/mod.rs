@@ -114,14 +114,6 @@ impl SoundDirectory {
         self.shared.writers.load(Ordering::Relaxed) > 0
     }
 
-    /// Reads the files of the last commit that queries match on, within [`READ_AT_OPEN`]; each once. The host opens them
-    /// under a lock, and then they need not be read.
-    pub(super) fn check_matched(&self) -> Result<(), Fault> {
-        let names = self.committed();
-        let matched = names.into_iter().filter(|name| kind_of(name) == Some(Purpose::Matched));
-        self.check_as(matched, Some(Purpose::Matched))
-    }
-
     /// Looks at the contents too, stored documents and vectors, of the files `names`, within [`READ_AT_OPEN`]; each once.
     pub(super) fn check_contents(&self, names: impl IntoIterator<Item = PathBuf>) -> Result<(), Fault> {
         self.check_as(names, Some(Purpose::Shown))
@@ -173,6 +165,22 @@ impl SoundDirectory {
     pub(super) fn committed(&self) -> Vec<PathBuf> {
         let text = self.inner.atomic_read(Path::new(META)).unwrap_or_default();
         names_in(&String::from_utf8_lossy(&text))
+    }
+
+    /// The files of the last commit, opened and not looked at; the record must be that of the commit.
+    pub(super) fn mapped(&self) -> Vec<(PathBuf, Arc<dyn FileHandle>)> {
+        let open = |name: PathBuf| Some((name.clone(), self.inner.get_file_handle(&name).ok()?));
+        self.committed().into_iter().filter_map(open).collect()
+    }
+
+    /// Looks at `files` as an open would, so that it need not. What is wrong is said then.
+    pub(super) fn look_at(&self, files: &[(PathBuf, Arc<dyn FileHandle>)]) {
+        for (name, handle) in files {
+            let purpose = kind_of(name).filter(|&kind| kind == Purpose::Matched);
+            if purpose.is_some() {
+                let _ = self.look(name, handle.as_ref(), purpose);
+            }
+        }
     }
 
     /// Compares the file with the record, and reads it whole where `purpose` has room for it.
