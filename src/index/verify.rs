@@ -253,3 +253,23 @@ fn rows(file: &str, vectors: &SegmentVectors, damage: &mut Vec<Damage>) {
         damage.push(Damage { file: file.into(), section: Some("status".into()), offset: None, reason });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_unchecked_and_no_damage() {
+        let mut found = Examination::default();
+        assert!(found.is_sound());
+        let refused = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let path = Path::new("meta.json").to_path_buf();
+        let error = tantivy::directory::error::OpenReadError::wrap_io_error(refused, path);
+        found.add("meta.json", &Error::from(error));
+        assert!(found.damage.is_empty() && !found.is_sound());
+        assert_eq!(found.unchecked[0].file, "meta.json");
+        let bytes = std::io::Error::from(std::io::ErrorKind::InvalidData);
+        found.add("b", &Error::from(tantivy::TantivyError::from(bytes)));
+        assert_eq!((found.damage.len(), found.unchecked.len(), found.is_sound()), (1, 1, false));
+    }
+}
