@@ -58,8 +58,9 @@ impl MediaField {
         Ok(field)
     }
 
-    /// The media field of `schema`. A schema does not know whether its index was created with the plugin: an app that adds
-    /// documents takes [`MediaField::of_index`].
+    /// The media field of `schema`. **A schema does not know whether its index was created with the plugin, and an index
+    /// without it drops every vector in silence**: an app that adds documents takes [`MediaField::of_index`], which refuses
+    /// such an index.
     ///
     /// # Errors
     /// [`ErrorCode::BadValue`] where there is none, more than one, or its params do not parse.

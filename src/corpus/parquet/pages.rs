@@ -227,7 +227,7 @@ pub(super) fn check_group(file: &File, group: &RowGroupMetaData, leaves: &[usize
         rows /= 2;
     }
     let named = |(leaf, error): (usize, Error)| {
-        (leaf, error.within(format!("the column `{}`", group.column(leaf).column_path())))
+        (leaf, error.within(format!("the column `{}`", group.column(leaf).column_path().string())))
     };
     Ok(Plan { rows, unread: unread.into_iter().map(named).collect() })
 }
