@@ -53,6 +53,8 @@ pub const ROW_ELEMENTS: usize = 65_536;
 pub const SAFETENSORS_HEADER: u64 = 16 << 20;
 /// Bytes of a small file that is read whole: a manifest, `schema.toml`, the settings of training.
 pub const SETTINGS_BYTES: u64 = 16 << 20;
+/// Bytes of the host's lists in an index, `meta.json` and `.managed.json`: some hundred for each file of a segment.
+pub const META_BYTES: u64 = 256 << 20;
 
 /// Bytes of the footer of a Parquet file: a thousand columns in hundreds of row groups, with statistics.
 pub const PARQUET_FOOTER: u64 = 64 << 20;

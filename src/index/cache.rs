@@ -18,15 +18,16 @@ use crate::media::SpaceSpec;
 
 /// Between two looks at which segments are gone.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a segment stays that is gone and that nobody is seen to read. Readers of a `RamDirectory` are not seen.
+/// How long a segment stays whose files are gone, where readers are not seen: in a directory that shares no maps.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// Opened segments by id, shared by plugin, queries and collectors; also remembers which segments are damaged.
 ///
 /// A segment enters when it is written or merged in this process, when a reader reloads (as a [`Warmer`]), or at its first
 /// query. It stays for as long as its files are in the directory, a searcher of this directory holds them, or its vectors
-/// are in use; 30 seconds later the next query of a new segment, commit or reload lets it go, and with it the disk space of
-/// a file that is deleted. Cost of a held segment: one map, no memory of its own.
+/// are in use. The next query of a new segment, commit or reload lets it go, at most once a second, and with it the disk
+/// space of a deleted file. Cost of a held segment: one map, no memory of its own. In a `RamDirectory`, where searchers
+/// without a [`Warmer`] are not seen, a deleted segment stays for 30 seconds.
 #[derive(Clone, Default)]
 pub struct SegmentCache {
     shared: Arc<Shared>,
@@ -55,6 +56,7 @@ struct Held {
 }
 
 /// Where a segment lies. The directory alone: an index would hold the plugin, and that this cache.
+#[derive(Clone)]
 struct Files {
     directory: ManagedDirectory,
     vectors: PathBuf,
@@ -71,27 +73,49 @@ impl Files {
         Self { directory: directory.clone(), vectors, store, was_whole: false }
     }
 
-    /// Whether a reader has the segment open or may still open it. What does not read is taken for a yes.
-    fn are_needed(&mut self) -> bool {
+    /// Whether a reader has the segment open or may still open it.
+    fn need(&mut self) -> Need {
         let is_there = |file: &PathBuf| self.directory.exists(file).unwrap_or(true);
+        // A file that is gone still opens where somebody holds its map: directories on disk share maps by name.
+        let opens = |file: &PathBuf| {
+            !matches!(self.directory.open_read(file), Err(OpenReadError::FileDoesNotExist(_)))
+        };
         if is_there(&self.store) {
             self.was_whole = true;
-            return true;
+            return Need::Seen;
         }
-        if !self.was_whole && is_there(&self.vectors) {
-            return true;
+        if (!self.was_whole && is_there(&self.vectors)) || opens(&self.store) {
+            return Need::Seen;
         }
-        // A file that is gone still opens where somebody holds its map: directories share maps by name.
-        !matches!(self.directory.open_read(&self.store), Err(OpenReadError::FileDoesNotExist(_)))
+        // This cache holds them: where they do not open, the directory would not show a reader either.
+        if opens(&self.vectors) { Need::None } else { Need::Unknown }
     }
 }
 
+/// What is known of a segment's readers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Seen,
+    Unknown,
+    None,
+}
+
 impl Held {
-    fn stays(&mut self, now: Instant) -> bool {
-        let Some(files) = &mut self.files else { return true };
-        if self.is_live || Arc::strong_count(&self.vectors) > 1 || files.are_needed() {
+    /// In use here, so that nothing else needs to be asked.
+    fn is_in_use(&self) -> bool {
+        self.is_live || Arc::strong_count(&self.vectors) > 1
+    }
+
+    fn stays(&mut self, need: Need, was_whole: bool, now: Instant) -> bool {
+        if let Some(files) = &mut self.files {
+            files.was_whole = was_whole;
+        }
+        if self.is_in_use() || need == Need::Seen {
             self.unneeded = None;
             return true;
+        }
+        if need == Need::None {
+            return false;
         }
         now.saturating_duration_since(*self.unneeded.get_or_insert(now)) < GRACE
     }
@@ -125,15 +149,20 @@ impl SegmentCache {
     }
 
     fn take_in(&self, id: SegmentId, index: &Index, opened: Arc<SegmentVectors>) -> Arc<SegmentVectors> {
-        let mut open = lock(&self.shared.open);
         let now = Instant::now();
-        if open.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= LOOK) {
-            open.looked = Some(now);
-            open.segments.retain(|_, held| held.stays(now));
-        }
+        let mut open = lock(&self.shared.open);
         let files = || Some(Files::new(index.directory(), id));
         let new = || Held { vectors: opened, files: files(), is_live: false, unneeded: None };
-        open.segments.entry(id).or_insert_with(new).vectors.clone()
+        let vectors = open.segments.entry(id).or_insert_with(new).vectors.clone();
+        let is_due = open.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= LOOK);
+        if is_due {
+            open.looked = Some(now);
+        }
+        drop(open);
+        if is_due {
+            self.look(now);
+        }
+        vectors
     }
 
     /// Takes in a segment that is open elsewhere.
@@ -164,7 +193,19 @@ impl SegmentCache {
 
     /// Lets go of what was unneeded at `now` for long enough.
     fn look(&self, now: Instant) {
-        lock(&self.shared.open).segments.retain(|_, held| held.stays(now));
+        let asked: Vec<(SegmentId, Files)> = lock(&self.shared.open)
+            .segments
+            .iter()
+            .filter(|(_, held)| !held.is_in_use())
+            .filter_map(|(id, held)| Some((*id, held.files.clone()?)))
+            .collect();
+        // The file system is asked while nothing is locked: queries go on.
+        let needs = asked.into_iter().map(|(id, mut files)| (id, (files.need(), files.was_whole)));
+        let needs: HashMap<SegmentId, (Need, bool)> = needs.collect();
+        lock(&self.shared.open).segments.retain(|id, held| match needs.get(id) {
+            Some(&(need, was_whole)) => held.stays(need, was_whole, now),
+            None => true,
+        });
     }
 }
 

@@ -107,8 +107,8 @@ impl Checkpoint {
                 let payload = metas.payload.and_then(|text| serde_json::from_str::<Payload>(&text).ok());
                 Ok(payload.and_then(|payload| payload.build))
             }
-            Err(error) if error.code() == ErrorCode::Io => Err(error.file(dir)),
-            Err(_) => Ok(None),
+            Err(error) if error.facts().file.is_none() => Err(error.file(dir)),
+            Err(error) => Err(error),
         }
     }
 }

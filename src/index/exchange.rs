@@ -5,18 +5,11 @@ use std::path::Path;
 
 /// Puts `new` in `place`; what was there is at `aside` then, where nothing may be before.
 ///
-/// Killed on the way, `place` has the old folder or the new one. Only where names cannot be exchanged it may have none:
-/// then the old one is at `aside`.
+/// Killed on the way, `place` has the old folder or the new one, and the other is at `new` or `aside`. Only where names
+/// cannot be exchanged `place` may have none: then the old one is at `aside`.
 pub(super) fn put_in_place(new: &Path, place: &Path, aside: &Path) -> io::Result<()> {
-    // Under the name of what goes away, so that what is left by a kill is not taken for what was under construction.
-    std::fs::rename(new, aside)?;
-    match exchange(aside, place) {
-        Ok(true) => return Ok(()),
-        Ok(false) => std::fs::rename(aside, new)?,
-        Err(error) => {
-            std::fs::rename(aside, new)?;
-            return Err(error);
-        }
+    if exchange(new, place)? {
+        return std::fs::rename(new, aside);
     }
     in_two_steps(new, place, aside)
 }

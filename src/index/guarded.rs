@@ -51,5 +51,5 @@ fn first_fault_in(dir: &Path) -> Option<Fault> {
     if directory.atomic_read(Path::new(META)).is_err() {
         return Some(Fault::new(META, "the file does not read, or its checksum does not match"));
     }
-    directory.committed().iter().find_map(|name| directory.check(name).err())
+    directory.committed().iter().find_map(|name| directory.check(name).err().filter(|fault| fault.is_damage))
 }

@@ -173,6 +173,11 @@ fn open_vectors(index: &Index, meta: &SegmentMeta) -> Result<SegmentVectors> {
 /// # Errors
 /// [`ErrorCode::NotFound`], [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`].
 pub fn inspect_uvec(path: &Path) -> Result<FileReport> {
+    let about = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+    if !about.is_file() {
+        // A pipe would be waited for.
+        return Err(Error::new(ErrorCode::BadValue, "not a file").file(path).expected("a `.uvec` file"));
+    }
     let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     let map = map_read_only(&file).map_err(|e| Error::io(path, e))?;
     let uvec = Uvec::open(without_host_footer(&map)).map_err(|e| Error::from(e).file(path))?;

@@ -67,13 +67,18 @@ pub(super) fn merge(cache: &SegmentCache, ctx: &PluginMergeContext<'_>) -> Resul
 
 fn open_sound(cache: &SegmentCache, reader: &SegmentReader, documents: &mut DocId) -> Result<Source> {
     let damaged = |error: Error| {
-        cache.mark_damaged(reader.segment_id(), error.to_string());
+        // What does not open now may do so at the next merge.
+        if !matches!(error.code(), ErrorCode::Io | ErrorCode::Changed) {
+            cache.mark_damaged(reader.segment_id(), error.to_string());
+        }
         error
     };
     let id = reader.segment_id().uuid_string();
     let names = names_of(&id, reader.delete_opstamp(), [FIELD_TYPE]);
     if let Some(fault) = first_fault(reader.index().directory(), names) {
-        cache.mark_damaged(reader.segment_id(), fault.sentence());
+        if fault.is_damage {
+            cache.mark_damaged(reader.segment_id(), fault.sentence());
+        }
         return Err(fault.error(Path::new("")).hint(LEFT));
     }
     let vectors = cache.get(reader).map_err(damaged)?;

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::META_BYTES;
 
 /// Whether `name` is one component and nothing else: no separator of any system, not `.`, not `..`, not empty.
 pub(super) fn is_plain(name: &Path) -> bool {
@@ -16,13 +17,20 @@ pub(super) fn is_plain(name: &Path) -> bool {
     !matches!(text, "" | "." | "..") && !text.contains(['/', '\\', '\0', ':'])
 }
 
-/// Whether `name` is that of a file which the host writes for a segment and may delete: `SEGMENT.kind`.
-pub(super) fn is_of_a_segment(name: &Path) -> bool {
+/// Whether `name` is that of a file which the host writes for a segment and may delete: `SEGMENT.kind`, of the host's kinds
+/// and of those that `plugins` gives, which is asked only where it is none of the host's.
+pub(super) fn is_of_a_segment(name: &Path, plugins: impl FnOnce() -> Vec<String>) -> bool {
     let Some((id, kind)) = name.to_str().and_then(|name| name.split_once('.')) else { return false };
-    let hex = |b: u8| b.is_ascii_hexdigit();
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    id.len() == 32 && id.bytes().all(hex) && !kind.is_empty() && kind.bytes().all(plain)
+    if id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit()) || !is_plain(name) {
+        return false;
+    }
+    let deletes = kind.strip_suffix(".del").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    deletes || OF_THE_HOST.contains(&kind) || plugins().iter().any(|plugin| plugin == kind)
 }
+
+/// Kinds of files of a segment, but for deletes, whose kind has a number.
+const OF_THE_HOST: [&str; 9] =
+    ["store", "store.temp", "term", "idx", "pos", "fast", "fieldnorm", "temp", super::field::FIELD_TYPE];
 
 /// The first entry of the host's list of files that is no plain name. A list that does not parse is left to the host.
 pub(super) fn foreign_entry(list: &[u8]) -> Option<PathBuf> {
@@ -77,10 +85,16 @@ pub(super) fn check(path: &Path) -> Result<()> {
     check_regular(path).map_err(|e| of_io(path, e))
 }
 
-/// The bytes of a regular file.
+/// The bytes of a regular file, one of the host's lists: at most [`META_BYTES`].
 pub(super) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let file = open(path, OpenOptions::new().read(true))?;
+    let length = file.metadata()?.len();
+    if length > META_BYTES {
+        let what = format!("the file is too large (expected at most {META_BYTES} bytes, got {length} bytes)");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
     let mut bytes = Vec::new();
-    open(path, OpenOptions::new().read(true))?.read_to_end(&mut bytes)?;
+    file.take(META_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -144,8 +158,9 @@ mod tests {
     #[test]
     fn what_the_host_may_delete_is_of_a_segment() {
         let id = "0123456789abcdef0123456789abcdef";
-        for kind in ["store", "uvec", "17.del", "idx"] {
-            assert!(is_of_a_segment(Path::new(&format!("{id}.{kind}"))), "{kind}");
+        let plugins = || vec!["bitmap".to_owned(), "/../../x".to_owned()];
+        for kind in ["store", "uvec", "17.del", "idx", "bitmap"] {
+            assert!(is_of_a_segment(Path::new(&format!("{id}.{kind}")), plugins), "{kind}");
         }
         for name in [
             "meta.json",
@@ -154,10 +169,13 @@ mod tests {
             id,
             &format!("{id}."),
             &format!("{id}./../a"),
+            &format!("{id}./../../x"),
+            &format!("{id}.png"),
+            &format!("{id}.x7.del"),
             &format!("../{id}.store"),
             &format!("{}.store", &id[1..]),
         ] {
-            assert!(!is_of_a_segment(Path::new(name)), "{name}");
+            assert!(!is_of_a_segment(Path::new(name), plugins), "{name}");
         }
     }
 

@@ -10,11 +10,14 @@ use tantivy::directory::{DirectoryLock, INDEX_WRITER_LOCK};
 
 use super::build::OnBad;
 use super::checkpoint::Checkpoint;
-use super::directory::IndexDirectory;
+use super::directory::{IndexDirectory, replace};
 use super::exchange::put_in_place;
 use super::manifest::{MANIFEST, sync_dir};
 use super::names;
 use crate::error::{Error, ErrorCode, Result};
+
+/// Set down in an index before it makes room, so that what a kill leaves of it is known.
+pub(super) const MAKES_ROOM: &str = ".uncsm-replaced";
 
 /// What to do with an index that is already at the output path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +31,7 @@ pub enum ExistingOut {
 /// `OUT.partial`, which becomes `OUT` by a rename, or changes names with the index there: killed at any moment, there is no
 /// index at `OUT`, or a whole one.
 ///
-/// `OUT.lock` beside it is held from before anything is looked at to after the last rename, so that two builds of one
+/// `.OUT.uncsm-lock` beside it is held from before anything is looked at to after the last rename, so that two builds of one
 /// output do not meet.
 pub struct PartialDir {
     partial: PathBuf,
@@ -84,11 +87,19 @@ impl PartialDir {
     /// Those of [`PartialDir::prepare`].
     pub fn resume(out: &Path, existing: ExistingOut) -> Result<(Self, Option<Checkpoint>)> {
         let mut dir = Self::lock(out, existing)?;
-        if let Some(checkpoint) = Checkpoint::find(&dir.partial)? {
-            dir.keep = true;
-            return Ok((dir, Some(checkpoint)));
+        let partial = dir.partial.display();
+        match Checkpoint::find(&dir.partial) {
+            Ok(Some(checkpoint)) => {
+                dir.keep = true;
+                return Ok((dir, Some(checkpoint)));
+            }
+            Ok(None) => tracing::warn!("{partial}: no commit to go on from; the build starts anew"),
+            // What does not read now may do so later.
+            Err(error) if error.code() == ErrorCode::Io => return Err(error),
+            Err(error) => {
+                tracing::warn!("{partial}: what is left does not open; the build starts anew: {error}")
+            }
         }
-        tracing::warn!("{}: no commit to go on from; the build starts anew", dir.partial.display());
         Ok((dir.cleared()?, None))
     }
 
@@ -114,7 +125,8 @@ impl PartialDir {
             ErrorCode::BadJson | ErrorCode::BadValue => on_bad == OnBad::Stop,
             _ => false,
         };
-        self.keep = !for_good && Checkpoint::load(&self.partial).is_some();
+        // What is committed and does not read now is not thrown away.
+        self.keep = !for_good && !matches!(Checkpoint::find(&self.partial), Ok(None));
         self.keep
     }
 
@@ -123,13 +135,20 @@ impl PartialDir {
         let partial = beside(out, ".partial")?;
         let parent = parent(out);
         std::fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
-        let lock = BuildLock::acquire(beside(out, ".lock")?)?;
-        let aside = beside(out, ".replaced")?;
-        if !out.exists() && aside.exists() {
+        let lock = BuildLock::acquire(lock_name(out)?)?;
+        if let Some(aside) = set_aside(out) {
             tracing::warn!("{}: putting back the index that a killed build had set aside", out.display());
             std::fs::rename(&aside, out).map_err(|e| Error::io(out, e))?;
+            let _ = std::fs::remove_file(out.join(MAKES_ROOM));
         }
         check_existing(out, existing)?;
+        // What a killed replacement had exchanged already.
+        let aside = beside(out, ".replaced")?;
+        remove_replaced(&partial)?;
+        remove_replaced(&aside)?;
+        if out.exists() {
+            check_free(&aside)?;
+        }
         let there = std::fs::symlink_metadata(&partial);
         if there.is_ok_and(|there| !there.is_dir()) {
             // A link too: what it leads to is not ours to write in.
@@ -159,10 +178,13 @@ impl PartialDir {
             // Else a writer would go on in a directory that is being removed.
             let writer = lock_writer(&self.out)?;
             let aside = beside(&self.out, ".replaced")?;
-            if std::fs::symlink_metadata(&aside).is_ok() {
-                std::fs::remove_dir_all(&aside).map_err(|e| Error::io(&aside, e))?;
-            }
-            put_in_place(&self.partial, &self.out, &aside).map_err(|e| Error::io(&self.out, e))?;
+            check_free(&aside)?;
+            let mark = self.out.join(MAKES_ROOM);
+            replace(&mark, b"").map_err(|e| Error::io(&mark, e))?;
+            put_in_place(&self.partial, &self.out, &aside).map_err(|e| {
+                let _ = std::fs::remove_file(&mark);
+                Error::io(&self.out, e)
+            })?;
             replaced = Some((aside, writer));
         } else {
             std::fs::rename(&self.partial, &self.out).map_err(|e| Error::io(&self.out, e))?;
@@ -197,7 +219,32 @@ fn check_existing(out: &Path, existing: ExistingOut) -> Result<()> {
 /// Where a killed replacement has set aside the index that belongs at `out`; `None` where it is in its place.
 pub fn set_aside(out: &Path) -> Option<PathBuf> {
     let aside = beside(out, ".replaced").ok()?;
-    (!out.exists() && aside.join(MANIFEST).is_file()).then_some(aside)
+    let is_index = is_folder(&aside) && names::check(&aside.join(MANIFEST)).is_ok();
+    (std::fs::symlink_metadata(out).is_err() && is_index).then_some(aside)
+}
+
+/// Whether a real folder is there.
+fn is_folder(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|there| there.is_dir())
+}
+
+/// Removes an index that was replaced: one that says so. Folders of others may have the same name.
+fn remove_replaced(path: &Path) -> Result<()> {
+    if is_folder(path) && names::check(&path.join(MAKES_ROOM)).is_ok() {
+        tracing::warn!("{}: removing an index that was replaced by a killed build", path.display());
+        std::fs::remove_dir_all(path).map_err(|e| Error::io(path, e))?;
+    }
+    Ok(())
+}
+
+/// Refuses to set an index aside where something of others lies.
+fn check_free(aside: &Path) -> Result<()> {
+    if std::fs::symlink_metadata(aside).is_err() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::Exists, "something stands where the replaced index would be set aside")
+        .file(aside)
+        .hint("move it away"))
 }
 
 fn parent(out: &Path) -> &Path {
@@ -225,16 +272,26 @@ pub(super) fn lock_writer(dir: &Path) -> Result<DirectoryLock> {
     })
 }
 
+/// The lock of a build, beside its output, under a name that no other file has.
+fn lock_name(out: &Path) -> Result<PathBuf> {
+    let locked = beside(out, ".uncsm-lock")?;
+    let mut name = std::ffi::OsString::from(".");
+    name.push(locked.file_name().unwrap_or_default());
+    Ok(locked.with_file_name(name))
+}
+
 /// A lock file that is gone when the lock is.
 struct BuildLock {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl Drop for BuildLock {
     fn drop(&mut self) {
-        // Still locked here; whoever opened it before sees that it is gone and tries again.
-        let _ = std::fs::remove_file(&self.path);
+        // Still locked here; whoever opened it before sees that it is gone and tries again. Ours is empty.
+        if self.file.metadata().is_ok_and(|file| file.len() == 0) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -251,7 +308,7 @@ impl BuildLock {
             }
             // The holder before may have removed the file between our opening and our locking it.
             if is_still_at(&file, &path) {
-                return Ok(Self { path, _file: file });
+                return Ok(Self { path, file });
             }
         }
     }
@@ -355,6 +412,12 @@ mod tests {
             assert_eq!(partial.failed(&Error::new(code, "why"), OnBad::Stop), kept, "{code:?}");
             assert_eq!(dir.path().join("out.partial").exists(), kept, "{code:?}");
         }
+        // A commit that does not read now is kept too.
+        let partial = prepare();
+        with_a_commit(&partial);
+        std::fs::write(partial.path().join("meta.json"), "{").unwrap();
+        assert!(partial.failed(&Error::new(ErrorCode::Io, "why"), OnBad::Warn));
+        assert!(dir.path().join("out.partial").join(MANIFEST).exists());
         // Nothing is committed, so nothing is kept.
         assert!(!prepare().failed(&Error::new(ErrorCode::Io, "why"), OnBad::Warn));
         assert_eq!(names(dir.path()), Vec::<String>::new());
@@ -397,8 +460,13 @@ mod tests {
     fn an_index_that_a_killed_replacement_set_aside_goes_back() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
-        std::fs::create_dir(dir.path().join("out.replaced")).unwrap();
+        let aside = dir.path().join("out.replaced");
+        std::fs::create_dir(&aside).unwrap();
+        drop(PartialDir::prepare(&out, ExistingOut::Refuse).unwrap());
+        assert!(!out.exists(), "a folder of somebody else");
+        std::fs::write(aside.join(MANIFEST), "1").unwrap();
+        std::fs::write(aside.join(MAKES_ROOM), "").unwrap();
         assert_eq!(code(PartialDir::prepare(&out, ExistingOut::Refuse)), ErrorCode::Exists);
-        assert!(out.exists());
+        assert_eq!(names(&out), [MANIFEST]);
     }
 }

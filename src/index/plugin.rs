@@ -31,7 +31,8 @@ pub struct UvecPlugin {
 }
 
 impl UvecPlugin {
-    /// A plugin with an empty cache; use one per index.
+    /// A plugin with an empty cache. Use one for each `tantivy::Index`, even of one path: a cache sees the searchers of the
+    /// directory through which a segment came into it, and may let go of one that only another directory holds.
     pub fn new() -> Self {
         Self::default()
     }

@@ -39,7 +39,7 @@ impl SoundMergePolicy {
         Self { files: Some((index.directory().clone(), kinds)), ..self }
     }
 
-    /// Whether a merge may copy the segment; marks it, if not.
+    /// Whether a merge may copy the segment; marks a damaged one.
     fn is_sound(&self, meta: &SegmentMeta) -> bool {
         let Some((directory, kinds)) = &self.files else { return true };
         let names =
@@ -47,6 +47,8 @@ impl SoundMergePolicy {
         // This runs on a thread of the host where a panic would end the process.
         let reason = match guard::catch(|| first_fault(directory, names)) {
             Ok(None) => return true,
+            // Left out this time: it may read the next time.
+            Ok(Some(fault)) if !fault.is_damage => return false,
             Ok(Some(fault)) => fault.sentence(),
             Err(said) => said,
         };
@@ -63,17 +65,21 @@ impl fmt::Debug for SoundMergePolicy {
 
 impl MergePolicy for SoundMergePolicy {
     fn compute_merge_candidates(&self, segments: &[SegmentMeta]) -> Vec<MergeCandidate> {
-        let mut checked: HashSet<SegmentId> = HashSet::new();
+        let (mut checked, mut left_out) = (HashSet::new(), HashSet::new());
         loop {
             let damaged: HashSet<SegmentId> = self.cache.damaged().into_iter().map(|(id, _)| id).collect();
+            let stays = |id: &SegmentId| damaged.contains(id) || left_out.contains(id);
             let sound: Vec<SegmentMeta> =
-                segments.iter().filter(|meta| !damaged.contains(&meta.id())).cloned().collect();
+                segments.iter().filter(|meta| !stays(&meta.id())).cloned().collect();
             let candidates = self.inner.compute_merge_candidates(&sound);
             let wanted: HashSet<SegmentId> =
                 candidates.iter().flat_map(|merge| merge.0.iter().copied()).collect();
             let mut all_sound = true;
             for meta in sound.iter().filter(|meta| wanted.contains(&meta.id())) {
-                all_sound &= !checked.insert(meta.id()) || self.is_sound(meta);
+                if checked.insert(meta.id()) && !self.is_sound(meta) {
+                    left_out.insert(meta.id());
+                    all_sound = false;
+                }
             }
             if all_sound {
                 return candidates;

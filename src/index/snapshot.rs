@@ -1,14 +1,13 @@
 //! One consistent state of an index beside a writer.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tantivy::directory::error::OpenReadError;
 use tantivy::directory::{Directory, FileSlice, META_LOCK};
 use tantivy::{IndexMeta, Segment, SegmentMeta};
 
 use super::manifest::MANIFEST;
-use super::names;
 use super::store::Index;
 use crate::error::{Error, Result};
 
@@ -34,30 +33,49 @@ pub(super) fn settled<T>(dir: &Path, mut read: impl FnMut() -> Result<T>) -> Res
     }
 }
 
-/// What the index names; `None` for what does not read.
+/// Which files say what the index has, and which folder it is. They are replaced, never changed in place.
 #[derive(PartialEq)]
 struct State {
-    files: [Option<Vec<u8>>; 2],
-    folder: Option<(u64, u64)>,
+    files: [Option<Version>; 2],
+    folder: Option<FolderId>,
 }
+
+/// Length, time of change and number of a file.
+type Version = (u64, Option<SystemTime>, Option<FolderId>);
 
 impl State {
     fn of(dir: &Path) -> Self {
-        let files = ["meta.json", MANIFEST].map(|name| names::read_bytes(&dir.join(name)).ok());
-        Self { files, folder: identity(dir) }
+        let version = |name: &str| {
+            let path = dir.join(name);
+            let file = std::fs::symlink_metadata(&path).ok()?;
+            Some((file.len(), file.modified().ok(), FolderId::of(&path)))
+        };
+        Self { files: ["meta.json", MANIFEST].map(version), folder: FolderId::of(dir) }
     }
 }
 
-/// Which folder it is, whatever its name.
-#[cfg(unix)]
-fn identity(dir: &Path) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(dir).ok().map(|folder| (folder.dev(), folder.ino()))
+/// Which folder (or file) a path leads to, whatever its name: another one in its place is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FolderId {
+    number: (u64, u64),
+    /// Numbers are given again.
+    born: Option<SystemTime>,
 }
 
-#[cfg(not(unix))]
-fn identity(_: &Path) -> Option<(u64, u64)> {
-    None
+impl FolderId {
+    /// `None` where there is none, or the system does not say.
+    #[cfg(unix)]
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let there = std::fs::metadata(path).ok()?;
+        Some(Self { number: (there.dev(), there.ino()), born: there.created().ok() })
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let there = std::fs::metadata(path).ok()?;
+        Some(Self { number: (0, 0), born: there.created().ok() })
+    }
 }
 
 /// The files of the segments of one commit, held open, so that all of them read until this goes, whatever a writer does.
@@ -86,6 +104,7 @@ impl Held {
 
     /// Also says whether no file was missing: not every segment has all that the host may write.
     fn take_now(index: &Index) -> Result<(Self, bool)> {
+        index.look_ahead()?;
         let directory = index.tantivy().directory();
         let _lock = directory
             .acquire_lock(&META_LOCK)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
+use tantivy::directory::{Directory, META_LOCK};
 use tantivy::schema::{Field, Schema};
 use tantivy::{IndexReader, ReloadPolicy, SegmentReader, Warmer};
 
@@ -15,7 +16,7 @@ use super::litter;
 use super::manifest::Manifest;
 use super::names;
 use super::plugin::{UvecPlugin, refuse_sorting};
-use super::snapshot::{Held, settled};
+use super::snapshot::{FolderId, Held, settled};
 use super::sound::{Fault, SoundDirectory};
 use super::writer::Writer;
 use crate::corpus::{FieldMap, FieldSchema, register_analyses};
@@ -36,6 +37,8 @@ pub struct Index {
     fields: FieldMap,
     manifest: Manifest,
     bundle: Bundle,
+    /// The folder that was opened: another may be put in its place.
+    folder: Option<FolderId>,
 }
 
 impl Index {
@@ -84,6 +87,7 @@ impl Index {
     }
 
     fn open_now(dir: &Path) -> Result<Self> {
+        let folder = FolderId::of(dir);
         let (manifest, bundle) = manifest_and_bundle(dir, |folder| {
             names::check_folder(folder)?;
             Bundle::FILES.iter().try_for_each(|name| names::check(&folder.join(name)))?;
@@ -105,7 +109,10 @@ impl Index {
         check_folder(dir, &manifest, &bundle)?;
         let fields = FieldMap::from_schema(&schema, &manifest.fields).map_err(|e| e.file(dir))?;
         let warmer = Arc::new(plugin.cache().clone());
-        Ok(Self { dir: dir.to_path_buf(), tantivy, sound, plugin, warmer, media, fields, manifest, bundle })
+        let dir = dir.to_path_buf();
+        let index = Self { dir, tantivy, sound, plugin, warmer, media, fields, manifest, bundle, folder };
+        index.check_place()?;
+        Ok(index)
     }
 
     /// A reader that sees the last commit, with all segments opened in the cache. Needs no write access; a writer beside it
@@ -118,6 +125,7 @@ impl Index {
     }
 
     fn reader_now(&self) -> Result<IndexReader> {
+        self.look_ahead()?;
         let strong: Arc<dyn Warmer> = self.warmer.clone();
         let weak: Weak<dyn Warmer> = Arc::downgrade(&strong);
         let reader = self
@@ -134,7 +142,39 @@ impl Index {
         let names =
             reader.searcher().segment_readers().iter().map(|r| segment_file(r).into()).collect::<Vec<_>>();
         self.sound.check_ends(names).map_err(|fault| fault.error(&self.dir))?;
+        self.check_schema()?;
         Ok(reader)
+    }
+
+    /// Reads files that are to be read whole before the lock is held under which the host opens them. What is wrong with
+    /// one is for whoever opens it.
+    pub(super) fn look_ahead(&self) -> Result<()> {
+        let directory = self.tantivy.directory();
+        let lock = directory
+            .acquire_lock(&META_LOCK)
+            .map_err(|e| Error::from(tantivy::TantivyError::from(e)).file(&self.dir))?;
+        self.tantivy.load_metas().map_err(|e| within(e.into(), &self.dir))?;
+        let files = self.sound.mapped();
+        drop(lock);
+        self.sound.look_at(&files);
+        Ok(())
+    }
+
+    /// Refuses where another folder was put in the place of the one that was opened.
+    fn check_place(&self) -> Result<()> {
+        if FolderId::of(&self.dir) == self.folder { Ok(()) } else { Err(self.replaced()) }
+    }
+
+    /// Refuses an index of other fields or another space than those that were opened.
+    fn check_schema(&self) -> Result<()> {
+        let metas = self.tantivy.load_metas().map_err(|e| within(e.into(), &self.dir))?;
+        if metas.schema == self.tantivy.schema() { Ok(()) } else { Err(self.replaced()) }
+    }
+
+    fn replaced(&self) -> Error {
+        Error::new(ErrorCode::Changed, "the index was replaced by another one since it was opened")
+            .file(&self.dir)
+            .hint("open it again")
     }
 
     /// Looks at the stored documents and vectors of `searcher`'s segments before they are shown: at every byte, as far as
@@ -172,16 +212,18 @@ impl Index {
     /// A writer with `memory` bytes for documents that are not yet in a segment. Removes what killed writers have left.
     ///
     /// # Errors
-    /// Those of [`Writer::new`].
+    /// Those of [`Writer::new`]; [`ErrorCode::Changed`] where another index was put in the place of this one.
     pub fn writer(&self, memory: usize) -> Result<Writer> {
         let fingerprints = (self.bundle.space(), self.bundle.model());
         // The host applies deletes on a thread where a panic ends the process.
         self.sound.be_thorough();
         let writer = guarded([self.dir()], || {
-            Writer::new(&self.tantivy, self.cache(), self.id_field(), fingerprints, memory)
+            // Under the lock, before anything is written: from there on the folder stays in its place.
+            let check = || self.check_place().and_then(|()| self.check_schema());
+            Writer::checked(&self.tantivy, self.cache(), self.id_field(), fingerprints, memory, check)
                 .map_err(|e| e.file(&self.dir))
         })?;
-        // Under the writer's lock: what a killed one was making has no owner, and no other bundle is being attached.
+        // What a killed writer was making has no owner, and no other bundle is being attached.
         litter::remove(&self.dir, &Manifest::load(&self.dir)?.bundle)?;
         Ok(writer.within(&self.dir))
     }
@@ -191,6 +233,7 @@ impl Index {
     /// # Errors
     /// Those of [`Manifest::save`].
     pub fn mark_complete(&mut self) -> Result<()> {
+        self.check_place()?;
         self.manifest.complete = true;
         self.manifest.pending.clear();
         self.manifest.save(&self.dir)
@@ -198,6 +241,7 @@ impl Index {
 
     /// Says in the manifest that only a part of `source` is in an index that was complete before.
     pub(super) fn begin_source(&self, source: &str) -> Result<()> {
+        self.check_place()?;
         // Read anew: what stands there may be newer than what was opened.
         let mut manifest = Manifest::load(&self.dir)?;
         if manifest.pending.insert(source.to_owned()) || manifest.complete {
@@ -213,6 +257,7 @@ impl Index {
     /// # Errors
     /// Those of reading and writing the manifest.
     pub fn complete_source(&mut self, source: &str) -> Result<bool> {
+        self.check_place()?;
         self.manifest = Manifest::load(&self.dir)?;
         let removed = self.manifest.pending.remove(source);
         if removed && self.manifest.pending.is_empty() {

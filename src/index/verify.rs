@@ -47,7 +47,7 @@ impl Damage {
 
 impl From<Fault> for Damage {
     fn from(fault: Fault) -> Self {
-        let Fault { file, section, offset, reason } = fault;
+        let Fault { file, section, offset, reason, .. } = fault;
         Self { file: file.display().to_string(), section, offset, reason }
     }
 }

@@ -52,6 +52,18 @@ impl Writer {
         fingerprints: (Fingerprint, Fingerprint),
         memory: usize,
     ) -> Result<Self> {
+        Self::checked(index, cache, id, fingerprints, memory, || Ok(()))
+    }
+
+    /// As [`Writer::new`]; `check` is asked when the lock is held and nothing is written.
+    pub(super) fn checked(
+        index: &tantivy::Index,
+        cache: &SegmentCache,
+        id: Option<Field>,
+        fingerprints: (Fingerprint, Fingerprint),
+        memory: usize,
+        check: impl FnOnce() -> Result<()>,
+    ) -> Result<Self> {
         super::plugin::refuse_sorting(index.settings())?;
         super::check_registered(index)?;
         let inner: IndexWriter = index.writer_with_num_threads(1, memory).map_err(|e| {
@@ -59,6 +71,7 @@ impl Writer {
             let locked = error.code() == crate::ErrorCode::Locked;
             if locked { error.hint("wait for the other writer of this index to end") } else { error }
         })?;
+        check()?;
         inner.set_merge_policy(Box::new(SoundMergePolicy::new(cache).checking(index)));
         inner.garbage_collect_files().wait()?;
         let (space, model) = fingerprints;
@@ -166,7 +179,9 @@ impl Writer {
         for meta in metas {
             let names = names_of(&meta.id().uuid_string(), meta.delete_opstamp(), [FIELD_TYPE]);
             if let Some(fault) = first_fault(self.inner.index().directory(), names) {
-                self.cache.mark_damaged(meta.id(), fault.sentence());
+                if fault.is_damage {
+                    self.cache.mark_damaged(meta.id(), fault.sentence());
+                }
                 let error = fault.error(self.dir.as_deref().unwrap_or(Path::new("")));
                 return Err(error.hint(LEFT));
             }

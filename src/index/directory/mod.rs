@@ -104,12 +104,14 @@ impl IndexDirectory {
     /// that begin later read the newer list.
     fn wait_for_readers(&self) -> io::Result<()> {
         let thread = std::thread::current().id();
-        let mut barrier = self.inner.barrier.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = match *barrier {
+        let barrier = || self.inner.barrier.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *barrier();
+        let passed = match known {
             Some((by, passed)) if by == thread => passed,
+            // Nothing is locked here meanwhile but the file.
             _ => lock::exclude(&self.place(&META_LOCK.filepath)?, BARRIER)?.is_some(),
         };
-        *barrier = Some((thread, passed));
+        *barrier() = Some((thread, passed));
         if passed {
             return Ok(());
         }
@@ -125,6 +127,17 @@ impl IndexDirectory {
         if barrier.is_some_and(|(by, _)| by == std::thread::current().id()) {
             *barrier = None;
         }
+    }
+
+    /// Kinds of files that plugins of the index write, as `meta.json` says.
+    fn kinds_of_plugins(&self) -> Vec<String> {
+        #[derive(Default, serde::Deserialize)]
+        struct Meta {
+            #[serde(default)]
+            persisted_custom_extensions: Vec<String>,
+        }
+        let meta = names::read_bytes(&self.inner.root.join("meta.json")).unwrap_or_default();
+        serde_json::from_slice::<Meta>(&meta).unwrap_or_default().persisted_custom_extensions
     }
 
     fn lock(&self, lock: &Lock) -> io::Result<Option<DirectoryLock>> {
@@ -153,8 +166,8 @@ impl Directory for IndexDirectory {
         }
         match self.map(&name.with_extension(FIELD_TYPE)) {
             Ok(vectors) => Ok(Arc::new(Accompanied { file, _vectors: vectors })),
-            Err(OpenReadError::FileDoesNotExist(_)) => Ok(file),
-            Err(error) => Err(error),
+            // Whoever opens it says what is wrong with it.
+            Err(_) => Ok(file),
         }
     }
 
@@ -163,7 +176,7 @@ impl Directory for IndexDirectory {
             io_error: Arc::new(error),
             filepath: name.to_path_buf(),
         };
-        if !names::is_of_a_segment(name) {
+        if !names::is_of_a_segment(name, || self.kinds_of_plugins()) {
             tracing::warn!("{}: not deleted: it is no file of a segment", name.display());
             let what = "not the name of a file of a segment";
             return Err(failed(io::Error::new(io::ErrorKind::InvalidData, what)));

@@ -31,15 +31,35 @@ pub(in super::super) struct Fault {
     pub(in super::super) offset: Option<u64>,
     /// What is wrong.
     pub(in super::super) reason: String,
+    /// Whether the file is known to be damaged; else it could not be looked at, which may pass.
+    pub(in super::super) is_damage: bool,
 }
 
 impl Fault {
     pub(in super::super) fn new(file: impl AsRef<Path>, reason: impl Into<String>) -> Self {
-        Self { file: file.as_ref().to_path_buf(), section: None, offset: None, reason: reason.into() }
+        Self {
+            file: file.as_ref().to_path_buf(),
+            section: None,
+            offset: None,
+            reason: reason.into(),
+            is_damage: true,
+        }
+    }
+
+    /// A file that does not read: damage only where the bytes say so.
+    pub(in super::super) fn unread(file: impl AsRef<Path>, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+        match error.kind() {
+            InvalidData | UnexpectedEof => Self::new(file, error.to_string()),
+            _ => Self { is_damage: false, ..Self::new(file, format!("not checked: {error}")) },
+        }
     }
 
     /// As an error of the file in `dir`.
     pub(in super::super) fn error(&self, dir: &Path) -> Error {
+        if !self.is_damage {
+            return Error::new(ErrorCode::Io, self.reason.clone()).file(dir.join(&self.file));
+        }
         let error = Error::new(ErrorCode::Damaged, self.reason.clone()).file(dir.join(&self.file));
         let error = match self.offset {
             Some(offset) => error.offset(offset),
@@ -86,9 +106,7 @@ pub(in super::super) fn first_fault(
     names.into_iter().find_map(|name| match directory.validate_checksum(&name) {
         Ok(true) | Err(OpenReadError::FileDoesNotExist(_)) => None,
         Ok(false) => Some(fault_of(directory, name)),
-        Err(OpenReadError::IoError { io_error, filepath }) => {
-            Some(Fault::new(filepath, io_error.to_string()))
-        }
+        Err(OpenReadError::IoError { io_error, filepath }) => Some(Fault::unread(filepath, &io_error)),
         Err(error) => Some(Fault::new(name, error.to_string())),
     })
 }

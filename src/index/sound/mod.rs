@@ -98,7 +98,7 @@ impl SoundDirectory {
                 Err(OpenReadError::FileDoesNotExist(_)) => {}
                 // The file that it names may be another one, which is opened along.
                 Err(OpenReadError::IoError { io_error, filepath }) => {
-                    return Err(Fault::new(filepath, io_error.to_string()));
+                    return Err(Fault::unread(filepath, &io_error));
                 }
                 Err(error) => return Err(Fault::new(name, error.to_string())),
             }
@@ -121,16 +121,13 @@ impl SoundDirectory {
         let known = lock(&self.shared.record).get(&name.display().to_string()).copied();
         match self.inner.get_file_handle(name) {
             Ok(handle) => {
-                let bytes = handle
-                    .read_bytes(0..handle.len())
-                    .map_err(|error| Fault::new(name, error.to_string()))?;
+                let bytes =
+                    handle.read_bytes(0..handle.len()).map_err(|error| Fault::unread(name, &error))?;
                 files::look(name, &bytes, known.as_ref(), Depth::Whole)
             }
             Err(OpenReadError::FileDoesNotExist(_)) if known.is_none() => Ok(()),
             Err(OpenReadError::FileDoesNotExist(_)) => Err(Fault::new(name, "the file is missing")),
-            Err(OpenReadError::IoError { io_error, filepath }) => {
-                Err(Fault::new(filepath, io_error.to_string()))
-            }
+            Err(OpenReadError::IoError { io_error, filepath }) => Err(Fault::unread(filepath, &io_error)),
             Err(error) => Err(Fault::new(name, error.to_string())),
         }
     }
@@ -139,6 +136,21 @@ impl SoundDirectory {
     pub(super) fn committed(&self) -> Vec<PathBuf> {
         let text = self.inner.atomic_read(Path::new(META)).unwrap_or_default();
         names_in(&String::from_utf8_lossy(&text))
+    }
+
+    /// The files of the last commit, opened and not looked at; the record must be that of the commit.
+    pub(super) fn mapped(&self) -> Vec<(PathBuf, Arc<dyn FileHandle>)> {
+        let open = |name: PathBuf| Some((name.clone(), self.inner.get_file_handle(&name).ok()?));
+        self.committed().into_iter().filter_map(open).collect()
+    }
+
+    /// Looks at `files` as an open would, so that it need not. What is wrong is said then.
+    pub(super) fn look_at(&self, files: &[(PathBuf, Arc<dyn FileHandle>)]) {
+        for (name, handle) in files {
+            if let Some(kind) = kind_of(name) {
+                let _ = self.look(name, handle.as_ref(), kind);
+            }
+        }
     }
 
     fn look(&self, name: &Path, handle: &dyn FileHandle, kind: Kind) -> Result<(), Fault> {
@@ -150,8 +162,7 @@ impl SoundDirectory {
         if lock(&shared.seen).get(name).is_some_and(|&seen| seen >= depth) {
             return Ok(());
         }
-        let bytes =
-            handle.read_bytes(0..handle.len()).map_err(|error| Fault::new(name, error.to_string()))?;
+        let bytes = handle.read_bytes(0..handle.len()).map_err(|error| Fault::unread(name, &error))?;
         let known = lock(&shared.record).get(&name.display().to_string()).copied();
         files::look(name, &bytes, known.as_ref(), depth)?;
         if whole {

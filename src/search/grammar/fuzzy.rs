@@ -8,7 +8,7 @@ use super::Grammar;
 use super::ast::{Leaf, Value};
 use super::build::{Found, Target};
 use super::errors::Place;
-use super::words::{Analysed, Lost};
+use super::words::Analysed;
 use crate::error::{Error, Result};
 
 /// Edits that a fuzzy term allows at most; automata for more are too large.
@@ -53,8 +53,10 @@ impl Grammar {
             return Err(fault(place, leaf, &format!("`{}` is no text field", target.name())));
         }
         let analysed = Analysed::of(&mut self.analyzer(place, leaf, target)?, word);
+        if let Some(lost) = analysed.lost(place.mode, word) {
+            return Ok(Found::Nothing(lost));
+        }
         match analysed.terms.as_slice() {
-            [] => Ok(Found::Nothing(Lost::Words(vec![format!("`{word}`")]))),
             [(_, term)] => {
                 let term = Term::from_field_text(target.field, term);
                 let query: Box<dyn Query> = Box::new(FuzzyTermQuery::new(term, edits, true));

@@ -181,6 +181,12 @@ impl<'a> Cursor<'a> {
         if text.is_empty() {
             return Err(self.nothing(start));
         }
+        // Read as a letter it would keep what is to be left out.
+        if written.starts_with('!') && text.contains(char::is_alphanumeric) {
+            return Err(self.error(start, "a value begins with `!`").hint(
+                "put NOT before the name of the field to leave documents out, or the value into quotes",
+            ));
+        }
         self.at = end;
         Ok(Value { text, quoted: false, marks, span: Span(start..end) })
     }
@@ -223,6 +229,11 @@ impl<'a> Cursor<'a> {
         let range: Range<usize> = start..start + length;
         if length == 0 || self.peek() == Some('`') {
             return Err(self.error(start, "a range lacks a bound").hint("write * for an open end"));
+        }
+        if self.peek().is_some_and(|c| ['<', '>', '=', '!'].contains(&c)) {
+            return Err(self.error(start, "a bound begins with a sign of comparison").hint(
+                "comparisons are >, >=, < and <=; other documents are left out by NOT; put such a value into quotes",
+            ));
         }
         self.at = range.end;
         Ok(Value {

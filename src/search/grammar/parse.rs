@@ -53,9 +53,13 @@ impl Parser<'_> {
             let apart = self.cursor.blanks();
             match self.cursor.peek() {
                 None | Some(')') => break,
-                Some(c) if operands.len() == 1 && !apart => {
+                // What is glued on would be a clause of its own, and add to what matches: name:O'Brien.
+                Some(c) if !apart => {
                     let why = format!("`{c}` stands right after a clause");
-                    return Err(self.cursor.error(self.cursor.at, &why));
+                    return Err(self
+                        .cursor
+                        .error(self.cursor.at, &why)
+                        .hint("put a blank between two clauses, or the whole value into double quotes"));
                 }
                 Some(_) => {}
             }

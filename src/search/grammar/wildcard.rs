@@ -80,18 +80,21 @@ impl Grammar {
         Ok(Some(Box::new(WildcardQuery { field: target.field, parts, written: text.to_owned() })))
     }
 
-    /// The query of the beginning of one word: `"bir"*`.
+    /// The query of the beginning of one word: `"bir"*`; `None` without a letter.
     pub(super) fn prefix(
         &self,
         place: Place<'_>,
         leaf: &Leaf,
         target: Target<'_>,
         value: &Value,
-    ) -> Result<Box<dyn Query>> {
+    ) -> Result<Option<Box<dyn Query>>> {
         let written = if target.is_whole() { value.text.as_str() } else { value.text.trim() };
         let mut parts = self.spelled(place, leaf, target, written)?;
+        if parts.is_empty() {
+            return Ok(None);
+        }
         parts.push(Part::Any);
-        Ok(Box::new(WildcardQuery { field: target.field, parts, written: value.text.clone() }))
+        Ok(Some(Box::new(WildcardQuery { field: target.field, parts, written: value.text.clone() })))
     }
 
     /// The letters of a piece as the analysis writes them: its case and accents, not its stem.

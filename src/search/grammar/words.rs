@@ -69,7 +69,7 @@ impl Analysed {
     }
 
     /// Why this cannot be asked, if so.
-    fn lost(&self, mode: Mode, text: &str) -> Option<Lost> {
+    pub(super) fn lost(&self, mode: Mode, text: &str) -> Option<Lost> {
         let all = || self.edges.iter().chain(&self.inside).map(|word| shortened(word)).collect::<Vec<_>>();
         if self.terms.is_empty() {
             return Some(match (all(), text.trim().is_empty()) {
@@ -167,7 +167,9 @@ impl Grammar {
             return Ok(Found::Nothing(lost));
         }
         if prefix && analysed.terms.len() == 1 {
-            return self.prefix(place, leaf, target, value).map(Found::Query);
+            // The beginning of nothing is the beginning of all.
+            let prefix = self.prefix(place, leaf, target, value)?;
+            return Ok(prefix.map_or(Found::Nothing(Lost::Blank), Found::Query));
         }
         let term = |(position, text): (usize, String)| (position, Term::from_field_text(target.field, &text));
         let terms = analysed.terms.into_iter().map(term).collect();

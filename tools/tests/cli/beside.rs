@@ -83,7 +83,7 @@ fn write(dir: &Path, stop: &AtomicBool) -> usize {
 
 /// One read of kind `n`; an error is what a user would see.
 fn read(dir: &Path, n: usize) -> Result<(), String> {
-    if n % PROCESSES == 0 {
+    if n.is_multiple_of(PROCESSES) {
         let args: &[&str] = match n / PROCESSES % 3 {
             0 => &["query", "", "--like", "d00211", "-k", "5", "--json"],
             1 => &["inspect", "", "--json"],
@@ -94,12 +94,12 @@ fn read(dir: &Path, n: usize) -> Result<(), String> {
         return if output.status.code() == Some(0) { Ok(()) } else { Err(format!("{output:?}")) };
     }
     let text = |error: uncsm_index::Error| format!("{:?}: {error}", error.code());
-    if n % 13 == 0 {
+    if n.is_multiple_of(13) {
         let damage = verify(dir).map_err(text)?;
         return if damage.is_empty() { Ok(()) } else { Err(format!("{damage:?}")) };
     }
     let index = Index::open(dir).map_err(text)?;
-    if n % 7 == 0 {
+    if n.is_multiple_of(7) {
         return inspect(&index).map(drop).map_err(text);
     }
     let engine = Engine::new(&index).map_err(text)?;

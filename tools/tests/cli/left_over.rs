@@ -101,8 +101,82 @@ fn an_index_that_a_killed_replacement_set_aside_is_named_by_every_command() {
     assert_eq!(refused["code"], "exists", "{refused}");
     assert!(out.exists() && !aside.exists());
     assert_eq!(json(0, "verify %", &[&out])["ok"], true);
-    // What a kill after the exchange leaves is stale, and is no obstacle.
+}
+
+#[test]
+fn what_a_kill_leaves_beside_an_index_goes_and_what_others_have_there_stays() {
+    let world = world();
+    let build = format!("{} --force", build_line());
+    let files = |out: &Path| [&world.features, &world.corpus, &world.bundle, out].map(Path::to_path_buf);
+    let run_build = |out: &Path| {
+        let files = files(out);
+        json(0, &build, &files.each_ref().map(|path| path.as_path()))
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let (out, aside, partial) = (path("index"), path("index.replaced"), path("index.partial"));
+    copy_dir(&world.index, &out);
+    // Killed after the exchange, before and after the old one has got its other name.
+    for left in [&partial, &aside] {
+        copy_dir(&world.index, left);
+        std::fs::write(left.join(".uncsm-replaced"), "").unwrap();
+        run_build(&out);
+        assert!(!left.exists() && !out.join(".uncsm-replaced").exists());
+        assert_eq!(json(0, "verify %", &[&out])["ok"], true);
+    }
+    // Killed before it: the mark is in nobody's way.
+    std::fs::write(out.join(".uncsm-replaced"), "").unwrap();
+    assert_eq!(json(0, "verify %", &[&out])["ok"], true);
+    json(0, "delete % --id d00004", &[&out]);
+    assert!(!out.join(".uncsm-replaced").exists());
+    // Folders and files of others with such names.
+    for name in ["index.lock", "index.replaced"] {
+        std::fs::write(path(name), "mine").unwrap();
+    }
+    let refused = error(&build, &[&world.features, &world.corpus, &world.bundle, &out]);
+    assert_eq!((&refused["code"], &refused["file"]), (&"exists".into(), &aside.to_str().unwrap().into()));
+    std::fs::remove_file(&aside).unwrap();
     copy_dir(&world.index, &aside);
+    let refused = error(&build, &[&world.features, &world.corpus, &world.bundle, &out]);
+    assert_eq!(refused["code"], "exists", "an index that does not say that it was replaced");
+    assert!(aside.join("meta.json").exists());
+    std::fs::remove_dir_all(&aside).unwrap();
+    std::fs::create_dir(&aside).unwrap();
+    std::fs::write(aside.join("notes"), "mine").unwrap();
+    error(&build, &[&world.features, &world.corpus, &world.bundle, &out]);
+    assert!(aside.join("notes").exists());
+    std::fs::rename(&aside, path("notes")).unwrap();
+    run_build(&out);
+    assert_eq!(std::fs::read_to_string(path("index.lock")).unwrap(), "mine");
+}
+
+#[test]
+fn an_index_that_was_replaced_meanwhile_is_not_written_to() {
+    let world = world();
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("index");
+    copy_dir(&world.index, &out);
+    let open = Index::open(&out).unwrap();
     json(0, &format!("{} --force", build_line()), &[&world.features, &world.corpus, &world.bundle, &out]);
-    assert!(out.exists() && !aside.exists());
+    let files = || {
+        let read = |name: &str| std::fs::read(out.join(name)).unwrap();
+        ["meta.json", ".managed.json", "uncsm-index.json"].map(read)
+    };
+    let before = files();
+    let refused = open.writer(15 << 20).err().unwrap();
+    assert_eq!(refused.code(), uncsm_index::ErrorCode::Changed, "{refused}");
+    assert!(refused.to_string().contains("open it again"), "{refused}");
+    let mut open = open;
+    assert_eq!(open.mark_complete().unwrap_err().code(), uncsm_index::ErrorCode::Changed);
+    assert_eq!(files(), before);
+    // With the same fields and space it answers.
+    assert_eq!(open.reader().unwrap().searcher().num_docs(), 240);
+    // With others it does not.
+    let bundle = uncsm_index::model::Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 3, 1);
+    let fields = open.manifest().fields.clone();
+    drop(Index::create(&dir.path().join("new"), &fields, &bundle).unwrap());
+    std::fs::rename(&out, dir.path().join("old")).unwrap();
+    std::fs::rename(dir.path().join("new"), &out).unwrap();
+    let refused = open.reader().err().unwrap();
+    assert_eq!(refused.code(), uncsm_index::ErrorCode::Changed, "{refused}");
 }
