@@ -105,7 +105,7 @@ fn a_bundle_of_another_space_ranks_nothing() {
 fn a_query_vector_of_another_bundle_is_refused() {
     let (own, other) = (bundle(1), bundle(2));
     let foreign = QueryPart::of(&other, "text", &[0.5; 5]).unwrap();
-    let error = DocScorer::new(&own, METRIC, &[foreign.clone()], &[0]).unwrap_err();
+    let error = DocScorer::new(&own, METRIC, std::slice::from_ref(&foreign), &[0]).unwrap_err();
     assert_eq!(error.code(), ErrorCode::SpaceMismatch);
     let facts = error.facts();
     assert_eq!(facts.expected.as_deref(), Some(&*format!("space {}", own.space())));

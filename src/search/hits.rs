@@ -15,7 +15,7 @@ use super::fusion::{FusedDoc, Fusion, Share};
 use super::legs::{self, Depth, Ranking};
 use super::plan::Plan;
 use super::request::{ListItems, Request};
-use super::scorer::BestItem;
+use super::scorer::{BestItem, DocScorer};
 use super::snippets::Snippets;
 use crate::error::Result;
 
