@@ -350,15 +350,15 @@ impl From<tantivy::directory::error::OpenReadError> for Error {
     }
 }
 
-/// Bytes that are not what they should be are damage; all else is a matter of the system.
 fn io_code(error: &std::io::Error) -> ErrorCode {
-    match error.kind() {
-        // The system has a kind for each of its own errors; `Other` is what the host says of bytes.
-        std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::Other => {
-            ErrorCode::Damaged
-        }
-        _ => ErrorCode::Io,
-    }
+    if is_damage(error) { ErrorCode::Damaged } else { ErrorCode::Io }
+}
+
+/// Bytes that are not what they should be are damage; all else is a matter of the system.
+pub(crate) fn is_damage(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as K;
+    // The system has a kind for each of its own errors; `Other` is what the host says of bytes.
+    matches!(error.kind(), K::InvalidData | K::UnexpectedEof | K::Other)
 }
 
 impl From<candle_core::Error> for Error {

@@ -80,6 +80,12 @@ pub const QUERY_BYTES: usize = 1 << 20;
 /// Query parts of one query: each is compared with every item.
 pub const QUERY_PARTS: usize = 4096;
 
+/// Bytes of an index's files that are read whole before queries match on them, and again as many before they are shown:
+/// beyond, an open would take seconds.
+pub const READ_AT_OPEN: u64 = 256 << 20;
+/// The same while a writer is open, since the host applies deletes where a panic ends the process.
+pub const READ_FOR_CHANGES: u64 = 2 << 30;
+
 /// Threads that may be asked for: a pool that has more than any machine helps nobody.
 pub const THREADS: usize = 1024;
 

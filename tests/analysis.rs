@@ -224,7 +224,7 @@ fn an_index_with_a_dictionary_that_is_not_there_names_the_feature() {
         assert!(text.contains("\"cjk_bigram\""), "{text}");
         let text = text.replace("\"cjk_bigram\"", &format!("\"{name}\""));
         let mut json: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
-        // Whoever changes a manifest by hand removes its checksum.
+        // Whoever changes such a file by hand removes its checksum.
         json.shift_remove("crc32");
         std::fs::write(at.join(file), serde_json::to_string(&json).unwrap()).unwrap();
     }

@@ -13,6 +13,7 @@ use tantivy::{Index, Searcher, SearcherGeneration, SegmentReader, Warmer};
 
 use super::field::FIELD_TYPE;
 use super::segment::SegmentVectors;
+use super::sound::Looked;
 use crate::error::Result;
 use crate::media::SpaceSpec;
 
@@ -37,6 +38,7 @@ pub struct SegmentCache {
 struct Shared {
     open: Mutex<Open>,
     damaged: Mutex<BTreeMap<SegmentId, String>>,
+    looked: Looked,
 }
 
 #[derive(Default)]
@@ -179,6 +181,11 @@ impl SegmentCache {
     /// Segments that a merge found damaged, with the first reason.
     pub fn damaged(&self) -> Vec<(SegmentId, String)> {
         lock(&self.shared.damaged).iter().map(|(id, reason)| (*id, reason.clone())).collect()
+    }
+
+    /// Files that were read whole in this process.
+    pub(super) fn looked(&self) -> &Looked {
+        &self.shared.looked
     }
 
     /// Number of segments held open.

@@ -9,6 +9,9 @@ use super::sound::{Fault, META, SoundDirectory};
 use crate::error::{Error, ErrorCode, Result};
 use crate::guard;
 
+/// How often a commit is looked at that another one has replaced meanwhile.
+const TRIES: u32 = 30;
+
 /// Runs `work` over the indexes at `dirs`. A panic is an error; it, and an error that names no file, is told with the first
 /// damaged file, which costs a read of all files of the indexes.
 pub(crate) fn guarded<'d, T>(
@@ -45,11 +48,58 @@ pub(crate) fn guarded<'d, T>(
     Err(if panicked { error.hint("run `verify`; where it finds nothing, please report this") } else { error })
 }
 
-/// The first damaged file of the last commit at `dir`.
+/// The first damaged file of the last commit at `dir`, which a writer may replace meanwhile: then its files are looked at
+/// anew.
 fn first_fault_in(dir: &Path) -> Option<Fault> {
-    let directory = SoundDirectory::new(IndexDirectory::open(dir).ok()?);
+    let files = IndexDirectory::open(dir).ok()?;
+    of_last(|| files.atomic_read(Path::new(META)).ok(), || first_fault_now(&files))
+}
+
+/// What `look` finds while `meta` stays as it is: a fault of an older commit is none.
+fn of_last(meta: impl Fn() -> Option<Vec<u8>>, mut look: impl FnMut() -> Option<Fault>) -> Option<Fault> {
+    let mut left = TRIES;
+    loop {
+        let before = meta();
+        let fault = look()?;
+        if left == 0 || meta() == before {
+            return Some(fault);
+        }
+        left -= 1;
+    }
+}
+
+fn first_fault_now(files: &IndexDirectory) -> Option<Fault> {
+    let directory = SoundDirectory::new(files.clone());
     if directory.atomic_read(Path::new(META)).is_err() {
         return Some(Fault::new(META, "the file does not read, or its checksum does not match"));
     }
-    directory.committed().iter().find_map(|name| directory.check(name).err().filter(|fault| fault.is_damage))
+    directory
+        .committed()
+        .iter()
+        .find_map(|name| directory.check(name).err().filter(|fault| fault.unread.is_none()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_a_commit_has_deleted_meanwhile_is_not_missing() {
+        let (commit, looks) = (Cell::new(1), Cell::new(0));
+        let look = |says: fn(u8) -> bool, moves: bool| {
+            looks.set(0);
+            let meta = || Some(vec![commit.get()]);
+            of_last(meta, || {
+                looks.set(looks.get() + 1);
+                let fault = says(looks.get()).then(|| Fault::new("a.store", "the file is missing"));
+                commit.set(commit.get().wrapping_add(u8::from(moves)));
+                fault
+            })
+        };
+        assert_eq!((look(|at| at == 1, true), looks.get()), (None, 2));
+        assert!(look(|_| true, false).is_some() && looks.get() == 1);
+        assert!(look(|_| true, true).is_some(), "not for ever");
+    }
 }

@@ -1,5 +1,6 @@
 //! Finding a live document by its id, and the stored rows of its items.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tantivy::postings::Postings;
@@ -49,6 +50,7 @@ pub(super) struct Snapshot {
     /// By segment; held, since commits on the way let merges take the files away.
     vectors: Vec<Arc<SegmentVectors>>,
     id: Field,
+    dir: PathBuf,
 }
 
 impl Snapshot {
@@ -56,12 +58,17 @@ impl Snapshot {
     pub(super) fn new(index: &Index, id: Field) -> Result<Self> {
         let searcher = index.reader()?.searcher();
         let vectors = searcher.segment_readers().iter().map(|reader| index.cache().get(reader));
-        Ok(Self { vectors: vectors.collect::<Result<_>>()?, searcher, id })
+        let vectors = vectors.collect::<Result<_>>()?;
+        Ok(Self { vectors, searcher, id, dir: index.dir().to_path_buf() })
+    }
+
+    fn find(&self, id: &str) -> Result<Option<DocAddress>> {
+        guarded([self.dir.as_path()], || find_unguarded(&self.searcher, self.id, id))
     }
 
     /// Whether document `id` has an item of this content.
     pub(super) fn has(&self, id: &str, media: usize, hash: &[u8; 16]) -> Result<bool> {
-        let Some(address) = find_document(&self.searcher, self.id, id)? else { return Ok(false) };
+        let Some(address) = self.find(id)? else { return Ok(false) };
         let view = self.vectors[address.segment_ord as usize].view(media);
         Ok(view.items_of(address.doc_id).any(|row| view.hashes[row] == *hash))
     }
@@ -73,7 +80,7 @@ impl Snapshot {
         media: usize,
         hash: &[u8; 16],
     ) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
-        let Some(address) = find_document(&self.searcher, self.id, id)? else { return Ok(None) };
+        let Some(address) = self.find(id)? else { return Ok(None) };
         let view = self.vectors[address.segment_ord as usize].view(media);
         let Some(row) = view.items_of(address.doc_id).find(|&row| view.hashes[row] == *hash) else {
             return Ok(None);

@@ -27,8 +27,8 @@ struct Source {
 
 /// Writes the `.uvec` of the merged segment.
 ///
-/// What is copied gets a fresh checksum, so every file of every source is checked before, the host's own too, and then every
-/// section: on damage the merge fails, the sources stay as they are, and the segment is marked in `cache`.
+/// What is copied gets a fresh checksum, so every file of every source is read before, the host's own too, unless this process
+/// has read it: on damage the merge fails, the sources stay as they are, and the segment is marked in `cache`.
 pub(super) fn merge(cache: &SegmentCache, ctx: &PluginMergeContext<'_>) -> Result<()> {
     if ctx.doc_id_mapping.mapping_type() == MappingType::Shuffled {
         return Err(sorting_error("the merge reorders documents"));
@@ -75,19 +75,14 @@ fn open_sound(cache: &SegmentCache, reader: &SegmentReader, documents: &mut DocI
     };
     let id = reader.segment_id().uuid_string();
     let names = names_of(&id, reader.delete_opstamp(), [FIELD_TYPE]);
-    if let Some(fault) = first_fault(reader.index().directory(), names) {
-        if fault.is_damage {
-            cache.mark_damaged(reader.segment_id(), fault.sentence());
+    if let Some(fault) = first_fault(reader.index().directory(), cache.looked(), names) {
+        if fault.unread.is_some() {
+            return Err(fault.error(Path::new("")));
         }
+        cache.mark_damaged(reader.segment_id(), fault.sentence());
         return Err(fault.error(Path::new("")).hint(LEFT));
     }
     let vectors = cache.get(reader).map_err(damaged)?;
-    if let Some(first) = vectors.uvec().verify().into_iter().next() {
-        let error = Error::new(ErrorCode::Damaged, first.to_string())
-            .file(format!("{}.{FIELD_TYPE}", reader.segment_id().uuid_string()))
-            .hint(LEFT);
-        return Err(damaged(error));
-    }
     let mut new_ids = vec![DELETED; reader.max_doc() as usize];
     for doc in reader.doc_ids_alive() {
         new_ids[doc as usize] = *documents;

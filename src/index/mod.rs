@@ -59,5 +59,5 @@ pub use sound::SoundDirectory;
 pub use store::Index;
 pub(crate) use store::encoder_paths_in;
 pub use value::{MediaValue, MediaValueBuilder};
-pub use verify::{Damage, verify};
+pub use verify::{Damage, Examination, examine, verify};
 pub use writer::{CommitReport, Writer};

@@ -45,10 +45,12 @@ impl SoundMergePolicy {
         let names =
             names_of(&meta.id().uuid_string(), meta.delete_opstamp(), kinds.iter().map(String::as_str));
         // This runs on a thread of the host where a panic would end the process.
-        let reason = match guard::catch(|| first_fault(directory, names)) {
+        let reason = match guard::catch(|| first_fault(directory, self.cache.looked(), names)) {
             Ok(None) => return true,
-            // Left out this time: it may read the next time.
-            Ok(Some(fault)) if !fault.is_damage => return false,
+            Ok(Some(fault)) if fault.unread.is_some() => {
+                tracing::warn!("segment {} is left out of this merge: {}", meta.id(), fault.sentence());
+                return false;
+            }
             Ok(Some(fault)) => fault.sentence(),
             Err(said) => said,
         };

@@ -97,9 +97,9 @@ impl Index {
             Err(error) if error.code() != ErrorCode::NotFound => return Err(error),
             _ => {}
         }
-        let sound = SoundDirectory::new(IndexDirectory::open(dir)?);
-        let mut tantivy = tantivy::Index::open(sound.clone()).map_err(|e| within(e.into(), dir))?;
         let plugin = UvecPlugin::new();
+        let sound = SoundDirectory::sharing(IndexDirectory::open(dir)?, plugin.cache().looked());
+        let mut tantivy = tantivy::Index::open(sound.clone()).map_err(|e| within(e.into(), dir))?;
         tantivy.register_plugin(plugin.registered());
         refuse_sorting(tantivy.settings()).map_err(|e| e.file(dir))?;
         register_analyses(&tantivy).map_err(|e| e.file(dir))?;
@@ -216,7 +216,7 @@ impl Index {
     pub fn writer(&self, memory: usize) -> Result<Writer> {
         let fingerprints = (self.bundle.space(), self.bundle.model());
         // The host applies deletes on a thread where a panic ends the process.
-        self.sound.be_thorough();
+        let changing = self.sound.changing();
         let writer = guarded([self.dir()], || {
             // Under the lock, before anything is written: from there on the folder stays in its place.
             let check = || self.check_place().and_then(|()| self.check_schema());
@@ -225,7 +225,7 @@ impl Index {
         })?;
         // What a killed writer was making has no owner, and no other bundle is being attached.
         litter::remove(&self.dir, &Manifest::load(&self.dir)?.bundle)?;
-        Ok(writer.within(&self.dir))
+        Ok(writer.within(&self.dir, changing))
     }
 
     /// Says in the manifest that the source was indexed to its end.

@@ -10,8 +10,8 @@ use super::checkpoint::Checkpoint;
 use super::field::FIELD_TYPE;
 use super::guarded::guarded;
 use super::policy::SoundMergePolicy;
-use super::sound::{first_fault, names_of};
-use crate::error::{Error, Result};
+use super::sound::{Changing, first_fault, names_of};
+use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
 
 /// Adds and deletes documents; what was added is visible after [`Writer::commit`].
@@ -21,6 +21,9 @@ pub struct Writer {
     id: Option<Field>,
     dir: Option<PathBuf>,
     payload: serde_json::Value,
+    /// Whether the host has panicked in a change: what it holds since is in no known state.
+    broken: bool,
+    _changing: Option<Changing>,
 }
 
 /// What becomes of a damaged segment that was to be merged.
@@ -68,7 +71,7 @@ impl Writer {
         super::check_registered(index)?;
         let inner: IndexWriter = index.writer_with_num_threads(1, memory).map_err(|e| {
             let error = Error::from(e);
-            let locked = error.code() == crate::ErrorCode::Locked;
+            let locked = error.code() == ErrorCode::Locked;
             if locked { error.hint("wait for the other writer of this index to end") } else { error }
         })?;
         check()?;
@@ -78,18 +81,39 @@ impl Writer {
         let payload = serde_json::json!({
             "format_version": uncsm_format::FORMAT_VERSION, "space": space, "model": model,
         });
-        Ok(Self { inner, cache: cache.clone(), id, dir: None, payload })
+        Ok(Self { inner, cache: cache.clone(), id, dir: None, payload, broken: false, _changing: None })
     }
 
-    /// Names files in errors from outside of `dir`.
-    pub(super) fn within(self, dir: &Path) -> Self {
-        Self { dir: Some(dir.to_path_buf()), ..self }
+    /// Names files in errors from outside of `dir`, whose files are looked at as `changing` says while this is open.
+    pub(super) fn within(self, dir: &Path, changing: Changing) -> Self {
+        Self { dir: Some(dir.to_path_buf()), _changing: Some(changing), ..self }
+    }
+
+    /// Refuses what comes after a panic.
+    fn usable(&self) -> Result<()> {
+        if !self.broken {
+            return Ok(());
+        }
+        let error = Error::new(ErrorCode::Damaged, "the writer met damage in a change and takes no more");
+        let error = match &self.dir {
+            Some(dir) => error.file(dir),
+            None => error,
+        };
+        Err(error.hint("the last commit stands: run `verify`, then open the index anew"))
     }
 
     /// Runs `work`; its errors name a file of the index, where one is damaged.
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.usable()?;
         let dir = self.dir.clone();
-        guarded(dir.as_deref(), || work(self)).map_err(|error| match &dir {
+        let mut ended = false;
+        let result = guarded(dir.as_deref(), || {
+            let result = work(self);
+            ended = true;
+            result
+        });
+        self.broken = !ended;
+        result.map_err(|error| match &dir {
             Some(dir) => super::store::within(error, dir),
             None => error,
         })
@@ -100,6 +124,7 @@ impl Writer {
     /// # Errors
     /// tantivy's, when its indexing thread has ended.
     pub fn add(&self, document: TantivyDocument) -> Result<Opstamp> {
+        self.usable()?;
         Ok(self.inner.add_document(document)?)
     }
 
@@ -108,8 +133,9 @@ impl Writer {
     /// # Errors
     /// [`crate::ErrorCode::BadArgument`] in an index without an id field.
     pub fn delete_id(&self, id: &str) -> Result<Opstamp> {
+        self.usable()?;
         let field = self.id.ok_or_else(|| {
-            Error::new(crate::ErrorCode::BadArgument, "the index has no id field")
+            Error::new(ErrorCode::BadArgument, "the index has no id field")
                 .hint("delete through tantivy's own writer")
         })?;
         Ok(self.inner.delete_term(Term::from_field_text(field, id)))
@@ -120,6 +146,7 @@ impl Writer {
     /// # Errors
     /// tantivy's.
     pub fn delete_query(&self, query: Box<dyn tantivy::query::Query>) -> Result<Opstamp> {
+        self.usable()?;
         Ok(self.inner.delete_query(query)?)
     }
 
@@ -136,7 +163,7 @@ impl Writer {
     pub(super) fn commit_at(&mut self, checkpoint: &Checkpoint) -> Result<CommitReport> {
         let mut payload = self.payload.clone();
         payload["build"] = serde_json::to_value(checkpoint)
-            .map_err(|e| Error::new(crate::ErrorCode::BadValue, format!("checkpoint: {e}")).source(e))?;
+            .map_err(|e| Error::new(ErrorCode::BadValue, format!("checkpoint: {e}")).source(e))?;
         self.commit_with(&payload.to_string())
     }
 
@@ -178,11 +205,12 @@ impl Writer {
     fn check(&self, metas: &[SegmentMeta]) -> Result<()> {
         for meta in metas {
             let names = names_of(&meta.id().uuid_string(), meta.delete_opstamp(), [FIELD_TYPE]);
-            if let Some(fault) = first_fault(self.inner.index().directory(), names) {
-                if fault.is_damage {
-                    self.cache.mark_damaged(meta.id(), fault.sentence());
-                }
+            if let Some(fault) = first_fault(self.inner.index().directory(), self.cache.looked(), names) {
                 let error = fault.error(self.dir.as_deref().unwrap_or(Path::new("")));
+                if fault.unread.is_some() {
+                    return Err(error);
+                }
+                self.cache.mark_damaged(meta.id(), fault.sentence());
                 return Err(error.hint(LEFT));
             }
         }
@@ -205,8 +233,11 @@ impl Writer {
 
     /// Why the host's indexing thread has ended, where it has; nothing is committed.
     pub(super) fn cause(&mut self) -> Option<Error> {
+        if self.broken {
+            return None;
+        }
         let error = self.inner.prepare_commit().err().map(Error::from);
-        error.filter(|error| error.code() != crate::ErrorCode::Engine)
+        error.filter(|error| error.code() != ErrorCode::Engine)
     }
 
     /// The host's writer.
@@ -218,9 +249,45 @@ impl Writer {
 /// The rename of meta.json is durable only once its directory is.
 fn sync(index: &tantivy::Index) -> Result<()> {
     tantivy::Directory::sync_directory(index.directory())
-        .map_err(|e| Error::new(crate::ErrorCode::Io, format!("directory sync after commit: {e}")).source(e))
+        .map_err(|e| Error::new(ErrorCode::Io, format!("directory sync after commit: {e}")).source(e))
 }
 
 fn damaged(cache: &SegmentCache) -> Vec<(String, String)> {
     cache.damaged().into_iter().map(|(id, why)| (id.uuid_string(), why)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Index;
+    use super::*;
+    use crate::corpus::FieldSchema;
+    use crate::model::Bundle;
+
+    #[test]
+    fn a_writer_takes_no_more_after_a_panic() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("index");
+        let bundle = Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 0, 3);
+        let index = Index::create(&dir, &FieldSchema::default(), &bundle).unwrap();
+        let mut writer = index.writer(20_000_000).unwrap();
+        writer.commit().unwrap();
+        let refused: Result<()> = writer.guarded(|_| Err(Error::new(ErrorCode::BadValue, "no panic")));
+        assert_eq!(refused.unwrap_err().code(), ErrorCode::BadValue);
+        writer.add(TantivyDocument::default()).unwrap();
+        let error = writer.guarded(|_| -> Result<()> { panic!("in a change") }).unwrap_err();
+        assert!(error.to_string().contains("in a change"), "{error}");
+        let errors = [
+            writer.add(TantivyDocument::default()).unwrap_err(),
+            writer.delete_query(Box::new(tantivy::query::AllQuery)).unwrap_err(),
+            writer.commit().unwrap_err(),
+            writer.merge_all().unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.code(), ErrorCode::Damaged);
+            assert!(error.to_string().contains("takes no more"), "{error}");
+        }
+        drop(writer);
+        assert_eq!(index.reader().unwrap().searcher().num_docs(), 0);
+        index.writer(20_000_000).unwrap().commit().unwrap();
+    }
 }

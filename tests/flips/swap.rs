@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use uncsm_index::ErrorCode;
-use uncsm_index::index::{Index, attach, verify};
+use uncsm_index::index::{Index, attach, examine, verify};
 use uncsm_index::model::Bundle;
 use uncsm_index::search::Engine;
 
@@ -124,11 +124,14 @@ fn an_index_of_an_older_build_opens_and_takes_its_record_with_the_next_commit() 
     std::fs::write(&meta, &plain).unwrap();
     let manifest = world.index.join("uncsm-index.json");
     let text = std::fs::read_to_string(&manifest).unwrap();
-    std::fs::write(&manifest, format!("{}\n}}\n", &text[..text.find(",\n  \"crc32\"").unwrap()])).unwrap();
+    std::fs::write(&manifest, text.trim_end()).unwrap();
+    let found = examine(&world.index).unwrap();
+    assert!(found.is_sound() && found.notes.len() == 1 && found.notes[0].contains("record"), "{found:?}");
     assert_eq!(verify(&world.index).unwrap(), []);
     assert_eq!(crate::world::answers(&world.index).unwrap(), world.answers);
     world.delete(&world.index).unwrap();
     assert!(std::fs::read_to_string(&meta).unwrap().contains("uncsm_files"));
+    assert_eq!(examine(&world.index).unwrap().notes, Vec::<String>::new());
     // The host alone reads what was sealed.
     assert_eq!(tantivy::Index::open_in_dir(&world.index).unwrap().searchable_segment_ids().unwrap().len(), 2);
 }

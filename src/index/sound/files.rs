@@ -1,26 +1,19 @@
 //! Whether the files of segments are what was written.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use tantivy::Directory;
 use tantivy::directory::ManagedDirectory;
 use tantivy::directory::error::OpenReadError;
+use tantivy::{Directory, HasLen};
 use uncsm_format::Uvec;
 
 use super::super::field::FIELD_TYPE;
 use super::footer::Footer;
-use crate::error::{Error, ErrorCode};
+use super::looked::{Looked, Purpose};
+use crate::error::{Error, ErrorCode, is_damage};
 
-/// How much of a file is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) enum Depth {
-    /// Its length and its footer.
-    Ends,
-    /// Every byte.
-    Whole,
-}
-
-/// What is wrong with a file.
+/// What is wrong with a file, or why it cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct Fault {
     /// Its name in the directory.
@@ -31,41 +24,50 @@ pub(in super::super) struct Fault {
     pub(in super::super) offset: Option<u64>,
     /// What is wrong.
     pub(in super::super) reason: String,
-    /// Whether the file is known to be damaged; else it could not be looked at, which may pass.
-    pub(in super::super) is_damage: bool,
+    /// The file was not read: the system refused. It may be sound.
+    pub(in super::super) unread: Option<io::ErrorKind>,
 }
 
 impl Fault {
     pub(in super::super) fn new(file: impl AsRef<Path>, reason: impl Into<String>) -> Self {
-        Self {
-            file: file.as_ref().to_path_buf(),
-            section: None,
-            offset: None,
-            reason: reason.into(),
-            is_damage: true,
-        }
+        let file = file.as_ref().to_path_buf();
+        Self { file, section: None, offset: None, reason: reason.into(), unread: None }
     }
 
-    /// A file that does not read: damage only where the bytes say so.
-    pub(in super::super) fn unread(file: impl AsRef<Path>, error: &std::io::Error) -> Self {
-        use std::io::ErrorKind::{InvalidData, UnexpectedEof};
-        match error.kind() {
-            InvalidData | UnexpectedEof => Self::new(file, error.to_string()),
-            _ => Self { is_damage: false, ..Self::new(file, format!("not checked: {error}")) },
+    /// What reading the file gave.
+    pub(super) fn read(file: impl AsRef<Path>, error: &io::Error) -> Self {
+        let unread = (!is_damage(error)).then(|| error.kind());
+        Self { unread, ..Self::new(file, error.to_string()) }
+    }
+
+    /// What opening the file gave.
+    pub(super) fn open(name: &Path, error: &OpenReadError) -> Self {
+        match error {
+            // The file that it names may be another one, which is opened along.
+            OpenReadError::IoError { io_error, filepath } => Self::read(filepath, io_error),
+            OpenReadError::FileDoesNotExist(_) => Self::new(name, "the file is missing"),
+            OpenReadError::IncompatibleIndex(_) => Self::new(name, error.to_string()),
         }
     }
 
     /// As an error of the file in `dir`.
     pub(in super::super) fn error(&self, dir: &Path) -> Error {
-        if !self.is_damage {
-            return Error::new(ErrorCode::Io, self.reason.clone()).file(dir.join(&self.file));
-        }
-        let error = Error::new(ErrorCode::Damaged, self.reason.clone()).file(dir.join(&self.file));
+        let code = if self.unread.is_some() { ErrorCode::Io } else { ErrorCode::Damaged };
+        let error = Error::new(code, self.reason.clone()).file(dir.join(&self.file));
         let error = match self.offset {
             Some(offset) => error.offset(offset),
             None => error,
         };
+        if self.unread.is_some() {
+            return error.hint("the file cannot be read now; it may be sound");
+        }
         error.hint("`verify` lists all damage; bring the file back from a copy, or build the index again")
+    }
+
+    /// As the host's directory says it.
+    pub(super) fn into_open(self, name: &Path) -> OpenReadError {
+        let kind = self.unread.unwrap_or(io::ErrorKind::InvalidData);
+        OpenReadError::wrap_io_error(io::Error::new(kind, self.reason), name.to_path_buf())
     }
 
     /// As a damaged segment is spoken of.
@@ -74,19 +76,25 @@ impl Fault {
     }
 }
 
-/// Looks at the file `name` of these bytes; `known` is its entry in the record.
-pub(super) fn look(name: &Path, bytes: &[u8], known: Option<&(u64, u32)>, depth: Depth) -> Result<(), Fault> {
-    let fault = |reason: &str| Fault::new(name, reason);
-    let footer = Footer::of(bytes).map_err(fault)?;
+/// Compares the ends of the file `name` with `known`, its entry in the record.
+pub(super) fn ends(name: &Path, bytes: &[u8], known: Option<&(u64, u32)>) -> Result<Footer, Fault> {
+    let footer = Footer::of(bytes).map_err(|reason| Fault::new(name, reason))?;
     if known.is_some_and(|&(length, crc)| length != bytes.len() as u64 || crc != footer.own) {
-        return Err(fault("the file is not the one that was committed for this segment"));
+        return Err(Fault::new(name, "the file is not the one that was committed for this segment"));
     }
-    if depth == Depth::Whole && !footer.fits(bytes) {
-        return Err(section_of(name, bytes.get(..footer.body).unwrap_or_default())
-            .unwrap_or_else(|| fault("the checksum of the whole file does not match")));
-    }
-    Ok(())
+    Ok(footer)
 }
+
+/// Reads the file `name` whole.
+pub(super) fn whole(name: &Path, bytes: &[u8], footer: &Footer) -> Result<(), Fault> {
+    match section_of(name, bytes.get(..footer.body).unwrap_or_default()) {
+        Some(fault) => Err(fault),
+        None if footer.fits(bytes) => Ok(()),
+        None => Err(Fault::new(name, WHOLE)),
+    }
+}
+
+const WHOLE: &str = "the checksum of the whole file does not match";
 
 /// The first section of a `.uvec` that is damaged.
 fn section_of(name: &Path, body: &[u8]) -> Option<Fault> {
@@ -98,25 +106,50 @@ fn section_of(name: &Path, body: &[u8]) -> Option<Fault> {
     Some(Fault { section, offset, ..Fault::new(name, first.to_string()) })
 }
 
-/// The first fault among the files `names`, each read whole, whatever directory they lie in. Not every segment has all.
+/// The first fault among the files `names`, each read whole unless `looked` has it, whatever directory they lie in. Not
+/// every segment has all.
 pub(in super::super) fn first_fault(
     directory: &ManagedDirectory,
+    looked: &Looked,
     names: impl IntoIterator<Item = PathBuf>,
 ) -> Option<Fault> {
-    names.into_iter().find_map(|name| match directory.validate_checksum(&name) {
-        Ok(true) | Err(OpenReadError::FileDoesNotExist(_)) => None,
-        Ok(false) => Some(fault_of(directory, name)),
-        Err(OpenReadError::IoError { io_error, filepath }) => Some(Fault::unread(filepath, &io_error)),
-        Err(error) => Some(Fault::new(name, error.to_string())),
+    names.into_iter().find_map(|name| match fault_of(directory, looked, &name) {
+        Ok(()) | Err(OpenReadError::FileDoesNotExist(_)) => None,
+        Err(error) => Some(match section_in(directory, &name) {
+            Some(fault) if is_invalid(&error) => fault,
+            _ => Fault::open(&name, &error),
+        }),
     })
 }
 
-/// Names the section too, where there is one.
-fn fault_of(directory: &ManagedDirectory, name: PathBuf) -> Fault {
-    let body = directory.open_read(&name).and_then(|file| {
-        file.read_bytes().map_err(|error| OpenReadError::wrap_io_error(error, name.clone()))
-    });
-    body.ok()
-        .and_then(|body| section_of(&name, body.as_slice()))
-        .unwrap_or_else(|| Fault::new(name, "the checksum of the whole file does not match"))
+fn is_invalid(error: &OpenReadError) -> bool {
+    matches!(error, OpenReadError::IoError { io_error, .. } if io_error.kind() == io::ErrorKind::InvalidData)
+}
+
+fn fault_of(directory: &ManagedDirectory, looked: &Looked, name: &Path) -> Result<(), OpenReadError> {
+    // Where the directory looks at files itself, this does.
+    let length = directory.open_read(name)?.len();
+    if looked.has(name, length) {
+        return Ok(());
+    }
+    if !directory.validate_checksum(name)? {
+        return Err(Fault::new(name, WHOLE).into_open(name));
+    }
+    if let Some(fault) = section_in(directory, name) {
+        return Err(fault.into_open(name));
+    }
+    // The name of deletes comes back after a rollback, with the same length.
+    if name.extension().is_none_or(|kind| kind != "del") {
+        looked.keep(name, length, Purpose::Asked);
+    }
+    Ok(())
+}
+
+/// The first damaged section of the file `name`, where it is one of vectors and opens.
+fn section_in(directory: &ManagedDirectory, name: &Path) -> Option<Fault> {
+    if name.extension()? != FIELD_TYPE {
+        return None;
+    }
+    let body = directory.open_read(name).ok()?.read_bytes().ok()?;
+    section_of(name, body.as_slice())
 }

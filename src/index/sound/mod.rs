@@ -4,33 +4,39 @@
 //! - `meta.json` is sealed with a checksum and a record of the segments' files: length, and CRC-32 of the footer. It lands
 //!   with the commit, since it is in the file that makes the commit.
 //! - A file that opens is compared with the record: swapped and cut files are refused. The files that queries and deletes
-//!   match on are read whole, up to [`READ_AT_OPEN`] bytes of an index, all of them once a writer is open.
+//!   match on are read whole, up to [`READ_AT_OPEN`] bytes of an index, or [`READ_FOR_CHANGES`] while a writer is open. Each
+//!   file is read whole once.
+//! - A file that the system does not let us read is not damaged: it is an error of its own.
 //! - A file keeps its entry in the record for as long as it lives: a new commit does not make a damaged one sound.
 
 mod files;
 mod footer;
+mod looked;
 mod seal;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tantivy::Directory;
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{DirectoryLock, FileHandle, Lock, WatchCallback, WatchHandle, WritePtr};
 
-pub(super) use files::{Depth, Fault, first_fault};
-pub(super) use footer::Footer;
-pub(super) use seal::{Record, Seal, seal, unseal};
+pub(super) use files::{Fault, first_fault};
+pub(super) use looked::Looked;
+pub(super) use seal::{Seal, mark, unmark};
+
+use footer::Footer;
+use looked::Purpose;
+use seal::{Record, seal, unseal};
 
 use super::field::FIELD_TYPE;
-
-/// Bytes of files that are read whole when an index is opened for queries; those beyond are compared with the record
-/// alone, and `verify` finds what is wrong inside of them.
-pub(super) const READ_AT_OPEN: u64 = 256 << 20;
+use crate::limits::{READ_AT_OPEN, READ_FOR_CHANGES};
 
 /// The host's list of segments.
 pub(super) const META: &str = "meta.json";
@@ -41,7 +47,7 @@ const KINDS: [&str; 6] = ["term", "idx", "pos", "fast", "fieldnorm", "store"];
 ///
 /// `meta.json` is written with a checksum and a record of the files of all segments, which the host alone skips; files that
 /// were swapped or cut do not open then. Files that queries and deletes match on are read whole when they open, up to
-/// 256 MiB in all, and then compared with the record alone. A clone shares what was read.
+/// 256 MiB in all (2 GiB while a writer is open), and beyond are compared with the record alone. A clone shares what was read.
 ///
 /// # Example
 /// ```no_run
@@ -60,12 +66,23 @@ pub struct SoundDirectory {
 #[derive(Default)]
 struct Shared {
     record: Mutex<Record>,
-    /// How far a file was looked at, by name: files are never changed in place.
-    seen: Mutex<BTreeMap<PathBuf, Depth>>,
-    /// Bytes that were read whole.
-    read: AtomicU64,
-    /// Whether a writer is open.
-    thorough: AtomicBool,
+    /// Held over the reading, or writing, of `meta.json` and the taking over of its record: a reader that is slow does not
+    /// bring back an older one.
+    gate: Mutex<()>,
+    looked: Looked,
+    /// Files that were written through this directory: all others are read before they get an entry.
+    written: Mutex<BTreeSet<PathBuf>>,
+    /// Writers that are open.
+    writers: AtomicUsize,
+}
+
+/// A writer is open for as long as this is held.
+pub(super) struct Changing(Arc<Shared>);
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        self.0.writers.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl fmt::Debug for SoundDirectory {
@@ -77,38 +94,56 @@ impl fmt::Debug for SoundDirectory {
 impl SoundDirectory {
     /// The files of `inner`.
     pub fn new(inner: impl Directory) -> Self {
-        Self { inner: Box::new(inner), shared: Arc::default() }
+        Self::sharing(inner, &Looked::default())
     }
 
-    /// From now on every file that deletes and merges match on is read whole before it opens, whatever its length.
-    pub(super) fn be_thorough(&self) {
-        self.shared.thorough.store(true, Ordering::Relaxed);
+    /// As [`SoundDirectory::new`]; what `looked` has is not read again.
+    pub(super) fn sharing(inner: impl Directory, looked: &Looked) -> Self {
+        let shared = Shared { looked: looked.clone(), ..Shared::default() };
+        Self { inner: Box::new(inner), shared: Arc::new(shared) }
+    }
+
+    /// While what it gives is held, files that deletes and merges match on are read whole before they open, up to
+    /// [`READ_FOR_CHANGES`].
+    pub(super) fn changing(&self) -> Changing {
+        self.shared.writers.fetch_add(1, Ordering::Relaxed);
+        Changing(self.shared.clone())
+    }
+
+    fn is_changing(&self) -> bool {
+        self.shared.writers.load(Ordering::Relaxed) > 0
     }
 
     /// Looks at the contents too, stored documents and vectors, of the files `names`, within [`READ_AT_OPEN`]; each once.
     pub(super) fn check_contents(&self, names: impl IntoIterator<Item = PathBuf>) -> Result<(), Fault> {
-        self.check_as(names, Kind::Matched)
+        self.check_as(names, Some(Purpose::Shown))
     }
 
-    fn check_as(&self, names: impl IntoIterator<Item = PathBuf>, kind: Kind) -> Result<(), Fault> {
+    /// Compares the files `names` with the record.
+    pub(super) fn check_ends(&self, names: impl IntoIterator<Item = PathBuf>) -> Result<(), Fault> {
+        self.check_as(names, None)
+    }
+
+    fn check_as(
+        &self,
+        names: impl IntoIterator<Item = PathBuf>,
+        purpose: Option<Purpose>,
+    ) -> Result<(), Fault> {
         for name in names {
             match self.inner.get_file_handle(&name) {
-                Ok(handle) => self.look(&name, handle.as_ref(), kind)?,
+                Ok(handle) => self.look(&name, handle.as_ref(), purpose)?,
                 // Whoever opens the segment says so: not every segment has all files.
                 Err(OpenReadError::FileDoesNotExist(_)) => {}
-                // The file that it names may be another one, which is opened along.
-                Err(OpenReadError::IoError { io_error, filepath }) => {
-                    return Err(Fault::unread(filepath, &io_error));
-                }
-                Err(error) => return Err(Fault::new(name, error.to_string())),
+                Err(error) => return Err(Fault::open(&name, &error)),
             }
         }
         Ok(())
     }
 
-    /// Compares the files `names` with the record; each once.
-    pub(super) fn check_ends(&self, names: impl IntoIterator<Item = PathBuf>) -> Result<(), Fault> {
-        self.check_as(names, Kind::Shown)
+    /// Whether there are committed files of which no record says what they were: a build before the record wrote them, or
+    /// the host alone.
+    pub(super) fn lacks_record(&self) -> bool {
+        lock(&self.shared.record).is_empty() && !self.committed().is_empty()
     }
 
     /// Whether the file stands in the record.
@@ -118,17 +153,11 @@ impl SoundDirectory {
 
     /// Reads the file `name` whole, whatever was seen before. A missing file is a fault where the record has it.
     pub(super) fn check(&self, name: &Path) -> Result<(), Fault> {
-        let known = lock(&self.shared.record).get(&name.display().to_string()).copied();
+        self.shared.looked.forget(name);
         match self.inner.get_file_handle(name) {
-            Ok(handle) => {
-                let bytes =
-                    handle.read_bytes(0..handle.len()).map_err(|error| Fault::unread(name, &error))?;
-                files::look(name, &bytes, known.as_ref(), Depth::Whole)
-            }
-            Err(OpenReadError::FileDoesNotExist(_)) if known.is_none() => Ok(()),
-            Err(OpenReadError::FileDoesNotExist(_)) => Err(Fault::new(name, "the file is missing")),
-            Err(OpenReadError::IoError { io_error, filepath }) => Err(Fault::unread(filepath, &io_error)),
-            Err(error) => Err(Fault::new(name, error.to_string())),
+            Ok(handle) => self.look(name, handle.as_ref(), Some(Purpose::Asked)),
+            Err(OpenReadError::FileDoesNotExist(_)) if !self.knows(name) => Ok(()),
+            Err(error) => Err(Fault::open(name, &error)),
         }
     }
 
@@ -147,28 +176,26 @@ impl SoundDirectory {
     /// Looks at `files` as an open would, so that it need not. What is wrong is said then.
     pub(super) fn look_at(&self, files: &[(PathBuf, Arc<dyn FileHandle>)]) {
         for (name, handle) in files {
-            if let Some(kind) = kind_of(name) {
-                let _ = self.look(name, handle.as_ref(), kind);
+            let purpose = kind_of(name).filter(|&kind| kind == Purpose::Matched);
+            if purpose.is_some() {
+                let _ = self.look(name, handle.as_ref(), purpose);
             }
         }
     }
 
-    fn look(&self, name: &Path, handle: &dyn FileHandle, kind: Kind) -> Result<(), Fault> {
-        let shared = &self.shared;
-        let length = handle.len() as u64;
-        let within = || shared.read.load(Ordering::Relaxed).saturating_add(length) <= READ_AT_OPEN;
-        let whole = kind == Kind::Matched && (shared.thorough.load(Ordering::Relaxed) || within());
-        let depth = if whole { Depth::Whole } else { Depth::Ends };
-        if lock(&shared.seen).get(name).is_some_and(|&seen| seen >= depth) {
+    /// Compares the file with the record, and reads it whole where `purpose` has room for it.
+    fn look(&self, name: &Path, handle: &dyn FileHandle, purpose: Option<Purpose>) -> Result<(), Fault> {
+        let looked = &self.shared.looked;
+        let bytes = handle.read_bytes(0..handle.len()).map_err(|error| Fault::read(name, &error))?;
+        let known = lock(&self.shared.record).get(&name.display().to_string()).copied();
+        let footer = files::ends(name, &bytes, known.as_ref())?;
+        let Some(purpose) = purpose else { return Ok(()) };
+        let budget = if self.is_changing() { READ_FOR_CHANGES } else { READ_AT_OPEN };
+        if looked.has(name, footer.body) || !looked.fits(footer.body, purpose, budget) {
             return Ok(());
         }
-        let bytes = handle.read_bytes(0..handle.len()).map_err(|error| Fault::unread(name, &error))?;
-        let known = lock(&shared.record).get(&name.display().to_string()).copied();
-        files::look(name, &bytes, known.as_ref(), depth)?;
-        if whole {
-            shared.read.fetch_add(length, Ordering::Relaxed);
-        }
-        lock(&shared.seen).insert(name.to_path_buf(), depth);
+        files::whole(name, &bytes, &footer)?;
+        looked.keep(name, footer.body, purpose);
         Ok(())
     }
 
@@ -182,47 +209,60 @@ impl SoundDirectory {
         let record = seal::record_of(&body);
         if !record.is_empty() {
             // Files of segments that were merged away since.
-            lock(&self.shared.seen).retain(|name, _| record.contains_key(&name.display().to_string()));
+            self.shared.looked.retain(|name| record.contains_key(&name.display().to_string()));
         }
         *lock(&self.shared.record) = record;
         Ok(())
     }
 
-    /// `meta.json` as it is written: files that were recorded keep their entry, new ones get one.
-    fn sealed(&self, bytes: &[u8]) -> Vec<u8> {
-        let Ok(text) = std::str::from_utf8(bytes) else { return bytes.to_vec() };
-        let before = std::mem::take(&mut *lock(&self.shared.record));
-        let entry = |name: PathBuf| {
+    /// Writes `meta.json`: files that were recorded keep their entry, new ones get one. Files that were not written here
+    /// are read first, since the entry will stand for what lies there now.
+    fn write_sealed(&self, bytes: &[u8]) -> io::Result<()> {
+        let path = Path::new(META);
+        let Ok(text) = std::str::from_utf8(bytes) else { return self.inner.atomic_write(path, bytes) };
+        let _gate = lock(&self.shared.gate);
+        let before = lock(&self.shared.record).clone();
+        let mut record = Record::new();
+        for name in names_in(text) {
             let key = name.display().to_string();
-            let entry = before.get(&key).copied().or_else(|| {
-                let handle = self.inner.get_file_handle(&name).ok()?;
-                let bytes = handle.read_bytes(0..handle.len()).ok()?;
-                Some((bytes.len() as u64, Footer::of(&bytes).ok()?.own))
-            });
-            Some((key, entry?))
-        };
-        let record: Record = names_in(text).into_iter().filter_map(entry).collect();
-        let sealed = seal(text, Some(&record));
+            if let Some(entry) =
+                before.get(&key).copied().map_or_else(|| self.entry(&name), |e| Ok(Some(e)))?
+            {
+                record.insert(key, entry);
+            }
+        }
+        self.inner.atomic_write(path, seal(text, &record).as_bytes())?;
+        lock(&self.shared.written).retain(|name| !record.contains_key(&name.display().to_string()));
         *lock(&self.shared.record) = record;
-        sealed.into_bytes()
+        Ok(())
+    }
+
+    /// The entry of the file `name` as it lies there; `None` where its segment does not have it.
+    fn entry(&self, name: &Path) -> io::Result<Option<(u64, u32)>> {
+        let failed = |fault: Fault| {
+            let kind = fault.unread.unwrap_or(io::ErrorKind::InvalidData);
+            io::Error::new(kind, format!("the commit names a file that is not sound: {}", fault.sentence()))
+        };
+        let handle = match self.inner.get_file_handle(name) {
+            Ok(handle) => handle,
+            Err(OpenReadError::FileDoesNotExist(_)) => return Ok(None),
+            Err(error) => return Err(failed(Fault::open(name, &error))),
+        };
+        if !lock(&self.shared.written).contains(name) {
+            self.look(name, handle.as_ref(), Some(Purpose::Asked)).map_err(failed)?;
+        }
+        let bytes = handle.read_bytes(0..handle.len())?;
+        let footer = Footer::of(&bytes).map_err(|reason| failed(Fault::new(name, reason)))?;
+        Ok(Some((bytes.len() as u64, footer.own)))
     }
 }
 
-/// What a file is read for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Queries and deletes match on it, so that it is looked at before it opens.
-    Matched,
-    /// Stored documents and vectors, which [`SoundDirectory::check_contents`] looks at before they are shown.
-    Shown,
-}
-
 /// `None` for what is no file of the host's: a `.uvec` has rules of its own, which say more, and is compared after them.
-fn kind_of(name: &Path) -> Option<Kind> {
+fn kind_of(name: &Path) -> Option<Purpose> {
     match name.extension()?.to_str()? {
-        "store" => Some(Kind::Shown),
-        "del" => Some(Kind::Matched),
-        kind if KINDS.contains(&kind) => Some(Kind::Matched),
+        "store" => Some(Purpose::Shown),
+        "del" => Some(Purpose::Matched),
+        kind if KINDS.contains(&kind) => Some(Purpose::Matched),
         _ => None,
     }
 }
@@ -270,21 +310,18 @@ impl Directory for SoundDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
         let handle = self.inner.get_file_handle(path)?;
         // With a writer open, a merge may copy it: not what belongs to another segment.
-        let is_merged = || {
-            self.shared.thorough.load(Ordering::Relaxed) && path.extension().is_some_and(|e| e == FIELD_TYPE)
-        };
-        if let Some(kind) = kind_of(path).or_else(|| is_merged().then_some(Kind::Shown)) {
-            self.look(path, handle.as_ref(), kind).map_err(|fault| {
-                let error = io::Error::new(io::ErrorKind::InvalidData, fault.reason);
-                OpenReadError::wrap_io_error(error, path.to_path_buf())
-            })?;
+        let is_merged = self.is_changing() && path.extension().is_some_and(|kind| kind == FIELD_TYPE);
+        let kind = kind_of(path);
+        if kind.is_some() || is_merged {
+            let purpose = kind.filter(|&kind| kind == Purpose::Matched);
+            self.look(path, handle.as_ref(), purpose).map_err(|fault| fault.into_open(path))?;
         }
         Ok(handle)
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
         self.inner.delete(path)?;
-        lock(&self.shared.seen).remove(path);
+        self.shared.looked.forget(path);
         Ok(())
     }
 
@@ -293,10 +330,14 @@ impl Directory for SoundDirectory {
     }
 
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
-        self.inner.open_write(path)
+        self.shared.looked.forget(path);
+        let file = self.inner.open_write(path)?;
+        lock(&self.shared.written).insert(path.to_path_buf());
+        Ok(file)
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
+        let _gate = (path == Path::new(META)).then(|| lock(&self.shared.gate));
         let bytes = self.inner.atomic_read(path)?;
         if path == Path::new(META) {
             self.unsealed(&bytes).map_err(|reason| {
@@ -309,7 +350,7 @@ impl Directory for SoundDirectory {
 
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
         if path == Path::new(META) {
-            return self.inner.atomic_write(path, &self.sealed(data));
+            return self.write_sealed(data);
         }
         self.inner.atomic_write(path, data)
     }
