@@ -15,7 +15,7 @@ use super::request::{NamedPart, Request, Wanted};
 use super::scorer::{DocScorer, MAX_WEIGHT, Polarity, QueryPart, Similarity, check_part_weight};
 use super::top::ID_FIELD;
 use crate::error::{Error, ErrorCode, Result};
-use crate::limits::{self, QUERY_BYTES, QUERY_PARTS};
+use crate::limits::{self, QUERY_PARTS};
 use crate::model::{FusionLayer, Target};
 
 /// The largest exponent of a leg under [`Fusion::Product`]: BM25 to a higher power leaves the range of f32.
@@ -79,15 +79,8 @@ fn bad(message: &str) -> Error {
     Error::new(ErrorCode::BadArgument, message)
 }
 
-/// Refuses strings and parts above a limit.
+/// Refuses parts above a limit; the grammar refuses strings.
 fn check_sizes(request: &Request<'_>) -> Result<()> {
-    for (what, text) in [("keywords", &request.keywords), ("filter", &request.filter)] {
-        let Some(text) = text else { continue };
-        if text.len() > QUERY_BYTES {
-            let what = format!("the query string of the {what} is too long");
-            return Err(limits::over(what, QUERY_BYTES, text.len(), "bytes").hint("ask in several queries"));
-        }
-    }
     if request.parts.len() > QUERY_PARTS {
         return Err(limits::over("the query has too many parts", QUERY_PARTS, request.parts.len(), "parts")
             .hint("ask in several queries"));

@@ -32,6 +32,14 @@ impl Built {
     }
 }
 
+/// What the groups around a clause make of it.
+#[derive(Clone, Copy)]
+struct Around {
+    boost: f32,
+    /// Whether more matches where the clause matches less.
+    excluded: bool,
+}
+
 /// A field that a clause asks, and the path into a JSON field.
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
@@ -77,7 +85,7 @@ pub(super) enum Found {
 impl Grammar {
     pub(super) fn build(&self, mode: Mode, text: &str, node: Node) -> Result<Box<dyn Query>> {
         let building = Building { place: Place { mode, text }, lost: RefCell::new(Vec::new()) };
-        match self.node(&building, node, 1.0)? {
+        match self.node(&building, node, Around { boost: 1.0, excluded: false })? {
             None => {
                 let lost = building.lost.borrow();
                 let words: Vec<String> = lost.iter().map(|span| building.place.written(span)).collect();
@@ -103,12 +111,12 @@ impl Grammar {
         }
     }
 
-    /// `None` where nothing is left to look for, in keywords. `boost` is that of the groups around.
-    fn node(&self, building: &Building<'_>, node: Node, boost: f32) -> Result<Option<Built>> {
+    /// `None` where nothing is left to look for, in keywords.
+    fn node(&self, building: &Building<'_>, node: Node, around: Around) -> Result<Option<Built>> {
         match node {
-            Node::Leaf(leaf) => self.leaf(building, &leaf),
+            Node::Leaf(leaf) => self.leaf(building, &leaf, around),
             Node::Boost(inner, factor, span) => {
-                let product = boost * factor.0;
+                let product = around.boost * factor.0;
                 // NaN is in no range.
                 if !(0.0..=MAX_WEIGHT).contains(&product) {
                     return Err(building
@@ -121,23 +129,32 @@ impl Grammar {
                     query: Box::new(BoostQuery::new(all_but(built.query), factor.0)),
                     optional: built.optional,
                 };
-                Ok(self.node(building, *inner, product)?.map(boosted))
+                let around = Around { boost: product, ..around };
+                Ok(self.node(building, *inner, around)?.map(boosted))
             }
-            Node::Group(children) => self.group(building, children, boost),
+            Node::Group(children) => self.group(building, children, around),
         }
     }
 
-    fn group(&self, building: &Building<'_>, children: Vec<Clause>, boost: f32) -> Result<Option<Built>> {
+    fn group(&self, building: &Building<'_>, children: Vec<Clause>, around: Around) -> Result<Option<Built>> {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
-        let mut optional = true;
+        let mut found = Vec::new();
         for (occur, child) in children {
-            let Some(built) = self.node(building, child, boost)? else { continue };
-            let occur = match occur.unwrap_or(Occur::Should) {
+            let occur = occur.unwrap_or(Occur::Should);
+            let excluded = around.excluded != (occur == Occur::MustNot);
+            found.extend(
+                self.node(building, child, Around { excluded, ..around })?.map(|built| (occur, built)),
+            );
+        }
+        let optional = found.iter().all(|(occur, built)| *occur == Occur::MustNot || built.optional);
+        // Where no word is asked of all fields, those that must match still must.
+        let asked = found.iter().any(|(occur, built)| *occur == Occur::Must && !built.optional);
+        for (occur, built) in found {
+            let occur = match occur {
                 // One field leaves the word out: a document that has it there does not match, and is meant.
-                Occur::Must if built.optional => Occur::Should,
+                Occur::Must if built.optional && asked => Occur::Should,
                 occur => occur,
             };
-            optional &= occur == Occur::MustNot || (occur == Occur::Should && built.optional);
             clauses.push((occur, all_but(built.query)));
         }
         let optional = optional && clauses.iter().any(|(occur, _)| *occur != Occur::MustNot);
@@ -149,7 +166,7 @@ impl Grammar {
         Ok(Some(Built { query, optional }))
     }
 
-    fn leaf(&self, building: &Building<'_>, leaf: &Leaf) -> Result<Option<Built>> {
+    fn leaf(&self, building: &Building<'_>, leaf: &Leaf, around: Around) -> Result<Option<Built>> {
         let place = building.place;
         // The boost of a field is for its words alone, as in tantivy.
         let query = match &leaf.kind {
@@ -157,7 +174,9 @@ impl Grammar {
                 None => return Ok(Some(Built::of(Box::new(AllQuery)))),
                 Some(name) => self.exists(place, leaf, self.target(place, name)?)?,
             },
-            Kind::Words { value, slop, prefix } => return self.words(building, leaf, value, *slop, *prefix),
+            Kind::Words { value, slop, prefix } => {
+                return self.words(building, leaf, around, value, *slop, *prefix);
+            }
             Kind::Range(lower, upper) => {
                 let target = self.named(place, leaf, "a range")?;
                 self.range(place, leaf, target, lower.as_ref(), upper.as_ref())?
@@ -197,6 +216,13 @@ impl Grammar {
 
     /// The field of a name, and the path in it.
     pub(super) fn target<'t>(&'t self, place: Place<'_>, name: &'t Name) -> Result<Target<'t>> {
+        // tantivy ends paths with them.
+        if name.path.contains(char::is_control) {
+            let why = "the name of a field holds a control character";
+            return Err(place
+                .error(&name.span, why)
+                .hint("name the field as `inspect` and the schema write it"));
+        }
         let unknown = || place.no_field(&self.schema, name);
         let (field, path) = self.schema.find_field(&name.path).ok_or_else(unknown)?;
         let entry = self.schema.get_field_entry(field);
@@ -221,6 +247,7 @@ impl Grammar {
         &self,
         building: &Building<'_>,
         leaf: &Leaf,
+        around: Around,
         value: &Value,
         slop: u32,
         prefix: bool,
@@ -245,6 +272,14 @@ impl Grammar {
                 Err(error) => {
                     first.get_or_insert(error);
                 }
+            }
+        }
+        // Under an exclusion a field that does not take part would let more through.
+        if place.mode == Mode::Filter && around.excluded {
+            match first {
+                Some(error) => return Err(error),
+                None if !lost.is_empty() => return Err(self.no_term(place, leaf, value, &lost)),
+                None => {}
             }
         }
         // A field that cannot answer is no error where another does: fields without positions beside others.

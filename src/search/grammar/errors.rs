@@ -2,10 +2,11 @@
 
 use tantivy::schema::{FieldType, Schema};
 
+use super::Mode;
 use super::ast::{Name, Span};
-use super::{MAX_DEPTH, Mode};
 use crate::corpus::EXTRA_FIELD;
 use crate::error::{Error, ErrorCode};
+use crate::limits::{self, QUERY_DEPTH};
 use crate::search::near::near_names;
 
 /// Characters of a query that an error shows before and after the place.
@@ -33,7 +34,14 @@ pub(super) fn too_deep(mode: Mode, at: usize) -> Error {
     let message = format!("the {} query is nested too deeply before byte {at}", mode.as_str());
     Error::new(ErrorCode::BadQuery, message)
         .offset(at as u64)
-        .expected(format!("at most {MAX_DEPTH} groups and exclusions inside of each other"))
+        .expected(format!("at most {QUERY_DEPTH} groups and exclusions inside of each other"))
+}
+
+/// The query asks for more than `most` of something before byte `at`.
+pub(super) fn too_much(mode: Mode, at: usize, what: &str, most: usize, got: usize, unit: &str) -> Error {
+    limits::over(format!("the {} query {what} before byte {at}", mode.as_str()), most, got, unit)
+        .offset(at as u64)
+        .hint("ask in several queries, in fewer fields, or by a list: field: IN [a b]")
 }
 
 /// What the words and fields of a query are asked for: the query as it is written.

@@ -27,11 +27,9 @@ use tantivy::tokenizer::TokenizerManager;
 use super::scorer::MAX_WEIGHT;
 use super::top::ID_FIELD;
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, QUERY_BYTES};
 
 pub(in crate::search) use errors::unknown_field;
-
-/// Groups inside groups, and exclusions of exclusions: the parser works on the stack.
-const MAX_DEPTH: usize = 200;
 
 /// What a query is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,7 +113,7 @@ impl Grammar {
     ///
     /// # Errors
     /// [`ErrorCode::BadQuery`] with the byte offset, for syntax, values of the wrong type, and where no word is left;
-    /// [`ErrorCode::UnknownField`] with near names.
+    /// [`ErrorCode::UnknownField`] with near names; [`ErrorCode::TooLarge`] above the limits on queries.
     pub fn keywords(&self, text: &str) -> Result<Box<dyn Query>> {
         self.parse(Mode::Keywords, text)
     }
@@ -137,6 +135,11 @@ impl Grammar {
             return Err(Error::new(ErrorCode::BadQuery, format!("the {} query is blank", mode.as_str()))
                 .hint("leave it out, or ask for all documents with *"));
         }
+        if text.len() > QUERY_BYTES {
+            let whose = if mode == Mode::Filter { "filter" } else { "keywords" };
+            let what = format!("the query string of the {whose} is too long");
+            return Err(limits::over(what, QUERY_BYTES, text.len(), "bytes").hint("ask in several queries"));
+        }
         let holds_numbers = |name: &str| {
             self.schema.find_field(name).is_some_and(|(field, _)| {
                 let kind = self.schema.get_field_entry(field).field_type();
@@ -146,7 +149,7 @@ impl Grammar {
                 )
             })
         };
-        self.build(mode, text, parse::parse(mode, text, &holds_numbers)?)
+        self.build(mode, text, parse::parse(mode, text, &holds_numbers, self.defaults.len())?)
     }
 }
 
