@@ -4,15 +4,21 @@ use std::cell::RefCell;
 
 use tantivy::query::{AllQuery, BoostQuery, ConstScoreQuery, Occur, Query, RegexQuery};
 use tantivy::schema::{Field, FieldEntry, FieldType};
+use tantivy::tokenizer::TokenStream;
+use unicode_normalization::UnicodeNormalization;
 
 use super::ast::{Clause, Kind, Leaf, Name, Node, Span, Value};
-use super::errors::{Place, in_quotes};
+use super::errors::{Place, in_quotes, shown};
+use super::wildcard::has_other_terms;
 use super::words::Lost;
 use super::{Grammar, Mode, is_whole};
 use crate::corpus::exact_name;
 use crate::error::{Error, Result};
 use crate::search::ordered::OrderedQuery;
 use crate::search::scorer::MAX_WEIGHT;
+
+/// Words that one error names at most.
+const MOST_SHOWN: usize = 8;
 
 /// The query that is built: its text, and in keywords the clauses that gave no term.
 pub(super) struct Building<'a> {
@@ -88,7 +94,11 @@ impl Grammar {
         match self.node(&building, node, Around { boost: 1.0, excluded: false })? {
             None => {
                 let lost = building.lost.borrow();
-                let words: Vec<String> = lost.iter().map(|span| building.place.written(span)).collect();
+                let mut words: Vec<String> =
+                    lost.iter().take(MOST_SHOWN).map(|span| building.place.written(span)).collect();
+                words.extend(
+                    (lost.len() > MOST_SHOWN).then(|| format!("and {} more", lost.len() - MOST_SHOWN)),
+                );
                 let at = lost.first().map_or(0, |span| span.0.start);
                 let message = format!(
                     "the {} query has no word that could be found: {}",
@@ -104,7 +114,7 @@ impl Grammar {
                 let message = format!("the {} query only excludes", mode.as_str());
                 Err(Error::new(crate::ErrorCode::BadQuery, message)
                     .offset(0)
-                    .got(format!("{text:?}"))
+                    .got(format!("{:?}", shown(text)))
                     .hint("begin with something to exclude from, such as all: * AND NOT .."))
             }
             Some(built) => Ok(built.query),
@@ -192,6 +202,7 @@ impl Grammar {
                         .error(&leaf.span, &format!("`{}` has no words to compare", target.name()))
                         .expected("a text field"));
                 }
+                let pattern = &*self.spelled_pattern(place, leaf, target, pattern)?;
                 Box::new(RegexQuery::from_pattern(pattern, target.field).map_err(|error| {
                     place
                         .error(&leaf.span, "the pattern does not parse")
@@ -205,6 +216,34 @@ impl Grammar {
             }
         };
         Ok(Some(Built::of(query)))
+    }
+
+    /// A pattern as the terms of the field are written: composed; refused where a letter is of a case that no term has.
+    fn spelled_pattern(
+        &self,
+        place: Place<'_>,
+        leaf: &Leaf,
+        target: Target<'_>,
+        pattern: &str,
+    ) -> Result<String> {
+        let mut analyzer = self.analyzer(place, leaf, target)?;
+        let mut only = |text: &str| {
+            let mut stream = analyzer.token_stream(text);
+            stream.advance().then(|| stream.token().text.clone())
+        };
+        let (lowers, composes) =
+            (only("A").as_deref() == Some("a"), only("e\u{301}").as_deref() == Some("\u{e9}"));
+        // Classes such as \W and \pL are no letters.
+        let letters = pattern.char_indices().filter(|(at, _)| {
+            let before = &pattern[..*at];
+            !before.ends_with(['\\', '{']) && !before.ends_with("\\p") && !before.ends_with("\\P")
+        });
+        let upper = letters.map(|(_, c)| c).find(|c| c.is_uppercase());
+        if let (true, Some(c)) = (lowers, upper) {
+            let why = format!("`{}` keeps words in lower case, and the pattern has `{c}`", target.name());
+            return Err(place.error(&leaf.span, &why).hint("write the letters of the pattern in lower case"));
+        }
+        Ok(if composes { pattern.nfc().collect() } else { pattern.to_owned() })
     }
 
     fn boosted_in(&self, field: Field, query: Box<dyn Query>) -> Box<dyn Query> {
@@ -262,6 +301,8 @@ impl Grammar {
                 .error(&leaf.span, "it names no field, and the index has no text to look in")
                 .hint("write field: before it"));
         }
+        let signs = value.marks.iter().any(|at| !value.text[*at..].starts_with('~'));
+        let wild = signs || (prefix && !value.text.trim().contains(char::is_whitespace));
         let (mut clauses, mut lost, mut first) = (Vec::new(), Vec::new(), None);
         for target in targets {
             match self.words_in(place, leaf, target, value, slop, prefix) {
@@ -269,6 +310,8 @@ impl Grammar {
                     clauses.push((Occur::Should, self.boosted_in(target.field, query)))
                 }
                 Ok(Found::Nothing(why)) => lost.push((target, why)),
+                // Never passed over: with other fields it would find some of what it found without stems.
+                Err(error) if wild && target.tokenizer().is_some_and(has_other_terms) => return Err(error),
                 Err(error) => {
                     first.get_or_insert(error);
                 }
@@ -310,7 +353,7 @@ impl Grammar {
     fn no_term(&self, place: Place<'_>, leaf: &Leaf, value: &Value, lost: &[(Target<'_>, Lost)]) -> Error {
         let names: Vec<String> = lost.iter().map(|(target, _)| format!("`{}`", target.name())).collect();
         let words = lost.iter().find_map(|(_, why)| match why {
-            Lost::Some(words) | Lost::Words(words) => Some(words.join(", ")),
+            Lost::Some(words) | Lost::Words(words) => Some(words[..words.len().min(MOST_SHOWN)].join(", ")),
             Lost::Blank | Lost::Signs | Lost::TooLong(_) => None,
         });
         let longest = lost.iter().find_map(|(_, why)| match why {

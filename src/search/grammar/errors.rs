@@ -1,5 +1,7 @@
 //! What is wrong with a query, with the byte where it is, what was expected, and a way that works.
 
+use std::borrow::Cow;
+
 use tantivy::schema::{FieldType, Schema};
 
 use super::Mode;
@@ -19,6 +21,14 @@ fn around(text: &str, at: usize) -> String {
     let to = after.char_indices().nth(SHOWN).map_or(after.len(), |(at, _)| at);
     let (begins, ends) = (if from > 0 { ".." } else { "" }, if to < after.len() { ".." } else { "" });
     format!("{begins}{} <HERE> {}{ends}", &before[from..], &after[..to])
+}
+
+/// A text, cut where it is long.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(2 * SHOWN) {
+        Some((at, _)) => format!("{}..", &text[..at]).into(),
+        None => text.into(),
+    }
 }
 
 /// The query is wrong at byte `at`.
@@ -55,10 +65,7 @@ impl Place<'_> {
     /// What is written at `span`, cut where it is long.
     pub(super) fn written(&self, span: &Span) -> String {
         let written = &self.text[span.0.clone()];
-        match written.char_indices().nth(2 * SHOWN) {
-            Some((at, _)) => format!("{}..", &written[..at]),
-            None => written.to_owned(),
-        }
+        shown(written).into_owned()
     }
 
     /// The clause at `span` cannot be asked; `why` is a sentence.
@@ -77,7 +84,7 @@ impl Place<'_> {
             // What is nested is one step away, so it comes first.
             true if name.path.contains('.') => error.hint(format!(
                 "values inside of objects are asked for as {EXTRA_FIELD}.{}; {hint}",
-                name.path
+                shown(&name.path)
             )),
             true => error.hint(format!("{hint}; keys that came later are asked for as {EXTRA_FIELD}.KEY")),
             false => error,
@@ -129,10 +136,11 @@ pub(in crate::search) fn unknown_field(schema: &Schema, name: &str) -> Error {
     } else {
         format!("did you mean {}? The index has the fields {}", near.join(" or "), all.join(", "))
     };
-    Error::new(ErrorCode::UnknownField, format!("no field is called `{name}`")).hint(hint)
+    Error::new(ErrorCode::UnknownField, format!("no field is called `{}`", shown(name))).hint(hint)
 }
 
-/// A text as a value in quotes.
+/// A text as a value in quotes; cut where it is long.
 pub(super) fn in_quotes(text: &str) -> String {
+    let text = shown(text);
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

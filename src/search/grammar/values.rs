@@ -13,7 +13,7 @@ use std::ops::Bound;
 use super::Grammar;
 use super::ast::{Leaf, Value};
 use super::build::Target;
-use super::errors::{Place, form_of, kind_of};
+use super::errors::{Place, form_of, kind_of, shown};
 use crate::error::{Error, Result};
 use crate::search::ordered::OrderedQuery;
 
@@ -56,6 +56,14 @@ impl Grammar {
         if !target.entry.is_indexed() && !target.entry.is_fast() {
             return Err(place
                 .error(&leaf.span, &format!("`{}` is kept and not indexed", target.name()))
+                .expected("a field that is indexed"));
+        }
+        if matches!(target.entry.field_type(), FieldType::Bool(_)) && !target.entry.is_indexed() {
+            return Err(place
+                .error(
+                    &leaf.span,
+                    &format!("`{}` has a column alone, which finds no true and false", target.name()),
+                )
                 .expected("a field that is indexed"));
         }
         let term = match target.entry.field_type() {
@@ -101,7 +109,7 @@ impl Grammar {
 }
 
 /// A whole number, also one written as `-1.5e3`.
-pub(super) fn integer(text: &str) -> Option<i64> {
+fn integer(text: &str) -> Option<i64> {
     text.parse().ok().or_else(|| {
         let float: f64 = text.parse().ok()?;
         (float.fract() == 0.0 && float.abs() <= EXACT_INTEGER).then_some(float as i64)
@@ -117,7 +125,7 @@ pub(super) fn bad_value(place: Place<'_>, leaf: &Leaf, target: Target<'_>, value
             &format!("`{name}` holds {}, and `{}` is none", kind_of(kind), place.written(&value.span)),
         )
         .expected(form_of(kind))
-        .got(format!("{:?}", value.text));
+        .got(format!("{:?}", shown(&value.text)));
     let lower = value.text.to_lowercase();
     let hint = match (kind, value.text.parse::<f64>()) {
         (FieldType::I64(_) | FieldType::U64(_), Ok(float)) if float.is_finite() && float.fract() != 0.0 => {
