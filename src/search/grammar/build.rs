@@ -9,10 +9,11 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::ast::{Clause, Kind, Leaf, Name, Node, Span, Value};
 use super::errors::{Place, in_quotes, shown};
+use super::lex::SPECIAL;
 use super::wildcard::has_other_terms;
 use super::words::Lost;
 use super::{Grammar, Mode, is_whole};
-use crate::corpus::exact_name;
+use crate::corpus::{EXACT_LIMIT, exact_name};
 use crate::error::{Error, Result};
 use crate::search::ordered::OrderedQuery;
 use crate::search::scorer::MAX_WEIGHT;
@@ -57,7 +58,10 @@ pub(super) struct Target<'a> {
 impl Target<'_> {
     /// The name as it is written in a query.
     pub(super) fn name(&self) -> String {
-        let escaped = |name: &str| name.replace(' ', "\\ ");
+        let escaped = |name: &str| {
+            let special = |c: &char| *c == ' ' || SPECIAL.contains(c);
+            name.chars().flat_map(|c| special(&c).then_some('\\').into_iter().chain([c])).collect::<String>()
+        };
         if self.path.is_empty() {
             return escaped(self.entry.name());
         }
@@ -91,6 +95,7 @@ pub(super) enum Found {
 impl Grammar {
     pub(super) fn build(&self, mode: Mode, text: &str, node: Node) -> Result<Box<dyn Query>> {
         let building = Building { place: Place { mode, text }, lost: RefCell::new(Vec::new()) };
+        let (excludes, first) = excludes(&node);
         match self.node(&building, node, Around { boost: 1.0, excluded: false })? {
             None => {
                 let lost = building.lost.borrow();
@@ -110,10 +115,10 @@ impl Grammar {
                     .expected("a word that the analysis of a field keeps")
                     .hint("stop words, signs and very long words are not looked for; exact fields hold whole values"))
             }
-            Some(built) if only_excludes(&*built.query) => {
+            Some(built) if excludes || only_excludes(&*built.query) => {
                 let message = format!("the {} query only excludes", mode.as_str());
                 Err(Error::new(crate::ErrorCode::BadQuery, message)
-                    .offset(0)
+                    .offset(first as u64)
                     .got(format!("{:?}", shown(text)))
                     .hint("begin with something to exclude from, such as all: * AND NOT .."))
             }
@@ -373,7 +378,8 @@ impl Grammar {
         };
         let error = place.error(&leaf.span, &why).expected("a word or value that can be looked for");
         let named = leaf.field.as_ref().map(|name| exact_name(&name.path));
-        let exact = named.filter(|exact| self.schema.get_field(exact).is_ok());
+        let exact =
+            named.filter(|exact| self.schema.get_field(exact).is_ok() && value.text.len() <= EXACT_LIMIT);
         match (exact, &leaf.field) {
             (Some(exact), _) if longest.is_none() => error.hint(format!(
                 "leave the clause out, or ask for the whole value: {exact}:{}",
@@ -383,6 +389,18 @@ impl Grammar {
                 error.hint("leave the clause out, or name a field whose analysis keeps the word")
             }
             _ => error.hint("leave the clause out, or ask for other words of the value"),
+        }
+    }
+}
+
+/// Whether all clauses of a query, boosted or not, exclude, and the byte of the first of them.
+fn excludes(node: &Node) -> (bool, usize) {
+    match node {
+        Node::Boost(inner, ..) => excludes(inner),
+        Node::Leaf(leaf) => (false, leaf.span.0.start),
+        Node::Group(children) => {
+            let all = children.iter().all(|(occur, _)| *occur == Some(Occur::MustNot));
+            (all, children.first().map_or(0, |(_, child)| excludes(child).1))
         }
     }
 }

@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::limits::{QUERY_CLAUSES, QUERY_DEPTH, QUERY_PATTERNS};
 
 /// Ends the name of a field where no backslash stands before it.
-const SPECIAL: [char; 15] = ['+', '^', '`', ':', '{', '}', '"', '\'', '[', ']', '(', ')', '!', '\\', '*'];
+pub(super) const SPECIAL: [char; 15] =
+    ['+', '^', '`', ':', '{', '}', '"', '\'', '[', ']', '(', ')', '!', '\\', '*'];
 /// Ends a word where no backslash stands before it, as blanks do.
 const ENDS_WORD: [char; 12] = ['^', '`', ':', '{', '}', '"', '\'', '[', ']', '(', ')', '\\'];
 /// What a backslash in a word stands before, beside blanks and what ends a word: before others it is a letter.
@@ -243,8 +244,8 @@ impl<'a> Cursor<'a> {
 
     /// A bound of a range: in quotes, or all up to a blank, bracket or parenthesis, dates with their colons too.
     pub(super) fn bound(&mut self) -> Result<Value> {
-        if self.peek() == Some('"') {
-            return self.quoted('"');
+        if let Some(quote) = self.peek().filter(|c| *c == '"' || *c == '\'') {
+            return self.quoted(quote);
         }
         let start = self.at;
         let ends = |c: char| c.is_whitespace() || ['{', '}', '"', '[', ']', '(', ')'].contains(&c);

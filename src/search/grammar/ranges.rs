@@ -142,7 +142,7 @@ impl Grammar {
                 let exact = exact_name(target.entry.name());
                 return Err(match self.schema.get_field(&exact) {
                     Ok(_) => error.hint(format!(
-                        "whole values are compared in {exact}: {exact}:>={}",
+                        "whole values are compared in {exact}: write {exact} before the comparison, and {} as its bound",
                         in_quotes(&value.text)
                     )),
                     Err(_) => error.hint(

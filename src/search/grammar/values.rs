@@ -116,6 +116,11 @@ fn integer(text: &str) -> Option<i64> {
     })
 }
 
+/// Whether a text is a day of the calendar, such as `2023-01-15`.
+fn is_day(text: &str) -> bool {
+    text.len() == 10 && OffsetDateTime::parse(&format!("{text}T00:00:00Z"), &Rfc3339).is_ok()
+}
+
 /// The field holds no such value.
 pub(super) fn bad_value(place: Place<'_>, leaf: &Leaf, target: Target<'_>, value: &Value) -> Error {
     let (name, kind) = (target.name(), target.entry.field_type());
@@ -127,6 +132,7 @@ pub(super) fn bad_value(place: Place<'_>, leaf: &Leaf, target: Target<'_>, value
         .expected(form_of(kind))
         .got(format!("{:?}", shown(&value.text)));
     let lower = value.text.to_lowercase();
+    let day = value.text.replace('/', "-");
     let hint = match (kind, value.text.parse::<f64>()) {
         (FieldType::I64(_) | FieldType::U64(_), Ok(float)) if float.is_finite() && float.fract() != 0.0 => {
             format!("whole numbers above it are {name}:>{0}, those below it {name}:<={0}", float.floor())
@@ -137,8 +143,8 @@ pub(super) fn bad_value(place: Place<'_>, leaf: &Leaf, target: Target<'_>, value
         (FieldType::Bool(_), _) if ["false", "no", "0"].contains(&lower.as_str()) => {
             format!("write {name}:false")
         }
-        (FieldType::Date(_), _) if value.text.len() == 10 => {
-            format!("write {name}:[{0}T00:00:00Z TO {0}T23:59:59Z]", value.text)
+        (FieldType::Date(_), _) if is_day(&day) => {
+            format!("write {name}:[{day}T00:00:00Z TO {day}T23:59:59Z]")
         }
         _ => format!("write {name}: and such a value, or {name}:* for all documents that have one"),
     };

@@ -251,6 +251,7 @@ impl<'a> Source<'a> {
 fn excludes(filter: &Filter) -> bool {
     match filter {
         Filter::Not(_) => true,
+        Filter::Boost(inner, _) => excludes(inner),
         Filter::Signs(clauses) => clauses.iter().all(|(sign, _)| *sign == Sign::MustNot),
         _ => false,
     }

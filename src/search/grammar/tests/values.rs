@@ -252,3 +252,29 @@ fn regular_expressions_are_spelled_as_the_terms_are() {
     writer.commit().unwrap();
     assert_eq!(kept(&index, "text:/e\u{301}ta./"), [0]);
 }
+
+#[test]
+fn hints_can_be_followed() {
+    let mut builder = Schema::builder();
+    builder.add_date_field("day", INDEXED | FAST);
+    builder.add_i64_field("a:b -c", INDEXED | FAST);
+    builder.add_text_field("name", STRING);
+    let index = Index::create_in_ram(builder.build());
+    register_analyses(&index).unwrap();
+    for query in ["day:2023/01/15", "day:2023-01-15", "a\\:b\\ -c:1.5"] {
+        let hint = refused(&index, Mode::Filter, query).facts().hint.clone().unwrap();
+        let way = hint.trim_start_matches("write ").trim_start_matches("whole numbers above it are ");
+        let way = way.split(", those").next().unwrap();
+        assert!(parse(&index, Mode::Filter, way).is_ok(), "{hint}");
+    }
+    let hint = refused(&index, Mode::Filter, "day:2023/13/45").facts().hint.clone().unwrap();
+    assert!(!hint.contains("2023"), "{hint}");
+    assert!(parse(&index, Mode::Filter, "name:>'5'").is_ok());
+    let error = refused(&shop(), Mode::Filter, &format!("title:\"fox {}\"", "y".repeat(300)));
+    assert!(!error.facts().hint.as_deref().unwrap().contains("title_exact"), "{error}");
+    for (query, at) in [("(NOT body:fox)^2", 5), ("  -body:fox", 3)] {
+        let error = refused(&shop(), Mode::Filter, query);
+        assert_eq!(error.facts().offset, Some(at), "{error}");
+        assert!(error.facts().message.contains("only excludes"), "{error}");
+    }
+}
