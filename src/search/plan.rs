@@ -98,7 +98,7 @@ fn check_numbers(request: &Request<'_>) -> Result<()> {
     if !(0.0..=1e9).contains(&request.rrf_k) {
         return Err(bad("the constant of rrf is unusable").expected("0 to 1e9").got(request.rrf_k));
     }
-    let is_empty = request.parts.is_empty() && request.keywords.is_none() && request.filter.is_none();
+    let is_empty = request.parts.is_empty() && request.keywords.is_none() && request.filters.is_empty();
     if is_empty {
         return Err(bad("the query is empty").hint("give a media part, --keywords or --filter"));
     }
@@ -217,7 +217,13 @@ type MaybeQuery = Option<Box<dyn Query>>;
 
 fn queries(request: &Request<'_>) -> Result<(MaybeQuery, MaybeQuery)> {
     let grammar = Grammar::new(&request.engine.shards.first().tantivy);
-    let filter = request.filter.as_deref().map(|text| grammar.filter(text)).transpose()?;
+    let mut filters: Vec<Box<dyn Query>> =
+        request.filters.iter().map(|text| grammar.filter(text)).collect::<Result<_>>()?;
+    // Queries are joined, not texts, where the AND would bind to what one of them ends with.
+    let filter = match filters.len() {
+        0 | 1 => filters.pop(),
+        _ => Some(Box::new(BooleanQuery::intersection(filters)) as Box<dyn Query>),
+    };
     let mut boosted = grammar;
     for (field, boost) in &request.boosts {
         boosted = boosted.boost(field, *boost)?;

@@ -57,12 +57,13 @@ impl Mode {
 ///   boost alone; they are for single words in text fields.
 /// - `bir*`, `b?rd` and `*ird` match words of text fields by `*` (any letters) and `?` (one letter inside of a word), up to
 ///   10,000 different words, each with the score of its boost alone. A word is compared as the field writes words (case,
-///   accents), not by its stem. In fields that keep a value whole (`id`, exact twins) both are plain letters.
+///   accents); in fields of stems, n-grams or prefixes it is an error. In fields that keep a value whole (`id`, exact twins) both are plain letters.
 /// - A group that only excludes, as in `red AND (NOT circle)`, stands for all documents but those. The whole query must
 ///   still name something to look for.
 /// - `&&`, `||` between clauses and `!` before one are AND, OR and NOT.
 /// - In a group of a field of numbers (`_extra` too) `-5` is a value: `n:(-5 OR 7)` asks for two. In all other groups, and
-///   without a field, `-` before a clause excludes it.
+///   without a field, `-` before a clause excludes it. Filters want an operator beside such a number.
+/// - In filters a clause without a sign beside one with `+` is an error: it would leave nothing out.
 /// - `IN [a, b]` takes commas or blanks; a comma of a value stands in quotes or after a backslash.
 /// - `field:*` and `field:[* TO *]` match documents that have the field. Where it has no column, the documents without a
 ///   term of it are read from the store.
@@ -70,7 +71,11 @@ impl Mode {
 /// - Ranges over text compare its words, in a field with a column too; ranges over `_extra.KEY` compare numbers, or words.
 ///
 /// A phrase out of which the analysis dropped a word keeps its place in keywords, where it is inside; at an edge of the
-/// phrase, and in filters, the field does not take part, and where no field is left it is an error.
+/// phrase, and in filters, the field does not take part, and where no field is left it is an error. Under an exclusion in a
+/// filter every field that is asked must take part. Emoji and other pictures beside a word count as words there.
+///
+/// What one query may ask for has limits: `QUERY_BYTES`, `QUERY_DEPTH`, `QUERY_CLAUSES` and `QUERY_PATTERNS` of
+/// [`crate::limits`].
 #[derive(Clone)]
 pub struct Grammar {
     schema: Schema,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::json;
 use tantivy::collector::Count;
-use tantivy::query::{Query, TermQuery};
+use tantivy::query::{BooleanQuery, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{Searcher, Term};
 use uncsm_index::index::{Index, find_document};
@@ -34,8 +34,7 @@ pub fn run(args: &DeleteArgs, output: &Output) -> Result<Outcome> {
     let started = Instant::now();
     let index = Index::open(&args.index)?;
     // Before the lock, with which files that nobody owns are cleared away: what does not parse changes nothing.
-    let query =
-        args.filter.as_ref().map(|filter| parse(index.tantivy(), Mode::Filter, filter)).transpose()?;
+    let query = joined(&index, &args.filter)?;
     // Locked before anything is counted, so that nothing comes between; a count alone needs no lock.
     let mut writer = if args.dry_run { None } else { Some(index.writer(MEMORY)?) };
     let doomed = find(args, query, &index, &index.reader()?.searcher())?;
@@ -79,6 +78,16 @@ pub fn run(args: &DeleteArgs, output: &Output) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// The filters as one query, which what matches all of them matches.
+fn joined(index: &Index, filters: &[String]) -> Result<Option<Box<dyn Query>>> {
+    let parsed = filters.iter().map(|filter| parse(index.tantivy(), Mode::Filter, filter));
+    let mut all: Vec<Box<dyn Query>> = parsed.collect::<Result<_>>()?;
+    Ok(match all.len() {
+        0 | 1 => all.pop(),
+        _ => Some(Box::new(BooleanQuery::intersection(all))),
+    })
+}
+
 /// Counts what the arguments name.
 fn find(
     args: &DeleteArgs,
@@ -96,7 +105,7 @@ fn find(
             let message = format!("the filter matches all {live} documents of the index");
             return Err(Error::new(ErrorCode::BadArgument, message)
                 .file(&args.index)
-                .got(format!("{:?}", args.filter.as_deref().unwrap_or_default()))
+                .got(format!("{:?}", args.filter.join(" ")))
                 .hint("add --all to delete every document, or --dry-run to count what a filter matches"));
         }
         doomed.query = Some(query);
