@@ -77,6 +77,15 @@ pub const PARQUET_BATCH: u64 = 64 << 20;
 
 /// Bytes of a query string.
 pub const QUERY_BYTES: usize = 1 << 20;
+/// Groups and exclusions of a query string inside of each other: its parser works on the stack.
+pub const QUERY_DEPTH: usize = 200;
+/// Clauses of a query string, each once for every group that it stands in and every field that it asks: each has buffers of
+/// some 3 kB in every segment.
+pub const QUERY_CLAUSES: usize = 16_384;
+/// Bytes of the patterns, fuzzy words and regular expressions of a query string, in each field that they ask: their automata
+/// take up to 30 kB for each. A pattern counts as 16 at least, a regular expression and the beginning of a word at the end of
+/// a phrase as 256.
+pub const QUERY_PATTERNS: usize = 8192;
 /// Query parts of one query: each is compared with every item.
 pub const QUERY_PARTS: usize = 4096;
 
