@@ -148,8 +148,11 @@ fn values<'d>(field: &str, doc: &Doc<'d>) -> Vec<&'d Json> {
     out
 }
 
+/// Makes words of a text; `None` where one is dropped.
+type Cut = fn(&str) -> Vec<Option<String>>;
+
 /// Whether words of a field are compared, and not whole values; `None` for what is no text.
-fn cut(field: &str) -> Option<fn(&str) -> Vec<Option<String>>> {
+fn cut(field: &str) -> Option<Cut> {
     match field {
         "text" | "name" => Some(|text| words(text, 40, &[])),
         "title" => Some(|text| words(text, 120, &STOP)),
