@@ -47,6 +47,8 @@ pub const BUNDLE_MEDIA: usize = 256;
 pub const BUNDLE_CLASSES: usize = 4096;
 /// Elements of a shared vector: the metric network has its square, for each pair of media types.
 pub const DIM: usize = 8192;
+/// Elements of a vector, or of a half of one, in an index, whatever made it.
+pub const ROW_ELEMENTS: usize = 65_536;
 /// Bytes of the header of a safetensors file: it becomes a table of tensors.
 pub const SAFETENSORS_HEADER: u64 = 16 << 20;
 /// Bytes of a small file that is read whole: a manifest, `schema.toml`, the settings of training.
@@ -54,8 +56,8 @@ pub const SETTINGS_BYTES: u64 = 16 << 20;
 /// Bytes of the host's lists in an index, `meta.json` and `.managed.json`: some hundred for each file of a segment.
 pub const META_BYTES: u64 = 256 << 20;
 
-/// Bytes of the footer of a Parquet file.
-pub const PARQUET_FOOTER: u64 = 16 << 20;
+/// Bytes of the footer of a Parquet file: a thousand columns in hundreds of row groups, with statistics.
+pub const PARQUET_FOOTER: u64 = 64 << 20;
 /// Elements of the schema of a Parquet file, columns and groups.
 pub const PARQUET_COLUMNS: usize = 16_384;
 /// Depth of the schema of a Parquet file: readers of it call themselves.
@@ -66,15 +68,24 @@ pub const PARQUET_PAGES: u64 = 128 << 20;
 pub const PARQUET_PAGES_DENSE: u64 = 1 << 30;
 /// Decompressed over compressed bytes of pages that may take [`PARQUET_PAGES_DENSE`].
 pub const PARQUET_RATIO: u64 = 16;
-/// Values of the lists of one column in a row group: a run of a few bytes can stand for all of them, and for one row.
+/// Values of one column in one row, those of all its lists: a run of a few bytes can stand for all of them.
 pub const PARQUET_LIST_VALUES: u64 = 4 << 20;
-/// Values of lists for each byte in the file, where there are more than [`PARQUET_LIST_VALUES`].
-pub const PARQUET_LIST_RATIO: u64 = 2;
+/// Bytes of the header of a page of a Parquet file: it has statistics, with whole values.
+pub const PARQUET_HEADER: usize = 1 << 20;
 /// Bytes of the values of a batch of rows, with each entry of a dictionary as often as rows name it.
 pub const PARQUET_BATCH: u64 = 64 << 20;
 
 /// Bytes of a query string.
 pub const QUERY_BYTES: usize = 1 << 20;
+/// Groups and exclusions of a query string inside of each other: its parser works on the stack.
+pub const QUERY_DEPTH: usize = 200;
+/// Clauses of a query string, each once for every group that it stands in and every field that it asks: each has buffers of
+/// some 3 kB in every segment.
+pub const QUERY_CLAUSES: usize = 16_384;
+/// Bytes of the patterns, fuzzy words and regular expressions of a query string, in each field that they ask: their automata
+/// take up to 30 kB for each. A pattern counts as 16 at least, a regular expression and the beginning of a word at the end of
+/// a phrase as 256.
+pub const QUERY_PATTERNS: usize = 8192;
 /// Query parts of one query: each is compared with every item.
 pub const QUERY_PARTS: usize = 4096;
 

@@ -5,6 +5,8 @@
 
 #[path = "readers/bombs.rs"]
 mod bombs;
+#[path = "readers/columns.rs"]
+mod columns;
 #[path = "readers/damage.rs"]
 mod damage;
 #[path = "readers/pictures.rs"]

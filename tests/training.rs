@@ -173,6 +173,35 @@ fn rows_may_lack_items_and_classes() {
     assert!(report.map_all.metric.as_ref().unwrap().mean > 0.6, "{report:?}");
 }
 
+/// As a corpus whose pictures are all in one split.
+#[test]
+fn rows_of_validation_may_lack_a_media_type() {
+    let without = |split: Split| {
+        let mut data = generated(160, 3);
+        for row in 0..160 {
+            if row % 5 == 3 {
+                data.split[row] = Split::Val;
+            }
+        }
+        for row in 0..160 {
+            if data.split[row] == split {
+                data.media[0].present[row] = false;
+            }
+        }
+        data
+    };
+    for split in [Split::Val, Split::Test] {
+        let data = without(split);
+        let trained = quietly(&data, &small());
+        // Texts and classes say how good it is where there are no pictures.
+        assert!(trained.bundle.posterior().is_some());
+        assert_eq!(trained.bundle.project(0, &[0.5; 24]).unwrap().len(), trained.bundle.metric().dim());
+    }
+    let data = without(Split::Train);
+    let error = train(&data, &small(), &|_| {}).unwrap_err();
+    assert!(!error.to_string().contains("tensor"), "{error}");
+}
+
 #[test]
 fn the_same_data_and_seed_give_the_same_bytes_whatever_the_test_rows_hold() {
     let data = generated(150, 5);

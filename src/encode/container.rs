@@ -39,13 +39,13 @@ pub(super) fn plain_png(bytes: &[u8], max_pixels: u64) -> Result<Cow<'_, [u8]>> 
     let (mut at, mut from) = (SIGNATURE, 0);
     while let Some(&[a, b, c, d, kind @ ..]) = bytes.get(at..at + 8).and_then(|head| head.first_chunk::<8>())
     {
-        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        let length = big_endian([a, b, c, d]) as usize;
         // Of a length that does not fit into the file nothing is believed.
         let Some(end) = at.checked_add(12 + length).filter(|end| *end <= bytes.len()) else { break };
         if &kind == b"IHDR"
             && let Some(&[a, b, c, d, e, f, g, h]) = bytes[at + 8..end].first_chunk::<8>()
         {
-            check_sides(u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]), max_pixels)?;
+            check_sides(big_endian([a, b, c, d]), big_endian([e, f, g, h]), max_pixels)?;
         }
         let large = length > PICTURE_METADATA && kind[0].is_ascii_lowercase() && &kind != b"fdAT";
         if large || matches!(&kind, b"tEXt" | b"zTXt" | b"iTXt" | b"iCCP") {
@@ -59,6 +59,11 @@ pub(super) fn plain_png(bytes: &[u8], max_pixels: u64) -> Result<Cow<'_, [u8]>> 
     }
     kept.push(from..bytes.len());
     Ok(Cow::Owned(kept.into_iter().flat_map(|range| bytes[range].iter().copied()).collect()))
+}
+
+/// A number whose highest byte comes first.
+fn big_endian([a, b, c, d]: [u8; 4]) -> u32 {
+    u32::from_le_bytes([d, c, b, a])
 }
 
 /// Whether the markers of a JPEG lead to its end marker: its decoder fills what is missing with grey and says nothing.
@@ -114,13 +119,18 @@ pub(super) fn webp_is_whole(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn big(value: u32) -> [u8; 4] {
+        let [a, b, c, d] = value.to_le_bytes();
+        [d, c, b, a]
+    }
+
     /// A chunk; its checksum is of no account here.
     fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
-        [&(body.len() as u32).to_be_bytes()[..], kind, body, &[7; 4]].concat()
+        [&big(body.len() as u32)[..], kind, body, &[7; 4]].concat()
     }
 
     fn header(width: u32, height: u32) -> Vec<u8> {
-        let sizes = [width.to_be_bytes(), height.to_be_bytes()].concat();
+        let sizes = [big(width), big(height)].concat();
         [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &[sizes, vec![8, 2, 0, 0, 0]].concat())].concat()
     }
 

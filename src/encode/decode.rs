@@ -96,30 +96,46 @@ fn decode_as(format: ImageFormat, bytes: &[u8], limits: &DecodeLimits) -> Result
         }
         _ => Cow::Borrowed(bytes),
     };
-    let mut reader = ImageReader::with_format(Cursor::new(&*bytes), format);
-    reader.limits(memory(SLACK));
-    let mut decoder = reader.into_decoder().map_err(|error| from_decoder(format, limits, error))?;
-    let (width, height) = decoder.dimensions();
+    let slack = slack(bytes.len());
+    let open = || {
+        let mut reader = ImageReader::with_format(Cursor::new(&*bytes), format);
+        reader.limits(memory(slack));
+        reader.into_decoder().map_err(|error| from_decoder(format, limits, error))
+    };
+    // A decoder takes memory before its pixels are known. It goes before the turn for these is taken: whoever holds a turn
+    // waits for nothing.
+    let (width, height, size) = {
+        let _turn = turn(slack);
+        let decoder = open()?;
+        let (width, height) = decoder.dimensions();
+        (width, height, decoder.total_bytes())
+    };
     container::check_sides(width, height, limits.max_pixels)?;
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
         return Err(damaged(format, "it has no pixels"));
     }
     // Now that the pixels are known: for the result, and for as much again in between.
-    let size = decoder.total_bytes();
-    let allowed = memory(size.saturating_mul(2).saturating_add(SLACK));
+    let beside = size.saturating_mul(2).saturating_add(slack);
+    let _turn = turn(beside.saturating_add(4 * pixels));
+    let mut decoder = open()?;
+    let allowed = memory(beside);
     decoder.set_limits(allowed).map_err(|error| from_decoder(format, limits, error))?;
     // A broken orientation tag is no reason to refuse the pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let _turn = turn(size.saturating_mul(2).saturating_add(4 * pixels));
     let decoded = DynamicImage::from_decoder(decoder);
     let mut image = decoded.map_err(|error| from_decoder(format, limits, error))?;
     image.apply_orientation(orientation);
     Ok(over_white(image))
 }
 
-/// Memory beside the pixels: rows, tables, metadata, and a frame of a GIF that is larger than its canvas.
+/// Most memory beside the pixels: rows, tables, metadata, and a frame of a GIF that is larger than its canvas.
 const SLACK: u64 = 64 << 20;
+
+/// As much of [`SLACK`] as a file of `bytes` bytes may take: a small one has little beside its pixels.
+fn slack(bytes: usize) -> u64 {
+    (4 << 20) + (bytes as u64).saturating_mul(16).min(SLACK - (4 << 20))
+}
 
 fn memory(bytes: u64) -> Limits {
     let mut limits = Limits::no_limits();
@@ -228,6 +244,22 @@ mod tests {
         assert!(!waits.is_finished());
         drop(first);
         waits.join().unwrap();
+    }
+
+    #[test]
+    fn no_decoder_is_opened_before_its_turn() {
+        let mut file = Cursor::new(Vec::new());
+        RgbImage::new(3, 2).write_to(&mut file, ImageFormat::Png).unwrap();
+        let first = turn(DECODING_BYTES);
+        // A header that asks for more than its pixels fails when it is opened: not while others take all the memory.
+        let cut = file.get_ref()[..20].to_vec();
+        let opens = std::thread::spawn(move || decode(&cut, &DecodeLimits::default()).unwrap_err());
+        let whole = std::thread::spawn(move || decode(file.get_ref(), &DecodeLimits::default()).unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert!(!opens.is_finished() && !whole.is_finished());
+        drop(first);
+        assert_eq!(opens.join().unwrap().code(), ErrorCode::Damaged);
+        assert_eq!(whole.join().unwrap().dimensions(), (3, 2));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use tantivy::schema::{Field, FieldEntry, FieldType, Schema, SchemaBuilder};
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::limits::{self, BUNDLE_MEDIA};
+use crate::limits::{self, BUNDLE_MEDIA, ROW_ELEMENTS};
 use crate::media::{Fingerprint, SpaceSpec};
 
 /// `type_name` of the custom field, and extension of the segment file.
@@ -58,8 +58,9 @@ impl MediaField {
         Ok(field)
     }
 
-    /// The media field of `schema`. A schema does not know whether its index was created with the plugin: an app that adds
-    /// documents takes [`MediaField::of_index`].
+    /// The media field of `schema`. **A schema does not know whether its index was created with the plugin, and an index
+    /// without it drops every vector in silence**: an app that adds documents takes [`MediaField::of_index`], which refuses
+    /// such an index.
     ///
     /// # Errors
     /// [`ErrorCode::BadValue`] where there is none, more than one, or its params do not parse.
@@ -121,7 +122,7 @@ fn check_spec(spec: &SpaceSpec) -> Result<()> {
     let longest = spec.media.iter().map(|media| media.dim.max(media.half)).max().unwrap_or(0);
     for (what, most, got, unit) in [
         ("too many media types", BUNDLE_MEDIA, spec.media.len(), "media types"),
-        ("vectors that are too long", MOST_ELEMENTS, longest, "elements"),
+        ("vectors that are too long", ROW_ELEMENTS, longest, "elements"),
     ] {
         if got > most {
             return Err(limits::over(what, most, got, unit));
@@ -129,9 +130,6 @@ fn check_spec(spec: &SpaceSpec) -> Result<()> {
     }
     Ok(())
 }
-
-/// Elements of a vector or half in a `.uvec`.
-const MOST_ELEMENTS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
@@ -179,8 +177,8 @@ mod tests {
             MediaField::add(&mut builder, &spec).unwrap();
             MediaField::of(&builder.build()).map(drop).map_err(|error| error.code())
         };
-        assert_eq!(of(MOST_ELEMENTS, BUNDLE_MEDIA), Ok(()));
-        assert_eq!(of(MOST_ELEMENTS + 1, 1), Err(ErrorCode::TooLarge));
+        assert_eq!(of(ROW_ELEMENTS, BUNDLE_MEDIA), Ok(()));
+        assert_eq!(of(ROW_ELEMENTS + 1, 1), Err(ErrorCode::TooLarge));
         assert_eq!(of(4, BUNDLE_MEDIA + 1), Err(ErrorCode::TooLarge));
     }
 

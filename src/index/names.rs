@@ -198,6 +198,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_list_is_read_up_to_its_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("meta.json");
+        // Holes: nothing of it is on the disk.
+        std::fs::File::create(&path).unwrap().set_len(META_BYTES + 1).unwrap();
+        let error = read_bytes(&path).unwrap_err();
+        assert!(
+            error.kind() == io::ErrorKind::InvalidData && error.to_string().contains("too large"),
+            "{error}"
+        );
+        std::fs::File::create(&path).unwrap().set_len(META_BYTES).unwrap();
+        assert_eq!(read_bytes(&path).unwrap().len() as u64, META_BYTES);
+    }
+
     #[cfg(unix)]
     #[test]
     fn only_regular_files_are_opened() {

@@ -22,8 +22,9 @@ use crate::media::SpaceSpec;
 
 /// Keeps shared vectors beside the segments of a tantivy index.
 ///
-/// Register it when the index is created and again after every `tantivy::Index::open`;
-/// [`check_registered`](super::check_registered) says whether that was done. It learns the space from the
+/// **Register it when the index is created and again after every `tantivy::Index::open`: an index without it drops every
+/// vector in silence.** [`MediaField::of_index`] and [`check_registered`](super::check_registered) refuse such an index. It
+/// learns the space from the
 /// schema, so it needs no setting. Clones share one [`SegmentCache`].
 #[derive(Clone, Default)]
 pub struct UvecPlugin {

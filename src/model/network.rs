@@ -124,6 +124,10 @@ impl PathwayVars {
     /// Shared vectors `[n, d]` of features `[n, d_in]` as a bundle projects them, but for rounding: by products of
     /// matrices, many times as fast.
     pub(crate) fn project(&self, features: &[f32]) -> Result<Vec<f32>> {
+        // Rows to validate on may have no item of a media type; there is no softmax of no rows.
+        if features.is_empty() {
+            return Ok(Vec::new());
+        }
         let d_in = self.scaling.mean.len();
         let mut input = vec![0.0; features.len()];
         for (x, out) in features.chunks_exact(d_in).zip(input.chunks_exact_mut(d_in)) {

@@ -174,13 +174,21 @@ fn check_glob(schema: &Schema, pattern: &str) -> Result<()> {
 
 /// Whether `name` fits `pattern`, where a star stands for one character or more, as it does for the host.
 fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
-            let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
-            ends.into_iter().any(|end| matches(after, &rest[end..]))
-        }),
+    // Each part between two stars as early as it can be: another place would leave less for the parts after it.
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut name) = name.strip_prefix(first) else { return false };
+    let mut parts = rest.split('*').peekable();
+    while let Some(part) = parts.next() {
+        // The one character that the star takes at least.
+        let Some(one) = name.chars().next() else { return false };
+        let after = &name[one.len_utf8()..];
+        if parts.peek().is_none() {
+            return after.ends_with(part);
+        }
+        let Some(at) = after.find(part) else { return false };
+        name = &after[at + part.len()..];
     }
+    true
 }
 
 /// A path into a JSON field has a column in those segments alone that have values of it, and `top_hits` panics in others.
@@ -214,6 +222,12 @@ mod tests {
             ("*", "é", true),
             ("k*t", "kind_exact", true),
             ("k*x", "kind_exact", false),
+            ("*a*a*b", "xaxaab", true),
+            ("*a*a*b", "aaaab", false),
+            ("*a*a*b", "aaaaab", true),
+            ("**", "é", false),
+            ("a*", "b", false),
+            (&*format!("{}b", "*a".repeat(60)), &*"xa".repeat(100), false),
         ] {
             assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
         }

@@ -24,11 +24,11 @@ impl Engine<'_> {
         let mut plans: Vec<Result<Plan<'_>>> =
             requests.iter().map(|request| guarded(dirs(), || self.own_plan(request))).collect();
         // By what was typed: equal strings are equal filters.
-        let mut groups: BTreeMap<(Option<&str>, &[String]), Vec<usize>> = BTreeMap::new();
+        let mut groups: BTreeMap<(&[String], &[String]), Vec<usize>> = BTreeMap::new();
         for (at, (request, plan)) in requests.iter().zip(&plans).enumerate() {
             let Ok(plan) = plan else { continue };
             if media_leg_depth(request, plan).is_some() && request.minimum.is_none() {
-                groups.entry((request.filter.as_deref(), &request.excluded)).or_default().push(at);
+                groups.entry((&request.filters, &request.excluded)).or_default().push(at);
             }
         }
         let mut legs: BTreeMap<usize, MetricFruit> = BTreeMap::new();

@@ -15,7 +15,7 @@ use super::fusion::{FusedDoc, Fusion, Share};
 use super::legs::{self, Depth, Ranking};
 use super::plan::Plan;
 use super::request::{ListItems, Request};
-use super::scorer::BestItem;
+use super::scorer::{BestItem, DocScorer};
 use super::snippets::Snippets;
 use crate::error::Result;
 
@@ -162,10 +162,14 @@ impl Assembly<'_, '_> {
         let (engine, address) = (request.engine, fused.doc.address);
         let (shard_at, shard, inside) = engine.shards.at(address);
         let (reader, vectors) = engine.shards.segment(address);
-        let media = plan.media.as_ref().and_then(|scorer| scorer.doc(vectors, inside.doc_id));
+        let score = |scorer: &Option<Arc<DocScorer>>| match scorer {
+            Some(scorer) => scorer.doc(vectors, inside.doc_id),
+            None => Ok(None),
+        };
+        let media = score(&plan.media)?;
         let probability = match (&plan.probability, &plan.media) {
             (Some(scorer), Some(ranks)) if Arc::ptr_eq(scorer, ranks) => media.clone(),
-            (scorer, _) => scorer.as_ref().and_then(|scorer| scorer.doc(vectors, inside.doc_id)),
+            (scorer, _) => score(scorer)?,
         };
         let weight = self.weights.as_ref().map(|weights| &*weights[shard_at]);
         let keyword = self.keyword.get(&address).copied();
@@ -179,7 +183,7 @@ impl Assembly<'_, '_> {
         let items = match (request.items, &plan.media, &media) {
             (_, None, _) | (ListItems::Best, _, None) => Vec::new(),
             (ListItems::Best, _, Some(score)) => score.best.clone(),
-            (ListItems::All, Some(scorer), _) => scorer.items(vectors, inside.doc_id),
+            (ListItems::All, Some(scorer), _) => scorer.items(vectors, inside.doc_id)?,
         };
         let document: TantivyDocument = shard.searcher.doc(inside)?;
         let fields = match shard.fields {

@@ -1,5 +1,8 @@
 //! Names that somebody may have meant.
 
+/// Bytes of a name that others may be near to.
+const LONGEST: usize = 256;
+
 /// Most names that are worth suggesting.
 const MOST: usize = 3;
 /// Similarity (Jaro-Winkler, 0 to 1) from which a name counts as near.
@@ -7,6 +10,10 @@ const NEAR: f64 = 0.8;
 
 /// Those of `names` that are spelled like `name`, nearest first.
 pub(super) fn near_names<'a>(name: &str, names: &[&'a str]) -> Vec<&'a str> {
+    // Comparing takes the product of both lengths, and nothing is near to so long a name.
+    if name.len() > LONGEST {
+        return vec![];
+    }
     let lower = name.to_lowercase();
     let mut near: Vec<(f64, &str)> = names
         .iter()

@@ -15,7 +15,7 @@ use super::request::{NamedPart, Request, Wanted};
 use super::scorer::{DocScorer, MAX_WEIGHT, Polarity, QueryPart, Similarity, check_part_weight};
 use super::top::ID_FIELD;
 use crate::error::{Error, ErrorCode, Result};
-use crate::limits::{self, QUERY_BYTES, QUERY_PARTS};
+use crate::limits::{self, QUERY_PARTS};
 use crate::model::{FusionLayer, Target};
 
 /// The largest exponent of a leg under [`Fusion::Product`]: BM25 to a higher power leaves the range of f32.
@@ -79,15 +79,8 @@ fn bad(message: &str) -> Error {
     Error::new(ErrorCode::BadArgument, message)
 }
 
-/// Refuses strings and parts above a limit.
+/// Refuses parts above a limit; the grammar refuses strings.
 fn check_sizes(request: &Request<'_>) -> Result<()> {
-    for (what, text) in [("keywords", &request.keywords), ("filter", &request.filter)] {
-        let Some(text) = text else { continue };
-        if text.len() > QUERY_BYTES {
-            let what = format!("the query string of the {what} is too long");
-            return Err(limits::over(what, QUERY_BYTES, text.len(), "bytes").hint("ask in several queries"));
-        }
-    }
     if request.parts.len() > QUERY_PARTS {
         return Err(limits::over("the query has too many parts", QUERY_PARTS, request.parts.len(), "parts")
             .hint("ask in several queries"));
@@ -105,7 +98,7 @@ fn check_numbers(request: &Request<'_>) -> Result<()> {
     if !(0.0..=1e9).contains(&request.rrf_k) {
         return Err(bad("the constant of rrf is unusable").expected("0 to 1e9").got(request.rrf_k));
     }
-    let is_empty = request.parts.is_empty() && request.keywords.is_none() && request.filter.is_none();
+    let is_empty = request.parts.is_empty() && request.keywords.is_none() && request.filters.is_empty();
     if is_empty {
         return Err(bad("the query is empty").hint("give a media part, --keywords or --filter"));
     }
@@ -224,7 +217,13 @@ type MaybeQuery = Option<Box<dyn Query>>;
 
 fn queries(request: &Request<'_>) -> Result<(MaybeQuery, MaybeQuery)> {
     let grammar = Grammar::new(&request.engine.shards.first().tantivy);
-    let filter = request.filter.as_deref().map(|text| grammar.filter(text)).transpose()?;
+    let mut filters: Vec<Box<dyn Query>> =
+        request.filters.iter().map(|text| grammar.filter(text)).collect::<Result<_>>()?;
+    // Queries are joined, not texts, where the AND would bind to what one of them ends with.
+    let filter = match filters.len() {
+        0 | 1 => filters.pop(),
+        _ => Some(Box::new(BooleanQuery::intersection(filters)) as Box<dyn Query>),
+    };
     let mut boosted = grammar;
     for (field, boost) in &request.boosts {
         boosted = boosted.boost(field, *boost)?;

@@ -80,8 +80,10 @@ impl ProductSegmentCollector {
         if !self.fruit.partial {
             let (scorer, vectors) = (&*self.of.scorer, &*self.vectors);
             let docs: Vec<DocId> = self.buffer.iter().map(|(doc, _)| *doc).collect();
-            let values: Vec<Option<f32>> =
-                docs.par_chunks(TASK).flat_map_iter(|docs| scorer.values(vectors, docs)).collect();
+            let values: Vec<Option<f32>> = docs
+                .par_chunks(TASK)
+                .flat_map_iter(|docs| DocScorer::values_of(&[scorer], vectors, docs))
+                .collect();
             for ((doc, keyword), value) in self.buffer.iter().zip(values) {
                 self.fruit.scored += u64::from(value.is_some());
                 let media = value.map_or(0.0, |value| unit_interval(scorer.similarity(), value));

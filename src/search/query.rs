@@ -95,7 +95,7 @@ impl Weight for CrossMediaWeight {
 
     fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
         let vectors = self.0.vectors(reader).map_err(to_tantivy)?;
-        let score = self.0.scorer.doc(&vectors, doc).filter(|score| self.0.accepts(score.probability));
+        let score = self.0.scorer.doc_of(&vectors, doc).filter(|score| self.0.accepts(score.probability));
         let Some(score) = score else {
             return Err(TantivyError::InvalidArgument(format!("Document #({doc}) does not match")));
         };
@@ -199,7 +199,7 @@ impl CrossMediaScorer {
 
     fn keep_matches(&mut self) {
         let docs = std::mem::take(&mut self.docs);
-        let values = self.query.scorer.values(&self.vectors, &docs);
+        let values = DocScorer::values_of(&[&*self.query.scorer], &self.vectors, &docs);
         for (doc, value) in docs.into_iter().zip(values) {
             let Some(value) = value else { continue };
             let accepted = match self.query.minimum {
@@ -207,7 +207,7 @@ impl CrossMediaScorer {
                 // Every pair of media types is calibrated, so the sigmoid is the probability.
                 Some(minimum) if self.query.scorer.is_calibrated() => sigmoid(value) >= minimum,
                 Some(_) => {
-                    let score = self.query.scorer.doc(&self.vectors, doc);
+                    let score = self.query.scorer.doc_of(&self.vectors, doc);
                     score.is_some_and(|score| self.query.accepts(score.probability))
                 }
             };
@@ -253,7 +253,7 @@ impl Scorer for CrossMediaScorer {
         if self.scores.is_empty() {
             let (done, ahead) = self.docs.split_at(self.at);
             self.scores = vec![0.0; done.len()];
-            let values = self.query.scorer.values(&self.vectors, ahead);
+            let values = DocScorer::values_of(&[&*self.query.scorer], &self.vectors, ahead);
             self.scores
                 .extend(values.into_iter().map(|value| sigmoid(value.unwrap_or(f32::MIN)) * self.boost));
         }

@@ -57,7 +57,7 @@ pub struct Request<'a> {
     pub(super) parts: Vec<NamedPart>,
     pub(super) excluded: Vec<String>,
     pub(super) keywords: Option<String>,
-    pub(super) filter: Option<String>,
+    pub(super) filters: Vec<String>,
     pub(super) boosts: Vec<(String, f32)>,
     pub(super) wanted: Wanted,
     pub(super) k: usize,
@@ -89,7 +89,7 @@ impl<'a> Request<'a> {
             parts: Vec::new(),
             excluded: Vec::new(),
             keywords: None,
-            filter: None,
+            filters: Vec::new(),
             boosts: Vec::new(),
             wanted: Wanted::Other,
             k: 10,
@@ -246,10 +246,10 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// A restriction in the grammar of [`super::Grammar`] that does not score.
+    /// A restriction in the grammar of [`super::Grammar`] that does not score; of several ones all must match.
     #[must_use]
     pub fn filter(mut self, query: &str) -> Self {
-        self.filter = Some(query.into());
+        self.filters.push(query.into());
         self
     }
 

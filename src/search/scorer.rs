@@ -68,7 +68,9 @@ pub struct QueryPart {
 }
 
 impl QueryPart {
-    /// A wanted part of weight 1, whose vector nobody asks where it comes from; [`QueryPart::of`] remembers its space.
+    /// A wanted part of weight 1. A vector alone does not tell its space: **every bundle of equal dimension takes it**, also
+    /// one in whose space it means nothing. [`QueryPart::of`] remembers the space; for a stored row, set
+    /// [`QueryPart::space`] to that of its index.
     pub fn new(media: usize, vector: Vec<f32>) -> Self {
         Self { media, vector, weight: 1.0, polarity: Polarity::Like, space: None }
     }
@@ -275,13 +277,13 @@ impl DocScorer {
         self.parts.iter().all(|part| like(part) && part.rows.iter().all(calibrated))
     }
 
-    /// What each of `docs` is ranked by; `None` where a document has no wanted item, or none that some part can score,
-    /// and for all documents of a segment that [`DocScorer::check`] refuses.
-    pub fn values(&self, segment: &SegmentVectors, docs: &[DocId]) -> Vec<Option<f32>> {
-        if self.check(segment).is_err() {
-            return vec![None; docs.len()];
-        }
-        Self::values_of(&[self], segment, docs)
+    /// What each of `docs` is ranked by; `None` where a document has no wanted item, or none that some part can score.
+    ///
+    /// # Errors
+    /// Those of [`DocScorer::check`].
+    pub fn values(&self, segment: &SegmentVectors, docs: &[DocId]) -> Result<Vec<Option<f32>>> {
+        self.check(segment)?;
+        Ok(Self::values_of(&[self], segment, docs))
     }
 
     /// What each of `docs` is ranked by under each of `scorers`, `[docs, scorers]` row-major. Every stored row is read
@@ -303,8 +305,16 @@ impl DocScorer {
     }
 
     /// The whole score of one document; `None` as [`DocScorer::values`] has it.
-    pub fn doc(&self, segment: &SegmentVectors, doc: DocId) -> Option<DocScore> {
-        self.check(segment).ok()?;
+    ///
+    /// # Errors
+    /// Those of [`DocScorer::check`].
+    pub fn doc(&self, segment: &SegmentVectors, doc: DocId) -> Result<Option<DocScore>> {
+        self.check(segment)?;
+        Ok(self.doc_of(segment, doc))
+    }
+
+    /// As [`DocScorer::doc`], in a segment that was checked.
+    pub(super) fn doc_of(&self, segment: &SegmentVectors, doc: DocId) -> Option<DocScore> {
         let mut tallies = [Tally::default()];
         look_at(&[self], &views(&[self], segment), doc, &mut Row::default(), &mut tallies);
         let [tally] = tallies;
@@ -318,12 +328,12 @@ impl DocScorer {
         Some(DocScore { value, probability, best })
     }
 
-    /// Every item that some part can score, by part, media type and position; none of a segment that
-    /// [`DocScorer::check`] refuses.
-    pub fn items(&self, segment: &SegmentVectors, doc: DocId) -> Vec<BestItem> {
-        if self.check(segment).is_err() {
-            return Vec::new();
-        }
+    /// Every item that some part can score, by part, media type and position.
+    ///
+    /// # Errors
+    /// Those of [`DocScorer::check`].
+    pub fn items(&self, segment: &SegmentVectors, doc: DocId) -> Result<Vec<BestItem>> {
+        self.check(segment)?;
         let mut row = Row::default();
         let mut items = Vec::new();
         for &media in &self.wanted {
@@ -338,7 +348,7 @@ impl DocScorer {
             }
         }
         items.sort_by_key(|item| (item.part, item.media, item.row));
-        items
+        Ok(items)
     }
 
     /// The probability that a query part and an item match; `None` where the pair has no calibration.

@@ -10,6 +10,7 @@ use arrow_array::{ArrayRef, BinaryArray, Int64Array, StringArray};
 use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use uncsm_index::ErrorCode;
+use uncsm_index::corpus::Aside;
 use uncsm_index::limits::{
     PARQUET_COLUMNS, PARQUET_DEPTH, PARQUET_FOOTER, PARQUET_LIST_VALUES, PARQUET_PAGES, TEXT_BYTES,
 };
@@ -54,10 +55,16 @@ fn pages_are_weighed_before_they_are_unpacked() {
     let gzip = Compression::GZIP(GzipLevel::try_new(6).unwrap());
     zeros(&path, most, one_page().set_compression(gzip).build());
     too_large(&path, "the pages of a row group unpack to too much");
-    // Columns count together.
+    // Columns count together: one is left out, the rest is read.
     let half: ArrayRef = Arc::new(StringArray::from(vec!["0".repeat(most / 2)]));
-    write_with(&path, vec![("a", half.clone()), ("b", half)], one_page().build());
-    too_large(&path, "the pages of a row group unpack to too much");
+    let number: ArrayRef = Arc::new(Int64Array::from(vec![7]));
+    write_with(&path, vec![("a", half.clone()), ("b", half), ("n", number)], one_page().build());
+    let mut reader = uncsm_index::corpus::Reader::open(&path).unwrap();
+    // What is left is too long for a document, which is that row's own error.
+    assert_eq!(reader.next().unwrap().unwrap_err().code(), ErrorCode::TooLarge);
+    let asides = reader.take_asides();
+    let [Aside::Part(error)] = &asides[..] else { panic!("{asides:?}") };
+    assert!(error.to_string().contains("the pages of a row group unpack to too much"), "{error}");
 }
 
 #[test]
@@ -139,7 +146,7 @@ fn lists_have_limits() {
     write_with(&path, vec![("marks", list(most))], runs());
     assert!(uncsm_index::corpus::Reader::open(&path).is_ok());
     write_with(&path, vec![("marks", list(most + 1))], runs());
-    too_large(&path, "the lists of a row group have too many values");
+    too_large(&path, "a list of the Parquet file has too many values");
     // One long entry that a list names again and again.
     let named = |times: usize| -> ArrayRef {
         let mut lists = ListBuilder::new(StringBuilder::new());
@@ -222,4 +229,12 @@ fn rows_of_several_groups_come_in_order() {
     let read: Vec<i64> =
         documents(&path).iter().map(|document| document.fields["n"].as_i64().unwrap()).collect();
     assert!(read.into_iter().eq(0..1000));
+}
+
+#[test]
+fn a_long_footer_is_left_to_the_library() {
+    let (_dir, path) = folder();
+    // Of a thousand columns in two hundred row groups, with statistics, about this.
+    footer(&path, &vec![0; 40 << 20]);
+    assert_ne!(uncsm_index::corpus::Reader::open(&path).unwrap_err().code(), ErrorCode::TooLarge);
 }

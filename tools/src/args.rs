@@ -408,9 +408,9 @@ pub struct DeleteArgs {
     /// Ids of documents
     #[arg(long, value_name = "ID", num_args = 1.., required_unless_present = "filter", conflicts_with = "filter")]
     pub id: Vec<String>,
-    /// All documents that match, in tantivy's query grammar; a clause that gives no term is an error
+    /// All documents that match, in tantivy's query grammar; a clause that gives no term is an error; of several, all must match
     #[arg(long, value_name = "QUERY")]
-    pub filter: Option<String>,
+    pub filter: Vec<String>,
     /// Delete also where the filter matches every document of the index
     #[arg(long, requires = "filter")]
     pub all: bool,

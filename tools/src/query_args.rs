@@ -47,9 +47,10 @@ pub struct QueryArgs {
     /// Keywords in tantivy's query grammar; `word~` and `word~2` match words within one or two edits, `wor*` words by their letters
     #[arg(long, value_name = "QUERY")]
     pub keywords: Option<String>,
-    /// A restriction in tantivy's query grammar that does not score; a clause that gives no term is an error
+    /// A restriction in tantivy's query grammar that does not score; a clause that gives no term is an error; of
+    /// several, all must match
     #[arg(long, value_name = "QUERY")]
-    pub filter: Option<String>,
+    pub filter: Vec<String>,
     /// Multiply the keyword scores of words in a field; may be repeated
     #[arg(long, value_name = "FIELD=W")]
     pub boost: Vec<String>,
@@ -152,7 +153,7 @@ impl QueryArgs {
             rows,
             encoder: base.encoder.clone(),
             keywords: self.keywords.or_else(|| base.keywords.clone()),
-            filter: self.filter.or_else(|| base.filter.clone()),
+            filter: list(self.filter, &base.filter),
             boost: list(self.boost, &base.boost),
             media: self.media.or_else(|| base.media.clone()),
             k: self.k.or(base.k),

@@ -2,6 +2,7 @@
 
 mod column;
 mod damage;
+mod levels;
 mod pages;
 mod picture;
 mod thrift;
@@ -49,7 +50,7 @@ const BYTES: u64 = 8 << 20;
 /// [`Document::flaws`].
 ///
 /// Cost: memory for one page of each column and a batch of rows, at most 256 and about 8 MiB, whatever the length of the file;
-/// what these unpack to is checked when the file is opened.
+/// what these unpack to is checked before a row group is read, and a column above a limit is left out of its rows.
 ///
 /// # Errors
 /// Each bad row is one `Err` item with file and row, and reading goes on: [`ErrorCode::BadValue`] as in JSON Lines,
@@ -58,13 +59,18 @@ pub struct ParquetReader {
     file: PathBuf,
     folder: PathBuf,
     columns: Vec<Column>,
+    /// Their positions in the schema.
+    roots: Vec<usize>,
     asides: Vec<Aside>,
-    /// The file, what its footer says, and the columns that are read.
-    source: (File, ArrowReaderMetadata, ProjectionMask),
-    /// Rows of a batch, by row group.
-    sizes: Vec<usize>,
-    /// The next row group, and the batches of the one before it.
+    /// The file, and what its footer says.
+    source: (File, ArrowReaderMetadata),
+    /// Most rows of a batch.
+    most: usize,
+    /// How the row group `group` is read, where that is known.
+    plan: Option<Plan>,
+    /// The next row group, and the batches of the one before it, with the positions of its columns in `columns`.
     group: usize,
+    open: Vec<usize>,
     batches: Option<ParquetRecordBatchReader>,
     batch: Option<RecordBatch>,
     /// Rows of `batch` that were read.
@@ -74,12 +80,24 @@ pub struct ParquetReader {
     ended: bool,
 }
 
+/// How a row group is read.
+#[derive(Debug)]
+struct Plan {
+    /// Rows of a batch.
+    rows: usize,
+    /// Positions of the columns that are read.
+    columns: Vec<usize>,
+    /// Why the others are not.
+    unread: Vec<Error>,
+}
+
 impl ParquetReader {
-    /// Opens the file at `path`. Cost: reads footer and page headers, and unpacks what is packed with gzip or brotli once.
+    /// Opens the file at `path`. Cost: reads the footer, and the page headers of the first row group, whose long lists, and
+    /// pages of gzip, brotli and zstd, are unpacked once more to be counted; so are those of each later group when it comes.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::Damaged`] for what is no whole Parquet file;
-    /// [`ErrorCode::TooLarge`] for pages, lists or a schema above a limit;
+    /// [`ErrorCode::TooLarge`] for a footer or schema above a limit, or ids whose pages are;
     /// [`ErrorCode::BadValue`] for an `id` of a type that it cannot have; where no column is left, the error of the first.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_without(path, &[])
@@ -130,27 +148,63 @@ impl ParquetReader {
         }
         let rows = builder.metadata().file_metadata().num_rows();
         let rows = u64::try_from(rows).map_err(|_| damage::damaged("the number of rows is negative"))?;
-        let schema = builder.parquet_schema();
-        let mask = ProjectionMask::roots(schema, roots);
-        let leaves: Vec<usize> = (0..schema.num_columns()).filter(|&leaf| mask.leaf_included(leaf)).collect();
         let most = batch_rows(builder.metadata());
-        let size = |group| Ok(pages::check_group(&file, group, &leaves)?.min(most));
-        let sizes = builder.metadata().row_groups().iter().map(size).collect::<Result<_>>()?;
-        Ok(Self {
+        let mut reader = Self {
             folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
             file: path.to_path_buf(),
             columns,
+            roots,
             asides: unread.into_iter().map(Aside::Part).collect(),
-            source: (file, builder, mask),
-            sizes,
+            source: (file, builder),
+            most,
+            plan: None,
             group: 0,
+            open: Vec::new(),
             batches: None,
             batch: None,
             next: 0,
             row: 0,
             rows,
             ended: false,
-        })
+        };
+        // What is wrong with all rows shows in the first of them.
+        let mut plan = reader.plan(0)?;
+        if plan.as_ref().is_some_and(|plan| plan.columns.is_empty() && !plan.unread.is_empty()) {
+            return Err(plan
+                .take()
+                .map_or_else(|| damage::damaged("no columns"), |mut plan| plan.unread.swap_remove(0)));
+        }
+        reader.plan = plan;
+        Ok(reader)
+    }
+
+    /// How the row group `group` is read; `None` after the last.
+    fn plan(&self, group: usize) -> Result<Option<Plan>> {
+        let (file, metadata) = &self.source;
+        let Some(about) = metadata.metadata().row_groups().get(group) else { return Ok(None) };
+        let schema = metadata.parquet_schema();
+        let leaves: Vec<usize> = (0..schema.num_columns())
+            .filter(|&leaf| self.roots.contains(&schema.get_column_root_idx(leaf)))
+            .collect();
+        let found = pages::check_group(file, about, &leaves)?;
+        let mut plan = Plan {
+            rows: found.rows.min(self.most),
+            columns: (0..self.columns.len()).collect(),
+            unread: Vec::new(),
+        };
+        for (leaf, error) in found.unread {
+            let root = schema.get_column_root_idx(leaf);
+            let Some(at) = self.roots.iter().position(|own| *own == root) else { continue };
+            // Without their ids the rows would be others.
+            if self.columns[at].name == "id" {
+                return Err(error);
+            }
+            if plan.columns.contains(&at) {
+                plan.columns.retain(|column| *column != at);
+                plan.unread.push(error);
+            }
+        }
+        Ok(Some(plan))
     }
 
     /// The file.
@@ -158,7 +212,7 @@ impl ParquetReader {
         &self.file
     }
 
-    /// The columns that are left out, at the first call.
+    /// The columns that were left out since the last call: of all rows, or, above a limit, of a row group that is read now.
     pub fn take_asides(&mut self) -> Vec<Aside> {
         std::mem::take(&mut self.asides)
     }
@@ -203,9 +257,23 @@ impl ParquetReader {
     /// Begins with the next row group; `false` after the last.
     fn next_group(&mut self) -> Result<bool> {
         self.batches = None;
-        let ((file, metadata, mask), group) = (&self.source, self.group);
-        let Some(&size) = self.sizes.get(group) else { return Ok(false) };
+        let group = self.group;
+        let plan = match self.plan.take() {
+            Some(plan) => Some(plan),
+            None => {
+                damage::guard(|| self.plan(group))?.map_err(|error| match ends_reading(error.code()) {
+                    true => error,
+                    // A column that no row can be without ends the file.
+                    false => damage::damaged(error.to_string()),
+                })?
+            }
+        };
+        let Some(plan) = plan else { return Ok(false) };
+        let (file, metadata) = &self.source;
         let copy = file.try_clone().map_err(|error| Error::io(&self.file, error))?;
+        let roots = plan.columns.iter().map(|&column| self.roots[column]);
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
+        let size = plan.rows;
         let batches = damage::guard(|| match zstd::Group::new(copy, metadata, group) {
             Ok(pages) => {
                 let fields = metadata.schema().fields();
@@ -221,6 +289,15 @@ impl ParquetReader {
                 .build(),
         })?;
         self.batches = Some(batches.map_err(|error| damage::opening(&error))?);
+        let last = metadata
+            .metadata()
+            .row_groups()
+            .get(group)
+            .and_then(|about| u64::try_from(about.num_rows()).ok());
+        let place = format!("rows {} to {}", self.row + 1, self.row + last.unwrap_or(0));
+        let aside = |error: Error| Aside::Part(error.within(&place).file(&self.file).line(self.row + 1));
+        self.asides.extend(plan.unread.into_iter().map(aside));
+        self.open = plan.columns;
         self.group += 1;
         Ok(true)
     }
@@ -230,7 +307,8 @@ impl ParquetReader {
         let mut object = Map::with_capacity(self.columns.len());
         let mut pictures: Option<(&str, Vec<Picture>, Vec<String>)> = None;
         let mut flaws = Vec::new();
-        for (column, array) in self.columns.iter().zip(batch.columns()) {
+        for (&column, array) in self.open.iter().zip(batch.columns()) {
+            let column = &self.columns[column];
             if array.is_null(at) {
                 continue;
             }

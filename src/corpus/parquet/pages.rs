@@ -16,14 +16,15 @@ use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use super::ROWS;
 use super::damage::damaged;
 use super::thrift::Thrift;
-use super::zstd;
+use super::{levels, zstd};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{
-    self, LINE_BYTES, PARQUET_BATCH, PARQUET_COLUMNS, PARQUET_DEPTH, PARQUET_FOOTER, PARQUET_LIST_RATIO,
+    self, LINE_BYTES, PARQUET_BATCH, PARQUET_COLUMNS, PARQUET_DEPTH, PARQUET_FOOTER, PARQUET_HEADER,
     PARQUET_LIST_VALUES, PARQUET_PAGES, PARQUET_PAGES_DENSE, PARQUET_RATIO,
 };
 
 const SMALLER: &str = "write the file with smaller row groups";
+const LEAVE: &str = "leave the column out";
 
 /// Checks footer and schema, which the library would read with memory of any size and in calls of any depth. What is no
 /// Parquet file is left to it.
@@ -172,77 +173,141 @@ struct Column {
     /// Of each data page: rows, at least, and unpacked bytes.
     pages: Vec<(u64, u64)>,
     values: u64,
-    packed: u64,
     /// Bytes of the longest value that a few bytes of a page can stand for.
     longest: u64,
     /// Only of a column of lists.
     lists: Option<Lists>,
 }
 
-/// Checks the columns `leaves` of a row group; gives the rows that may be read at once.
-///
-/// Cost: reads each page header; pages of gzip and brotli are unpacked once, to be counted, and dropped.
-///
-/// # Errors
-/// [`ErrorCode::TooLarge`], [`ErrorCode::Damaged`]; [`ErrorCode::Io`].
-pub(super) fn check_group(file: &File, group: &RowGroupMetaData, leaves: &[usize]) -> Result<usize> {
-    let mut columns = Vec::with_capacity(leaves.len());
-    let (mut open, mut packed) = (0u64, 0u64);
-    for &leaf in leaves {
-        let about = group.column(leaf);
-        let column = walk(file, about)
-            .map_err(|error| error.within(format!("the column `{}`", about.column_path())))?;
-        open += column.dictionary.0 + column.largest.0;
-        packed += column.dictionary.1 + column.largest.1;
-        columns.push((about, column));
-    }
-    if open > PARQUET_PAGES && (open > PARQUET_PAGES_DENSE || open > PARQUET_RATIO.saturating_mul(packed)) {
-        let most =
-            if open > PARQUET_RATIO.saturating_mul(packed) { PARQUET_PAGES } else { PARQUET_PAGES_DENSE };
-        let what = format!("the pages of a row group unpack to too much, {packed} bytes of the file");
-        return Err(limits::over(what, most, open, "bytes")
-            .hint("write the file with smaller pages and row groups, or leave columns out"));
-    }
-    let rows = u64::try_from(group.num_rows()).unwrap_or(0);
-    for (about, column) in &mut columns {
-        let named = |error: Error| error.within(format!("the column `{}`", about.column_path()));
-        if column.dictionary.0 > 0 {
-            column.longest = column.longest.max(longest_entry(file, about, rows).map_err(named)?);
-        }
-        if about.column_descr().max_rep_level() > 0 {
-            column.lists = Some(check_lists(file, about, column, rows).map_err(named)?);
-        }
-    }
-    let batch = |rows: usize| {
-        columns.iter().fold(0u64, |sum, (_, column)| sum.saturating_add(column.batch(rows as u64)))
-    };
-    let mut rows = ROWS;
-    while rows > 1 && batch(rows) > PARQUET_BATCH {
-        rows /= 2;
-    }
-    if batch(rows) > PARQUET_PAGES_DENSE {
-        let what = "a row of the Parquet file may have too many bytes";
-        return Err(limits::over(what, PARQUET_PAGES_DENSE, batch(rows), "bytes").hint(SMALLER));
-    }
-    Ok(rows)
+/// What a row group may be read as.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Rows that may be read at once.
+    pub(super) rows: usize,
+    /// Columns that are left out, by their leaf, each with the reason.
+    pub(super) unread: Vec<(usize, Error)>,
 }
 
-/// Checks the lists of a row group, which a run of levels, or an entry of a dictionary, makes longer than the file is.
-fn check_lists(file: &File, about: &ColumnChunkMetaData, column: &Column, rows: u64) -> Result<Lists> {
-    let dense = column.packed.saturating_mul(PARQUET_LIST_RATIO);
-    if column.values > PARQUET_LIST_VALUES && column.values > dense {
-        let what = "the lists of a row group have too many values";
-        return Err(limits::over(what, PARQUET_LIST_VALUES, column.values, "values").hint(SMALLER));
+/// Checks the columns `leaves` of a row group. One that is above a limit is left out; where they are together, the one that
+/// takes the most is.
+///
+/// Cost: reads each page header; pages of gzip, brotli and zstd, and long lists, are unpacked once, to be counted, and dropped.
+///
+/// # Errors
+/// [`ErrorCode::Io`].
+pub(super) fn check_group(file: &File, group: &RowGroupMetaData, leaves: &[usize]) -> Result<Plan> {
+    let rows = u64::try_from(group.num_rows()).unwrap_or(0);
+    // What is taken for granted of each, so that all of them together stay small.
+    let small = PARQUET_BATCH / 4 / leaves.len().max(1) as u64;
+    let (mut columns, mut unread) = (Vec::with_capacity(leaves.len()), Vec::new());
+    for &leaf in leaves {
+        match check_column(file, group.column(leaf), rows, small) {
+            Ok(column) => columns.push((leaf, column)),
+            Err(error) if error.code() == ErrorCode::Io => return Err(error),
+            Err(error) => unread.push((leaf, error)),
+        }
     }
-    // All values of a row group may stand in one row; where that matters they are looked at.
-    let all = column.values.saturating_mul(column.longest);
-    if all <= PARQUET_BATCH || about.column_type() != Type::BYTE_ARRAY {
+    let mut leave_out = |columns: &mut Vec<(usize, Column)>, size: &dyn Fn(&Column) -> u64, error: Error| {
+        let largest = (0..columns.len()).max_by_key(|&at| size(&columns[at].1));
+        unread.extend(largest.map(|at| (columns.remove(at).0, error)));
+    };
+    while let Err(error) = check_open(&columns) {
+        leave_out(&mut columns, &|column| column.dictionary.0 + column.largest.0, error);
+    }
+    let batch = |columns: &[(usize, Column)], rows: usize| {
+        columns.iter().fold(0u64, |sum, (_, column)| sum.saturating_add(column.batch(rows as u64)))
+    };
+    while batch(&columns, 1) > PARQUET_PAGES_DENSE {
+        let what = "a row of the Parquet file may have too many bytes";
+        let error = limits::over(what, PARQUET_PAGES_DENSE, batch(&columns, 1), "bytes").hint(SMALLER);
+        leave_out(&mut columns, &|column| column.batch(1), error);
+    }
+    let mut rows = ROWS;
+    while rows > 1 && batch(&columns, rows) > PARQUET_BATCH {
+        rows /= 2;
+    }
+    let named = |(leaf, error): (usize, Error)| {
+        (leaf, error.within(format!("the column `{}`", group.column(leaf).column_path().string())))
+    };
+    Ok(Plan { rows, unread: unread.into_iter().map(named).collect() })
+}
+
+/// Checks the pages that are open together.
+fn check_open(columns: &[(usize, Column)]) -> Result<()> {
+    let (mut open, mut packed) = (0u64, 0u64);
+    for (_, column) in columns {
+        open += column.dictionary.0 + column.largest.0;
+        packed += column.dictionary.1 + column.largest.1;
+    }
+    let is_dense = open <= PARQUET_RATIO.saturating_mul(packed);
+    let most = if is_dense { PARQUET_PAGES_DENSE } else { PARQUET_PAGES };
+    if open <= most {
+        return Ok(());
+    }
+    let what = format!("the pages of a row group unpack to too much, {packed} bytes of the file");
+    Err(limits::over(what, most, open, "bytes")
+        .hint("write the file with smaller pages and row groups, or leave columns out"))
+}
+
+/// Checks one column by itself. Its lists are taken together where they have no more than `small` bytes.
+fn check_column(file: &File, about: &ColumnChunkMetaData, rows: u64, small: u64) -> Result<Column> {
+    let column = walk(file, about)?;
+    // The dictionary is unpacked below.
+    let column_alone = [(0, column)];
+    check_open(&column_alone)?;
+    let [(_, mut column)] = column_alone;
+    if column.dictionary.0 > 0 {
+        column.longest = column.longest.max(longest_entry(file, about, rows)?);
+    }
+    if about.column_descr().max_rep_level() > 0 {
+        column.lists = Some(check_lists(file, about, &mut column, rows, small)?);
+    }
+    Ok(column)
+}
+
+/// Bytes that each level of a column takes beside its value: definition, repetition, and an offset.
+const LEVEL: u64 = 8;
+
+/// Checks the lists of a row group, which a run of levels, or an entry of a dictionary, makes longer than the file is.
+fn check_lists(
+    file: &File,
+    about: &ColumnChunkMetaData,
+    column: &mut Column,
+    rows: u64,
+    small: u64,
+) -> Result<Lists> {
+    // Also of null, each value has its width in memory.
+    let width = match about.column_type() {
+        Type::BOOLEAN => 1,
+        Type::INT32 | Type::FLOAT => 4,
+        Type::INT64 | Type::DOUBLE => 8,
+        Type::INT96 => 12,
+        Type::FIXED_LEN_BYTE_ARRAY => u64::try_from(about.column_descr().type_length()).unwrap_or(0),
+        Type::BYTE_ARRAY => column.longest,
+    } + LEVEL;
+    let all = column.values.saturating_mul(width);
+    if all <= small {
         return Ok(Lists::Together(all));
     }
-    let row = longest_row(file, about, rows)?;
-    if row > LINE_BYTES as u64 {
+    let (longest, begun) = levels::longest_row(file, about, rows)?;
+    if longest > PARQUET_LIST_VALUES {
+        let what = "a list of the Parquet file has too many values";
+        return Err(limits::over(what, PARQUET_LIST_VALUES, longest, "values").hint(LEAVE));
+    }
+    if begun.len() == column.pages.len() {
+        for (page, begun) in column.pages.iter_mut().zip(begun) {
+            page.0 = begun;
+        }
+    }
+    let most = LINE_BYTES as u64;
+    let mut row = longest.saturating_mul(width);
+    if about.column_type() == Type::BYTE_ARRAY && row > small {
+        // Few rows name the longest entry in all of their values.
+        row = longest_strings(file, about, rows, longest)?;
+    }
+    if row.saturating_sub(longest * LEVEL) > most {
         let what = "a list of the Parquet file has too many bytes";
-        return Err(limits::over(what, LINE_BYTES, row, "bytes").hint("leave the column out"));
+        return Err(limits::over(what, most, row - longest * LEVEL, "bytes").hint(LEAVE));
     }
     Ok(Lists::Row(row))
 }
@@ -256,38 +321,44 @@ enum Lists {
     Row(u64),
 }
 
-/// Bytes of the longest list of strings. Cost: reads the column, without its values one by one.
-fn longest_row(file: &File, about: &ColumnChunkMetaData, rows: u64) -> Result<u64> {
+/// Bytes of the longest list of strings, of at most `longest` values. Cost: reads the column, without its values one by one.
+fn longest_strings(file: &File, about: &ColumnChunkMetaData, rows: u64, longest: u64) -> Result<u64> {
     let failed = |error: parquet::errors::ParquetError| super::damage::opening(&error);
     let pages = zstd::pages(&shared(file)?, about, as_usize(rows)).map_err(failed)?;
     let mut reader = ColumnReaderImpl::<ByteArrayType>::new(about.column_descr_ptr(), pages);
-    let (mut longest, mut sum) = (0, 0);
-    let most = about.column_descr().max_def_level();
+    let (mut most, mut sum, mut count) = (0, 0, 0);
+    let full = about.column_descr().max_def_level();
+    let at_once = as_usize(STRINGS / longest.max(1)).clamp(1, 1024);
     loop {
         let (mut def, mut rep, mut values) = (Vec::new(), Vec::new(), Vec::new());
-        let read = reader.read_records(1024, Some(&mut def), Some(&mut rep), &mut values).map_err(failed)?;
+        let read =
+            reader.read_records(at_once, Some(&mut def), Some(&mut rep), &mut values).map_err(failed)?;
         let mut values = values.iter();
         for (def, rep) in def.iter().zip(&rep) {
             if *rep == 0 {
-                sum = 0;
+                (sum, count) = (0, 0);
             }
-            if *def == most {
+            count += 1;
+            if *def == full {
                 sum += values.next().map_or(0, |value| value.len() as u64);
-                longest = longest.max(sum);
             }
+            most = most.max(sum + count * LEVEL);
         }
         if read.0 == 0 {
-            return Ok(longest);
+            return Ok(most.max(longest * LEVEL));
         }
     }
 }
 
-fn shared(file: &File) -> Result<Arc<File>> {
+/// Strings that are looked at together.
+const STRINGS: u64 = 1 << 16;
+
+pub(super) fn shared(file: &File) -> Result<Arc<File>> {
     let copy = file.try_clone();
     copy.map(Arc::new).map_err(|error| Error::new(ErrorCode::Io, error.to_string()).source(error))
 }
 
-fn as_usize(n: u64) -> usize {
+pub(super) fn as_usize(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 
@@ -318,10 +389,13 @@ impl Column {
 
 /// Reads the headers of all pages of a column.
 fn walk(file: &File, about: &ColumnChunkMetaData) -> Result<Column> {
+    // Pages of zstd are unpacked to no more than the whole column states, which may be little.
+    let is_bounded = zstd::is_used(about.compression())
+        && u64::try_from(about.uncompressed_size()).is_ok_and(|bytes| bytes <= UNCOUNTED);
     let (start, length) = about.byte_range();
     let end = start.checked_add(length).ok_or_else(|| damaged("its place is outside of the file"))?;
     let lists = about.column_descr().max_rep_level() > 0;
-    let mut column = Column { packed: length, ..Column::default() };
+    let mut column = Column::default();
     let mut at = start;
     let mut buffer = Vec::new();
     while at < end {
@@ -331,7 +405,10 @@ fn walk(file: &File, about: &ColumnChunkMetaData) -> Result<Column> {
         if packed > end - at {
             return Err(damaged("a page ends outside of its column"));
         }
-        let unpacked = unpacked.max(beyond(file, about.compression(), &header, at)?);
+        let unpacked = match is_bounded {
+            true => unpacked,
+            false => unpacked.max(beyond(file, about.compression(), &header, at)?),
+        };
         at += packed;
         if header.kind == DICTIONARY {
             column.dictionary = (column.dictionary.0.max(unpacked), column.dictionary.1.max(packed));
@@ -348,12 +425,11 @@ fn walk(file: &File, about: &ColumnChunkMetaData) -> Result<Column> {
     Ok(column)
 }
 
-/// Bytes of a header that is read at once, and of the longest that is believed.
+/// Bytes of a header that is read at once.
 const HEADER: usize = 1 << 10;
-const LONGEST_HEADER: usize = 1 << 20;
 
 fn read_header(file: &File, at: u64, end: u64, buffer: &mut Vec<u8>) -> Result<(Header, usize)> {
-    for most in [HEADER, LONGEST_HEADER] {
+    for most in [HEADER, PARQUET_HEADER] {
         read_at(file, at, (end - at).min(most as u64), buffer)?;
         if let Some(found) = header(buffer) {
             return Ok(found);
@@ -370,6 +446,10 @@ fn read_at(mut file: &File, at: u64, length: u64, buffer: &mut Vec<u8>) -> Resul
     Ok(())
 }
 
+/// Bytes that no page needs to be counted for: one of gzip has at most 1,032 times its packed bytes.
+const UNCOUNTED: u64 = 1 << 20;
+const GZIP_RATIO: u64 = 1_032;
+
 /// Bytes that a page unpacks to where its compression does not stop at what the header says.
 fn beyond(file: &File, compression: Compression, header: &Header, at: u64) -> Result<u64> {
     if header.is_plain || header.packed == 0 {
@@ -377,6 +457,9 @@ fn beyond(file: &File, compression: Compression, header: &Header, at: u64) -> Re
     }
     let (packed, levels) = (header.packed as u64, header.levels as u64);
     let stated = (header.unpacked as u64).saturating_sub(levels);
+    if matches!(compression, Compression::GZIP(_)) && packed * GZIP_RATIO <= UNCOUNTED {
+        return Ok(packed * GZIP_RATIO);
+    }
     let mut body = Vec::new();
     let counted = match compression {
         Compression::GZIP(_) | Compression::BROTLI(_) | Compression::ZSTD(_) => {

@@ -4,15 +4,22 @@ use std::cell::RefCell;
 
 use tantivy::query::{AllQuery, BoostQuery, ConstScoreQuery, Occur, Query, RegexQuery};
 use tantivy::schema::{Field, FieldEntry, FieldType};
+use tantivy::tokenizer::TokenStream;
+use unicode_normalization::UnicodeNormalization;
 
 use super::ast::{Clause, Kind, Leaf, Name, Node, Span, Value};
-use super::errors::{Place, in_quotes};
+use super::errors::{Place, in_quotes, shown};
+use super::lex::SPECIAL;
+use super::wildcard::has_other_terms;
 use super::words::Lost;
 use super::{Grammar, Mode, is_whole};
-use crate::corpus::exact_name;
+use crate::corpus::{EXACT_LIMIT, exact_name};
 use crate::error::{Error, Result};
 use crate::search::ordered::OrderedQuery;
 use crate::search::scorer::MAX_WEIGHT;
+
+/// Words that one error names at most.
+const MOST_SHOWN: usize = 8;
 
 /// The query that is built: its text, and in keywords the clauses that gave no term.
 pub(super) struct Building<'a> {
@@ -32,6 +39,14 @@ impl Built {
     }
 }
 
+/// What the groups around a clause make of it.
+#[derive(Clone, Copy)]
+struct Around {
+    boost: f32,
+    /// Whether more matches where the clause matches less.
+    excluded: bool,
+}
+
 /// A field that a clause asks, and the path into a JSON field.
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
@@ -43,7 +58,10 @@ pub(super) struct Target<'a> {
 impl Target<'_> {
     /// The name as it is written in a query.
     pub(super) fn name(&self) -> String {
-        let escaped = |name: &str| name.replace(' ', "\\ ");
+        let escaped = |name: &str| {
+            let special = |c: &char| *c == ' ' || SPECIAL.contains(c);
+            name.chars().flat_map(|c| special(&c).then_some('\\').into_iter().chain([c])).collect::<String>()
+        };
         if self.path.is_empty() {
             return escaped(self.entry.name());
         }
@@ -77,10 +95,15 @@ pub(super) enum Found {
 impl Grammar {
     pub(super) fn build(&self, mode: Mode, text: &str, node: Node) -> Result<Box<dyn Query>> {
         let building = Building { place: Place { mode, text }, lost: RefCell::new(Vec::new()) };
-        match self.node(&building, node, 1.0)? {
+        let (excludes, first) = excludes(&node);
+        match self.node(&building, node, Around { boost: 1.0, excluded: false })? {
             None => {
                 let lost = building.lost.borrow();
-                let words: Vec<String> = lost.iter().map(|span| building.place.written(span)).collect();
+                let mut words: Vec<String> =
+                    lost.iter().take(MOST_SHOWN).map(|span| building.place.written(span)).collect();
+                words.extend(
+                    (lost.len() > MOST_SHOWN).then(|| format!("and {} more", lost.len() - MOST_SHOWN)),
+                );
                 let at = lost.first().map_or(0, |span| span.0.start);
                 let message = format!(
                     "the {} query has no word that could be found: {}",
@@ -92,23 +115,23 @@ impl Grammar {
                     .expected("a word that the analysis of a field keeps")
                     .hint("stop words, signs and very long words are not looked for; exact fields hold whole values"))
             }
-            Some(built) if only_excludes(&*built.query) => {
+            Some(built) if excludes || only_excludes(&*built.query) => {
                 let message = format!("the {} query only excludes", mode.as_str());
                 Err(Error::new(crate::ErrorCode::BadQuery, message)
-                    .offset(0)
-                    .got(format!("{text:?}"))
+                    .offset(first as u64)
+                    .got(format!("{:?}", shown(text)))
                     .hint("begin with something to exclude from, such as all: * AND NOT .."))
             }
             Some(built) => Ok(built.query),
         }
     }
 
-    /// `None` where nothing is left to look for, in keywords. `boost` is that of the groups around.
-    fn node(&self, building: &Building<'_>, node: Node, boost: f32) -> Result<Option<Built>> {
+    /// `None` where nothing is left to look for, in keywords.
+    fn node(&self, building: &Building<'_>, node: Node, around: Around) -> Result<Option<Built>> {
         match node {
-            Node::Leaf(leaf) => self.leaf(building, &leaf),
+            Node::Leaf(leaf) => self.leaf(building, &leaf, around),
             Node::Boost(inner, factor, span) => {
-                let product = boost * factor.0;
+                let product = around.boost * factor.0;
                 // NaN is in no range.
                 if !(0.0..=MAX_WEIGHT).contains(&product) {
                     return Err(building
@@ -121,23 +144,32 @@ impl Grammar {
                     query: Box::new(BoostQuery::new(all_but(built.query), factor.0)),
                     optional: built.optional,
                 };
-                Ok(self.node(building, *inner, product)?.map(boosted))
+                let around = Around { boost: product, ..around };
+                Ok(self.node(building, *inner, around)?.map(boosted))
             }
-            Node::Group(children) => self.group(building, children, boost),
+            Node::Group(children) => self.group(building, children, around),
         }
     }
 
-    fn group(&self, building: &Building<'_>, children: Vec<Clause>, boost: f32) -> Result<Option<Built>> {
+    fn group(&self, building: &Building<'_>, children: Vec<Clause>, around: Around) -> Result<Option<Built>> {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
-        let mut optional = true;
+        let mut found = Vec::new();
         for (occur, child) in children {
-            let Some(built) = self.node(building, child, boost)? else { continue };
-            let occur = match occur.unwrap_or(Occur::Should) {
+            let occur = occur.unwrap_or(Occur::Should);
+            let excluded = around.excluded != (occur == Occur::MustNot);
+            found.extend(
+                self.node(building, child, Around { excluded, ..around })?.map(|built| (occur, built)),
+            );
+        }
+        let optional = found.iter().all(|(occur, built)| *occur == Occur::MustNot || built.optional);
+        // Where no word is asked of all fields, those that must match still must.
+        let asked = found.iter().any(|(occur, built)| *occur == Occur::Must && !built.optional);
+        for (occur, built) in found {
+            let occur = match occur {
                 // One field leaves the word out: a document that has it there does not match, and is meant.
-                Occur::Must if built.optional => Occur::Should,
+                Occur::Must if built.optional && asked => Occur::Should,
                 occur => occur,
             };
-            optional &= occur == Occur::MustNot || (occur == Occur::Should && built.optional);
             clauses.push((occur, all_but(built.query)));
         }
         let optional = optional && clauses.iter().any(|(occur, _)| *occur != Occur::MustNot);
@@ -149,7 +181,7 @@ impl Grammar {
         Ok(Some(Built { query, optional }))
     }
 
-    fn leaf(&self, building: &Building<'_>, leaf: &Leaf) -> Result<Option<Built>> {
+    fn leaf(&self, building: &Building<'_>, leaf: &Leaf, around: Around) -> Result<Option<Built>> {
         let place = building.place;
         // The boost of a field is for its words alone, as in tantivy.
         let query = match &leaf.kind {
@@ -157,7 +189,9 @@ impl Grammar {
                 None => return Ok(Some(Built::of(Box::new(AllQuery)))),
                 Some(name) => self.exists(place, leaf, self.target(place, name)?)?,
             },
-            Kind::Words { value, slop, prefix } => return self.words(building, leaf, value, *slop, *prefix),
+            Kind::Words { value, slop, prefix } => {
+                return self.words(building, leaf, around, value, *slop, *prefix);
+            }
             Kind::Range(lower, upper) => {
                 let target = self.named(place, leaf, "a range")?;
                 self.range(place, leaf, target, lower.as_ref(), upper.as_ref())?
@@ -173,6 +207,7 @@ impl Grammar {
                         .error(&leaf.span, &format!("`{}` has no words to compare", target.name()))
                         .expected("a text field"));
                 }
+                let pattern = &*self.spelled_pattern(place, leaf, target, pattern)?;
                 Box::new(RegexQuery::from_pattern(pattern, target.field).map_err(|error| {
                     place
                         .error(&leaf.span, "the pattern does not parse")
@@ -188,6 +223,34 @@ impl Grammar {
         Ok(Some(Built::of(query)))
     }
 
+    /// A pattern as the terms of the field are written: composed; refused where a letter is of a case that no term has.
+    fn spelled_pattern(
+        &self,
+        place: Place<'_>,
+        leaf: &Leaf,
+        target: Target<'_>,
+        pattern: &str,
+    ) -> Result<String> {
+        let mut analyzer = self.analyzer(place, leaf, target)?;
+        let mut only = |text: &str| {
+            let mut stream = analyzer.token_stream(text);
+            stream.advance().then(|| stream.token().text.clone())
+        };
+        let (lowers, composes) =
+            (only("A").as_deref() == Some("a"), only("e\u{301}").as_deref() == Some("\u{e9}"));
+        // Classes such as \W and \pL are no letters.
+        let letters = pattern.char_indices().filter(|(at, _)| {
+            let before = &pattern[..*at];
+            !before.ends_with(['\\', '{']) && !before.ends_with("\\p") && !before.ends_with("\\P")
+        });
+        let upper = letters.map(|(_, c)| c).find(|c| c.is_uppercase());
+        if let (true, Some(c)) = (lowers, upper) {
+            let why = format!("`{}` keeps words in lower case, and the pattern has `{c}`", target.name());
+            return Err(place.error(&leaf.span, &why).hint("write the letters of the pattern in lower case"));
+        }
+        Ok(if composes { pattern.nfc().collect() } else { pattern.to_owned() })
+    }
+
     fn boosted_in(&self, field: Field, query: Box<dyn Query>) -> Box<dyn Query> {
         match self.boosts.get(&field) {
             Some(&boost) if boost != 1.0 => Box::new(BoostQuery::new(query, boost)),
@@ -197,6 +260,13 @@ impl Grammar {
 
     /// The field of a name, and the path in it.
     pub(super) fn target<'t>(&'t self, place: Place<'_>, name: &'t Name) -> Result<Target<'t>> {
+        // tantivy ends paths with them.
+        if name.path.contains(char::is_control) {
+            let why = "the name of a field holds a control character";
+            return Err(place
+                .error(&name.span, why)
+                .hint("name the field as `inspect` and the schema write it"));
+        }
         let unknown = || place.no_field(&self.schema, name);
         let (field, path) = self.schema.find_field(&name.path).ok_or_else(unknown)?;
         let entry = self.schema.get_field_entry(field);
@@ -221,6 +291,7 @@ impl Grammar {
         &self,
         building: &Building<'_>,
         leaf: &Leaf,
+        around: Around,
         value: &Value,
         slop: u32,
         prefix: bool,
@@ -235,6 +306,8 @@ impl Grammar {
                 .error(&leaf.span, "it names no field, and the index has no text to look in")
                 .hint("write field: before it"));
         }
+        let signs = value.marks.iter().any(|at| !value.text[*at..].starts_with('~'));
+        let wild = signs || (prefix && !value.text.trim().contains(char::is_whitespace));
         let (mut clauses, mut lost, mut first) = (Vec::new(), Vec::new(), None);
         for target in targets {
             match self.words_in(place, leaf, target, value, slop, prefix) {
@@ -242,9 +315,19 @@ impl Grammar {
                     clauses.push((Occur::Should, self.boosted_in(target.field, query)))
                 }
                 Ok(Found::Nothing(why)) => lost.push((target, why)),
+                // Never passed over: with other fields it would find some of what it found without stems.
+                Err(error) if wild && target.tokenizer().is_some_and(has_other_terms) => return Err(error),
                 Err(error) => {
                     first.get_or_insert(error);
                 }
+            }
+        }
+        // Under an exclusion a field that does not take part would let more through.
+        if place.mode == Mode::Filter && around.excluded {
+            match first {
+                Some(error) => return Err(error),
+                None if !lost.is_empty() => return Err(self.no_term(place, leaf, value, &lost)),
+                None => {}
             }
         }
         // A field that cannot answer is no error where another does: fields without positions beside others.
@@ -275,7 +358,7 @@ impl Grammar {
     fn no_term(&self, place: Place<'_>, leaf: &Leaf, value: &Value, lost: &[(Target<'_>, Lost)]) -> Error {
         let names: Vec<String> = lost.iter().map(|(target, _)| format!("`{}`", target.name())).collect();
         let words = lost.iter().find_map(|(_, why)| match why {
-            Lost::Some(words) | Lost::Words(words) => Some(words.join(", ")),
+            Lost::Some(words) | Lost::Words(words) => Some(words[..words.len().min(MOST_SHOWN)].join(", ")),
             Lost::Blank | Lost::Signs | Lost::TooLong(_) => None,
         });
         let longest = lost.iter().find_map(|(_, why)| match why {
@@ -295,7 +378,8 @@ impl Grammar {
         };
         let error = place.error(&leaf.span, &why).expected("a word or value that can be looked for");
         let named = leaf.field.as_ref().map(|name| exact_name(&name.path));
-        let exact = named.filter(|exact| self.schema.get_field(exact).is_ok());
+        let exact =
+            named.filter(|exact| self.schema.get_field(exact).is_ok() && value.text.len() <= EXACT_LIMIT);
         match (exact, &leaf.field) {
             (Some(exact), _) if longest.is_none() => error.hint(format!(
                 "leave the clause out, or ask for the whole value: {exact}:{}",
@@ -305,6 +389,18 @@ impl Grammar {
                 error.hint("leave the clause out, or name a field whose analysis keeps the word")
             }
             _ => error.hint("leave the clause out, or ask for other words of the value"),
+        }
+    }
+}
+
+/// Whether all clauses of a query, boosted or not, exclude, and the byte of the first of them.
+fn excludes(node: &Node) -> (bool, usize) {
+    match node {
+        Node::Boost(inner, ..) => excludes(inner),
+        Node::Leaf(leaf) => (false, leaf.span.0.start),
+        Node::Group(children) => {
+            let all = children.iter().all(|(occur, _)| *occur == Some(Occur::MustNot));
+            (all, children.first().map_or(0, |(_, child)| excludes(child).1))
         }
     }
 }

@@ -1,11 +1,14 @@
 //! What is wrong with a query, with the byte where it is, what was expected, and a way that works.
 
+use std::borrow::Cow;
+
 use tantivy::schema::{FieldType, Schema};
 
+use super::Mode;
 use super::ast::{Name, Span};
-use super::{MAX_DEPTH, Mode};
 use crate::corpus::EXTRA_FIELD;
 use crate::error::{Error, ErrorCode};
+use crate::limits::{self, QUERY_DEPTH};
 use crate::search::near::near_names;
 
 /// Characters of a query that an error shows before and after the place.
@@ -18,6 +21,14 @@ fn around(text: &str, at: usize) -> String {
     let to = after.char_indices().nth(SHOWN).map_or(after.len(), |(at, _)| at);
     let (begins, ends) = (if from > 0 { ".." } else { "" }, if to < after.len() { ".." } else { "" });
     format!("{begins}{} <HERE> {}{ends}", &before[from..], &after[..to])
+}
+
+/// A text, cut where it is long.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(2 * SHOWN) {
+        Some((at, _)) => format!("{}..", &text[..at]).into(),
+        None => text.into(),
+    }
 }
 
 /// The query is wrong at byte `at`.
@@ -33,7 +44,14 @@ pub(super) fn too_deep(mode: Mode, at: usize) -> Error {
     let message = format!("the {} query is nested too deeply before byte {at}", mode.as_str());
     Error::new(ErrorCode::BadQuery, message)
         .offset(at as u64)
-        .expected(format!("at most {MAX_DEPTH} groups and exclusions inside of each other"))
+        .expected(format!("at most {QUERY_DEPTH} groups and exclusions inside of each other"))
+}
+
+/// The query asks for more than `most` of something before byte `at`.
+pub(super) fn too_much(mode: Mode, at: usize, what: &str, most: usize, got: usize, unit: &str) -> Error {
+    limits::over(format!("the {} query {what} before byte {at}", mode.as_str()), most, got, unit)
+        .offset(at as u64)
+        .hint("ask in several queries, in fewer fields, or by a list: field: IN [a b]")
 }
 
 /// What the words and fields of a query are asked for: the query as it is written.
@@ -47,10 +65,7 @@ impl Place<'_> {
     /// What is written at `span`, cut where it is long.
     pub(super) fn written(&self, span: &Span) -> String {
         let written = &self.text[span.0.clone()];
-        match written.char_indices().nth(2 * SHOWN) {
-            Some((at, _)) => format!("{}..", &written[..at]),
-            None => written.to_owned(),
-        }
+        shown(written).into_owned()
     }
 
     /// The clause at `span` cannot be asked; `why` is a sentence.
@@ -69,7 +84,7 @@ impl Place<'_> {
             // What is nested is one step away, so it comes first.
             true if name.path.contains('.') => error.hint(format!(
                 "values inside of objects are asked for as {EXTRA_FIELD}.{}; {hint}",
-                name.path
+                shown(&name.path)
             )),
             true => error.hint(format!("{hint}; keys that came later are asked for as {EXTRA_FIELD}.KEY")),
             false => error,
@@ -121,10 +136,11 @@ pub(in crate::search) fn unknown_field(schema: &Schema, name: &str) -> Error {
     } else {
         format!("did you mean {}? The index has the fields {}", near.join(" or "), all.join(", "))
     };
-    Error::new(ErrorCode::UnknownField, format!("no field is called `{name}`")).hint(hint)
+    Error::new(ErrorCode::UnknownField, format!("no field is called `{}`", shown(name))).hint(hint)
 }
 
-/// A text as a value in quotes.
+/// A text as a value in quotes; cut where it is long.
 pub(super) fn in_quotes(text: &str) -> String {
+    let text = shown(text);
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -7,7 +7,7 @@ use tantivy::schema::FieldType;
 use super::Grammar;
 use super::ast::{Leaf, Value};
 use super::build::{Found, Target};
-use super::errors::Place;
+use super::errors::{Place, shown};
 use super::words::Analysed;
 use crate::error::{Error, Result};
 
@@ -63,7 +63,7 @@ impl Grammar {
                 Ok(Found::Query(query))
             }
             terms => {
-                let why = format!("{word:?} is {} words in `{}`", terms.len(), target.name());
+                let why = format!("{:?} is {} words in `{}`", shown(word), terms.len(), target.name());
                 Err(fault(place, leaf, &why))
             }
         }

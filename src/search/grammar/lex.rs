@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
+use super::Mode;
 use super::ast::{Name, Span, Value};
-use super::errors::syntax;
-use super::{MAX_DEPTH, Mode};
+use super::errors::{syntax, too_much};
 use crate::error::Result;
+use crate::limits::{QUERY_CLAUSES, QUERY_DEPTH, QUERY_PATTERNS};
 
 /// Ends the name of a field where no backslash stands before it.
-const SPECIAL: [char; 15] = ['+', '^', '`', ':', '{', '}', '"', '\'', '[', ']', '(', ')', '!', '\\', '*'];
+pub(super) const SPECIAL: [char; 15] =
+    ['+', '^', '`', ':', '{', '}', '"', '\'', '[', ']', '(', ')', '!', '\\', '*'];
 /// Ends a word where no backslash stands before it, as blanks do.
 const ENDS_WORD: [char; 12] = ['^', '`', ':', '{', '}', '"', '\'', '[', ']', '(', ')', '\\'];
 /// What a backslash in a word stands before, beside blanks and what ends a word: before others it is a letter.
@@ -22,11 +24,13 @@ pub(super) struct Cursor<'a> {
     pub(super) text: &'a str,
     pub(super) at: usize,
     depth: usize,
+    clauses: usize,
+    patterns: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(mode: Mode, text: &'a str) -> Self {
-        Self { mode, text, at: 0, depth: 0 }
+        Self { mode, text, at: 0, depth: 0, clauses: 0, patterns: 0 }
     }
 
     pub(super) fn rest(&self) -> &'a str {
@@ -86,10 +90,30 @@ impl<'a> Cursor<'a> {
     /// Goes one group or exclusion deeper: the parser works on the stack.
     pub(super) fn deeper(&mut self) -> Result<()> {
         self.depth += 1;
-        if self.depth <= MAX_DEPTH {
+        if self.depth <= QUERY_DEPTH {
             return Ok(());
         }
         Err(super::errors::too_deep(self.mode, self.at))
+    }
+
+    /// Counts a clause that asks `fields`, in all groups around it.
+    pub(super) fn clause(&mut self, fields: usize) -> Result<()> {
+        self.clauses += (1 + self.depth) * fields.max(1);
+        if self.clauses <= QUERY_CLAUSES {
+            return Ok(());
+        }
+        let (what, unit) = ("has too many clauses", "clauses, each in every group and field");
+        Err(too_much(self.mode, self.at, what, QUERY_CLAUSES, self.clauses, unit))
+    }
+
+    /// Counts a pattern of so many bytes, in each of `fields`.
+    pub(super) fn pattern(&mut self, bytes: usize, fields: usize) -> Result<()> {
+        self.patterns += bytes * fields.max(1);
+        if self.patterns <= QUERY_PATTERNS {
+            return Ok(());
+        }
+        let (what, unit) = ("has too long or too many patterns", "bytes of patterns, in every field");
+        Err(too_much(self.mode, self.at, what, QUERY_PATTERNS, self.patterns, unit))
     }
 
     pub(super) fn higher(&mut self) {
@@ -220,8 +244,8 @@ impl<'a> Cursor<'a> {
 
     /// A bound of a range: in quotes, or all up to a blank, bracket or parenthesis, dates with their colons too.
     pub(super) fn bound(&mut self) -> Result<Value> {
-        if self.peek() == Some('"') {
-            return self.quoted('"');
+        if let Some(quote) = self.peek().filter(|c| *c == '"' || *c == '\'') {
+            return self.quoted(quote);
         }
         let start = self.at;
         let ends = |c: char| c.is_whitespace() || ['{', '}', '"', '[', ']', '(', ')'].contains(&c);

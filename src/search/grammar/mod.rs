@@ -27,11 +27,9 @@ use tantivy::tokenizer::TokenizerManager;
 use super::scorer::MAX_WEIGHT;
 use super::top::ID_FIELD;
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, QUERY_BYTES};
 
 pub(in crate::search) use errors::unknown_field;
-
-/// Groups inside groups, and exclusions of exclusions: the parser works on the stack.
-const MAX_DEPTH: usize = 200;
 
 /// What a query is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,12 +57,13 @@ impl Mode {
 ///   boost alone; they are for single words in text fields.
 /// - `bir*`, `b?rd` and `*ird` match words of text fields by `*` (any letters) and `?` (one letter inside of a word), up to
 ///   10,000 different words, each with the score of its boost alone. A word is compared as the field writes words (case,
-///   accents), not by its stem. In fields that keep a value whole (`id`, exact twins) both are plain letters.
+///   accents); in fields of stems, n-grams or prefixes it is an error. In fields that keep a value whole (`id`, exact twins) both are plain letters.
 /// - A group that only excludes, as in `red AND (NOT circle)`, stands for all documents but those. The whole query must
 ///   still name something to look for.
 /// - `&&`, `||` between clauses and `!` before one are AND, OR and NOT.
 /// - In a group of a field of numbers (`_extra` too) `-5` is a value: `n:(-5 OR 7)` asks for two. In all other groups, and
-///   without a field, `-` before a clause excludes it.
+///   without a field, `-` before a clause excludes it. Filters want an operator beside such a number.
+/// - In filters a clause without a sign beside one with `+` is an error: it would leave nothing out.
 /// - `IN [a, b]` takes commas or blanks; a comma of a value stands in quotes or after a backslash.
 /// - `field:*` and `field:[* TO *]` match documents that have the field. Where it has no column, the documents without a
 ///   term of it are read from the store.
@@ -72,7 +71,11 @@ impl Mode {
 /// - Ranges over text compare its words, in a field with a column too; ranges over `_extra.KEY` compare numbers, or words.
 ///
 /// A phrase out of which the analysis dropped a word keeps its place in keywords, where it is inside; at an edge of the
-/// phrase, and in filters, the field does not take part, and where no field is left it is an error.
+/// phrase, and in filters, the field does not take part, and where no field is left it is an error. Under an exclusion in a
+/// filter every field that is asked must take part. Emoji and other pictures beside a word count as words there.
+///
+/// What one query may ask for has limits: `QUERY_BYTES`, `QUERY_DEPTH`, `QUERY_CLAUSES` and `QUERY_PATTERNS` of
+/// [`crate::limits`].
 #[derive(Clone)]
 pub struct Grammar {
     schema: Schema,
@@ -115,7 +118,7 @@ impl Grammar {
     ///
     /// # Errors
     /// [`ErrorCode::BadQuery`] with the byte offset, for syntax, values of the wrong type, and where no word is left;
-    /// [`ErrorCode::UnknownField`] with near names.
+    /// [`ErrorCode::UnknownField`] with near names; [`ErrorCode::TooLarge`] above the limits on queries.
     pub fn keywords(&self, text: &str) -> Result<Box<dyn Query>> {
         self.parse(Mode::Keywords, text)
     }
@@ -137,6 +140,11 @@ impl Grammar {
             return Err(Error::new(ErrorCode::BadQuery, format!("the {} query is blank", mode.as_str()))
                 .hint("leave it out, or ask for all documents with *"));
         }
+        if text.len() > QUERY_BYTES {
+            let whose = if mode == Mode::Filter { "filter" } else { "keywords" };
+            let what = format!("the query string of the {whose} is too long");
+            return Err(limits::over(what, QUERY_BYTES, text.len(), "bytes").hint("ask in several queries"));
+        }
         let holds_numbers = |name: &str| {
             self.schema.find_field(name).is_some_and(|(field, _)| {
                 let kind = self.schema.get_field_entry(field).field_type();
@@ -146,7 +154,7 @@ impl Grammar {
                 )
             })
         };
-        self.build(mode, text, parse::parse(mode, text, &holds_numbers)?)
+        self.build(mode, text, parse::parse(mode, text, &holds_numbers, self.defaults.len())?)
     }
 }
 

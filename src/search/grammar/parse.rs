@@ -10,6 +10,11 @@ use super::ast::{Clause, Factor, Kind, Leaf, Name, Node, Value};
 use super::lex::{Cursor, Fraction, List};
 use crate::error::Result;
 
+/// What a pattern or fuzzy word counts as at least among [`crate::limits::QUERY_PATTERNS`].
+const LEAST_PATTERN: usize = 16;
+/// The same of a regular expression, and of a phrase whose last word is a beginning.
+const LEAST_AUTOMATON: usize = 256;
+
 /// Between two clauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operator {
@@ -18,15 +23,27 @@ enum Operator {
 }
 
 /// A clause as it is written: the operator before it, its sign, and itself.
-type Operand = (Option<Operator>, Option<Occur>, Node);
+struct Operand {
+    operator: Option<Operator>,
+    occur: Option<Occur>,
+    node: Node,
+    start: usize,
+    /// A number with a minus in a group of numbers, which elsewhere would be left out.
+    negative: bool,
+}
 
 /// Parses `text`. `holds_numbers` says of the name of a field whether `-5` is a value in a group of that field, and no
-/// exclusion of 5.
+/// exclusion of 5; words without a field are asked of `defaults` ones.
 ///
 /// # Errors
 /// [`crate::ErrorCode::BadQuery`] with the byte.
-pub(super) fn parse(mode: Mode, text: &str, holds_numbers: &dyn Fn(&str) -> bool) -> Result<Node> {
-    let mut parser = Parser { cursor: Cursor::new(mode, text), holds_numbers };
+pub(super) fn parse(
+    mode: Mode,
+    text: &str,
+    holds_numbers: &dyn Fn(&str) -> bool,
+    defaults: usize,
+) -> Result<Node> {
+    let mut parser = Parser { cursor: Cursor::new(mode, text), holds_numbers, defaults };
     let node = parser.group(None)?;
     match parser.cursor.peek() {
         None => Ok(once(node)),
@@ -37,6 +54,7 @@ pub(super) fn parse(mode: Mode, text: &str, holds_numbers: &dyn Fn(&str) -> bool
 struct Parser<'a> {
     cursor: Cursor<'a>,
     holds_numbers: &'a dyn Fn(&str) -> bool,
+    defaults: usize,
 }
 
 impl Parser<'_> {
@@ -47,9 +65,11 @@ impl Parser<'_> {
         loop {
             let operator = if operands.is_empty() { None } else { self.operator() };
             self.cursor.blanks();
+            let start = self.cursor.at;
             let occur = self.sign(field);
+            let negative = occur.is_none() && self.cursor.peek() == Some('-');
             let node = self.boosted(field)?;
-            operands.push((operator, occur, node));
+            operands.push(Operand { operator, occur, node, start, negative });
             let apart = self.cursor.blanks();
             match self.cursor.peek() {
                 None | Some(')') => break,
@@ -64,7 +84,44 @@ impl Parser<'_> {
                 Some(_) => {}
             }
         }
+        if self.cursor.mode == Mode::Filter {
+            self.says_which(&operands)?;
+        }
         Ok(aggregate(operands))
+    }
+
+    /// Refuses clauses of a filter that are read in one of two ways.
+    fn says_which(&self, operands: &[Operand]) -> Result<()> {
+        let after = |at: usize| operands.get(at + 1).and_then(|next| next.operator);
+        let several = operands.len() > 1;
+        for (at, operand) in operands.iter().enumerate().filter(|_| several) {
+            if operand.negative && operand.operator.is_none() && after(at).is_none() {
+                let number =
+                    self.cursor.text[operand.start + 1..].split([' ', ')', '^']).next().unwrap_or_default();
+                let why = format!("`-{number}` is a value here, or leaves {number} out");
+                return Err(self.cursor.error(operand.start, &why).hint(format!(
+                    "write OR -{number} between the values to ask for it, or AND NOT {number} to leave it out"
+                )));
+            }
+        }
+        let joined = |at: usize| [operands[at].operator, after(at)].contains(&Some(Operator::And));
+        let alone = |at: &usize, occur| !joined(*at) && operands[*at].occur == occur;
+        let Some(plus) = (0..operands.len()).find(|at| several && alone(at, Some(Occur::Must))) else {
+            return Ok(());
+        };
+        match (0..operands.len()).find(|at| joined(*at) || alone(at, None)) {
+            None => Ok(()),
+            Some(at) => Err(self
+                .cursor
+                .error(
+                    operands[at].start,
+                    &format!(
+                        "a clause without a sign leaves nothing out beside the + at byte {}",
+                        operands[plus].start
+                    ),
+                )
+                .hint("write AND between clauses that must all match, OR between those of which one must")),
+        }
     }
 
     fn operator(&mut self) -> Option<Operator> {
@@ -125,7 +182,7 @@ impl Parser<'_> {
         }
         if self.cursor.star() {
             self.cursor.eat('*');
-            return Ok(self.made(field.cloned(), Kind::All, start));
+            return self.made(field.cloned(), Kind::All, start);
         }
         if self.cursor.keyword("NOT") {
             self.cursor.blanks();
@@ -153,8 +210,23 @@ impl Parser<'_> {
         Err(self.cursor.error(start, "a `(` is never closed"))
     }
 
-    fn made(&self, field: Option<Name>, kind: Kind, start: usize) -> Node {
-        Node::Leaf(Leaf { field, kind, span: self.cursor.span(start) })
+    fn made(&mut self, field: Option<Name>, kind: Kind, start: usize) -> Result<Node> {
+        let fields = match (&field, &kind) {
+            (None, Kind::Words { .. }) => self.defaults,
+            _ => 1,
+        };
+        self.cursor.clause(fields)?;
+        match &kind {
+            Kind::Words { value, prefix: true, .. } => {
+                self.cursor.pattern(value.text.len().max(LEAST_AUTOMATON), fields)?;
+            }
+            Kind::Words { value, .. } if !value.marks.is_empty() => {
+                self.cursor.pattern(value.text.len().max(LEAST_PATTERN), fields)?;
+            }
+            Kind::Regex(pattern) => self.cursor.pattern(pattern.len().max(LEAST_AUTOMATON), fields)?,
+            _ => {}
+        }
+        Ok(Node::Leaf(Leaf { field, kind, span: self.cursor.span(start) }))
     }
 
     fn value(&mut self, field: Option<Name>, start: usize) -> Result<Node> {
@@ -172,7 +244,7 @@ impl Parser<'_> {
             Some('I') if self.list_begins() => self.set()?,
             _ => self.words()?,
         };
-        Ok(self.made(field, kind, start))
+        self.made(field, kind, start)
     }
 
     fn words(&mut self) -> Result<Kind> {
@@ -314,9 +386,9 @@ impl Parser<'_> {
 /// Joins clauses by their operators and signs as tantivy does: AND binds closer than OR; a clause with neither adds to
 /// the score; what an OR leaves out is all but that.
 fn aggregate(operands: Vec<Operand>) -> Node {
-    let operators: Vec<Option<Operator>> = operands.iter().map(|operand| operand.0).collect();
+    let operators: Vec<Option<Operator>> = operands.iter().map(|operand| operand.operator).collect();
     let mut runs: Vec<Vec<Clause>> = Vec::new();
-    for (at, (operator, occur, node)) in operands.into_iter().enumerate() {
+    for (at, Operand { operator, occur, node, .. }) in operands.into_iter().enumerate() {
         let next = operators.get(at + 1).copied().flatten();
         if let (Some(Operator::And), Some(run)) = (operator, runs.last_mut()) {
             run.push((occur.or(Some(Occur::Must)), node));

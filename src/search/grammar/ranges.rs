@@ -4,7 +4,9 @@ use std::ops::Bound;
 
 use tantivy::DateTime;
 use tantivy::Term;
-use tantivy::query::{ConstScoreQuery, InvertedIndexRangeQuery, Occur, Query, RangeQuery, TermSetQuery};
+use tantivy::query::{
+    ConstScoreQuery, EmptyQuery, InvertedIndexRangeQuery, Occur, Query, RangeQuery, TermSetQuery,
+};
 use tantivy::schema::{FieldType, JsonObjectOptions};
 use tantivy::time::OffsetDateTime;
 use tantivy::time::format_description::well_known::Rfc3339;
@@ -13,8 +15,7 @@ use super::Grammar;
 use super::ast::{Leaf, Value};
 use super::build::{Found, Target};
 use super::errors::{Place, in_quotes};
-use super::values::integer;
-use super::words::Analysed;
+use super::words::{Analysed, Lost};
 use crate::corpus::exact_name;
 use crate::error::{Error, Result};
 use crate::search::ordered::OrderedQuery;
@@ -89,6 +90,16 @@ impl Grammar {
                     Bound::Excluded(value) => Bound::Excluded(term(value, Side::Upper, true)?),
                     Bound::Unbounded => Bound::Unbounded,
                 };
+                // tantivy counts on from them, and back to the other end.
+                let beyond = |bound: &Bound<Term>, last: u128| match bound {
+                    Bound::Excluded(term) => {
+                        term.value().as_ip_addr().is_some_and(|address| u128::from(address) == last)
+                    }
+                    _ => false,
+                };
+                if beyond(&lower, u128::MAX) || beyond(&upper, 0) {
+                    return Ok(Box::new(EmptyQuery));
+                }
                 // tantivy's ranges over columns know no booleans.
                 Ok(match kind {
                     FieldType::Bool(_) if target.entry.is_indexed() => {
@@ -104,6 +115,18 @@ impl Grammar {
     fn word(&self, place: Place<'_>, leaf: &Leaf, target: Target<'_>, value: &Value) -> Result<Term> {
         let analysed = Analysed::of(&mut self.analyzer(place, leaf, target)?, &value.text);
         let bound = place.written(&value.span);
+        if !value.quoted && !target.is_whole() && value.text.contains(['*', '?']) {
+            return Err(no_pattern(place, leaf, value, "a bound"));
+        }
+        if let (false, Some(Lost::Some(words))) =
+            (analysed.terms.is_empty(), analysed.lost(place.mode, &value.text))
+        {
+            let why = format!("`{}` leaves out of the bound `{bound}`: {}", target.name(), words.join(", "));
+            return Err(place
+                .error(&leaf.span, &why)
+                .expected("a bound of one word")
+                .hint("write a word that the analysis of the field keeps, or * for an open end"));
+        }
         let text = match analysed.terms.as_slice() {
             [(_, text)] => text.as_str(),
             [] => {
@@ -119,7 +142,7 @@ impl Grammar {
                 let exact = exact_name(target.entry.name());
                 return Err(match self.schema.get_field(&exact) {
                     Ok(_) => error.hint(format!(
-                        "whole values are compared in {exact}: {exact}:>={}",
+                        "whole values are compared in {exact}: write {exact} before the comparison, and {} as its bound",
                         in_quotes(&value.text)
                     )),
                     Err(_) => error.hint(
@@ -152,7 +175,10 @@ impl Grammar {
         for value in values {
             let query = match target.entry.field_type() {
                 FieldType::Str(_) | FieldType::JsonObject(_) => {
-                    // A value is what stands there: marks are no wildcards in a list.
+                    if !target.is_whole() && !value.marks.is_empty() {
+                        return Err(no_pattern(place, leaf, value, "a value of a list"));
+                    }
+                    // Those of whole values are letters.
                     let plain = Value { marks: vec![], ..value.clone() };
                     match self.words_in(place, leaf, target, &plain, 0, false)? {
                         Found::Query(query) => query,
@@ -204,6 +230,14 @@ fn map<T>(bound: Bound<&Value>, term: impl Fn(&Value) -> Result<T>) -> Result<Bo
         Bound::Excluded(value) => Bound::Excluded(term(value)?),
         Bound::Unbounded => Bound::Unbounded,
     })
+}
+
+fn no_pattern(place: Place<'_>, leaf: &Leaf, value: &Value, what: &str) -> Error {
+    let why = format!("`{}` is {what}, which is no pattern", place.written(&value.span));
+    place
+        .error(&leaf.span, &why)
+        .expected("a word as it is written")
+        .hint("ask for patterns outside of lists and ranges, joined by OR, or put plain signs into quotes")
 }
 
 /// A bound that is written as a number, and not in quotes.
@@ -283,10 +317,7 @@ fn nested_numbers(
     let path = || Term::from_field_json_path(target.field, target.path, options.is_expand_dots_enabled());
     let bound = |bound: Bound<&Value>| {
         map(bound, |value| {
-            let float = value.text.parse::<f64>().ok().filter(|float| float.is_finite());
-            float
-                .map(|float| (float, integer(&value.text)))
-                .ok_or_else(|| super::values::bad_value(place, leaf, target, value))
+            Number::of(&value.text).ok_or_else(|| super::values::bad_value(place, leaf, target, value))
         })
     };
     let (lower, upper) = (bound(lower)?, bound(upper)?);
@@ -295,49 +326,76 @@ fn nested_numbers(
         let range: Box<dyn Query> = Box::new(InvertedIndexRangeQuery::new(lower, upper));
         either.push((Occur::Should, range));
     };
-    let with = |value| {
+    let signed = |value: i128| {
         let mut term = path();
-        term.append_type_and_fast_value::<i64>(value);
+        // Inside of the type, by `whole_bound`.
+        term.append_type_and_fast_value::<i64>(value as i64);
         term
     };
-    let whole = |bound: Bound<(f64, Option<i64>)>, side| match bound {
-        Bound::Included((_, Some(value))) => Bound::Included(with(value)),
-        Bound::Excluded((_, Some(value))) => Bound::Excluded(with(value)),
-        // No whole number is the bound itself, so both kinds of bounds begin at the next one.
-        Bound::Included((float, None)) | Bound::Excluded((float, None)) => match side {
-            Side::Lower if float >= i64::MAX as f64 => Bound::Excluded(with(i64::MAX)),
-            Side::Upper if float < i64::MIN as f64 => Bound::Excluded(with(i64::MIN)),
-            Side::Lower => Bound::Included(with(float.ceil() as i64)),
-            Side::Upper => Bound::Included(with(float.floor() as i64)),
-        },
+    let whole = |bound, side| match whole_bound(bound, side, i64::MIN.into(), i64::MAX.into()) {
         Bound::Unbounded => edge::<i64>(path(), side),
+        bound => bound.map(signed),
     };
     add(whole(lower, Side::Lower), whole(upper, Side::Upper));
-    let float = |bound: Bound<(f64, Option<i64>)>, side| match bound {
+    let float = |bound: Bound<Number>, side| match bound {
         Bound::Unbounded => edge::<f64>(path(), side),
-        bound => bound.map(|(float, _)| {
+        bound => bound.map(|number| {
             let mut term = path();
-            term.append_type_and_fast_value(float);
+            term.append_type_and_fast_value(number.float);
             term
         }),
     };
     add(float(lower, Side::Lower), float(upper, Side::Upper));
     // Beyond the integers with a sign.
-    let above = |value: f64| value >= 0.0 && value > i64::MAX as f64;
-    if inner(upper).is_none_or(|(float, _)| above(float)) {
-        let large = |bound: Bound<(f64, Option<i64>)>, side| match bound {
-            Bound::Included((float, _)) | Bound::Excluded((float, _)) if above(float) => {
-                let mut term = path();
-                term.append_type_and_fast_value::<u64>(float as u64);
-                if matches!(bound, Bound::Included(_)) {
-                    Bound::Included(term)
-                } else {
-                    Bound::Excluded(term)
-                }
-            }
-            _ => edge::<u64>(path(), side),
-        };
-        add(large(lower, Side::Lower), large(upper, Side::Upper));
-    }
+    let unsigned = |value: i128| {
+        let mut term = path();
+        term.append_type_and_fast_value::<u64>(value as u64);
+        term
+    };
+    let large = |bound, side| match whole_bound(bound, side, 0, u64::MAX.into()) {
+        Bound::Unbounded => edge::<u64>(path(), side),
+        bound => bound.map(unsigned),
+    };
+    add(large(lower, Side::Lower), large(upper, Side::Upper));
     Ok(Box::new(ConstScoreQuery::new(Box::new(OrderedQuery::new(either)), 1.0)))
+}
+
+/// A bound over nested values.
+#[derive(Clone, Copy)]
+struct Number {
+    float: f64,
+    /// Exactly, where it is a whole number.
+    whole: Option<i128>,
+}
+
+impl Number {
+    fn of(text: &str) -> Option<Self> {
+        let float = text.parse::<f64>().ok().filter(|float| float.is_finite())?;
+        // Far beyond all integers of an index the nearest one does.
+        let rounded = || (float.fract() == 0.0).then_some(float as i128);
+        Some(Self { float, whole: text.parse().ok().or_else(rounded) })
+    }
+}
+
+/// A bound over the integers from `least` to `most`; one that none of them reaches leaves out the last one.
+fn whole_bound(bound: Bound<Number>, side: Side, least: i128, most: i128) -> Bound<i128> {
+    let (number, excluded) = match bound {
+        Bound::Unbounded => return Bound::Unbounded,
+        Bound::Included(number) => (number, false),
+        Bound::Excluded(number) => (number, true),
+    };
+    // No whole number is a fraction, so both kinds of bounds begin at the next one.
+    let (value, excluded) = match (number.whole, side) {
+        (Some(value), _) => (value, excluded),
+        (None, Side::Lower) => (number.float.ceil() as i128, false),
+        (None, Side::Upper) => (number.float.floor() as i128, false),
+    };
+    match side {
+        Side::Lower if value > most => Bound::Excluded(most),
+        Side::Upper if value < least => Bound::Excluded(least),
+        Side::Lower if value < least => Bound::Unbounded,
+        Side::Upper if value > most => Bound::Unbounded,
+        _ if excluded => Bound::Excluded(value),
+        _ => Bound::Included(value),
+    }
 }

@@ -13,7 +13,7 @@ use std::ops::Bound;
 use super::Grammar;
 use super::ast::{Leaf, Value};
 use super::build::Target;
-use super::errors::{Place, form_of, kind_of};
+use super::errors::{Place, form_of, kind_of, shown};
 use crate::error::{Error, Result};
 use crate::search::ordered::OrderedQuery;
 
@@ -56,6 +56,14 @@ impl Grammar {
         if !target.entry.is_indexed() && !target.entry.is_fast() {
             return Err(place
                 .error(&leaf.span, &format!("`{}` is kept and not indexed", target.name()))
+                .expected("a field that is indexed"));
+        }
+        if matches!(target.entry.field_type(), FieldType::Bool(_)) && !target.entry.is_indexed() {
+            return Err(place
+                .error(
+                    &leaf.span,
+                    &format!("`{}` has a column alone, which finds no true and false", target.name()),
+                )
                 .expected("a field that is indexed"));
         }
         let term = match target.entry.field_type() {
@@ -101,11 +109,16 @@ impl Grammar {
 }
 
 /// A whole number, also one written as `-1.5e3`.
-pub(super) fn integer(text: &str) -> Option<i64> {
+fn integer(text: &str) -> Option<i64> {
     text.parse().ok().or_else(|| {
         let float: f64 = text.parse().ok()?;
         (float.fract() == 0.0 && float.abs() <= EXACT_INTEGER).then_some(float as i64)
     })
+}
+
+/// Whether a text is a day of the calendar, such as `2023-01-15`.
+fn is_day(text: &str) -> bool {
+    text.len() == 10 && OffsetDateTime::parse(&format!("{text}T00:00:00Z"), &Rfc3339).is_ok()
 }
 
 /// The field holds no such value.
@@ -117,8 +130,9 @@ pub(super) fn bad_value(place: Place<'_>, leaf: &Leaf, target: Target<'_>, value
             &format!("`{name}` holds {}, and `{}` is none", kind_of(kind), place.written(&value.span)),
         )
         .expected(form_of(kind))
-        .got(format!("{:?}", value.text));
+        .got(format!("{:?}", shown(&value.text)));
     let lower = value.text.to_lowercase();
+    let day = value.text.replace('/', "-");
     let hint = match (kind, value.text.parse::<f64>()) {
         (FieldType::I64(_) | FieldType::U64(_), Ok(float)) if float.is_finite() && float.fract() != 0.0 => {
             format!("whole numbers above it are {name}:>{0}, those below it {name}:<={0}", float.floor())
@@ -129,8 +143,8 @@ pub(super) fn bad_value(place: Place<'_>, leaf: &Leaf, target: Target<'_>, value
         (FieldType::Bool(_), _) if ["false", "no", "0"].contains(&lower.as_str()) => {
             format!("write {name}:false")
         }
-        (FieldType::Date(_), _) if value.text.len() == 10 => {
-            format!("write {name}:[{0}T00:00:00Z TO {0}T23:59:59Z]", value.text)
+        (FieldType::Date(_), _) if is_day(&day) => {
+            format!("write {name}:[{day}T00:00:00Z TO {day}T23:59:59Z]")
         }
         _ => format!("write {name}: and such a value, or {name}:* for all documents that have one"),
     };

@@ -3,22 +3,27 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tantivy::query::{BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight};
+use tantivy::query::{
+    BitSetDocSet, ConstScorer, EnableScoring, Explanation, PhrasePrefixQuery, Query, Scorer, Weight,
+};
 use tantivy::schema::{Field, FieldType, IndexRecordOption};
-use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError};
+use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term};
 
 use super::Grammar;
 use super::ast::{Leaf, Value};
 use super::build::Target;
 use super::errors::Place;
-use crate::corpus::Analysis;
+use crate::corpus::{Analysis, exact_name};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Different words that one pattern stands for at most.
-const MAX_WORDS: usize = 10_000;
+pub(super) const MAX_WORDS: usize = 10_000;
 
-/// Parts of an analysis that leave words out, or that turn words into others than are written.
-const NOT_SPELLING: [&str; 5] = ["stop:", "stem:", "ngram:", "prefix:", "limit:"];
+/// Parts of an analysis that leave words out.
+const NOT_SPELLING: [&str; 2] = ["stop:", "limit:"];
+
+/// Parts of an analysis whose terms are others than the words that are written.
+const OTHER_TERMS: [&str; 4] = ["stem:", "ngram:", "prefix:", "en_stem"];
 
 /// A part of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,14 +102,31 @@ impl Grammar {
         Ok(Some(Box::new(WildcardQuery { field: target.field, parts, written: value.text.clone() })))
     }
 
+    /// The error of a pattern over stems or pieces of words.
+    fn other_terms(&self, place: Place<'_>, leaf: &Leaf, target: Target<'_>) -> Error {
+        let name = target.name();
+        let why = format!("`{name}` keeps stems or pieces of words, which * and ? cannot be compared with");
+        let exact = exact_name(target.entry.name());
+        let error = place.error(&leaf.span, &why).expected("a field that keeps words as they are written");
+        match self.schema.get_field(&exact) {
+            Ok(_) => error.hint(format!(
+                "name another field, or compare whole values: {exact}:\"..\"* by their beginning, {exact}:/.*../ by a pattern"
+            )),
+            Err(_) => error.hint("name another field, such as one with the tokenizer `default`, or leave the signs out"),
+        }
+    }
+
     /// The letters of a piece as the analysis writes them: its case and accents, not its stem.
     fn spelled(&self, place: Place<'_>, leaf: &Leaf, target: Target<'_>, piece: &str) -> Result<Vec<Part>> {
         if piece.is_empty() {
             return Ok(vec![]);
         }
         let name = target.tokenizer().unwrap_or_default();
+        if has_other_terms(name) {
+            return Err(self.other_terms(place, leaf, target));
+        }
         let kept = name.split('+').filter(|part| !NOT_SPELLING.iter().any(|known| part.starts_with(known)));
-        let mut kept: Vec<&str> = kept.map(|part| if part == "en_stem" { "default" } else { part }).collect();
+        let mut kept: Vec<&str> = kept.collect();
         let longest = format!("limit:{}", tantivy::tokenizer::MAX_TOKEN_LEN);
         kept.push(&longest);
         let analyzer = Analysis::parse(&kept.join("+")).and_then(|analysis| analysis.analyzer());
@@ -126,6 +148,11 @@ impl Grammar {
                 .hint("phrases whose last word is a beginning are written as \"red ba\"*; put a plain * or ? into quotes")),
         }
     }
+}
+
+/// Whether terms of an analysis are stems or pieces of words.
+pub(super) fn has_other_terms(analysis: &str) -> bool {
+    analysis.split('+').any(|part| OTHER_TERMS.iter().any(|other| part.starts_with(other)))
 }
 
 /// Documents with a word that the pattern fits, each with the score of its boost.
@@ -167,13 +194,48 @@ impl WildcardQuery {
         }
         Ok(())
     }
+}
 
-    fn too_many(&self) -> TantivyError {
-        let error = Error::new(ErrorCode::BadQuery, format!("`{}` stands for too many words", self.written))
-            .expected(format!("at most {MAX_WORDS} different words"))
-            .hint("write more letters");
-        // Whole, so that `Error::from` gives it back.
-        TantivyError::IoError(Arc::new(std::io::Error::other(error)))
+fn too_many(written: &str) -> TantivyError {
+    let error = Error::new(ErrorCode::BadQuery, format!("`{written}` stands for too many words"))
+        .expected(format!("at most {MAX_WORDS} different words"))
+        .hint("write more letters");
+    // Whole, so that `Error::from` gives it back.
+    TantivyError::IoError(Arc::new(std::io::Error::other(error)))
+}
+
+/// A phrase whose last word is a beginning, and an error where that stands for too many words: tantivy takes the first ones.
+#[derive(Debug, Clone)]
+pub(super) struct Beginning {
+    pub(super) field: Field,
+    /// What the terms of those words begin with.
+    pub(super) head: Vec<u8>,
+    pub(super) written: String,
+    pub(super) inner: PhrasePrefixQuery,
+}
+
+impl Query for Beginning {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        let readers = scoring.searcher().map(|searcher| searcher.segment_readers()).unwrap_or_default();
+        // Different ones, so that it does not hang on the segments.
+        let mut seen: BTreeSet<Vec<u8>> = BTreeSet::new();
+        for reader in readers {
+            let inverted = reader.inverted_index(self.field)?;
+            let mut stream = inverted.terms().range().ge(&self.head).into_stream()?;
+            while stream.advance() && stream.key().starts_with(&self.head) {
+                if !seen.contains(stream.key()) {
+                    seen.insert(stream.key().to_vec());
+                }
+                if seen.len() > MAX_WORDS {
+                    return Err(too_many(&self.written));
+                }
+            }
+        }
+        self.inner.weight(scoring)
+    }
+
+    fn query_terms<'a>(&'a self, visitor: &mut dyn FnMut(&'a Term, bool)) {
+        self.inner.query_terms(visitor);
     }
 }
 
@@ -189,7 +251,7 @@ impl Query for WildcardQuery {
                     Ok(seen.len() <= MAX_WORDS)
                 })?;
                 if seen.len() > MAX_WORDS {
-                    return Err(self.too_many());
+                    return Err(too_many(&self.written));
                 }
             }
         }

@@ -11,13 +11,11 @@ use unicode_normalization::UnicodeNormalization;
 use super::ast::{Leaf, Value};
 use super::build::{Found, Target};
 use super::errors::Place;
+use super::wildcard::{Beginning, MAX_WORDS};
 use super::{Grammar, Mode, fuzzy};
 use crate::corpus::{EXACT_LIMIT, exact_name};
 use crate::error::Result;
 use crate::search::ordered::OrderedQuery;
-
-/// Words of one segment that the prefix at the end of a phrase stands for at most; tantivy reserves 2 kB for each.
-const MAX_EXPANSIONS: u32 = 10_000;
 
 /// Why a field has no term for a clause.
 pub(super) enum Lost {
@@ -41,6 +39,8 @@ pub(super) struct Analysed {
     inside: Vec<String>,
     /// Left out before the first or after the last term, where no place tells.
     edges: Vec<String>,
+    /// Pictures and the like that no term covers: keywords go without them.
+    symbols: Vec<String>,
 }
 
 impl Analysed {
@@ -55,16 +55,27 @@ impl Analysed {
             }
         });
         covered.sort_unstable();
+        let covered = joined(&covered);
         let first = covered.first().map_or(text.len(), |span| span.0);
-        let last = covered.iter().map(|span| span.1).max().unwrap_or(0);
-        for (from, to) in runs(text) {
-            // A run that a term touches was cut, not left out.
-            if covered.iter().any(|span| span.0 < to && from < span.1) {
-                continue;
-            }
+        let last = covered.last().map_or(0, |span| span.1);
+        let uncovered = |runs: Vec<(usize, usize)>| {
+            let (mut at, covered) = (0, &covered);
+            // Both are in order, and each side is passed over once.
+            let free = move |run: &(usize, usize)| {
+                while covered.get(at).is_some_and(|span| span.1 <= run.0) {
+                    at += 1;
+                }
+                covered.get(at).is_none_or(|span| span.0 >= run.1)
+            };
+            runs.into_iter().filter(free).collect::<Vec<_>>()
+        };
+        // A run that a term touches was cut, not left out.
+        for (from, to) in uncovered(runs(text, char::is_alphanumeric)) {
             let word = text[from..to].to_owned();
             if from >= first && to <= last { out.inside.push(word) } else { out.edges.push(word) }
         }
+        let symbols = uncovered(runs(text, is_symbol)).into_iter();
+        out.symbols = symbols.map(|(from, to)| text[from..to].to_owned()).collect();
         out
     }
 
@@ -78,15 +89,35 @@ impl Analysed {
                 (_, false) => Lost::Signs,
             });
         }
-        let whole = self.edges.is_empty() && (mode == Mode::Keywords || self.inside.is_empty());
-        (!whole).then(|| Lost::Some(all()))
+        let kept = self.inside.is_empty() && self.symbols.is_empty();
+        let whole = self.edges.is_empty() && (mode == Mode::Keywords || kept);
+        let symbols = || self.symbols.iter().filter(|_| mode == Mode::Filter).map(|word| shortened(word));
+        (!whole).then(|| Lost::Some(all().into_iter().chain(symbols()).collect()))
     }
 }
 
-/// The runs of letters and digits of a text, in bytes.
-fn runs(text: &str) -> Vec<(usize, usize)> {
+/// Spans in order, with those that touch made one.
+fn joined(spans: &[(usize, usize)]) -> Vec<(usize, usize)> {
     let mut out: Vec<(usize, usize)> = Vec::new();
-    for (at, c) in text.char_indices().filter(|(_, c)| c.is_alphanumeric()) {
+    for span in spans {
+        match out.last_mut() {
+            Some(last) if span.0 <= last.1 => last.1 = last.1.max(span.1),
+            _ => out.push(*span),
+        }
+    }
+    out
+}
+
+/// Arrows, technical signs, dingbats, emoji: they mean something, and no analysis of words keeps them.
+fn is_symbol(c: char) -> bool {
+    let operators = ('\u{2200}'..='\u{22ff}').contains(&c);
+    !operators && matches!(c, '\u{2190}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}') && !c.is_alphanumeric()
+}
+
+/// The runs of characters that `is` takes, in bytes.
+fn runs(text: &str, is: fn(char) -> bool) -> Vec<(usize, usize)> {
+    let mut out: Vec<(usize, usize)> = Vec::new();
+    for (at, c) in text.char_indices().filter(|(_, c)| is(*c)) {
         match out.last_mut() {
             Some(last) if last.1 == at => last.1 = at + c.len_utf8(),
             _ => out.push((at, at + c.len_utf8())),
@@ -247,9 +278,12 @@ impl Grammar {
         // prefix to the first fifty words of each segment: the same documents and scores, with the statistics in force,
         // whatever the segments.
         let mut whole = PhrasePrefixQuery::new_with_offset(terms.clone());
-        whole.set_max_expansions(MAX_EXPANSIONS);
+        // One more than are let through, so that nothing is ever cut.
+        whole.set_max_expansions(MAX_WORDS as u32 + 1);
         terms.sort_by_key(|(position, _)| *position);
-        terms.pop();
+        let head = terms.pop().map(|(_, term)| term.serialized_value_bytes().to_vec()).unwrap_or_default();
+        let written = place.written(&leaf.span);
+        let whole = Beginning { field: target.field, head, written, inner: whole };
         if terms.len() == 1 {
             // After one word tantivy gives 1 to all.
             return Ok(Box::new(ConstScoreQuery::new(Box::new(whole), 1.0)));

@@ -54,7 +54,7 @@ fn every_filter_keeps_what_the_stored_values_say() {
             }
         }
     }
-    println!(
+    eprintln!(
         "{wanted} filters: {taken} taken, {refused} refused, {with_hits} keep a part, {hits} hits, {} differences",
         differences.len()
     );

@@ -25,7 +25,7 @@ pub(crate) fn keeps(filter: &Filter, documents: &Documents) -> Option<BTreeSet<S
     let mut kept = BTreeSet::new();
     for (id, document) in documents {
         // Every clause is looked at, whatever the document: a filter is refused as a whole.
-        match holds(filter, &Doc { id, fields: document }) {
+        match holds(filter, &Doc { id, fields: document }, false) {
             Ok(true) => drop(kept.insert(id.clone())),
             Ok(false) => {}
             Err(NoTerm) => return None,
@@ -39,42 +39,48 @@ struct Doc<'a> {
     fields: &'a Map<String, Json>,
 }
 
-fn all(children: &[Filter], doc: &Doc<'_>) -> Result<Vec<bool>, NoTerm> {
-    children.iter().map(|child| holds(child, doc)).collect()
+fn all(children: &[Filter], doc: &Doc<'_>, excluded: bool) -> Result<Vec<bool>, NoTerm> {
+    children.iter().map(|child| holds(child, doc, excluded)).collect()
 }
 
-fn holds(filter: &Filter, doc: &Doc<'_>) -> Result<bool, NoTerm> {
+/// `excluded` is whether a document that the clause does not keep is kept by the whole filter for it: under one NOT, or three.
+fn holds(filter: &Filter, doc: &Doc<'_>, excluded: bool) -> Result<bool, NoTerm> {
     Ok(match filter {
-        Filter::And(children) => all(children, doc)?.into_iter().all(|held| held),
-        Filter::Or(children) => all(children, doc)?.into_iter().any(|held| held),
-        Filter::Not(inner) => !holds(inner, doc)?,
-        Filter::Boost(inner, _) => holds(inner, doc)?,
+        Filter::And(children) => all(children, doc, excluded)?.into_iter().all(|held| held),
+        Filter::Or(children) => all(children, doc, excluded)?.into_iter().any(|held| held),
+        Filter::Not(inner) => !holds(inner, doc, !excluded)?,
+        Filter::Boost(inner, _) => holds(inner, doc, excluded)?,
         Filter::Signs(clauses) => {
             let mut held = Vec::new();
             for (sign, clause) in clauses {
-                held.push((*sign, holds(clause, doc)?));
+                held.push((*sign, holds(clause, doc, excluded != (*sign == Sign::MustNot))?));
             }
-            signed(&held)
+            signed(&held)?
         }
-        Filter::Leaf(leaf) => leaf_holds(leaf, doc)?,
+        Filter::Leaf(leaf) => leaf_holds(leaf, doc, excluded)?,
     })
 }
 
-/// Those with + must hold and those with - must not; where no + stands, one of the others must, if there is any.
-fn signed(held: &[(Sign, bool)]) -> bool {
+/// Those with + must hold and those with - must not; where no + stands, one of the others must, if there is any. Beside a +
+/// they would say nothing, and are refused.
+fn signed(held: &[(Sign, bool)]) -> Result<bool, NoTerm> {
     let of = |wanted: Sign| held.iter().filter(move |(sign, _)| *sign == wanted).map(|(_, held)| *held);
+    if of(Sign::Must).next().is_some() && of(Sign::None).next().is_some() {
+        return Err(NoTerm);
+    }
     let any =
         of(Sign::Must).next().is_some() || of(Sign::None).next().is_none() || of(Sign::None).any(|held| held);
-    any && of(Sign::Must).all(|held| held) && !of(Sign::MustNot).any(|held| held)
+    Ok(any && of(Sign::Must).all(|held| held) && !of(Sign::MustNot).any(|held| held))
 }
 
-fn leaf_holds(leaf: &Leaf, doc: &Doc<'_>) -> Result<bool, NoTerm> {
+fn leaf_holds(leaf: &Leaf, doc: &Doc<'_>, excluded: bool) -> Result<bool, NoTerm> {
     Ok(match leaf {
         Leaf::All => true,
         Leaf::Value(Some(field), value) => has(field, value, doc)?,
         Leaf::Value(None, value) => {
             let asked: Vec<bool> = TOKENISED.iter().filter_map(|field| has(field, value, doc).ok()).collect();
-            if asked.is_empty() {
+            // Under a NOT a field that leaves the word out would let its documents through.
+            if asked.is_empty() || (excluded && asked.len() < TOKENISED.len()) {
                 return Err(NoTerm);
             }
             asked.into_iter().any(|held| held)
@@ -86,6 +92,12 @@ fn leaf_holds(leaf: &Leaf, doc: &Doc<'_>) -> Result<bool, NoTerm> {
                 held |= has(field, value, doc)?;
             }
             held
+        }
+        // A minus that might be an exclusion.
+        Leaf::Numbers(_, list, false)
+            if list.len() > 1 && list.iter().any(|value| value.text.starts_with('-')) =>
+        {
+            return Err(NoTerm);
         }
         Leaf::Numbers(field, list, _) => {
             let mut held = false;
@@ -99,7 +111,7 @@ fn leaf_holds(leaf: &Leaf, doc: &Doc<'_>) -> Result<bool, NoTerm> {
             for (sign, word) in words {
                 held.push((*sign, has(field, word, doc)?));
             }
-            signed(&held)
+            signed(&held)?
         }
         Leaf::Range(field, lower, upper) => between(field, lower, upper, doc)?,
     })
@@ -136,8 +148,11 @@ fn values<'d>(field: &str, doc: &Doc<'d>) -> Vec<&'d Json> {
     out
 }
 
+/// Makes words of a text; `None` where one is dropped.
+type Cut = fn(&str) -> Vec<Option<String>>;
+
 /// Whether words of a field are compared, and not whole values; `None` for what is no text.
-fn cut(field: &str) -> Option<fn(&str) -> Vec<Option<String>>> {
+fn cut(field: &str) -> Option<Cut> {
     match field {
         "text" | "name" => Some(|text| words(text, 40, &[])),
         "title" => Some(|text| words(text, 120, &STOP)),
@@ -182,7 +197,8 @@ fn has(field: &str, value: &Value, doc: &Doc<'_>) -> Result<bool, NoTerm> {
         });
     };
     let asked = cut(text);
-    let whole = !asked.is_empty() && asked.iter().all(Option::is_some);
+    let pictures = text.contains(['☕', '⭐']);
+    let whole = !pictures && !asked.is_empty() && asked.iter().all(Option::is_some);
     let in_text = |have: &&Json| whole && have.as_str().is_some_and(|have| phrase(&cut(have), &asked));
     // A nested value may be a number or a boolean beside a text.
     let nested = field.starts_with("_extra.");

@@ -132,7 +132,7 @@ fn restrict<'a>(mut request: Request<'a>, args: &QueryArgs) -> Result<Request<'a
     if let Some(keywords) = &args.keywords {
         request = request.keywords(keywords);
     }
-    if let Some(filter) = &args.filter {
+    for filter in &args.filter {
         request = request.filter(filter);
     }
     request = match args.media.as_deref() {

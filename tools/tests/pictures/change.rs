@@ -153,6 +153,12 @@ fn deleted_documents_are_gone_from_every_query() {
     assert_eq!(ok(&["inspect", s(&index)])["documents"], DOCUMENTS - 33);
     assert_eq!(code(&err(&["delete", s(&index), "--filter", "nofield:x"])), "unknown_field");
     assert_eq!(code(&err(&["delete", s(&index), "--filter", "(("])), "bad_query");
+    // What matches nothing commits nothing.
+    let meta = || fs::read(index.join("meta.json")).unwrap();
+    let before = meta();
+    assert_eq!(ok(&["delete", s(&index), "--filter", "category:nothing"])["documents"], 0);
+    assert_eq!(ok(&["delete", s(&index), "--id", "doc-999"])["documents"], 0);
+    assert_eq!(meta(), before);
     assert_eq!(code(&err(&["delete", s(&index)])), "bad_argument");
     assert_sound(&index);
 }
@@ -200,6 +206,7 @@ fn an_index_may_lose_all_and_gain_again() {
     let dir = tempfile::tempdir().unwrap();
     let index = copy_of_index(dir.path());
     let counted = ok(&["delete", s(&index), "--filter", "*", "--dry-run"]);
+    assert_eq!(counted["needs_all"], true);
     assert_eq!((&counted["documents"], &counted["dry_run"]), (&json!(DOCUMENTS), &json!(true)));
     let refused = err(&["delete", s(&index), "--filter", "color:* OR category:*"]);
     assert_eq!(code(&refused), "bad_argument");
