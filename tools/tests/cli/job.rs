@@ -55,6 +55,7 @@ fn eval_reports_every_key_and_is_far_above_chance() {
         [
             "calibration",
             "calibration_posterior",
+            "data",
             "features",
             "map_all",
             "pairs",
@@ -193,7 +194,7 @@ fn build_counts_documents_and_items() {
     assert!(stages.as_object().unwrap().values().all(|s| s.as_f64().is_some_and(|s| s >= 0.0)));
     let expected = value!({
         "documents": ROWS, "items": { "image": ROWS, "text": ROWS }, "skipped": [], "warnings": 0,
-        "unlisted": 0, "without_items": 0, "nested": 0, "unknown": 0,
+        "unlisted": 0, "without_items": 0, "nested": 0, "unknown": 0, "long_words": 0,
     });
     assert_eq!(Value::Object(built.clone()), expected);
 }
