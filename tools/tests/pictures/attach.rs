@@ -105,11 +105,11 @@ fn what_a_killed_attach_left_is_removed() {
     // The new folder is there and not named yet, another is half made, and so is a manifest.
     let model = Bundle::load(&rare).unwrap().model().to_string();
     for folder in
-        [format!("bundle-{}", &model[..16]), "bundle-0123456789abcdef".into(), ".uncsm-bundle-x".into()]
+        [format!("bundle-{}", &model[..16]), "bundle-0123456789abcdef".into(), ".uncsm-bundle-AbCd12".into()]
     {
         crate::support::copy_dir(&rare, &index.join(folder));
     }
-    fs::write(index.join(".uncsm-y"), "{").unwrap();
+    fs::write(index.join(".uncsm-EfGh34"), "{").unwrap();
     // Readers do not care.
     assert_sound(&index);
     ok(&["attach", s(&index), "--bundle", s(&rare)]);

@@ -79,7 +79,10 @@ fn add_wants_ids() {
     assert!(added["skipped"][0]["reason"].as_str().unwrap().contains("no id"), "{added}");
     assert_eq!(ids(&ok(&["query", s(&index), "--filter", "id:5"])), ["5"]);
     write_lines(&corpus, &lines[..1]);
-    assert_eq!(code(&err(&["add", s(&index), s(&corpus)])), "empty");
+    // A source without a good document ends with the first cause.
+    let error = err(&["add", s(&index), s(&corpus)]);
+    assert_eq!((code(&error), &error["line"]), ("bad_value", &json!(1)));
+    assert!(error["message"].as_str().unwrap().contains("no document of the source reads"), "{error}");
     assert_sound(&index);
 }
 
