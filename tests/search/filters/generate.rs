@@ -33,7 +33,7 @@ pub(crate) const WORDS: [&str; 27] = [
     "“green”",
     "red&&fox",
     "AND-fox",
-    "OR||red",
+    "fox||red",
 ];
 
 /// Values out of which an analysis drops something.
@@ -133,7 +133,7 @@ impl<'a> Source<'a> {
     fn leaf(&mut self) -> Leaf {
         match self.rng.random_range(0..20) {
             0 => Leaf::All,
-            1 if self.rng.random_bool(0.05) => {
+            1 if self.rng.random_bool(0.02) => {
                 let value = Value { text: self.pick(&RAW).into(), quote: Quote::Raw };
                 Leaf::Value(Some(self.pick(&TEXTS)), value)
             }
