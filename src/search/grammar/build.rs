@@ -59,7 +59,7 @@ impl Target<'_> {
     /// The name as it is written in a query.
     pub(super) fn name(&self) -> String {
         let escaped = |name: &str| {
-            let special = |c: &char| *c == ' ' || SPECIAL.contains(c);
+            let special = |c: &char| [' ', '&', '|'].contains(c) || SPECIAL.contains(c);
             name.chars().flat_map(|c| special(&c).then_some('\\').into_iter().chain([c])).collect::<String>()
         };
         if self.path.is_empty() {

@@ -17,6 +17,15 @@ const ENDS_WORD: [char; 12] = ['^', '`', ':', '{', '}', '"', '\'', '[', ']', '('
 const ESCAPED: [char; 9] = ['-', '*', '?', '~', ',', '!', '/', '&', '|'];
 /// Words that are no words but in quotes.
 const RESERVED: [&str; 4] = ["AND", "OR", "NOT", "IN"];
+/// AND and OR as signs, which need no blanks around them.
+const JOINTS: [&str; 2] = ["&&", "||"];
+/// Look like the quotes of a phrase, and are letters.
+const TYPOGRAPHIC: [char; 5] = ['\u{201c}', '\u{201d}', '\u{201e}', '\u{ab}', '\u{bb}'];
+
+/// Whether `&&` or `||` begins here.
+pub(super) fn joins(rest: &str) -> bool {
+    JOINTS.iter().any(|joint| rest.starts_with(joint))
+}
 
 /// Reads a query from left to right.
 pub(super) struct Cursor<'a> {
@@ -76,7 +85,8 @@ impl<'a> Cursor<'a> {
     /// Whether a star stands here that is a clause, not the beginning of a word.
     pub(super) fn star(&self) -> bool {
         let ends = |c: char| c.is_whitespace() || (ENDS_WORD.contains(&c) && c != '\\');
-        self.rest().strip_prefix('*').is_some_and(|after| after.chars().next().is_none_or(ends))
+        let ends = |after: &str| joins(after) || after.chars().next().is_none_or(ends);
+        self.rest().strip_prefix('*').is_some_and(ends)
     }
 
     pub(super) fn span(&self, start: usize) -> Span {
@@ -123,19 +133,23 @@ impl<'a> Cursor<'a> {
     /// The name of a field, its colon and the blanks after it; nothing is passed over where there is none.
     pub(super) fn field_name(&mut self) -> Option<Name> {
         let start = self.at;
-        let mut path = String::new();
-        let mut chars = self.rest().char_indices().peekable();
+        let (mut path, rest) = (String::new(), self.rest());
+        let mut chars = rest.char_indices().peekable();
         let mut end = self.text.len();
         while let Some((at, c)) = chars.next() {
             match c {
                 '\\' => match chars.peek() {
-                    Some(&(_, next)) if SPECIAL.contains(&next) || next == ' ' => {
+                    Some(&(_, next)) if SPECIAL.contains(&next) || [' ', '&', '|'].contains(&next) => {
                         path.push(next);
                         chars.next();
                     }
                     _ => path.push('\\'),
                 },
                 c if SPECIAL.contains(&c) || c.is_whitespace() || (c == '-' && path.is_empty()) => {
+                    end = start + at;
+                    break;
+                }
+                _ if joins(&rest[at..]) => {
                     end = start + at;
                     break;
                 }
@@ -154,7 +168,7 @@ impl<'a> Cursor<'a> {
 
     /// Whether the number of a value stands here, with its minus, and ends here.
     pub(super) fn negative_number(&self) -> bool {
-        let ends = |c: char| c.is_whitespace() || c == ')' || c == '^';
+        let ends = |c: char| c.is_whitespace() || [')', '^', '&', '|'].contains(&c);
         let word = self.rest().split(ends).next().unwrap_or_default();
         self.digit_follows() && word.parse::<f64>().is_ok()
     }
@@ -174,7 +188,10 @@ impl<'a> Cursor<'a> {
             ));
         }
         let (mut text, mut marks) = (String::new(), Vec::new());
-        let mut chars = self.rest().char_indices().peekable();
+        // The last character, if no backslash stands before it.
+        let mut last = None;
+        let rest = self.rest();
+        let mut chars = rest.char_indices();
         let mut end = self.text.len();
         while let Some((at, c)) = chars.next() {
             if c == '\\' {
@@ -182,13 +199,15 @@ impl<'a> Cursor<'a> {
                     return Err(self.error(start + at, "a backslash stands before nothing"));
                 };
                 let known = next.is_whitespace() || ENDS_WORD.contains(&next) || ESCAPED.contains(&next);
-                if !known {
+                if !known && !TYPOGRAPHIC.contains(&next) && !(next == '=' && at == 0) {
                     text.push('\\');
                 }
                 text.push(next);
+                last = None;
                 continue;
             }
-            if c.is_whitespace() || ENDS_WORD.contains(&c) || (c == ',' && list == List::Yes) {
+            let comma = c == ',' && list == List::Yes;
+            if c.is_whitespace() || ENDS_WORD.contains(&c) || comma || joins(&rest[at..]) {
                 end = start + at;
                 break;
             }
@@ -196,6 +215,7 @@ impl<'a> Cursor<'a> {
                 marks.push(text.len());
             }
             text.push(c);
+            last = Some(c);
         }
         let written = &self.text[start..end];
         if RESERVED.contains(&written) {
@@ -206,18 +226,51 @@ impl<'a> Cursor<'a> {
             return Err(self.nothing(start));
         }
         // Read as a letter it would keep what is to be left out.
-        if written.starts_with('!') && text.contains(char::is_alphanumeric) {
+        let says = text.contains(char::is_alphanumeric) || (self.mode == Mode::Filter && written != "!");
+        if written.starts_with('!') && says {
             return Err(self.error(start, "a value begins with `!`").hint(
                 "put NOT before the name of the field to leave documents out, or the value into quotes",
             ));
+        }
+        if self.mode == Mode::Filter {
+            self.is_plain(start, written, last)?;
         }
         self.at = end;
         Ok(Value { text, quoted: false, marks, span: Span(start..end) })
     }
 
+    /// Refuses a word of a filter that is meant as more than letters; `last` is its end, if nothing escapes it.
+    fn is_plain(&self, start: usize, written: &str, last: Option<char>) -> Result<()> {
+        if written.starts_with('=') {
+            return Err(self
+                .error(start, "a value begins with `=`")
+                .hint("a value stands right after the colon; put one that begins with = into quotes"));
+        }
+        let meant = |word: &&str| {
+            let after = written.strip_prefix(word).and_then(|after| after.chars().next());
+            after.is_some_and(|c| !c.is_alphanumeric() && c != '_' && c != '\\')
+        };
+        if let Some(word) = ["AND", "OR", "NOT"].into_iter().find(meant) {
+            return Err(self
+                .error(start, &format!("a word begins with {word} and a sign"))
+                .hint("put a blank after it, or quotes around the word"));
+        }
+        let first = written.chars().next();
+        match [first, last].into_iter().flatten().find(|c| TYPOGRAPHIC.contains(c)) {
+            None => Ok(()),
+            Some(quote) => Err(self
+                .error(start, &format!("the quote {quote} is a letter here, and quotes nothing"))
+                .expected("the quote \" around a phrase")
+                .hint(format!("write \"a b\" for a phrase, and \"{quote}\" where the letter is meant"))),
+        }
+    }
+
     /// What is wrong where a word is expected and none stands.
     fn nothing(&self, at: usize) -> crate::Error {
         match self.peek() {
+            Some(_) if joins(self.rest()) => self
+                .error(at, &format!("`{}` stands where a word or value is expected", &self.rest()[..2]))
+                .hint("put it into quotes to look for the signs"),
             None => self.error(at, "a word or value is missing at the end"),
             Some(':') => self.error(at, "a `:` stands without the name of a field before it"),
             Some(c) => self.error(at, &format!("`{c}` stands where a word or value is expected")),
@@ -249,7 +302,9 @@ impl<'a> Cursor<'a> {
         }
         let start = self.at;
         let ends = |c: char| c.is_whitespace() || ['{', '}', '"', '[', ']', '(', ')'].contains(&c);
-        let length = self.rest().find(ends).unwrap_or(self.rest().len());
+        let rest = self.rest();
+        let ends = [rest.find(ends), rest.find(JOINTS[0]), rest.find(JOINTS[1])];
+        let length = ends.into_iter().flatten().min().unwrap_or(rest.len());
         let range: Range<usize> = start..start + length;
         if length == 0 || self.peek() == Some('`') {
             return Err(self.error(start, "a range lacks a bound").hint("write * for an open end"));
@@ -258,6 +313,9 @@ impl<'a> Cursor<'a> {
             return Err(self.error(start, "a bound begins with a sign of comparison").hint(
                 "comparisons are >, >=, < and <=; other documents are left out by NOT; put such a value into quotes",
             ));
+        }
+        if self.mode == Mode::Filter {
+            self.is_plain(start, &rest[..length], rest[..length].chars().next_back())?;
         }
         self.at = range.end;
         Ok(Value {

@@ -60,7 +60,9 @@ impl Mode {
 ///   accents); in fields of stems, n-grams or prefixes it is an error. In fields that keep a value whole (`id`, exact twins) both are plain letters.
 /// - A group that only excludes, as in `red AND (NOT circle)`, stands for all documents but those. The whole query must
 ///   still name something to look for.
-/// - `&&`, `||` between clauses and `!` before one are AND, OR and NOT.
+/// - `&&`, `||` between clauses and `!` before one are AND, OR and NOT. The first two need no blanks: `a&&b` is two words.
+/// - In filters a word without quotes is an error where it begins with `=`, `!`, AND, OR or NOT and a sign, or (in
+///   tokenised text fields) `-`, and where a typographic quote stands at an end of it. A backslash makes the sign a letter.
 /// - In a group of a field of numbers (`_extra` too) `-5` is a value: `n:(-5 OR 7)` asks for two. In all other groups, and
 ///   without a field, `-` before a clause excludes it. Filters want an operator beside such a number.
 /// - In filters a clause without a sign beside one with `+` is an error: it would leave nothing out.

@@ -7,7 +7,7 @@ use tantivy::query::Occur;
 
 use super::Mode;
 use super::ast::{Clause, Factor, Kind, Leaf, Name, Node, Value};
-use super::lex::{Cursor, Fraction, List};
+use super::lex::{Cursor, Fraction, List, joins};
 use crate::error::Result;
 
 /// What a pattern or fuzzy word counts as at least among [`crate::limits::QUERY_PATTERNS`].
@@ -63,7 +63,7 @@ impl Parser<'_> {
         let mut operands: Vec<Operand> = Vec::new();
         self.cursor.blanks();
         loop {
-            let operator = if operands.is_empty() { None } else { self.operator() };
+            let operator = if operands.is_empty() { None } else { self.operator()? };
             self.cursor.blanks();
             let start = self.cursor.at;
             let occur = self.sign(field);
@@ -74,7 +74,7 @@ impl Parser<'_> {
             match self.cursor.peek() {
                 None | Some(')') => break,
                 // What is glued on would be a clause of its own, and add to what matches: name:O'Brien.
-                Some(c) if !apart => {
+                Some(c) if !apart && !joins(self.cursor.rest()) => {
                     let why = format!("`{c}` stands right after a clause");
                     return Err(self
                         .cursor
@@ -96,8 +96,10 @@ impl Parser<'_> {
         let several = operands.len() > 1;
         for (at, operand) in operands.iter().enumerate().filter(|_| several) {
             if operand.negative && operand.operator.is_none() && after(at).is_none() {
-                let number =
-                    self.cursor.text[operand.start + 1..].split([' ', ')', '^']).next().unwrap_or_default();
+                let number = self.cursor.text[operand.start + 1..]
+                    .split([' ', ')', '^', '&', '|'])
+                    .next()
+                    .unwrap_or_default();
                 let why = format!("`-{number}` is a value here, or leaves {number} out");
                 return Err(self.cursor.error(operand.start, &why).hint(format!(
                     "write OR -{number} between the values to ask for it, or AND NOT {number} to leave it out"
@@ -124,15 +126,21 @@ impl Parser<'_> {
         }
     }
 
-    fn operator(&mut self) -> Option<Operator> {
-        for (word, operator) in
-            [("AND", Operator::And), ("OR", Operator::Or), ("&&", Operator::And), ("||", Operator::Or)]
-        {
+    fn operator(&mut self) -> Result<Option<Operator>> {
+        for (word, sign, operator) in [("AND", "&&", Operator::And), ("OR", "||", Operator::Or)] {
             if self.cursor.keyword(word) {
-                return Some(operator);
+                return Ok(Some(operator));
             }
+            let Some(after) = self.cursor.rest().strip_prefix(sign) else { continue };
+            if let Some(more) = after.chars().next().filter(|c| ['&', '|'].contains(c)) {
+                let why = format!("`{sign}` joins two clauses, and `{more}` stands right after it");
+                let hint = "write && or ||, or put the signs into quotes to look for them";
+                return Err(self.cursor.error(self.cursor.at, &why).hint(hint));
+            }
+            self.cursor.at += sign.len();
+            return Ok(Some(operator));
         }
-        None
+        Ok(None)
     }
 
     /// `+`, `-` or `!` before a clause. In a group of a field of numbers a negative number is a value.
@@ -358,10 +366,11 @@ impl Parser<'_> {
         Ok(Kind::Set(values))
     }
 
-    /// `/pattern/` with a blank, `)`, `^` or the end after it; other words begin with a slash too.
+    /// `/pattern/` with a blank, `)`, `^`, an operator or the end after it; other words begin with a slash too.
     fn regex(&mut self) -> Option<String> {
         let mut pattern = String::new();
-        let mut chars = self.cursor.rest().char_indices().skip(1).peekable();
+        let rest = self.cursor.rest();
+        let mut chars = rest.char_indices().skip(1).peekable();
         while let Some((at, c)) = chars.next() {
             match c {
                 '\\' if chars.peek().is_some_and(|(_, next)| *next == '/') => {
@@ -370,7 +379,8 @@ impl Parser<'_> {
                 }
                 '/' => {
                     let ends = |c: &(usize, char)| c.1.is_whitespace() || c.1 == ')' || c.1 == '^';
-                    if pattern.is_empty() || !chars.peek().is_none_or(ends) {
+                    let ended = joins(&rest[at + 1..]) || chars.peek().is_none_or(ends);
+                    if pattern.is_empty() || !ended {
                         return None;
                     }
                     self.cursor.at += at + 1;

@@ -159,6 +159,14 @@ impl Grammar {
             }
             _ => return self.typed(place, leaf, target, value).map(Found::Query),
         }
+        let text = matches!(target.entry.field_type(), FieldType::Str(_)) && !target.is_whole();
+        // The analysis drops the minus, and the clause would keep what it seems to leave out.
+        if text && place.mode == Mode::Filter && place.text[value.span.0.clone()].starts_with('-') {
+            let why = format!("a value begins with `-`, and `{}` holds words", target.name());
+            return Err(place.error(&leaf.span, &why).hint(
+                "put the - before the name of the field to leave documents out, or the value into quotes",
+            ));
+        }
         if !target.is_whole() && !value.marks.is_empty() {
             if let Some((word, edits)) = fuzzy::parts(place, leaf, value)? {
                 return self.fuzzy(place, leaf, target, word, edits);

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::language::{End, Filter, Leaf, Quote, Separator, Sign, Value};
 
 /// Values of all kinds. Documents have them too, so that filters find something.
-pub(crate) const WORDS: [&str; 21] = [
+pub(crate) const WORDS: [&str; 27] = [
     "red",
     "Blue",
     "green",
@@ -28,11 +28,42 @@ pub(crate) const WORDS: [&str; 21] = [
     "he said \"red\"",
     "back\\slash",
     "50%, a*b?",
+    "=red",
+    "!fox",
+    "“green”",
+    "red&&fox",
+    "AND-fox",
+    "fox||red",
 ];
 
 /// Values out of which an analysis drops something.
 pub(crate) const ODD: [&str; 11] =
     ["fox ☕ red", "⭐fox", "", "  ", "☕", "⭐☕!", "the", "the fox", "fox of red", "of", "fox the"];
+
+/// Values that a filter refuses where no quotes and no backslash say that they are letters.
+const RAW: [&str; 18] = [
+    "=red",
+    "=☕",
+    "==",
+    "!fox",
+    "!☕",
+    "!=1",
+    "“red",
+    "fox”",
+    "«fox»",
+    "„fox",
+    "AND-red",
+    "AND!fox",
+    "OR-red",
+    "NOT*",
+    "red&&&fox",
+    "&&red",
+    "-2020",
+    "-.5e3",
+];
+/// AND and OR as they are written between clauses.
+const ANDS: [&str; 6] = [" AND ", " AND ", " && ", "&&", " &&", "&& "];
+const ORS: [&str; 6] = [" OR ", " OR ", " || ", "||", " ||", "|| "];
 
 const TEXTS: [&str; 4] = ["text", "title", "name", "note"];
 const WHOLE: [&str; 3] = ["text_exact", "title_exact", "tag"];
@@ -50,13 +81,17 @@ impl<'a> Source<'a> {
     /// A whole filter, which names something to look for.
     pub(crate) fn filter(&mut self) -> Filter {
         let filter = self.node(3);
-        if excludes(&filter) { Filter::And(vec![Filter::Leaf(Leaf::All), filter]) } else { filter }
+        if excludes(&filter) {
+            Filter::And(vec![Filter::Leaf(Leaf::All), filter], self.pick(&ANDS))
+        } else {
+            filter
+        }
     }
 
     fn node(&mut self, depth: usize) -> Filter {
         match if depth == 0 { 9 } else { self.rng.random_range(0..12) } {
-            0 | 1 => Filter::And(self.some(depth)),
-            2 | 3 => Filter::Or(self.some(depth)),
+            0 | 1 => Filter::And(self.some(depth), self.pick(&ANDS)),
+            2 | 3 => Filter::Or(self.some(depth), self.pick(&ORS)),
             4 => Filter::Not(Box::new(self.node(depth - 1))),
             5 => Filter::Signs(self.signs(depth)),
             6 if self.rng.random_bool(0.3) => Filter::Boost(Box::new(self.node(depth - 1)), "2.5"),
@@ -98,6 +133,10 @@ impl<'a> Source<'a> {
     fn leaf(&mut self) -> Leaf {
         match self.rng.random_range(0..20) {
             0 => Leaf::All,
+            1 if self.rng.random_bool(0.02) => {
+                let value = Value { text: self.pick(&RAW).into(), quote: Quote::Raw };
+                Leaf::Value(Some(self.pick(&TEXTS)), value)
+            }
             1..=3 => Leaf::Value(Some(self.pick(&TEXTS)), self.text()),
             4 => Leaf::Value(None, self.text()),
             5 => Leaf::Value(Some(self.pick(&WHOLE)), self.whole()),
@@ -200,7 +239,7 @@ impl<'a> Source<'a> {
     }
 
     fn quote(&mut self, text: &str) -> Quote {
-        let plain = text.chars().next().is_some_and(char::is_alphanumeric)
+        let plain = text.starts_with(|c: char| c.is_alphanumeric() || "=!“".contains(c))
             && !["AND", "OR", "NOT", "IN"].contains(&text);
         match self.rng.random_range(0..3) {
             0 => Quote::Double,

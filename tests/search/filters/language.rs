@@ -3,8 +3,9 @@
 use std::fmt::{self, Display, Formatter};
 
 pub(crate) enum Filter {
-    And(Vec<Filter>),
-    Or(Vec<Filter>),
+    /// With what stands between the clauses.
+    And(Vec<Filter>, &'static str),
+    Or(Vec<Filter>, &'static str),
     Not(Box<Filter>),
     /// `+a -b c`
     Signs(Vec<(Sign, Filter)>),
@@ -44,6 +45,8 @@ pub(crate) enum Quote {
     None,
     Double,
     Single,
+    /// Written as it is, where signs mean something else than letters.
+    Raw,
 }
 
 #[derive(Clone, Copy)]
@@ -73,10 +76,12 @@ impl Display for Value {
         match self.quote {
             Quote::Double => f.write_str(&quoted('"')),
             Quote::Single => f.write_str(&quoted('\'')),
+            Quote::Raw => f.write_str(&self.text),
             Quote::None if self.text.parse::<f64>().is_ok() => f.write_str(&self.text),
             Quote::None => {
-                for c in self.text.chars() {
-                    if c.is_whitespace() || "^`:{}\"'[]()\\*?~,!/&|-".contains(c) {
+                for (at, c) in self.text.char_indices() {
+                    let edge = at == 0 && c == '=';
+                    if edge || c.is_whitespace() || "^`:{}\"'[]()\\*?~,!/&|-“”„«»".contains(c) {
                         f.write_str("\\")?;
                     }
                     write!(f, "{c}")?;
@@ -145,14 +150,14 @@ impl Display for Filter {
             children.iter().map(ToString::to_string).collect::<Vec<_>>().join(by)
         };
         match self {
-            Self::And(children) => write!(f, "({})", joined(children, " AND ")),
-            Self::Or(children) => {
+            Self::And(children, and) => write!(f, "({})", joined(children, and)),
+            Self::Or(children, or) => {
                 // AND binds closer than OR, so that a group of ANDs needs no parentheses there.
                 let child = |child: &Filter| match child {
-                    Self::And(inner) => joined(inner, " AND "),
+                    Self::And(inner, and) => joined(inner, and),
                     other => other.to_string(),
                 };
-                write!(f, "({})", children.iter().map(child).collect::<Vec<_>>().join(" OR "))
+                write!(f, "({})", children.iter().map(child).collect::<Vec<_>>().join(or))
             }
             Self::Not(inner) => write!(f, "NOT {inner}"),
             Self::Signs(clauses) => {

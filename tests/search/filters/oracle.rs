@@ -46,8 +46,8 @@ fn all(children: &[Filter], doc: &Doc<'_>, excluded: bool) -> Result<Vec<bool>, 
 /// `excluded` is whether a document that the clause does not keep is kept by the whole filter for it: under one NOT, or three.
 fn holds(filter: &Filter, doc: &Doc<'_>, excluded: bool) -> Result<bool, NoTerm> {
     Ok(match filter {
-        Filter::And(children) => all(children, doc, excluded)?.into_iter().all(|held| held),
-        Filter::Or(children) => all(children, doc, excluded)?.into_iter().any(|held| held),
+        Filter::And(children, _) => all(children, doc, excluded)?.into_iter().all(|held| held),
+        Filter::Or(children, _) => all(children, doc, excluded)?.into_iter().any(|held| held),
         Filter::Not(inner) => !holds(inner, doc, !excluded)?,
         Filter::Boost(inner, _) => holds(inner, doc, excluded)?,
         Filter::Signs(clauses) => {
@@ -182,6 +182,10 @@ fn number(value: &Json) -> Option<f64> {
 }
 
 fn has(field: &str, value: &Value, doc: &Doc<'_>) -> Result<bool, NoTerm> {
+    // Never letters alone: refused.
+    if value.quote == Quote::Raw {
+        return Err(NoTerm);
+    }
     let have = values(field, doc);
     let text = value.text.as_str();
     if field == "id" {

@@ -73,6 +73,30 @@ fn a_batch_answers_each_line_and_bad_lines_do_not_stop_it() {
 }
 
 #[test]
+fn a_line_of_a_batch_has_one_filter_or_a_list_of_them() {
+    let lines = [
+        object!({ "keywords": "red", "filter": "size:<100", "k": 50 }),
+        object!({ "keywords": "red", "filter": ["size:<100", "size:>20"], "k": 50 }),
+        object!({ "keywords": "red", "filter": [], "k": 50 }),
+        object!({ "keywords": "red", "filter": ["size:<100", "size:"], "k": 50 }),
+        object!({ "keywords": "red", "filter": ["size:<100", ["size:>20"]], "k": 50 }),
+    ];
+    let (code, answers) = batch(&lines, "");
+    assert_eq!((code, answers.len()), (2, lines.len()));
+    let one = ids(&query(0, "--keywords red --filter size:<100 -k 50"));
+    let both = ids(&query(0, "--keywords red --filter size:<100 --filter size:>20 -k 50"));
+    let none = ids(&query(0, "--keywords red -k 50"));
+    assert!(
+        !both.is_empty() && both.len() < one.len() && one.len() < none.len(),
+        "each filter leaves some out"
+    );
+    assert_eq!([ids(&answers[0]), ids(&answers[1]), ids(&answers[2])], [one, both, none]);
+    for (at, code) in [(3, "bad_query"), (4, "bad_value")] {
+        assert_eq!(answers[at]["error"]["code"], code, "{}", answers[at]);
+    }
+}
+
+#[test]
 fn exit_codes_of_a_batch() {
     let (code, _) = batch(&[object!({ "keywords": "red" }), object!({ "keywords": "nosuchword" })], "");
     assert_eq!(code, 0);
