@@ -138,7 +138,10 @@ mod tests {
         // Marks are no words of the built-in encoder; another may read them.
         let marks = || vec![document("!!!", "b.png")].into_iter();
         let (encoders, states) = fit(marks(), &[], &paths).unwrap();
-        assert_eq!((encoders.keys().collect::<Vec<_>>(), states.len()), (vec!["image"], 0));
+        assert_eq!(
+            (encoders.keys().map(String::as_str).collect::<Vec<_>>(), states.len()),
+            (vec!["image"], 0)
+        );
         assert_eq!(fit(marks(), &named("one"), &paths).unwrap().0.len(), 2);
     }
 }

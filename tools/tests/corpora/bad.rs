@@ -131,12 +131,27 @@ fn items_that_say_nothing_are_left_out_and_counted() {
         assert_eq!(said["data"]["left_out"][0]["count"], 45, "{name}: {said}");
         let media = ok(&["inspect", s(&bundle)]).to_string();
         assert!(media.contains("builtin-image") && !media.contains("builtin-text"), "{name}: {media}");
-        // A bundle of both media types learns from the pictures alone.
-        let (said, _) = train(&corpus, &format!("{name}-from"), &["--from", s(&world().bundle)]);
-        assert_eq!(said["warnings"], 45, "{name}: {said}");
-        // And a bundle of pictures is measured on a corpus with texts too.
-        let said = ok(&["eval", s(&bundle), s(&all), "--split", "train"]);
-        assert_eq!(said["warnings"], 45, "{name}: {said}");
+        // A bundle of pictures learns and is measured on them, whatever texts stand beside.
+        for corpus in [&corpus, &all] {
+            let out = format!("{name}-from-{}", corpus.file_stem().unwrap().display());
+            let (said, _) = train(corpus, &out, &["--from", s(&bundle)]);
+            assert_eq!(
+                (&said["warnings"], &said["data"]["rows"]["train"]),
+                (&45.into(), &27.into()),
+                "{said}"
+            );
+            let said = ok(&["eval", s(&bundle), s(corpus), "--split", "train"]);
+            assert_eq!(
+                (&said["warnings"], &said["data"]["rows"]["train"]),
+                (&45.into(), &27.into()),
+                "{said}"
+            );
+        }
+        // One of both media types says what it lacks.
+        let out = dir.path().join(format!("{name}-both"));
+        let from = ["--from", s(&world().bundle), "--config", s(&world().config), "--out", s(&out)];
+        let error = err(&[["train", s(&corpus), "--label", "color"].as_slice(), &from].concat());
+        assert_eq!((&error["code"], &error["got"]), (&"too_few_data".into(), &"0".into()), "{error}");
     }
     // Pictures that are not there are still an error.
     let gone = with("gone.jsonl", &|i, line| {
@@ -153,13 +168,14 @@ fn a_label_that_lost_digits_is_none() {
     let lines = fs::read_to_string(&corpus).unwrap();
     let labelled = |name: &str, quote: &str| {
         let file = dir.path().join(name);
-        // Two classes that one float stands for, and a third.
-        let label = |line: &str| match line {
-            line if line.contains("\"color\":\"red\"") => format!("{quote}123456789012345678901{quote}"),
-            line if line.contains("\"color\":\"green\"") => format!("{quote}123456789012345678902{quote}"),
-            _ => "3".to_owned(),
+        // Two classes that one float stands for, and two others.
+        let label = |i: usize| match i % 6 {
+            0 | 3 => format!("{quote}12345678901234567890{}{quote}", i % 2),
+            1 | 4 => "1".to_owned(),
+            _ => "2".to_owned(),
         };
-        let lines = lines.lines().map(|line| format!("{{\"label\":{},{}\n", label(line), &line[1..]));
+        let lines = lines.lines().enumerate();
+        let lines = lines.map(|(i, line)| format!("{{\"label\":{},{}\n", label(i), &line[1..]));
         fs::write(&file, lines.collect::<String>()).unwrap();
         let config = dir.path().join("train.toml");
         fs::write(
@@ -171,16 +187,8 @@ fn a_label_that_lost_digits_is_none() {
         ok(&["train", s(&file), "--label", "label", "--config", s(&config), "--out", s(&bundle)])
     };
     let said = labelled("numbers.jsonl", "");
-    assert_eq!(
-        (&said["data"]["classes"], &said["warnings"]),
-        (&serde_json::json!(1), &serde_json::json!(30)),
-        "{said}"
-    );
+    assert_eq!((&said["data"]["classes"], &said["warnings"]), (&2.into(), &15.into()), "{said}");
     assert!(said["data"]["left_out"].to_string().contains("write it as a string"), "{said}");
     let said = labelled("texts.jsonl", "\"");
-    assert_eq!(
-        (&said["data"]["classes"], &said["warnings"]),
-        (&serde_json::json!(3), &serde_json::json!(0)),
-        "{said}"
-    );
+    assert_eq!((&said["data"]["classes"], &said["warnings"]), (&4.into(), &0.into()), "{said}");
 }
