@@ -94,8 +94,10 @@ impl PartialDir {
                 return Ok((dir, Some(checkpoint)));
             }
             Ok(None) => tracing::warn!("{partial}: no commit to go on from; the build starts anew"),
-            // What does not read now may do so later.
-            Err(error) if error.code() == ErrorCode::Io => return Err(error),
+            // What does not read now, or not with this build, may do so later.
+            Err(error) if !matches!(error.code(), ErrorCode::Damaged | ErrorCode::NotFound) => {
+                return Err(error);
+            }
             Err(error) => {
                 tracing::warn!("{partial}: what is left does not open; the build starts anew: {error}")
             }

@@ -78,6 +78,38 @@ impl FolderId {
     }
 }
 
+/// A folder as it was opened, whatever its path leads to later. It is held, so that its number is not given again; both
+/// numbers are asked for at the same time, since a layered file system may answer otherwise before the first change.
+#[derive(Debug)]
+pub(super) struct Place(#[cfg(unix)] Option<std::fs::File>, #[cfg(not(unix))] Option<FolderId>);
+
+impl Place {
+    /// The folder at `path`.
+    #[cfg(unix)]
+    pub(super) fn of(path: &Path) -> Self {
+        Self(std::fs::File::open(path).ok())
+    }
+
+    /// Whether it is what `path` leads to now; true where the system does not let it be held.
+    #[cfg(unix)]
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let Some(held) = &self.0 else { return true };
+        let number = |about: std::io::Result<std::fs::Metadata>| about.ok().map(|it| (it.dev(), it.ino()));
+        number(held.metadata()) == number(std::fs::metadata(path))
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn of(path: &Path) -> Self {
+        Self(FolderId::of(path))
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        FolderId::of(path) == self.0
+    }
+}
+
 /// The files of the segments of one commit, held open, so that all of them read until this goes, whatever a writer does.
 pub(super) struct Held {
     metas: IndexMeta,
@@ -150,5 +182,24 @@ impl Held {
     /// The segments.
     pub(super) fn segments(&self, index: &Index) -> Vec<Segment> {
         self.metas.segments.iter().map(|meta| index.tantivy().segment(meta.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_itself_until_another_takes_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, aside) = (dir.path().join("index"), dir.path().join("aside"));
+        std::fs::create_dir(&path).unwrap();
+        let place = Place::of(&path);
+        std::fs::write(path.join("lock"), "").unwrap();
+        assert!(place.is_at(&path));
+        std::fs::rename(&path, &aside).unwrap();
+        assert!(!place.is_at(&path) && place.is_at(&aside));
+        std::fs::create_dir(&path).unwrap();
+        assert!(!place.is_at(&path));
     }
 }

@@ -16,7 +16,7 @@ use super::litter;
 use super::manifest::Manifest;
 use super::names;
 use super::plugin::{UvecPlugin, refuse_sorting};
-use super::snapshot::{FolderId, Held, settled};
+use super::snapshot::{Held, Place, settled};
 use super::sound::{Fault, SoundDirectory};
 use super::writer::Writer;
 use crate::corpus::{FieldMap, FieldSchema, register_analyses};
@@ -38,7 +38,7 @@ pub struct Index {
     manifest: Manifest,
     bundle: Bundle,
     /// The folder that was opened: another may be put in its place.
-    folder: Option<FolderId>,
+    place: Place,
 }
 
 impl Index {
@@ -87,7 +87,7 @@ impl Index {
     }
 
     fn open_now(dir: &Path) -> Result<Self> {
-        let folder = FolderId::of(dir);
+        let place = Place::of(dir);
         let (manifest, bundle) = manifest_and_bundle(dir, |folder| {
             names::check_folder(folder)?;
             Bundle::FILES.iter().try_for_each(|name| names::check(&folder.join(name)))?;
@@ -110,7 +110,7 @@ impl Index {
         let fields = FieldMap::from_schema(&schema, &manifest.fields).map_err(|e| e.file(dir))?;
         let warmer = Arc::new(plugin.cache().clone());
         let dir = dir.to_path_buf();
-        let index = Self { dir, tantivy, sound, plugin, warmer, media, fields, manifest, bundle, folder };
+        let index = Self { dir, tantivy, sound, plugin, warmer, media, fields, manifest, bundle, place };
         index.check_place()?;
         Ok(index)
     }
@@ -162,7 +162,7 @@ impl Index {
 
     /// Refuses where another folder was put in the place of the one that was opened.
     fn check_place(&self) -> Result<()> {
-        if FolderId::of(&self.dir) == self.folder { Ok(()) } else { Err(self.replaced()) }
+        if self.place.is_at(&self.dir) { Ok(()) } else { Err(self.replaced()) }
     }
 
     /// Refuses an index of other fields or another space than those that were opened.

@@ -446,9 +446,8 @@ fn read_at(mut file: &File, at: u64, length: u64, buffer: &mut Vec<u8>) -> Resul
     Ok(())
 }
 
-/// Bytes that no page needs to be counted for: one of gzip has at most 1,032 times its packed bytes.
+/// Bytes of a column of zstd below which its pages need not be counted.
 const UNCOUNTED: u64 = 1 << 20;
-const GZIP_RATIO: u64 = 1_032;
 
 /// Bytes that a page unpacks to where its compression does not stop at what the header says.
 fn beyond(file: &File, compression: Compression, header: &Header, at: u64) -> Result<u64> {
@@ -457,9 +456,6 @@ fn beyond(file: &File, compression: Compression, header: &Header, at: u64) -> Re
     }
     let (packed, levels) = (header.packed as u64, header.levels as u64);
     let stated = (header.unpacked as u64).saturating_sub(levels);
-    if matches!(compression, Compression::GZIP(_)) && packed * GZIP_RATIO <= UNCOUNTED {
-        return Ok(packed * GZIP_RATIO);
-    }
     let mut body = Vec::new();
     let counted = match compression {
         Compression::GZIP(_) | Compression::BROTLI(_) | Compression::ZSTD(_) => {

@@ -220,7 +220,7 @@ impl SoundDirectory {
     fn write_sealed(&self, bytes: &[u8]) -> io::Result<()> {
         let path = Path::new(META);
         let Ok(text) = std::str::from_utf8(bytes) else { return self.inner.atomic_write(path, bytes) };
-        let _gate = lock(&self.shared.gate);
+        // Files may be read whole for their entries, so nobody waits for that at the gate.
         let before = lock(&self.shared.record).clone();
         let mut record = Record::new();
         for name in names_in(text) {
@@ -229,6 +229,12 @@ impl SoundDirectory {
                 before.get(&key).copied().map_or_else(|| self.entry(&name), |e| Ok(Some(e)))?
             {
                 record.insert(key, entry);
+            }
+        }
+        let _gate = lock(&self.shared.gate);
+        for (key, known) in lock(&self.shared.record).iter() {
+            if let Some(entry) = record.get_mut(key) {
+                *entry = *known;
             }
         }
         self.inner.atomic_write(path, seal(text, &record).as_bytes())?;
@@ -241,7 +247,12 @@ impl SoundDirectory {
     fn entry(&self, name: &Path) -> io::Result<Option<(u64, u32)>> {
         let failed = |fault: Fault| {
             let kind = fault.unread.unwrap_or(io::ErrorKind::InvalidData);
-            io::Error::new(kind, format!("the commit names a file that is not sound: {}", fault.sentence()))
+            io::Error::new(kind, {
+                let why = fault.sentence();
+                format!(
+                    "the commit names a file that is not sound: {why}; bring it back from a copy, or build again"
+                )
+            })
         };
         let handle = match self.inner.get_file_handle(name) {
             Ok(handle) => handle,
