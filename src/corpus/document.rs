@@ -15,6 +15,9 @@ use crate::limits::{self, DOCUMENT_BYTES, DOCUMENT_ITEMS, TEXT_BYTES};
 /// Longest id in bytes: an id is one term of the index.
 pub const MAX_ID_BYTES: usize = 1024;
 
+/// Stands for the name of a split that is lost, with what carried it.
+pub(crate) const SPLIT_NOT_READ: &str = "(not read)";
+
 /// Characters of an unknown name that are kept.
 const SHOWN: usize = 64;
 
@@ -105,7 +108,8 @@ pub struct Document {
     pub images: Vec<Picture>,
     /// The split, where the line names one.
     pub split: Option<Split>,
-    /// A name of a split that says nothing here: training and evaluation leave such a document out.
+    /// A name of a split that says nothing here, or stands for one that does not read: training and evaluation leave such a
+    /// document out.
     pub unknown_split: Option<String>,
     /// What was left out of it, each with its place; the rest counts.
     pub flaws: Vec<Error>,
@@ -160,6 +164,13 @@ impl Document {
         fields.sort_by(|a, b| a.0.cmp(&b.0));
         document.fields = fields.into_iter().collect();
         Ok(document)
+    }
+
+    /// Marks the split as unknown, since what may name it was lost: test documents are never learned from.
+    pub(super) fn lose_split(&mut self) {
+        if self.split.is_none() {
+            self.unknown_split.get_or_insert_with(|| SPLIT_NOT_READ.to_owned());
+        }
     }
 
     /// The paths that are none are left out; `None` where nothing is left.

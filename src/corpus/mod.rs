@@ -28,6 +28,7 @@ mod tensor;
 
 pub use crate::guard::catches_panics;
 pub use analysis::{Analysis, register_analyses};
+pub(crate) use document::SPLIT_NOT_READ;
 pub use document::{Document, MAX_ID_BYTES, Picture, Split};
 pub use features::{FeatureSet, FeaturesFile};
 pub use fields::{EXTRA_FIELD, FieldMap, FillReport, ID_FIELD, tantivy_schema};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::hashing::has_word;
 use super::{Builtin, BuiltinText, Encoder, EncoderPaths, Encoders};
 use crate::corpus::{Document, EncoderArg};
 use crate::error::{Error, ErrorCode, Result};
@@ -32,8 +33,9 @@ pub fn fit(
     let learns = text == Builtin::Text.name();
     let (mut texts, mut pictures) = (0u64, 0u64);
     let texts_of = documents.flat_map(|document| {
-        // A column of blanks is no media type.
-        texts += document.texts.iter().filter(|text| !is_blank(text)).count() as u64;
+        // A column of blanks is no media type; nor is one without words, where the encoder reads words alone.
+        let says = |text: &&String| if learns { has_word(text) } else { !is_blank(text) };
+        texts += document.texts.iter().filter(says).count() as u64;
         pictures += document.images.len() as u64;
         if learns { document.texts } else { Vec::new() }
     });
@@ -133,5 +135,13 @@ mod tests {
         assert_eq!(code(&named("two"), documents().collect()), ErrorCode::NotFound);
         assert_eq!(code(&named("one"), vec![document("", "b.png")]), ErrorCode::UnknownMedia);
         assert_eq!(code(&[], vec![document("", "")]), ErrorCode::Empty);
+        // Marks are no words of the built-in encoder; another may read them.
+        let marks = || vec![document("!!!", "b.png")].into_iter();
+        let (encoders, states) = fit(marks(), &[], &paths).unwrap();
+        assert_eq!(
+            (encoders.keys().map(String::as_str).collect::<Vec<_>>(), states.len()),
+            (vec!["image"], 0)
+        );
+        assert_eq!(fit(marks(), &named("one"), &paths).unwrap().0.len(), 2);
     }
 }

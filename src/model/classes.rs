@@ -7,6 +7,7 @@
 //! | `true` | `true` |
 //! | `"red"`, `"red "` | `red` |
 //! | null, blank text, a negative whole number, a list, an object | none |
+//! | a number that lost digits | none |
 //!
 //! A negative number means none in a label tensor too.
 
@@ -16,8 +17,18 @@ use serde_json::Value;
 
 /// The name of the class that `value` means.
 pub(crate) fn class_name(value: &Value) -> Option<String> {
-    canonical(value).filter(|name| !is_negative(name))
+    canonical(value).filter(|name| !is_negative(name) && !is_rounded(value))
 }
+
+/// Whether `value` may stand for several numbers: a float so large that an integer above 64 bits may have become it.
+///
+/// Integers up to `u64::MAX` are read as such. As groups, such numbers may be joined: that keeps more on one side.
+pub(crate) fn is_rounded(value: &Value) -> bool {
+    matches!(value, Value::Number(number) if number.is_f64() && number.as_f64().is_some_and(|x| x.abs() >= TWO_TO_63))
+}
+
+/// 2^63.
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// The value as a key of a group: as a class, but negative numbers, lists and objects are values as others.
 pub(crate) fn group_name(value: &Value) -> Option<String> {
@@ -47,6 +58,9 @@ impl<'a> KnownClasses<'a> {
 
     /// The number of the class of `value`; `None` where it is none of them.
     pub(crate) fn number(&self, value: &Value) -> Option<u32> {
+        if is_rounded(value) {
+            return None;
+        }
         let as_is = match value {
             Value::String(text) => self.exact.get(text.as_str()),
             Value::Number(_) | Value::Bool(_) => self.exact.get(value.to_string().as_str()),
@@ -131,6 +145,14 @@ mod tests {
                 assert_eq!(class_name(&value).as_deref(), name, "{value:?}");
             }
         }
+        // Two integers above 64 bits that are one float.
+        let long = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let two = ["123456789012345678901", "123456789012345678902"].map(long);
+        assert!(two[0] == two[1] && two.iter().all(|value| class_name(value).is_none()), "{two:?}");
+        assert!(is_rounded(&two[0]) && is_rounded(&json!(-1e20)) && !is_rounded(&json!(u64::MAX)));
+        assert_eq!(class_name(&json!("123456789012345678901")).as_deref(), Some("123456789012345678901"));
+        let names = ["1e20", "100000000000000000000"].map(str::to_owned);
+        assert_eq!(KnownClasses::new(&names).number(&json!(1e20)), None);
         assert_eq!(group_name(&json!(-1)), group_name(&json!("-1.0")));
         assert_eq!(group_name(&json!(-1)).as_deref(), Some("-1"));
         assert_eq!(group_name(&json!([1])).as_deref(), Some("[1]"));

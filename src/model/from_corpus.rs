@@ -6,12 +6,12 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::bundle::ClassNames;
-use super::classes::{KnownClasses, class_name, group_name};
+use super::classes::{KnownClasses, class_name, group_name, is_rounded};
 use super::data::{Labels, MediaFeatures, Split, TrainingData};
 use super::graded::{DocumentRef, Documents};
 use super::seen::{Seen, is_known};
 use super::titles::join_titles;
-use crate::corpus::{Document, EncoderArg, Passages, Reader};
+use crate::corpus::{Document, EncoderArg, Passages, Reader, SPLIT_NOT_READ};
 use crate::encode::{
     BadItem, CorpusSource, EncoderPaths, Encoders, FeatureCache, Ids, Incoming, Place, SourceDocument,
     encode_batch, fit,
@@ -91,8 +91,11 @@ struct Reading {
     rows: Vec<Row>,
     /// Documents of a known split.
     known: Vec<DocumentRef>,
-    /// By media type: items of the documents that count, and the error of the first that does not read.
+    /// By media type of the encoders: items of the documents that count, and the error of the first that does not read.
+    /// An item that says nothing is none.
     named: BTreeMap<String, (u64, Option<Error>)>,
+    /// The error of the first item that was left out.
+    first: Option<Error>,
 }
 
 /// Reads the corpus at `path` and encodes it; a document with several items of a media type becomes several rows of one
@@ -138,6 +141,7 @@ pub fn from_corpus(
     {
         match incoming {
             Incoming::Document(document) if !is_known(&document.document) => {
+                document.document.flaws.iter().cloned().for_each(&mut *skipped);
                 skipped(unknown_split(&document));
             }
             Incoming::Document(document) => {
@@ -160,9 +164,9 @@ pub fn from_corpus(
     encoding.encode(&batch, skipped, &mut reading);
     progress(documents + batch.len() as u64);
     encoding.check_items(path, &mut reading)?;
-    let Reading { rows, known, .. } = reading;
+    let Reading { rows, known, first: first_item, .. } = reading;
     if rows.is_empty() {
-        return Err(match first {
+        return Err(match first.or(first_item) {
             Some(error) => {
                 error.within("the corpus has no document with an item; the first that was left out")
             }
@@ -190,7 +194,12 @@ pub fn from_corpus(
             .collect(),
         present: rows.iter().map(|row| row.features.contains_key(name)).collect(),
     });
-    let media: Vec<MediaFeatures> = media.collect();
+    // A media type of which every item to learn from says nothing is none.
+    let learned = |media: &MediaFeatures| {
+        media.present.iter().zip(&rows).any(|(present, row)| *present && row.split != Split::Test)
+    };
+    let media: Vec<MediaFeatures> =
+        media.filter(|media| options.trained.is_some() || learned(media)).collect();
     let names: Vec<&str> = media.iter().map(|media| media.encoder.as_str()).collect();
     let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     Ok(TrainingData {
@@ -206,13 +215,14 @@ pub fn from_corpus(
 
 fn unknown_split(document: &SourceDocument) -> Error {
     let word = document.document.unknown_split.as_deref().unwrap_or_default();
-    Error::new(
-        ErrorCode::BadValue,
-        format!("the split {word:?} is not known, so that the document is left out"),
-    )
-    .file(&document.place.file)
-    .line(document.place.line)
-    .expected("train, val or test, or another common name of these")
+    let what = match word {
+        SPLIT_NOT_READ => "the split does not read, so that the document is left out".to_owned(),
+        word => format!("the split {word:?} is not known, so that the document is left out"),
+    };
+    Error::new(ErrorCode::BadValue, what)
+        .file(&document.place.file)
+        .line(document.place.line)
+        .expected("train, val or test, or another common name of these")
 }
 
 /// The document with passages for its texts, as its items have them.
@@ -259,12 +269,19 @@ impl Encoding<'_> {
         for (document, (items, bad)) in batch.iter().zip(encoded) {
             document.document.flaws.iter().cloned().for_each(&mut *skipped);
             let counts = self.counts(document.document.split);
-            for item in document.items.iter().filter(|_| counts) {
+            let encoded = |media: &String| counts && self.encoders.contains_key(media);
+            for item in document.items.iter().filter(|item| encoded(&item.media)) {
                 reading.named.entry(item.media.clone()).or_default().0 += 1;
             }
             for BadItem { media, error } in bad {
-                if let Some((_, first)) = reading.named.get_mut(&media).filter(|_| counts) {
-                    first.get_or_insert_with(|| self.placed(error.clone(), &document.place));
+                reading.first.get_or_insert_with(|| self.placed(error.clone(), &document.place));
+                if let Some((count, first)) = reading.named.get_mut(&media).filter(|_| counts) {
+                    match error.code() {
+                        ErrorCode::NoItems => *count -= 1,
+                        _ => {
+                            first.get_or_insert_with(|| self.placed(error.clone(), &document.place));
+                        }
+                    }
                 }
                 let located = error.facts().file.is_some();
                 let place = &document.place;
@@ -274,7 +291,7 @@ impl Encoding<'_> {
             for item in items {
                 by_media.entry(item.media).or_default().extend(item.features);
             }
-            self.add(document, &by_media, reading);
+            self.add(document, &by_media, skipped, reading);
         }
     }
 
@@ -283,6 +300,7 @@ impl Encoding<'_> {
         &self,
         document: &SourceDocument,
         by_media: &BTreeMap<String, Vec<Vec<f32>>>,
+        skipped: &mut dyn FnMut(Error),
         reading: &mut Reading,
     ) {
         let place = &document.place;
@@ -296,6 +314,17 @@ impl Encoding<'_> {
         };
         let group = u64::from_le_bytes(std::array::from_fn(|i| group[i]));
         let label = self.options.label.and_then(|key| fields.get(key));
+        if let Some(value) = label.filter(|value| is_rounded(value)) {
+            let what = "a label is a number of more digits than are kept, so that its document has no class";
+            skipped(
+                Error::new(ErrorCode::BadValue, what)
+                    .file(&place.file)
+                    .line(place.line)
+                    .expected("an integer of at most 64 bits, or a text")
+                    .got(value)
+                    .hint("write it as a string"),
+            );
+        }
         let class = label.and_then(|value| self.class(value));
         let count = by_media.values().map(Vec::len).max().unwrap_or(0);
         for at in 0..count {
@@ -326,7 +355,8 @@ impl Encoding<'_> {
             let counted = reading.rows.iter().filter(|row| self.counts(Some(row.split)));
             counted.into_iter().any(|row| row.features.contains_key(media))
         };
-        let lost = reading.named.iter().find(|(media, _)| !reads(media)).map(|(media, _)| media.clone());
+        let mut failed = reading.named.iter().filter(|(_, (_, first))| first.is_some());
+        let lost = failed.find(|(media, _)| !reads(media)).map(|(media, _)| media.clone());
         let Some(media) = lost else { return Ok(()) };
         let Some((count, Some(error))) = reading.named.remove(&media) else { return Ok(()) };
         let error = error.within(format!("none of {count} items of `{media}` reads; the first"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::data::Split;
-use crate::corpus::Document;
+use crate::corpus::{Document, SPLIT_NOT_READ};
 use crate::error::{Error, ErrorCode, Result};
 
 /// What the first pass over a corpus has seen.
@@ -40,6 +40,7 @@ impl Seen {
         self.documents += 1;
         self.first.get_or_insert(document.line);
         let split = match (&document.unknown_split, document.split) {
+            (Some(word), _) if word == SPLIT_NOT_READ => "a split that does not read".to_owned(),
             (Some(word), _) => format!("{word:?}"),
             (None, split) => split.unwrap_or(Split::Train).to_string(),
         };

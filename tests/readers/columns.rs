@@ -120,6 +120,10 @@ fn a_column_above_a_limit_takes_away_itself_alone() {
     let [Aside::Part(error)] = &asides[..] else { panic!("{asides:?}") };
     assert_eq!((error.code(), error.facts().file.as_deref()), (ErrorCode::TooLarge, Some(&*path)));
     assert!(error.to_string().contains("the column `bomb`"), "{error}");
+    // A split that is lost is unknown.
+    write_with(&path, vec![("split", column()), ("n", number.clone())], one_page().build());
+    let document = Reader::open(&path).unwrap().next().unwrap().unwrap();
+    assert_eq!((document.split, document.unknown_split.is_some()), (None, true));
     // Without their ids the rows would be others.
     write_with(&path, vec![("id", column()), ("n", number)], one_page().build());
     let error = refused(&path, ErrorCode::TooLarge);

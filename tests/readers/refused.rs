@@ -62,6 +62,37 @@ fn a_column_that_does_not_fit_takes_away_itself_alone() {
 }
 
 #[test]
+fn a_split_that_is_not_read_is_unknown() {
+    let (_dir, file) = folder();
+    let text = || -> ArrayRef { Arc::new(StringArray::from(vec!["a", "b"])) };
+    let mut tests = MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());
+    for twice in [false, true] {
+        for _ in 0..1 + i32::from(twice) {
+            tests.keys().append_value("test");
+            tests.values().append_value(1);
+        }
+        tests.append(true).unwrap();
+    }
+    let columns: [(ArrayRef, usize); 3] = [
+        (Arc::new(BinaryArray::from(vec![b"test".as_slice(), b"train"])), 0),
+        (Arc::new(Float64Array::from(vec![f64::INFINITY, 1.0])), 1),
+        (Arc::new(tests.finish()), 1),
+    ];
+    for (column, flaws) in columns {
+        write(&file, vec![("text", text()), ("split", column)]);
+        let documents = documents(&file);
+        let unknown = |document: &uncsm_index::corpus::Document| {
+            (document.split, document.unknown_split.is_some(), document.texts.len())
+        };
+        assert!(documents.iter().all(|document| unknown(document) == (None, true, 1)), "{documents:?}");
+        assert_eq!(documents.iter().map(|document| document.flaws.len()).sum::<usize>(), flaws);
+        // Passed over, it says nothing.
+        let mut reader = Reader::open_without(&file, &["split".to_owned()]).unwrap();
+        assert!(reader.all(|document| document.unwrap().unknown_split.is_none()));
+    }
+}
+
+#[test]
 fn a_bad_row_is_named_and_the_rest_goes_on() {
     let (_dir, file) = folder();
     let columns: Vec<(&str, ArrayRef)> = vec![

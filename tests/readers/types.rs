@@ -70,6 +70,26 @@ fn strings_numbers_and_dates() {
 }
 
 #[test]
+fn decimals_keep_their_digits() {
+    let (_dir, file) = folder();
+    let decimal = |values: [i128; 3], scale| -> ArrayRef {
+        Arc::new(Decimal128Array::from(values.to_vec()).with_precision_and_scale(38, scale).unwrap())
+    };
+    let ids = [7, -i128::from(i64::MAX) * 100 - 1, i128::from(i64::MAX) * 100 + 1];
+    let label = [i128::from(i64::MAX) + 1, i128::from(i64::MAX) + 2, i128::from(u64::MAX)];
+    write(&file, vec![("id", decimal(ids, 0)), ("label", decimal(label, 0))]);
+    let read = documents(&file);
+    assert_eq!(read.len(), 3);
+    for (document, (id, label)) in read.iter().zip(ids.into_iter().zip(label)) {
+        assert_eq!(document.id.as_deref(), Some(id.to_string().as_str()));
+        assert_eq!(document.fields["label"].as_u64(), u64::try_from(label).ok());
+    }
+    // A fraction is no id.
+    write(&file, vec![("id", decimal(ids, 2)), ("label", decimal(label, 0))]);
+    assert!(refused(&file, uncsm_index::ErrorCode::BadValue).facts().message.contains("`id`"));
+}
+
+#[test]
 fn lists_structs_and_maps() {
     let (_dir, file) = folder();
     let mut tags = ListBuilder::new(StringBuilder::new());

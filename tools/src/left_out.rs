@@ -94,12 +94,13 @@ impl LeftOut {
         self.fault
     }
 
-    /// The error of data that are too few, with what was left out first as its cause; else with the place of the source.
+    /// The error of data that are too few, with the first fault of the source as its cause, else what was left out first; else
+    /// with the place of the source.
     pub fn cause_of(&self, error: Error, file: &std::path::Path, line: Option<u64>) -> Error {
         if !matches!(error.code(), ErrorCode::Empty | ErrorCode::TooFewData) || error.facts().file.is_some() {
             return error;
         }
-        let Some(first) = &self.first else {
+        let Some(first) = self.fault.as_ref().or(self.first.as_ref()) else {
             let error = error.file(file);
             return match line {
                 Some(line) => error.line(line),
@@ -165,6 +166,13 @@ mod tests {
         let facts = error.facts();
         assert_eq!((facts.file.as_deref(), facts.line), (Some("a".as_ref()), Some(0)), "{error}");
         assert!(error.to_string().contains("67 were left out, the first: row 0: bad"), "{error}");
+        // A file of another kind that comes before a fault is not the cause.
+        let mut left = LeftOut::default();
+        left.add(Error::new(ErrorCode::UnknownMedia, "1 file of the kind `.avif` left out").file("d"));
+        left.add(Error::new(ErrorCode::BadValue, "a fault").file("e").line(3));
+        let error = left.cause_of(Error::new(ErrorCode::TooFewData, "too few"), "c".as_ref(), None);
+        assert_eq!((error.facts().file.as_deref(), error.facts().line), (Some("e".as_ref()), Some(3)));
+        assert!(error.to_string().contains("2 were left out, the first: a fault"), "{error}");
         let error = LeftOut::default().cause_of(Error::new(ErrorCode::Empty, "none"), "c".as_ref(), Some(9));
         assert_eq!((error.facts().file.as_deref(), error.facts().line), (Some("c".as_ref()), Some(9)));
     }

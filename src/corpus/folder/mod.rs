@@ -33,7 +33,8 @@ use crate::error::{Error, ErrorCode, Result};
 ///
 /// # Errors
 /// Each bad document is one `Err` item, and reading goes on. A sidecar of a picture that does not read takes away itself alone,
-/// as one of [`Document::flaws`], with its file and line; so does a folder, as an aside.
+/// as one of [`Document::flaws`], with its file and line; so does a key of it, and a folder, as an aside. Where the split may be
+/// lost so, and no folder names it, it is unknown ([`Document::unknown_split`]).
 #[derive(Debug)]
 pub struct FolderReader {
     root: PathBuf,
@@ -77,7 +78,7 @@ impl FolderReader {
                 .file(&found.path)
                 .hint("rename the file: its path is its id")
         })?;
-        let Sidecars { object, text, mut flaws } = Sidecars::read(found)?;
+        let Sidecars { object, text, lost, mut flaws } = Sidecars::read(found)?;
         let blame = |error: Error| match (&found.json, error.facts().file.is_some()) {
             (_, true) => error,
             (Some(json), false) => error.file(json).line(1),
@@ -105,15 +106,41 @@ impl FolderReader {
             object.entry("id").or_insert_with(|| relative.into());
             Document::from_object(object, self.documents, &self.root)
         };
-        let mut document = match make(object) {
+        let names_split = lost || object.contains_key("split");
+        let mut document = match make(object.clone()) {
             Ok(document) => document,
             // Keys that cannot be: the picture or text stands without them.
             Err(error) if found.json.is_some() => {
-                flaws.push(blame(error));
-                make(Map::new()).map_err(blame)?
+                let before = flaws.len();
+                let alone =
+                    |(key, value)| Document::from_object(Map::from_iter([(key, value)]), 0, &self.root);
+                object.retain(|key, value| match alone((key.clone(), value.clone())) {
+                    Ok(_) => true,
+                    Err(error) => {
+                        flaws.push(blame(error));
+                        false
+                    }
+                });
+                let cause = if flaws.len() == before { Err(error) } else { make(object.clone()) };
+                let mut document = match cause {
+                    Ok(document) => document,
+                    // Keys that cannot be together.
+                    Err(error) => {
+                        flaws.push(blame(error));
+                        object.retain(|key, _| matches!(key.as_str(), "id" | "split" | "class"));
+                        make(object.clone()).map_err(blame)?
+                    }
+                };
+                if names_split && !object.contains_key("split") {
+                    document.lose_split();
+                }
+                document
             }
             Err(error) => return Err(blame(error)),
         };
+        if lost && !self.without.iter().any(|key| key == "split") {
+            document.lose_split();
+        }
         document.blame(blame);
         document.flaws.extend(flaws);
         Ok(document)
@@ -281,6 +308,66 @@ mod tests {
         assert_eq!(read[9].as_ref().unwrap().flaws[0].code(), ErrorCode::BadValue);
         // A text that is the document itself.
         assert_eq!(read[10].as_ref().unwrap_err().code(), ErrorCode::BadValue);
+    }
+
+    #[test]
+    fn a_split_that_is_lost_is_unknown() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = format!(r#"{{"split":"{}"}}"#, "t".repeat(crate::limits::TEXT_BYTES + 1));
+        let cases: [(&str, &str, Option<Split>, bool); 9] = [
+            (
+                "a",
+                r#"{"split":"test","class":"x","id":"own","n":1,"_odd":1,"-odd":2}"#,
+                Some(Split::Test),
+                false,
+            ),
+            ("b", r#"{"split":"test","class":"x","id":"own","n":1"#, None, true),
+            ("c", r#"["test"]"#, None, true),
+            ("train/d", "{", Some(Split::Train), false),
+            (
+                "e",
+                r#"{"split":"test","texts":["a"],"text":"b","class":"x","id":"own"}"#,
+                Some(Split::Test),
+                false,
+            ),
+            ("f", r#"{"n":1,"_odd":1}"#, None, false),
+            ("g", &long, None, true),
+            ("h", r#"{"split":"holdout","_odd":1}"#, None, true),
+            ("i", r#"{"id":1.5,"split":"test"}"#, Some(Split::Test), false),
+        ];
+        for (stem, json, ..) in cases {
+            write(dir.path(), &[(&format!("{stem}.png"), b""), (&format!("{stem}.json"), json.as_bytes())]);
+        }
+        let documents: Vec<Document> = read(dir.path()).into_iter().map(Result::unwrap).collect();
+        let find = |stem: &str| {
+            let name = format!("{stem}.png");
+            documents.iter().find(|document| document.fields["image"] == name.as_str()).unwrap()
+        };
+        for (stem, _, split, unknown) in cases {
+            let document = find(stem);
+            assert_eq!(
+                (document.split, document.unknown_split.is_some()),
+                (split, unknown),
+                "{stem}: {document:?}"
+            );
+        }
+        // The keys that can be stay, and each that cannot is named.
+        let first = find("a");
+        assert_eq!(
+            (first.id.as_deref(), &first.fields["class"], &first.fields["n"]),
+            (Some("own"), &"x".into(), &1.into())
+        );
+        assert_eq!(first.flaws.len(), 2);
+        assert!(first.flaws.iter().any(|flaw| flaw.to_string().contains("`_odd`")), "{:?}", first.flaws);
+        let both = find("e");
+        assert_eq!(
+            (both.id.as_deref(), &both.fields["class"], both.texts.len()),
+            (Some("own"), &"x".into(), 0)
+        );
+        assert_eq!(find("i").id.as_deref(), Some("i.png"));
+        // Who passes over the key asks for no split.
+        let mut reader = FolderReader::open(dir.path()).unwrap().without(&["split".to_owned()]);
+        assert!(reader.all(|document| document.unwrap().unknown_split.is_none()));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(super) struct Sidecars {
     pub(super) object: Map<String, Value>,
     /// The text, where it is not blank.
     pub(super) text: Option<String>,
+    /// Whether there is JSON that does not read: what it says of the split is lost.
+    pub(super) lost: bool,
     /// What does not read of them, and numbers that JSON does not have.
     pub(super) flaws: Vec<Error>,
 }
@@ -29,7 +31,7 @@ impl Sidecars {
     /// Of a document that is a text alone, with the file and its line: [`ErrorCode::BadValue`] for a text that is not UTF-8,
     /// or does not open; [`ErrorCode::TooLarge`].
     pub(super) fn read(found: &Found) -> Result<Self> {
-        let mut flaws = Vec::new();
+        let (mut flaws, mut lost) = (Vec::new(), false);
         let mut object = match found.json.as_deref().map(fields) {
             Some(Ok((object, flaw))) => {
                 flaws.extend(flaw);
@@ -37,6 +39,7 @@ impl Sidecars {
             }
             Some(Err(error)) => {
                 flaws.push(error);
+                lost = true;
                 Map::new()
             }
             None => Map::new(),
@@ -57,7 +60,7 @@ impl Sidecars {
             }
             object.retain(|key, _| key != "text" && key != "texts");
         }
-        Ok(Self { object, text, flaws })
+        Ok(Self { object, text, lost, flaws })
     }
 }
 

@@ -38,7 +38,7 @@ impl Column {
         };
         let mut role = Role::Value;
         match name.as_str() {
-            "id" => fits("strings or integers", is_string(kind) || plain(kind).is_integer())?,
+            "id" => fits("strings or integers", is_string(kind) || is_whole(plain(kind)))?,
             "text" => fits("strings", is_string(kind))?,
             "texts" => fits("lists of strings", element(kind).is_some_and(is_string))?,
             "image" if is_string(kind) => {}
@@ -87,6 +87,18 @@ fn plain(kind: &DataType) -> &DataType {
     match kind {
         DataType::Dictionary(_, values) => values,
         kind => kind,
+    }
+}
+
+/// Integers, and decimals without a fraction.
+fn is_whole(kind: &DataType) -> bool {
+    use DataType as D;
+    match kind {
+        D::Decimal32(_, scale)
+        | D::Decimal64(_, scale)
+        | D::Decimal128(_, scale)
+        | D::Decimal256(_, scale) => *scale <= 0,
+        kind => kind.is_integer(),
     }
 }
 

@@ -47,7 +47,7 @@ const BYTES: u64 = 8 << 20;
 /// of a picture file), or a struct `{bytes, path}` (the bytes, else the path), `images` a list of these; bytes leave no field.
 /// Columns named `__index_level_N__`, which pandas adds, are left out. A column of a name, type or compression that is not read
 /// takes away itself alone ([`ParquetReader::take_asides`]), but for `id`; so does a value that is not, as one of
-/// [`Document::flaws`].
+/// [`Document::flaws`]. Where that is the split, it is unknown ([`Document::unknown_split`]).
 ///
 /// Cost: memory for one page of each column and a batch of rows, at most 256 and about 8 MiB, whatever the length of the file;
 /// what these unpack to is checked before a row group is read, and a column above a limit is left out of its rows.
@@ -62,6 +62,8 @@ pub struct ParquetReader {
     /// Their positions in the schema.
     roots: Vec<usize>,
     asides: Vec<Aside>,
+    /// Whether a column `split` is not read.
+    split_lost: bool,
     /// The file, and what its footer says.
     source: (File, ArrowReaderMetadata),
     /// Most rows of a batch.
@@ -124,6 +126,7 @@ impl ParquetReader {
         let mut columns: Vec<Column> = Vec::new();
         let mut roots = Vec::new();
         let mut unread = Vec::new();
+        let mut split_lost = false;
         for (at, field) in builder.schema().fields().iter().enumerate() {
             let name = field.name();
             if without.contains(name) {
@@ -140,7 +143,10 @@ impl ParquetReader {
                 Ok(None) => {}
                 // Without their ids the rows would be others.
                 Err(error) if name == "id" => return Err(error),
-                Err(error) => unread.push(error.file(path)),
+                Err(error) => {
+                    split_lost |= name == "split";
+                    unread.push(error.file(path));
+                }
             }
         }
         if columns.is_empty() && !unread.is_empty() {
@@ -155,6 +161,7 @@ impl ParquetReader {
             columns,
             roots,
             asides: unread.into_iter().map(Aside::Part).collect(),
+            split_lost,
             source: (file, builder),
             most,
             plan: None,
@@ -307,6 +314,8 @@ impl ParquetReader {
         let mut object = Map::with_capacity(self.columns.len());
         let mut pictures: Option<(&str, Vec<Picture>, Vec<String>)> = None;
         let mut flaws = Vec::new();
+        let unread = |at: &usize| self.columns[*at].name == "split" && !self.open.contains(at);
+        let mut split_lost = self.split_lost || (0..self.columns.len()).any(|at| unread(&at));
         for (&column, array) in self.open.iter().zip(batch.columns()) {
             let column = &self.columns[column];
             if array.is_null(at) {
@@ -314,13 +323,18 @@ impl ParquetReader {
             }
             let name = column.name.as_str();
             let named = |error: Error| error.within(format!("the column `{name}`"));
+            // An id keeps all its digits.
+            let read = if name == "id" { value::read_id } else { value::read };
             match column.role {
-                Role::Value => match value::read(array, at).map_err(named) {
+                Role::Value => match read(array, at).map_err(named) {
                     Ok(value) => {
                         object.insert(name.into(), value);
                     }
                     Err(error) if ends_reading(error.code()) => return Err(error),
-                    Err(error) => flaws.push(error.hint("left out: the rest of the row counts")),
+                    Err(error) => {
+                        split_lost |= name == "split";
+                        flaws.push(error.hint("left out: the rest of the row counts"));
+                    }
                 },
                 Role::Pictures => {
                     let (new, paths, bad) = picture::read(array, at, &self.folder).map_err(named)?;
@@ -346,6 +360,9 @@ impl ParquetReader {
             }
             document.images = pictures;
             document.set_image_field(name, paths);
+        }
+        if split_lost {
+            document.lose_split();
         }
         document.flaws.extend(flaws);
         document.blame(|error| self.placed(error));

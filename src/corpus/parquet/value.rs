@@ -70,24 +70,13 @@ pub(super) fn read(array: &dyn Array, row: usize) -> Result<Value> {
             let end = if zone.is_some() { "Z" } else { "" };
             (time::timestamp(value, time::ticks(unit)) + end).into()
         }
-        D::Decimal32(_, scale) => {
-            decimal(&array.as_primitive::<Decimal32Type>().value_as_string(row), *scale)
-        }
-        D::Decimal64(_, scale) => {
-            decimal(&array.as_primitive::<Decimal64Type>().value_as_string(row), *scale)
-        }
-        D::Decimal128(_, scale) => {
-            decimal(&array.as_primitive::<Decimal128Type>().value_as_string(row), *scale)
-        }
-        D::Decimal256(_, scale) => {
-            decimal(&array.as_primitive::<Decimal256Type>().value_as_string(row), *scale)
-        }
+        D::Decimal32(_, scale)
+        | D::Decimal64(_, scale)
+        | D::Decimal128(_, scale)
+        | D::Decimal256(_, scale) => decimal(&written(array, row), *scale),
         D::Dictionary(..) => {
-            let dictionary = array.as_any_dictionary();
-            match key(dictionary.keys(), row) {
-                Some(key) if key < dictionary.values().len() => read(dictionary.values(), key)?,
-                _ => return Err(super::damage::damaged("a key is outside of its dictionary")),
-            }
+            let (values, key) = entry(array, row)?;
+            read(values, key)?
         }
         D::Struct(_) => {
             let fields = array.as_struct();
@@ -127,6 +116,39 @@ pub(super) fn read(array: &dyn Array, row: usize) -> Result<Value> {
     })
 }
 
+/// The value of an id: of a decimal all its digits, where [`read`] would give a float.
+///
+/// # Errors
+/// Those of [`read`].
+pub(super) fn read_id(array: &dyn Array, row: usize) -> Result<Value> {
+    use DataType as D;
+    if array.is_null(row) {
+        return Ok(Value::Null);
+    }
+    match array.data_type() {
+        D::Decimal32(..) | D::Decimal64(..) | D::Decimal128(..) | D::Decimal256(..) => {
+            let digits = written(array, row);
+            // A negative scale may have made `000` of zero.
+            let zero = digits.bytes().all(|byte| byte == b'0');
+            Ok(if zero { 0.into() } else { digits.into() })
+        }
+        D::Dictionary(..) => {
+            let (values, key) = entry(array, row)?;
+            read_id(values, key)
+        }
+        _ => read(array, row),
+    }
+}
+
+/// The values of a dictionary, and the place of that of row `row`.
+fn entry(array: &dyn Array, row: usize) -> Result<(&dyn Array, usize)> {
+    let dictionary = array.as_any_dictionary();
+    match key(dictionary.keys(), row) {
+        Some(key) if key < dictionary.values().len() => Ok((dictionary.values().as_ref(), key)),
+        _ => Err(super::damage::damaged("a key is outside of its dictionary")),
+    }
+}
+
 /// The elements of a cell of a list.
 pub(super) fn elements(array: &dyn Array, row: usize) -> ArrayRef {
     match array.data_type() {
@@ -150,11 +172,22 @@ fn float(value: f64) -> Result<Value> {
     Ok(Value::from(value))
 }
 
+/// The digits of a decimal.
+fn written(array: &dyn Array, row: usize) -> String {
+    match array.data_type() {
+        DataType::Decimal32(..) => array.as_primitive::<Decimal32Type>().value_as_string(row),
+        DataType::Decimal64(..) => array.as_primitive::<Decimal64Type>().value_as_string(row),
+        DataType::Decimal128(..) => array.as_primitive::<Decimal128Type>().value_as_string(row),
+        _ => array.as_primitive::<Decimal256Type>().value_as_string(row),
+    }
+}
+
 /// An integer where the column has no fraction and it fits, else the nearest float: a column has one type.
 fn decimal(written: &str, scale: i8) -> Value {
-    let integer = if scale <= 0 { written.parse::<i64>().ok() } else { None };
-    match integer {
-        Some(integer) => integer.into(),
+    let small = || written.parse::<i64>().ok().map(Value::from);
+    let integer = || small().or_else(|| written.parse::<u64>().ok().map(Value::from));
+    match integer().filter(|_| scale <= 0) {
+        Some(integer) => integer,
         // 256 bits are far below the largest float.
         None => written.parse::<f64>().map_or_else(|_| Value::from(written), Value::from),
     }

@@ -96,3 +96,99 @@ fn a_folder() {
         assert_eq!((found["file"].as_str(), found["line"].as_u64()), (Some(s(&root)), Some(i as u64 + 1)));
     }
 }
+
+#[test]
+fn items_that_say_nothing_are_left_out_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = write_jsonl(dir.path(), 45);
+    let lines = fs::read_to_string(&all).unwrap();
+    let with = |name: &str, change: &dyn Fn(usize, &mut Value)| {
+        let file = dir.path().join(name);
+        let changed = lines.lines().enumerate().map(|(i, line)| {
+            let mut line = serde_json::from_str(line).unwrap();
+            change(i, &mut line);
+            format!("{line}\n")
+        });
+        fs::write(&file, changed.collect::<String>()).unwrap();
+        file
+    };
+    let config = dir.path().join("train.toml");
+    fs::write(
+        &config,
+        "dim = 16\nhidden = 16\nhalf = 4\nleast_steps = 0\nfolds = 2\nepochs_contrastive = 1\n\
+         epochs_double_triplet = 1\nepochs_metric = 1\n",
+    )
+    .unwrap();
+    let train = |corpus: &Path, name: &str, more: &[&str]| {
+        let bundle = dir.path().join(name);
+        let args = ["train", s(corpus), "--label", "color", "--config", s(&config), "--out", s(&bundle)];
+        (ok(&[&args, more].concat()), bundle)
+    };
+    for (name, text) in [("blank", ""), ("marks", "!!!")] {
+        let corpus = with(&format!("{name}.jsonl"), &|_, line| line["text"] = text.into());
+        let (said, bundle) = train(&corpus, name, &[]);
+        assert_eq!(said["warnings"], 45, "{name}: {said}");
+        assert_eq!(said["data"]["left_out"][0]["count"], 45, "{name}: {said}");
+        let media = ok(&["inspect", s(&bundle)]).to_string();
+        assert!(media.contains("builtin-image") && !media.contains("builtin-text"), "{name}: {media}");
+        // A bundle of pictures learns and is measured on them, whatever texts stand beside.
+        for corpus in [&corpus, &all] {
+            let out = format!("{name}-from-{}", corpus.file_stem().unwrap().display());
+            let (said, _) = train(corpus, &out, &["--from", s(&bundle)]);
+            assert_eq!(
+                (&said["warnings"], &said["data"]["rows"]["train"]),
+                (&45.into(), &27.into()),
+                "{said}"
+            );
+            let said = ok(&["eval", s(&bundle), s(corpus), "--split", "train"]);
+            assert_eq!(
+                (&said["warnings"], &said["data"]["rows"]["train"]),
+                (&45.into(), &27.into()),
+                "{said}"
+            );
+        }
+        // One of both media types says what it lacks.
+        let out = dir.path().join(format!("{name}-both"));
+        let from = ["--from", s(&world().bundle), "--config", s(&world().config), "--out", s(&out)];
+        let error = err(&[["train", s(&corpus), "--label", "color"].as_slice(), &from].concat());
+        assert_eq!((&error["code"], &error["got"]), (&"too_few_data".into(), &"0".into()), "{error}");
+    }
+    // Pictures that are not there are still an error.
+    let gone = with("gone.jsonl", &|i, line| {
+        (line["text"], line["image"]) = ("".into(), format!("gone/{i}.png").into());
+    });
+    let error = err(&["train", s(&gone), "--label", "color", "--out", s(&dir.path().join("gone"))]);
+    assert!(error["message"].as_str().unwrap().contains("none of 36 items of `image` reads"), "{error}");
+}
+
+#[test]
+fn a_label_that_lost_digits_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = write_jsonl(dir.path(), 45);
+    let lines = fs::read_to_string(&corpus).unwrap();
+    let labelled = |name: &str, quote: &str| {
+        let file = dir.path().join(name);
+        // Two classes that one float stands for, and two others.
+        let label = |i: usize| match i % 6 {
+            0 | 3 => format!("{quote}12345678901234567890{}{quote}", i % 2),
+            1 | 4 => "1".to_owned(),
+            _ => "2".to_owned(),
+        };
+        let lines = lines.lines().enumerate();
+        let lines = lines.map(|(i, line)| format!("{{\"label\":{},{}\n", label(i), &line[1..]));
+        fs::write(&file, lines.collect::<String>()).unwrap();
+        let config = dir.path().join("train.toml");
+        fs::write(
+            &config,
+            "dim = 8\nhidden = 8\nhalf = 4\nleast_steps = 0\nfolds = 2\nepochs_contrastive = 1\n",
+        )
+        .unwrap();
+        let bundle = dir.path().join(format!("{name}.bundle"));
+        ok(&["train", s(&file), "--label", "label", "--config", s(&config), "--out", s(&bundle)])
+    };
+    let said = labelled("numbers.jsonl", "");
+    assert_eq!((&said["data"]["classes"], &said["warnings"]), (&2.into(), &15.into()), "{said}");
+    assert!(said["data"]["left_out"].to_string().contains("write it as a string"), "{said}");
+    let said = labelled("texts.jsonl", "\"");
+    assert_eq!((&said["data"]["classes"], &said["warnings"]), (&4.into(), &0.into()), "{said}");
+}

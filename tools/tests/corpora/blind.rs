@@ -48,3 +48,55 @@ fn what_test_documents_hold_does_not_change_the_bundle() {
     lines[0]["text"] = "a red square with a zebra".into();
     assert!(first != trained(dir.path(), "train", &lines));
 }
+
+/// A folder of 45 pictures with texts, of which every fifth is a test document by its sidecar alone; `broken` makes a sidecar.
+fn folder(root: &Path, broken: &dyn Fn(usize, Value) -> Option<String>) {
+    fs::create_dir_all(root).unwrap();
+    for i in 0..45 {
+        let Row { text, color, png, .. } = row(i);
+        let (mut json, mut text, mut png) = (json!({"color": color}), text, png);
+        if i % 5 == 4 {
+            json["split"] = "test".into();
+            let Some(sidecar) = broken(i, json) else { continue };
+            (text, png) =
+                (format!("red green blue square zebra {i}"), self::png([i as u8, 200, 9], i as u32 % 30));
+            fs::write(root.join(format!("{i:02}.json")), sidecar).unwrap();
+        } else {
+            fs::write(root.join(format!("{i:02}.json")), json.to_string()).unwrap();
+        }
+        fs::write(root.join(format!("{i:02}.txt")), text).unwrap();
+        fs::write(root.join(format!("{i:02}.png")), png).unwrap();
+    }
+}
+
+#[test]
+fn documents_whose_split_is_lost_are_not_learned_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("train.toml");
+    fs::write(&config, CONFIG).unwrap();
+    let train = |name: &str, broken: &dyn Fn(usize, Value) -> Option<String>| {
+        let (root, bundle) = (dir.path().join(name).join("media"), dir.path().join(name).join("bundle"));
+        folder(&root, broken);
+        let args = ["train", s(&root), "--label", "color", "--config", s(&config), "--out", s(&bundle)];
+        (ok(&args), fs::read(bundle.join("model.safetensors")).unwrap(), root)
+    };
+    // Nothing of them is there.
+    let (_, without, _) = train("without", &|_, _| None);
+    // A key that cannot be leaves the split.
+    let (said, bundle, _) = train("key", &|_, mut json| {
+        json["_odd"] = 1.into();
+        Some(json.to_string())
+    });
+    assert_eq!((&said["data"]["rows"]["test"], &said["warnings"]), (&json!(9), &json!(9)), "{said}");
+    assert!(bundle == without, "test documents were learned from");
+    // JSON that does not read leaves none.
+    let (said, bundle, root) = train("json", &|_, json| Some(json.to_string().replace('}', "")));
+    assert_eq!((&said["data"]["rows"]["test"], &said["warnings"]), (&json!(0), &json!(18)), "{said}");
+    assert!(said["data"]["left_out"].to_string().contains("the split does not read"), "{said}");
+    assert!(bundle == without, "documents of a split that is lost were learned from");
+    let said = ok(&["eval", s(&world().bundle), s(&root), "--split", "train"]);
+    assert_eq!((&said["data"]["rows"]["train"], &said["warnings"]), (&json!(36), &json!(18)), "{said}");
+    // An index has them.
+    let (_, built) = build(&root, dir.path(), &[]);
+    assert_eq!((&built["documents"], &built["warnings"]), (&json!(45), &json!(9)), "{built}");
+}
