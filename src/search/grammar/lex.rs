@@ -199,7 +199,7 @@ impl<'a> Cursor<'a> {
                     return Err(self.error(start + at, "a backslash stands before nothing"));
                 };
                 let known = next.is_whitespace() || ENDS_WORD.contains(&next) || ESCAPED.contains(&next);
-                if !known && !TYPOGRAPHIC.contains(&next) && !(next == '=' && at == 0) {
+                if !(known || TYPOGRAPHIC.contains(&next) || (next == '=' && at == 0)) {
                     text.push('\\');
                 }
                 text.push(next);
