@@ -9,11 +9,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use uncsm_index::corpus::{BadLines, FeaturesFile, JsonlReader, PathwayArg, SchemaOverrides, infer};
+use uncsm_index::corpus::{FeaturesFile, JsonlReader, PathwayArg};
+use uncsm_index::data::{FeatureOptions, from_features};
 use uncsm_index::encode::{FeatureRows, FeatureSource, Ids};
 use uncsm_index::index::{BuildOptions, Index, OnBad, build, inspect};
-use uncsm_index::model::{Bundle, FeatureOptions, TrainConfig, from_features, train};
+use uncsm_index::model::Bundle;
+use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 use uncsm_index::search::{Engine, Fusion, Request, Similarity};
+use uncsm_index::train::{TrainConfig, train};
 use uncsm_index::{Error, Result};
 
 const ROUNDS: usize = 40;

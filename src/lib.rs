@@ -1,17 +1,19 @@
 //! An embedded cross-media search engine: a plugin for tantivy, an index format, and the model that they score with.
 //!
-//! Data flows one way, and so do the modules: `error`, [`limits`], [`media`], [`corpus`], [`encode`], [`model`], [`index`],
-//! [`search`], [`eval`]. A module uses only modules to its left.
+//! Data flows one way, and so do the modules: `error`, [`limits`], [`media`], [`corpus`], [`schema`], [`encode`], [`model`],
+//! [`data`], [`eval`], [`train`], [`index`], [`search`]. A module uses only modules to its left.
 //!
 //! # Example
 //!
 //! The whole way: a corpus of pictures and sentences, a model trained on it, an index, and a query.
 //!
 //! ```
-//! use uncsm_index::corpus::{BadLines, JsonlReader, SchemaOverrides, infer};
+//! use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
+//! use uncsm_index::corpus::JsonlReader;
 //! use uncsm_index::encode::{CorpusSource, EncoderPaths, Ids};
 //! use uncsm_index::index::{self, BuildOptions, Index};
-//! use uncsm_index::model::{CorpusOptions, TrainConfig, from_corpus, train};
+//! use uncsm_index::data::{CorpusOptions, from_corpus};
+//! use uncsm_index::train::{TrainConfig, train};
 //! use uncsm_index::search::{Engine, Fusion};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -50,7 +52,7 @@
 //! #   average: 0.8,
 //! #   dropout_input: 0.1,
 //! #   dropout_hidden: 0.1,
-//! #   refit: uncsm_index::model::Refit::Off,
+//! #   refit: uncsm_index::train::Refit::Off,
 //!     ..TrainConfig::default()
 //! };
 //! let bundle = train(&data, &config, &|_| {})?.bundle;
@@ -91,12 +93,16 @@ mod error;
 mod guard;
 pub mod limits;
 pub mod media;
+mod parallel;
 pub mod corpus;
+pub mod schema;
 pub mod encode;
 pub mod model;
+pub mod data;
+pub mod eval;
+pub mod train;
 pub mod index;
 pub mod search;
-pub mod eval;
 
 pub use error::{Error, ErrorCode, Facts, Result};
 

@@ -15,9 +15,10 @@ use tantivy::snippet::SnippetGenerator;
 use tantivy::tokenizer::RawTokenizer;
 use tantivy::{TantivyDocument, doc};
 use uncsm_index::ErrorCode;
-use uncsm_index::corpus::{BadLines, JsonlReader, SchemaOverrides, infer, register_analyses};
+use uncsm_index::corpus::JsonlReader;
 use uncsm_index::index::{Index, MANIFEST};
 use uncsm_index::model::Bundle;
+use uncsm_index::schema::{BadLines, SchemaOverrides, infer, register_analyses};
 use uncsm_index::search::{self, Engine, Mode};
 
 fn bundle() -> Bundle {
@@ -206,7 +207,7 @@ fn a_schema_file_says_what_is_wrong_with_its_line() {
 #[cfg(not(all(feature = "icu", feature = "jieba")))]
 #[test]
 fn an_index_with_a_dictionary_that_is_not_there_names_the_feature() {
-    use uncsm_index::corpus::{FieldKind, FieldSchema, FieldSpec};
+    use uncsm_index::schema::{FieldKind, FieldSchema, FieldSpec};
 
     let name = if cfg!(feature = "icu") { "jieba" } else { "icu" };
     let spec = FieldSpec { tokenizer: name.into(), ..FieldSpec::new(FieldKind::Text) };

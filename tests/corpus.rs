@@ -15,6 +15,7 @@ use tantivy::schema::Schema;
 use uncsm_index::ErrorCode::{self, *};
 use uncsm_index::corpus::*;
 use uncsm_index::encode::FromFile;
+use uncsm_index::schema::*;
 use uncsm_index::{Error, Result};
 
 fn read(text: impl AsRef<[u8]>) -> Vec<Result<Document>> {

@@ -6,13 +6,15 @@
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
-use uncsm_index::corpus::{JsonlReader, Passages, SchemaOverrides};
+use uncsm_index::corpus::{JsonlReader, Passages};
 use uncsm_index::encode::{CorpusSource, DecodeLimits, Ids, Incoming, decode};
 use uncsm_index::limits::{
     BUNDLE_CLASSES, BUNDLE_CONFIG_BYTES, BUNDLE_MEDIA, DIM, DOCUMENT_BYTES, DOCUMENT_ITEMS, LINE_BYTES,
     LINE_VALUES, PICTURE_SIDE, SETTINGS_BYTES, TEXT_BYTES,
 };
-use uncsm_index::model::{Bundle, TrainConfig};
+use uncsm_index::model::Bundle;
+use uncsm_index::schema::SchemaOverrides;
+use uncsm_index::train::TrainConfig;
 use uncsm_index::{Error, ErrorCode};
 
 fn complete(error: &Error) {

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use uncsm_index::corpus::{BadLines, JsonlReader, SchemaOverrides, infer};
+use uncsm_index::corpus::JsonlReader;
 use uncsm_index::encode::{CorpusSource, Encoder, Encoders, Ids, Item};
 use uncsm_index::index::{self, BuildOptions, BuildReport, Existing, Index, OnBad};
 use uncsm_index::media::Fingerprint;
 use uncsm_index::model::Bundle;
+use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 use uncsm_index::search::{Engine, Wanted};
 use uncsm_index::{Error, ErrorCode, Result};
 

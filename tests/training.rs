@@ -8,10 +8,11 @@ use std::path::Path;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use uncsm_index::ErrorCode;
+use uncsm_index::corpus::Split;
+use uncsm_index::data::{Labels, MediaFeatures, TrainingData};
 use uncsm_index::eval::evaluate;
-use uncsm_index::model::{
-    Bundle, Labels, MediaFeatures, Progress, Split, Target, TrainConfig, Trained, TrainingData, train,
-};
+use uncsm_index::model::{Bundle, Target};
+use uncsm_index::train::{Progress, TrainConfig, Trained, train};
 
 const CLASSES: usize = 4;
 

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use uncsm_index::encode::{Encoder, Item, bert::SentenceEncoder};
+use uncsm_index::encode::bert::SentenceEncoder;
+use uncsm_index::encode::{Encoder, Item};
 
 /// `MODEL_DIR TEXTS.jsonl OUT.safetensors`: a round per line of standard input, of all texts in one batch.
 ///

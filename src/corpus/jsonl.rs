@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::document::Document;
-use super::json;
-use super::not_finite;
+use super::{json, not_finite};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, LINE_BYTES};
 
@@ -301,7 +300,7 @@ mod tests {
         assert_eq!(fields, r#"{"a":{"b":1},"image":["a.png","/b.png"],"text":"t","z":[1]}"#);
     }
 
-    use crate::corpus::Split;
+    use crate::corpus::document::Split;
 
     #[test]
     fn what_is_no_number_takes_away_its_key_alone() {

@@ -1,6 +1,8 @@
 //! The encoders that need no weights, by name.
 
-use super::{BuiltinImage, BuiltinText, Encoder};
+use super::Encoder;
+use super::image::BuiltinImage;
+use super::text::BuiltinText;
 use crate::error::{Error, ErrorCode, Result};
 
 /// A built-in encoder.

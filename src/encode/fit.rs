@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Encoder;
+use super::batch::Encoders;
+use super::builtin::Builtin;
 use super::hashing::has_word;
-use super::{Builtin, BuiltinText, Encoder, EncoderPaths, Encoders};
+use super::resolve::EncoderPaths;
+use super::text::BuiltinText;
 use crate::corpus::{Document, EncoderArg};
 use crate::error::{Error, ErrorCode, Result};
 
@@ -118,7 +122,7 @@ mod tests {
 
     #[test]
     fn named_encoders_come_from_the_paths() {
-        use super::super::resolve::testing;
+        use crate::encode::resolve::testing;
         let dir = tempfile::tempdir().unwrap();
         testing::write(dir.path(), "one", 1);
         let paths = EncoderPaths::default().with_root(dir.path());

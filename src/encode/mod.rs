@@ -34,7 +34,6 @@ mod text;
 pub mod weights;
 #[cfg(feature = "encoders")]
 mod wide;
-pub(crate) mod workers;
 
 use crate::error::Result;
 use crate::media::Fingerprint;

@@ -1,6 +1,6 @@
 //! The rows of a features file by media type, each under the name of its encoder.
 
-use super::FromFile;
+use super::from_file::FromFile;
 use crate::corpus::{EncoderArg, FeatureTensor, FeaturesFile, PathwayArg};
 use crate::error::{Error, ErrorCode, Result};
 

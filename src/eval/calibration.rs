@@ -12,7 +12,10 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::model::{Items, Similarity, Target, TrainingData, direction_name, directions, matches};
+use super::matches::matches;
+use super::measures::{direction_name, directions};
+use crate::data::{Items, Similarity, TrainingData};
+use crate::model::Target;
 
 /// Errors at one rate of matches.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

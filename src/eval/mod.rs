@@ -6,13 +6,21 @@
 //! - Calibration of the default target at equal mass of matches and others, and at their natural rate.
 
 mod calibration;
+mod matches;
+mod measure;
+mod measures;
 
 use serde::Serialize;
 
 pub use calibration::{AtRate, CalibrationReport, PrecisionAt, Rates};
+pub(crate) use matches::matches;
+pub use measures::{Directions, Measures, PerSimilarity, RECALL_AT, Recall};
+pub(crate) use measures::{One, directions, measure, measure_one, measure_scores};
 
+use crate::corpus::Split;
+use crate::data::{Items, TrainingData};
 use crate::error::{Error, ErrorCode, Result};
-use crate::model::{Bundle, Directions, Items, PerSimilarity, Recall, Split, TrainingData, measure};
+use crate::model::Bundle;
 
 /// The figures of one bundle on one split.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -229,7 +229,7 @@ impl QueryHalf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Bundle;
+    use crate::model::bundle::Bundle;
 
     #[test]
     fn dot_is_right_and_lane_wise() {

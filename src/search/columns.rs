@@ -3,8 +3,8 @@
 use tantivy::schema::{Schema, Type};
 
 use super::grammar::unknown_field;
-use crate::corpus::exact_name;
 use crate::error::{Error, ErrorCode, Result};
+use crate::schema::exact_name;
 
 /// The column that holds the values of the facet `name`: that of its exact twin where there is one.
 ///

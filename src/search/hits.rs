@@ -188,7 +188,7 @@ impl Assembly<'_, '_> {
         let document: TantivyDocument = shard.searcher.doc(inside)?;
         let fields = match shard.fields {
             Some(fields) => fields.stored_fields(&document, shard.searcher.schema()),
-            None => crate::corpus::stored_fields(&document, shard.searcher.schema()),
+            None => crate::schema::stored_fields(&document, shard.searcher.schema()),
         };
         let explanation = if request.explains {
             let keyword = match (weight, keyword) {

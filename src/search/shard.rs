@@ -9,9 +9,9 @@ use tantivy::schema::Field;
 use tantivy::{DocAddress, Searcher, SegmentReader, Term};
 
 use super::top::RankedDoc;
-use crate::corpus::FieldMap;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::{Index, SegmentCache, SegmentVectors};
+use crate::schema::FieldMap;
 
 /// One index at one commit. Its segments are numbered on from those of the shards before it.
 pub(super) struct Shard<'a> {

@@ -1,7 +1,7 @@
 //! The terms of every analysis string, as they were written down when it was new: an index that names it has these terms.
 
 use serde_json::{Value, json};
-use uncsm_index::corpus::Analysis;
+use uncsm_index::schema::Analysis;
 
 /// One line for each analysis: its string, and the terms of [`TEXT`] with position and offsets. Lines are added, never changed.
 /// `icu` and `jieba` are not in it, since their dictionaries are those of other crates.

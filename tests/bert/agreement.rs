@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use uncsm_index::encode::{Encoder, Item, bert::SentenceEncoder};
+use uncsm_index::encode::bert::SentenceEncoder;
+use uncsm_index::encode::{Encoder, Item};
 
 use crate::folder::{Folder, encode, tiny};
 

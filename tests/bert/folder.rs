@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use uncsm_index::encode::{Encoder, Item, bert::SentenceEncoder};
+use uncsm_index::encode::bert::SentenceEncoder;
+use uncsm_index::encode::{Encoder, Item};
 
 pub(crate) fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bert/tiny")

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use uncsm_index::Result;
-use uncsm_index::corpus::{BadLines, JsonlReader, SchemaOverrides, infer};
+use uncsm_index::corpus::JsonlReader;
 use uncsm_index::encode::{CorpusSource, Encoder, Encoders, Ids, Item};
 use uncsm_index::index::{self, BuildOptions, Existing, Index};
 use uncsm_index::media::Fingerprint;
 use uncsm_index::model::Bundle;
+use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 use uncsm_index::search::{Engine, Fusion, Wanted};
 
 const MEMORY: usize = 15 << 20;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow_array::builder::*;
 use arrow_array::*;
 use uncsm_index::ErrorCode;
-use uncsm_index::corpus::{Aside, BadLines, Reader, SchemaOverrides, Split, ends_reading, infer};
+use uncsm_index::corpus::{Aside, Reader, Split, ends_reading};
+use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 
 use crate::support::*;
 

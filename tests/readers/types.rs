@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow_array::builder::*;
 use arrow_array::types::*;
 use arrow_array::*;
-use uncsm_index::corpus::{BadLines, Reader, SchemaOverrides, infer};
+use uncsm_index::corpus::Reader;
+use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 
 use crate::support::*;
 

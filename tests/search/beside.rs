@@ -10,8 +10,9 @@ use tantivy::schema::{FAST, INDEXED, STORED, STRING, Schema, TEXT};
 use tantivy::{IndexWriter, TantivyDocument};
 use uncsm_index::ErrorCode;
 use uncsm_index::index::{MediaField, UvecPlugin};
-use uncsm_index::model::{FusionLayer, FusionQuery, FusionRow, Target};
+use uncsm_index::model::{FusionLayer, Target};
 use uncsm_index::search::{Cancel, Engine, Fusion, Similarity};
+use uncsm_index::train::{FusionQuery, FusionRow};
 
 use crate::common::{App, WORDS, bundle, features, random_docs};
 use crate::world::{engine, ids, spread};

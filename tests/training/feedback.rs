@@ -1,13 +1,13 @@
 //! Feedback: graded pairs, and trained bundles that learn further.
 
 use uncsm_index::ErrorCode;
+use uncsm_index::corpus::Split;
 use uncsm_index::corpus::{PairItem, PairLine, Pairs};
+use uncsm_index::data::{DocumentRef, Documents, GradedItems, GradedPair, Labels, TrainingData};
 use uncsm_index::eval::evaluate;
 use uncsm_index::media::Fingerprint;
-use uncsm_index::model::{
-    Bundle, DocumentRef, Documents, FusionCounts, FusionLayer, GradedItems, GradedPair, Labels, Split,
-    Target, TrainConfig, TrainingData, train, train_from,
-};
+use uncsm_index::model::{Bundle, FusionCounts, FusionLayer, Target};
+use uncsm_index::train::{TrainConfig, train, train_from};
 
 use crate::{bytes, generated, quietly, small};
 

@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use uncsm_index::corpus::{EncoderArg, FeaturesFile, Passages, PathwayArg};
-use uncsm_index::encode::{EncoderPaths, Encoders, FeatureCache, FeatureRows};
-use uncsm_index::model::{
-    Bundle, CorpusOptions, FeatureOptions, NewClasses, TrainingData, from_corpus, from_features,
+use uncsm_index::data::{
+    CorpusOptions, FeatureOptions, NewClasses, TrainingData, from_corpus, from_features,
 };
+use uncsm_index::encode::{EncoderPaths, Encoders, FeatureCache, FeatureRows};
+use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::args::{Global, LimitArgs, SourceArgs};

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-pub use self::fingerprint::folder_fingerprint;
-use self::sidecar::Sidecars;
-use self::walk::{Found, Walk};
 use super::document::{Document, Split};
 use super::reader::Aside;
 use crate::error::{Error, ErrorCode, Result};
+pub use fingerprint::folder_fingerprint;
+use sidecar::Sidecars;
+use walk::{Found, Walk};
 
 /// An iterator over the documents of a folder of media files, in order of relative path (bytes).
 ///

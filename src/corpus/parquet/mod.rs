@@ -21,10 +21,10 @@ use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
 use serde_json::Map;
 
-use self::column::{Column, Role};
 use super::document::{Document, Picture};
 use super::reader::{Aside, ends_reading};
 use crate::error::{Error, ErrorCode, Result};
+use column::{Column, Role};
 
 /// Most rows of a batch.
 const ROWS: usize = 256;

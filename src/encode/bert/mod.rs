@@ -15,12 +15,12 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use self::config::Settings;
-use self::network::Network;
-use self::tokens::{Reader, Tokens};
 use super::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
+use config::Settings;
+use network::Network;
+use tokens::{Reader, Tokens};
 
 /// Texts that are tokens at one time.
 const TEXTS_AT_ONCE: usize = 8192;

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use self::shard::Shard;
 use super::Encoder;
 use crate::error::{Error, Result};
 use crate::media::Fingerprint;
+use shard::Shard;
 
 /// Bytes of features that wait for their shard.
 const FLUSH: usize = 16 << 20;

@@ -2,8 +2,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::corpus::Document;
-use crate::encode::{Content, Place as At};
-use crate::encode::{EncodedItem, Encoders, Item, RawItem, SourceDocument, encode_batch};
+use crate::encode::Item;
+use crate::encode::batch::{EncodedItem, Encoders, encode_batch};
+use crate::encode::source::{Content, Place as At, RawItem, SourceDocument};
 use crate::error::ErrorCode;
 
 /// Counts what it encodes; a text that starts with `bad` has no features.

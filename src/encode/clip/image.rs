@@ -11,10 +11,11 @@ use serde_json::json;
 use super::config::{self, Family, VisionTower};
 use super::pixels::Pixels;
 use super::{shapes, unit, weights_of};
-use crate::encode::workers;
-use crate::encode::{DecodeLimits, Encoder, Item, decode};
+use crate::encode::decode::{DecodeLimits, decode};
+use crate::encode::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
+use crate::parallel as workers;
 
 enum Tower {
     Clip(ClipVisionTransformer, Linear),

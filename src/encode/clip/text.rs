@@ -11,10 +11,10 @@ use serde_json::json;
 use super::config::{self, Family, TextTower};
 use super::tokens::Tokens;
 use super::{shapes, unit, weights_of};
-use crate::encode::workers;
 use crate::encode::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
+use crate::parallel as workers;
 
 enum Tower {
     Clip(ClipTextTransformer, Linear),

@@ -1,6 +1,6 @@
 //! Reading convolutions, with the batch norm that follows each of them folded into its weights.
 
-use super::super::weights::Weights;
+use crate::encode::weights::Weights;
 use crate::error::{Error, ErrorCode, Result};
 
 /// The epsilon that the network was trained with.

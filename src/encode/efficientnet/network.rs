@@ -5,9 +5,9 @@
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
 
-use super::super::weights::Weights;
 use super::fold::{Folded, folded};
 use super::kernel::{After, Depthwise, Matrix, same};
+use crate::encode::weights::Weights;
 use crate::error::Result;
 
 /// Pixels of a side of the input.

@@ -1,8 +1,8 @@
 //! From a decoded picture to the input of the network.
 
-use super::super::decode::RgbImage;
-use super::super::resample::{Filter, resize};
 use super::network::SIDE;
+use crate::encode::decode::RgbImage;
+use crate::encode::resample::{Filter, resize};
 use crate::error::Result;
 
 /// The background beside a picture that is not square.

@@ -154,9 +154,9 @@ fn sorted(dir: &Path) -> Vec<std::path::PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{fingerprint, write};
     use super::*;
     use crate::corpus::EncoderArg;
+    use crate::encode::resolve::testing::{fingerprint, write};
 
     #[test]
     fn the_fingerprint_decides_among_candidates() {

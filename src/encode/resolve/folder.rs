@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::kind::{Kind, is_read, is_weights};
 use super::open::open;
-use crate::encode::{DecodeLimits, Encoder};
+use crate::encode::Encoder;
+use crate::encode::decode::DecodeLimits;
 use crate::error::{Error, Result};
 
 /// Weights on disk: a folder in the published layout, or one `.safetensors` file.

@@ -6,7 +6,10 @@ use serde::Serialize;
 
 use super::folder::Folder;
 use super::paths::EncoderPaths;
-use crate::encode::{Builtin, BuiltinImage, BuiltinText, Encoder};
+use crate::encode::Encoder;
+use crate::encode::builtin::Builtin;
+use crate::encode::image::BuiltinImage;
+use crate::encode::text::BuiltinText;
 use crate::media::Fingerprint;
 
 /// An encoder, or a folder that looks like one and is none.
@@ -80,8 +83,8 @@ fn of_builtin(encoder: Builtin) -> Listed {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{fingerprint, write};
     use super::*;
+    use crate::encode::resolve::testing::{fingerprint, write};
 
     #[test]
     fn sound_and_bad_folders_are_listed() {

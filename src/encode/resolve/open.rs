@@ -1,10 +1,10 @@
 //! The one place that opens encoders with weights: a new kind gets its line here.
 
 use super::folder::Folder;
+use super::kind::{Kind, Reads};
 #[cfg(feature = "encoders")]
-use super::kind::Kind;
-use super::kind::Reads;
-use crate::encode::{DecodeLimits, Encoder};
+use crate::encode::Encoder;
+use crate::encode::decode::DecodeLimits;
 use crate::error::Result;
 
 /// Opens the encoder of `media` in `folder`.
@@ -15,9 +15,9 @@ pub(super) fn open(folder: &Folder, media: &str, limits: DecodeLimits) -> Result
 
 #[cfg(feature = "encoders")]
 fn open_kind(folder: &Folder, reads: Reads, limits: DecodeLimits) -> Result<Box<dyn Encoder>> {
-    use crate::encode::EfficientNetLite0;
     use crate::encode::bert::SentenceEncoder;
     use crate::encode::clip::{ClipImage, ClipText, SiglipImage, SiglipText};
+    use crate::encode::efficientnet::EfficientNetLite0;
 
     let (path, name) = (folder.path.as_path(), folder.name.as_str());
     Ok(match (folder.kind, reads) {

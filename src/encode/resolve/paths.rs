@@ -5,7 +5,10 @@ use std::path::{Component, Path, PathBuf};
 
 use super::folder::Folder;
 use crate::corpus::EncoderArg;
-use crate::encode::{Builtin, BuiltinImage, DecodeLimits, Encoder, builtin};
+use crate::encode::Encoder;
+use crate::encode::builtin::{Builtin, builtin};
+use crate::encode::decode::DecodeLimits;
+use crate::encode::image::BuiltinImage;
 use crate::error::{Error, ErrorCode, Result};
 
 /// A list of folders with encoders, separated as in `PATH`.
@@ -204,8 +207,8 @@ pub(super) fn is_hub_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{fingerprint, write};
     use super::*;
+    use crate::encode::resolve::testing::{fingerprint, write};
 
     #[test]
     fn the_environment_gives_the_folders() {

@@ -13,8 +13,8 @@ use super::lex::SPECIAL;
 use super::wildcard::has_other_terms;
 use super::words::Lost;
 use super::{Grammar, Mode, is_whole};
-use crate::corpus::{EXACT_LIMIT, exact_name};
 use crate::error::{Error, Result};
+use crate::schema::{EXACT_LIMIT, exact_name};
 use crate::search::ordered::OrderedQuery;
 use crate::search::scorer::MAX_WEIGHT;
 

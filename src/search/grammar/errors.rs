@@ -6,9 +6,9 @@ use tantivy::schema::{FieldType, Schema};
 
 use super::Mode;
 use super::ast::{Name, Span};
-use crate::corpus::EXTRA_FIELD;
 use crate::error::{Error, ErrorCode};
 use crate::limits::{self, QUERY_DEPTH};
+use crate::schema::EXTRA_FIELD;
 use crate::search::near::near_names;
 
 /// Characters of a query that an error shows before and after the place.

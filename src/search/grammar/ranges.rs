@@ -16,8 +16,8 @@ use super::ast::{Leaf, Value};
 use super::build::{Found, Target};
 use super::errors::{Place, in_quotes};
 use super::words::{Analysed, Lost};
-use crate::corpus::exact_name;
 use crate::error::{Error, Result};
+use crate::schema::exact_name;
 use crate::search::ordered::OrderedQuery;
 
 /// Which end of a range a bound is.

@@ -13,8 +13,8 @@ use super::Grammar;
 use super::ast::{Leaf, Value};
 use super::build::Target;
 use super::errors::Place;
-use crate::corpus::{Analysis, exact_name};
 use crate::error::{Error, ErrorCode, Result};
+use crate::schema::{Analysis, exact_name};
 
 /// Different words that one pattern stands for at most.
 pub(super) const MAX_WORDS: usize = 10_000;

@@ -13,8 +13,8 @@ use super::build::{Found, Target};
 use super::errors::Place;
 use super::wildcard::{Beginning, MAX_WORDS};
 use super::{Grammar, Mode, fuzzy};
-use crate::corpus::{EXACT_LIMIT, exact_name};
 use crate::error::Result;
+use crate::schema::{EXACT_LIMIT, exact_name};
 use crate::search::ordered::OrderedQuery;
 
 /// Why a field has no term for a clause.

@@ -9,9 +9,8 @@ use tantivy::collector::DocSetCollector;
 use tantivy::query::Query;
 use tantivy::schema::{Schema, Value as _};
 use tantivy::{DocAddress, IndexWriter, Searcher, TantivyDocument, Term};
-use uncsm_index::corpus::{
-    FieldKind, FieldMap, FieldSchema, FieldSpec, JsonlReader, register_analyses, tantivy_schema,
-};
+use uncsm_index::corpus::JsonlReader;
+use uncsm_index::schema::{FieldKind, FieldMap, FieldSchema, FieldSpec, register_analyses, tantivy_schema};
 
 use super::generate::{ODD, WORDS};
 

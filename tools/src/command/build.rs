@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use uncsm_index::corpus::{BadLines, FieldSchema, Reader, SchemaOverrides, infer, unit_of};
+use uncsm_index::corpus::{Reader, unit_of};
 use uncsm_index::encode::Encoders;
 use uncsm_index::index::{
     BuildOptions, BuildReport, Checkpoint, CommitPolicy, Commits, ExistingOut, Identity, Index, OnBad,
     PartialDir, duplicate_ids, embed_encoders, set_aside,
 };
 use uncsm_index::model::Bundle;
+use uncsm_index::schema::{BadLines, FieldSchema, SchemaOverrides, infer};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::append;

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::json;
-use uncsm_index::model::{Bundle, Calibration, Target, calibrate};
+use uncsm_index::model::{Bundle, Calibration, Target};
+use uncsm_index::train::calibrate;
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::rows;

@@ -5,22 +5,22 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use uncsm_index::corpus::{BadLines, JsonlReader, Split, infer};
+use uncsm_index::corpus::{JsonlReader, Split};
+use uncsm_index::data::{CorpusOptions, from_corpus};
 use uncsm_index::encode::{CorpusSource, EncoderPaths, Ids};
 use uncsm_index::eval::{self, evaluate};
 use uncsm_index::index::{self, BuildOptions, ExistingOut, Index, OnBad, PartialDir};
-use uncsm_index::model::{
-    Bundle, CorpusOptions, OnExisting, Progress, Refit, Target, TrainConfig, from_corpus, train,
-};
+use uncsm_index::model::{Bundle, OnExisting, Target};
+use uncsm_index::schema::{BadLines, infer};
+use uncsm_index::train::{Progress, Refit, TrainConfig, train};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::demo_queries;
-use crate::Outcome;
 use crate::args::{DemoArgs, Global};
 use crate::demo::corpus::{DemoCorpus, DemoOptions, generate};
 use crate::demo::report::{Curve, DemoReport, QueryCard, RecallSeries, render};
 use crate::output::Output;
-use crate::progress;
+use crate::{Outcome, progress};
 
 /// The key of the class in the demo's corpus.
 const LABEL: &str = "category";
@@ -150,7 +150,7 @@ fn measure(corpus: &DemoCorpus, bundle: &Bundle) -> Result<(eval::Report, String
     let data = from_corpus(&corpus.corpus, &options, &mut |e| tracing::warn!("{e}"), &mut |_| {})?;
     let report = evaluate(bundle, &data, Split::Test)?;
     let recall =
-        |recall: &Option<uncsm_index::model::Recall>| recall.as_ref().map_or(f64::NAN, |r| r.mean()[2]);
+        |recall: &Option<uncsm_index::eval::Recall>| recall.as_ref().map_or(f64::NAN, |r| r.mean()[2]);
     let said = format!(
         "{} held-out rows, recall@10: metric {:.3}, cosine {:.3}",
         report.pairs,

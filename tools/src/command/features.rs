@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use serde_json::json;
-use uncsm_index::model::{TrainingData, write_features};
+use uncsm_index::data::{TrainingData, write_features};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::Outcome;

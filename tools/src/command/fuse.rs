@@ -4,16 +4,16 @@ use std::time::Instant;
 
 use serde_json::json;
 use uncsm_index::corpus::JudgedReader;
-use uncsm_index::model::{Bundle, FusionFeatures, FusionLayer, FusionQuery, FusionRow, Target};
+use uncsm_index::model::{Bundle, FusionFeatures, FusionLayer, Target};
 use uncsm_index::search::{Engine, Similarity};
+use uncsm_index::train::{FusionQuery, FusionRow};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::query_batch::of_object;
 use super::query_request::Opened;
-use crate::Outcome;
 use crate::args::{FuseArgs, QueryArgs, TargetArg};
 use crate::output::Output;
-use crate::source;
+use crate::{Outcome, source};
 
 pub fn run(args: &FuseArgs, output: &Output) -> Result<Outcome> {
     let started = Instant::now();

@@ -1,6 +1,7 @@
 //! `uncsm-index schema`: the field schema that `build` would infer.
 
-use uncsm_index::corpus::{BadLines, Reader, SchemaOverrides, infer, unit_of};
+use uncsm_index::corpus::{Reader, unit_of};
+use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::Outcome;

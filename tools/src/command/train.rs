@@ -6,16 +6,17 @@ use std::time::Instant;
 
 use serde_json::json;
 use uncsm_index::corpus::Pairs;
+use uncsm_index::data::NewClasses;
 use uncsm_index::limits::{self, SETTINGS_BYTES};
-use uncsm_index::model::{Bundle, NewClasses, Progress, StageReport, TrainConfig, train, train_from};
+use uncsm_index::model::Bundle;
+use uncsm_index::train::{Progress, StageReport, TrainConfig, train, train_from};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::rows;
-use crate::Outcome;
 use crate::args::{Global, TrainArgs};
 use crate::output::Output;
-use crate::progress;
 use crate::source::{self, Beside};
+use crate::{Outcome, progress};
 
 pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let started = Instant::now();

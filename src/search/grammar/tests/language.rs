@@ -2,8 +2,8 @@
 
 use tantivy::query::QueryParser;
 
-use super::super::Grammar;
 use super::*;
+use crate::search::grammar::Grammar;
 
 #[test]
 fn excluding_groups_leave_the_rest() {

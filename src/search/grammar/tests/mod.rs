@@ -14,8 +14,8 @@ use tantivy::schema::{
 use tantivy::{DocId, Index, TantivyDocument, doc};
 
 use super::{Mode, parse};
-use crate::corpus::register_analyses;
 use crate::error::{Error, ErrorCode};
+use crate::schema::register_analyses;
 
 fn index() -> Index {
     let mut builder = Schema::builder();

@@ -1,0 +1,140 @@
+//! Items of some rows as an index stores them, and their scores by each similarity.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use super::rows::TrainingData;
+use crate::error::Result;
+use crate::model::{Bundle, Target, dot};
+
+/// A way to score two shared vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Similarity {
+    Cosine,
+    /// Dot product of the class posteriors.
+    Posterior,
+    Metric(Target),
+}
+
+/// The items of one media type; all numbers are rounded to f16 as an index stores them.
+pub(crate) struct MediaItems {
+    /// Row of each item.
+    pub(crate) rows: Vec<usize>,
+    /// Items of equal number hold byte-equal features.
+    pub(crate) content: Vec<u32>,
+    vectors: Vec<f32>,
+    halves: Vec<f32>,
+    inverse_norms: Vec<f32>,
+}
+
+/// Shared vectors `[n, d]` of features `[n, d_in]` of a media type.
+type Project<'p> = &'p dyn Fn(usize, &[f32]) -> Result<Vec<f32>>;
+
+/// The items of some rows, per media type.
+pub(crate) struct Items<'a> {
+    pub(crate) bundle: &'a Bundle,
+    pub(crate) media: Vec<MediaItems>,
+}
+
+impl<'a> Items<'a> {
+    /// Projects and rounds the items of `rows`; features must be finite.
+    pub(crate) fn new(bundle: &'a Bundle, data: &TrainingData, rows: &[usize]) -> Result<Self> {
+        Self::projected(bundle, data, rows, &|m, features| bundle.project(m, features))
+    }
+
+    /// Rounds what `project` makes of the features `[n, d_in]` of a media type: shared vectors `[n, d]`.
+    pub(crate) fn projected(
+        bundle: &'a Bundle,
+        data: &TrainingData,
+        rows: &[usize],
+        project: Project<'_>,
+    ) -> Result<Self> {
+        let media = data
+            .media
+            .iter()
+            .enumerate()
+            .map(|(m, media)| {
+                let rows: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
+                let features: Vec<f32> = rows.iter().flat_map(|&row| media.row(row)).copied().collect();
+                let shared = project(m, &features)?;
+                let stored = bundle.store(m, &shared);
+                Ok(MediaItems {
+                    content: content_numbers(rows.iter().map(|&row| media.row(row))),
+                    rows,
+                    vectors: stored.vectors.iter().map(|x| x.to_f32()).collect(),
+                    halves: stored.halves.iter().map(|x| x.to_f32()).collect(),
+                    inverse_norms: stored.inverse_norms,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { bundle, media })
+    }
+
+    /// Scores `[q, n]` of all items of media type `a` as queries over all items of `b`; `None` where there is no such
+    /// similarity. Cost: `q * n * (d + h)`, on all cores.
+    pub(crate) fn scores(&self, similarity: Similarity, a: usize, b: usize) -> Option<Vec<f32>> {
+        let bundle = self.bundle;
+        let (d, h) = (bundle.dim(), bundle.metric().half());
+        let (queries, items) = (&self.media[a], &self.media[b]);
+        let part = match similarity {
+            Similarity::Posterior => bundle.posterior()?,
+            _ => 0..d,
+        };
+        if let Similarity::Metric(target) = similarity {
+            bundle.metric().head(target, a, b)?;
+        }
+        let n = items.rows.len();
+        let mut scores = vec![0.0f32; queries.rows.len() * n];
+        scores.par_chunks_mut(n.max(1)).enumerate().for_each(|(i, scores)| {
+            let u = &queries.vectors[i * d..(i + 1) * d];
+            let vectors = items.vectors.chunks_exact(d);
+            match similarity {
+                Similarity::Metric(target) => {
+                    let Some(query) = bundle.metric().query_half(target, a, b, u) else { return };
+                    for (j, (score, v)) in scores.iter_mut().zip(vectors).enumerate() {
+                        *score = query.logit(v, &items.halves[j * h..(j + 1) * h]);
+                    }
+                }
+                _ => {
+                    for (j, (score, v)) in scores.iter_mut().zip(vectors).enumerate() {
+                        *score = dot(&u[part.clone()], &v[part.clone()]);
+                        if similarity == Similarity::Cosine {
+                            *score *= queries.inverse_norms[i] * items.inverse_norms[j];
+                        }
+                    }
+                }
+            }
+        });
+        Some(scores)
+    }
+
+    /// For each query of `a`: the content number of the paired item of `b`, where its row has one.
+    pub(crate) fn paired_content(&self, a: usize, b: usize) -> Vec<Option<u32>> {
+        let items = &self.media[b];
+        let of_row: HashMap<usize, u32> =
+            items.rows.iter().copied().zip(items.content.iter().copied()).collect();
+        self.media[a].rows.iter().map(|row| of_row.get(row).copied()).collect()
+    }
+}
+
+/// Numbers rows by content: byte-equal rows get equal numbers, in order of first appearance.
+pub(crate) fn content_numbers<'r>(rows: impl Iterator<Item = &'r [f32]>) -> Vec<u32> {
+    let mut seen: HashMap<Vec<u32>, u32> = HashMap::new();
+    rows.map(|row| {
+        let next = seen.len() as u32;
+        *seen.entry(row.iter().map(|x| x.to_bits()).collect()).or_insert(next)
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_rows_get_equal_numbers() {
+        let rows: [&[f32]; 4] = [&[1.0, 2.0], &[1.0, 3.0], &[1.0, 2.0], &[1.0]];
+        assert_eq!(content_numbers(rows.into_iter()), [0, 1, 0, 2]);
+    }
+}

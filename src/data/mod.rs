@@ -1,0 +1,23 @@
+//! What is learned from and measured on: rows of features with their classes, splits and graded pairs, made of a corpus or
+//! of a features file.
+
+mod classes;
+mod from_corpus;
+mod from_features;
+mod graded;
+mod items;
+mod rows;
+mod seen;
+mod sets;
+mod summary;
+mod titles;
+mod write_features;
+
+pub use from_corpus::{CorpusOptions, NewClasses, from_corpus};
+pub use from_features::{FeatureOptions, from_features};
+pub use graded::{DocumentRef, Documents, GradedCount, GradedItems, GradedPair};
+pub(crate) use items::{Items, Similarity, content_numbers};
+pub use rows::{Labels, MediaFeatures, Split, TrainingData};
+pub(crate) use sets::Sets;
+pub use summary::DataSummary;
+pub use write_features::{WrittenFeatures, write_features};

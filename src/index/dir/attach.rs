@@ -1,0 +1,31 @@
+//! Swapping in another bundle of the same space: recalibrated, or with other heads. Atomic: the manifest names the bundle.
+
+use std::path::Path;
+
+use super::litter;
+use super::manifest::Manifest;
+use super::store::{Index, bundle_folder};
+use crate::error::Result;
+use crate::index::build::partial::lock_writer;
+use crate::model::{Bundle, OnExisting};
+
+/// Makes the index at `dir` use `bundle` from now on. Killed at any moment, the index has the old bundle or the new one.
+///
+/// # Errors
+/// [`crate::ErrorCode::SpaceMismatch`] for a bundle of another space; [`crate::ErrorCode::Locked`] while a writer is open; those of
+/// opening the index and of writing the bundle.
+pub fn attach(dir: &Path, bundle: &Bundle) -> Result<()> {
+    Manifest::load(dir)?;
+    let _lock = lock_writer(dir)?;
+    // Opened under the lock: what another attach has just done must not be taken for left over.
+    let index = Index::open(dir)?;
+    index.media().check_space(bundle.space()).map_err(|e| e.file(dir))?;
+    let old = index.manifest().bundle.clone();
+    let new = bundle_folder(bundle.model());
+    if new != old {
+        // A folder of this name is what a killed attach left: not yet named by any manifest.
+        bundle.save_as(&dir.join(&new), OnExisting::Replace)?;
+        Manifest { bundle: new.clone(), ..index.manifest().clone() }.save(dir)?;
+    }
+    litter::remove(dir, &new)
+}

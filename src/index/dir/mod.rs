@@ -1,0 +1,14 @@
+//! The directory of a whole index: its store, writer and manifest, and what looks after them.
+
+pub(crate) mod attach;
+pub(crate) mod duplicates;
+pub(crate) mod embed;
+pub(crate) mod inspect;
+pub(crate) mod litter;
+pub(crate) mod lookup;
+pub(crate) mod manifest;
+pub(crate) mod snapshot;
+pub(crate) mod store;
+pub(crate) mod terms;
+pub(crate) mod verify;
+pub(crate) mod writer;

@@ -1,0 +1,563 @@
+//! A bundle on disk: a directory of `config.json` and `model.safetensors`.
+//!
+//! Both files are the same bytes for the same bundle: fixed order, no times. Reading checks both fingerprints, so a
+//! changed byte is refused.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::tensors::{Reader, to_bytes};
+use super::{Bundle, ClassNames, MediaConfig};
+use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, BUNDLE_CLASSES, BUNDLE_CONFIG_BYTES, BUNDLE_MEDIA, BUNDLE_TENSOR_BYTES, DIM};
+use crate::media::Fingerprint;
+use crate::model::calibration::Calibration;
+use crate::model::fusion::FusionLayer;
+use crate::model::metric::{Head, MetricNetwork, Target};
+use crate::model::pathway::Pathway;
+
+const CONFIG: &str = "config.json";
+const TENSORS: &str = "model.safetensors";
+/// Unstable until it is declared 1.
+const VERSION: u32 = 0;
+
+/// What to do where the output exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnExisting {
+    /// [`ErrorCode::Exists`].
+    Refuse,
+    /// Put the new bundle in its place.
+    Replace,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    format: String,
+    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<Fingerprints>,
+    media: Vec<MediaConfig>,
+    classes: Option<ClassNames>,
+    default_target: Target,
+    posterior_scale: f32,
+    dim: usize,
+    half: usize,
+    targets: Vec<Target>,
+    calibration: Vec<CalibrationEntry>,
+    /// Per pair `a <= b` of media types: of queries of `a` over items of `b`, and the other way round.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    posterior_calibration: Vec<[Option<Calibration>; 2]>,
+    /// Left out where there is none, so that the bytes and the fingerprint of such a bundle stay what they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fusion: Option<FusionLayer>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fingerprints {
+    space: Fingerprint,
+    model: Fingerprint,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CalibrationEntry {
+    target: Target,
+    query: String,
+    item: String,
+    fit: Option<Calibration>,
+}
+
+/// What says whether the rest may be read.
+#[derive(Deserialize)]
+struct Preamble {
+    format: Option<String>,
+    version: Option<u64>,
+}
+
+fn damaged(file: &Path, message: impl Into<String>) -> Error {
+    Error::new(ErrorCode::Damaged, message).file(file)
+}
+
+impl Bundle {
+    /// The files of its folder.
+    pub(crate) const FILES: [&'static str; 2] = [CONFIG, TENSORS];
+
+    fn config(&self, fingerprint: Option<Fingerprints>) -> Config {
+        let mut calibration = Vec::new();
+        for head in &self.metric.heads {
+            for (query, item, fit) in
+                [(head.a, head.b, head.calibration[0]), (head.b, head.a, head.calibration[1])]
+            {
+                if query == item
+                    && calibration.last().is_some_and(|last: &CalibrationEntry| {
+                        last.target == head.target
+                            && last.query == last.item
+                            && last.query == self.media[query].name
+                    })
+                {
+                    continue;
+                }
+                calibration.push(CalibrationEntry {
+                    target: head.target,
+                    query: self.media[query].name.clone(),
+                    item: self.media[item].name.clone(),
+                    fit,
+                });
+            }
+        }
+        Config {
+            format: "uncsm-bundle".to_owned(),
+            version: VERSION,
+            fingerprint,
+            media: self.media.clone(),
+            classes: self.classes.clone(),
+            default_target: self.default_target,
+            posterior_scale: self.posterior_scale,
+            dim: self.metric.dim,
+            half: self.metric.half,
+            targets: self.metric.targets.clone(),
+            calibration,
+            posterior_calibration: self.posterior_fits.clone(),
+            fusion: self.fusion,
+        }
+    }
+
+    /// The bytes of the configuration that the `model` fingerprint covers.
+    pub(crate) fn config_without_fingerprints(&self) -> Vec<u8> {
+        // Strings, numbers and lists alone: serialising them does not fail.
+        serde_json::to_vec(&self.config(None)).unwrap_or_default()
+    }
+
+    /// Writes the bundle to the new directory `dir`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Exists`] where `dir` exists, [`ErrorCode::Io`].
+    pub fn save(&self, dir: &Path) -> Result<()> {
+        self.save_as(dir, OnExisting::Refuse)
+    }
+
+    /// Writes the bundle to `dir`: complete or not at all, by a directory beside it that is renamed at the end.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Exists`] where `dir` exists and `existing` refuses, or is no bundle; [`ErrorCode::Io`].
+    pub fn save_as(&self, dir: &Path, existing: OnExisting) -> Result<()> {
+        let exists = fs::symlink_metadata(dir).is_ok();
+        if exists && (existing == OnExisting::Refuse || !dir.join(CONFIG).is_file()) {
+            return Err(Error::new(ErrorCode::Exists, "the output exists already")
+                .file(dir)
+                .hint("name another, or ask to replace a bundle"));
+        }
+        let parent = match dir.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
+        let partial = under_construction(parent)?;
+        let fingerprint = Some(Fingerprints { space: self.space, model: self.model });
+        let mut config = serde_json::to_vec_pretty(&self.config(fingerprint))
+            .map_err(|e| Error::new(ErrorCode::Io, e.to_string()).file(dir).source(e))?;
+        config.push(b'\n');
+        for (name, bytes) in [(CONFIG, config), (TENSORS, to_bytes(&self.tensors())?)] {
+            let path = partial.path().join(name);
+            let write = || -> std::io::Result<()> {
+                let mut file = fs::File::create(&path)?;
+                file.write_all(&bytes)?;
+                file.sync_all()
+            };
+            write().map_err(|e| Error::io(&path, e))?;
+        }
+        fs::File::open(partial.path())
+            .and_then(|folder| folder.sync_all())
+            .map_err(|e| Error::io(partial.path(), e))?;
+        let old = if exists {
+            let aside = tempfile::Builder::new()
+                .prefix(".uncsm-old-")
+                .tempdir_in(parent)
+                .map_err(|e| Error::io(parent, e))?;
+            fs::rename(dir, aside.path().join("bundle")).map_err(|e| Error::io(dir, e))?;
+            Some(aside)
+        } else {
+            None
+        };
+        if let Err(source) = fs::rename(partial.path(), dir) {
+            if let Some(aside) = &old {
+                fs::rename(aside.path().join("bundle"), dir).map_err(|e| Error::io(dir, e))?;
+            }
+            return Err(Error::io(dir, source));
+        }
+        // Renamed away: nothing is left for the guard to remove.
+        let _ = partial.keep();
+        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(|e| Error::io(parent, e))
+    }
+
+    /// Reads a bundle and checks it against its fingerprints.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`], [`ErrorCode::UnsupportedVersion`], [`ErrorCode::Damaged`] for anything that is not
+    /// byte for byte what was saved.
+    pub fn load(dir: &Path) -> Result<Bundle> {
+        let config_file = dir.join(CONFIG);
+        let what = "the configuration of the bundle";
+        let text = limits::read_file(&config_file, BUNDLE_CONFIG_BYTES, what).map_err(|error| match error
+            .code()
+        {
+            ErrorCode::TooLarge => error.hint("copy or train the bundle again"),
+            _ => error
+                .expected("a bundle: a directory with config.json")
+                .hint("make one with `uncsm-index train`"),
+        })?;
+        let head: Preamble = serde_json::from_slice(&text)
+            .map_err(|e| damaged(&config_file, e.to_string()).line(e.line() as u64).source(e))?;
+        if head.format.as_deref() != Some("uncsm-bundle") {
+            return Err(damaged(&config_file, "not the configuration of a bundle")
+                .expected("\"format\": \"uncsm-bundle\""));
+        }
+        if let Some(version) = head.version.filter(|version| *version != u64::from(VERSION)) {
+            return Err(Error::new(ErrorCode::UnsupportedVersion, "a bundle of another version")
+                .file(&config_file)
+                .expected(VERSION)
+                .got(version)
+                .hint("train it again, or use the program that wrote it"));
+        }
+        let config: Config = serde_json::from_slice(&text)
+            .map_err(|e| damaged(&config_file, e.to_string()).line(e.line() as u64).source(e))?;
+        let tensor_file = dir.join(TENSORS);
+        let bytes = limits::read_file(&tensor_file, BUNDLE_TENSOR_BYTES, "the file of the bundle's tensors")?;
+        let bundle = assemble(&config_file, &tensor_file, config, &bytes)?;
+        let (space, model) = bundle.fingerprints();
+        if (space, model) != (bundle.space, bundle.model) {
+            return Err(damaged(dir, "the bundle is not what was saved: its fingerprints differ")
+                .expected(format!("model {}", bundle.model))
+                .got(format!("model {model}"))
+                .hint("copy or train it again"));
+        }
+        // The file holds nothing beyond the tensors that were read.
+        if to_bytes(&bundle.tensors())? != bytes {
+            return Err(damaged(&tensor_file, "the bytes are not those that were saved"));
+        }
+        Ok(bundle)
+    }
+}
+
+/// A new folder in `parent`. Temporary ones are private, unless a mode is given: a bundle is as readable as any folder that the
+/// user makes.
+fn under_construction(parent: &Path) -> Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".uncsm-bundle-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o777));
+    }
+    builder.tempdir_in(parent).map_err(|e| Error::io(parent, e))
+}
+
+/// Refuses what would make more tensors, or larger ones, than a bundle has.
+fn check_sizes(file: &Path, config: &Config) -> Result<()> {
+    let media = config.media.len();
+    let classes = config.classes.as_ref().map_or(0, |classes| classes.count);
+    for (what, most, got, unit) in [
+        ("the bundle has too many media types", BUNDLE_MEDIA, media, "media types"),
+        ("the shared vectors of the bundle are too long", DIM, config.dim, "elements"),
+        ("the item halves of the bundle are too long", DIM, config.half, "elements"),
+        ("the bundle has too many classes", BUNDLE_CLASSES, classes, "classes"),
+    ] {
+        if got > most {
+            return Err(limits::over(what, most, got, unit)
+                .file(file)
+                .hint("copy or train the bundle again"));
+        }
+    }
+    let twice = |what: &str| damaged(file, format!("{what} stands twice in the bundle"));
+    let mut seen = BTreeSet::new();
+    if let Some(again) = config.media.iter().find(|media| !seen.insert(&media.name)) {
+        return Err(twice(&format!("the media type `{}`", again.name)));
+    }
+    for (at, target) in config.targets.iter().enumerate() {
+        if config.targets[..at].contains(target) {
+            return Err(
+                twice(&format!("the target `{}`", target.as_str())).hint("copy or train the bundle again")
+            );
+        }
+    }
+    // Each pair of media types once in either direction, for each target.
+    let most = config.targets.len() * media * media;
+    if config.calibration.len() > most {
+        let what = "the bundle has too many calibrations";
+        return Err(limits::over(what, most, config.calibration.len(), "calibrations")
+            .file(file)
+            .hint("copy or train the bundle again"));
+    }
+    Ok(())
+}
+
+fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]) -> Result<Bundle> {
+    let bad = |message: &str| damaged(config_file, message);
+    let (d, h) = (config.dim, config.half);
+    let classes = config.classes.as_ref().map_or(0, |classes| classes.count);
+    check_sizes(config_file, &config)?;
+    let named = config.classes.as_ref().and_then(|classes| classes.names.as_ref());
+    if config.media.is_empty() || config.media.iter().any(|media| media.features == 0) {
+        return Err(bad("a bundle has media types with features"));
+    }
+    if classes >= d || named.is_some_and(|names| names.len() != classes) {
+        return Err(bad("dimension, number and names of the classes do not fit"));
+    }
+    if !config.targets.contains(&config.default_target) {
+        return Err(bad("the default target is not among the targets"));
+    }
+    if config.fusion.is_some_and(|layer| !config.targets.contains(&layer.target())) {
+        return Err(bad("the target of the fusion is not among the targets"));
+    }
+    let Some(fingerprint) = config.fingerprint else { return Err(bad("the fingerprints are missing")) };
+    let mut reader = Reader::new(tensor_file, bytes)?;
+    let mut encoder_states = Vec::new();
+    let mut pathways = Vec::new();
+    let mut halves = Vec::new();
+    for (m, media) in config.media.iter().enumerate() {
+        let state = if media.state == 0 {
+            Vec::new()
+        } else {
+            reader.take(&format!("encoder.{m}.state"), &[media.state])?
+        };
+        encoder_states.push(state);
+        let name = |part: &str| format!("pathway.{m}.{part}");
+        let k = reader.rows(&name("hidden.bias"))?;
+        let e = d - classes;
+        let mut class = (Vec::new(), Vec::new());
+        if classes > 0 {
+            class = (
+                reader.take(&name("class.weight"), &[classes, k])?,
+                reader.take(&name("class.bias"), &[classes])?,
+            );
+        }
+        pathways.push(Pathway {
+            roots: media.roots,
+            mean: reader.take(&name("mean"), &[media.features])?,
+            scale: reader.take(&name("scale"), &[media.features])?,
+            hidden: reader.take(&name("hidden.weight"), &[k, media.features])?,
+            hidden_bias: reader.take(&name("hidden.bias"), &[k])?,
+            unit: reader.take(&name("unit.weight"), &[e, k])?,
+            unit_bias: reader.take(&name("unit.bias"), &[e])?,
+            class: class.0,
+            class_bias: class.1,
+        });
+        halves.push(reader.take(&format!("metric.half.{m}"), &[h, d])?);
+    }
+    let mut heads = Vec::new();
+    for &target in &config.targets {
+        for a in 0..config.media.len() {
+            for b in a..config.media.len() {
+                let name = |part: &str| format!("metric.{}.{a}.{b}.{part}", target.as_str());
+                let fit = |query: usize, item: usize| {
+                    config
+                        .calibration
+                        .iter()
+                        .find(|entry| {
+                            entry.target == target
+                                && entry.query == config.media[query].name
+                                && entry.item == config.media[item].name
+                        })
+                        .and_then(|entry| entry.fit)
+                };
+                let calibration = [fit(a, b), fit(b, a)];
+                if !calibration.iter().flatten().all(Calibration::is_sound) {
+                    return Err(bad("a calibration does not ascend"));
+                }
+                heads.push(Head {
+                    target,
+                    a,
+                    b,
+                    bilinear: reader.take(&name("bilinear"), &[d, d])?,
+                    weights: reader.take(&name("weights"), &[h])?,
+                    shift: reader.take(&name("shift"), &[h])?,
+                    bias: reader.take(&name("bias"), &[1])?[0],
+                    calibration,
+                });
+            }
+        }
+    }
+    reader.finish()?;
+    let posterior_fits = config.posterior_calibration;
+    let pairs = config.media.len() * (config.media.len() + 1) / 2;
+    if !posterior_fits.iter().flatten().flatten().all(Calibration::is_sound)
+        || ![0, pairs].contains(&posterior_fits.len())
+    {
+        return Err(bad("a calibration of posteriors does not ascend, or their number is wrong"));
+    }
+    Ok(Bundle {
+        metric: MetricNetwork { dim: d, half: h, targets: config.targets, halves, heads },
+        media: config.media,
+        classes: config.classes,
+        default_target: config.default_target,
+        posterior_scale: config.posterior_scale,
+        encoder_states,
+        pathways,
+        posterior_fits,
+        fusion: config.fusion,
+        space: fingerprint.space,
+        model: fingerprint.model,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fusion::FusionCounts;
+
+    fn bundle() -> Bundle {
+        Bundle::random(&[("image", 3), ("text", 2)], 6, 4, 2, 9)
+    }
+
+    fn fused() -> Bundle {
+        let counts = FusionCounts { lines: 31, positives: 40, negatives: 977 };
+        let weights = [0.625, 0.0, 1.0 / 3.0, 0.171_875, 2.0];
+        bundle().with_fusion(FusionLayer::new(Target::Pair, weights, -4.7, counts).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn save_and_load_give_the_same_bundle_and_bytes() {
+        for bundle in [bundle(), fused()] {
+            let dir = tempfile::tempdir().unwrap();
+            let one = dir.path().join("one");
+            bundle.save(&one).unwrap();
+            let loaded = Bundle::load(&one).unwrap();
+            assert_eq!(loaded, bundle);
+            let two = dir.path().join("two");
+            loaded.save(&two).unwrap();
+            for name in [CONFIG, TENSORS] {
+                assert_eq!(fs::read(one.join(name)).unwrap(), fs::read(two.join(name)).unwrap(), "{name}");
+            }
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left behind");
+        }
+    }
+
+    #[test]
+    fn a_bundle_without_a_fusion_is_what_it_was_before_there_were_any() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("bundle");
+        bundle().save(&out).unwrap();
+        let text = fs::read_to_string(out.join(CONFIG)).unwrap();
+        assert!(!text.contains("fusion") && text.contains("calibration"), "{text}");
+        // Of the program before it knew fusions.
+        assert_eq!(
+            bundle().space().to_string(),
+            "9cb764bdc7439f335bccff71895cb8b6ca66a723fa48be3937bf8c6b07d0052a"
+        );
+        assert_eq!(
+            bundle().model().to_string(),
+            "a6ae12d1531444a2435f21a394b8de7efcd3bd4bf1634b093b06db61543c11f5"
+        );
+    }
+
+    #[test]
+    fn a_fusion_that_is_none_of_this_bundle_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("bundle");
+        fused().save(&out).unwrap();
+        let file = out.join(CONFIG);
+        let good = fs::read_to_string(&file).unwrap();
+        let (before, fusion) = good.split_once("\"fusion\"").unwrap();
+        for (from, to) in [
+            ("0.625", "0.5"),
+            ("0.625", "-0.625"),
+            ("0.625", "1e300"),
+            ("0.625,", ""),
+            ("-4.7", "null"),
+            ("977", "978"),
+            ("\"pair\"", "\"class\""),
+            ("\"pair\"", "\"both\""),
+            ("\"bias\"", "\"base\""),
+        ] {
+            let bad = fusion.replacen(from, to, 1);
+            assert_ne!(bad, fusion, "{from}");
+            fs::write(&file, format!("{before}\"fusion\"{bad}")).unwrap();
+            assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::Damaged, "{from} {to}");
+        }
+        // Sealed by hand, with a target that the heads do not have.
+        let alone = Bundle::random(&[("image", 3)], 6, 4, 0, 9);
+        let layer = FusionLayer::new(
+            Target::Class,
+            [1.0; 5],
+            0.0,
+            FusionCounts { lines: 5, positives: 5, negatives: 5 },
+        );
+        let foreign = Bundle { fusion: Some(layer.unwrap()), ..alone }.sealed();
+        foreign.save_as(&out, OnExisting::Replace).unwrap();
+        let error = Bundle::load(&out).unwrap_err();
+        assert!(error.code() == ErrorCode::Damaged && error.to_string().contains("fusion"), "{error}");
+    }
+
+    #[test]
+    fn existing_output_is_refused_or_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("bundle");
+        bundle().save(&out).unwrap();
+        assert_eq!(bundle().save(&out).unwrap_err().code(), ErrorCode::Exists);
+        let other = Bundle::random(&[("a", 3)], 6, 4, 0, 1);
+        other.save_as(&out, OnExisting::Replace).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap().model(), other.model());
+        let foreign = dir.path().join("foreign");
+        fs::create_dir(&foreign).unwrap();
+        assert_eq!(other.save_as(&foreign, OnExisting::Replace).unwrap_err().code(), ErrorCode::Exists);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn every_flipped_byte_of_the_tensors_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("bundle");
+        bundle().save(&out).unwrap();
+        let file = out.join(TENSORS);
+        let good = fs::read(&file).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            fs::write(&file, &bad).unwrap();
+            let code = Bundle::load(&out).map(|_| at).unwrap_err().code();
+            assert_eq!(code, ErrorCode::Damaged, "byte {at}");
+        }
+        fs::write(&file, &good[..good.len() - 4]).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::Damaged);
+        fs::remove_file(&file).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::NotFound);
+    }
+
+    #[test]
+    fn every_flipped_byte_of_the_configuration_is_refused_or_reads_equal() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("bundle");
+        let file = out.join(CONFIG);
+        let flipped = |bundle: &Bundle, key: &str| {
+            bundle.save_as(&out, OnExisting::Replace).unwrap();
+            let good = fs::read(&file).unwrap();
+            let start = String::from_utf8(good.clone()).unwrap().find(key).unwrap();
+            for at in start..good.len() {
+                for bit in [1u8, 4, 16] {
+                    let mut bad = good.clone();
+                    bad[at] ^= bit;
+                    fs::write(&file, &bad).unwrap();
+                    if let Ok(read) = Bundle::load(&out) {
+                        assert_eq!(read, *bundle, "byte {at}");
+                    }
+                }
+            }
+            good
+        };
+        flipped(&fused(), "\"fusion\"");
+        let good = flipped(&bundle(), "{");
+        let text = String::from_utf8(good).unwrap();
+        fs::write(&file, text.replace("\"version\": 0", "\"version\": 7")).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::UnsupportedVersion);
+        fs::write(&file, text.replace("\"text\"", "\"test\"")).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::Damaged);
+        fs::write(&file, "[").unwrap();
+        assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::Damaged);
+    }
+}

@@ -1,0 +1,319 @@
+//! Puts the fields of a document onto a tantivy schema.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use tantivy::TantivyDocument;
+use tantivy::schema::document::OwnedValue;
+use tantivy::schema::{
+    FAST, Field, FieldType, INDEXED, IndexRecordOption, JsonObjectOptions, NumericOptions, STORED, STRING,
+    Schema, SchemaBuilder, TextFieldIndexing, TextOptions, Type,
+};
+
+use super::analysis::Analysis;
+use super::spec::{FieldKind, FieldSchema, FieldSpec, NEW_TEXT, exact_name};
+use crate::corpus::{Document, type_name};
+use crate::error::{Error, ErrorCode, Result};
+
+/// Name of the field that holds the id: one raw term, stored and fast.
+pub const ID_FIELD: &str = "id";
+
+/// Name of the JSON field for nested objects and for keys that the schema does not have.
+pub const EXTRA_FIELD: &str = "_extra";
+
+/// Where each key of a document goes.
+#[derive(Debug, Clone)]
+pub struct FieldMap {
+    id: Field,
+    extra: Field,
+    /// Of the texts in `extra`.
+    extra_analysis: Option<Analysis>,
+    targets: BTreeMap<String, Target>,
+}
+
+#[derive(Debug, Clone)]
+struct Target {
+    spec: FieldSpec,
+    /// Of [`FieldKind::Text`].
+    analysis: Option<Analysis>,
+    /// `None` for [`FieldKind::Extra`].
+    field: Option<Field>,
+    exact: Option<Field>,
+}
+
+/// What of a document went into `_extra`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FillReport {
+    /// Keys with nested values, as the schema has them.
+    pub nested: usize,
+    /// Keys that the schema does not have.
+    pub unknown: usize,
+    /// Words of texts that are too long for a term, so that no keyword finds them.
+    pub long_words: usize,
+}
+
+/// Adds `id`, `_extra` and the fields of `fields`, in order of name, to a tantivy schema.
+///
+/// Text is tokenised with positions, and has its exact twin (one term, indexed, fast, not stored) right after it; numbers
+/// and booleans are indexed; `_extra` is stored, indexed as `words`, and reads a dot in a key as a step down. Columns of text
+/// hold values as the exact analysis writes them. Ids are kept as they are.
+///
+/// The index must know the analyses that the fields name: call [`register_analyses`](super::analysis::register_analyses) on it.
+///
+/// # Panics
+/// Where `builder` has a field of one of these names.
+pub fn tantivy_schema(fields: &FieldSchema, builder: &mut SchemaBuilder) -> FieldMap {
+    let id = builder.add_text_field(ID_FIELD, STRING | STORED | FAST);
+    let extra = JsonObjectOptions::default()
+        .set_stored()
+        .set_indexing_options(positions(NEW_TEXT))
+        .set_expand_dots_enabled();
+    let extra = builder.add_json_field(EXTRA_FIELD, extra);
+    let targets = fields.iter().map(|(name, spec)| {
+        let field = match spec.kind {
+            FieldKind::Text => Some(builder.add_text_field(name, text_options(spec))),
+            FieldKind::Integer => Some(builder.add_i64_field(name, numeric_options(spec))),
+            FieldKind::Float => Some(builder.add_f64_field(name, numeric_options(spec))),
+            FieldKind::Bool => Some(builder.add_bool_field(name, numeric_options(spec))),
+            FieldKind::Stored => Some(builder.add_text_field(name, STORED)),
+            FieldKind::Extra => None,
+        };
+        let exact = spec.facet.then(|| builder.add_text_field(&exact_name(name), exact_options(spec)));
+        (name.to_owned(), Target::new(spec, field, exact))
+    });
+    let targets = targets.collect();
+    FieldMap { id, extra, extra_analysis: Analysis::parse(NEW_TEXT).ok(), targets }
+}
+
+fn positions(tokenizer: &str) -> TextFieldIndexing {
+    TextFieldIndexing::default()
+        .set_tokenizer(tokenizer)
+        .set_index_option(IndexRecordOption::WithFreqsAndPositions)
+}
+
+fn text_options(spec: &FieldSpec) -> TextOptions {
+    let mut options = TextOptions::default().set_indexing_options(positions(&spec.tokenizer));
+    if spec.stored {
+        options = options.set_stored();
+    }
+    if spec.fast {
+        options = options.set_fast(spec.exact_analysis());
+    }
+    options
+}
+
+fn exact_options(spec: &FieldSpec) -> TextOptions {
+    let analysis = spec.exact_analysis();
+    let whole =
+        TextFieldIndexing::default().set_tokenizer(analysis).set_index_option(IndexRecordOption::Basic);
+    TextOptions::default().set_indexing_options(whole).set_fast(analysis)
+}
+
+fn numeric_options(spec: &FieldSpec) -> NumericOptions {
+    let mut options = NumericOptions::from(INDEXED);
+    if spec.stored {
+        options = options.set_stored();
+    }
+    if spec.fast {
+        options = options.set_fast();
+    }
+    options
+}
+
+impl FieldMap {
+    /// The map for an index that was made with [`tantivy_schema`].
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownField`] where `schema` lacks a field or has it with another type.
+    pub fn from_schema(schema: &Schema, fields: &FieldSchema) -> Result<Self> {
+        let find = |name: &str, expected: Type| -> Result<Field> {
+            let error = || {
+                Error::new(
+                    ErrorCode::UnknownField,
+                    format!("the index and its field schema differ in `{name}`"),
+                )
+            };
+            let field = schema.get_field(name).map_err(|source| {
+                error().expected(format!("a field of type {expected:?}")).got("none").source(source)
+            })?;
+            let got = schema.get_field_entry(field).field_type().value_type();
+            if got != expected {
+                let error = error().expected(format!("a field of type {expected:?}"));
+                return Err(error.got(format!("one of type {got:?}")));
+            }
+            Ok(field)
+        };
+        let mut targets = BTreeMap::new();
+        for (name, spec) in fields.iter() {
+            let field = match spec.kind {
+                FieldKind::Text | FieldKind::Stored => Some(find(name, Type::Str)?),
+                FieldKind::Integer => Some(find(name, Type::I64)?),
+                FieldKind::Float => Some(find(name, Type::F64)?),
+                FieldKind::Bool => Some(find(name, Type::Bool)?),
+                FieldKind::Extra => None,
+            };
+            let exact = if spec.facet { Some(find(&exact_name(name), Type::Str)?) } else { None };
+            targets.insert(name.to_owned(), Target::new(spec, field, exact));
+        }
+        let extra = find(EXTRA_FIELD, Type::Json)?;
+        let extra_analysis = match schema.get_field_entry(extra).field_type() {
+            FieldType::JsonObject(options) => options.get_text_indexing_options(),
+            _ => None,
+        };
+        // An index of an app may name one of its own.
+        let extra_analysis = extra_analysis.and_then(|indexing| Analysis::parse(indexing.tokenizer()).ok());
+        Ok(Self { id: find(ID_FIELD, Type::Str)?, extra, extra_analysis, targets })
+    }
+
+    /// The field of the id.
+    pub fn id(&self) -> Field {
+        self.id
+    }
+
+    /// The fields that keywords search where a query names none: all of [`FieldKind::Text`], in order of name.
+    pub fn text_fields(&self) -> Vec<Field> {
+        let text = self.targets.values().filter(|target| target.spec.kind == FieldKind::Text);
+        text.filter_map(|target| target.field).collect()
+    }
+
+    /// Whether hits print `name` as a list.
+    pub(crate) fn is_multi(&self, name: &str) -> bool {
+        self.targets.get(name).is_some_and(|target| target.spec.multi)
+    }
+
+    /// Adds the id, where there is one, and all fields of `document` to `out`.
+    ///
+    /// Strings above [`EXACT_LIMIT`](super::spec::EXACT_LIMIT) bytes are left out of the exact twin.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadValue`] with the line, for a value that its field cannot hold; `out` then holds a part of the
+    /// document and must be dropped.
+    pub fn fill(&self, document: &Document, out: &mut TantivyDocument) -> Result<FillReport> {
+        let mut report = FillReport::default();
+        let mut extra = BTreeMap::new();
+        if let Some(id) = &document.id {
+            out.add_text(self.id, id);
+        }
+        for (name, value) in &document.fields {
+            let Some((target, field)) = self.targets.get(name).map(|target| (target, target.field)) else {
+                report.unknown += 1;
+                report.long_words += long_words(self.extra_analysis.as_ref(), value);
+                extra.insert(name.clone(), owned(value));
+                continue;
+            };
+            let Some(field) = field else {
+                report.nested += 1;
+                report.long_words += long_words(self.extra_analysis.as_ref(), value);
+                extra.insert(name.clone(), owned(value));
+                continue;
+            };
+            let values = match value {
+                Value::Array(list) => list.as_slice(),
+                value => std::slice::from_ref(value),
+            };
+            for value in values {
+                report.long_words += long_words(target.analysis.as_ref(), value);
+                target.add(field, value, out).ok_or_else(|| {
+                    Error::new(
+                        ErrorCode::BadValue,
+                        format!("`{name}` has a value that its field cannot hold"),
+                    )
+                    .line(document.line)
+                    .expected(format!("type {}", target.spec.kind.as_str()))
+                    .got(shown(value))
+                    .hint("the field got its type when the index was built")
+                })?;
+            }
+        }
+        if !extra.is_empty() {
+            out.add_object(self.extra, extra);
+        }
+        Ok(report)
+    }
+
+    /// The stored fields of a hit as [`stored_fields`](super::stored::stored_fields) gives them, but a multi-valued field is
+    /// a list even where this document has one value.
+    pub fn stored_fields(&self, document: &TantivyDocument, schema: &Schema) -> Map<String, Value> {
+        super::stored::collect(document, schema, &|name| self.is_multi(name))
+    }
+}
+
+impl Target {
+    fn new(spec: &FieldSpec, field: Option<Field>, exact: Option<Field>) -> Self {
+        // A schema holds analyses that parse alone.
+        let analysis =
+            (spec.kind == FieldKind::Text).then(|| Analysis::parse(&spec.tokenizer).ok()).flatten();
+        Self { spec: spec.clone(), analysis, field, exact }
+    }
+
+    /// Adds one value; `None` where the field cannot hold it.
+    fn add(&self, field: Field, value: &Value, out: &mut TantivyDocument) -> Option<()> {
+        match self.spec.kind {
+            FieldKind::Text => {
+                let written = match value {
+                    Value::String(string) => string.clone(),
+                    Value::Number(_) | Value::Bool(_) => value.to_string(),
+                    Value::Null | Value::Array(_) | Value::Object(_) => return None,
+                };
+                out.add_text(field, &written);
+                if let Some(exact) = self.exact.filter(|_| self.spec.has_exact(&written)) {
+                    out.add_text(exact, &written);
+                }
+            }
+            FieldKind::Integer => out.add_i64(field, integer(value)?),
+            FieldKind::Float => out.add_f64(field, value.as_f64()?),
+            FieldKind::Bool => out.add_bool(field, value.as_bool()?),
+            FieldKind::Stored => out.add_text(field, value.as_str()?),
+            FieldKind::Extra => return None,
+        }
+        Some(())
+    }
+}
+
+/// Words of all strings inside `value` that the analysis leaves out for their length.
+fn long_words(analysis: Option<&Analysis>, value: &Value) -> usize {
+    let inside = |value: &Value| long_words(analysis, value);
+    match (analysis, value) {
+        (Some(analysis), Value::String(text)) => analysis.too_long(text),
+        (Some(_), Value::Array(list)) => list.iter().map(inside).sum(),
+        (Some(_), Value::Object(map)) => map.values().map(inside).sum(),
+        _ => 0,
+    }
+}
+
+/// An integer, also one written as `3.0`.
+fn integer(value: &Value) -> Option<i64> {
+    if let Some(integer) = value.as_i64() {
+        return Some(integer);
+    }
+    // Up to 2^53 every integer is one float, so nothing is rounded.
+    let float = value.as_f64()?;
+    (float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0 && value.is_f64()).then_some(float as i64)
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Number(number) => format!("the number {number}"),
+        other => type_name(other).to_owned(),
+    }
+}
+
+/// The value as tantivy keeps it. Not its own conversion, which turns strings that look like dates into dates and so
+/// prints others than were given.
+fn owned(value: &Value) -> OwnedValue {
+    match value {
+        Value::Null => OwnedValue::Null,
+        Value::Bool(value) => OwnedValue::Bool(*value),
+        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(integer), _, _) => OwnedValue::I64(integer),
+            (None, Some(integer), _) => OwnedValue::U64(integer),
+            (None, None, Some(float)) => OwnedValue::F64(float),
+            (None, None, None) => OwnedValue::Null,
+        },
+        Value::String(string) => OwnedValue::Str(string.clone()),
+        Value::Array(list) => OwnedValue::Array(list.iter().map(owned).collect()),
+        Value::Object(map) => {
+            OwnedValue::Object(map.iter().map(|(key, value)| (key.clone(), owned(value))).collect())
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Infers the field schema of a corpus in one streaming scan.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::overrides::SchemaOverrides;
+use super::spec::{FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, clash_error, exact_name, is_short};
+use crate::corpus::{Document, ends_reading, unit_of};
+use crate::error::{Error, ErrorCode, Result};
+
+/// What a scan does with a line that is no document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadLines {
+    /// Counts it and goes on.
+    Skip,
+    /// Stops with its error.
+    Stop,
+}
+
+/// What a scan found.
+#[derive(Debug)]
+pub struct Inference {
+    /// The schema, with the overrides applied.
+    pub schema: FieldSchema,
+    /// Documents seen.
+    pub documents: u64,
+    /// Lines that are no documents.
+    pub bad_lines: u64,
+    /// The error of the first of them.
+    pub first_error: Option<Error>,
+}
+
+/// What a scan knows of one key.
+struct Key {
+    kind: FieldKind,
+    /// Line of the first value of `kind`; of the first value at all where integers widened to floats.
+    line: u64,
+    multi: bool,
+    short: bool,
+}
+
+/// Scans `documents` of `file` for their fields.
+///
+/// Strings are [`FieldKind::Text`], with an exact twin where at least one has at most [`EXACT_LIMIT`](super::spec::EXACT_LIMIT) bytes.
+/// Numbers are [`FieldKind::Integer`] where all fit into an `i64`, else [`FieldKind::Float`]: integers widen to floats,
+/// and so does an integer beyond `i64`, with the rounding of a 64-bit float (a string keeps all its digits).
+/// Objects, and lists that hold objects, lists or mixed types, are [`FieldKind::Extra`]. Null and empty lists are
+/// absent. A key whose type `overrides` sets is not inferred, so that it cannot conflict.
+///
+/// Cost: one pass; memory for the keys, not for the documents.
+///
+/// # Errors
+/// [`ErrorCode::SchemaConflict`] for a key with values of types that do not join, with both lines;
+/// [`ErrorCode::BadValue`] for more than [`MAX_FIELDS`] keys; an error that [`ends_reading`]; what
+/// [`SchemaOverrides::apply`] says; and with [`BadLines::Stop`] the error of a bad line.
+pub fn infer(
+    documents: impl IntoIterator<Item = Result<Document>>,
+    file: &Path,
+    overrides: &SchemaOverrides,
+    bad_lines: BadLines,
+) -> Result<Inference> {
+    let mut keys: BTreeMap<String, Key> = BTreeMap::new();
+    let (mut seen, mut bad, mut first_error) = (0, 0, None);
+    for document in documents {
+        let document = match document {
+            Ok(document) => document,
+            Err(error) if bad_lines == BadLines::Stop || ends_reading(error.code()) => return Err(error),
+            Err(error) => {
+                bad += 1;
+                first_error.get_or_insert(error);
+                continue;
+            }
+        };
+        seen += 1;
+        for (name, value) in &document.fields {
+            observe(&mut keys, name, value, (document.line, file), overrides)
+                .map_err(|error| error.file(file))?;
+        }
+    }
+    let fields = keys.iter().map(|(name, key)| (name.clone(), key.spec())).collect();
+    let schema = overrides
+        .apply_to(fields)
+        .map_err(|error| if error.facts().file.is_some() { error } else { with_lines(error, &keys, file) })?;
+    Ok(Inference { schema, documents: seen, bad_lines: bad, first_error })
+}
+
+fn observe(
+    keys: &mut BTreeMap<String, Key>,
+    name: &str,
+    value: &Value,
+    (line, file): (u64, &Path),
+    overrides: &SchemaOverrides,
+) -> Result<()> {
+    let mut new = classify(value, line);
+    if name == "image" {
+        new.kind = FieldKind::Stored;
+    }
+    if let Some(kind) = overrides.kind(name) {
+        new.kind = kind;
+    }
+    let Some(old) = keys.get_mut(name) else {
+        if keys.len() == MAX_FIELDS {
+            return Err(Error::new(ErrorCode::BadValue, format!("`{name}` is one key too many"))
+                .line(line)
+                .expected(format!("at most {MAX_FIELDS} different keys in a corpus"))
+                .hint("put keys that vary from document to document into one nested object"));
+        }
+        keys.insert(name.to_owned(), new);
+        return Ok(());
+    };
+    old.multi |= new.multi;
+    old.short |= new.short;
+    match join(old.kind, new.kind) {
+        Some(kind) => old.kind = kind,
+        None => {
+            let unit = unit_of(file);
+            let what = format!("the values of `{name}` have two types, on {unit}s {} and {line}", old.line);
+            return Err(Error::new(ErrorCode::SchemaConflict, what)
+                .line(line)
+                .expected(format!("{} as on {unit} {}", describe(old.kind), old.line))
+                .got(describe(new.kind))
+                .hint(format!(
+                    "correct the corpus, or set type = \"text\" or \"extra\" under [fields.{name:?}] in a --schema file"
+                )));
+        }
+    }
+    Ok(())
+}
+
+fn describe(kind: FieldKind) -> &'static str {
+    match kind {
+        FieldKind::Extra => "an object or a list of mixed types",
+        kind => kind.as_str(),
+    }
+}
+
+/// The kind that holds values of both.
+fn join(a: FieldKind, b: FieldKind) -> Option<FieldKind> {
+    use FieldKind::{Float, Integer};
+    match (a, b) {
+        (a, b) if a == b => Some(a),
+        (Integer, Float) | (Float, Integer) => Some(Float),
+        _ => None,
+    }
+}
+
+fn classify(value: &Value, line: u64) -> Key {
+    let key = |kind, short| Key { kind, line, multi: false, short };
+    match value {
+        Value::String(string) => key(FieldKind::Text, is_short(string)),
+        Value::Bool(_) => key(FieldKind::Bool, true),
+        Value::Number(number) if number.is_i64() => key(FieldKind::Integer, true),
+        Value::Number(_) => key(FieldKind::Float, true),
+        Value::Object(_) | Value::Null => key(FieldKind::Extra, false),
+        Value::Array(list) => {
+            let elements = list.iter().map(|element| match element {
+                Value::Array(_) => key(FieldKind::Extra, false),
+                element => classify(element, line),
+            });
+            let joined = elements.reduce(|a, b| {
+                let kind = join(a.kind, b.kind).unwrap_or(FieldKind::Extra);
+                Key { kind, short: a.short | b.short, ..a }
+            });
+            let joined = joined.unwrap_or_else(|| key(FieldKind::Extra, false));
+            Key { multi: joined.kind != FieldKind::Extra, ..joined }
+        }
+    }
+}
+
+impl Key {
+    fn spec(&self) -> FieldSpec {
+        let spec = FieldSpec::new(self.kind);
+        FieldSpec { multi: self.multi, facet: spec.facet && self.short, ..spec }
+    }
+}
+
+/// Names file and both lines where the exact twin of one key has the name of another.
+fn with_lines(error: Error, keys: &BTreeMap<String, Key>, file: &Path) -> Error {
+    if error.code() != ErrorCode::SchemaConflict {
+        return error.file(file);
+    }
+    let clash = keys.iter().find_map(|(name, key)| {
+        let twin = exact_name(name);
+        let other = keys.get(&twin)?;
+        let (text, line) = (FieldKind::Text, key.line.max(other.line));
+        (key.kind == text && key.short && other.kind != FieldKind::Extra).then(|| {
+            clash_error(name, &twin)
+                .line(line)
+                .expected(format!("no `{twin}` beside `{name}` of {} {}", unit_of(file), key.line))
+                .got(format!("`{twin}` on {} {}", unit_of(file), other.line))
+        })
+    });
+    clash.unwrap_or(error).file(file)
+}

@@ -1,0 +1,49 @@
+//! Turns a stored tantivy document back into JSON fields.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use tantivy::TantivyDocument;
+use tantivy::schema::document::OwnedValue;
+use tantivy::schema::{FieldType, Schema};
+
+use super::fields::ID_FIELD;
+
+/// The stored fields of a hit in order of name: without the id, without custom fields, and with a list where a field
+/// has several values.
+///
+/// For an index of this crate, [`FieldMap::stored_fields`](super::fields::FieldMap::stored_fields) also keeps lists of one.
+pub fn stored_fields(document: &TantivyDocument, schema: &Schema) -> Map<String, Value> {
+    collect(document, schema, &|_| false)
+}
+
+pub(crate) fn collect(
+    document: &TantivyDocument,
+    schema: &Schema,
+    multi: &dyn Fn(&str) -> bool,
+) -> Map<String, Value> {
+    let mut fields: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for (field, value) in document.field_values() {
+        let entry = schema.get_field_entry(field);
+        if entry.name() == ID_FIELD
+            || !entry.is_stored()
+            || matches!(entry.field_type(), FieldType::Custom(..))
+        {
+            continue;
+        }
+        // The values that this crate stores all have a JSON form; what an app's own index adds and has none is null.
+        let value = serde_json::to_value(OwnedValue::from(value)).unwrap_or(Value::Null);
+        fields.entry(entry.name()).or_default().push(value);
+    }
+    let shape = |(name, mut values): (&str, Vec<Value>)| {
+        let value = match values.pop() {
+            Some(only) if values.is_empty() && !multi(name) => only,
+            last => {
+                values.extend(last);
+                Value::Array(values)
+            }
+        };
+        (name.to_owned(), value)
+    };
+    fields.into_iter().map(shape).collect()
+}
