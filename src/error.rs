@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::hint::{Hint, Named};
+
 /// Result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -125,7 +127,7 @@ pub struct Facts {
     /// What was there.
     pub got: Option<String>,
     /// The way out.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -209,7 +211,7 @@ impl Error {
 
     /// Says the way out.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.0.hint = Some(hint.into());
         self
     }
@@ -263,9 +265,32 @@ impl PartialEq for Error {
     }
 }
 
+impl Error {
+    /// The sentence of `Display` with settings and tasks of the hint as `write` says them.
+    pub fn render(&self, write: impl Fn(Named) -> String) -> String {
+        match &self.0.hint {
+            Some(hint) => format!("{}; {}", Sentence(&self.0), hint.render(write)),
+            None => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let facts = &*self.0;
+        write!(f, "{}", Sentence(&self.0))?;
+        if let Some(hint) = &self.0.hint {
+            write!(f, "; {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// All facts but the hint.
+struct Sentence<'a>(&'a Facts);
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let facts = self.0;
         if let Some(file) = &facts.file {
             write!(f, "{}", file.display())?;
             if let Some(line) = facts.line {
@@ -284,9 +309,6 @@ impl fmt::Display for Error {
             (Some(expected), None) => write!(f, " (expected {expected})")?,
             (None, Some(got)) => write!(f, " (got {got})")?,
             (None, None) => {}
-        }
-        if let Some(hint) = &facts.hint {
-            write!(f, "; {hint}")?;
         }
         Ok(())
     }
@@ -439,10 +461,10 @@ mod tests {
             .line(3)
             .expected(4)
             .got(5)
-            .hint("check --pathway");
+            .hint("check the tensor");
         assert_eq!(
             error.to_string(),
-            "a.safetensors:3: row of tensor `x` has the wrong length (expected 4, got 5); check --pathway"
+            "a.safetensors:3: row of tensor `x` has the wrong length (expected 4, got 5); check the tensor"
         );
         assert_eq!(error.code().as_str(), "bad_dimension");
     }

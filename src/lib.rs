@@ -89,6 +89,7 @@
 //! # }
 //! ```
 
+mod hint;
 mod error;
 mod guard;
 pub mod limits;
@@ -105,6 +106,7 @@ pub mod index;
 pub mod search;
 
 pub use error::{Error, ErrorCode, Facts, Result};
+pub use hint::{Hint, Named, Setting, Task};
 
 /// The code of the README, which must compile.
 #[cfg(doctest)]

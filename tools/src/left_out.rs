@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::output::{in_flags, sentence};
 use serde::Serialize;
 use uncsm_index::{Error, ErrorCode};
 
@@ -39,7 +40,7 @@ impl LeftOut {
     pub fn add(&mut self, error: Error) {
         let count = self.counted(&error, 1);
         if count <= LOGGED {
-            tracing::warn!("{error}");
+            tracing::warn!("{}", sentence(&error));
         }
         // Files of other kinds are no fault.
         if self.fault.is_none() && error.code() != ErrorCode::UnknownMedia {
@@ -66,7 +67,7 @@ impl LeftOut {
             if self.reasons.len() > MOST {
                 return MOST;
             }
-            let hint = facts.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+            let hint = facts.hint.as_ref().map(|hint| format!("; {}", in_flags(hint))).unwrap_or_default();
             self.reasons.push(Reason {
                 reason: format!("{}{hint}", facts.message),
                 count: 0,
@@ -85,7 +86,7 @@ impl LeftOut {
         let what = format!("all features of `{media}` are zero in a row, so that it is no item");
         let error = Error::new(ErrorCode::NoItems, what).file(file).line(first);
         self.counted(&error, count);
-        tracing::warn!("{error}: {count} rows");
+        tracing::warn!("{}: {count} rows", sentence(&error));
         self.first.get_or_insert(error);
     }
 
@@ -108,9 +109,9 @@ impl LeftOut {
             };
         };
         let facts = first.facts();
-        let hint = error.facts().hint.as_ref().map(|hint| format!("{hint}; ")).unwrap_or_default();
+        let hint = error.facts().hint.clone().map(|hint| hint.text("; ")).unwrap_or_default();
         let error = error
-            .hint(format!("{hint}{} were left out, the first: {}", self.count, facts.message))
+            .hint(hint.text(format_args!("{} were left out, the first: {}", self.count, facts.message)))
             .file(facts.file.as_deref().unwrap_or(file));
         match facts.line {
             Some(line) => error.line(line),

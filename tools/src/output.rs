@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use uncsm_index::{Error, ErrorCode, Result};
+use uncsm_index::{Error, ErrorCode, Hint, Named, Result, Task};
 
 /// Where results go.
 pub struct Output {
@@ -44,7 +44,7 @@ impl Output {
 
 /// Prints an error as one sentence, or as the JSON line of the contract.
 pub fn print_error(error: &Error, json: bool) {
-    let line = if json { error_json(error).to_string() } else { format!("error: {error}") };
+    let line = if json { error_json(error).to_string() } else { format!("error: {}", sentence(error)) };
     // Nothing is left to do when stderr is closed as well.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
@@ -63,11 +63,31 @@ pub fn error_json(error: &Error) -> serde_json::Value {
     text("file", facts.file.as_deref().map(Path::display).map(|path| path.to_string()));
     text("expected", facts.expected.clone());
     text("got", facts.got.clone());
-    text("hint", facts.hint.clone());
+    text("hint", facts.hint.as_ref().map(in_flags));
     for (key, value) in [("line", facts.line), ("offset", facts.offset)] {
         if let Some(value) = value {
             out.insert(key.into(), value.into());
         }
     }
     serde_json::json!({ "error": out })
+}
+
+/// An error as one sentence, with the flags of this command line.
+pub fn sentence(error: &Error) -> String {
+    error.render(flag)
+}
+
+/// A hint with the flags of this command line.
+pub fn in_flags(hint: &Hint) -> String {
+    hint.render(flag)
+}
+
+/// What a setting or task of the library is called here.
+fn flag(named: Named) -> String {
+    match named {
+        Named::Setting(setting) => format!("--{}", setting.as_str().replace('_', "-")),
+        Named::Task(Task::FetchEncoder) => "`uncsm-index encoders fetch`".into(),
+        Named::Task(Task::InferSchema) => "`uncsm-index schema`".into(),
+        Named::Task(task) => format!("`uncsm-index {}`", task.as_str()),
+    }
 }

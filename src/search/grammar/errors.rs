@@ -86,7 +86,8 @@ impl Place<'_> {
                 "values inside of objects are asked for as {EXTRA_FIELD}.{}; {hint}",
                 shown(&name.path)
             )),
-            true => error.hint(format!("{hint}; keys that came later are asked for as {EXTRA_FIELD}.KEY")),
+            true => error
+                .hint(hint.text(format_args!("; keys that came later are asked for as {EXTRA_FIELD}.KEY"))),
             false => error,
         }
     }

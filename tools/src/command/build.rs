@@ -97,10 +97,9 @@ fn failed(partial: PartialDir, args: &BuildArgs, error: Error) -> Error {
         }
         ErrorCode::Interrupted => error.file(&args.out).hint("nothing is kept: build it again"),
         _ if kept => {
-            let hint = error.facts().hint.as_ref().map(|hint| format!("{hint}; ")).unwrap_or_default();
-            error.hint(format!(
-                "{hint}what is committed stays: the same command with --resume goes on from there"
-            ))
+            let hint = error.facts().hint.clone().map(|hint| hint.text("; ")).unwrap_or_default();
+            error
+                .hint(hint.text("what is committed stays: the same command with --resume goes on from there"))
         }
         _ => error,
     }

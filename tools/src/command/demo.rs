@@ -19,7 +19,7 @@ use super::demo_queries;
 use crate::args::{DemoArgs, Global};
 use crate::demo::corpus::{DemoCorpus, DemoOptions, generate};
 use crate::demo::report::{Curve, DemoReport, QueryCard, RecallSeries, render};
-use crate::output::Output;
+use crate::output::{Output, sentence};
 use crate::{Outcome, progress};
 
 /// The key of the class in the demo's corpus.
@@ -106,7 +106,9 @@ fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, S
     let bar = progress::bar(global, Some(corpus.documents as u64), "documents");
     bar.set_message("encoding");
     let data =
-        from_corpus(&corpus.corpus, &options, &mut |e| tracing::warn!("{e}"), &mut |n| bar.set_position(n))?;
+        from_corpus(&corpus.corpus, &options, &mut |e| tracing::warn!("{}", sentence(&e)), &mut |n| {
+            bar.set_position(n)
+        })?;
     bar.finish_and_clear();
     // Fewer epochs than the defaults: the scenes are simple, and a newcomer waits.
     let config = TrainConfig {
@@ -147,7 +149,8 @@ fn measure(corpus: &DemoCorpus, bundle: &Bundle) -> Result<(eval::Report, String
         trained: Some((&encoders, bundle.classes())),
         ..CorpusOptions::default()
     };
-    let data = from_corpus(&corpus.corpus, &options, &mut |e| tracing::warn!("{e}"), &mut |_| {})?;
+    let data =
+        from_corpus(&corpus.corpus, &options, &mut |e| tracing::warn!("{}", sentence(&e)), &mut |_| {})?;
     let report = evaluate(bundle, &data, Split::Test)?;
     let recall =
         |recall: &Option<uncsm_index::eval::Recall>| recall.as_ref().map_or(f64::NAN, |r| r.mean()[2]);

@@ -14,7 +14,7 @@ use super::query_request::{Opened, request};
 use super::query_text;
 use crate::Outcome;
 use crate::args::{Global, QueryArgs};
-use crate::output::{Output, error_json};
+use crate::output::{Output, error_json, sentence};
 use crate::source;
 
 /// Lines that share a pass over the stored rows.
@@ -102,7 +102,7 @@ fn batch(
                     bad = true;
                     let mut value = json!({ "line": number });
                     value["error"] = error_json(&error)["error"].clone();
-                    output.print(&value, || format!("line {number}: error: {error}\n"))?;
+                    output.print(&value, || format!("line {number}: error: {}\n", sentence(&error)))?;
                 }
             }
         }
