@@ -3,15 +3,13 @@
 use tantivy::query::{AllQuery, BooleanQuery, Occur, Query};
 
 use super::collector::{MetricFruit, Scan, ScanCollector, merge};
-use super::facets::FacetsOver;
 use super::fusion::{self, FusedDoc, Fusion, Leg, Share};
 use super::keyword::{self, KeywordCollector, KeywordFruit};
 use super::learned;
 use super::plan::Plan;
 use super::product::ProductCollector;
-use super::request::Request;
 use super::row::unit_interval;
-use super::shard::moved;
+use super::view::shard::moved;
 use super::top::RankedDoc;
 use crate::error::Result;
 
@@ -28,30 +26,9 @@ pub(super) struct Ranking {
     pub(super) partial: bool,
 }
 
-/// How many documents a leg must bring home.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Depth {
-    /// `offset + k`.
-    pub(super) end: usize,
-    /// Of each leg of a fusion.
-    pub(super) window: usize,
-    /// Of what ranks alone.
-    alone: usize,
-}
-
-impl Depth {
-    pub(super) fn of(request: &Request<'_>) -> Self {
-        let end = request.offset + request.k;
-        let window = request.window.max(end);
-        let counts = !request.facets.is_empty() || request.aggregations.is_some();
-        let whole = counts && request.facets_over == FacetsOver::Hits;
-        Self { end, window, alone: if whole { window } else { end } }
-    }
-}
-
 /// Whether the media leg runs over filter alone, whatever the keywords: such legs of several queries share a pass.
-pub(super) fn media_leg_depth(request: &Request<'_>, plan: &Plan<'_>) -> Option<usize> {
-    let depth = Depth::of(request);
+pub(super) fn media_leg_depth(plan: &Plan) -> Option<usize> {
+    let depth = plan.depth;
     plan.media.as_ref()?;
     match (&plan.keywords, plan.fusion) {
         (None, _) => Some(depth.alone),
@@ -61,13 +38,13 @@ pub(super) fn media_leg_depth(request: &Request<'_>, plan: &Plan<'_>) -> Option<
 }
 
 /// Runs all legs. `media` is the leg of [`media_leg_depth`] where it was run already.
-pub(super) fn rank(request: &Request<'_>, plan: &Plan<'_>, media: Option<MetricFruit>) -> Result<Ranking> {
-    let depth = Depth::of(request);
+pub(super) fn rank(plan: &Plan, media: Option<MetricFruit>) -> Result<Ranking> {
+    let depth = plan.depth;
     let name = plan.media.as_ref().map(|scorer| scorer.similarity().leg());
     let filter = plan.filter.as_deref();
     let mut ranking = match (&plan.keywords, &plan.media) {
         (keywords, None) => {
-            let fruit = keyword_leg(request, plan, both(keywords.as_deref(), filter), depth.alone)?;
+            let fruit = keyword_leg(plan, both(keywords.as_deref(), filter), depth.alone)?;
             // A filter alone is no leg: its documents come in order of id.
             Ranking {
                 legs: keywords.iter().map(|_| "keyword").collect(),
@@ -80,16 +57,16 @@ pub(super) fn rank(request: &Request<'_>, plan: &Plan<'_>, media: Option<MetricF
         }
         (None, Some(_)) => {
             let fruit =
-                media.map_or_else(|| media_leg(request, plan, both(None, filter), depth.alone), Ok)?;
+                media.map_or_else(|| media_leg(plan, both(None, filter), depth.alone), Ok)?;
             one_leg(fruit, vec![name.unwrap_or("metric")], 0)
         }
         (Some(keywords), Some(_)) if plan.fusion == Fusion::Metric => {
-            let fruit = media_leg(request, plan, both(Some(&**keywords), filter), depth.alone)?;
+            let fruit = media_leg(plan, both(Some(&**keywords), filter), depth.alone)?;
             one_leg(fruit, vec!["keyword", name.unwrap_or("metric")], 1)
         }
         (Some(keywords), Some(scorer)) if plan.fusion == Fusion::Product => {
             let query = both(Some(&**keywords), filter);
-            let parts = request.engine.shards.search(query_of(&query), |shard| ProductCollector {
+            let parts = plan.view.shards.search(query_of(&query), |shard| ProductCollector {
                 scorer: scorer.clone(),
                 cache: shard.cache.clone(),
                 k: depth.alone,
@@ -101,17 +78,17 @@ pub(super) fn rank(request: &Request<'_>, plan: &Plan<'_>, media: Option<MetricF
             one_leg(fruit, vec!["keyword", name.unwrap_or("metric")], 2)
         }
         (Some(keywords), Some(scorer)) => {
-            let keyword = keyword_leg(request, plan, both(Some(&**keywords), filter), depth.window)?;
+            let keyword = keyword_leg(plan, both(Some(&**keywords), filter), depth.window)?;
             let media =
-                media.map_or_else(|| media_leg(request, plan, both(None, filter), depth.window), Ok)?;
+                media.map_or_else(|| media_leg(plan, both(None, filter), depth.window), Ok)?;
             let legs = [
                 Leg { docs: &keyword.docs, weight: plan.weights.0, similarity: None },
                 Leg { docs: &media.docs, weight: plan.weights.1, similarity: Some(scorer.similarity()) },
             ];
-            let docs = match (plan.fusion, plan.layer) {
+            let docs = match (plan.fusion, &plan.layer) {
                 (Fusion::Learned, Some(layer)) => learned::fuse(&legs, layer),
-                (Fusion::Linear, _) => fusion::linear(&legs, request.normalise),
-                _ => fusion::rrf(&legs, request.rrf_k),
+                (Fusion::Linear, _) => fusion::linear(&legs, plan.normalise),
+                _ => fusion::rrf(&legs, plan.rrf_k),
             };
             Ranking {
                 docs,
@@ -124,14 +101,14 @@ pub(super) fn rank(request: &Request<'_>, plan: &Plan<'_>, media: Option<MetricF
         }
     };
     // A minimum probability stops matching without a word.
-    ranking.partial |= request.minimum.is_some() && plan.budget.is_spent();
+    ranking.partial |= plan.has_minimum && plan.budget.is_spent();
     plan.budget.check_cancelled()?;
     Ok(ranking)
 }
 
 /// The shares of a document under [`Fusion::Product`], from its two legs' scores.
 pub(super) fn product_shares(
-    plan: &Plan<'_>,
+    plan: &Plan,
     keyword: Option<f32>,
     media: Option<f32>,
 ) -> Option<Vec<Share>> {
@@ -148,13 +125,12 @@ pub(super) fn product_shares(
 }
 
 fn keyword_leg(
-    request: &Request<'_>,
-    plan: &Plan<'_>,
+    plan: &Plan,
     query: Option<Box<dyn Query>>,
     k: usize,
 ) -> Result<KeywordFruit> {
-    let parts = request
-        .engine
+    let parts = plan
+        .view
         .shards
         .search(query_of(&query), |_| KeywordCollector::new(k).within(plan.budget.clone()))?;
     let moved = |(base, fruit): (u32, KeywordFruit)| KeywordFruit { docs: moved(fruit.docs, base), ..fruit };
@@ -162,13 +138,12 @@ fn keyword_leg(
 }
 
 fn media_leg(
-    request: &Request<'_>,
-    plan: &Plan<'_>,
+    plan: &Plan,
     query: Option<Box<dyn Query>>,
     k: usize,
 ) -> Result<MetricFruit> {
     let Some(scorer) = &plan.media else { return Ok(MetricFruit::default()) };
-    let parts = request.engine.shards.search(query_of(&query), |shard| {
+    let parts = plan.view.shards.search(query_of(&query), |shard| {
         let scan = Scan { scorer: scorer.clone(), k, budget: plan.budget.clone() };
         ScanCollector::new(vec![scan], &shard.cache)
     })?;

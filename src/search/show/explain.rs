@@ -3,14 +3,13 @@
 use serde_json::{Value, json};
 use tantivy::query::Explanation;
 
-use super::fusion::{FusedDoc, Fusion, Normalise, Share};
-use super::legs::{Depth, Ranking};
-use super::plan::Plan;
-use super::request::Request;
-use super::row::HeadNumbers;
-use super::scorer::{BestItem, DocScore, DocScorer, Polarity, Similarity};
 use crate::index::SegmentVectors;
 use crate::model::Calibration;
+use crate::search::fusion::{FusedDoc, Fusion, Normalise, Share};
+use crate::search::legs::Ranking;
+use crate::search::plan::Plan;
+use crate::search::row::HeadNumbers;
+use crate::search::scorer::{BestItem, DocScore, DocScorer, Polarity, Similarity};
 
 /// What is known of a hit when it is explained.
 pub(super) struct Numbers<'n> {
@@ -23,8 +22,7 @@ pub(super) struct Numbers<'n> {
 /// `{"score", "formula", "legs": {name: {rank, score, normalised, weight, contribution}}, "keyword": tantivy's tree,
 /// "media": {value, parts: [..]}}`.
 pub(super) fn hit(
-    request: &Request<'_>,
-    plan: &Plan<'_>,
+    plan: &Plan,
     ranking: &Ranking,
     fused: &FusedDoc,
     numbers: &Numbers<'_>,
@@ -42,10 +40,10 @@ pub(super) fn hit(
     });
     let mut out = json!({
         "score": fused.doc.score,
-        "formula": formula(request, plan, ranking),
+        "formula": formula(plan, ranking),
         "legs": legs.collect::<serde_json::Map<_, _>>(),
     });
-    if let (Fusion::Learned, Some(layer), 2) = (plan.fusion, plan.layer, ranking.legs.len()) {
+    if let (Fusion::Learned, Some(layer), 2) = (plan.fusion, &plan.layer, ranking.legs.len()) {
         out["bias"] = json!(layer.bias());
     }
     if let Some(tree) = &numbers.keyword {
@@ -53,7 +51,7 @@ pub(super) fn hit(
         out["keyword"] = serde_json::to_value(tree).unwrap_or(Value::Null);
     }
     if let (Some(score), Some(scorer)) = (numbers.media, &plan.media) {
-        let parts = score.best.iter().map(|item| part(request, plan, scorer, numbers.vectors, item));
+        let parts = score.best.iter().map(|item| part(plan, scorer, numbers.vectors, item));
         out["media"] = json!({
             "value": score.value, "formula": media_formula(scorer), "weight_sum": scorer.weight_sum(),
             "parts": parts.collect::<Vec<_>>(),
@@ -63,13 +61,12 @@ pub(super) fn hit(
 }
 
 fn part(
-    request: &Request<'_>,
-    plan: &Plan<'_>,
+    plan: &Plan,
     scorer: &DocScorer,
     vectors: &SegmentVectors,
     item: &BestItem,
 ) -> Value {
-    let media = request.engine.bundle.media();
+    let media = plan.view.bundle.media();
     let (part_media, name) = &plan.parts[item.part];
     let mut out = json!({
         "part": item.part, "name": name, "part_media": media[*part_media].name, "media": media[item.media].name,
@@ -129,14 +126,14 @@ fn media_formula(scorer: &DocScorer) -> &'static str {
     }
 }
 
-fn formula(request: &Request<'_>, plan: &Plan<'_>, ranking: &Ranking) -> String {
+fn formula(plan: &Plan, ranking: &Ranking) -> String {
     if ranking.legs.len() < 2 {
         return ranking.legs.first().map_or("none: in order of id".into(), |leg| format!("the {leg} leg"));
     }
     match plan.fusion {
-        Fusion::Rrf => format!("sum over legs of weight / ({} + rank)", request.rrf_k),
+        Fusion::Rrf => format!("sum over legs of weight / ({} + rank)", plan.rrf_k),
         Fusion::Linear => {
-            let scale = match request.normalise {
+            let scale = match plan.normalise {
                 Normalise::MinMax => "(score - min) / (max - min)",
                 Normalise::ZScore => "(score - min) / deviation + 1",
                 Normalise::Probability => "match probability, and score / best score of the keywords",
@@ -150,14 +147,13 @@ fn formula(request: &Request<'_>, plan: &Plan<'_>, ranking: &Ranking) -> String 
 }
 
 /// What runs: the parsed strings, the parts, and the numbers in force.
-pub(super) fn plan(request: &Request<'_>, plan: &Plan<'_>) -> Value {
-    let media = request.engine.bundle.media();
-    let depth = Depth::of(request);
+pub(super) fn plan(plan: &Plan) -> Value {
+    let media = plan.view.bundle.media();
+    let (depth, shards) = (plan.depth, &plan.view.shards);
     let name = |media: &crate::model::MediaConfig| media.name.clone();
     let parts: Vec<Value> =
         plan.parts.iter().map(|(at, part)| json!({ "name": part, "media": media[*at].name })).collect();
-    let segments: usize =
-        request.engine.shards.iter().map(|shard| shard.searcher.segment_readers().len()).sum();
+    let segments: usize = shards.iter().map(|shard| shard.searcher.segment_readers().len()).sum();
     let wanted = plan
         .media
         .as_ref()
@@ -175,9 +171,9 @@ pub(super) fn plan(request: &Request<'_>, plan: &Plan<'_>) -> Value {
         "similarity": similarity,
         "fusion": plan.fusion,
         "weights": { "keyword": plan.weights.0, "media": plan.weights.1 },
-        "normalise": request.normalise,
-        "rrf_k": request.rrf_k,
-        "k": request.k, "offset": request.offset, "window": depth.window,
-        "indexes": request.engine.shards.len(), "segments": segments,
+        "normalise": plan.normalise,
+        "rrf_k": plan.rrf_k,
+        "k": depth.k, "offset": depth.offset, "window": depth.window,
+        "indexes": shards.len(), "segments": segments,
     })
 }
