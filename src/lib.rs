@@ -101,6 +101,7 @@ pub mod encode;
 pub mod model;
 pub mod data;
 pub mod eval;
+#[cfg(feature = "train")]
 pub mod train;
 pub mod index;
 pub mod search;
