@@ -5,7 +5,6 @@
 mod args;
 mod command;
 mod demo;
-mod identity;
 mod interrupt;
 mod left_out;
 mod output;
