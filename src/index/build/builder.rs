@@ -168,7 +168,8 @@ impl<'a> IndexBuilder<'a> {
     pub fn run(self) -> Result<BuildReport> {
         let Self { place, bundle, source, append, force, resume, settings } = self;
         let source = source.ok_or_else(|| {
-            Error::new(ErrorCode::BadArgument, "no source is named").hint("give a corpus, or a file of features")
+            Error::new(ErrorCode::BadArgument, "no source is named")
+                .hint("give a corpus, or a file of features")
         })?;
         let Some(bundle) = bundle else { return into::add(&place, &source, settings) };
         if append && force {

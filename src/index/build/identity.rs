@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn a_build_that_an_earlier_version_began_goes_on() {
         let flag = |name: &str| format!("{}{name}", "--");
-        let old = Identity::new("a").with(flag("strict"), false).with(format!("length ({})", flag("corpus")), 3);
+        let old =
+            Identity::new("a").with(flag("strict"), false).with(format!("length ({})", flag("corpus")), 3);
         let new = Identity::new("a").with("strict", false).with("length (corpus)", 3);
         old.check(&new).unwrap();
         assert_eq!(old.check(&new.with("strict", true)).unwrap_err().code(), ErrorCode::Changed);

@@ -22,8 +22,15 @@ pub(crate) fn append(
     mut settings: Settings<'_>,
 ) -> Result<BuildReport> {
     if settings.schema.is_some() {
-        return Err(Error::new(ErrorCode::BadArgument, "a field schema does not go with an index that is there")
-            .hint(Hint::new("leave").setting(Setting::Schema).text(" out: the fields of an index are set when it is built")));
+        return Err(Error::new(
+            ErrorCode::BadArgument,
+            "a field schema does not go with an index that is there",
+        )
+        .hint(
+            Hint::new("leave")
+                .setting(Setting::Schema)
+                .text(" out: the fields of an index are set when it is built"),
+        ));
     }
     let mut index = Index::open(dir)?;
     index.media().check_space(bundle.space()).map_err(|e| e.file(dir))?;

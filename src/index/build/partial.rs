@@ -17,7 +17,7 @@ use crate::index::files::names;
 
 /// What to do with an index that is already at the output path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExistingOut {
+pub(crate) enum ExistingOut {
     /// An error.
     Refuse,
     /// It makes room when the new one is whole.
@@ -29,7 +29,7 @@ pub enum ExistingOut {
 ///
 /// `.OUT.uncsm-lock` beside it is held from before anything is looked at to after the last rename, so that two builds of one
 /// output do not meet.
-pub struct PartialDir {
+pub(crate) struct PartialDir {
     partial: PathBuf,
     out: PathBuf,
     existing: ExistingOut,
@@ -58,7 +58,7 @@ impl PartialDir {
     /// # Errors
     /// [`ErrorCode::Exists`] where `out` exists and may not be replaced, or is no index; [`ErrorCode::Locked`] while another
     /// build writes.
-    pub fn prepare(out: &Path, existing: ExistingOut) -> Result<Self> {
+    pub(crate) fn prepare(out: &Path, existing: ExistingOut) -> Result<Self> {
         let dir = Self::lock(out, existing)?;
         if dir.partial.is_dir() {
             match Checkpoint::load(&dir.partial) {
@@ -81,7 +81,7 @@ impl PartialDir {
     ///
     /// # Errors
     /// Those of [`PartialDir::prepare`].
-    pub fn resume(out: &Path, existing: ExistingOut) -> Result<(Self, Option<Checkpoint>)> {
+    pub(crate) fn resume(out: &Path, existing: ExistingOut) -> Result<(Self, Option<Checkpoint>)> {
         let mut dir = Self::lock(out, existing)?;
         let partial = dir.partial.display();
         match Checkpoint::find(&dir.partial) {
@@ -105,7 +105,7 @@ impl PartialDir {
     ///
     /// # Errors
     /// Those of removing and making it.
-    pub fn cleared(mut self) -> Result<Self> {
+    pub(crate) fn cleared(mut self) -> Result<Self> {
         self.keep = false;
         let partial = &self.partial;
         if partial.is_dir() {
@@ -117,7 +117,7 @@ impl PartialDir {
 
     /// Ends a build that failed: what it committed stays, unless no other try can do better: after an error of the
     /// source as a whole, or of a document where those are not passed over. Gives whether it stays.
-    pub fn failed(mut self, error: &Error, on_bad: OnBad) -> bool {
+    pub(crate) fn failed(mut self, error: &Error, on_bad: OnBad) -> bool {
         let for_good = match error.code() {
             ErrorCode::DuplicateId | ErrorCode::Empty | ErrorCode::SchemaConflict => true,
             ErrorCode::BadJson | ErrorCode::BadValue => on_bad == OnBad::Stop,
@@ -159,7 +159,7 @@ impl PartialDir {
     }
 
     /// Where to build.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.partial
     }
 
@@ -168,7 +168,7 @@ impl PartialDir {
     /// # Errors
     /// [`ErrorCode::Locked`] where a writer has the index open that is to be replaced; those of the renames. The old index
     /// is then still there; at most, where the system cannot exchange names, as `OUT.replaced`.
-    pub fn publish(mut self) -> Result<()> {
+    pub(crate) fn publish(mut self) -> Result<()> {
         self.keep = true;
         check_existing(&self.out, self.existing)?;
         let mut replaced = None;
@@ -201,14 +201,12 @@ fn check_existing(out: &Path, existing: ExistingOut) -> Result<()> {
         return Ok(());
     }
     if existing == ExistingOut::Refuse {
-        return Err(Error::new(ErrorCode::Exists, "the output exists already")
-            .file(out)
-            .hint(
-                Hint::new("choose another")
-                    .setting(Setting::Out)
-                    .text(", or replace an index with")
-                    .setting(Setting::Force),
-            ));
+        return Err(Error::new(ErrorCode::Exists, "the output exists already").file(out).hint(
+            Hint::new("choose another")
+                .setting(Setting::Out)
+                .text(", or replace an index with")
+                .setting(Setting::Force),
+        ));
     }
     let empty = std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
     if empty || out.join(MANIFEST).is_file() {

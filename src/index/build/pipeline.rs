@@ -81,7 +81,11 @@ pub fn build(
             ended.fetch_add(1, Ordering::SeqCst);
         });
         // Leaving drops the receiver, at which the other stages end.
-        let filled = Filling::new(index, writer, options, clocks).run(from_pathways, &|| ended.load(Ordering::SeqCst) == STAGES, progress);
+        let filled = Filling::new(index, writer, options, clocks).run(
+            from_pathways,
+            &|| ended.load(Ordering::SeqCst) == STAGES,
+            progress,
+        );
         // Joined here, since the scope would panic in its turn; the last stage has said so already.
         for stage in [reading, encoding, mapping] {
             let _ = stage.join();

@@ -267,7 +267,9 @@ mod tests {
     fn a_report_survives_json() {
         let mut report = BuildReport { documents: 3, ..BuildReport::default() };
         report.stages.encode = Duration::from_millis(1500);
-        report.skip(Error::new(ErrorCode::BadJson, "bad").file("a").line(2), None, OnBad::Warn, None).unwrap();
+        report
+            .skip(Error::new(ErrorCode::BadJson, "bad").file("a").line(2), None, OnBad::Warn, None)
+            .unwrap();
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["stages"]["encode"], 1.5);
         assert_eq!(serde_json::from_value::<BuildReport>(json).unwrap(), report);

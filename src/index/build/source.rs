@@ -167,7 +167,9 @@ impl Source {
     /// opening the files.
     pub(crate) fn open(&self) -> Result<Opened<'_>> {
         if let (From::Features { file, .. }, true) = (&self.from, self.cache.is_some()) {
-            return Err(Error::new(ErrorCode::BadArgument, "a cache of features belongs to a corpus").file(file));
+            return Err(
+                Error::new(ErrorCode::BadArgument, "a cache of features belongs to a corpus").file(file)
+            );
         }
         let cache = self.cache.as_deref().map(FeatureCache::open).transpose()?;
         let file = match &self.from {
