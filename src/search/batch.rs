@@ -22,10 +22,12 @@ type Common<'r> = (usize, Vec<&'r str>, &'r [String]);
 
 /// `None` for a filter that is no string: whether two are equal is not known.
 fn common(request: &Request) -> Option<Common<'_>> {
-    let text = |clause: &'_ Clause| match clause {
-        Clause::Text(text) => Some(text.as_str()),
-        Clause::Query(_) => None,
-    };
+    fn text(clause: &Clause) -> Option<&str> {
+        match clause {
+            Clause::Text(text) => Some(text),
+            Clause::Query(_) => None,
+        }
+    }
     let filters = request.asked.filters.iter().map(text).collect::<Option<_>>()?;
     Some((std::sync::Arc::as_ptr(&request.view.shards).addr(), filters, &request.asked.excluded))
 }

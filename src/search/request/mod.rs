@@ -61,7 +61,7 @@ impl Request {
     }
 
     fn add_features(mut self, media: &str, features: &[f32], polarity: Polarity) -> Result<Self> {
-        let part = QueryPart { polarity, ..QueryPart::of(self.view.bundle, media, features)? };
+        let part = QueryPart { polarity, ..QueryPart::of(&self.view.bundle, media, features)? };
         let not = if polarity == Polarity::Unlike { "not-" } else { "" };
         self.asked.parts.push(NamedPart { name: format!("{not}{media}"), part });
         Ok(self)

@@ -51,7 +51,7 @@ impl OpenEncoders {
         if let Some(encoder) = open.get(&media) {
             return Ok(encoder.clone());
         }
-        let encoder: Arc<dyn Encoder> = bundle.encoder(media, &self.paths)?.into();
+        let encoder: Arc<dyn Encoder> = bundle.encoder(media, &self.paths)?;
         open.insert(media, encoder.clone());
         Ok(encoder)
     }
