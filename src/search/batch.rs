@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::collector::{MetricFruit, Scan, ScanCollector, merge};
 use super::engine::Engine;
-use super::legs::{self, at_base, media_leg_depth, query_of};
+use super::legs::{self, MetricFruit, Scan, media_leg_depth, pass};
 use super::plan::Plan;
 use super::plan::asked::Clause;
 use super::request::Request;
@@ -80,13 +79,5 @@ fn scan(members: &[&Plan]) -> Result<Vec<MetricFruit>> {
             scans.push(Scan { scorer: scorer.clone(), k, budget: plan.budget.clone() });
         }
     }
-    let ks: Vec<usize> = scans.iter().map(|scan| scan.k).collect();
-    let parts = first
-        .view
-        .shards
-        .search(query_of(&first.filter), |shard| ScanCollector::new(scans.clone(), &shard.cache))?;
-    let fruits = parts.into_iter().map(|(base, fruits)| {
-        fruits.into_iter().map(|fruit| at_base(fruit, base)).collect::<Vec<MetricFruit>>()
-    });
-    Ok(merge(fruits.collect(), &ks))
+    pass(&first.view.shards, &first.filter, &scans)
 }

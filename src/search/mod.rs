@@ -5,37 +5,38 @@
 
 mod batch;
 mod budget;
-mod collector;
+mod candidates;
 mod engine;
 mod fusion;
 mod grammar;
-mod keyword;
-mod learned;
 mod legs;
 mod near;
 mod ordered;
 mod plan;
-mod product;
 mod query;
 mod request;
-mod row;
 mod scorer;
 mod show;
+mod similarity;
 mod spec;
 mod top;
 mod view;
 
 pub use budget::{Cancel, CancelOnDrop};
-pub use collector::{MetricCollector, MetricFruit, MetricSegmentCollector};
+pub use candidates::{AllDocuments, CandidateDocs, Candidates, Probe};
 pub use engine::{Engine, HostReader};
 pub use fusion::{FusedDoc, Fusion, Leg, Normalise, RRF_K, Share, linear, product_score, rrf};
 pub use grammar::{Grammar, Mode, parse};
-pub use keyword::{KeywordCollector, KeywordFruit, KeywordSegmentCollector};
+pub use legs::{
+    KeywordCollector, KeywordFruit, KeywordSegmentCollector, MetricCollector, MetricFruit,
+    MetricSegmentCollector,
+};
 pub use plan::asked::{FacetsOver, ListItems, MediaChoice, WINDOW};
 pub use query::CrossMediaQuery;
 pub use request::{Image, Request};
-pub use scorer::{BestItem, DocScore, DocScorer, Polarity, QueryPart, Similarity};
+pub use scorer::{BestItem, DocScore, DocScorer, Polarity, QueryPart};
 pub use show::facets::FacetCount;
 pub use show::response::{Hit, HitItem, LegScore, Response};
+pub use similarity::Similarity;
 pub use spec::{FeaturesFrom, RequestSpec, SimilarityName, TargetName, named_number, parse_rows};
 pub use top::{ID_FIELD, RankedDoc};

@@ -1,13 +1,16 @@
 //! What a query asks for, as it was said: nothing here is checked but by [`super::build`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tantivy::query::Query;
 
 use crate::search::budget::Cancel;
+use crate::search::candidates::{AllDocuments, Candidates};
 use crate::search::fusion::{Fusion, Normalise, RRF_K};
-use crate::search::scorer::{QueryPart, Similarity};
+use crate::search::scorer::QueryPart;
+use crate::search::similarity::Similarity;
 
 /// Documents of a leg that take part in a fusion, unless a query wants more.
 pub const WINDOW: usize = 1000;
@@ -89,6 +92,8 @@ pub(crate) struct Asked {
     pub(crate) offset: usize,
     pub(crate) window: usize,
     pub(crate) similarity: Option<Similarity>,
+    /// Where the media leg looks.
+    pub(crate) candidates: Arc<dyn Candidates>,
     /// What probabilities are of, where another similarity ranks.
     pub(crate) probability_of: Option<Similarity>,
     pub(crate) fusion: Fusion,
@@ -120,6 +125,7 @@ impl Default for Asked {
             offset: 0,
             window: WINDOW,
             similarity: None,
+            candidates: Arc::new(AllDocuments),
             probability_of: None,
             fusion: Fusion::default(),
             normalise: Normalise::default(),

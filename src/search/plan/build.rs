@@ -9,13 +9,14 @@ use super::snippets::Snippets;
 use super::weights::weights;
 use super::{Depth, Plan, bad};
 use crate::error::Result;
-use crate::hint::{Hint, Setting, Task};
+use crate::hint::{Hint, Setting};
 use crate::limits::{self, QUERY_PARTS};
-use crate::model::{FusionLayer, Target};
+use crate::model::Bundle;
 use crate::search::budget::Budget;
-use crate::search::fusion::Fusion;
+use crate::search::fusion::{self, Settings};
 use crate::search::query::CrossMediaQuery;
-use crate::search::scorer::{DocScorer, Polarity, QueryPart, Similarity};
+use crate::search::scorer::{DocScorer, Polarity, QueryPart};
+use crate::search::similarity::Similarity;
 use crate::search::view::View;
 
 /// The plan of what is `asked`, on one state of an engine.
@@ -23,17 +24,20 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     let depth = check_numbers(asked)?;
     check_sizes(asked)?;
     let mut parts = asked.parts.clone();
-    let layer = layer(view, asked)?;
-    let similarity = match (asked.similarity, &layer) {
-        (Some(similarity), _) => similarity,
-        (None, Some(layer)) => Similarity::Metric(layer.target()),
-        (None, None) => Similarity::Metric(view.bundle.default_target()),
-    };
-    check_similarity(view, similarity, layer.as_ref())?;
+    let (bundle, rule) = (&*view.bundle, asked.fusion.rule());
+    let similarity = asked.similarity.or_else(|| rule.similarity(bundle));
+    let similarity = similarity.unwrap_or(Similarity::Metric(bundle.default_target()));
+    check_similarity(bundle, similarity)?;
     if let Some(other) = asked.probability_of {
-        check_similarity(view, other, None)?;
+        check_similarity(bundle, other)?;
     }
-    let weights = weights(asked, similarity, &mut parts)?;
+    let settings = Settings {
+        weights: weights(asked, similarity, &mut parts)?,
+        normalise: asked.normalise,
+        rrf_k: asked.rrf_k,
+        layer: bundle.fusion().copied(),
+    };
+    rule.check(&fusion::Asked { settings: &settings, similarity, prior: asked.prior })?;
     let (keywords, user_filter) = queries(&view.shards, asked)?;
     let budget = Budget::new(asked.time, asked.cancel.clone());
     let scorers = if parts.is_empty() { Scorers::default() } else { scorers(view, asked, similarity, &parts)? };
@@ -50,11 +54,9 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         media: scorers.media,
         probability: scorers.probability,
         parts: parts.into_iter().map(|part| (part.part.media, part.name)).collect(),
-        weights,
+        candidates: asked.candidates.clone(),
         fusion: asked.fusion,
-        normalise: asked.normalise,
-        rrf_k: asked.rrf_k,
-        layer,
+        settings,
         depth,
         has_minimum: asked.minimum.is_some(),
         budget,
@@ -94,15 +96,10 @@ fn check_numbers(asked: &Asked) -> Result<Depth> {
         let hint = hint.setting(Setting::Like).text(", or drop").setting(Setting::MinProbability);
         return Err(bad("a minimum probability needs a media part").hint(hint));
     }
-    if let Some(prior) = asked.prior {
-        if !(prior > 0.0 && prior < 1.0) {
-            return Err(bad("the prior is no rate of matches").expected("above 0 and below 1").got(prior));
-        }
-        if asked.fusion == Fusion::Learned {
-            let hint = Hint::new("leave").setting(Setting::Prior).text(" out, or take another");
-            return Err(bad("the learned fusion reads logits of the bundle's own prior")
-                .hint(hint.setting(Setting::Fusion)));
-        }
+    if let Some(prior) = asked.prior
+        && !(prior > 0.0 && prior < 1.0)
+    {
+        return Err(bad("the prior is no rate of matches").expected("above 0 and below 1").got(prior));
     }
     let window = asked.window.max(end);
     let counts = !asked.facets.is_empty() || asked.aggregations.is_some();
@@ -110,35 +107,12 @@ fn check_numbers(asked: &Asked) -> Result<Depth> {
     Ok(Depth { k: asked.k, offset: asked.offset, end, window, alone: if whole { window } else { end } })
 }
 
-fn layer(view: &View, asked: &Asked) -> Result<Option<FusionLayer>> {
-    if asked.fusion != Fusion::Learned {
-        return Ok(None);
-    }
-    let layer = view.bundle.fusion().ok_or_else(|| {
-        let hint = Hint::new("train one with").task(Task::Fuse).text(", and bring it to the index with");
-        bad("the bundle has no learned fusion").hint(hint.task(Task::Attach))
-    })?;
-    Ok(Some(*layer))
-}
-
-fn check_similarity(view: &View, similarity: Similarity, layer: Option<&FusionLayer>) -> Result<()> {
-    let targets = view.bundle.metric().targets();
-    let asked: &[Target] = match &similarity {
-        Similarity::Metric(target) => std::slice::from_ref(target),
-        Similarity::Both => &[Target::Class, Target::Pair],
-        Similarity::Cosine | Similarity::Posterior => &[],
-    };
-    if let Some(missing) = asked.iter().find(|target| !targets.contains(target)) {
+fn check_similarity(bundle: &Bundle, similarity: Similarity) -> Result<()> {
+    let targets = bundle.metric().targets();
+    let mut asked = similarity.measure().targets().iter();
+    if let Some(missing) = asked.find(|target| !targets.contains(target)) {
         let hint = Hint::new("train it with").setting(Setting::Label).text(" for the target `class`");
         return Err(bad(&format!("the bundle has no target `{}`", missing.as_str())).hint(hint));
-    }
-    if let Some(layer) = layer
-        && similarity != Similarity::Metric(layer.target())
-    {
-        let hint = Hint::new("leave").setting(Setting::Similarity).text(" and");
-        return Err(bad("the learned fusion was trained with another media leg")
-            .expected(format!("the metric network with target {}", layer.target().as_str()))
-            .hint(hint.setting(Setting::Target).text(" out")));
     }
     Ok(())
 }

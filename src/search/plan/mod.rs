@@ -17,11 +17,11 @@ use self::asked::ListItems;
 use self::counts::Counts;
 use self::snippets::Snippets;
 use super::budget::Budget;
-use super::fusion::{Fusion, Normalise};
+use super::candidates::Candidates;
+use super::fusion::{Fusion, Settings};
 use super::scorer::DocScorer;
 use super::view::View;
 use crate::error::{Error, ErrorCode};
-use crate::model::FusionLayer;
 
 /// A query whose strings are parsed, whose vectors are compiled and whose numbers are checked.
 pub(crate) struct Plan {
@@ -34,14 +34,11 @@ pub(crate) struct Plan {
     pub(crate) probability: Option<Arc<DocScorer>>,
     /// Media type and name of each query part.
     pub(crate) parts: Vec<(usize, String)>,
-    /// Of keyword leg and media leg.
-    pub(crate) weights: (f32, f32),
+    /// Where the media leg looks.
+    pub(crate) candidates: Arc<dyn Candidates>,
     /// As it runs: [`Fusion::Rrf`] stands for a query of one leg too.
     pub(crate) fusion: Fusion,
-    pub(crate) normalise: Normalise,
-    pub(crate) rrf_k: f32,
-    /// Of [`Fusion::Learned`].
-    pub(crate) layer: Option<FusionLayer>,
+    pub(crate) settings: Settings,
     pub(crate) depth: Depth,
     /// Whether the filter holds a minimum probability, which stops matching once the budget is spent.
     pub(crate) has_minimum: bool,

@@ -3,12 +3,9 @@
 use super::asked::{Asked, NamedPart};
 use super::bad;
 use crate::error::{Error, Result};
-use crate::search::fusion::Fusion;
 use crate::search::near::near_names;
-use crate::search::scorer::{MAX_WEIGHT, Similarity, check_part_weight};
-
-/// The largest exponent of a leg under [`Fusion::Product`]: BM25 to a higher power leaves the range of f32.
-const MAX_EXPONENT: f32 = 8.0;
+use crate::search::scorer::{MAX_WEIGHT, check_part_weight};
+use crate::search::similarity::Similarity;
 
 /// Weights of keyword leg and media leg; those of parts go into `parts`.
 pub(super) fn weights(asked: &Asked, similarity: Similarity, parts: &mut [NamedPart]) -> Result<(f32, f32)> {
@@ -47,11 +44,6 @@ pub(super) fn weights(asked: &Asked, similarity: Similarity, parts: &mut [NamedP
     }
     if legs == (0.0, 0.0) {
         return Err(bad("both legs have the weight 0").expected("a leg that counts"));
-    }
-    if asked.fusion == Fusion::Product && legs.0.max(legs.1) > MAX_EXPONENT {
-        return Err(bad("a weight is too large for the fusion `product`, where it is an exponent")
-            .expected(format!("at most {MAX_EXPONENT}"))
-            .got(legs.0.max(legs.1)));
     }
     Ok(legs)
 }

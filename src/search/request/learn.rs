@@ -4,8 +4,7 @@ use super::Request;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::guarded;
 use crate::model::FusionFeatures;
-use crate::search::fusion::{FusedDoc, Fusion};
-use crate::search::learned::features;
+use crate::search::fusion::{FusedDoc, Fusion, features};
 use crate::search::legs;
 
 impl Request {

@@ -5,19 +5,22 @@ mod learn;
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tantivy::query::Query;
 
 pub use self::image::Image;
 use super::budget::Cancel;
+use super::candidates::Candidates;
 use super::fusion::{Fusion, Normalise};
 use super::legs;
 use super::plan::asked::{Asked, Clause, FacetsOver, ListItems, MediaChoice, NamedPart};
 use super::plan::{Plan, build};
-use super::scorer::{Polarity, QueryPart, Similarity};
+use super::scorer::{Polarity, QueryPart};
 use super::show::hits;
 use super::show::response::Response;
+use super::similarity::Similarity;
 use super::view::View;
 use crate::encode::{Item, empty_text, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
@@ -288,6 +291,13 @@ impl Request {
     #[must_use]
     pub fn similarity(mut self, similarity: Similarity) -> Self {
         self.asked.similarity = Some(similarity);
+        self
+    }
+
+    /// Where the media leg looks (default: in all documents). Another source than an exact one makes the response inexact.
+    #[must_use]
+    pub fn candidates(mut self, source: Arc<dyn Candidates>) -> Self {
+        self.asked.candidates = source;
         self
     }
 

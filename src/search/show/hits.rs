@@ -10,7 +10,7 @@ use super::response::{Hit, HitItem, LegScore, Response};
 use super::{explain, facets};
 use crate::error::Result;
 use crate::index::SegmentVectors;
-use crate::search::fusion::{FusedDoc, Fusion, Share};
+use crate::search::fusion::{FusedDoc, Share};
 use crate::search::legs::{self, Ranking};
 use crate::search::plan::Plan;
 use crate::search::plan::asked::ListItems;
@@ -37,7 +37,7 @@ pub(crate) fn respond(plan: &Plan, ranking: &Ranking) -> Result<Response> {
         candidates: ranking.candidates,
         matched: ranking.matched,
         scored: ranking.scored,
-        exact: !ranking.partial,
+        exact: ranking.exact && !ranking.partial,
         partial: ranking.partial,
         facets,
         aggregations,
@@ -110,11 +110,10 @@ impl Assembly<'_> {
         })
     }
 
-    /// Under `product` the shares are known only now; under `metric` and for one leg they are complete already.
+    /// Where documents are scored inside their segments the shares are known only now; else they are complete already.
     fn shares(&self, fused: &FusedDoc, keyword: Option<f32>, value: Option<f32>) -> Vec<Share> {
-        if self.plan.fusion == Fusion::Product
-            && self.ranking.legs.len() == 2
-            && let Some(shares) = legs::product_shares(self.plan, keyword, value)
+        if self.ranking.legs.len() == 2
+            && let Some(shares) = legs::shares_of_scores(self.plan, keyword, value)
         {
             return shares;
         }

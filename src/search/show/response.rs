@@ -21,7 +21,7 @@ pub struct Response {
     pub matched: u64,
     /// Documents whose items were scored.
     pub scored: u64,
-    /// Whether every candidate was scored.
+    /// Whether every document that was let through was a candidate and was scored.
     pub exact: bool,
     /// Whether a time budget ended the query before its end.
     pub partial: bool,

@@ -10,8 +10,8 @@ use crate::search::engine::Engine;
 use crate::search::fusion::Fusion;
 use crate::search::plan::asked::{ListItems, MediaChoice};
 use crate::search::request::Request;
-use crate::search::scorer::Similarity;
 use crate::search::show::response::Response;
+use crate::search::similarity::Similarity;
 
 impl Engine {
     /// Runs a query that is plain data.
