@@ -17,7 +17,7 @@ use uncsm_index::index::{self, BuildOptions, BuildReport, Existing, Index, OnBad
 use uncsm_index::media::Fingerprint;
 use uncsm_index::model::Bundle;
 use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
-use uncsm_index::search::{Engine, Wanted};
+use uncsm_index::search::{Engine, MediaChoice};
 use uncsm_index::{Error, ErrorCode, Result};
 
 const MEMORY: usize = 64 << 20;
@@ -337,7 +337,8 @@ fn the_engine_finds_what_the_pipeline_stored() {
     world.build(&index, &corpus, OnBad::Stop, Existing::None).unwrap();
     let engine = Engine::new(&index).unwrap();
     let features = world.encoders["image"].encode(&[Item::Bytes(b"picture 17")]).remove(0).unwrap();
-    let ask = || engine.request().features("image", &features).unwrap().media(Wanted::Named("image".into()));
+    let ask =
+        || engine.request().features("image", &features).unwrap().media(MediaChoice::Named("image".into()));
     let cosine = ask().similarity(uncsm_index::search::Similarity::Cosine).k(3).run().unwrap();
     assert_eq!(cosine.hits[0].id.as_deref(), Some("17"));
     assert!((cosine.hits[0].score - 1.0).abs() < 1e-3);

@@ -38,5 +38,7 @@ pub use scorer::{BestItem, DocScore, DocScorer, Polarity, QueryPart};
 pub use show::facets::FacetCount;
 pub use show::response::{Hit, HitItem, LegScore, Response};
 pub use similarity::Similarity;
-pub use spec::{FeaturesFrom, RequestSpec, SimilarityName, TargetName, named_number, parse_rows};
+pub use spec::{
+    FeaturesFrom, RequestSpec, SimilarityName, TargetName, named_number, parse_aggregations, parse_rows,
+};
 pub use top::{ID_FIELD, RankedDoc};

@@ -9,8 +9,8 @@ use super::scan::BATCH;
 use crate::error::Result;
 use crate::search::budget::Budget;
 use crate::search::plan::Plan;
-use crate::search::view::shard::moved;
 use crate::search::top::{self, RankedDoc, SegmentTop};
+use crate::search::view::shard::moved;
 
 /// Keeps the best k by the query's own score, ties by id (tantivy's `TopDocs` breaks them by address).
 #[derive(Debug, Clone)]
@@ -44,12 +44,11 @@ pub struct KeywordFruit {
 }
 
 /// The best `k` of what `query` matches in all shards.
-pub(super) fn run(
-    plan: &Plan,
-    query: Option<Box<dyn Query>>,
-    k: usize,
-) -> Result<KeywordFruit> {
-    let parts = plan.view.shards.search(query_of(&query), |_| KeywordCollector::new(k).within(plan.budget.clone()))?;
+pub(super) fn run(plan: &Plan, query: Option<Box<dyn Query>>, k: usize) -> Result<KeywordFruit> {
+    let parts = plan
+        .view
+        .shards
+        .search(query_of(&query), |_| KeywordCollector::new(k).within(plan.budget.clone()))?;
     let moved = |(base, fruit): (u32, KeywordFruit)| KeywordFruit { docs: moved(fruit.docs, base), ..fruit };
     Ok(merge(parts.into_iter().map(moved).collect(), k))
 }

@@ -73,9 +73,7 @@ pub(super) fn rank(plan: &Plan, media: Option<MetricFruit>) -> Result<Ranking> {
             let legs = vec!["keyword", scorer.similarity().leg()];
             let restricted = || both(Some(&**keywords), filter);
             match plan.fusion.rule().score() {
-                Score::Restricted => {
-                    one_leg(media::run(plan, scorer, restricted(), depth.alone)?, legs, 1)
-                }
+                Score::Restricted => one_leg(media::run(plan, scorer, restricted(), depth.alone)?, legs, 1),
                 Score::Together(together) => {
                     let fruit = product::run(plan, scorer, together, restricted(), depth.alone)?;
                     one_leg(fruit.into(), legs, 2)

@@ -40,7 +40,8 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     rule.check(&fusion::Asked { settings: &settings, similarity, prior: asked.prior })?;
     let (keywords, user_filter) = queries(&view.shards, asked)?;
     let budget = Budget::new(asked.time, asked.cancel.clone());
-    let scorers = if parts.is_empty() { Scorers::default() } else { scorers(view, asked, similarity, &parts)? };
+    let scorers =
+        if parts.is_empty() { Scorers::default() } else { scorers(view, asked, similarity, &parts)? };
     let minimum = match asked.minimum {
         Some(floor) if !parts.is_empty() => Some(minimum(view, &scorers, floor)?.within(budget.clone())),
         _ => None,
@@ -87,7 +88,8 @@ fn check_numbers(asked: &Asked) -> Result<Depth> {
     }
     let is_empty = asked.parts.is_empty() && asked.keywords.is_none() && asked.filters.is_empty();
     if is_empty {
-        let hint = Hint::new("give a media part,").setting(Setting::Keywords).text(" or").setting(Setting::Filter);
+        let hint =
+            Hint::new("give a media part,").setting(Setting::Keywords).text(" or").setting(Setting::Filter);
         return Err(bad("the query is empty").hint(hint));
     }
     let any_like = asked.parts.iter().any(|part| part.part.polarity == Polarity::Like);

@@ -8,8 +8,8 @@ use super::asked::{Asked, Clause};
 use crate::error::Result;
 use crate::search::grammar::Grammar;
 use crate::search::query::CrossMediaQuery;
-use crate::search::view::shard::Shards;
 use crate::search::view::id_field;
+use crate::search::view::shard::Shards;
 
 type MaybeQuery = Option<Box<dyn Query>>;
 

@@ -59,4 +59,3 @@ fn unknown_weight(name: &str, similarity: Similarity, parts: &[NamedPart]) -> Er
         None => error.hint("parts are counted from 0, as in text[1]"),
     }
 }
-

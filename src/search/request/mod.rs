@@ -202,7 +202,9 @@ impl Request {
                 let key = vector.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
                 // Equal items would only double a weight.
                 if seen.insert((media, content_hash(&key))) {
-                    self.asked.parts.push(NamedPart { name: "like".into(), part: QueryPart::new(media, vector) });
+                    self.asked
+                        .parts
+                        .push(NamedPart { name: "like".into(), part: QueryPart::new(media, vector) });
                 }
             }
         }

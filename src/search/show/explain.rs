@@ -21,12 +21,7 @@ pub(super) struct Numbers<'n> {
 
 /// `{"score", "formula", "legs": {name: {rank, score, normalised, weight, contribution}}, "keyword": tantivy's tree,
 /// "media": {value, parts: [..]}}`.
-pub(super) fn hit(
-    plan: &Plan,
-    ranking: &Ranking,
-    fused: &FusedDoc,
-    numbers: &Numbers<'_>,
-) -> Value {
+pub(super) fn hit(plan: &Plan, ranking: &Ranking, fused: &FusedDoc, numbers: &Numbers<'_>) -> Value {
     // Where one leg ranks, or the layer has weights of its own, those of the legs have no say.
     let joined = ranking.legs.len() == 2;
     let counts = joined && plan.fusion.rule().weighs_legs();
@@ -63,12 +58,7 @@ pub(super) fn hit(
     out
 }
 
-fn part(
-    plan: &Plan,
-    scorer: &DocScorer,
-    vectors: &SegmentVectors,
-    item: &BestItem,
-) -> Value {
+fn part(plan: &Plan, scorer: &DocScorer, vectors: &SegmentVectors, item: &BestItem) -> Value {
     let media = plan.view.bundle.media();
     let (part_media, name) = &plan.parts[item.part];
     let mut out = json!({

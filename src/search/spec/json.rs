@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::RequestSpec;
 use super::rows::{FeaturesFrom, parse_rows};
 use super::values::{Given, bad, flag, list, numbers, one, one_of, parsed, pictures, raw_features};
-use super::RequestSpec;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::search::near::near_names;
@@ -164,7 +164,7 @@ fn aggregations(given: Given<'_>) -> Result<Option<Value>> {
 ///
 /// # Errors
 /// [`ErrorCode::BadArgument`] with the column.
-pub(super) fn parse_aggregations(text: &str) -> Result<Value> {
+pub fn parse_aggregations(text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|e| {
         Error::new(ErrorCode::BadArgument, format!("the aggregations are no JSON: {e}"))
             .offset(e.column() as u64)
@@ -242,7 +242,9 @@ mod tests {
 
     #[test]
     fn what_a_line_says_goes_before_what_stands_beside_it() {
-        let base = read(json!({ "filter": ["a", "b"], "k": 3, "features": "f", "pathway": "image=i", "exact": true }));
+        let base = read(
+            json!({ "filter": ["a", "b"], "k": 3, "features": "f", "pathway": "image=i", "exact": true }),
+        );
         let line = read(json!({ "filter": "c", "features": { "image": [1] } })).unwrap();
         let spec = line.over(&base.unwrap());
         assert_eq!((spec.filter, spec.k, spec.exact), (vec!["c".to_owned()], Some(3), true));

@@ -8,6 +8,7 @@ mod values;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
+pub use self::json::parse_aggregations;
 pub use self::rows::{FeaturesFrom, parse_rows};
 pub use self::values::named_number;
 use super::fusion::{Fusion, Normalise};

@@ -37,7 +37,9 @@ fn text(key: &str, value: Value) -> Result<String> {
             Err(Error::new(ErrorCode::BadValue, format!("`{key}` has a nested value"))
                 .expected("a string, a number, true, or a list of them"))
         }
-        Value::Null | Value::Bool(_) => Err(bad(format!("`{key}` has no value")).expected("a string or a number")),
+        Value::Null | Value::Bool(_) => {
+            Err(bad(format!("`{key}` has no value")).expected("a string or a number"))
+        }
     }
 }
 

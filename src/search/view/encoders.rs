@@ -69,9 +69,12 @@ impl OpenEncoders {
 fn check(bundle: &Bundle, media: usize, encoder: &dyn Encoder) -> Result<()> {
     let config = &bundle.media()[media];
     if encoder.features() != config.features {
-        return Err(Error::new(ErrorCode::BadDimension, "the encoder does not fit the pathway of the bundle")
-            .expected(format!("{} features, as {} gives them", config.features, config.encoder))
-            .got(encoder.features()));
+        return Err(Error::new(
+            ErrorCode::BadDimension,
+            "the encoder does not fit the pathway of the bundle",
+        )
+        .expected(format!("{} features, as {} gives them", config.features, config.encoder))
+        .got(encoder.features()));
     }
     match config.fingerprint {
         Some(wanted) if wanted != encoder.fingerprint() => {

@@ -52,7 +52,8 @@ impl View {
             }
             base += shard.searcher.segment_readers().len() as u32;
         }
-        let hint = Hint::new("ids are case-sensitive and whole;").given(Setting::Filter, "'id:..' finds one too");
+        let hint =
+            Hint::new("ids are case-sensitive and whole;").given(Setting::Filter, "'id:..' finds one too");
         Err(Error::new(ErrorCode::UnknownId, format!("no document has the id {id:?}")).hint(hint))
     }
 

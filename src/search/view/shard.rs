@@ -52,7 +52,10 @@ impl Shard {
     }
 
     /// The stored fields of a document. An index of this crate knows which of them have several values.
-    pub(crate) fn stored_fields(&self, document: &TantivyDocument) -> serde_json::Map<String, serde_json::Value> {
+    pub(crate) fn stored_fields(
+        &self,
+        document: &TantivyDocument,
+    ) -> serde_json::Map<String, serde_json::Value> {
         let schema = self.searcher.schema();
         match &self.own {
             Some(index) => index.fields().stored_fields(document, schema),

@@ -17,9 +17,9 @@ pub mod features;
 #[cfg(feature = "train")]
 pub mod fuse;
 pub mod inspect;
+pub mod opened;
 pub mod query;
 pub mod query_batch;
-pub mod query_request;
 pub mod query_text;
 pub mod rows;
 pub mod schema;
