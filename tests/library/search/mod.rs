@@ -1,0 +1,11 @@
+//! Whole queries against a brute-force oracle: fusions, missing legs, ties, deletes, segments, several indexes.
+
+mod beside;
+mod facets;
+mod filters;
+mod fusion;
+mod keywords;
+mod oracle;
+mod parts;
+mod segments;
+mod world;
