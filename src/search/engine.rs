@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tantivy::{DocAddress, IndexReader, Searcher};
 
 use super::request::Request;
+use super::top::ID_FIELD;
 use super::view::View;
 use super::view::encoders::OpenEncoders;
 use super::view::shard::{Shard, Shards};
@@ -141,7 +142,8 @@ impl Engine {
     }
 
     /// Searches an app's own tantivy index, as `reader` shows it: an `IndexReader`, or a `Searcher` for one commit. `cache` is
-    /// that of its plugin. Ties are broken by the app's field `id` where it is a fast string, else by address.
+    /// that of its plugin. Documents are named by the field `id`, unless [`Engine::id_field`] says another; without one, ties
+    /// are broken by address.
     ///
     /// # Errors
     /// [`BadValue`](crate::ErrorCode::BadValue) without a media field; [`SpaceMismatch`](crate::ErrorCode::SpaceMismatch) where it belongs to another space than `bundle`; [`BadArgument`](crate::ErrorCode::BadArgument) where
@@ -175,7 +177,7 @@ impl Engine {
 
     fn of(sources: Vec<Source>, bundle: Arc<Bundle>, paths: EncoderPaths) -> Result<Self> {
         let shards = Arc::new(Shards::new(sources.iter().map(Source::open).collect::<Result<_>>()?)?);
-        let view = View { shards, bundle, encoders: Arc::new(OpenEncoders::new(paths)) };
+        let view = View { shards, bundle, encoders: Arc::new(OpenEncoders::new(paths)), id: ID_FIELD.into() };
         Ok(Self::at(sources.into(), view))
     }
 
@@ -207,6 +209,17 @@ impl Engine {
         let at = view.bundle.media_index(media)?;
         let encoders = Arc::new(view.encoders.with(&view.bundle, at, encoder)?);
         Ok(Self::at(self.sources, View { encoders, ..view }))
+    }
+
+    /// Names documents by the field `name`, of strings or of `u64`, in place of `id`: ties are broken by it where it is fast,
+    /// hits show it, and [`Request::like`], [`Request::exclude`] and [`Engine::find`] take it. Other clones keep theirs.
+    ///
+    /// # Errors
+    /// Those of [`IdField::of`](crate::index::IdField::of).
+    pub fn id_field(self, name: &str) -> Result<Self> {
+        let view = View { id: name.into(), ..self.view() };
+        view.id_field()?;
+        Ok(Self::at(self.sources, view))
     }
 
     /// Goes on to the last commit, for this engine and its clones; says whether there was a newer one. Requests that were

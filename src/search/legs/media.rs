@@ -37,7 +37,7 @@ pub(super) fn run(
     k: usize,
 ) -> Result<Found> {
     let shards = &plan.view.shards;
-    let scan = || Scan { scorer: scorer.clone(), k, budget: plan.budget.clone() };
+    let scan = || Scan { scorer: scorer.clone(), k, id: plan.view.id.clone(), budget: plan.budget.clone() };
     let one = |query: &Option<Box<dyn Query>>| -> Result<MetricFruit> {
         Ok(pass(shards, query, &[scan()])?.pop().unwrap_or_default())
     };

@@ -32,6 +32,7 @@ pub(super) fn run(
         scorer: scorer.clone(),
         cache: shard.cache.clone(),
         k,
+        id: plan.view.id.clone(),
         together,
         settings: plan.settings,
         budget: plan.budget.clone(),
@@ -66,6 +67,7 @@ struct ProductCollector {
     scorer: Arc<DocScorer>,
     cache: SegmentCache,
     k: usize,
+    id: Arc<str>,
     together: Together,
     settings: Settings,
     budget: Budget,
@@ -81,7 +83,7 @@ impl Collector for ProductCollector {
             self.scorer.check(&vectors)?;
             Ok(ProductSegmentCollector {
                 vectors,
-                top: SegmentTop::new(self.k, segment, reader)?,
+                top: SegmentTop::new(self.k, segment, reader, &self.id)?,
                 buffer: Vec::with_capacity(BATCH),
                 fruit: MetricFruit::default(),
                 of: self.clone(),

@@ -46,7 +46,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         Some(floor) if !parts.is_empty() => Some(minimum(view, &scorers, floor)?.within(budget.clone())),
         _ => None,
     };
-    let filter = restrictions(&view.shards, asked, user_filter, minimum)?;
+    let filter = restrictions(view, asked, user_filter, minimum)?;
     Ok(Plan {
         counts: Counts::new(&view.shards, asked)?,
         snippets: Snippets::new(&view.shards, keywords.as_deref(), &asked.snippets)?,

@@ -1,14 +1,12 @@
 //! Keywords and restrictions as queries of the host.
 
-use tantivy::Term;
-use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, Occur, Query, TermQuery};
-use tantivy::schema::IndexRecordOption;
+use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, Occur, Query};
 
 use super::asked::{Asked, Clause};
 use crate::error::Result;
 use crate::search::grammar::Grammar;
 use crate::search::query::CrossMediaQuery;
-use crate::search::view::id_field;
+use crate::search::view::View;
 use crate::search::view::shard::Shards;
 
 type MaybeQuery = Option<Box<dyn Query>>;
@@ -39,7 +37,7 @@ pub(super) fn queries(shards: &Shards, asked: &Asked) -> Result<(MaybeQuery, May
 
 /// The restrictions as one query that adds nothing to a score.
 pub(super) fn restrictions(
-    shards: &Shards,
+    view: &View,
     asked: &Asked,
     user: MaybeQuery,
     minimum: Option<CrossMediaQuery>,
@@ -49,13 +47,12 @@ pub(super) fn restrictions(
     clauses.extend(user.map(|query| (Occur::Must, silent(query))));
     clauses.extend(minimum.map(|query| (Occur::Must, silent(Box::new(query)))));
     if !asked.excluded.is_empty() {
-        let field = id_field(shards.schema())?;
+        let field = view.id_field()?;
         if clauses.is_empty() {
             clauses.push((Occur::Must, silent(Box::new(AllQuery))));
         }
         for id in &asked.excluded {
-            let this = TermQuery::new(Term::from_field_text(field, id), IndexRecordOption::Basic);
-            clauses.push((Occur::MustNot, Box::new(this)));
+            clauses.push((Occur::MustNot, field.query(id)?));
         }
     }
     Ok((!clauses.is_empty()).then(|| Box::new(BooleanQuery::new(clauses)) as Box<dyn Query>))

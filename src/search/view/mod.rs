@@ -5,16 +5,14 @@ pub(crate) mod shard;
 
 use std::sync::Arc;
 
-use tantivy::schema::{Field, FieldType, Schema};
 use tantivy::{DocAddress, Searcher};
 
 use self::encoders::OpenEncoders;
 use self::shard::Shards;
-use super::top::ID_FIELD;
 use crate::encode::Encoder;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
-use crate::index::{find_document, guarded};
+use crate::index::{IdField, find_document, guarded};
 use crate::model::Bundle;
 
 /// One state of an engine. A clone is cheap; commits do not change it.
@@ -23,6 +21,8 @@ pub(crate) struct View {
     pub(crate) shards: Arc<Shards>,
     pub(crate) bundle: Arc<Bundle>,
     pub(crate) encoders: Arc<OpenEncoders>,
+    /// Name of the field of ids.
+    pub(crate) id: Arc<str>,
 }
 
 impl View {
@@ -39,12 +39,20 @@ impl View {
         &self.shards.first().searcher
     }
 
+    /// The field of ids.
+    ///
+    /// # Errors
+    /// Those of [`IdField::of`].
+    pub(crate) fn id_field(&self) -> Result<IdField> {
+        IdField::of(self.shards.schema(), &self.id)
+    }
+
     /// Address of the live document `id`; segments of several indexes are numbered on.
     ///
     /// # Errors
     /// [`ErrorCode::UnknownId`]; [`ErrorCode::UnknownField`] in an index without ids.
     pub(crate) fn find(&self, id: &str) -> Result<DocAddress> {
-        let field = id_field(self.shards.schema())?;
+        let field = self.id_field()?.field();
         let mut base = 0;
         for shard in self.shards.iter() {
             if let Some(found) = guarded(shard.dir(), || find_document(&shard.searcher, field, id))? {
@@ -74,21 +82,4 @@ impl View {
         }
         Ok(held)
     }
-}
-
-/// The field of ids, which must be whole strings.
-///
-/// # Errors
-/// [`ErrorCode::UnknownField`].
-pub(crate) fn id_field(schema: &Schema) -> Result<Field> {
-    let is_whole = |field: &Field| match schema.get_field_entry(*field).field_type() {
-        FieldType::Str(options) => {
-            options.get_indexing_options().is_some_and(|indexing| indexing.tokenizer() == "raw")
-        }
-        _ => false,
-    };
-    schema.get_field(ID_FIELD).ok().filter(is_whole).ok_or_else(|| {
-        Error::new(ErrorCode::UnknownField, "documents are named by id, and the index has no field of ids")
-            .expected(format!("a string field `{ID_FIELD}` that is indexed as a whole"))
-    })
 }
