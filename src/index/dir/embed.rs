@@ -15,21 +15,19 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::manifest::sync_dir;
+use super::damage::Damage;
+use super::manifest::ENCODERS;
 use super::snapshot::FolderId;
-use super::verify::Damage;
 use crate::encode::EncoderPaths;
 use crate::encode::resolve::Folder;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::build::partial::lock_writer;
-use crate::index::files::directory::new_folder;
+use crate::index::files::directory::{new_folder, sync_dir};
 use crate::index::files::{exchange, names};
 use crate::limits::{self, SETTINGS_BYTES};
 use crate::media::Fingerprint;
 use crate::model::Bundle;
 
-/// Folder of the encoders in an index directory.
-pub(crate) const ENCODERS: &str = "encoders";
 /// The list in it.
 const LIST: &str = "encoders.json";
 /// Version of the list.

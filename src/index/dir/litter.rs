@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use super::manifest::LEFT_OVER;
 use crate::error::{Error, Result};
 use crate::index::build::partial::MAKES_ROOM;
-use crate::index::files::names;
+use crate::index::files::names::{self, LEFT_OVER};
 
 /// Prefix of the host's files under construction.
 const OF_THE_HOST: &str = ".tmp";
@@ -40,8 +39,8 @@ pub(crate) fn remove(dir: &Path, bundle: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a folder has the name that [`super::store::bundle_folder`] gives.
-fn is_bundle(name: &std::ffi::OsStr) -> bool {
+/// Whether a folder has the name of a bundle inside an index.
+pub(super) fn is_bundle(name: &std::ffi::OsStr) -> bool {
     let hex = name.to_str().and_then(|name| name.strip_prefix("bundle-"));
     hex.is_some_and(|hex| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }

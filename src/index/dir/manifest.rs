@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::build::partial::set_aside;
 use crate::index::files::directory::replace;
+pub(crate) use crate::index::files::directory::sync_dir;
 use crate::index::files::names;
 use crate::index::files::sound::{Seal, mark, unmark};
 use crate::limits::{self, SETTINGS_BYTES};
@@ -16,8 +17,8 @@ use crate::schema::FieldSchema;
 /// Name of the manifest in an index directory.
 pub const MANIFEST: &str = "uncsm-index.json";
 
-/// Names of files and folders under construction begin so; one that stands there without a writer was left by a killed one.
-pub(crate) const LEFT_OVER: &str = ".uncsm-";
+/// Folder of the encoders inside an index.
+pub(crate) const ENCODERS: &str = "encoders";
 
 /// The one file that says what belongs together; it is replaced by a rename, never written in place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,15 +101,6 @@ impl Manifest {
     pub fn bundle_dir(&self, dir: &Path) -> PathBuf {
         dir.join(&self.bundle)
     }
-}
-
-/// Makes renames in `dir` durable.
-pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
-    #[cfg(unix)]
-    std::fs::File::open(dir).and_then(|d| d.sync_all()).map_err(|e| Error::io(dir, e))?;
-    #[cfg(not(unix))]
-    let _ = dir;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use tantivy::{IndexWriter, Opstamp, SegmentMeta, TantivyDocument, Term};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::build::checkpoint::Checkpoint;
 use crate::index::files::guarded::guarded;
-use crate::index::files::sound::{Changing, first_fault, names_of};
+use crate::index::files::names::{self, FIELD_TYPE};
+use crate::index::files::sound::{Changing, LEFT, first_fault, names_of};
 use crate::index::plugin::cache::SegmentCache;
-use crate::index::plugin::field::FIELD_TYPE;
 use crate::index::plugin::policy::SoundMergePolicy;
 use crate::media::Fingerprint;
 
@@ -25,9 +25,6 @@ pub struct Writer {
     broken: bool,
     _changing: Option<Changing>,
 }
-
-/// What becomes of a damaged segment that was to be merged.
-pub(crate) const LEFT: &str = "the damaged segment is left as it is; run `verify`, then bring its files back from a copy, or build the index again";
 
 /// What a commit says.
 #[derive(Debug, Clone)]
@@ -67,7 +64,7 @@ impl Writer {
         memory: usize,
         check: impl FnOnce() -> Result<()>,
     ) -> Result<Self> {
-        crate::index::plugin::host::refuse_sorting(index.settings())?;
+        crate::index::plugin::sorted::refuse_sorting(index.settings())?;
         crate::index::plugin::registered::check_registered(index)?;
         let inner: IndexWriter = index.writer_with_num_threads(1, memory).map_err(|e| {
             let error = Error::from(e);
@@ -114,7 +111,7 @@ impl Writer {
         });
         self.broken = !ended;
         result.map_err(|error| match &dir {
-            Some(dir) => super::store::within(error, dir),
+            Some(dir) => names::within(error, dir),
             None => error,
         })
     }

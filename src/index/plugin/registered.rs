@@ -1,8 +1,8 @@
 //! Whether the host keeps the vectors of an index: an index that was created without the plugin takes documents, and says
 //! nothing of their items.
 
-use super::field::FIELD_TYPE;
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::files::names::FIELD_TYPE;
 
 /// Refuses an index that was created without [`UvecPlugin`](super::host::UvecPlugin), or one that is open without it: documents
 /// that are added to the former lose their items for good, and writers of the latter do not open.

@@ -19,11 +19,11 @@ use tantivy::directory::{
     WatchCallback, WatchHandle, WritePtr,
 };
 
-pub(crate) use write::{new_folder, replace};
+pub(crate) use write::{new_folder, replace, sync_dir};
 
 use super::names;
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::plugin::field::FIELD_TYPE;
+use crate::index::files::names::FIELD_TYPE;
 
 /// The host's list of its files.
 const MANAGED: &str = ".managed.json";

@@ -27,7 +27,7 @@ use tantivy::Directory;
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{DirectoryLock, FileHandle, Lock, WatchCallback, WatchHandle, WritePtr};
 
-pub(crate) use files::{Fault, first_fault};
+pub(crate) use files::{Fault, LEFT, first_fault};
 pub(crate) use looked::Looked;
 pub(crate) use seal::{Seal, mark, unmark};
 
@@ -35,7 +35,7 @@ use footer::Footer;
 use looked::Purpose;
 use seal::{Record, seal, unseal};
 
-use crate::index::plugin::field::FIELD_TYPE;
+use crate::index::files::names::FIELD_TYPE;
 use crate::limits::{READ_AT_OPEN, READ_FOR_CHANGES};
 
 /// The host's list of segments.
