@@ -354,7 +354,7 @@ mod tests {
         assert!(
             !left
                 .iter()
-                .any(|name| name.to_string_lossy().starts_with(crate::index::dir::manifest::LEFT_OVER)),
+                .any(|name| name.to_string_lossy().starts_with(names::LEFT_OVER)),
             "{left:?}"
         );
         assert_eq!(verify(&at).unwrap(), []);
