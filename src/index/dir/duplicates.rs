@@ -10,15 +10,17 @@ use tantivy::{Searcher, TERMINATED};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::plugin::id::IdField;
 
-/// At most `limit` ids of field `id` that several live documents have, in order. Cost: one walk over the id terms.
+/// At most `limit` ids of field `id` that several live documents have, in order. Cost: one walk over
+/// the id terms; where ids are in a column alone, memory grows with the documents.
 ///
 /// # Errors
-/// [`ErrorCode::Damaged`] where terms or postings do not read.
+/// Those of [`IdField::of`]; [`ErrorCode::Damaged`] where terms or postings do not read.
 pub fn duplicate_ids(searcher: &Searcher, id: Field, limit: usize) -> Result<Vec<String>> {
-    in_terms(searcher, id, limit, |key| String::from_utf8_lossy(key).into_owned())
+    let id = IdField::of(searcher.schema(), searcher.schema().get_field_name(id))?;
+    duplicates_of(searcher, &id, limit)
 }
 
-/// As [`duplicate_ids`]; where ids are in a column alone, memory grows with the documents.
+/// As [`duplicate_ids`].
 ///
 /// # Errors
 /// Those of [`duplicate_ids`].

@@ -23,7 +23,7 @@ use crate::encode::resolve::Folder;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::build::partial::lock_writer;
 use crate::index::files::directory::{new_folder, sync_dir};
-use crate::index::files::{exchange, names};
+use crate::index::files::{change, exchange, names};
 use crate::limits::{self, SETTINGS_BYTES};
 use crate::media::Fingerprint;
 use crate::model::Bundle;
@@ -176,7 +176,7 @@ fn put_in_place(dir: &Path, partial: tempfile::TempDir) -> Result<()> {
         let old = aside.path().join("old");
         exchange::put_in_place(partial.path(), &place, &old).map_err(|e| Error::io(&place, e))?;
     } else {
-        std::fs::rename(partial.path(), &place).map_err(|e| Error::io(&place, e))?;
+        change::rename(partial.path(), &place).map_err(|e| Error::io(&place, e))?;
     }
     // Renamed away: nothing is left for the guard to remove.
     let _ = partial.keep();
@@ -351,12 +351,7 @@ mod tests {
         let again = embed_encoders(&at, &bundle(), &index.encoder_paths(EncoderPaths::default())).unwrap();
         assert_eq!(again, folders);
         let left: Vec<_> = std::fs::read_dir(&at).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert!(
-            !left
-                .iter()
-                .any(|name| name.to_string_lossy().starts_with(names::LEFT_OVER)),
-            "{left:?}"
-        );
+        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(names::LEFT_OVER)), "{left:?}");
         assert_eq!(verify(&at).unwrap(), []);
     }
 

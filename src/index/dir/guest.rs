@@ -8,11 +8,11 @@ use super::manifest::MANIFEST;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::directory::IndexDirectory;
 use crate::index::files::names::within;
+use crate::index::files::sorted::refuse_sorting;
 use crate::index::files::sound::{META, SoundDirectory};
 use crate::index::plugin::field::MediaField;
 use crate::index::plugin::host::UvecPlugin;
 use crate::index::plugin::registered::check_created;
-use crate::index::plugin::sorted::refuse_sorting;
 
 /// Such an index, opened in a directory on disk.
 pub(crate) struct Guest<'d> {

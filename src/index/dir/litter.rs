@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::index::build::partial::MAKES_ROOM;
+use crate::index::files::change;
 use crate::index::files::names::{self, LEFT_OVER};
 
 /// Prefix of the host's files under construction.
@@ -22,9 +23,9 @@ pub(crate) fn remove(dir: &Path, bundle: &str) -> Result<()> {
         let temporary = |prefixes: &[&str]| prefixes.iter().any(|prefix| names::is_temporary(&name, prefix));
         let folders = [LEFT_OVER, ".uncsm-bundle-", ".uncsm-old-"];
         let removed = if kind.is_file() && (temporary(&[OF_THE_HOST, LEFT_OVER]) || name == MAKES_ROOM) {
-            std::fs::remove_file(&path)
+            change::remove_file(&path)
         } else if kind.is_dir() && (temporary(&folders) || (is_bundle(&name) && name != bundle)) {
-            std::fs::remove_dir_all(&path)
+            change::remove_folder(&path)
         } else {
             continue;
         };

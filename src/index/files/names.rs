@@ -14,6 +14,9 @@ use crate::limits::META_BYTES;
 /// Extension of the files of shared vectors, and `type_name` of the custom field whose values they hold.
 pub const FIELD_TYPE: &str = "uvec";
 
+/// The host's list of segments.
+pub(crate) const META: &str = "meta.json";
+
 /// Names of files and folders under construction begin so; one that stands there without a writer was left by a killed one.
 pub(crate) const LEFT_OVER: &str = ".uncsm-";
 

@@ -7,9 +7,9 @@ use tantivy::{PluginMergeContext, PluginWriter, PluginWriterContext, SegmentPlug
 use super::cache::SegmentCache;
 use super::error::to_tantivy;
 use super::field::MediaField;
-use super::sorted::refuse_sorting;
 use super::writer::UvecWriter;
 use crate::index::files::names::FIELD_TYPE;
+use crate::index::files::sorted::refuse_sorting;
 
 /// Keeps shared vectors beside the segments of a tantivy index.
 ///

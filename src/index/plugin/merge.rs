@@ -12,9 +12,9 @@ use uncsm_format::{Column, Writer};
 use super::cache::SegmentCache;
 use super::field::{MediaField, infos};
 use super::segment::SegmentVectors;
-use super::sorted::sorting_error;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::names::FIELD_TYPE;
+use crate::index::files::sorted::sorting_error;
 use crate::index::files::sound::{LEFT, first_fault, names_of};
 
 const DELETED: DocId = DocId::MAX;

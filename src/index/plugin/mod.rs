@@ -1,6 +1,7 @@
 //! What a tantivy app registers: the field, its values, the segment plugin, and the merge policy.
 
 pub(crate) mod cache;
+pub(crate) mod create;
 pub(crate) mod error;
 pub(crate) mod field;
 pub(crate) mod host;
@@ -9,6 +10,5 @@ pub(crate) mod merge;
 pub(crate) mod policy;
 pub(crate) mod registered;
 pub(crate) mod segment;
-pub(crate) mod sorted;
 pub(crate) mod value;
 pub(crate) mod writer;

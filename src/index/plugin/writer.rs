@@ -14,9 +14,9 @@ use uncsm_format::{ItemRow, Rows, Writer};
 use super::cache::SegmentCache;
 use super::error::to_tantivy;
 use super::field::{MediaField, infos};
-use super::sorted::sorting_error;
 use super::value::decode;
 use crate::index::files::names::FIELD_TYPE;
+use crate::index::files::sorted::sorting_error;
 
 /// Collects the items of a segment's documents in memory until the segment is written.
 pub(crate) struct UvecWriter {
