@@ -8,10 +8,13 @@ mod plugin;
 mod dir;
 mod build;
 
-pub use build::checkpoint::{Checkpoint, Identity};
-pub use build::partial::{ExistingOut, PartialDir, set_aside};
-pub use build::pipeline::{BuildOptions, BuildProgress, CommitPolicy, Commits, Existing, OnBad, build};
-pub use build::report::{BuildReport, MAX_SKIPPED, MAX_SKIPPED_BYTES, Skipped, StageTimes};
+pub use build::builder::IndexBuilder;
+pub use build::checkpoint::Checkpoint;
+pub use build::identity::Identity;
+pub use build::options::{BuildOptions, BuildProgress, CommitPolicy, Commits, Existing};
+pub use build::pipeline::build;
+pub use build::report::{BuildReport, MAX_SKIPPED, MAX_SKIPPED_BYTES, OnBad, Skipped, StageTimes};
+pub use build::source::Source;
 pub use dir::attach::attach;
 pub use dir::damage::{Damage, Examination};
 pub use dir::duplicates::duplicate_ids;
@@ -21,8 +24,9 @@ pub use dir::inspect::{
     Contents, FileReport, HostReport, IndexReport, SegmentReport, inspect, inspect_host, inspect_host_at,
     inspect_uvec,
 };
+pub use dir::layout::{MANIFEST, set_aside};
 pub use dir::lookup::find_document;
-pub use dir::manifest::{MANIFEST, Manifest};
+pub use dir::manifest::Manifest;
 pub use dir::store::Index;
 pub(crate) use dir::store::encoder_paths_in;
 pub use dir::verify::{examine, examine_host, verify};

@@ -16,12 +16,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::damage::Damage;
-use super::manifest::ENCODERS;
+use super::layout::{ENCODERS, lock_writer};
 use super::snapshot::FolderId;
 use crate::encode::EncoderPaths;
 use crate::encode::resolve::Folder;
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::build::partial::lock_writer;
 use crate::index::files::directory::{new_folder, sync_dir};
 use crate::index::files::{change, exchange, names};
 use crate::limits::{self, SETTINGS_BYTES};

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::held::Files;
+use super::layout::MANIFEST;
 use super::litter::is_bundle;
-use super::manifest::MANIFEST;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::directory::IndexDirectory;
 use crate::index::files::names::within;

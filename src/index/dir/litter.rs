@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::layout::MAKES_ROOM;
 use crate::error::{Error, Result};
-use crate::index::build::partial::MAKES_ROOM;
 use crate::index::files::change;
 use crate::index::files::names::{self, LEFT_OVER};
 

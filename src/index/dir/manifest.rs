@@ -5,20 +5,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::layout::{MANIFEST, set_aside};
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::build::partial::set_aside;
-use crate::index::files::directory::replace;
-pub(crate) use crate::index::files::directory::sync_dir;
+use crate::index::files::directory::{replace, sync_dir};
 use crate::index::files::names;
 use crate::index::files::sound::{Seal, mark, unmark};
 use crate::limits::{self, SETTINGS_BYTES};
 use crate::schema::FieldSchema;
-
-/// Name of the manifest in an index directory.
-pub const MANIFEST: &str = "uncsm-index.json";
-
-/// Folder of the encoders inside an index.
-pub(crate) const ENCODERS: &str = "encoders";
 
 /// The one file that says what belongs together; it is replaced by a rename, never written in place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ pub(crate) mod embed;
 pub(crate) mod guest;
 pub(crate) mod held;
 pub(crate) mod inspect;
+pub(crate) mod layout;
 pub(crate) mod litter;
 pub(crate) mod lookup;
 pub(crate) mod manifest;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::manifest::MANIFEST;
+use super::layout::MANIFEST;
 use crate::error::Result;
 
 /// How often what failed beside a writer is tried anew.

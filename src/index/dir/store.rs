@@ -8,8 +8,9 @@ use tantivy::schema::{Field, Schema};
 use tantivy::{IndexReader, ReloadPolicy, SegmentReader, Warmer};
 
 use super::held::Files;
+use super::layout::ENCODERS;
 use super::litter;
-use super::manifest::{ENCODERS, Manifest};
+use super::manifest::Manifest;
 use super::snapshot::{Place, settled};
 use super::writer::Writer;
 use crate::encode::EncoderPaths;

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use tantivy::schema::Field;
 use tantivy::{IndexWriter, Opstamp, SegmentMeta, TantivyDocument};
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::build::checkpoint::Checkpoint;
 use crate::index::files::guarded::guarded;
 use crate::index::files::names::{self, FIELD_TYPE};
 use crate::index::files::sound::{Changing, LEFT, first_fault, names_of};
@@ -163,8 +163,8 @@ impl Writer {
         self.commit_with(&self.payload.to_string())
     }
 
-    /// As [`Writer::commit`], with a checkpoint in the payload: the next plain commit drops it.
-    pub(crate) fn commit_at(&mut self, checkpoint: &Checkpoint) -> Result<CommitReport> {
+    /// As [`Writer::commit`], with how far a build has come in the payload: the next plain commit drops it.
+    pub(crate) fn commit_at(&mut self, checkpoint: &impl Serialize) -> Result<CommitReport> {
         let mut payload = self.payload.clone();
         payload["build"] = serde_json::to_value(checkpoint)
             .map_err(|e| Error::new(ErrorCode::BadValue, format!("checkpoint: {e}")).source(e))?;
