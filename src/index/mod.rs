@@ -1,7 +1,7 @@
 //! The index: a tantivy index whose segments carry a `.uvec` of shared vectors.
 //!
 //! An app with its own tantivy index needs [`UvecPlugin`], [`MediaField`] and [`MediaValue`]; [`Index`] is the whole
-//! directory with bundle and fields, as `uncsm-index build` makes it.
+//! directory with bundle and fields, as [`IndexBuilder`] makes it.
 
 mod files;
 mod plugin;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{MANIFEST, set_aside};
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Task};
 use crate::index::files::directory::{replace, sync_dir};
 use crate::index::files::names;
 use crate::index::files::sound::{Seal, mark, unmark};
@@ -41,7 +42,7 @@ impl Manifest {
             names::check(&path).and_then(|()| limits::read_text(&path, SETTINGS_BYTES, "the manifest"));
         let text = text.map_err(|error| match (error.code(), set_aside(dir)) {
             (ErrorCode::NotFound, None) => {
-                error.expected("an index directory").hint("make one with `uncsm-index build`")
+                error.expected("an index directory").hint(Hint::new("make one with").task(Task::Build))
             }
             (ErrorCode::NotFound, Some(aside)) => error.expected("an index directory").hint(format!(
                 "a killed replacement set the index aside at {}: run the build again, or rename it back",

@@ -15,6 +15,7 @@ mod flips;
 mod feedback;
 #[cfg(unix)]
 mod foreign;
+mod guest;
 mod index_v0;
 mod job;
 mod kill;
