@@ -86,8 +86,12 @@ impl MergePolicy for SoundMergePolicy {
             let mut candidates = self.inner.compute_merge_candidates(&sound);
             // Another's policy may remember what it has seen before.
             let shown: HashSet<SegmentId> = sound.iter().map(|meta| meta.id()).collect();
-            candidates.iter_mut().for_each(|merge| merge.0.retain(|id| shown.contains(id)));
-            candidates.retain(|merge| !merge.0.is_empty());
+            candidates.retain_mut(|merge| {
+                let asked = merge.0.len();
+                merge.0.retain(|id| shown.contains(id));
+                // What is left alone of several is not rewritten for itself.
+                !merge.0.is_empty() && (merge.0.len() == asked || merge.0.len() > 1)
+            });
             let wanted: HashSet<SegmentId> =
                 candidates.iter().flat_map(|merge| merge.0.iter().copied()).collect();
             let mut all_sound = true;
