@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn as_pillow_does() {
         let cases: serde_json::Value =
-            serde_json::from_str(include_str!("../../../tests/efficientnet/resample.json")).unwrap();
+            serde_json::from_str(include_str!("../../../tests/library/efficientnet/resample.json")).unwrap();
         for case in cases.as_array().unwrap() {
             let filter = match case["filter"].as_str().unwrap() {
                 "bilinear" => Filter::Bilinear,

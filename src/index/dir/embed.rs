@@ -15,13 +15,13 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::layout::lock_writer;
 use super::manifest::sync_dir;
 use super::snapshot::FolderId;
 use super::verify::Damage;
 use crate::encode::EncoderPaths;
 use crate::encode::resolve::Folder;
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::build::partial::lock_writer;
 use crate::index::files::directory::new_folder;
 use crate::index::files::{exchange, names};
 use crate::limits::{self, SETTINGS_BYTES};
