@@ -18,6 +18,7 @@ mod flips;
 mod feedback;
 #[cfg(unix)]
 mod foreign;
+mod guest;
 mod index_v0;
 mod job;
 mod kill;
