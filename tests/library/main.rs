@@ -24,4 +24,5 @@ mod plugin;
 mod readers;
 mod search;
 mod space;
+#[cfg(feature = "train")]
 mod training;

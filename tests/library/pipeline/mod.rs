@@ -32,7 +32,7 @@ impl World {
     fn new() -> Self {
         let asked = BTreeMap::from([("image", Arc::default()), ("text", Arc::default())]);
         let encoder = |name: &str, width| {
-            Box::new(Bytes { width, asked: Arc::clone(&asked[name]) }) as Box<dyn Encoder>
+            Arc::new(Bytes { width, asked: Arc::clone(&asked[name]) }) as Arc<dyn Encoder>
         };
         let encoders =
             Encoders::from([("image".into(), encoder("image", 6)), ("text".into(), encoder("text", 5))]);

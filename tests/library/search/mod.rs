@@ -1,5 +1,6 @@
 //! Whole queries against a brute-force oracle: fusions, missing legs, ties, deletes, segments, several indexes.
 
+#[cfg(feature = "train")]
 mod beside;
 mod facets;
 mod filters;

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::hashing::{character_terms, has_word, word_terms, words};
-use super::{Encoder, Item};
+use crate::encode::hashing::{character_terms, has_word, word_terms, words};
+use crate::encode::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
 

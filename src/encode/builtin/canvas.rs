@@ -1,6 +1,6 @@
 //! The working picture: every picture squashed to one small square.
 
-use super::decode::RgbImage;
+use crate::encode::picture::RgbImage;
 
 /// Pixels of a side of the working picture.
 pub(super) const SIDE: usize = 96;

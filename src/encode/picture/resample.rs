@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorCode, Result};
 /// The shape of the kernel.
 #[allow(dead_code, reason = "what the published models use differs by build")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Filter {
+pub(crate) enum Filter {
     /// A triangle, 2 pixels wide.
     Bilinear,
     /// A cubic with a = -0.5, 4 pixels wide.
@@ -37,7 +37,7 @@ impl Filter {
 ///
 /// # Errors
 /// [`ErrorCode::Empty`] where either picture has no pixels.
-pub(super) fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> Result<RgbImage> {
+pub(crate) fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> Result<RgbImage> {
     if [image.width(), image.height(), width, height].contains(&0) {
         return Err(Error::new(ErrorCode::Empty, "resizing from or to a picture without pixels"));
     }
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn as_pillow_does() {
         let cases: serde_json::Value =
-            serde_json::from_str(include_str!("../../tests/library/efficientnet/resample.json")).unwrap();
+            serde_json::from_str(include_str!("../../../tests/library/efficientnet/resample.json")).unwrap();
         for case in cases.as_array().unwrap() {
             let filter = match case["filter"].as_str().unwrap() {
                 "bilinear" => Filter::Bilinear,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 use crate::limits::{self, JPEG_SCANS, PICTURE_METADATA, PICTURE_SIDE};
 
 /// Refuses a picture above the limits on its sides and on its pixels.
@@ -24,7 +25,7 @@ pub(super) fn check_sides(width: u32, height: u32, max_pixels: u64) -> Result<()
 pub(super) fn over_pixels(max_pixels: u64) -> Error {
     Error::new(ErrorCode::TooLarge, "the picture is over the limit on pixels")
         .expected(format!("at most {max_pixels} pixels"))
-        .hint("save it smaller, or raise the limit with --max-pixels")
+        .hint(Hint::new("save it smaller, or raise the limit with").setting(Setting::MaxPixels))
 }
 
 /// A PNG without its texts, colour profiles and large metadata, none of which is looked at: a decoder would unpack them.

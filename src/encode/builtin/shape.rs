@@ -143,7 +143,7 @@ impl<'a> Figure<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::canvas::Canvas;
+    use crate::encode::builtin::canvas::Canvas;
 
     fn figure_of(inside: impl Fn(f32, f32) -> bool, aspect: f32, test: impl Fn(&Figure<'_>)) {
         let pixels = (0..SIDE * SIDE)

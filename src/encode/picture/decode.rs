@@ -14,6 +14,7 @@ use ::image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, 
 
 use super::container;
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 use crate::limits::{DECODING_BYTES, PICTURE_BYTES, PICTURE_PIXELS};
 
 pub use ::image::RgbImage;
@@ -52,7 +53,7 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
         return Err(Error::new(ErrorCode::TooLarge, "the picture file is over the limit on bytes")
             .expected(format!("at most {} bytes", limits.max_bytes))
             .got(len)
-            .hint("save it smaller, or raise the limit with --max-bytes"));
+            .hint(Hint::new("save it smaller, or raise the limit with").setting(Setting::MaxBytes)));
     }
     let format = accepted_format(bytes)?;
     // The decoders are written not to panic; should one do so on a hostile file, that file alone must fail.

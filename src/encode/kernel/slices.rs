@@ -1,19 +1,10 @@
 //! Arithmetic over plain slices, compiled for the vector units of the machine it runs on.
 //!
-//! Everything here is inlined into one call of [`on_vectors`], so that one check of the processor covers a whole step.
+//! Everything here is inlined into one call of [`on_vectors`](super::on_vectors), so that one check of the processor covers a whole step.
 //! Sums run in [`LANES`] lanes in one fixed order: a result depends on the elements alone.
 
 /// Lanes of a sum.
-pub(super) const LANES: usize = 16;
-
-/// Runs `work` compiled for AVX2 and FMA where the processor has them, else for what every processor of its kind has.
-pub(super) fn on_vectors<F: FnOnce()>(work: F) {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(wide) = pulp::x86::V3::try_new() {
-        return wide.vectorize(work);
-    }
-    pulp::Arch::new().dispatch(work);
-}
+const LANES: usize = 16;
 
 #[inline(always)]
 fn lanes(x: &[f32], start: f32, op: impl Fn(f32, f32) -> f32) -> f32 {
@@ -38,12 +29,12 @@ fn lanes(x: &[f32], start: f32, op: impl Fn(f32, f32) -> f32) -> f32 {
 }
 
 #[inline(always)]
-pub(super) fn sum(x: &[f32]) -> f32 {
+pub(crate) fn sum(x: &[f32]) -> f32 {
     lanes(x, 0.0, |a, b| a + b)
 }
 
 #[inline(always)]
-pub(super) fn sum_of_squares(x: &[f32]) -> f32 {
+pub(crate) fn sum_of_squares(x: &[f32]) -> f32 {
     let mut lanes = [0f32; LANES];
     let mut chunks = x.chunks_exact(LANES);
     for chunk in &mut chunks {
@@ -58,7 +49,7 @@ pub(super) fn sum_of_squares(x: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-pub(super) fn max(x: &[f32]) -> f32 {
+pub(crate) fn max(x: &[f32]) -> f32 {
     lanes(x, f32::MIN, |a, b| if a > b { a } else { b })
 }
 
@@ -66,7 +57,7 @@ pub(super) fn max(x: &[f32]) -> f32 {
 ///
 /// `2^n` times a Taylor polynomial of the rest, which is at most ln 2 / 2.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // Adding it rounds to a whole number, which then stands in the low bits.
     const SHIFT: f32 = 12_582_912.0;
     // ln 2 in two parts, the first of which has few digits: its multiples are exact.
@@ -93,7 +84,7 @@ pub(super) fn exp(x: f32) -> f32 {
 /// Abramowitz and Stegun, "Handbook of Mathematical Functions" (1964), 7.1.26, for the tail; a Taylor polynomial near 0,
 /// where that formula loses digits.
 #[inline(always)]
-pub(super) fn erf(x: f32) -> f32 {
+pub(crate) fn erf(x: f32) -> f32 {
     let a = x.abs();
     let t = 1.0 / (1.0 + 0.327_591_1 * a);
     let p = 1.061_405_4;
@@ -114,13 +105,13 @@ pub(super) fn erf(x: f32) -> f32 {
 }
 
 #[inline(always)]
-pub(super) fn gelu(x: f32) -> f32 {
+pub(crate) fn gelu(x: f32) -> f32 {
     0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
 }
 
 /// `gelu` with `tanh(sqrt(2 / pi) (x + 0.044715 x^3))` in place of the error function.
 #[inline(always)]
-pub(super) fn gelu_tanh(x: f32) -> f32 {
+pub(crate) fn gelu_tanh(x: f32) -> f32 {
     let y = 0.797_884_6 * (x + 0.044_715 * x * x * x);
     let e = exp(-2.0 * y.abs());
     let tanh = ((1.0 - e) / (1.0 + e)).copysign(y);
