@@ -1,11 +1,9 @@
 //! A guest in an app's own index: ids of any name and kind, no manifest, any directory, the app's own merge policy.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use common::bundle;
+use crate::common::bundle;
 use tantivy::directory::{Directory, MmapDirectory, RamDirectory};
 use tantivy::index::SegmentId;
 use tantivy::merge_policy::{MergeCandidate, MergePolicy, NoMergePolicy};
