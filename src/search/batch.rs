@@ -76,7 +76,12 @@ fn scan(members: &[&Plan]) -> Result<Vec<MetricFruit>> {
     let mut scans = Vec::new();
     for plan in members {
         if let (Some(scorer), Some(k)) = (&plan.media, media_leg_depth(plan)) {
-            scans.push(Scan { scorer: scorer.clone(), k, id: plan.view.id.clone(), budget: plan.budget.clone() });
+            scans.push(Scan {
+                scorer: scorer.clone(),
+                k,
+                id: plan.view.id.clone(),
+                budget: plan.budget.clone(),
+            });
         }
     }
     pass(&first.view.shards, &first.filter, &scans)

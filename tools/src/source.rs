@@ -6,7 +6,7 @@ use uncsm_index::corpus::{EncoderArg, FeaturesFile, Passages, PathwayArg};
 use uncsm_index::data::{
     CorpusOptions, FeatureOptions, NewClasses, TrainingData, from_corpus, from_features,
 };
-use uncsm_index::encode::{EncoderPaths, Encoders, FeatureCache, FeatureRows};
+use uncsm_index::encode::{EncoderPaths, Encoders, FeatureCache};
 use uncsm_index::index;
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};

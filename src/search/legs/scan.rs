@@ -77,7 +77,11 @@ impl Collector for ScanCollector {
             let vectors = self.cache.get(reader)?;
             self.scans.iter().try_for_each(|scan| scan.scorer.check(&vectors))?;
             let progress = |scan: &Scan| -> Result<Progress> {
-                Ok(Progress { top: SegmentTop::new(scan.k, segment, reader, &scan.id)?, scored: 0, partial: false })
+                Ok(Progress {
+                    top: SegmentTop::new(scan.k, segment, reader, &scan.id)?,
+                    scored: 0,
+                    partial: false,
+                })
             };
             Ok(ScanSegmentCollector {
                 progress: self.scans.iter().map(progress).collect::<Result<_>>()?,

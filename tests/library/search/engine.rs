@@ -14,7 +14,7 @@ use uncsm_index::search::{Engine, Image, Request, RequestSpec};
 use uncsm_index::{Error, ErrorCode};
 
 use crate::common::{App, WORDS, bundle, random_docs};
-use crate::world::{content, ids};
+use crate::search::world::{content, ids};
 
 /// What an app keeps for as long as it runs.
 const fn is_owned<T: Clone + Send + Sync + 'static>() {}
@@ -101,7 +101,8 @@ fn pictures_by_path_and_bytes_go_through_the_encoder_of_the_app() {
     add(&app, 0..30);
     let engine = Engine::host(&app.index, app.searcher(), app.plugin.cache(), app.bundle.clone()).unwrap();
     assert!(engine.request().image(vec![1u8; 6]).is_err(), "nobody knows what made these features");
-    let code = |width| engine.clone().with_encoder("image", Arc::new(FirstBytes(width))).err().unwrap().code();
+    let code =
+        |width| engine.clone().with_encoder("image", Arc::new(FirstBytes(width))).err().unwrap().code();
     assert_eq!(code(7), ErrorCode::BadDimension);
     let audio = engine.clone().with_encoder("audio", Arc::new(FirstBytes(6)));
     assert_eq!(audio.err().unwrap().code(), ErrorCode::UnknownMedia);
@@ -133,13 +134,15 @@ fn queries_of_the_host_stand_in_for_strings() {
         Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs))
     };
     let ask = || engine.request().features("image", &[0.3; 6]).unwrap().k(100).snippet("text");
-    let typed = ask().keywords(WORDS[0]).filter(&format!("text:{}", WORDS[1])).filter(&format!("text:{}", WORDS[2]));
+    let typed =
+        ask().keywords(WORDS[0]).filter(&format!("text:{}", WORDS[1])).filter(&format!("text:{}", WORDS[2]));
     let built = ask().keywords_query(word(0)).filter_query(word(1)).filter(&format!("text:{}", WORDS[2]));
     let (typed, built) = (typed.run().unwrap(), built.run().unwrap());
     assert!(!typed.hits.is_empty() && typed.hits.len() < 60, "{}", typed.hits.len());
     assert_eq!(content(&built), content(&typed));
     // Alone and in a batch, where such filters share no pass.
-    let requests = || vec![ask().filter_query(word(1)), ask().filter_query(word(2)), ask().filter_query(word(1))];
+    let requests =
+        || vec![ask().filter_query(word(1)), ask().filter_query(word(2)), ask().filter_query(word(1))];
     let alone: Vec<_> = requests().into_iter().map(|request| ids(&request.run().unwrap())).collect();
     let found: Vec<_> = engine.batch(requests()).into_iter().map(|found| ids(&found.unwrap())).collect();
     assert_eq!(found, alone);
@@ -159,8 +162,10 @@ fn plain_data_asks_what_the_builder_asks() {
     let spec: RequestSpec = serde_json::from_value(object).unwrap();
     let found = engine.run(&spec).unwrap();
     let request = engine.request().features("image", &[0.1, -0.4, 0.2, 0.3, -0.2, 0.6]).unwrap();
-    let request = request.keywords(WORDS[0]).filter(WORDS[1]).k(7).exclude("000").weight("keyword", 2.0).explain();
-    let request = request.fusion(uncsm_index::search::Fusion::Linear).media(uncsm_index::search::MediaChoice::Any);
+    let request =
+        request.keywords(WORDS[0]).filter(WORDS[1]).k(7).exclude("000").weight("keyword", 2.0).explain();
+    let request =
+        request.fusion(uncsm_index::search::Fusion::Linear).media(uncsm_index::search::MediaChoice::Any);
     let pair = uncsm_index::search::Similarity::Metric(uncsm_index::model::Target::Pair);
     let request = request.similarity(pair).items(uncsm_index::search::ListItems::All);
     let expected = request.normalise(uncsm_index::search::Normalise::MinMax).run().unwrap();
