@@ -98,6 +98,16 @@ fn one_verb_builds_replaces_and_adds() {
         code(rows.new_index(&out).source(more()).append().schema(schema).run()),
         ErrorCode::BadArgument
     );
+    // What is said in vain is refused.
+    for builder in [
+        IndexBuilder::add_to(&out).source(more()).resume(),
+        IndexBuilder::add_to(&out).source(more().cache(rows.path("cache"))),
+        IndexBuilder::add_to(&out).source(more().passages("3".parse().unwrap())),
+        IndexBuilder::add_to(&out).source(Source::corpus(rows.path("more.jsonl")).fields_of(&out)),
+    ] {
+        assert_eq!(code(builder.run()), ErrorCode::BadArgument);
+    }
+    assert_eq!(documents(&out), 30);
     // Without an index to append to, a new one is built.
     let other = rows.path("other");
     rows.new_index(&other).source(source()).append().run().unwrap();
@@ -140,7 +150,7 @@ fn reasons_are_in_the_words_of_the_caller() {
     let out = rows.path("index");
     let source = rows.source("rows", 0..3, "red");
     let corpus = rows.path("rows.jsonl");
-    let text = std::fs::read_to_string(&corpus).unwrap().replacen("{\"id\":\"d1\"", "{\"id\":[]", 1);
+    let text = std::fs::read_to_string(&corpus).unwrap().replacen("{\"id\":\"d1\"", "{\"id\":{\"a\":1}", 1);
     std::fs::write(&corpus, text).unwrap();
     let flag = |_: Named| "FLAG".to_owned();
     let report = rows.new_index(&out).source(source.clone()).words(flag).run().unwrap();
