@@ -7,6 +7,7 @@ use super::{Bundle, MediaConfig};
 use crate::encode::resolve::Folder;
 use crate::encode::{Builtin, Encoder, EncoderPaths, Encoders, FromFile};
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 use crate::media::Fingerprint;
 
 impl Bundle {
@@ -136,7 +137,11 @@ fn mismatch(expected: impl std::fmt::Display, got: impl std::fmt::Display) -> Er
     Error::new(ErrorCode::SpaceMismatch, "the features were made by another encoder")
         .expected(expected)
         .got(got)
-        .hint("name the encoder with --encoder MEDIA=NAME_OR_DIR, as in training")
+        .hint(
+            Hint::new("name the encoder with")
+                .given(Setting::Encoder, "MEDIA=NAME_OR_DIR")
+                .text(", as in training"),
+        )
 }
 
 /// Whether a name with nothing behind it can only be a path with an error in it.
