@@ -19,7 +19,8 @@ use uncsm_index::schema::*;
 use uncsm_index::{Error, Result};
 
 fn read(text: impl AsRef<[u8]>) -> Vec<Result<Document>> {
-    JsonlReader::new(text.as_ref(), "c.jsonl").line_limit(1000).collect()
+    let reader = JsonlReader::new(text.as_ref(), "c.jsonl").line_limit(1000);
+    reader.map(|read| read.map_err(Error::from)).collect()
 }
 
 /// The code and line of the only error in `text`.

@@ -3,6 +3,7 @@
 use super::Encoder;
 use super::image::BuiltinImage;
 use super::text::BuiltinText;
+use crate::corpus::{IMAGE, TEXT};
 use crate::error::{Error, ErrorCode, Result};
 
 /// A built-in encoder.
@@ -29,8 +30,8 @@ impl Builtin {
     /// The default encoder of the media types `image` and `text`; others have none.
     pub fn for_media(media: &str) -> Option<Self> {
         match media {
-            "image" => Some(Self::Image),
-            "text" => Some(Self::Text),
+            IMAGE => Some(Self::Image),
+            TEXT => Some(Self::Text),
             _ => None,
         }
     }

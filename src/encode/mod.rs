@@ -47,6 +47,7 @@ pub use cache::FeatureCache;
 pub use decode::{DecodeLimits, RgbImage, decode};
 #[cfg(feature = "encoders")]
 pub use efficientnet::EfficientNetLite0;
+pub(crate) use fit::fit_any;
 pub use fit::{fit, media_of};
 pub use from_file::FromFile;
 pub use image::BuiltinImage;

@@ -18,6 +18,7 @@ pub use dir::embed::{EmbeddedEncoder, EmbeddedFile, embed_encoders, embedded};
 pub use dir::inspect::{FileReport, IndexReport, SegmentReport, inspect, inspect_uvec};
 pub use dir::lookup::find_document;
 pub use dir::manifest::{MANIFEST, Manifest};
+pub use dir::sources::{RootReport, SourcesReport};
 pub use dir::store::Index;
 pub(crate) use dir::store::encoder_paths_in;
 pub use dir::verify::{Damage, Examination, examine, verify};

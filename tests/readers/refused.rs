@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::builder::*;
 use arrow_array::*;
 use uncsm_index::ErrorCode;
-use uncsm_index::corpus::{Aside, Reader, Split, ends_reading};
+use uncsm_index::corpus::{Aside, Reader, Split};
 use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 
 use crate::support::*;
@@ -83,7 +83,7 @@ fn a_split_that_is_not_read_is_unknown() {
         write(&file, vec![("text", text()), ("split", column)]);
         let documents = documents(&file);
         let unknown = |document: &uncsm_index::corpus::Document| {
-            (document.split, document.unknown_split.is_some(), document.texts.len())
+            (document.split, document.unknown_split.is_some(), document.texts().len())
         };
         assert!(documents.iter().all(|document| unknown(document) == (None, true, 1)), "{documents:?}");
         assert_eq!(documents.iter().map(|document| document.flaws.len()).sum::<usize>(), flaws);
@@ -145,7 +145,7 @@ fn zstd() -> std::path::PathBuf {
 #[test]
 fn zstd_is_read() {
     let read = documents(&zstd());
-    assert_eq!(read.iter().map(|document| document.texts[0].as_str()).collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(read.iter().map(|document| document.texts()[0]).collect::<Vec<_>>(), ["one", "two"]);
     assert_eq!(read[1].id.as_deref(), Some("b"));
 }
 

@@ -33,6 +33,9 @@ pub fn of(args: &BuildArgs, bundle: &Bundle) -> Result<Identity> {
     if !args.source.without.is_empty() {
         identity = identity.with("--without", args.source.without.join("\n"));
     }
+    if !args.source.media_key.is_empty() {
+        identity = identity.with("--media-key", args.source.media_key.join("\n"));
+    }
     Ok(identity
         .with("bundle", bundle.model())
         .with("--pathway", args.source.pathway.join(" "))

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use uncsm_index::corpus::{EncoderArg, FeaturesFile, Passages, PathwayArg};
+use uncsm_index::corpus::{EncoderArg, FeaturesFile, Keys, Passages, PathwayArg};
 use uncsm_index::data::{
     CorpusOptions, FeatureOptions, NewClasses, TrainingData, from_corpus, from_features,
 };
@@ -80,6 +80,12 @@ pub fn feature_rows<'a>(args: &SourceArgs, file: &'a FeaturesFile) -> Result<Vec
 /// `--encoder` of `args`.
 pub fn encoders(args: &SourceArgs) -> Result<Vec<EncoderArg>> {
     encoder_args(&args.encoder)
+}
+
+/// `--media-key` and `--without`: which keys of a corpus hold items, and which are passed over.
+pub fn keys(media: &[String], without: &[String]) -> Result<Keys> {
+    let keys = media.iter().try_fold(Keys::default(), |keys, arg| keys.with(arg.parse()?))?;
+    Ok(keys.without(without))
 }
 
 fn encoder_args(args: &[String]) -> Result<Vec<EncoderArg>> {
@@ -214,7 +220,7 @@ fn corpus_data(
         group: beside.group,
         encoders: &named,
         paths: EncoderPaths::from_env().with_limits(args.limits.into()),
-        without: &args.without,
+        keys: keys(&args.media_key, &args.without)?,
         passages: passages(args)?,
         trained: trained.map(|(bundle, encoders)| (encoders, bundle.classes())),
         new_classes: beside.new_classes,

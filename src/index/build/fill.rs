@@ -1,6 +1,6 @@
 //! The last stage of a build: documents into the host's writer, and commits on the way.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::checkpoint::Checkpoint;
 use super::pipeline::{BuildOptions, BuildProgress, Commits, Existing, OnBad, STAGES};
 use super::project::Projected;
 use super::report::{BuildReport, Clocks, StageTimes};
-use crate::corpus::unit_of;
+use crate::corpus::{Origin, unit_of};
 use crate::encode::{Incoming, Place};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::dir::store::Index;
@@ -37,6 +37,8 @@ pub(crate) struct Filling<'a> {
     last_commit: Instant,
     /// Line of each id, by its hash; only where documents are replaced.
     seen: HashMap<[u8; 16], u64>,
+    /// Ids of the sources that the manifest has.
+    roots: BTreeSet<String>,
     clocks: &'a Clocks,
     /// Times of earlier runs, and of this stage itself.
     times: StageTimes,
@@ -72,6 +74,7 @@ impl<'a> Filling<'a> {
             committed: consumed,
             last_commit: Instant::now(),
             seen: HashMap::new(),
+            roots: BTreeSet::new(),
             clocks,
             times,
         }
@@ -248,11 +251,15 @@ impl<'a> Filling<'a> {
                 return self.report.skip(error, Some(place), on_bad);
             }
         }
-        if let Err(error) = crate::index::dir::terms::check(self.index.tantivy(), &out) {
-            return match error.code() {
-                ErrorCode::TooLarge => self.report.skip(error, Some(place), on_bad),
-                _ => Err(error),
-            };
+        if let Some(error) = crate::index::dir::terms::too_many(self.index.tantivy(), &out)? {
+            return self.report.skip(error, Some(place), on_bad);
+        }
+        if let Some((root, spot)) = source.origin.take()
+            && self.index.fields().fill_origin(&Origin::new(&root, spot), &mut out)
+            && self.roots.insert(root.id.clone())
+        {
+            // Before the commit that has the first document of it.
+            self.index.add_root(&root)?;
         }
         let mut value = MediaValue::builder(self.index.media().spec());
         for item in &items {

@@ -10,6 +10,7 @@ use uncsm_format::Uvec;
 
 use super::embed::{EmbeddedEncoder, embedded};
 use super::snapshot::Held;
+use super::sources::{self, SourcesReport};
 use super::store::Index;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::guarded::guarded;
@@ -49,6 +50,8 @@ pub struct IndexReport {
     /// Weights of encoders inside the index.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub embedded: Vec<EmbeddedEncoder>,
+    /// Where documents came from.
+    pub sources: SourcesReport,
     /// The fields.
     pub schema: serde_json::Value,
 }
@@ -110,6 +113,7 @@ fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
         segments: Vec::new(),
         media: BTreeMap::new(),
         embedded: embedded(index.dir())?,
+        sources: SourcesReport::default(),
         schema: serde_json::to_value(&index.manifest().fields)
             .map_err(|e| Error::new(ErrorCode::BadValue, e.to_string()).source(e))?,
     };
@@ -117,6 +121,7 @@ fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
     for meta in metas {
         segment(index, (&held, meta), &faults, &mut report);
     }
+    report.sources = sources::count(index, &held, |id| report.damaged.contains_key(id));
     for media in index.bundle().media() {
         let mut value = serde_json::json!({ "encoder": media.encoder, "dim": media.features });
         if let Some(fingerprint) = media.fingerprint {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::corpus::Root;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::build::partial::set_aside;
 use crate::index::files::directory::replace;
@@ -32,6 +33,9 @@ pub struct Manifest {
     /// Sources of which a part alone is in the index: they were stopped on their way into an index that was there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub pending: BTreeSet<String>,
+    /// The sources that documents were read from, in order of id; documents have references to them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub roots: BTreeSet<Root>,
     /// The fields of a document.
     pub fields: FieldSchema,
 }
@@ -124,6 +128,7 @@ mod tests {
             bundle: "bundle-0123456789abcdef".into(),
             complete: true,
             pending: BTreeSet::from(["a.jsonl".to_owned()]),
+            roots: BTreeSet::from([Root::new("jsonl", Path::new("/c.jsonl"))]),
             fields: FieldSchema::default(),
         };
         manifest.save(dir.path()).unwrap();

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use uncsm_index::corpus::{Reader, unit_of};
+use uncsm_index::corpus::{Keys, Reader, unit_of};
 use uncsm_index::encode::Encoders;
 use uncsm_index::index::{
     BuildOptions, BuildReport, Checkpoint, CommitPolicy, Commits, ExistingOut, Identity, Index, OnBad,
     PartialDir, duplicate_ids, embed_encoders, set_aside,
 };
 use uncsm_index::model::Bundle;
-use uncsm_index::schema::{BadLines, FieldSchema, SchemaOverrides, infer};
+use uncsm_index::schema::{BadLines, FieldSchema, SchemaOverrides, infer_with};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::append;
@@ -149,6 +149,11 @@ fn lines(args: &BuildArgs, source: &Source) -> Option<PathBuf> {
     }
 }
 
+/// The keys of the corpus that hold items, and those that are passed over.
+fn keys(args: &BuildArgs) -> Result<Keys> {
+    source::keys(&args.source.media_key, &args.source.without)
+}
+
 fn fields(args: &BuildArgs, source: &Source, given: &SchemaOverrides) -> Result<FieldSchema> {
     if let Some(complete) = given.complete()? {
         return Ok(complete);
@@ -157,8 +162,9 @@ fn fields(args: &BuildArgs, source: &Source, given: &SchemaOverrides) -> Result<
         None => given.apply(FieldSchema::default()),
         // Bad lines are counted when their documents are due.
         Some(corpus) => {
-            Ok(infer(Reader::open_without(&corpus, &args.source.without)?, &corpus, given, BadLines::Skip)?
-                .schema)
+            let keys = keys(args)?;
+            let documents = Reader::open_with(&corpus, &keys)?;
+            Ok(infer_with(documents, (&corpus, &keys), given, BadLines::Skip)?.schema)
         }
     }
 }
@@ -182,13 +188,13 @@ fn fill(
     let mut report = documents::fill((&index, &mut writer), from, (&args.source, corpus), options, global)?;
     let damaged = writer.finish().map_err(|error| documents::in_index(error, index.dir()))?;
     report.damaged(index.dir(), &damaged);
-    refuse_duplicates(&index, lines(args, from.0).as_deref(), &args.source.without)?;
+    refuse_duplicates(&index, lines(args, from.0).as_deref(), &keys(args)?)?;
     index.mark_complete()?;
     Ok(report)
 }
 
 /// Ids are checked at the end, from their terms; the corpus is read again only to name both lines.
-fn refuse_duplicates(index: &Index, corpus: Option<&Path>, without: &[String]) -> Result<()> {
+fn refuse_duplicates(index: &Index, corpus: Option<&Path>, keys: &Keys) -> Result<()> {
     let Some(field) = index.id_field() else { return Ok(()) };
     let duplicates = duplicate_ids(&index.reader()?.searcher(), field, 1)?;
     let Some(id) = duplicates.into_iter().next() else { return Ok(()) };
@@ -196,7 +202,7 @@ fn refuse_duplicates(index: &Index, corpus: Option<&Path>, without: &[String]) -
     if let Some(corpus) = corpus {
         let has_id =
             |line: u64, given: Option<&str>| given.map_or_else(|| line.to_string() == id, |g| g == id);
-        let lines: Vec<u64> = Reader::open_without(corpus, without)?
+        let lines: Vec<u64> = Reader::open_with(corpus, keys)?
             .filter_map(std::result::Result::ok)
             .filter(|document| has_id(document.line, document.id.as_deref()))
             .map(|document| document.line)

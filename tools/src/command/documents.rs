@@ -92,8 +92,8 @@ pub fn encoders(
     }
     let all: Vec<&str> = bundle.media().iter().map(|media| media.name.as_str()).collect();
     // Bad lines are counted when their documents are due.
-    let present =
-        media_of(Reader::open_without(path, &args.without)?.filter_map(std::result::Result::ok), &all);
+    let keys = source::keys(&args.media_key, &args.without)?;
+    let present = media_of(Reader::open_with(path, &keys)?.filter_map(std::result::Result::ok), &all);
     bundle.encoders_of(&present, paths).map_err(unknown_features)
 }
 
@@ -129,12 +129,12 @@ pub fn fill(
     let cache = source::cache(args)?;
     let options = BuildOptions { encoders: Some(encoders), cache: cache.as_ref(), ..options };
     let ids = if options.existing == Existing::Replace { Ids::Required } else { Ids::FromLine };
+    let keys = source::keys(&args.media_key, &args.without)?;
     let before = options.start.map_or(0, |start| start.report.items.values().sum());
     match source {
         Source::Features(file) => {
             let rows = source::feature_rows(args, file)?;
-            let documents =
-                FeatureSource::new(file.path(), rows, fields_of_rows, ids)?.without(&args.without)?;
+            let documents = FeatureSource::new(file.path(), rows, fields_of_rows, ids)?.keys(&keys)?;
             let bar = BuildBar::new(global, Some(documents.len() as u64), before);
             let report =
                 index::build(index, writer, documents, options, &mut |at| bar.show(at.consumed, &at));
@@ -142,8 +142,7 @@ pub fn fill(
             report
         }
         Source::Corpus(path) => {
-            let documents =
-                CorpusSource::open_without(path, ids, &args.without)?.passages(source::passages(args)?);
+            let documents = CorpusSource::open_with(path, ids, &keys)?.passages(source::passages(args)?);
             let bar = BuildBar::new(global, documents.reader().len_hint(), before);
             let position = AtomicU64::new(0);
             let documents = Watched { documents, position: &position };
