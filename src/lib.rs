@@ -89,6 +89,9 @@
 //! # }
 //! ```
 
+// What training alone reads stands beside what else reads the same data.
+#![cfg_attr(not(feature = "train"), allow(dead_code, unused_imports))]
+
 mod hint;
 mod error;
 mod guard;
@@ -101,6 +104,7 @@ pub mod encode;
 pub mod model;
 pub mod data;
 pub mod eval;
+#[cfg(feature = "train")]
 pub mod train;
 pub mod index;
 pub mod search;

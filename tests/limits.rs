@@ -14,6 +14,7 @@ use uncsm_index::limits::{
 };
 use uncsm_index::model::Bundle;
 use uncsm_index::schema::SchemaOverrides;
+#[cfg(feature = "train")]
 use uncsm_index::train::TrainConfig;
 use uncsm_index::{Error, ErrorCode};
 
@@ -233,6 +234,11 @@ fn settings() {
     };
     assert!(padded(SETTINGS_BYTES).is_ok());
     complete(&padded(SETTINGS_BYTES + 1).unwrap_err());
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn the_shared_space_has_a_limit() {
     let dim = |dim| TrainConfig { dim, ..TrainConfig::default() }.check().map_err(|error| error.code());
     assert_eq!((dim(DIM), dim(DIM + 1)), (Ok(()), Err(ErrorCode::BadArgument)));
 }

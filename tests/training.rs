@@ -1,5 +1,7 @@
 //! Training on small generated data: it learns, it is reproducible, and it never looks at test rows.
 
+#![cfg(feature = "train")]
+
 #[path = "training/feedback.rs"]
 mod feedback;
 

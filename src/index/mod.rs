@@ -30,6 +30,7 @@ pub use plugin::cache::SegmentCache;
 pub use plugin::field::{FIELD_NAME, FIELD_TYPE, MediaField};
 pub use plugin::host::UvecPlugin;
 pub(crate) use plugin::host::to_tantivy;
+pub use plugin::id::IdField;
 pub use plugin::policy::SoundMergePolicy;
 pub(crate) use plugin::registered::check_created;
 pub use plugin::registered::check_registered;

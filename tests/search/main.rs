@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "train")]
 mod beside;
 mod facets;
 mod filters;

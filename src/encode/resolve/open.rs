@@ -2,7 +2,6 @@
 
 use super::folder::Folder;
 use super::kind::{Kind, Reads};
-#[cfg(feature = "encoders")]
 use crate::encode::Encoder;
 use crate::encode::decode::DecodeLimits;
 use crate::error::Result;

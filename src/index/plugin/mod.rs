@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod field;
 pub(crate) mod host;
+pub(crate) mod id;
 pub(crate) mod merge;
 pub(crate) mod policy;
 pub(crate) mod registered;
