@@ -184,7 +184,7 @@ impl Document {
             });
             document.items.insert(media.media().to_owned(), items.collect::<Result<_>>()?);
         }
-        let items = document.items.values().map(Vec::len).sum();
+        let items: usize = document.items.values().map(Vec::len).sum();
         if items > DOCUMENT_ITEMS {
             return Err(limits::over("a document has too many items", DOCUMENT_ITEMS, items, "items")
                 .hint("make several documents of it"));

@@ -292,7 +292,7 @@ impl Source for JsonlReader<File> {
         self.file()
     }
 
-    fn position(&self) -> u64 {
+    fn progress(&self) -> u64 {
         self.position()
     }
 

@@ -64,7 +64,7 @@ impl Reader {
 
     /// How far reading has come, for a progress bar: bytes of JSON Lines, rows of a Parquet file, documents of a folder.
     pub fn position(&self) -> u64 {
-        self.source.position()
+        self.source.progress()
     }
 
     /// Where [`Reader::position`] will end; `None` where that is not known, as in a folder.

@@ -38,9 +38,9 @@ pub(super) trait Source: Iterator<Item = Result<Document, ReadError>> + fmt::Deb
     fn file(&self) -> &Path;
 
     /// How far reading has come.
-    fn position(&self) -> u64;
+    fn progress(&self) -> u64;
 
-    /// Where [`Source::position`] will end, where that is known.
+    /// Where [`Source::progress`] will end, where that is known.
     fn len_hint(&self) -> Option<u64>;
 
     /// Where the document that came last stands.

@@ -202,7 +202,7 @@ impl Source for FolderReader {
         self.root()
     }
 
-    fn position(&self) -> u64 {
+    fn progress(&self) -> u64 {
         self.position()
     }
 

@@ -15,11 +15,11 @@ use super::column::{self, Column, Role};
 use super::damage::{self, Fault};
 use super::pages::{self, ROWS};
 use super::{picture, value, zstd};
-use crate::corpus::document::{Document, Given, both};
+use crate::corpus::document::{Document, both};
 use crate::corpus::keys::Keys;
 use crate::corpus::origin::Spot;
 use crate::corpus::source::{Aside, ReadError, Source};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 
 /// Bytes that a batch is meant to have at most, by the sizes that the file states.
 const BYTES: u64 = 8 << 20;
@@ -420,7 +420,7 @@ impl Source for ParquetReader {
         self.file()
     }
 
-    fn position(&self) -> u64 {
+    fn progress(&self) -> u64 {
         self.position()
     }
 
