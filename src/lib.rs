@@ -8,10 +8,7 @@
 //! The whole way: a corpus of pictures and sentences, a model trained on it, an index, and a query.
 //!
 //! ```
-//! use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
-//! use uncsm_index::corpus::JsonlReader;
-//! use uncsm_index::encode::{CorpusSource, EncoderPaths, Ids};
-//! use uncsm_index::index::{self, BuildOptions, Index};
+//! use uncsm_index::index::{Index, IndexBuilder};
 //! use uncsm_index::data::{CorpusOptions, from_corpus};
 //! use uncsm_index::train::{TrainConfig, train};
 //! use uncsm_index::search::{Engine, Fusion};
@@ -59,18 +56,11 @@
 //! bundle.save(&dir.join("bundle"))?;
 //!
 //! // The index holds the fields, the shared vectors of all items, and a copy of the bundle.
-//! let fields = infer(JsonlReader::open(&corpus)?, &corpus, &SchemaOverrides::default(), BadLines::Stop)?.schema;
-//! let mut index = Index::create(&dir.join("index"), &fields, &bundle)?;
-//! let mut writer = index.writer(64 << 20)?;
-//! let encoders = bundle.encoders(&EncoderPaths::default())?;
-//! let options = BuildOptions { encoders: Some(&encoders), ..BuildOptions::default() };
-//! let report = index::build(&index, &mut writer, CorpusSource::open(&corpus, Ids::FromLine)?, options, &mut |_| {})?;
-//! writer.commit()?;
-//! writer.finish()?;
-//! index.mark_complete()?;
+//! let report = IndexBuilder::new(dir.join("index"), &bundle).source(&corpus).run()?;
 //! assert_eq!((report.documents, report.items["image"], report.warnings), (48, 48, 0));
 //!
 //! // A sentence that no document has finds pictures; a field restricts them.
+//! let index = Index::open(&dir.join("index"))?;
 //! let engine = Engine::new(&index)?;
 //! let found = engine
 //!     .request()

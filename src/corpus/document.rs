@@ -357,8 +357,16 @@ fn split(value: &Value) -> Result<Split, String> {
 
 fn empty_path(media: &str) -> Error {
     let (what, expected, hint) = match media {
-        IMAGE => ("an image path".to_owned(), "the path of a picture", "leave the key out where there is no picture"),
-        media => (format!("a path of the media type `{media}`"), "the path of a file", "leave the key out where there is no file"),
+        IMAGE => (
+            "an image path".to_owned(),
+            "the path of a picture",
+            "leave the key out where there is no picture",
+        ),
+        media => (
+            format!("a path of the media type `{media}`"),
+            "the path of a file",
+            "leave the key out where there is no file",
+        ),
     };
     Error::new(ErrorCode::BadValue, format!("{what} is empty: left out")).expected(expected).hint(hint)
 }

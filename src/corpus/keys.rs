@@ -1,5 +1,6 @@
 //! Which keys of a document hold its items: texts and pictures by default, and what a user names beside them.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::names::{check_field_name, check_media_name};
@@ -92,6 +93,17 @@ impl MediaKey {
     }
 }
 
+/// As [`MediaKey::from_str`] reads it.
+impl fmt::Display for MediaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let holds = match self.holds {
+            Holds::Texts => "text",
+            Holds::Files => "file",
+        };
+        write!(f, "{}:{holds}={}", self.media, self.one)
+    }
+}
+
 impl FromStr for MediaKey {
     type Err = Error;
 
@@ -134,8 +146,7 @@ impl Keys {
     pub fn with(mut self, key: MediaKey) -> Result<Self> {
         self.media.retain(|old| old.media != key.media);
         if let Some((other, _)) = self.find(&key.one) {
-            let what =
-                format!("the key `{}` holds items of `{}` already", key.one, self.media[other].media);
+            let what = format!("the key `{}` holds items of `{}` already", key.one, self.media[other].media);
             return Err(Error::new(ErrorCode::BadArgument, what)
                 .expected("keys of their own for each media type")
                 .hint(Hint::new("give").setting(Setting::MediaKey).text(" another key")));
@@ -149,6 +160,18 @@ impl Keys {
     pub fn without(mut self, keys: &[String]) -> Self {
         self.without = keys.to_vec();
         self
+    }
+
+    /// Passes over these keys too.
+    #[must_use]
+    pub(crate) fn and_without(mut self, keys: impl IntoIterator<Item = String>) -> Self {
+        self.without.extend(keys);
+        self
+    }
+
+    /// The keys that are passed over.
+    pub(crate) fn passed_over(&self) -> &[String] {
+        &self.without
     }
 
     /// The media types of which a document may have items.
@@ -204,7 +227,10 @@ mod tests {
         assert_eq!(keys.find("texts"), Some((0, Form::Many)));
         assert_eq!(keys.find("image"), Some((1, Form::One)));
         assert_eq!(keys.find("sound"), Some((2, Form::Either)));
-        assert_eq!((keys.find("sounds"), keys.is_of_files("sound"), keys.is_of_files("text")), (None, true, false));
+        assert_eq!(
+            (keys.find("sounds"), keys.is_of_files("sound"), keys.is_of_files("text")),
+            (None, true, false)
+        );
         let error = keys.clone().with("noise=sound".parse().unwrap()).unwrap_err();
         assert_eq!(error.code(), ErrorCode::BadArgument);
         assert!(keys.clone().with("noise=images".parse().unwrap()).is_err());

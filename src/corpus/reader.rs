@@ -134,7 +134,10 @@ mod tests {
         assert_eq!(reader.next().unwrap().unwrap().line, 1);
         assert_eq!((reader.position(), unit_of(&lines)), (9, "line"));
         assert_eq!((reader.spot().line, reader.spot().bytes), (Some(1), Some((0, 8))));
-        assert_eq!((reader.root().kind.as_str(), reader.root().path.as_str()), ("jsonl", lines.to_str().unwrap()));
+        assert_eq!(
+            (reader.root().kind.as_str(), reader.root().path.as_str()),
+            ("jsonl", lines.to_str().unwrap())
+        );
         let folder = Reader::open(dir.path()).unwrap();
         assert_eq!((folder.unit(), folder.len_hint(), unit_of(dir.path())), ("document", None, "document"));
         for name in ["a.parquet", "b.PARQUET", "content"] {

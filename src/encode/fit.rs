@@ -1,13 +1,13 @@
 //! The encoders of a corpus, before there is a bundle.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Encoder;
 use super::batch::Encoders;
-use super::builtin::Builtin;
+use super::builtin::{Builtin, Learning};
 use super::hashing::has_word;
-use super::resolve::EncoderPaths;
-use super::text::Learning;
+use super::resolve::Registry;
 use crate::corpus::{Document, EncoderArg, Given};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
@@ -19,11 +19,11 @@ use crate::hint::{Hint, Setting};
 ///
 /// # Errors
 /// [`ErrorCode::Empty`] where no document has an item; [`ErrorCode::UnknownMedia`] for an encoder of a media type that no
-/// document has, and for a media type without an encoder; those of [`EncoderPaths::open`].
+/// document has, and for a media type without an encoder; those of [`Registry::open`].
 pub fn fit(
     documents: impl Iterator<Item = Document>,
     named: &[EncoderArg],
-    paths: &EncoderPaths,
+    paths: &Registry,
 ) -> Result<(Encoders, BTreeMap<String, Vec<f32>>)> {
     let found = fit_any(documents, named, paths)?;
     if found.0.is_empty() {
@@ -36,7 +36,7 @@ pub fn fit(
 pub(crate) fn fit_any(
     documents: impl Iterator<Item = Document>,
     named: &[EncoderArg],
-    paths: &EncoderPaths,
+    paths: &Registry,
 ) -> Result<(Encoders, BTreeMap<String, Vec<f32>>)> {
     let name_of = |media: &str| {
         let named = named.iter().find(|arg| arg.media == media).map(|arg| arg.encoder.as_str());
@@ -70,15 +70,14 @@ pub(crate) fn fit_any(
     for media in counts.into_keys() {
         let Some(name) = name_of(&media) else {
             let what = format!("no encoder is named for the media type `{media}`");
-            return Err(Error::new(ErrorCode::UnknownMedia, what).hint(
-                Hint::new("name one with").given(Setting::Encoder, format!("{media}=NAME_OR_DIR")),
-            ));
+            return Err(Error::new(ErrorCode::UnknownMedia, what)
+                .hint(Hint::new("name one with").given(Setting::Encoder, format!("{media}=NAME_OR_DIR"))));
         };
-        let encoder: Box<dyn Encoder> = match learning.remove(&media) {
+        let encoder: Arc<dyn Encoder> = match learning.remove(&media) {
             Some(learning) => {
                 let learned = learning.finish();
                 states.insert(media.clone(), learned.idf().to_vec());
-                paths.builtin(&media, name, learned.idf())?
+                Arc::new(learned)
             }
             None => paths.open(&media, name)?,
         };
@@ -137,10 +136,10 @@ mod tests {
 
     #[test]
     fn named_encoders_come_from_the_paths() {
-        use crate::encode::resolve::testing;
+        use crate::encode::testing;
         let dir = tempfile::tempdir().unwrap();
         testing::write(dir.path(), "one", 1);
-        let paths = EncoderPaths::default().with_root(dir.path());
+        let paths = Registry::default().with_root(dir.path());
         let named = |encoder: &str| [EncoderArg { media: "text".into(), encoder: encoder.into() }];
         let documents = || [document("a text", "b.png")].into_iter();
         let (encoders, states) = fit(documents(), &named("one"), &paths).unwrap();

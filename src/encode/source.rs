@@ -7,9 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::rows::FeatureRows;
-use crate::corpus::{
-    Aside, Document, Given, Keys, Passages, ReadError, Reader, Root, Spot,
-};
+use crate::corpus::{Aside, Document, Given, Keys, Passages, ReadError, Reader, Root, Spot};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::limits::{self, DOCUMENT_ITEMS};
@@ -193,7 +191,11 @@ impl<'a> FeatureSource<'a> {
             .file(&self.file)
             .expected(format!("{} lines, one for each row", self.len()))
             .got(got)
-            .hint(Hint::default().setting(Setting::Corpus).text(" must be the file that the features were made from"))
+            .hint(
+                Hint::default()
+                    .setting(Setting::Corpus)
+                    .text(" must be the file that the features were made from"),
+            )
     }
 }
 
@@ -408,15 +410,22 @@ pub fn items_of(document: &Document, passages: Option<Passages>) -> Vec<RawItem>
                 break;
             }
             let mut add = |span, text: &str| {
-                items.push(RawItem { media: media.clone(), ordinal, span, content: Content::Text(text.to_owned()) });
+                items.push(RawItem {
+                    media: media.clone(),
+                    ordinal,
+                    span,
+                    content: Content::Text(text.to_owned()),
+                });
                 ordinal += 1;
             };
             match passages.map(|passages| passages.split(text)) {
-                Some(parts) if parts.len() > 1 => parts.into_iter().take(DOCUMENT_ITEMS + 1).for_each(|part| {
-                    // A text of 4 GiB does not come through a reader; where one does, its passages have no spans.
-                    let span = u32::try_from(part.start).ok().zip(u32::try_from(part.end).ok());
-                    add(span, &text[part]);
-                }),
+                Some(parts) if parts.len() > 1 => {
+                    parts.into_iter().take(DOCUMENT_ITEMS + 1).for_each(|part| {
+                        // A text of 4 GiB does not come through a reader; where one does, its passages have no spans.
+                        let span = u32::try_from(part.start).ok().zip(u32::try_from(part.end).ok());
+                        add(span, &text[part]);
+                    })
+                }
                 _ => add(None, text),
             }
         }

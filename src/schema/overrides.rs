@@ -7,10 +7,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::analysis::Analysis;
-use super::spec::{Refused, FieldKind, FieldSchema, FieldSpec};
+use super::spec::{FieldKind, FieldSchema, FieldSpec, Refused};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Task};
 use crate::limits::{self, SETTINGS_BYTES};
+use crate::media::Fingerprint;
 
 /// What a schema file says about one field; what it leaves out is inferred.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -77,6 +78,8 @@ pub struct SchemaOverrides {
     complete: bool,
     fields: BTreeMap<String, (FieldOverride, u64)>,
     file: std::path::PathBuf,
+    /// Of the text that was read.
+    fingerprint: Option<Fingerprint>,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +115,8 @@ impl SchemaOverrides {
         };
         let page: Page = toml::from_str(text).map_err(|error| {
             let bad = Error::new(ErrorCode::BadValue, error.message().replace('\n', " ")).file(file);
-            let bad = bad.hint(Hint::default().task(Task::InferSchema).text(" prints a correct file to start from"));
+            let bad = bad
+                .hint(Hint::default().task(Task::InferSchema).text(" prints a correct file to start from"));
             match error.span() {
                 Some(span) => bad.line(line(span.start)).offset(span.start as u64),
                 None => bad,
@@ -122,7 +126,12 @@ impl SchemaOverrides {
             let at = line(field.span().start);
             (name, (field.into_inner(), at))
         });
-        let overrides = Self { complete: page.complete, fields: fields.collect(), file: file.to_path_buf() };
+        let overrides = Self {
+            complete: page.complete,
+            fields: fields.collect(),
+            file: file.to_path_buf(),
+            fingerprint: Some(Fingerprint::of([text.as_bytes()])),
+        };
         overrides.check()?;
         Ok(overrides)
     }
@@ -152,6 +161,11 @@ impl SchemaOverrides {
         Ok(())
     }
 
+    /// Stands for the text of the schema file; `None` where there is none.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
+    }
+
     /// The type that the file gives to `name`.
     pub fn kind(&self, name: &str) -> Option<FieldKind> {
         self.fields.get(name).and_then(|(field, _)| field.kind)
@@ -175,10 +189,7 @@ impl SchemaOverrides {
     }
 
     /// As [`SchemaOverrides::apply`], over fields that need not make a legal schema yet.
-    pub(crate) fn apply_to(
-        &self,
-        mut fields: BTreeMap<String, FieldSpec>,
-    ) -> Result<FieldSchema, Refused> {
+    pub(crate) fn apply_to(&self, mut fields: BTreeMap<String, FieldSpec>) -> Result<FieldSchema, Refused> {
         for (name, (field, line)) in &self.fields {
             let Some(spec) = field.apply(fields.remove(name)) else {
                 let what = format!("no document has the key `{name}` that the schema file names");

@@ -320,12 +320,11 @@ impl From<Refused> for Error {
 /// The error for an exact twin of `name` that has the name of another field.
 pub(crate) fn clash_error(name: &str, twin: &str) -> Error {
     let what = format!("the key `{twin}` has the name of the exact field of `{name}`");
-    Error::new(ErrorCode::SchemaConflict, what)
-        .hint(
-            Hint::new("rename the key, or give")
-                .setting(Setting::Schema)
-                .text(format_args!(" a file with `facet = false` under [fields.{name:?}]")),
-        )
+    Error::new(ErrorCode::SchemaConflict, what).hint(
+        Hint::new("rename the key, or give")
+            .setting(Setting::Schema)
+            .text(format_args!(" a file with `facet = false` under [fields.{name:?}]")),
+    )
 }
 
 impl TryFrom<BTreeMap<String, FieldSpec>> for FieldSchema {

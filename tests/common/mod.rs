@@ -193,6 +193,7 @@ fn value(
             let range = app.bundle.posterior().unwrap();
             dot(&part.vector[range.clone()], &vector[range])
         }
+        other => unreachable!("no oracle for {other:?}"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A small index of several segments with deletes, and what is done with it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use uncsm_index::Result;
@@ -111,8 +112,8 @@ impl World {
     ) -> Result<Vec<(String, String)>> {
         let index = Index::open(dir)?;
         let mut writer = index.writer(MEMORY)?;
-        let boxed = |width| Box::new(Bytes(width)) as Box<dyn Encoder>;
-        let encoders = Encoders::from([("image".into(), boxed(6)), ("text".into(), boxed(5))]);
+        let encoder = |width| Arc::new(Bytes(width)) as Arc<dyn Encoder>;
+        let encoders = Encoders::from([("image".into(), encoder(6)), ("text".into(), encoder(5))]);
         let options = BuildOptions {
             encoders: Some(&encoders),
             existing: Existing::Replace,

@@ -6,7 +6,6 @@ mod args;
 mod command;
 #[cfg(feature = "train")]
 mod demo;
-mod identity;
 mod interrupt;
 mod left_out;
 mod output;

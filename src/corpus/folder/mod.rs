@@ -436,7 +436,8 @@ mod tests {
         ];
         write(dir.path(), &files);
         let mut reader = FolderReader::open(dir.path()).unwrap();
-        let got: Vec<_> = reader.by_ref().map(Result::unwrap).map(|d| (d.split, d.of(TEXT).to_vec())).collect();
+        let got: Vec<_> =
+            reader.by_ref().map(Result::unwrap).map(|d| (d.split, d.of(TEXT).to_vec())).collect();
         let text = |text: &str| vec![Given::Text(text.to_owned())];
         let expected = [
             (Some(Split::Train), text("by its whole name")),

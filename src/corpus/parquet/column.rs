@@ -43,7 +43,8 @@ impl Column {
             (_, Some((at, form))) => {
                 let holds = keys.media()[at].holds();
                 let paths = if keys.media()[at].media() == IMAGE { "paths" } else { "paths of files" };
-                let is_item: fn(&DataType) -> bool = if holds == Holds::Texts { is_string } else { is_picture };
+                let is_item: fn(&DataType) -> bool =
+                    if holds == Holds::Texts { is_string } else { is_picture };
                 let what = match holds {
                     Holds::Texts => "strings".to_owned(),
                     Holds::Files => format!("{paths}, bytes, or structs {{bytes, path}}"),
@@ -52,7 +53,9 @@ impl Column {
                 match form {
                     Form::One => fits(&what, is_item(kind))?,
                     Form::Many => fits(&format!("lists of {what}"), in_list(is_item))?,
-                    Form::Either => fits(&format!("{what}, or lists of these"), is_item(kind) || in_list(is_item))?,
+                    Form::Either => {
+                        fits(&format!("{what}, or lists of these"), is_item(kind) || in_list(is_item))?
+                    }
                 }
                 // Paths alone are values as any other.
                 let alone = if form == Form::One { is_string(kind) } else { in_list(is_string) };

@@ -16,7 +16,11 @@ use super::zstd;
 ///
 /// # Errors
 /// `Io`, `Damaged`.
-pub(super) fn longest_row(file: &File, about: &ColumnChunkMetaData, rows: u64) -> Result<(u64, Vec<u64>), Fault> {
+pub(super) fn longest_row(
+    file: &File,
+    about: &ColumnChunkMetaData,
+    rows: u64,
+) -> Result<(u64, Vec<u64>), Fault> {
     let mut pages = zstd::pages(&shared(file)?, about, as_usize(rows)).map_err(|error| opening(&error))?;
     let bits = 16 - about.column_descr().max_rep_level().max(0).leading_zeros();
     let (mut found, mut begun) = (Found::default(), Vec::new());

@@ -477,9 +477,9 @@ fn beyond(file: &File, compression: Compression, header: &Header, at: u64) -> Re
         _ => return Ok(0),
     };
     if counted > stated {
-        return Err(
-            damaged("a page unpacks to more than its header says").expected(format!("{stated} bytes")).into()
-        );
+        return Err(damaged("a page unpacks to more than its header says")
+            .expected(format!("{stated} bytes"))
+            .into());
     }
     Ok(0)
 }

@@ -351,7 +351,9 @@ impl ParquetReader {
         let mut document = document.map_err(ReadError::Document)?;
         for (media, name, found) in files {
             let key = &self.keys.media()[media];
-            if let Some(other) = document.items.get(key.media()).and_then(|_| key.names().find(|other| *other != name)) {
+            if let Some(other) =
+                document.items.get(key.media()).and_then(|_| key.names().find(|other| *other != name))
+            {
                 return Err(ReadError::Document(self.both(media, other, name)));
             }
             document.items.insert(key.media().to_owned(), found.items);

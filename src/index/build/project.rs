@@ -2,7 +2,7 @@
 
 use crossbeam::channel::{Receiver, Sender};
 
-use super::pipeline::BuildOptions;
+use super::options::BuildOptions;
 use super::report::Clock;
 use crate::encode::{EncodedItem, Encoders, Incoming, SourceDocument, encode_batch};
 use crate::error::{Error, ErrorCode, Result};

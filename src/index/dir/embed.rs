@@ -15,13 +15,13 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::layout::lock_writer;
 use super::manifest::sync_dir;
 use super::snapshot::FolderId;
 use super::verify::Damage;
 use crate::encode::EncoderPaths;
 use crate::encode::resolve::Folder;
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::build::partial::lock_writer;
 use crate::index::files::directory::new_folder;
 use crate::index::files::{exchange, names};
 use crate::limits::{self, SETTINGS_BYTES};
@@ -106,14 +106,14 @@ pub fn embed_encoders(dir: &Path, bundle: &Bundle, paths: &EncoderPaths) -> Resu
         let folder = folder.unwrap_or(plain);
         let files = copy(&found, &partial.path().join(&folder))?;
         let media_types = BTreeMap::from([(media.name.clone(), wanted)]);
-        let kind = found.kind.name().to_owned();
+        let kind = found.family.name().to_owned();
         let embedded = EmbeddedEncoder { folder, name: found.name.clone(), kind, media: media_types, files };
         folders.push((found, embedded));
     }
     for (found, embedded) in &folders {
         for (media, wanted) in &embedded.media {
             // As a query will look for them.
-            let copied = EncoderPaths::default().with_limits(paths.limits()).with_root(partial.path());
+            let copied = paths.only(partial.path());
             copied.find(media, &embedded.name, *wanted).map_err(|error| {
                 let what = "the copied weights are not found again: they changed, or their layout cannot be embedded";
                 Error::new(ErrorCode::SpaceMismatch, what).file(&found.path).expected(wanted).source(error)
@@ -312,7 +312,7 @@ fn hash(path: &Path) -> Result<Fingerprint> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::resolve::testing::{FEATURES, fingerprint, write};
+    use crate::encode::testing::{FEATURES, fingerprint, write};
     use crate::index::dir::attach::attach;
     use crate::index::dir::inspect::inspect;
     use crate::index::dir::store::Index;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use super::layout::MAKES_ROOM;
 use super::manifest::LEFT_OVER;
 use crate::error::{Error, Result};
-use crate::index::build::partial::MAKES_ROOM;
 use crate::index::files::names;
 
 /// Prefix of the host's files under construction.

@@ -5,17 +5,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::layout::{MANIFEST, set_aside};
 use crate::corpus::Root;
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::build::partial::set_aside;
 use crate::index::files::directory::replace;
 use crate::index::files::names;
 use crate::index::files::sound::{Seal, mark, unmark};
 use crate::limits::{self, SETTINGS_BYTES};
 use crate::schema::FieldSchema;
-
-/// Name of the manifest in an index directory.
-pub const MANIFEST: &str = "uncsm-index.json";
 
 /// Names of files and folders under construction begin so; one that stands there without a writer was left by a killed one.
 pub(crate) const LEFT_OVER: &str = ".uncsm-";

@@ -4,6 +4,7 @@ pub(crate) mod attach;
 pub(crate) mod duplicates;
 pub(crate) mod embed;
 pub(crate) mod inspect;
+pub(crate) mod layout;
 pub(crate) mod litter;
 pub(crate) mod lookup;
 pub(crate) mod manifest;

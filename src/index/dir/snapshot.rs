@@ -7,7 +7,7 @@ use tantivy::directory::error::OpenReadError;
 use tantivy::directory::{Directory, FileSlice, META_LOCK};
 use tantivy::{IndexMeta, Segment, SegmentMeta};
 
-use super::manifest::MANIFEST;
+use super::layout::MANIFEST;
 use super::store::Index;
 use crate::error::{Error, Result};
 

@@ -53,7 +53,10 @@ pub(super) fn count(index: &Index, held: &Held, is_damaged: impl Fn(&str) -> boo
         }
         let read = match is_damaged(&segment.id().uuid_string()) {
             true => None,
-            false => SegmentReader::open(&segment).map_err(Error::from).and_then(|reader| roots(index, &reader)).ok(),
+            false => SegmentReader::open(&segment)
+                .map_err(Error::from)
+                .and_then(|reader| roots(index, &reader))
+                .ok(),
         };
         match read {
             Some((found, without)) => {

@@ -119,7 +119,7 @@ fn find(dir: &Path, found: &mut Examination) -> Result<()> {
         Ok(_) => {}
         Err(error) if error.code() == ErrorCode::NotFound => return Err(error),
         Err(error) => {
-            found.add(super::manifest::MANIFEST, &error);
+            found.add(super::layout::MANIFEST, &error);
             return Ok(());
         }
     }

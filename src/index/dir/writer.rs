@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use tantivy::schema::Field;
 use tantivy::{IndexWriter, Opstamp, SegmentMeta, TantivyDocument, Term};
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::build::checkpoint::Checkpoint;
 use crate::index::files::guarded::guarded;
 use crate::index::files::sound::{Changing, first_fault, names_of};
 use crate::index::plugin::cache::SegmentCache;
@@ -159,8 +159,8 @@ impl Writer {
         self.commit_with(&self.payload.to_string())
     }
 
-    /// As [`Writer::commit`], with a checkpoint in the payload: the next plain commit drops it.
-    pub(crate) fn commit_at(&mut self, checkpoint: &Checkpoint) -> Result<CommitReport> {
+    /// As [`Writer::commit`], with how far a build has come in the payload: the next plain commit drops it.
+    pub(crate) fn commit_at(&mut self, checkpoint: &impl Serialize) -> Result<CommitReport> {
         let mut payload = self.payload.clone();
         payload["build"] = serde_json::to_value(checkpoint)
             .map_err(|e| Error::new(ErrorCode::BadValue, format!("checkpoint: {e}")).source(e))?;

@@ -44,9 +44,12 @@ impl IdField {
     /// [`ErrorCode::UnknownField`] where there is none, or it is none of these.
     pub fn of(schema: &Schema, name: &str) -> Result<Self> {
         let unfit = |got: String| {
-            Error::new(ErrorCode::UnknownField, format!("the index has no field `{name}` that names documents"))
-                .expected("a field of strings or of u64, indexed as a whole or fast")
-                .got(got)
+            Error::new(
+                ErrorCode::UnknownField,
+                format!("the index has no field `{name}` that names documents"),
+            )
+            .expected("a field of strings or of u64, indexed as a whole or fast")
+            .got(got)
         };
         let field = schema.get_field(name).map_err(|_| unfit("no field of this name".into()))?;
         let entry = schema.get_field_entry(field);

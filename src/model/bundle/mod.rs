@@ -81,6 +81,9 @@ pub struct Bundle {
     pub(crate) model: Fingerprint,
 }
 
+/// Rows that go through a pathway together on one core.
+const TOGETHER: usize = 48;
+
 /// Vectors of items as an index stores them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
@@ -243,8 +246,8 @@ impl Bundle {
         }
         let d = self.dim();
         let mut out = vec![0.0f32; features.len() / d_in * d];
-        out.par_chunks_mut(d)
-            .zip(features.par_chunks(d_in))
+        out.par_chunks_mut(TOGETHER * d)
+            .zip(features.par_chunks(TOGETHER * d_in))
             .for_each(|(out, x)| pathway.project(x, self.posterior_scale, out));
         Ok(out)
     }

@@ -5,13 +5,12 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use uncsm_index::corpus::{JsonlReader, Split};
+use uncsm_index::corpus::Split;
 use uncsm_index::data::{CorpusOptions, from_corpus};
-use uncsm_index::encode::{CorpusSource, EncoderPaths, Ids};
+use uncsm_index::encode::EncoderPaths;
 use uncsm_index::eval::{self, evaluate};
-use uncsm_index::index::{self, BuildOptions, ExistingOut, Index, OnBad, PartialDir};
+use uncsm_index::index::{Index, IndexBuilder, OnBad};
 use uncsm_index::model::{Bundle, OnExisting, Target};
-use uncsm_index::schema::{BadLines, infer};
 use uncsm_index::train::{Progress, Refit, TrainConfig, train};
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -165,24 +164,14 @@ fn measure(corpus: &DemoCorpus, bundle: &Bundle) -> Result<(eval::Report, String
 
 fn build(corpus: &DemoCorpus, bundle: &Bundle, dir: &Path, global: &Global) -> Result<(Index, String)> {
     let out = dir.join("index");
-    let partial = PartialDir::prepare(&out, ExistingOut::Replace)?;
-    let file = &corpus.corpus;
-    let fields = infer(JsonlReader::open(file)?, file, &Default::default(), BadLines::Stop)?.schema;
-    {
-        let mut index = Index::create(partial.path(), &fields, bundle)?;
-        let mut writer = index.writer(64 << 20)?;
-        let encoders = bundle.encoders(&EncoderPaths::default())?;
-        let options =
-            BuildOptions { encoders: Some(&encoders), on_bad: OnBad::Stop, ..BuildOptions::default() };
-        let bar = progress::bar(global, Some(corpus.documents as u64), "documents");
-        let source = CorpusSource::open(file, Ids::FromLine)?;
-        index::build(&index, &mut writer, source, options, &mut |at| bar.set_position(at.consumed))?;
-        bar.finish_and_clear();
-        writer.commit()?;
-        writer.finish()?;
-        index.mark_complete()?;
-    }
-    partial.publish()?;
+    let bar = progress::bar(global, Some(corpus.documents as u64), "documents");
+    IndexBuilder::new(&out, bundle)
+        .source(&corpus.corpus)
+        .force()
+        .on_bad(OnBad::Stop)
+        .progress(|at| bar.set_position(at.consumed))
+        .run()?;
+    bar.finish_and_clear();
     let said = format!("{} documents in {}", corpus.documents, out.display());
     Ok((Index::open(&out)?, said))
 }

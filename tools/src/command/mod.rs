@@ -1,7 +1,6 @@
 //! One file per command.
 
 pub mod add;
-pub mod append;
 pub mod attach;
 pub mod build;
 #[cfg(feature = "train")]

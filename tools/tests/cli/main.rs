@@ -1,11 +1,14 @@
 //! Tests of the real binary on data that they generate. One test binary: the data are made and a bundle is trained once.
 
+#![allow(unreachable_pub, reason = "tests")]
+
 mod append;
 mod bad_build;
 mod bad_query;
 mod bad_train;
 mod beside;
 mod calibrate;
+mod corpora;
 mod damage;
 mod data;
 mod determinism;
@@ -20,6 +23,7 @@ mod job;
 mod kill;
 mod left_over;
 mod output;
+mod pictures;
 mod query;
 mod query_more;
 #[cfg(unix)]

@@ -13,7 +13,7 @@ use crate::world::{copy_dir, world};
 const WIDTH: usize = data::TEXT;
 
 fn tiny() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("tests").join("bert").join("tiny")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/library/bert/tiny")
 }
 
 /// Another encoder of the same layout: one byte of the last tensor differs.

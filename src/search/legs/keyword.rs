@@ -1,0 +1,111 @@
+//! The keyword leg: BM25, ties by id.
+
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::query::Query;
+use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
+
+use super::restrict::query_of;
+use super::scan::BATCH;
+use crate::error::Result;
+use crate::search::budget::Budget;
+use crate::search::plan::Plan;
+use crate::search::shard::{Shards, moved};
+use crate::search::top::{self, RankedDoc, SegmentTop};
+
+/// Keeps the best k by the query's own score, ties by id (tantivy's `TopDocs` breaks them by address).
+#[derive(Debug, Clone)]
+pub struct KeywordCollector {
+    k: usize,
+    budget: Budget,
+}
+
+impl KeywordCollector {
+    /// Keeps the best `k`.
+    pub fn new(k: usize) -> Self {
+        Self { k, budget: Budget::default() }
+    }
+
+    /// Stops where the budget is spent.
+    pub(in crate::search) fn within(self, budget: Budget) -> Self {
+        Self { budget, ..self }
+    }
+}
+
+/// What a [`KeywordCollector`] finds.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct KeywordFruit {
+    /// The best k documents, best first.
+    pub docs: Vec<RankedDoc>,
+    /// Documents that the query matched.
+    pub matched: u64,
+    /// Whether a time budget ended before all were ranked.
+    pub partial: bool,
+}
+
+/// The best `k` of what `query` matches in all shards.
+pub(super) fn run(
+    shards: &Shards<'_>,
+    plan: &Plan,
+    query: Option<Box<dyn Query>>,
+    k: usize,
+) -> Result<KeywordFruit> {
+    let parts = shards.search(query_of(&query), |_| KeywordCollector::new(k).within(plan.budget.clone()))?;
+    let moved = |(base, fruit): (u32, KeywordFruit)| KeywordFruit { docs: moved(fruit.docs, base), ..fruit };
+    Ok(merge(parts.into_iter().map(moved).collect(), k))
+}
+
+/// Joins what segments (or indexes) found.
+fn merge(fruits: Vec<KeywordFruit>, k: usize) -> KeywordFruit {
+    KeywordFruit {
+        matched: fruits.iter().map(|fruit| fruit.matched).sum(),
+        partial: fruits.iter().any(|fruit| fruit.partial),
+        docs: top::merge(fruits.into_iter().map(|fruit| fruit.docs), k),
+    }
+}
+
+impl Collector for KeywordCollector {
+    type Fruit = KeywordFruit;
+    type Child = KeywordSegmentCollector;
+
+    fn for_segment(&self, segment: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
+        let top = SegmentTop::new(self.k, segment, reader).map_err(crate::index::to_tantivy)?;
+        Ok(KeywordSegmentCollector { top, budget: self.budget.clone(), matched: 0, partial: false })
+    }
+
+    fn requires_scoring(&self) -> bool {
+        true
+    }
+
+    fn merge_fruits(&self, fruits: Vec<Result<KeywordFruit>>) -> tantivy::Result<KeywordFruit> {
+        let fruits: Vec<KeywordFruit> =
+            fruits.into_iter().collect::<Result<_>>().map_err(crate::index::to_tantivy)?;
+        Ok(merge(fruits, self.k))
+    }
+}
+
+/// The part of a [`KeywordCollector`] that works on one segment.
+pub struct KeywordSegmentCollector {
+    top: SegmentTop,
+    budget: Budget,
+    matched: u64,
+    partial: bool,
+}
+
+impl SegmentCollector for KeywordSegmentCollector {
+    type Fruit = Result<KeywordFruit>;
+
+    fn collect(&mut self, doc: DocId, score: Score) {
+        if self.matched.is_multiple_of(BATCH as u64) && self.budget.is_spent() {
+            self.partial = true;
+        }
+        self.matched += 1;
+        if !self.partial {
+            self.top.push(doc, score);
+        }
+    }
+
+    fn harvest(self) -> Self::Fruit {
+        Ok(KeywordFruit { docs: self.top.finish()?, matched: self.matched, partial: self.partial })
+    }
+}

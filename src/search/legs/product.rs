@@ -1,0 +1,156 @@
+//! Every keyword match with its BM25 score and its media value, scored by itself.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::query::Query;
+use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
+
+use super::restrict::{at_base, query_of};
+use super::scan::{BATCH, MetricFruit, TASK, merge};
+use crate::error::Result;
+use crate::index::{SegmentCache, SegmentVectors};
+use crate::search::budget::Budget;
+use crate::search::fusion::{Joined, Settings, Share};
+use crate::search::plan::Plan;
+use crate::search::scorer::DocScorer;
+use crate::search::shard::Shards;
+use crate::search::top::SegmentTop;
+
+/// The score of one document: [`Score::Together`](crate::search::fusion::Score::Together).
+pub(super) type Together = fn(f32, f32, &Settings) -> Joined;
+
+/// The best `k` of what `query` (keywords and filter) matches in all shards.
+pub(super) fn run(
+    shards: &Shards<'_>,
+    plan: &Plan,
+    scorer: &Arc<DocScorer>,
+    together: Together,
+    query: Option<Box<dyn Query>>,
+    k: usize,
+) -> Result<MetricFruit> {
+    let parts = shards.search(query_of(&query), |shard| ProductCollector {
+        scorer: scorer.clone(),
+        cache: shard.cache.clone(),
+        k,
+        together,
+        settings: plan.settings,
+        budget: plan.budget.clone(),
+    })?;
+    let fruits = parts.into_iter().map(|(base, fruit)| vec![at_base(fruit, base)]).collect();
+    Ok(merge(fruits, &[k]).pop().unwrap_or_default())
+}
+
+/// The shares of a document, from the scores of its two legs, which a ranking of whole documents does not keep.
+pub(super) fn shares(
+    plan: &Plan,
+    together: Together,
+    keyword: Option<f32>,
+    media: Option<f32>,
+) -> Option<Vec<Share>> {
+    let measure = plan.media.as_ref()?.similarity().measure();
+    let unit = media.map_or(0.0, |value| measure.unit_interval(value));
+    let [of_keyword, of_media] = together(keyword.unwrap_or(0.0), unit, &plan.settings).contributions;
+    let share = |score: Option<f32>, normalised: Option<f32>, contribution: f32| Share {
+        rank: None,
+        score,
+        normalised,
+        contribution,
+    };
+    Some(vec![share(keyword, keyword, of_keyword), share(media, media.map(|_| unit), of_media)])
+}
+
+/// Keeps the best k by the fusion's score, ties by id. A score of a document needs no other document, so that it may be
+/// computed inside a segment.
+#[derive(Clone)]
+struct ProductCollector {
+    scorer: Arc<DocScorer>,
+    cache: SegmentCache,
+    k: usize,
+    together: Together,
+    settings: Settings,
+    budget: Budget,
+}
+
+impl Collector for ProductCollector {
+    type Fruit = MetricFruit;
+    type Child = ProductSegmentCollector;
+
+    fn for_segment(&self, segment: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
+        let open = || -> Result<ProductSegmentCollector> {
+            let vectors = self.cache.get(reader)?;
+            self.scorer.check(&vectors)?;
+            Ok(ProductSegmentCollector {
+                vectors,
+                top: SegmentTop::new(self.k, segment, reader)?,
+                buffer: Vec::with_capacity(BATCH),
+                fruit: MetricFruit::default(),
+                of: self.clone(),
+            })
+        };
+        open().map_err(crate::index::to_tantivy)
+    }
+
+    fn requires_scoring(&self) -> bool {
+        true
+    }
+
+    fn merge_fruits(&self, fruits: Vec<Result<MetricFruit>>) -> tantivy::Result<MetricFruit> {
+        let fruits: Vec<Vec<MetricFruit>> = fruits
+            .into_iter()
+            .map(|f| f.map(|f| vec![f]))
+            .collect::<Result<_>>()
+            .map_err(crate::index::to_tantivy)?;
+        Ok(merge(fruits, &[self.k]).pop().unwrap_or_default())
+    }
+}
+
+/// The part of a [`ProductCollector`] that works on one segment.
+struct ProductSegmentCollector {
+    of: ProductCollector,
+    vectors: Arc<SegmentVectors>,
+    top: SegmentTop,
+    buffer: Vec<(DocId, Score)>,
+    fruit: MetricFruit,
+}
+
+impl ProductSegmentCollector {
+    fn flush(&mut self) {
+        self.fruit.matched += self.buffer.len() as u64;
+        if !self.buffer.is_empty() && self.of.budget.is_spent() {
+            self.fruit.partial = true;
+        }
+        if !self.fruit.partial {
+            let (scorer, vectors) = (&*self.of.scorer, &*self.vectors);
+            let docs: Vec<DocId> = self.buffer.iter().map(|(doc, _)| *doc).collect();
+            let values: Vec<Option<f32>> = docs
+                .par_chunks(TASK)
+                .flat_map_iter(|docs| DocScorer::values_of(&[scorer], vectors, docs))
+                .collect();
+            let measure = scorer.similarity().measure();
+            for ((doc, keyword), value) in self.buffer.iter().zip(values) {
+                self.fruit.scored += u64::from(value.is_some());
+                let media = value.map_or(0.0, |value| measure.unit_interval(value));
+                self.top.push(*doc, (self.of.together)(*keyword, media, &self.of.settings).score);
+            }
+        }
+        self.buffer.clear();
+    }
+}
+
+impl SegmentCollector for ProductSegmentCollector {
+    type Fruit = Result<MetricFruit>;
+
+    fn collect(&mut self, doc: DocId, score: Score) {
+        self.buffer.push((doc, score));
+        if self.buffer.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    fn harvest(mut self) -> Self::Fruit {
+        self.flush();
+        Ok(MetricFruit { docs: self.top.finish()?, ..self.fruit })
+    }
+}

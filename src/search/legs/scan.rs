@@ -1,0 +1,189 @@
+//! Scoring what a query matches by one scorer or several, in one pass over the stored rows.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::schema::Schema;
+use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
+
+use crate::error::Result;
+use crate::index::{MediaField, SegmentCache, SegmentVectors};
+use crate::search::budget::Budget;
+use crate::search::scorer::DocScorer;
+use crate::search::top::{self, RankedDoc, SegmentTop};
+
+/// Documents that are buffered before they are scored together.
+pub(super) const BATCH: usize = 4096;
+/// Documents of one rayon task.
+pub(super) const TASK: usize = 256;
+
+/// What a [`MetricCollector`](super::MetricCollector) finds.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct MetricFruit {
+    /// The best k documents, best first.
+    pub docs: Vec<RankedDoc>,
+    /// Documents that the query matched.
+    pub matched: u64,
+    /// Documents of these that had an item to score.
+    pub scored: u64,
+    /// Whether a time budget ended before all were scored.
+    pub partial: bool,
+}
+
+/// One ranking of a pass.
+#[derive(Clone)]
+pub(in crate::search) struct Scan {
+    pub(in crate::search) scorer: Arc<DocScorer>,
+    pub(in crate::search) k: usize,
+    pub(in crate::search) budget: Budget,
+}
+
+/// Ranks the same documents by several scorers in one pass over the stored rows.
+#[derive(Clone)]
+pub(in crate::search) struct ScanCollector {
+    scans: Arc<[Scan]>,
+    cache: SegmentCache,
+}
+
+impl ScanCollector {
+    pub(in crate::search) fn new(scans: Vec<Scan>, cache: &SegmentCache) -> Self {
+        Self { scans: scans.into(), cache: cache.clone() }
+    }
+}
+
+impl Collector for ScanCollector {
+    /// By scorer.
+    type Fruit = Vec<MetricFruit>;
+    type Child = ScanSegmentCollector;
+
+    /// Of an index without documents, too.
+    fn check_schema(&self, schema: &Schema) -> tantivy::Result<()> {
+        let check = |scan: &Scan| MediaField::of(schema)?.check_space(scan.scorer.space());
+        self.scans.iter().try_for_each(check).map_err(crate::index::to_tantivy)
+    }
+
+    fn for_segment(&self, segment: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
+        let open = || -> Result<ScanSegmentCollector> {
+            let vectors = self.cache.get(reader)?;
+            self.scans.iter().try_for_each(|scan| scan.scorer.check(&vectors))?;
+            let progress = |scan: &Scan| -> Result<Progress> {
+                Ok(Progress { top: SegmentTop::new(scan.k, segment, reader)?, scored: 0, partial: false })
+            };
+            Ok(ScanSegmentCollector {
+                progress: self.scans.iter().map(progress).collect::<Result<_>>()?,
+                scans: self.scans.clone(),
+                vectors,
+                buffer: Vec::with_capacity(BATCH),
+                matched: 0,
+            })
+        };
+        open().map_err(crate::index::to_tantivy)
+    }
+
+    fn requires_scoring(&self) -> bool {
+        false
+    }
+
+    fn merge_fruits(&self, fruits: Vec<Result<Vec<MetricFruit>>>) -> tantivy::Result<Vec<MetricFruit>> {
+        let fruits: Vec<Vec<MetricFruit>> =
+            fruits.into_iter().collect::<Result<_>>().map_err(crate::index::to_tantivy)?;
+        let ks: Vec<usize> = self.scans.iter().map(|scan| scan.k).collect();
+        Ok(merge(fruits, &ks))
+    }
+}
+
+/// Joins what segments (or indexes) found, by scorer.
+pub(in crate::search) fn merge(fruits: Vec<Vec<MetricFruit>>, ks: &[usize]) -> Vec<MetricFruit> {
+    let mut by_scorer: Vec<Vec<MetricFruit>> = ks.iter().map(|_| Vec::new()).collect();
+    for fruit in fruits {
+        for (one, all) in fruit.into_iter().zip(&mut by_scorer) {
+            all.push(one);
+        }
+    }
+    let join = |(fruits, k): (Vec<MetricFruit>, &usize)| MetricFruit {
+        matched: fruits.iter().map(|fruit| fruit.matched).sum(),
+        scored: fruits.iter().map(|fruit| fruit.scored).sum(),
+        partial: fruits.iter().any(|fruit| fruit.partial),
+        docs: top::merge(fruits.into_iter().map(|fruit| fruit.docs), *k),
+    };
+    by_scorer.into_iter().zip(ks).map(join).collect()
+}
+
+/// The part of a [`ScanCollector`] that works on one segment.
+pub(in crate::search) struct ScanSegmentCollector {
+    scans: Arc<[Scan]>,
+    vectors: Arc<SegmentVectors>,
+    /// By scan.
+    progress: Vec<Progress>,
+    buffer: Vec<DocId>,
+    matched: u64,
+}
+
+struct Progress {
+    top: SegmentTop,
+    scored: u64,
+    partial: bool,
+}
+
+impl ScanSegmentCollector {
+    fn flush(&mut self) {
+        self.matched += self.buffer.len() as u64;
+        if self.buffer.is_empty() {
+            return;
+        }
+        let (mut scorers, mut running): (Vec<&DocScorer>, Vec<&mut Progress>) = (Vec::new(), Vec::new());
+        for (scan, progress) in self.scans.iter().zip(&mut self.progress) {
+            progress.partial = progress.partial || scan.budget.is_spent();
+            if !progress.partial {
+                scorers.push(&scan.scorer);
+                running.push(progress);
+            }
+        }
+        if !scorers.is_empty() {
+            let vectors = &*self.vectors;
+            let values: Vec<Option<f32>> = self
+                .buffer
+                .par_chunks(TASK)
+                .flat_map_iter(|docs| DocScorer::values_of(&scorers, vectors, docs))
+                .collect();
+            for (&doc, values) in self.buffer.iter().zip(values.chunks(scorers.len())) {
+                for (value, progress) in values.iter().zip(&mut running) {
+                    if let Some(value) = value {
+                        progress.scored += 1;
+                        progress.top.push(doc, *value);
+                    }
+                }
+            }
+        }
+        self.buffer.clear();
+    }
+}
+
+impl SegmentCollector for ScanSegmentCollector {
+    type Fruit = Result<Vec<MetricFruit>>;
+
+    fn collect(&mut self, doc: DocId, _: Score) {
+        self.buffer.push(doc);
+        if self.buffer.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    fn collect_block(&mut self, docs: &[DocId]) {
+        self.buffer.extend_from_slice(docs);
+        if self.buffer.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    fn harvest(mut self) -> Self::Fruit {
+        self.flush();
+        let matched = self.matched;
+        let fruit = |Progress { top, scored, partial }: Progress| -> Result<MetricFruit> {
+            Ok(MetricFruit { docs: top.finish()?, matched, scored, partial })
+        };
+        self.progress.into_iter().map(fruit).collect()
+    }
+}
