@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tantivy::{SegmentReader, TantivyDocument};
 
-use super::snapshot::Held;
+use super::held::Held;
 use super::store::Index;
 use crate::corpus::Root;
 use crate::error::{Error, Result};
@@ -45,7 +45,7 @@ fn is_zero(n: &u64) -> bool {
 pub(super) fn count(index: &Index, held: &Held, is_damaged: impl Fn(&str) -> bool) -> SourcesReport {
     let mut report = SourcesReport::default();
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    for segment in held.segments(index) {
+    for segment in held.segments(index.files()) {
         let live = u64::from(segment.meta().num_docs());
         if !index.fields().keeps_origins() {
             report.without += live;
