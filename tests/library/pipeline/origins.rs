@@ -91,7 +91,7 @@ fn items_of_a_named_media_type_go_into_the_index() {
     let schema = infer_with(documents, (&corpus, &keys), &none, BadLines::Stop).unwrap().schema;
     assert_eq!(schema.get("sound_path").unwrap().kind.as_str(), "stored");
     assert_eq!(schema.get("abstract").unwrap().kind.as_str(), "text");
-    let encoder = Counting { width: 6, asked: Arc::default() };
+    let encoder = Bytes::new(6);
     world.encoders.insert("audio".into(), Arc::new(encoder));
     let bundle = Bundle::random(&[("audio", 6), ("text", 5)], 12, 7, 0, 3);
     let index = Index::create(&world.dir.path().join("sounds"), &schema, &bundle).unwrap();
