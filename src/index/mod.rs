@@ -27,6 +27,7 @@ pub use dir::inspect::{
 pub use dir::layout::{MANIFEST, set_aside};
 pub use dir::lookup::find_document;
 pub use dir::manifest::Manifest;
+pub use dir::sources::{RootReport, SourcesReport};
 pub use dir::store::Index;
 pub(crate) use dir::store::encoder_paths_in;
 pub use dir::verify::{examine, examine_host, verify};

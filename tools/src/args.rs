@@ -119,6 +119,10 @@ pub struct SourceArgs {
     /// A key or column of a corpus that is passed over, whatever it holds; may be repeated
     #[arg(long, value_name = "KEY")]
     pub without: Vec<String>,
+    /// The key that holds the items of a media type, paths of files (MEDIA:text=KEY: texts), beside text, texts, image and
+    /// images; may be repeated
+    #[arg(long, value_name = "MEDIA=KEY")]
+    pub media_key: Vec<String>,
     /// Split long texts of a corpus into items of at most N words, of which M repeat the passage before
     #[arg(long, value_name = "N[:M]")]
     pub passages: Option<String>,
@@ -215,6 +219,10 @@ pub struct FeaturesArgs {
     /// A key or column that is passed over, whatever it holds; may be repeated
     #[arg(long, value_name = "KEY")]
     pub without: Vec<String>,
+    /// The key that holds the items of a media type, paths of files (MEDIA:text=KEY: texts), beside text, texts, image and
+    /// images; may be repeated
+    #[arg(long, value_name = "MEDIA=KEY")]
+    pub media_key: Vec<String>,
     /// Split long texts into items of at most N words, of which M repeat the passage before
     #[arg(long, value_name = "N[:M]")]
     pub passages: Option<String>,
@@ -235,6 +243,7 @@ impl FeaturesArgs {
             encoder: self.encoder.clone(),
             features_cache: self.features_cache.clone(),
             without: self.without.clone(),
+            media_key: self.media_key.clone(),
             passages: self.passages.clone(),
             limits: self.limits,
         }
@@ -295,6 +304,10 @@ pub struct SchemaArgs {
     /// A key or column that is passed over, whatever it holds; may be repeated
     #[arg(long, value_name = "KEY")]
     pub without: Vec<String>,
+    /// The key that holds the items of a media type, paths of files (MEDIA:text=KEY: texts), beside text, texts, image and
+    /// images; may be repeated
+    #[arg(long, value_name = "MEDIA=KEY")]
+    pub media_key: Vec<String>,
 }
 
 #[derive(Debug, Args)]

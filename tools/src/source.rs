@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use uncsm_index::corpus::{EncoderArg, FeaturesFile, Passages, PathwayArg};
+use uncsm_index::corpus::{EncoderArg, FeaturesFile, Keys, Passages, PathwayArg};
 use uncsm_index::data::{
     CorpusOptions, FeatureOptions, NewClasses, TrainingData, from_corpus, from_features,
 };
@@ -108,12 +108,18 @@ pub fn to_index(args: &SourceArgs, fields: Option<&Path>) -> Result<index::Sourc
     if let Some(dir) = &args.features_cache {
         source = source.cache(dir);
     }
-    Ok(source.without(args.without.iter().cloned()).encoders(encoders(args)?))
+    Ok(source.keys(keys(&args.media_key, &args.without)?).encoders(encoders(args)?))
 }
 
 /// `--encoder` of `args`.
 pub fn encoders(args: &SourceArgs) -> Result<Vec<EncoderArg>> {
     encoder_args(&args.encoder)
+}
+
+/// `--media-key` and `--without`: which keys of a corpus hold items, and which are passed over.
+pub fn keys(media: &[String], without: &[String]) -> Result<Keys> {
+    let keys = media.iter().try_fold(Keys::default(), |keys, arg| keys.with(arg.parse()?))?;
+    Ok(keys.without(without))
 }
 
 fn encoder_args(args: &[String]) -> Result<Vec<EncoderArg>> {
@@ -248,7 +254,7 @@ fn corpus_data(
         group: beside.group,
         encoders: &named,
         paths: EncoderPaths::from_env().with_limits(args.limits.into()),
-        without: &args.without,
+        keys: keys(&args.media_key, &args.without)?,
         passages: passages(args)?,
         trained: trained.map(|(bundle, encoders)| (encoders, bundle.classes())),
         new_classes: beside.new_classes,

@@ -12,6 +12,7 @@ pub(crate) mod litter;
 pub(crate) mod lookup;
 pub(crate) mod manifest;
 pub(crate) mod snapshot;
+pub(crate) mod sources;
 pub(crate) mod store;
 pub(crate) mod terms;
 pub(crate) mod verify;

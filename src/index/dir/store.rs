@@ -13,6 +13,7 @@ use super::litter;
 use super::manifest::Manifest;
 use super::snapshot::{Place, settled};
 use super::writer::Writer;
+use crate::corpus::Root;
 use crate::encode::EncoderPaths;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::directory::IndexDirectory;
@@ -74,6 +75,7 @@ impl Index {
             bundle: folder,
             complete: false,
             pending: BTreeSet::new(),
+            roots: BTreeSet::new(),
             fields: fields.clone(),
         };
         manifest.save(dir)?;
@@ -227,9 +229,22 @@ impl Index {
     /// Those of [`Manifest::save`].
     pub fn mark_complete(&mut self) -> Result<()> {
         self.check_place()?;
+        // Read anew: the build has added its sources.
+        self.manifest = Manifest::load(&self.dir)?;
         self.manifest.complete = true;
         self.manifest.pending.clear();
         self.manifest.save(&self.dir)
+    }
+
+    /// Says in the manifest that documents are read from `root`. One of which none is committed then does no harm.
+    pub(crate) fn add_root(&self, root: &Root) -> Result<()> {
+        self.check_place()?;
+        // Read anew: what stands there may be newer than what was opened.
+        let mut manifest = Manifest::load(&self.dir)?;
+        if manifest.roots.insert(root.clone()) {
+            manifest.save(&self.dir)?;
+        }
+        Ok(())
     }
 
     /// Says in the manifest that only a part of `source` is in an index that was complete before.

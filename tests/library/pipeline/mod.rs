@@ -1,5 +1,6 @@
 //! From a corpus through any encoder into an index, and out again by a query.
 
+mod origins;
 mod stop;
 
 use std::collections::BTreeMap;

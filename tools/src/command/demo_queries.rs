@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use uncsm_index::corpus::{Document, JsonlReader, Picture, Split};
+use uncsm_index::corpus::{Document, Given, JsonlReader, Split};
 use uncsm_index::index::Index;
 use uncsm_index::model::Target;
 use uncsm_index::search::{Engine, Fusion, Hit, MediaChoice, Request, Response, Similarity};
@@ -75,18 +75,18 @@ pub fn run(index: &Index, corpus: &Path) -> Result<Vec<QueryCard>> {
 
 /// The first picture, which `pick` saw to.
 fn file_of(document: &Document) -> &Path {
-    document.images.first().and_then(Picture::path).unwrap_or(Path::new(""))
+    document.images().first().and_then(Given::path).unwrap_or(Path::new(""))
 }
 
 fn held_out(corpus: &Path) -> Result<Vec<Document>> {
-    let documents = JsonlReader::open(corpus)?.collect::<Result<Vec<_>>>()?;
+    let documents = JsonlReader::open(corpus)?.collect::<Result<Vec<_>, _>>()?;
     Ok(documents.into_iter().filter(|document| document.split == Some(Split::Test)).collect())
 }
 
 /// The first held-out document of a class that has a picture.
 fn pick(documents: &[Document], category: &str) -> Result<Document> {
     let fits = |document: &&Document| {
-        document.images.first().and_then(Picture::path).is_some()
+        document.images().first().and_then(Given::path).is_some()
             && document.fields.get("category").is_some_and(|value| value == category)
     };
     documents.iter().find(fits).cloned().ok_or_else(|| {
