@@ -242,8 +242,10 @@ impl<T: Term> Tiles<'_, T> {
         for (r, sums) in sums.into_iter().enumerate() {
             for (c, sums) in sums.into_iter().enumerate() {
                 let mut samples = lanes.samples(sums);
-                for (i, (x, y)) in a[r][rest..].iter().zip(&b[c][rest..]).enumerate() {
-                    samples[i] += self.term.one(rest + i, *x, *y);
+                if rest < self.a.width {
+                    for (i, (x, y)) in a[r][rest..].iter().zip(&b[c][rest..]).enumerate() {
+                        samples[i] += self.term.one(rest + i, *x, *y);
+                    }
                 }
                 self.out[(row + r) * self.b.len() + column + c] = reduce(samples);
             }
