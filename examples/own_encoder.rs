@@ -8,12 +8,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use uncsm_index::corpus::{EncoderArg, JsonlReader};
+use uncsm_index::corpus::EncoderArg;
 use uncsm_index::data::{CorpusOptions, from_corpus};
-use uncsm_index::encode::{CorpusSource, Encoder, Ids, Item, Registry};
-use uncsm_index::index::{self, BuildOptions, Index};
+use uncsm_index::encode::{Encoder, Item, Registry};
+use uncsm_index::index::{Index, IndexBuilder};
 use uncsm_index::media::Fingerprint;
-use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 use uncsm_index::search::{Engine, Fusion};
 use uncsm_index::train::{Refit, TrainConfig, Trainer};
 use uncsm_index::{Error, ErrorCode, Result};
@@ -113,18 +112,10 @@ fn run(dir: &Path) -> std::result::Result<Vec<(String, String)>, Box<dyn std::er
     config.selection.refit = Refit::Off;
     let bundle = Trainer::new(&data).config(config).run()?.bundle;
 
-    let fields =
-        infer(JsonlReader::open(&corpus)?, &corpus, &SchemaOverrides::default(), BadLines::Stop)?.schema;
-    let mut index = Index::create(&dir.join("index"), &fields, &bundle)?;
-    let mut writer = index.writer(64 << 20)?;
-    let encoders = bundle.encoders(&registry)?;
-    let options = BuildOptions { encoders: Some(&encoders), ..BuildOptions::default() };
-    index::build(&index, &mut writer, CorpusSource::open(&corpus, Ids::FromLine)?, options, &mut |_| {})?;
-    writer.commit()?;
-    writer.finish()?;
-    index.mark_complete()?;
+    IndexBuilder::new(dir.join("index"), &bundle).source(&corpus).encoder_paths(registry.clone()).run()?;
 
     // A new sentence is encoded by the app's encoder too: the bundle knows it by name and fingerprint.
+    let index = Index::open(&dir.join("index"))?;
     let engine = Engine::new(&index)?.with_encoders(registry);
     let found = engine.request().text("blaue Quadrate")?.fusion(Fusion::Metric).k(3).run()?;
     let hit = |hit: &uncsm_index::search::Hit| {

@@ -221,6 +221,10 @@ mod tests {
         assert_eq!(rounded, stored.halves[8..]);
         assert!((stored.inverse_norms[1] * dot(&row, &row).sqrt() - 1.0).abs() < 1e-6);
         assert_eq!(bundle.store(1, &[0.0; 12]).inverse_norms, [0.0]);
+        // Narrowed later, they are the same.
+        let (vectors, halves) = bundle.rows(1, &[0.3, -0.2, 0.9, 0.0, 0.1, 0.2]);
+        let narrow = |row: &[f32]| row.iter().map(|x| f16::from_f32(*x)).collect::<Vec<_>>();
+        assert_eq!((narrow(&vectors), narrow(&halves)), (stored.vectors.clone(), stored.halves.clone()));
     }
 
     #[test]
