@@ -1,5 +1,8 @@
 //! The one error type: a sentence for people, facts as fields for programs.
 
+#[cfg(any(feature = "train", feature = "encoders"))]
+mod tensor;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +12,7 @@ use crate::hint::{Hint, Named};
 /// Result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, as a stable word (`as_str` is the `code` of `--json`).
+/// What went wrong, as a stable word (`as_str` is the `code` of an error in JSON).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
@@ -70,7 +73,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// The stable word that stands in `--json` errors.
+    /// The stable word that names the error in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Io => "io",
@@ -381,12 +384,6 @@ pub(crate) fn is_damage(error: &std::io::Error) -> bool {
     use std::io::ErrorKind as K;
     // The system has a kind for each of its own errors; `Other` is what the host says of bytes.
     matches!(error.kind(), K::InvalidData | K::UnexpectedEof | K::Other)
-}
-
-impl From<candle_core::Error> for Error {
-    fn from(source: candle_core::Error) -> Self {
-        Self::new(ErrorCode::Tensor, source.to_string()).source(source)
-    }
 }
 
 impl From<uncsm_format::Error> for Error {

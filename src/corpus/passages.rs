@@ -1,5 +1,6 @@
 //! Splits long texts into passages.
 
+use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -18,6 +19,16 @@ pub struct Passages {
 
 /// A passage: bytes `start..end` of its text.
 pub type Passage = Range<usize>;
+
+/// As it is written.
+impl fmt::Display for Passages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.overlap {
+            0 => write!(f, "{}", self.words),
+            overlap => write!(f, "{}:{overlap}", self.words),
+        }
+    }
+}
 
 impl Passages {
     /// Passages of at most `words` words, `overlap` of them shared with the passage before.

@@ -5,8 +5,12 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::rows::TrainingData;
+use crate::encode::kernel::{Rows, products};
 use crate::error::Result;
-use crate::model::{Bundle, Target, dot};
+use crate::model::{Bundle, Target};
+
+/// Queries that are scored together on one core.
+const TOGETHER: usize = 48;
 
 /// A way to score two shared vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +79,7 @@ impl<'a> Items<'a> {
     /// similarity. Cost: `q * n * (d + h)`, on all cores.
     pub(crate) fn scores(&self, similarity: Similarity, a: usize, b: usize) -> Option<Vec<f32>> {
         let bundle = self.bundle;
-        let (d, h) = (bundle.dim(), bundle.metric().half());
+        let d = bundle.dim();
         let (queries, items) = (&self.media[a], &self.media[b]);
         let part = match similarity {
             Similarity::Posterior => bundle.posterior()?,
@@ -86,22 +90,19 @@ impl<'a> Items<'a> {
         }
         let n = items.rows.len();
         let mut scores = vec![0.0f32; queries.rows.len() * n];
-        scores.par_chunks_mut(n.max(1)).enumerate().for_each(|(i, scores)| {
-            let u = &queries.vectors[i * d..(i + 1) * d];
-            let vectors = items.vectors.chunks_exact(d);
-            match similarity {
-                Similarity::Metric(target) => {
-                    let Some(query) = bundle.metric().query_half(target, a, b, u) else { return };
-                    for (j, (score, v)) in scores.iter_mut().zip(vectors).enumerate() {
-                        *score = query.logit(v, &items.halves[j * h..(j + 1) * h]);
-                    }
-                }
-                _ => {
-                    for (j, (score, v)) in scores.iter_mut().zip(vectors).enumerate() {
-                        *score = dot(&u[part.clone()], &v[part.clone()]);
-                        if similarity == Similarity::Cosine {
-                            *score *= queries.inverse_norms[i] * items.inverse_norms[j];
-                        }
+        scores.par_chunks_mut(TOGETHER * n.max(1)).enumerate().for_each(|(block, scores)| {
+            let rows = block * TOGETHER..block * TOGETHER + scores.len() / n;
+            let vectors = &queries.vectors[rows.start * d..rows.end * d];
+            if let Similarity::Metric(target) = similarity {
+                bundle.metric().logits(target, (a, vectors), (b, &items.vectors, &items.halves), scores);
+                return;
+            }
+            let part = |vectors| Rows::part(vectors, d, part.clone());
+            products(part(vectors), part(&items.vectors), scores);
+            if similarity == Similarity::Cosine {
+                for (scores, query) in scores.chunks_exact_mut(n).zip(&queries.inverse_norms[rows]) {
+                    for (score, item) in scores.iter_mut().zip(&items.inverse_norms) {
+                        *score *= query * item;
                     }
                 }
             }

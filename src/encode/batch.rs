@@ -11,13 +11,14 @@ use super::cache::{FeatureCache, Features};
 use super::source::{Content, RawItem, SourceDocument};
 use super::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 use crate::media::{ItemOrigin, content_hash};
 
 /// Bytes of the largest media file that is read, unless an encoder says otherwise.
 pub const MAX_FILE: u64 = crate::limits::PICTURE_BYTES;
 
 /// The encoders of a bundle by media type.
-pub type Encoders = BTreeMap<String, Box<dyn Encoder>>;
+pub type Encoders = BTreeMap<String, Arc<dyn Encoder>>;
 
 /// An item after encoding.
 #[derive(Debug, Clone, PartialEq)]
@@ -259,7 +260,9 @@ fn load(content: &Content, max_bytes: u64) -> Result<([u8; 16], Payload<'_>)> {
             Err(Error::new(ErrorCode::TooLarge, "the bytes of a picture are too many")
                 .expected(format!("at most {max_bytes} bytes"))
                 .got(format!("{} bytes", bytes.len()))
-                .hint("save it smaller, or raise the limit (--max-bytes)"))
+                .hint(
+                    Hint::new("save it smaller, or raise the limit (").setting(Setting::MaxBytes).text(")"),
+                ))
         }
         Content::Bytes(bytes) => Ok((content_hash(bytes), Payload::Bytes(Cow::Borrowed(bytes)))),
     }
@@ -284,7 +287,7 @@ pub fn read_media_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>> {
             .file(path)
             .expected(format!("at most {max_bytes} bytes"))
             .got(format!("{} bytes", about.len()))
-            .hint("save it smaller, or raise the limit (--max-bytes)"));
+            .hint(Hint::new("save it smaller, or raise the limit (").setting(Setting::MaxBytes).text(")")));
     }
     std::fs::read(path).map_err(|e| Error::io(path, e))
 }

@@ -1,13 +1,13 @@
 //! The encoders of a corpus, before there is a bundle.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Encoder;
 use super::batch::Encoders;
-use super::builtin::Builtin;
+use super::builtin::{Builtin, BuiltinText};
 use super::hashing::has_word;
-use super::resolve::EncoderPaths;
-use super::text::BuiltinText;
+use super::resolve::Registry;
 use crate::corpus::{Document, EncoderArg};
 use crate::error::{Error, ErrorCode, Result};
 
@@ -18,11 +18,11 @@ use crate::error::{Error, ErrorCode, Result};
 ///
 /// # Errors
 /// [`ErrorCode::Empty`] where no document has an item; [`ErrorCode::UnknownMedia`] for an encoder of a media type that no
-/// document has; those of [`EncoderPaths::open`].
+/// document has; those of [`Registry::open`].
 pub fn fit(
     documents: impl Iterator<Item = Document>,
     named: &[EncoderArg],
-    paths: &EncoderPaths,
+    paths: &Registry,
 ) -> Result<(Encoders, BTreeMap<String, Vec<f32>>)> {
     if let Some(unknown) = named.iter().find(|arg| arg.media != "image" && arg.media != "text") {
         return Err(Error::new(ErrorCode::UnknownMedia, "a corpus has items of two media types")
@@ -54,9 +54,9 @@ pub fn fit(
         if count == 0 {
             continue;
         }
-        let encoder: Box<dyn Encoder> = if name == Builtin::Text.name() {
+        let encoder: Arc<dyn Encoder> = if name == Builtin::Text.name() {
             states.insert(media.to_owned(), learned.idf().to_vec());
-            paths.builtin(media, name, learned.idf())?
+            Arc::new(BuiltinText::from_idf(learned.idf().to_vec())?)
         } else {
             paths.open(media, name)?
         };
@@ -122,10 +122,10 @@ mod tests {
 
     #[test]
     fn named_encoders_come_from_the_paths() {
-        use crate::encode::resolve::testing;
+        use crate::encode::testing;
         let dir = tempfile::tempdir().unwrap();
         testing::write(dir.path(), "one", 1);
-        let paths = EncoderPaths::default().with_root(dir.path());
+        let paths = Registry::default().with_root(dir.path());
         let named = |encoder: &str| [EncoderArg { media: "text".into(), encoder: encoder.into() }];
         let documents = || [document("a text", "b.png")].into_iter();
         let (encoders, states) = fit(documents(), &named("one"), &paths).unwrap();

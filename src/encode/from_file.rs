@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{Encoder, Item};
 use crate::corpus::{EncoderArg, FeatureTensor, PathwayArg};
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 use crate::media::Fingerprint;
 
 /// Features of one media type that a tensor gives, under the name of the encoder that made them.
@@ -23,7 +24,7 @@ impl FromFile {
         Self { media: media.into(), name: name.into(), features }
     }
 
-    /// The source behind one `--pathway`: named by the `--encoder` of the same media type, else `features:TENSOR`.
+    /// The source behind the tensor of one media type: named by the encoder of the same media type, else `features:TENSOR`.
     pub fn from_args(pathway: &PathwayArg, encoders: &[EncoderArg], tensor: &FeatureTensor<'_>) -> Self {
         let named = encoders.iter().find(|encoder| encoder.media == pathway.media);
         let name = match named {
@@ -60,10 +61,13 @@ impl FromFile {
             "the media type `{}` of this bundle was trained on features named `{}`, which come from a file, so that a new item cannot be encoded",
             self.media, self.name
         );
-        Error::new(ErrorCode::BadArgument, what).hint(format!(
-            "query with features of the same encoder: --features FILE.safetensors --pathway {0}=TENSOR --rows A..B, or train again with --encoder {0}=DIR",
-            self.media
-        ))
+        let hint = Hint::new("query with features of the same encoder:")
+            .given(Setting::Features, "FILE.safetensors")
+            .given(Setting::Pathway, format_args!("{}=TENSOR", self.media))
+            .given(Setting::Rows, "A..B")
+            .text(", or train again with")
+            .given(Setting::Encoder, format_args!("{}=DIR", self.media));
+        Error::new(ErrorCode::BadArgument, what).hint(hint)
     }
 }
 
@@ -107,7 +111,7 @@ mod tests {
             let error = result.unwrap_err();
             assert_eq!(error.code(), ErrorCode::BadArgument);
             let text = error.to_string();
-            assert!(text.contains("`minilm`") && text.contains("--pathway text=TENSOR"), "{text}");
+            assert!(text.contains("`minilm`") && text.contains("`pathway` text=TENSOR"), "{text}");
         }
     }
 }

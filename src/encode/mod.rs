@@ -8,32 +8,21 @@ mod batch;
 pub mod bert;
 mod builtin;
 mod cache;
-mod canvas;
 #[cfg(feature = "encoders")]
 pub mod clip;
-mod colour;
-mod container;
-mod decode;
 #[cfg(feature = "encoders")]
 mod efficientnet;
+mod family;
 mod fit;
 mod from_file;
-mod gradient;
 mod hashing;
-mod image;
-mod region;
-#[cfg(feature = "encoders")]
-mod resample;
+pub(crate) mod kernel;
+mod picture;
 pub mod resolve;
 mod rows;
-mod shape;
-mod soft;
 mod source;
-mod text;
 #[cfg(feature = "encoders")]
 pub mod weights;
-#[cfg(feature = "encoders")]
-mod wide;
 
 use crate::error::Result;
 use crate::media::Fingerprint;
@@ -42,20 +31,24 @@ pub use batch::{
     BadItem, EncodedItem, EncodedItems, Encoders, MAX_FILE, Reuse, encode_batch, read_media_file,
 };
 pub(crate) use batch::{check_informed, empty_text};
-pub use builtin::{Builtin, builtin};
+pub(crate) use builtin::Builtin;
+pub use builtin::{BuiltinImage, BuiltinText};
 pub use cache::FeatureCache;
-pub use decode::{DecodeLimits, RgbImage, decode};
 #[cfg(feature = "encoders")]
 pub use efficientnet::EfficientNetLite0;
+#[cfg(test)]
+pub(crate) use family::testing;
+pub use family::{Family, Opening, Signs};
 pub use fit::{fit, media_of};
 pub use from_file::FromFile;
-pub use image::BuiltinImage;
-pub use resolve::EncoderPaths;
+pub use picture::{DecodeLimits, RgbImage, decode};
+pub use resolve::Registry;
+/// The name of [`Registry`] until every caller says it.
+pub use resolve::Registry as EncoderPaths;
 pub use rows::FeatureRows;
 pub use source::{
     Content, CorpusSource, FeatureSource, Ids, Incoming, Place, RawItem, SourceDocument, items_of,
 };
-pub use text::BuiltinText;
 
 /// What an encoder reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,15 +29,14 @@ impl<'a> FeatureRows<'a> {
                 let known: Vec<&str> = pathways.iter().map(|pathway| pathway.media.as_str()).collect();
                 return Err(Error::new(
                     ErrorCode::UnknownMedia,
-                    "--encoder names a media type without --pathway",
+                    "an encoder is named for a media type without pathway",
                 )
                 .expected(known.join(" or "))
                 .got(&arg.media));
             }
             if encoders[..i].iter().any(|other| other.media == arg.media) {
-                return Err(
-                    Error::new(ErrorCode::BadArgument, "--encoder names a media type twice").got(&arg.media)
-                );
+                return Err(Error::new(ErrorCode::BadArgument, "an encoder is named twice for a media type")
+                    .got(&arg.media));
             }
         }
         let selected = file.select(pathways, None, None)?;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::rows::FeatureRows;
 use crate::corpus::{Aside, Document, Passages, Picture, Reader, ends_reading};
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 use crate::limits::{self, DOCUMENT_ITEMS};
 
 /// Where a document comes from, for warnings.
@@ -126,7 +127,7 @@ impl<'a> FeatureSource<'a> {
             return Err(Error::new(ErrorCode::BadArgument, "features alone have no ids")
                 .file(file)
                 .expected("the key `id`, since documents of an index are replaced by id")
-                .hint("name the corpus of the same rows with --corpus"));
+                .hint(Hint::new("name the corpus of the same rows with").setting(Setting::Corpus)));
         }
         if rows.is_empty() {
             return Err(Error::new(ErrorCode::BadArgument, "no features to read").file(file));
@@ -175,7 +176,11 @@ impl<'a> FeatureSource<'a> {
             .file(&self.file)
             .expected(format!("{} lines, one for each row", self.len()))
             .got(got)
-            .hint("--corpus must be the file that the features were made from")
+            .hint(
+                Hint::default()
+                    .setting(Setting::Corpus)
+                    .text(" must be the file that the features were made from"),
+            )
     }
 }
 

@@ -11,6 +11,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibration;
+pub use crate::encode::kernel::dot;
+use crate::encode::kernel::{Rows, hidden, hidden_products, products};
 
 /// What a logit is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,64 +32,6 @@ impl Target {
             Self::Pair => "pair",
         }
     }
-}
-
-const LANES: usize = 16;
-
-/// Sum of 16 lane sums in a fixed tree.
-#[inline]
-fn reduce(mut lanes: [f32; LANES]) -> f32 {
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
-}
-
-/// The dot product in the one fixed order of reduction that all scores use.
-///
-/// Element `i` goes to lane `i mod 16`, the lanes are summed in a tree; elements past the shorter slice are ignored.
-/// No fused multiply-add, so every machine gives the same bits.
-#[inline]
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let (chunks_a, chunks_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let (tail_a, tail_b) = if a.len() == b.len() {
-        (chunks_a.remainder(), chunks_b.remainder())
-    } else {
-        let n = a.len().min(b.len());
-        return dot(&a[..n], &b[..n]);
-    };
-    for (x, y) in chunks_a.zip(chunks_b) {
-        for i in 0..LANES {
-            lanes[i] += x[i] * y[i];
-        }
-    }
-    for (lane, (x, y)) in lanes.iter_mut().zip(tail_a.iter().zip(tail_b)) {
-        *lane += x * y;
-    }
-    reduce(lanes)
-}
-
-/// `w . relu(q + p)` in the order of [`dot`].
-#[inline]
-fn hidden_term(q: &[f32], p: &[f32], w: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let n = q.len().min(p.len()).min(w.len());
-    let whole = n - n % LANES;
-    for start in (0..whole).step_by(LANES) {
-        let (q, p, w) = (&q[start..start + LANES], &p[start..start + LANES], &w[start..start + LANES]);
-        for i in 0..LANES {
-            lanes[i] += w[i] * (q[i] + p[i]).max(0.0);
-        }
-    }
-    for i in whole..n {
-        lanes[i - whole] += w[i] * (q[i] + p[i]).max(0.0);
-    }
-    reduce(lanes)
 }
 
 /// Parameters of one target and unordered pair of media types `a <= b`.
@@ -187,6 +131,41 @@ impl MetricNetwork {
         })
     }
 
+    /// Replaces `out [q, n]` by the raw logits of queries `[q, d]` of one media type over items `[n, d]` of another and their
+    /// halves `[n, h]`, each with the bits of [`QueryHalf::logit`]; leaves it where target or media types are not there.
+    /// Cost: `q * (n + d) * (d + h)` on the calling thread.
+    ///
+    /// # Panics
+    /// When a length does not fit.
+    pub(crate) fn logits(
+        &self,
+        target: Target,
+        (query_media, queries): (usize, &[f32]),
+        (item_media, items, halves): (usize, &[f32], &[f32]),
+        out: &mut [f32],
+    ) {
+        let (mut bilinear, mut hidden) = (Vec::with_capacity(queries.len()), Vec::new());
+        let mut last = None;
+        for u in queries.chunks_exact(self.dim) {
+            let Some(query) = self.query_half(target, query_media, item_media, u) else { return };
+            bilinear.extend_from_slice(&query.bilinear);
+            hidden.extend_from_slice(&query.hidden);
+            last = Some(query);
+        }
+        let Some(QueryHalf { weights, bias, .. }) = last else { return };
+        products(Rows::new(&bilinear, self.dim), Rows::new(items, self.dim), out);
+        let mut terms = vec![0.0; out.len()];
+        if self.half > 0 {
+            hidden_products(
+                Rows::new(&hidden, self.half),
+                Rows::new(halves, self.half),
+                &weights,
+                &mut terms,
+            );
+        }
+        out.iter_mut().zip(&terms).for_each(|(logit, term)| *logit = *logit + term + bias);
+    }
+
     /// `A_b v [h]`: the part of the hidden layer that depends on the item alone, for storage.
     ///
     /// Cost: `d * h` multiply-adds.
@@ -222,7 +201,7 @@ impl QueryHalf {
     /// A pure function of its arguments, the same on every machine. Cost: one dot of `d`, one pass over `h`.
     #[inline]
     pub fn logit(&self, v: &[f32], half: &[f32]) -> f32 {
-        dot(&self.bilinear, v) + hidden_term(&self.hidden, half, &self.weights) + self.bias
+        dot(&self.bilinear, v) + hidden(&self.hidden, half, &self.weights) + self.bias
     }
 }
 
@@ -232,18 +211,25 @@ mod tests {
     use crate::model::bundle::Bundle;
 
     #[test]
-    fn dot_is_right_and_lane_wise() {
-        for n in [0usize, 1, 15, 16, 17, 40, 144] {
-            let a: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37).sin()).collect();
-            let b: Vec<f32> = (0..n).map(|i| (i as f32 * 0.11).cos()).collect();
-            let exact: f64 = a.iter().zip(&b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
-            assert!((f64::from(dot(&a, &b)) - exact).abs() < 1e-5, "{n}");
+    fn many_logits_have_the_bits_of_one() {
+        for half in [0, 19] {
+            let bundle = Bundle::random(&[("image", 7), ("text", 5)], 21, half, 4, 3);
+            let (metric, d) = (bundle.metric(), 21);
+            let wave = |n: usize, f: f32| -> Vec<f32> { (0..n * d).map(|i| (i as f32 * f).sin()).collect() };
+            let (queries, items) = (wave(5, 0.7), wave(9, 1.3));
+            let mut halves = vec![0.0; 9 * half];
+            for (i, v) in items.chunks_exact(d).enumerate() {
+                metric.item_half(1, v, &mut halves[i * half..(i + 1) * half]);
+            }
+            let mut out = vec![f32::NAN; 45];
+            metric.logits(Target::Class, (0, &queries), (1, &items, &halves), &mut out);
+            for (at, logit) in out.iter().enumerate() {
+                let (i, j) = (at / 9, at % 9);
+                let query = metric.query_half(Target::Class, 0, 1, &queries[i * d..(i + 1) * d]).unwrap();
+                let one = query.logit(&items[j * d..(j + 1) * d], &halves[j * half..(j + 1) * half]);
+                assert_eq!(one.to_bits(), logit.to_bits(), "{i} {j}");
+            }
         }
-        // 2^24 + 1 + 1 in one lane would lose both ones; in lanes of their own they survive as 2.
-        let mut a = vec![0.0f32; 16];
-        (a[0], a[1], a[9]) = (16_777_216.0, 1.0, 1.0);
-        assert_eq!(dot(&a, &[1.0; 16]), 16_777_218.0);
-        assert_eq!(dot(&[2.0, 3.0], &[1.0]), 2.0);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! The shared vector is `[posteriors; unit part] [d]`, `d = C + e`. With the constant 1 both parts have a norm of at
 //! most 1 (posteriors: between `1/sqrt(C)` and 1), so they weigh alike in a cosine.
 
-use super::metric::dot;
+use crate::encode::kernel::{Rows, dot, products};
 
 /// Parameters of one pathway; matrices are row-major `[out, in]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,26 +50,43 @@ pub(crate) fn standardise(x: &[f32], roots: bool, mean: &[f32], scale: &[f32], o
 }
 
 impl Pathway {
-    /// One shared vector `[d]` into `out`; a pure function of `x [d_in]`, which must be finite.
+    /// Shared vectors `[n, d]` into `out`, each a pure function of its row of `x [n, d_in]`, which must be finite.
+    ///
+    /// A row has the same bits alone and in any batch: see [`products`]. Cost: `n * k * (d_in + d)` multiply-adds on the
+    /// calling thread, and `n * (d_in + k + d)` numbers.
     pub(crate) fn project(&self, x: &[f32], posterior_scale: f32, out: &mut [f32]) {
+        let d_in = self.mean.len();
+        let n = x.len() / d_in;
+        let (classes, d) = (self.class_bias.len(), self.class_bias.len() + self.unit_bias.len());
         let mut z = vec![0.0; x.len()];
-        standardise(x, self.roots, &self.mean, &self.scale, &mut z);
-        let layer = |weights: &[f32], bias: &[f32], input: &[f32], out: &mut [f32]| {
-            for ((out, row), bias) in out.iter_mut().zip(weights.chunks_exact(input.len().max(1))).zip(bias) {
-                *out = dot(row, input) + bias;
-            }
-        };
-        let mut r = vec![0.0; self.hidden_bias.len()];
-        layer(&self.hidden, &self.hidden_bias, &z, &mut r);
+        for (x, z) in x.chunks_exact(d_in).zip(z.chunks_exact_mut(d_in)) {
+            standardise(x, self.roots, &self.mean, &self.scale, z);
+        }
+        let mut r = layer(n, &z, &self.hidden, &self.hidden_bias);
         r.iter_mut().for_each(|x| *x = x.max(0.0));
-        let (posteriors, unit) = out.split_at_mut(self.class_bias.len());
-        layer(&self.class, &self.class_bias, &r, posteriors);
-        softmax(posteriors, posterior_scale);
-        layer(&self.unit, &self.unit_bias, &r, unit);
-        let norm = dot(unit, unit).sqrt();
-        let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-        unit.iter_mut().for_each(|x| *x *= inverse);
+        let posteriors = layer(n, &r, &self.class, &self.class_bias);
+        let units = layer(n, &r, &self.unit, &self.unit_bias);
+        for (i, out) in out.chunks_exact_mut(d).enumerate() {
+            let (posterior, unit) = out.split_at_mut(classes);
+            posterior.copy_from_slice(&posteriors[i * classes..][..classes]);
+            unit.copy_from_slice(&units[i * (d - classes)..][..d - classes]);
+            softmax(posterior, posterior_scale);
+            let norm = dot(unit, unit).sqrt();
+            let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+            unit.iter_mut().for_each(|x| *x *= inverse);
+        }
     }
+}
+
+/// `x W' + bias [n, out]` of `x [n, width]` and `weights [out, width]`.
+fn layer(n: usize, x: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f32> {
+    let mut out = bias.repeat(n);
+    if let Some(width) = x.len().checked_div(n).filter(|width| *width > 0) {
+        let mut sums = vec![0.0; out.len()];
+        products(Rows::new(x, width), Rows::new(weights, width), &mut sums);
+        out.iter_mut().zip(&sums).for_each(|(out, sum)| *out += sum);
+    }
+    out
 }
 
 /// `scale * exp(x - max) / sum`, in place.
@@ -86,6 +103,57 @@ fn softmax(x: &mut [f32], scale: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As it was computed row by row, element by element.
+    fn one_by_one(pathway: &Pathway, x: &[f32], out: &mut [f32]) {
+        let mut z = vec![0.0; x.len()];
+        standardise(x, pathway.roots, &pathway.mean, &pathway.scale, &mut z);
+        let layer = |weights: &[f32], bias: &[f32], input: &[f32], out: &mut [f32]| {
+            for ((out, row), bias) in out.iter_mut().zip(weights.chunks_exact(input.len())).zip(bias) {
+                *out = dot(row, input) + bias;
+            }
+        };
+        let mut r = vec![0.0; pathway.hidden_bias.len()];
+        layer(&pathway.hidden, &pathway.hidden_bias, &z, &mut r);
+        r.iter_mut().for_each(|x| *x = x.max(0.0));
+        let (posteriors, unit) = out.split_at_mut(pathway.class_bias.len());
+        layer(&pathway.class, &pathway.class_bias, &r, posteriors);
+        softmax(posteriors, 0.7);
+        layer(&pathway.unit, &pathway.unit_bias, &r, unit);
+        let norm = dot(unit, unit).sqrt();
+        unit.iter_mut().for_each(|x| *x *= 1.0 / norm);
+    }
+
+    #[test]
+    fn a_row_has_the_same_bits_alone_in_a_batch_and_element_by_element() {
+        let wave = |n: usize, f: f32| -> Vec<f32> { (0..n).map(|i| (i as f32 * f).sin()).collect() };
+        for (classes, roots) in [(0, false), (5, true)] {
+            let (d_in, k, e) = (37, 53, 11);
+            let pathway = Pathway {
+                roots,
+                mean: wave(d_in, 0.7),
+                scale: wave(d_in, 1.3),
+                hidden: wave(k * d_in, 0.37),
+                hidden_bias: wave(k, 2.1),
+                unit: wave(e * k, 0.91),
+                unit_bias: wave(e, 0.2),
+                class: wave(classes * k, 0.53),
+                class_bias: wave(classes, 1.1),
+            };
+            let d = classes + e;
+            let x = wave(29 * d_in, 0.117);
+            let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            let mut all = vec![0.0; 29 * d];
+            pathway.project(&x, 0.7, &mut all);
+            for (x, together) in x.chunks_exact(d_in).zip(all.chunks_exact(d)) {
+                let (mut alone, mut plain) = (vec![0.0; d], vec![0.0; d]);
+                pathway.project(x, 0.7, &mut alone);
+                one_by_one(&pathway, x, &mut plain);
+                assert_eq!(bits(&alone), bits(together));
+                assert_eq!(bits(&plain), bits(together));
+            }
+        }
+    }
 
     #[test]
     fn parts_are_a_distribution_and_a_unit_vector() {

@@ -10,6 +10,7 @@ use super::analysis::Analysis;
 use super::spec::{FieldKind, FieldSchema, FieldSpec};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, SETTINGS_BYTES};
+use crate::media::Fingerprint;
 
 /// What a schema file says about one field; what it leaves out is inferred.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -76,6 +77,8 @@ pub struct SchemaOverrides {
     complete: bool,
     fields: BTreeMap<String, (FieldOverride, u64)>,
     file: std::path::PathBuf,
+    /// Of the text that was read.
+    fingerprint: Option<Fingerprint>,
 }
 
 #[derive(Deserialize)]
@@ -121,7 +124,12 @@ impl SchemaOverrides {
             let at = line(field.span().start);
             (name, (field.into_inner(), at))
         });
-        let overrides = Self { complete: page.complete, fields: fields.collect(), file: file.to_path_buf() };
+        let overrides = Self {
+            complete: page.complete,
+            fields: fields.collect(),
+            file: file.to_path_buf(),
+            fingerprint: Some(Fingerprint::of([text.as_bytes()])),
+        };
         overrides.check()?;
         Ok(overrides)
     }
@@ -149,6 +157,11 @@ impl SchemaOverrides {
             }
         }
         Ok(())
+    }
+
+    /// Stands for the text of the schema file; `None` where there is none.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
     }
 
     /// The type that the file gives to `name`.

@@ -117,7 +117,7 @@ impl<'a> Engine<'a> {
         if let Some(encoder) = encoders.get(&media) {
             return Ok(encoder.clone());
         }
-        let encoder: Arc<dyn Encoder> = self.bundle.encoder(media, &self.paths)?.into();
+        let encoder: Arc<dyn Encoder> = self.bundle.encoder(media, &self.paths)?;
         encoders.insert(media, encoder.clone());
         Ok(encoder)
     }

@@ -4,8 +4,8 @@
 
 mod args;
 mod command;
+#[cfg(feature = "train")]
 mod demo;
-mod identity;
 mod interrupt;
 mod left_out;
 mod output;
@@ -74,17 +74,29 @@ fn main() -> ExitCode {
 fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
     let global = &cli.global;
     match &cli.command {
+        #[cfg(feature = "train")]
         Command::Demo(args) => command::demo::run(args, global, output),
+        #[cfg(feature = "train")]
         Command::Train(args) => command::train::run(args, global, output),
-        Command::Features(args) => command::features::run(args, global, output),
+        #[cfg(feature = "train")]
         Command::Calibrate(args) => command::calibrate::run(args, global, output),
+        #[cfg(feature = "train")]
+        Command::Fuse(args) => command::fuse::run(args, output),
+        #[cfg(not(feature = "train"))]
+        Command::Demo(_) => command::without_training::refuse("demo"),
+        #[cfg(not(feature = "train"))]
+        Command::Train(_) => command::without_training::refuse("train"),
+        #[cfg(not(feature = "train"))]
+        Command::Calibrate(_) => command::without_training::refuse("calibrate"),
+        #[cfg(not(feature = "train"))]
+        Command::Fuse(_) => command::without_training::refuse("fuse"),
+        Command::Features(args) => command::features::run(args, global, output),
         Command::Eval(args) => command::eval::run(args, global, output),
         Command::Schema(args) => command::schema::run(args, output),
         Command::Build(args) => command::build::run(args, global, output),
         Command::Add(args) => command::add::run(args, global, output),
         Command::Delete(args) => command::delete::run(args, output),
         Command::Attach(args) => command::attach::run(args, output),
-        Command::Fuse(args) => command::fuse::run(args, output),
         Command::Query(args) => command::query::run(args, global, output),
         Command::Inspect(args) => command::inspect::run(args, output),
         Command::Verify(args) => command::verify::run(args, output),

@@ -83,7 +83,7 @@ pub fn in_flags(hint: &Hint) -> String {
 }
 
 /// What a setting or task of the library is called here.
-fn flag(named: Named) -> String {
+pub fn flag(named: Named) -> String {
     match named {
         Named::Setting(setting) => format!("--{}", setting.as_str().replace('_', "-")),
         Named::Task(Task::FetchEncoder) => "`uncsm-index encoders fetch`".into(),

@@ -33,17 +33,18 @@ pub struct BuildBar {
 }
 
 impl BuildBar {
-    /// A bar over `total` units of the source, where it says how many it has; `before` items are there already.
-    pub fn new(global: &Global, total: Option<u64>, before: u64) -> Self {
-        let template = match total {
+    /// A bar over the source; the items that `begins` counts are there already.
+    pub fn new(global: &Global, begins: &BuildProgress) -> Self {
+        let template = match begins.length {
             Some(_) => "indexing {bar:15} {percent:>3} % left {eta}  {msg}",
             None => "indexing {spinner} {elapsed}  {msg}",
         };
-        Self { bar: styled(global, total, template), started: Instant::now(), before }
+        let bar = styled(global, begins.length, template);
+        Self { bar, started: Instant::now(), before: begins.items }
     }
 
-    /// Shows that `position` units are read, and `at`.
-    pub fn show(&self, position: u64, at: &BuildProgress) {
+    /// Shows `at`.
+    pub fn show(&self, at: &BuildProgress) {
         let seconds = self.started.elapsed().as_secs_f64().max(0.001);
         let rate = at.items.saturating_sub(self.before) as f64 / seconds;
         let warnings = match at.warnings {
@@ -51,13 +52,15 @@ impl BuildBar {
             1 => ", 1 warning".to_owned(),
             n => format!(", {n} warnings"),
         };
-        self.bar.set_position(position);
+        self.bar.set_position(at.position);
         self.bar
             .set_message(format!("{} documents, {} items ({rate:.0}/s){warnings}", at.documents, at.items));
     }
+}
 
-    /// Takes the bar away.
-    pub fn clear(&self) {
+/// Takes the bar away.
+impl Drop for BuildBar {
+    fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
 }

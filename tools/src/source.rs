@@ -8,6 +8,7 @@ use uncsm_index::data::{
     CorpusOptions, FeatureOptions, NewClasses, TrainingData, from_corpus, from_features,
 };
 use uncsm_index::encode::{EncoderPaths, Encoders, FeatureCache, FeatureRows};
+use uncsm_index::index;
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -39,20 +40,9 @@ impl Source {
     /// # Errors
     /// No source, or two; those of opening the features file.
     pub fn open(args: &SourceArgs) -> Result<Self> {
-        if let (Some(_), Some(passages)) = (&args.features, &args.passages) {
-            return Err(Error::new(ErrorCode::BadArgument, "--passages belongs to a corpus")
-                .got(passages)
-                .hint("features are there already: make them from the passages"));
-        }
-        passages(args)?;
-        match (&args.features, &args.source) {
-            (Some(path), None) => Ok(Self::Features(FeaturesFile::open(path)?)),
-            (None, Some(path)) => {
-                if let Some(pathway) = args.pathway.first() {
-                    return Err(
-                        Error::new(ErrorCode::BadArgument, "--pathway belongs to --features").got(pathway)
-                    );
-                }
+        match named(args)? {
+            Named::Features(path) => Ok(Self::Features(FeaturesFile::open(path)?)),
+            Named::Corpus(path) => {
                 let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
                 if !about.is_file() && !about.is_dir() {
                     return Err(Error::new(ErrorCode::BadArgument, "a source is read more than once")
@@ -60,21 +50,66 @@ impl Source {
                         .expected("a file or a folder")
                         .hint("write it to a file first"));
                 }
-                Ok(Self::Corpus(path.clone()))
+                Ok(Self::Corpus(path.to_path_buf()))
             }
-            (Some(_), Some(source)) => Err(Error::new(ErrorCode::BadArgument, "two sources are named")
-                .file(source)
-                .expected("a corpus, or --features")
-                .hint("with `build`, name the corpus of the same rows with --corpus")),
-            (None, None) => Err(Error::new(ErrorCode::BadArgument, "no source is named")
-                .hint("give a corpus (FILE.jsonl, FILE.parquet or a folder), or --features FILE.safetensors --pathway MEDIA=TENSOR")),
         }
     }
 }
 
-/// The tensors of `args` in `file`.
-pub fn feature_rows<'a>(args: &SourceArgs, file: &'a FeaturesFile) -> Result<Vec<FeatureRows<'a>>> {
-    FeatureRows::find(file, &pathways(&args.pathway)?, &encoders(args)?)
+/// A path of which nothing is read yet.
+enum Named<'a> {
+    Corpus(&'a Path),
+    Features(&'a Path),
+}
+
+/// What `args` name, where they name one source and say nothing that does not belong to it.
+fn named(args: &SourceArgs) -> Result<Named<'_>> {
+    if let (Some(_), Some(passages)) = (&args.features, &args.passages) {
+        return Err(Error::new(ErrorCode::BadArgument, "--passages belongs to a corpus")
+            .got(passages)
+            .hint("features are there already: make them from the passages"));
+    }
+    passages(args)?;
+    match (&args.features, &args.source) {
+        (Some(path), None) => Ok(Named::Features(path)),
+        (None, Some(path)) => match args.pathway.first() {
+            Some(pathway) => {
+                Err(Error::new(ErrorCode::BadArgument, "--pathway belongs to --features").got(pathway))
+            }
+            None => Ok(Named::Corpus(path)),
+        },
+        (Some(_), Some(source)) => Err(Error::new(ErrorCode::BadArgument, "two sources are named")
+            .file(source)
+            .expected("a corpus, or --features")
+            .hint("with `build`, name the corpus of the same rows with --corpus")),
+        (None, None) => Err(Error::new(ErrorCode::BadArgument, "no source is named").hint(
+            "give a corpus (FILE.jsonl, FILE.parquet or a folder), or --features FILE.safetensors --pathway MEDIA=TENSOR",
+        )),
+    }
+}
+
+/// What `args` name, to be indexed; `fields` is the corpus beside features.
+///
+/// # Errors
+/// No source, or two; flags that do not belong to it.
+pub fn to_index(args: &SourceArgs, fields: Option<&Path>) -> Result<index::Source> {
+    if let (Some(dir), true) = (&args.features_cache, args.features.is_some()) {
+        return Err(Error::new(ErrorCode::BadArgument, "--features-cache belongs to a corpus").file(dir));
+    }
+    let mut source = match named(args)? {
+        Named::Corpus(path) => index::Source::corpus(path),
+        Named::Features(path) => index::Source::features(path, pathways(&args.pathway)?),
+    };
+    if let Some(fields) = fields {
+        source = source.fields_of(fields);
+    }
+    if let Some(passages) = passages(args)? {
+        source = source.passages(passages);
+    }
+    if let Some(dir) = &args.features_cache {
+        source = source.cache(dir);
+    }
+    Ok(source.without(args.without.iter().cloned()).encoders(encoders(args)?))
 }
 
 /// `--encoder` of `args`.

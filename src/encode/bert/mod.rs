@@ -5,7 +5,6 @@
 
 mod attention;
 mod config;
-mod lanes;
 mod network;
 mod steps;
 mod tokens;
@@ -15,7 +14,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::{Encoder, Item};
+use crate::encode::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
 use config::Settings;

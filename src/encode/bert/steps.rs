@@ -5,8 +5,8 @@ use std::slice::ChunksExactMut;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, InplaceOp1, InplaceOp2, Layout, Result, Shape};
 
 use super::config::{Activation, Pooling};
-use super::lanes::{gelu, gelu_tanh, on_vectors, sum, sum_of_squares};
 use super::tokens::Tokens;
+use crate::encode::kernel::{gelu, gelu_tanh, on_vectors, sum, sum_of_squares};
 
 /// The elements of a contiguous tensor.
 pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {

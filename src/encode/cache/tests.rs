@@ -15,7 +15,7 @@ struct Counting {
 
 impl Counting {
     fn boxed(version: u8, calls: &'static AtomicUsize) -> Encoders {
-        let encoder: Box<dyn Encoder> = Box::new(Self { version, calls });
+        let encoder: Arc<dyn Encoder> = Arc::new(Self { version, calls });
         Encoders::from([("text".to_owned(), encoder)])
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::config::{self, Family, VisionTower};
 use super::pixels::Pixels;
 use super::{shapes, unit, weights_of};
-use crate::encode::decode::{DecodeLimits, decode};
+use crate::encode::picture::{DecodeLimits, decode};
 use crate::encode::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;

@@ -25,7 +25,7 @@ use std::path::Path;
 
 use candle_core::Tensor;
 
-use super::weights::Weights;
+use crate::encode::weights::Weights;
 use crate::error::{Error, ErrorCode, Result};
 
 /// Opens `model.safetensors` of `dir`.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::config::{Family, VisionTower};
 use super::fields::{Fields, Flag};
-use crate::encode::decode::RgbImage;
-use crate::encode::resample::{Filter, resize};
+use crate::encode::picture::RgbImage;
+use crate::encode::picture::{Filter, resize};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Most pixels of a picture after resizing: 1,000 to 1 at 224 pixels of the shorter edge.

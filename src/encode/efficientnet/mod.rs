@@ -1,7 +1,6 @@
 //! EfficientNet-Lite0: an encoder of pictures with weights, 1280 features.
 
 mod fold;
-mod kernel;
 mod network;
 mod preprocess;
 
@@ -9,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::decode::{DecodeLimits, RgbImage, decode};
-use super::weights::Weights;
-use super::{Encoder, Item};
+use crate::encode::picture::{DecodeLimits, RgbImage, decode};
+use crate::encode::weights::Weights;
+use crate::encode::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, SETTINGS_BYTES};
 use crate::media::Fingerprint;

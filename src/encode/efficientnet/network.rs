@@ -6,7 +6,7 @@
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
 
 use super::fold::{Folded, folded};
-use super::kernel::{After, Depthwise, Matrix, same};
+use crate::encode::kernel::{After, Depthwise, Matrix, same};
 use crate::encode::weights::Weights;
 use crate::error::Result;
 

@@ -1,8 +1,8 @@
 //! From a decoded picture to the input of the network.
 
 use super::network::SIDE;
-use crate::encode::decode::RgbImage;
-use crate::encode::resample::{Filter, resize};
+use crate::encode::picture::RgbImage;
+use crate::encode::picture::{Filter, resize};
 use crate::error::Result;
 
 /// The background beside a picture that is not square.

@@ -1,30 +1,42 @@
 //! Finding the very encoder that a bundle was trained with.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::folder::Folder;
-use super::kind::{Kind, is_weights};
-use super::paths::EncoderPaths;
+use super::registry::Registry;
 use crate::encode::Encoder;
+use crate::encode::family::{is_weights, reads};
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting, Task};
 use crate::media::Fingerprint;
 
-impl EncoderPaths {
+/// An encoder and where it lies; `None` for one of the app.
+pub type Found = (Option<Folder>, Arc<dyn Encoder>);
+
+impl Registry {
     /// The encoder of `media` that a bundle calls `name`, with the fingerprint `wanted`, and where it lies.
     ///
-    /// What has the name is tried first, then every other folder whose kind serves `media`, so that a folder may be renamed;
-    /// what [`EncoderPaths::with_named`] says is tried alone where it is a path, or another name than `name`. Cost: opens
+    /// An encoder of the app is tried first, then what has the name, then every other folder whose family serves `media`, so that a folder may be renamed;
+    /// what [`Registry::with_named`] says is tried alone where it is a path, or another name than `name`. Cost: opens
     /// encoders until one fits.
     ///
     /// # Errors
     /// [`ErrorCode::SpaceMismatch`] where what has the name is another one; [`ErrorCode::NotFound`] where nothing fits; both
     /// with the hash and every folder searched. Where what has the name does not open: that error, with the hash.
-    pub fn find(&self, media: &str, name: &str, wanted: Fingerprint) -> Result<(Folder, Box<dyn Encoder>)> {
+    pub fn find(&self, media: &str, name: &str, wanted: Fingerprint) -> Result<Found> {
         let mut broken = None;
-        let here = |given: &str| looks_like_one(Path::new(given)) || Kind::of(Path::new(given)).is_ok();
+        let own = self.own(media, self.named(media).unwrap_or(name));
+        if let Some(own) = own.filter(|own| own.fingerprint() == wanted) {
+            return Ok((None, own.clone()));
+        }
+        let here = |given: &str| looks_like_one(Path::new(given)) || self.family(Path::new(given)).is_ok();
         if let Some(given) = self.named(media).filter(|given| *given != name || here(given)) {
+            if let Some(own) = own {
+                return Err(self.other_one(name, wanted, &(None, own.clone())));
+            }
             let located = match Path::new(given).exists() && given == name {
-                true => Folder::new(Path::new(given), name).map(Some),
+                true => Folder::new(Path::new(given), name, self.families()).map(Some),
                 false => self.locate(given),
             };
             let folder = located.map_err(|error| with_wanted(error, wanted))?;
@@ -32,27 +44,27 @@ impl EncoderPaths {
             let folder = Folder { name: name.to_owned(), ..folder };
             let encoder = folder.open(media, self.limits()).map_err(|error| with_wanted(error, wanted))?;
             return match encoder.fingerprint() == wanted {
-                true => Ok((folder, encoder)),
-                false => Err(self.other_one(name, wanted, &(folder, encoder))),
+                true => Ok((Some(folder), encoder)),
+                false => Err(self.other_one(name, wanted, &(Some(folder), encoder))),
             };
         }
-        let mut of_the_name = None;
+        let mut of_the_name = own.map(|own| (None, own.clone()));
         let named = self.below_roots(name);
         let others = self.folders().map(|(path, _)| path).filter(|path| !named.contains(path));
         for path in named.iter().cloned().chain(others) {
-            let folder = match Folder::new(&path, name) {
-                Ok(folder) if folder.kind.reads(media).is_err() => continue,
+            let folder = match Folder::new(&path, name, self.families()) {
+                Ok(folder) if reads(folder.family.as_ref(), media).is_err() => continue,
                 folder => folder,
             };
             let opened = folder.and_then(|folder| {
                 let encoder = folder.open(media, self.limits())?;
-                Ok((folder, encoder))
+                Ok((Some(folder), encoder))
             });
             match opened {
                 Ok(found) if found.1.fingerprint() == wanted => return Ok(found),
                 Ok(found) => of_the_name = of_the_name.or(named.contains(&path).then_some(found)),
                 Err(error) => {
-                    // One of many that are tried: `encoders list` says what is wrong with it.
+                    // One of many that are tried: a list of all says what is wrong with it.
                     tracing::debug!("not the encoder {name}: {error}");
                     if named.contains(&path) && (path.is_file() || looks_like_one(&path)) {
                         broken = broken.or(Some(error));
@@ -101,13 +113,17 @@ impl EncoderPaths {
         })
     }
 
-    fn other_one(&self, name: &str, wanted: Fingerprint, found: &(Folder, Box<dyn Encoder>)) -> Error {
+    fn other_one(&self, name: &str, wanted: Fingerprint, found: &Found) -> Error {
         let what = format!("the encoder `{name}` is another one than the bundle was trained with");
-        Error::new(ErrorCode::SpaceMismatch, what)
-            .file(&found.0.path)
+        let error = Error::new(ErrorCode::SpaceMismatch, what);
+        let error = match &found.0 {
+            Some(folder) => error.file(&folder.path),
+            None => error,
+        };
+        error
             .expected(format!("fingerprint {wanted}"))
             .got(found.1.fingerprint())
-            .hint(format!("searched: {}; {}", self.searched(), ways_out("MEDIA")))
+            .hint(Hint::new(format!("searched: {}; ", self.searched())).then(&ways_out("MEDIA")))
     }
 
     fn absent_for(&self, media: &str, name: &str, wanted: Fingerprint, given: &str) -> Error {
@@ -137,11 +153,12 @@ fn with_wanted(error: Error, wanted: Fingerprint) -> Error {
     error.expected(expected)
 }
 
-fn ways_out(media: &str) -> String {
-    let fetch = if cfg!(feature = "hub") { ", pull it with `encoders fetch`" } else { "" };
-    format!(
-        "put its folder into one of UNCSM_ENCODERS, name it with --encoder {media}=DIR{fetch}, or build the index with --embed-encoders"
-    )
+fn ways_out(media: &str) -> Hint {
+    let hint = Hint::new("put its folder into one of UNCSM_ENCODERS, name it with")
+        .given(Setting::Encoder, format_args!("{media}=DIR"));
+    let hint =
+        if cfg!(feature = "hub") { hint.text(", pull it with").task(Task::FetchEncoder) } else { hint };
+    hint.text(", or build the index with").setting(Setting::EmbedEncoders)
 }
 
 /// The entries of a folder by name; none where it does not read.
@@ -156,7 +173,7 @@ fn sorted(dir: &Path) -> Vec<std::path::PathBuf> {
 mod tests {
     use super::*;
     use crate::corpus::EncoderArg;
-    use crate::encode::resolve::testing::{fingerprint, write};
+    use crate::encode::family::testing::{fingerprint, write};
 
     #[test]
     fn the_fingerprint_decides_among_candidates() {
@@ -166,10 +183,10 @@ mod tests {
         write(&b, "one", 2);
         write(&b, "org/renamed", 3);
         std::fs::create_dir_all(b.join("empty")).unwrap();
-        let paths = EncoderPaths::default().with_root(&b).with_root(&a);
+        let paths = Registry::default().with_root(&b).with_root(&a);
         for (wanted, path) in [(1, a.join("one")), (2, b.join("one")), (3, b.join("org").join("renamed"))] {
             let (folder, encoder) = paths.find("text", "one", fingerprint(wanted)).unwrap();
-            assert_eq!((folder.path, encoder.fingerprint()), (path, fingerprint(wanted)));
+            assert_eq!((folder.unwrap().path, encoder.fingerprint()), (path, fingerprint(wanted)));
             assert_eq!(encoder.name(), "one", "the bundle's name, wherever it lies");
         }
     }
@@ -178,7 +195,7 @@ mod tests {
     fn another_one_and_none_are_told_apart() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "one", 1);
-        let paths = EncoderPaths::default().with_root(dir.path());
+        let paths = Registry::default().with_root(dir.path());
         let error = paths.find("text", "one", fingerprint(9)).err().unwrap();
         assert_eq!(error.code(), ErrorCode::SpaceMismatch);
         let text = error.to_string();
@@ -189,7 +206,7 @@ mod tests {
         assert_eq!(error.code(), ErrorCode::NotFound);
         let text = error.to_string();
         for part in
-            ["`two`", &parts[0], &parts[2], "UNCSM_ENCODERS", "--encoder text=DIR", "--embed-encoders"]
+            ["`two`", &parts[0], &parts[2], "UNCSM_ENCODERS", "`encoder` text=DIR", "`embed_encoders`"]
         {
             assert!(text.contains(part), "{part}: {text}");
         }
@@ -205,17 +222,17 @@ mod tests {
         let other = write(&apart, "elsewhere", 2);
         let named = |path: &Path| {
             let arg = EncoderArg { media: "text".into(), encoder: path.display().to_string() };
-            EncoderPaths::default().with_root(&root).with_named(&[arg])
+            Registry::default().with_root(&root).with_named(&[arg])
         };
         let found = named(&other).find("text", "one", fingerprint(2)).unwrap();
-        assert_eq!((found.0.path.as_path(), found.1.name()), (other.as_path(), "one"));
+        assert_eq!((found.0.as_ref().unwrap().path.as_path(), found.1.name()), (other.as_path(), "one"));
         let code = |path: &Path, wanted| named(path).find("text", "one", wanted).err().unwrap().code();
         assert_eq!(code(&other, fingerprint(1)), ErrorCode::SpaceMismatch);
         assert_eq!(code(&apart.join("none"), fingerprint(1)), ErrorCode::NotFound);
         // A path that the bundle calls the same is the path too, though no root has it.
         let name = other.to_str().unwrap();
         let found = named(&other).find("text", name, fingerprint(2)).unwrap();
-        assert_eq!((found.0.path.as_path(), found.1.name()), (other.as_path(), name));
+        assert_eq!((found.0.as_ref().unwrap().path.as_path(), found.1.name()), (other.as_path(), name));
         let error = named(&other).find("text", name, fingerprint(1)).err().unwrap();
         assert_eq!(error.code(), ErrorCode::SpaceMismatch);
     }
@@ -225,7 +242,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = write(dir.path(), "one", 1);
         write(dir.path(), "two", 2);
-        let paths = EncoderPaths::default().with_root(dir.path());
+        let paths = Registry::default().with_root(dir.path());
         let named = EncoderArg { media: "text".into(), encoder: path.display().to_string() };
         let both = [paths.clone(), paths.with_named(&[named])];
         std::fs::write(path.join("config.json"), "{").unwrap();
@@ -235,8 +252,14 @@ mod tests {
             assert!(error.to_string().contains(&fingerprint(1).to_string()), "{error}");
         }
         // Another folder that is damaged is no concern of this one, and one that fits helps out.
-        assert_eq!(both[0].find("text", "two", fingerprint(2)).unwrap().0.path, dir.path().join("two"));
-        assert_eq!(both[0].find("text", "one", fingerprint(2)).unwrap().0.path, dir.path().join("two"));
+        assert_eq!(
+            both[0].find("text", "two", fingerprint(2)).unwrap().0.unwrap().path,
+            dir.path().join("two")
+        );
+        assert_eq!(
+            both[0].find("text", "one", fingerprint(2)).unwrap().0.unwrap().path,
+            dir.path().join("two")
+        );
     }
 
     #[test]
@@ -248,8 +271,8 @@ mod tests {
         std::fs::write(path.join("modules.json"), r#"[{"path":"0_Transformer"}]"#).unwrap();
         std::fs::create_dir(path.join("1_Pooling")).unwrap();
         // The weights beside it do not decide.
-        let paths = EncoderPaths::default().with_root(dir.path());
-        assert_eq!(paths.find("text", "other", fingerprint(1)).unwrap().0.path, path);
+        let paths = Registry::default().with_root(dir.path());
+        assert_eq!(paths.find("text", "other", fingerprint(1)).unwrap().0.unwrap().path, path);
         std::fs::rename(path.join("model.safetensors"), path.join("0_Transformer").join("model.safetensors"))
             .unwrap();
         assert_eq!(paths.folders().collect::<Vec<_>>(), [(path, "old".to_owned())]);

@@ -1,38 +1,52 @@
 //! A folder of weights that was found.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::kind::{Kind, is_read, is_weights};
-use super::open::open;
+use super::families::Families;
 use crate::encode::Encoder;
-use crate::encode::decode::DecodeLimits;
+use crate::encode::family::{Family, Opening, is_read, is_weights, reads};
+use crate::encode::picture::DecodeLimits;
 use crate::error::{Error, Result};
 
 /// Weights on disk: a folder in the published layout, or one `.safetensors` file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
+#[non_exhaustive]
 pub struct Folder {
     /// Where it lies.
     pub path: PathBuf,
     /// The name that a bundle keeps.
     pub name: String,
-    /// Which encoder it is.
-    pub kind: Kind,
+    /// What opens it.
+    pub family: Arc<dyn Family>,
+}
+
+impl fmt::Debug for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let family = self.family.name();
+        f.debug_struct("Folder")
+            .field("path", &self.path)
+            .field("name", &self.name)
+            .field("family", &family)
+            .finish()
+    }
 }
 
 impl Folder {
     /// The folder or file at `path`, which a bundle calls `name`.
     ///
     /// # Errors
-    /// Those of [`Kind::of`].
-    pub fn new(path: &Path, name: &str) -> Result<Self> {
-        Ok(Self { path: path.to_path_buf(), name: name.to_owned(), kind: Kind::of(path)? })
+    /// Those of [`Families::of`].
+    pub(super) fn new(path: &Path, name: &str, families: &Families) -> Result<Self> {
+        Ok(Self { path: path.to_path_buf(), name: name.to_owned(), family: families.of(path)? })
     }
 
     /// The same with its last component as name: a bundle does not keep where things lie on one machine.
     ///
     /// # Errors
-    /// Those of [`Kind::of`].
-    pub fn named_by_path(path: &Path) -> Result<Self> {
+    /// Those of [`Families::of`].
+    pub(super) fn named_by_path(path: &Path, families: &Families) -> Result<Self> {
         let full = std::fs::canonicalize(path).map_err(|e| Error::io(path, e))?;
         let part = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
         let mut name = part(&full);
@@ -45,15 +59,16 @@ impl Folder {
                 part(&stem)
             };
         }
-        Self::new(path, name.as_deref().unwrap_or("encoder"))
+        Self::new(path, name.as_deref().unwrap_or("encoder"), families)
     }
 
     /// Opens the encoder of `media`, under the name of this folder. Cost: reads and hashes the weights.
     ///
     /// # Errors
     /// [`crate::ErrorCode::BadArgument`] where it does not serve `media`, or this build lacks the feature `encoders`; those of the encoder.
-    pub fn open(&self, media: &str, limits: DecodeLimits) -> Result<Box<dyn Encoder>> {
-        open(self, media, limits)
+    pub fn open(&self, media: &str, limits: DecodeLimits) -> Result<Arc<dyn Encoder>> {
+        reads(self.family.as_ref(), media).map_err(|error| error.file(&self.path))?;
+        self.family.open(&Opening::new(media, &self.name, &self.path, limits))
     }
 
     /// The files that the encoder reads, each with its name inside a folder.
@@ -79,7 +94,7 @@ impl Folder {
         let read = |(name, path): &(String, PathBuf)| is_read(name) && path.is_file();
         let mut out: Vec<_> = files.iter().filter(|file| read(file)).cloned().collect();
         if !out.iter().any(|(_, path)| is_weights(path)) {
-            // Weights of another name, which `Kind::of` has found to be the only ones.
+            // Weights of another name, which its signs have shown to be the only ones.
             let other = files.into_iter().map(|(_, path)| path).find(|path| is_weights(path));
             out.extend(other.map(|path| ("model.safetensors".to_owned(), path)));
         }

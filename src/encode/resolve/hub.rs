@@ -5,14 +5,14 @@ use std::path::Path;
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 
 use super::folder::Folder;
-use super::kind::is_read;
-use super::paths::{EncoderPaths, is_hub_name};
+use super::registry::{Registry, is_hub_name};
+use crate::encode::family::is_read;
 use crate::error::{Error, ErrorCode, Result};
 
 /// The variable that names another server than the public one.
 const ENDPOINT: &str = "HF_ENDPOINT";
 
-/// Pulls the encoder `name` into the cache of `paths`, unless it is there, from the public server or from the one that
+/// Pulls the encoder `name` into the cache of `registry`, unless it is there, from the public server or from the one that
 /// `HF_ENDPOINT` names.
 ///
 /// Only files that an encoder reads are pulled, into a folder beside its place, which is renamed when it is whole and the
@@ -21,27 +21,28 @@ const ENDPOINT: &str = "HF_ENDPOINT";
 /// # Errors
 /// [`ErrorCode::BadArgument`] for a name other than `ORG/NAME`, or without a cache; [`ErrorCode::NotFound`] where the server
 /// has no such model, or one without `model.safetensors`; [`ErrorCode::Io`] for all else on the way; those of opening it.
-pub fn fetch(name: &str, paths: &EncoderPaths) -> Result<Folder> {
-    fetch_from(name, paths, std::env::var(ENDPOINT).ok().as_deref())
+pub fn fetch(name: &str, registry: &Registry) -> Result<Folder> {
+    fetch_from(name, registry, std::env::var(ENDPOINT).ok().as_deref())
 }
 
 /// As [`fetch`], from the server at `endpoint`.
 ///
 /// # Errors
 /// Those of [`fetch`].
-pub fn fetch_from(name: &str, paths: &EncoderPaths, endpoint: Option<&str>) -> Result<Folder> {
+pub fn fetch_from(name: &str, registry: &Registry, endpoint: Option<&str>) -> Result<Folder> {
     if !is_hub_name(name) {
         return Err(Error::new(ErrorCode::BadArgument, "no name of a model to pull")
             .expected("ORG/NAME")
             .got(name));
     }
-    let cache = paths.cache().ok_or_else(|| {
+    let cache = registry.cache().ok_or_else(|| {
         Error::new(ErrorCode::BadArgument, "there is no cache to pull an encoder into")
             .hint("set UNCSM_CACHE")
     })?;
+    let families = registry.families();
     let place = cache.join(name);
     if place.exists() {
-        return Folder::new(&place, name);
+        return Folder::new(&place, name, families);
     }
     let parent = place.parent().unwrap_or(cache);
     std::fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
@@ -57,9 +58,9 @@ pub fn fetch_from(name: &str, paths: &EncoderPaths, endpoint: Option<&str>) -> R
     let model = builder.build().map_err(failed)?.model(name.to_owned());
     let whole = root.join("whole");
     pull(&model, &whole, name, endpoint)?;
-    let folder = Folder::new(&whole, name)?;
-    for media in folder.kind.media() {
-        folder.open(media, paths.limits())?;
+    let folder = Folder::new(&whole, name, families)?;
+    for media in folder.family.media() {
+        folder.open(media, registry.limits())?;
     }
     match std::fs::rename(&whole, &place) {
         Ok(()) => {}
@@ -67,7 +68,7 @@ pub fn fetch_from(name: &str, paths: &EncoderPaths, endpoint: Option<&str>) -> R
         Err(_) if place.exists() => {}
         Err(error) => return Err(Error::io(&place, error)),
     }
-    Folder::new(&place, name)
+    Folder::new(&place, name, families)
 }
 
 /// Pulls the files that an encoder reads into the new folder `whole`, durable when it returns.

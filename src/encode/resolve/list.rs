@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::folder::Folder;
-use super::paths::EncoderPaths;
+use super::registry::Registry;
 use crate::encode::Encoder;
-use crate::encode::builtin::Builtin;
-use crate::encode::image::BuiltinImage;
-use crate::encode::text::BuiltinText;
+use crate::encode::builtin::{Builtin, BuiltinText};
+use crate::encode::family::Family;
 use crate::media::Fingerprint;
 
 /// An encoder, or a folder that looks like one and is none.
@@ -41,17 +40,21 @@ pub struct ListedMedia {
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// The built-in encoders, then what lies in the folders of `paths`. Cost: opens every encoder.
-pub fn list(paths: &EncoderPaths) -> Vec<Listed> {
-    let mut out: Vec<Listed> = Builtin::ALL.iter().map(|encoder| of_builtin(*encoder)).collect();
-    for (path, name) in paths.folders() {
+/// The encoders that need no weights, then what lies in the folders of `registry`. Cost: opens every encoder.
+pub fn list(registry: &Registry) -> Vec<Listed> {
+    let mut out: Vec<Listed> = registry
+        .families()
+        .named()
+        .map(|(name, family)| without_weights(name, family.as_ref(), registry))
+        .collect();
+    for (path, name) in registry.folders() {
         let mut listed = Listed { name, kind: None, path: Some(path.clone()), media: vec![], problem: None };
-        match Folder::new(&path, &listed.name) {
+        match Folder::new(&path, &listed.name, registry.families()) {
             Err(error) => listed.problem = Some(error.to_string()),
             Ok(folder) => {
-                listed.kind = Some(folder.kind.name());
-                for media in folder.kind.media() {
-                    let opened = folder.open(media, paths.limits());
+                listed.kind = Some(folder.family.name());
+                for media in folder.family.media() {
+                    let opened = folder.open(media, registry.limits());
                     let known = opened.map(|encoder| (encoder.features(), encoder.fingerprint()));
                     let (features, fingerprint) = known.as_ref().ok().copied().unzip();
                     listed.media.push(ListedMedia { name: media, features, fingerprint });
@@ -64,27 +67,30 @@ pub fn list(paths: &EncoderPaths) -> Vec<Listed> {
     out
 }
 
-fn of_builtin(encoder: Builtin) -> Listed {
-    let image = BuiltinImage::default();
-    let (name, features, fingerprint) = match encoder {
-        Builtin::Image => ("image", image.features(), Some(image.fingerprint())),
-        // It learns from a corpus, which decides the fingerprint.
-        Builtin::Text => ("text", BuiltinText::default().features(), None),
+fn without_weights(name: &str, family: &dyn Family, registry: &Registry) -> Listed {
+    let of = |media: &'static str| {
+        // One that learns from a corpus, which decides the fingerprint, does not open without what it has learned.
+        let opened = registry.by_name(media, name, &[]).ok();
+        let features = opened.as_ref().map(|encoder| encoder.features()).or_else(|| learned(name));
+        ListedMedia { name: media, features, fingerprint: opened.map(|encoder| encoder.fingerprint()) }
     };
-    let media = ListedMedia { name, features: Some(features), fingerprint };
-    Listed {
-        name: encoder.name().into(),
-        kind: Some("built-in"),
-        path: None,
-        media: vec![media],
-        problem: None,
-    }
+    let media: Vec<ListedMedia> = match Builtin::by_name(name) {
+        Some(Builtin::Image) => vec![of("image")],
+        Some(Builtin::Text) => vec![of("text")],
+        None => family.media().iter().map(|media| of(media)).collect(),
+    };
+    Listed { name: name.to_owned(), kind: Some(family.name()), path: None, media, problem: None }
+}
+
+/// Features of an encoder that learns from a corpus.
+fn learned(name: &str) -> Option<usize> {
+    (Builtin::by_name(name)? == Builtin::Text).then(|| BuiltinText::default().features())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::resolve::testing::{fingerprint, write};
+    use crate::encode::family::testing::{fingerprint, write};
 
     #[test]
     fn sound_and_bad_folders_are_listed() {
@@ -94,7 +100,7 @@ mod tests {
         std::fs::write(write(dir.path(), "strange", 2).join("config.json"), r#"{"model_type":"t5"}"#)
             .unwrap();
         std::fs::remove_file(write(dir.path(), "cut", 3).join("model.safetensors")).unwrap();
-        let listed = list(&EncoderPaths::default().with_root(dir.path()).with_root("nowhere"));
+        let listed = list(&Registry::default().with_root(dir.path()).with_root("nowhere"));
         let names: Vec<&str> = listed.iter().map(|encoder| encoder.name.as_str()).collect();
         assert_eq!(names, ["builtin-image-v1", "builtin-text-v1", "cut", "empty", "org/one", "strange"]);
         assert_eq!((listed[0].media[0].features, listed[1].media[0].features), (Some(1428), Some(2048)));

@@ -1,23 +1,22 @@
-//! Where encoders with weights are looked for, and how one is told from another.
+//! Where encoders come from, and how the very one of a bundle is found again.
 //!
-//! Weights lie in folders as they are published. [`EncoderPaths`] finds a folder by path or by name, [`Kind`] tells from
-//! its content which encoder it is, and one function in `open.rs` opens it. A bundle keeps the name and the fingerprint of
-//! each encoder, so that [`EncoderPaths::find`] finds the same one again, wherever it lies by then.
+//! Weights lie in folders as they are published. A [`Registry`] finds a folder by path or by name, the
+//! [families](crate::encode::Family) tell from its content whose it is, and one of them opens it. A bundle keeps the name
+//! and the fingerprint of each encoder, so that [`Registry::find`] finds the same one again, wherever it lies by then. An
+//! app adds encoders and families of its own.
 
+mod families;
 mod find;
 mod folder;
 #[cfg(feature = "hub")]
 mod hub;
-mod kind;
 mod list;
 mod open;
-mod paths;
-#[cfg(test)]
-pub(crate) mod testing;
+mod registry;
 
+pub use find::Found;
 pub use folder::Folder;
 #[cfg(feature = "hub")]
 pub use hub::{fetch, fetch_from};
-pub use kind::Kind;
 pub use list::{Listed, ListedMedia, list};
-pub use paths::EncoderPaths;
+pub use registry::Registry;

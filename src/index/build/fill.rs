@@ -1,16 +1,15 @@
 //! The last stage of a build: documents into the host's writer, and commits on the way.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use tantivy::TantivyDocument;
 
 use super::checkpoint::Checkpoint;
-use super::pipeline::{BuildOptions, BuildProgress, Commits, Existing, OnBad, STAGES};
+use super::options::{BuildOptions, BuildProgress, Commits, Existing};
 use super::project::Projected;
-use super::report::{BuildReport, Clocks, StageTimes};
+use super::report::{BuildReport, Clocks, OnBad, StageTimes};
 use crate::corpus::unit_of;
 use crate::encode::{Incoming, Place};
 use crate::error::{Error, ErrorCode, Result};
@@ -80,7 +79,7 @@ impl<'a> Filling<'a> {
     pub(crate) fn run(
         mut self,
         input: Receiver<Vec<Result<Projected, Incoming>>>,
-        ended: &AtomicUsize,
+        all_ended: &dyn Fn() -> bool,
         progress: &mut dyn FnMut(BuildProgress),
     ) -> Result<BuildReport> {
         loop {
@@ -109,7 +108,7 @@ impl<'a> Filling<'a> {
         if self.options.is_stopped() {
             return Err(self.interrupted());
         }
-        if ended.load(Ordering::SeqCst) != STAGES {
+        if !all_ended() {
             return Err(Error::new(ErrorCode::Engine, "a stage of the build panicked"));
         }
         if let Some(commits) = self.options.commits.filter(|_| self.report.documents > 0) {
@@ -144,7 +143,8 @@ impl<'a> Filling<'a> {
 
     fn progress(&self) -> BuildProgress {
         let BuildReport { documents, warnings, ref items, .. } = self.report;
-        BuildProgress { consumed: self.consumed, documents, items: items.values().sum(), warnings }
+        let items = items.values().sum();
+        BuildProgress { consumed: self.consumed, documents, items, warnings, ..BuildProgress::default() }
     }
 
     fn stages(&self) -> StageTimes {
@@ -167,11 +167,16 @@ impl<'a> Filling<'a> {
             Err(Incoming::Broken(error)) => Err(error),
             Err(Incoming::Bad(error)) => {
                 self.first.get_or_insert_with(|| error.clone());
-                self.report.skip(error, None, self.options.on_bad)
+                self.skip(error, None)
             }
-            Err(Incoming::Passed(error)) => self.report.skip(error, None, OnBad::Warn),
+            Err(Incoming::Passed(error)) => self.report.skip(error, None, OnBad::Warn, self.options.words),
             Err(Incoming::Document(_)) => Ok(()),
         }
+    }
+
+    /// Lists what is left out, or ends the build with it.
+    fn skip(&mut self, error: Error, place: Option<&Place>) -> Result<()> {
+        self.report.skip(error, place, self.options.on_bad, self.options.words)
     }
 
     fn commit_if_due(&mut self) -> Result<()> {
@@ -224,10 +229,10 @@ impl<'a> Filling<'a> {
         let (place, on_bad) = (&source.place, self.options.on_bad);
         // A flaw has its own place, which says more: the sidecar and its line.
         for flaw in flaws {
-            self.report.skip(flaw, None, on_bad)?;
+            self.skip(flaw, None)?;
         }
         for error in bad {
-            self.report.skip(error, Some(place), on_bad)?;
+            self.skip(error, Some(place))?;
         }
         let mut out = TantivyDocument::new();
         match self.index.fields().fill(&source.document, &mut out) {
@@ -245,12 +250,12 @@ impl<'a> Filling<'a> {
             }
             Err(error) => {
                 self.first.get_or_insert_with(|| error.clone().file(&place.file).line(place.line));
-                return self.report.skip(error, Some(place), on_bad);
+                return self.skip(error, Some(place));
             }
         }
         if let Err(error) = crate::index::dir::terms::check(self.index.tantivy(), &out) {
             return match error.code() {
-                ErrorCode::TooLarge => self.report.skip(error, Some(place), on_bad),
+                ErrorCode::TooLarge => self.skip(error, Some(place)),
                 _ => Err(error),
             };
         }
@@ -261,7 +266,7 @@ impl<'a> Filling<'a> {
                     let name = self.index.bundle().media()[item.media].name.clone();
                     *self.report.items.entry(name).or_default() += 1;
                 }
-                Err(error) => self.report.skip(error, Some(place), on_bad)?,
+                Err(error) => self.skip(error, Some(place))?,
             }
         }
         if value.is_empty() {

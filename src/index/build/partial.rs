@@ -4,24 +4,20 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use fs4::fs_std::FileExt;
-use tantivy::Directory;
-use tantivy::directory::error::LockError;
-use tantivy::directory::{DirectoryLock, INDEX_WRITER_LOCK};
 
 use super::checkpoint::Checkpoint;
-use super::pipeline::OnBad;
+use super::report::OnBad;
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::dir::manifest::{MANIFEST, sync_dir};
-use crate::index::files::directory::{IndexDirectory, replace};
+use crate::hint::{Hint, Setting};
+use crate::index::dir::layout::{MAKES_ROOM, MANIFEST, beside, is_folder, lock_writer, set_aside};
+use crate::index::files::change;
+use crate::index::files::directory::{replace, sync_dir};
 use crate::index::files::exchange::put_in_place;
 use crate::index::files::names;
 
-/// Set down in an index before it makes room, so that what a kill leaves of it is known.
-pub(crate) const MAKES_ROOM: &str = ".uncsm-replaced";
-
 /// What to do with an index that is already at the output path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExistingOut {
+pub(crate) enum ExistingOut {
     /// An error.
     Refuse,
     /// It makes room when the new one is whole.
@@ -33,7 +29,7 @@ pub enum ExistingOut {
 ///
 /// `.OUT.uncsm-lock` beside it is held from before anything is looked at to after the last rename, so that two builds of one
 /// output do not meet.
-pub struct PartialDir {
+pub(crate) struct PartialDir {
     partial: PathBuf,
     out: PathBuf,
     existing: ExistingOut,
@@ -49,7 +45,7 @@ impl Drop for PartialDir {
         if self.keep || std::thread::panicking() || !self.partial.exists() {
             return;
         }
-        if let Err(error) = std::fs::remove_dir_all(&self.partial) {
+        if let Err(error) = change::remove_folder(&self.partial) {
             tracing::warn!("{}: not removed: {error}", self.partial.display());
         }
     }
@@ -62,12 +58,12 @@ impl PartialDir {
     /// # Errors
     /// [`ErrorCode::Exists`] where `out` exists and may not be replaced, or is no index; [`ErrorCode::Locked`] while another
     /// build writes.
-    pub fn prepare(out: &Path, existing: ExistingOut) -> Result<Self> {
+    pub(crate) fn prepare(out: &Path, existing: ExistingOut) -> Result<Self> {
         let dir = Self::lock(out, existing)?;
         if dir.partial.is_dir() {
             match Checkpoint::load(&dir.partial) {
                 Some(checkpoint) => tracing::warn!(
-                    "{}: removing what an unfinished build left: {} documents, with which --resume would have gone on",
+                    "{}: removing what an unfinished build left: {} documents that a resumed build goes on with",
                     dir.partial.display(),
                     checkpoint.report.documents
                 ),
@@ -85,7 +81,7 @@ impl PartialDir {
     ///
     /// # Errors
     /// Those of [`PartialDir::prepare`].
-    pub fn resume(out: &Path, existing: ExistingOut) -> Result<(Self, Option<Checkpoint>)> {
+    pub(crate) fn resume(out: &Path, existing: ExistingOut) -> Result<(Self, Option<Checkpoint>)> {
         let mut dir = Self::lock(out, existing)?;
         let partial = dir.partial.display();
         match Checkpoint::find(&dir.partial) {
@@ -109,11 +105,11 @@ impl PartialDir {
     ///
     /// # Errors
     /// Those of removing and making it.
-    pub fn cleared(mut self) -> Result<Self> {
+    pub(crate) fn cleared(mut self) -> Result<Self> {
         self.keep = false;
         let partial = &self.partial;
         if partial.is_dir() {
-            std::fs::remove_dir_all(partial).map_err(|e| Error::io(partial, e))?;
+            change::remove_folder(partial).map_err(|e| Error::io(partial, e))?;
         }
         std::fs::create_dir(partial).map_err(|e| Error::io(partial, e))?;
         Ok(self)
@@ -121,7 +117,7 @@ impl PartialDir {
 
     /// Ends a build that failed: what it committed stays, unless no other try can do better: after an error of the
     /// source as a whole, or of a document where those are not passed over. Gives whether it stays.
-    pub fn failed(mut self, error: &Error, on_bad: OnBad) -> bool {
+    pub(crate) fn failed(mut self, error: &Error, on_bad: OnBad) -> bool {
         let for_good = match error.code() {
             ErrorCode::DuplicateId | ErrorCode::Empty | ErrorCode::SchemaConflict => true,
             ErrorCode::BadJson | ErrorCode::BadValue => on_bad == OnBad::Stop,
@@ -140,8 +136,8 @@ impl PartialDir {
         let lock = BuildLock::acquire(lock_name(out)?)?;
         if let Some(aside) = set_aside(out) {
             tracing::warn!("{}: putting back the index that a killed build had set aside", out.display());
-            std::fs::rename(&aside, out).map_err(|e| Error::io(out, e))?;
-            let _ = std::fs::remove_file(out.join(MAKES_ROOM));
+            change::rename(&aside, out).map_err(|e| Error::io(out, e))?;
+            let _ = change::remove_file(&out.join(MAKES_ROOM));
         }
         check_existing(out, existing)?;
         // What a killed replacement had exchanged already.
@@ -163,7 +159,7 @@ impl PartialDir {
     }
 
     /// Where to build.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.partial
     }
 
@@ -172,7 +168,7 @@ impl PartialDir {
     /// # Errors
     /// [`ErrorCode::Locked`] where a writer has the index open that is to be replaced; those of the renames. The old index
     /// is then still there; at most, where the system cannot exchange names, as `OUT.replaced`.
-    pub fn publish(mut self) -> Result<()> {
+    pub(crate) fn publish(mut self) -> Result<()> {
         self.keep = true;
         check_existing(&self.out, self.existing)?;
         let mut replaced = None;
@@ -184,16 +180,16 @@ impl PartialDir {
             let mark = self.out.join(MAKES_ROOM);
             replace(&mark, b"").map_err(|e| Error::io(&mark, e))?;
             put_in_place(&self.partial, &self.out, &aside).map_err(|e| {
-                let _ = std::fs::remove_file(&mark);
+                let _ = change::remove_file(&mark);
                 Error::io(&self.out, e)
             })?;
             replaced = Some((aside, writer));
         } else {
-            std::fs::rename(&self.partial, &self.out).map_err(|e| Error::io(&self.out, e))?;
+            change::rename(&self.partial, &self.out).map_err(|e| Error::io(&self.out, e))?;
         }
         sync_dir(parent(&self.out))?;
         if let Some((aside, _writer)) = replaced {
-            std::fs::remove_dir_all(&aside).map_err(|e| Error::io(&aside, e))?;
+            change::remove_folder(&aside).map_err(|e| Error::io(&aside, e))?;
         }
         Ok(())
     }
@@ -205,9 +201,12 @@ fn check_existing(out: &Path, existing: ExistingOut) -> Result<()> {
         return Ok(());
     }
     if existing == ExistingOut::Refuse {
-        return Err(Error::new(ErrorCode::Exists, "the output exists already")
-            .file(out)
-            .hint("choose another --out, or replace an index with --force"));
+        return Err(Error::new(ErrorCode::Exists, "the output exists already").file(out).hint(
+            Hint::new("choose another")
+                .setting(Setting::Out)
+                .text(", or replace an index with")
+                .setting(Setting::Force),
+        ));
     }
     let empty = std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
     if empty || out.join(MANIFEST).is_file() {
@@ -215,26 +214,14 @@ fn check_existing(out: &Path, existing: ExistingOut) -> Result<()> {
     }
     Err(Error::new(ErrorCode::Exists, "the output exists and is no index, so it is not replaced")
         .file(out)
-        .hint("choose another --out, or move it away"))
-}
-
-/// Where a killed replacement has set aside the index that belongs at `out`; `None` where it is in its place.
-pub fn set_aside(out: &Path) -> Option<PathBuf> {
-    let aside = beside(out, ".replaced").ok()?;
-    let is_index = is_folder(&aside) && names::check(&aside.join(MANIFEST)).is_ok();
-    (std::fs::symlink_metadata(out).is_err() && is_index).then_some(aside)
-}
-
-/// Whether a real folder is there.
-fn is_folder(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok_and(|there| there.is_dir())
+        .hint(Hint::new("choose another").setting(Setting::Out).text(", or move it away")))
 }
 
 /// Removes an index that was replaced: one that says so. Folders of others may have the same name.
 fn remove_replaced(path: &Path) -> Result<()> {
     if is_folder(path) && names::check(&path.join(MAKES_ROOM)).is_ok() {
         tracing::warn!("{}: removing an index that was replaced by a killed build", path.display());
-        std::fs::remove_dir_all(path).map_err(|e| Error::io(path, e))?;
+        change::remove_folder(path).map_err(|e| Error::io(path, e))?;
     }
     Ok(())
 }
@@ -251,27 +238,6 @@ fn check_free(aside: &Path) -> Result<()> {
 
 fn parent(out: &Path) -> &Path {
     out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn beside(out: &Path, suffix: &str) -> Result<PathBuf> {
-    let mut name = out.file_name().map(ToOwned::to_owned).ok_or_else(|| {
-        Error::new(ErrorCode::BadArgument, "the output path has no last component").file(out)
-    })?;
-    name.push(suffix);
-    Ok(out.with_file_name(name))
-}
-
-/// Takes the lock that tantivy's writers of the index at `dir` hold.
-///
-/// # Errors
-/// [`ErrorCode::Locked`] while one does.
-pub(crate) fn lock_writer(dir: &Path) -> Result<DirectoryLock> {
-    IndexDirectory::open(dir)?.acquire_lock(&INDEX_WRITER_LOCK).map_err(|e| match e {
-        LockError::LockBusy => {
-            Error::new(ErrorCode::Locked, "a writer has the index open").file(dir).hint("wait for it to end")
-        }
-        LockError::IoError(error) => names::of_io(dir, std::io::Error::new(error.kind(), error.to_string())),
-    })
 }
 
 /// The lock of a build, beside its output, under a name that no other file has.
@@ -292,7 +258,7 @@ impl Drop for BuildLock {
     fn drop(&mut self) {
         // Still locked here; whoever opened it before sees that it is gone and tries again. Ours is empty.
         if self.file.metadata().is_ok_and(|file| file.len() == 0) {
-            let _ = std::fs::remove_file(&self.path);
+            let _ = change::remove_file(&self.path);
         }
     }
 }
@@ -306,7 +272,7 @@ impl BuildLock {
             if !FileExt::try_lock_exclusive(&file).map_err(|e| Error::io(&path, e))? {
                 return Err(Error::new(ErrorCode::Locked, "another build is writing here")
                     .file(&path)
-                    .hint("wait for it to end, or choose another --out"));
+                    .hint(Hint::new("wait for it to end, or choose another").setting(Setting::Out)));
             }
             // The holder before may have removed the file between our opening and our locking it.
             if is_still_at(&file, &path) {
@@ -385,7 +351,7 @@ mod tests {
 
     /// An index in `OUT.partial` with a commit of three documents.
     fn with_a_commit(partial: &PartialDir) -> Checkpoint {
-        use crate::index::build::checkpoint::Identity;
+        use crate::index::build::identity::Identity;
         use crate::index::build::report::BuildReport;
         use crate::index::dir::store::Index;
         use crate::schema::FieldSchema;

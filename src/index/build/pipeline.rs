@@ -1,16 +1,15 @@
 //! The pipeline of a build: read -> encode -> pathways -> index, joined by bounded channels, so that memory does not grow
 //! with the corpus and the order of documents is that of the source.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam::channel::{Sender, bounded};
 
-use super::checkpoint::{Checkpoint, Identity};
 use super::fill::Filling;
+use super::options::{BuildOptions, BuildProgress, Existing};
 use super::project;
 use super::report::{BuildReport, Clock, Clocks};
-use crate::encode::{Encoders, FeatureCache, Incoming};
+use crate::encode::{Encoders, Incoming};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::dir::lookup::Snapshot;
 use crate::index::dir::store::Index;
@@ -21,94 +20,9 @@ const BATCH: usize = 256;
 /// Bytes of texts, features and media that travel together, unless one document alone has more.
 const BATCH_BYTES: usize = 16 << 20;
 /// Stages before the last, each on a thread of its own.
-pub(crate) const STAGES: usize = 3;
+const STAGES: usize = 3;
 /// Batches that wait between two stages.
 const QUEUE: usize = 2;
-
-/// What to do with a document or item that does not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnBad {
-    /// Count it, list it, and go on.
-    #[default]
-    Warn,
-    /// Stop with its error.
-    Stop,
-}
-
-/// What becomes of a document whose id is in the index already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Existing {
-    /// The index is new: ids are checked at the end, by [`crate::index::dir::duplicates::duplicate_ids`].
-    #[default]
-    None,
-    /// It is replaced; vectors of items of equal content stay.
-    Replace,
-}
-
-/// When a build commits on its way: at whichever comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommitPolicy {
-    /// Documents of the source between two commits.
-    pub documents: u64,
-    /// Time between two commits.
-    pub time: Duration,
-}
-
-/// 50,000 documents or 60 seconds.
-impl Default for CommitPolicy {
-    fn default() -> Self {
-        Self { documents: 50_000, time: Duration::from_secs(60) }
-    }
-}
-
-/// Commits on the way and at the end of a build.
-#[derive(Debug, Clone, Copy)]
-pub struct Commits<'a> {
-    /// When.
-    pub policy: CommitPolicy,
-    /// What the build is started with; stands in each commit, so that it can be resumed.
-    pub identity: &'a Identity,
-}
-
-/// How a source gets into an index.
-#[derive(Default, Clone, Copy)]
-pub struct BuildOptions<'a> {
-    /// Encoders by media type; none are needed for features.
-    pub encoders: Option<&'a Encoders>,
-    /// What to do with what does not read.
-    pub on_bad: OnBad,
-    /// What to do with documents that are there.
-    pub existing: Existing,
-    /// Features of earlier runs, and where those of this one go.
-    pub cache: Option<&'a FeatureCache>,
-    /// Commits; without them nothing is committed, and the caller has to.
-    pub commits: Option<Commits<'a>>,
-    /// Set from outside, ends the build soon, with a last commit where there are [`BuildOptions::commits`].
-    pub stop: Option<&'a AtomicBool>,
-    /// The last commit of an earlier run on a new index, to go on from.
-    pub start: Option<&'a Checkpoint>,
-}
-
-impl BuildOptions<'_> {
-    /// Whether someone wants the build to end.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stop.is_some_and(|stop| stop.load(Ordering::SeqCst))
-    }
-}
-
-/// What `progress` hears after each batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BuildProgress {
-    /// What the source has given so far, bad documents and those before the start included.
-    pub consumed: u64,
-    /// Documents added so far.
-    pub documents: u64,
-    /// Items added so far, of all media types.
-    pub items: u64,
-    /// Warnings so far.
-    pub warnings: u64,
-}
 
 /// Puts all documents of `source` into `index` through `writer`; with [`BuildOptions::commits`] all of it is committed
 /// when it returns, else nothing.
@@ -167,7 +81,11 @@ pub fn build(
             ended.fetch_add(1, Ordering::SeqCst);
         });
         // Leaving drops the receiver, at which the other stages end.
-        let filled = Filling::new(index, writer, options, clocks).run(from_pathways, ended, progress);
+        let filled = Filling::new(index, writer, options, clocks).run(
+            from_pathways,
+            &|| ended.load(Ordering::SeqCst) == STAGES,
+            progress,
+        );
         // Joined here, since the scope would panic in its turn; the last stage has said so already.
         for stage in [reading, encoding, mapping] {
             let _ = stage.join();

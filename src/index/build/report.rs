@@ -7,9 +7,19 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::pipeline::OnBad;
 use crate::encode::Place;
 use crate::error::{Error, Result};
+use crate::hint::Named;
+
+/// What to do with a document or item that does not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnBad {
+    /// Count it, list it, and go on.
+    #[default]
+    Warn,
+    /// Stop with its error.
+    Stop,
+}
 
 /// Entries of [`BuildReport::skipped`]; the list stands in commits, so it must not grow with a broken corpus.
 pub const MAX_SKIPPED: usize = 10_000;
@@ -152,7 +162,7 @@ impl BuildReport {
             let (file, reason) = match named {
                 Some((file, reason)) => (dir.join(file), reason),
                 None => (
-                    dir.join(format!("{segment}.{}", crate::index::plugin::field::FIELD_TYPE)),
+                    dir.join(format!("{segment}.{}", crate::index::files::names::FIELD_TYPE)),
                     reason.as_str(),
                 ),
             };
@@ -179,7 +189,14 @@ impl BuildReport {
         }
     }
 
-    pub(crate) fn skip(&mut self, error: Error, place: Option<&Place>, on_bad: OnBad) -> Result<()> {
+    /// Lists what `error` says, at `place` where the error has no place of its own, in the words of `words`.
+    pub(crate) fn skip(
+        &mut self,
+        error: Error,
+        place: Option<&Place>,
+        on_bad: OnBad,
+        words: Option<fn(Named) -> String>,
+    ) -> Result<()> {
         if on_bad == OnBad::Stop {
             let located = error.facts().file.is_some();
             return Err(match place {
@@ -198,6 +215,7 @@ impl BuildReport {
             (None, None) => {}
         }
         if let Some(hint) = &facts.hint {
+            let hint = words.map_or_else(|| hint.to_string(), |words| hint.render(words));
             reason = format!("{reason}; {hint}");
         }
         // Which of the document's pictures it is: `file` and `line` are the place in the corpus.
@@ -222,7 +240,7 @@ mod tests {
         let mut report = BuildReport::default();
         for line in 0..MAX_SKIPPED as u64 + 3 {
             let error = Error::new(ErrorCode::BadJson, "bad").line(line);
-            report.skip(error, None, OnBad::Warn).unwrap();
+            report.skip(error, None, OnBad::Warn, None).unwrap();
         }
         let counts = (report.skipped.len(), report.unlisted, report.warnings);
         assert_eq!(counts, (MAX_SKIPPED, 3, MAX_SKIPPED as u64 + 3));
@@ -232,11 +250,11 @@ mod tests {
     fn reasons_have_hints_and_bounded_bytes() {
         let mut report = BuildReport::default();
         let error = Error::new(ErrorCode::BadJson, "bad").got("x").hint("write it again");
-        report.skip(error, None, OnBad::Warn).unwrap();
+        report.skip(error, None, OnBad::Warn, None).unwrap();
         assert_eq!(report.skipped[0].reason, "bad (got x); write it again");
         for line in 0..5000 {
             let error = Error::new(ErrorCode::BadJson, "\u{e4}".repeat(4000)).line(line);
-            report.skip(error, None, OnBad::Warn).unwrap();
+            report.skip(error, None, OnBad::Warn, None).unwrap();
         }
         let bytes: usize = report.skipped.iter().map(Skipped::bytes).sum();
         assert!(bytes <= MAX_SKIPPED_BYTES && bytes > MAX_SKIPPED_BYTES - 2 * MAX_REASON, "{bytes}");
@@ -249,7 +267,9 @@ mod tests {
     fn a_report_survives_json() {
         let mut report = BuildReport { documents: 3, ..BuildReport::default() };
         report.stages.encode = Duration::from_millis(1500);
-        report.skip(Error::new(ErrorCode::BadJson, "bad").file("a").line(2), None, OnBad::Warn).unwrap();
+        report
+            .skip(Error::new(ErrorCode::BadJson, "bad").file("a").line(2), None, OnBad::Warn, None)
+            .unwrap();
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["stages"]["encode"], 1.5);
         assert_eq!(serde_json::from_value::<BuildReport>(json).unwrap(), report);

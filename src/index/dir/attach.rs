@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use super::layout::lock_writer;
 use super::litter;
 use super::manifest::Manifest;
 use super::store::{Index, bundle_folder};
 use crate::error::Result;
-use crate::index::build::partial::lock_writer;
 use crate::model::{Bundle, OnExisting};
 
 /// Makes the index at `dir` use `bundle` from now on. Killed at any moment, the index has the old bundle or the new one.

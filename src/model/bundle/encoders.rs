@@ -2,30 +2,32 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{Bundle, MediaConfig};
-use crate::encode::resolve::Folder;
-use crate::encode::{Builtin, Encoder, EncoderPaths, Encoders, FromFile};
+use crate::encode::resolve::{Folder, Found};
+use crate::encode::{Builtin, Encoder, Encoders, FromFile, Registry};
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 use crate::media::Fingerprint;
 
 impl Bundle {
     /// The encoder of a media type: a built-in one with what it has learned, or the very one of the bundle's fingerprint,
-    /// looked for in `paths`. Cost: that of [`EncoderPaths::find`].
+    /// looked for in `registry`. Cost: that of [`Registry::find`].
     ///
     /// # Errors
     /// [`ErrorCode::UnknownMedia`]; [`ErrorCode::BadArgument`] where nobody knows which encoder made the features that it
-    /// was trained on; [`ErrorCode::NotFound`] where the weights are not in `paths`, [`ErrorCode::SpaceMismatch`] where
+    /// was trained on; [`ErrorCode::NotFound`] where the weights are not in `registry`, [`ErrorCode::SpaceMismatch`] where
     /// others are in their place.
-    pub fn encoder(&self, media: usize, paths: &EncoderPaths) -> Result<Box<dyn Encoder>> {
+    pub fn encoder(&self, media: usize, registry: &Registry) -> Result<Arc<dyn Encoder>> {
         let config = self.config_of(media)?;
-        if !is_builtin(config) {
-            return self.find(config, paths).map(|(_, encoder)| encoder);
+        if !opens_by_name(config, registry) {
+            return self.find(config, registry).map(|(_, encoder)| encoder);
         }
-        if let Some(other) = paths.named(&config.name).filter(|name| *name != config.encoder) {
+        if let Some(other) = registry.named(&config.name).filter(|name| *name != config.encoder) {
             return Err(mismatch(&config.encoder, other));
         }
-        let encoder = paths.builtin(&config.name, &config.encoder, &self.encoder_states[media])?;
+        let encoder = registry.by_name(&config.name, &config.encoder, &self.encoder_states[media])?;
         match config.fingerprint {
             Some(wanted) if wanted != encoder.fingerprint() => Err(mismatch(wanted, encoder.fingerprint())
                 .hint("use the program that the bundle was trained with")),
@@ -33,36 +35,37 @@ impl Bundle {
         }
     }
 
-    /// Where the weights of the encoder of a media type lie; `None` for a built-in one, or where nobody knows the encoder.
+    /// Where the weights of the encoder of a media type lie; `None` for a built-in one, for one of the
+    /// app, or where nobody knows the encoder.
     ///
     /// # Errors
     /// Those of [`Bundle::encoder`].
-    pub fn encoder_folder(&self, media: usize, paths: &EncoderPaths) -> Result<Option<Folder>> {
+    pub fn encoder_folder(&self, media: usize, registry: &Registry) -> Result<Option<Folder>> {
         let config = self.config_of(media)?;
-        if is_builtin(config) || config.fingerprint.is_none() {
+        if opens_by_name(config, registry) || config.fingerprint.is_none() {
             return Ok(None);
         }
-        self.find(config, paths).map(|(folder, _)| Some(folder))
+        self.find(config, registry).map(|(folder, _)| folder)
     }
 
     /// The encoders of all media types.
     ///
     /// # Errors
     /// Those of [`Bundle::encoder`].
-    pub fn encoders(&self, paths: &EncoderPaths) -> Result<Encoders> {
+    pub fn encoders(&self, registry: &Registry) -> Result<Encoders> {
         let all = self.media.iter().map(|config| config.name.clone()).collect();
-        self.encoders_of(&all, paths)
+        self.encoders_of(&all, registry)
     }
 
     /// The encoders of those media types that `wanted` names and the bundle has; no other is opened.
     ///
     /// # Errors
     /// Those of [`Bundle::encoder`].
-    pub fn encoders_of(&self, wanted: &BTreeSet<String>, paths: &EncoderPaths) -> Result<Encoders> {
+    pub fn encoders_of(&self, wanted: &BTreeSet<String>, registry: &Registry) -> Result<Encoders> {
         let mut out = Encoders::new();
         for (at, config) in self.media.iter().enumerate() {
             if wanted.contains(&config.name) {
-                out.insert(config.name.clone(), self.encoder(at, paths)?);
+                out.insert(config.name.clone(), self.encoder(at, registry)?);
             }
         }
         Ok(out)
@@ -73,17 +76,24 @@ impl Bundle {
     ///
     /// # Errors
     /// [`ErrorCode::UnknownMedia`], [`ErrorCode::SpaceMismatch`]; those of opening an encoder.
-    pub fn check_encoder(&self, media: &str, name_or_dir: &str, paths: &EncoderPaths) -> Result<()> {
+    pub fn check_encoder(&self, media: &str, name_or_dir: &str, registry: &Registry) -> Result<()> {
         let config = &self.media[self.media_index(media)?];
         let same = config.encoder == name_or_dir;
-        if same && (Builtin::by_name(name_or_dir).is_some() || config.fingerprint.is_none()) {
+        if same && (registry.needs_no_weights(name_or_dir) || config.fingerprint.is_none()) {
             return Ok(());
         }
         let named = || mismatch(&config.encoder, name_or_dir);
-        if is_builtin(config) || Builtin::by_name(name_or_dir).is_some() {
+        if opens_by_name(config, registry) || registry.needs_no_weights(name_or_dir) {
             return Err(named());
         }
-        let Some(folder) = paths.locate(name_or_dir)? else {
+        if let Some(own) = registry.own(media, name_or_dir) {
+            return match config.fingerprint {
+                Some(wanted) if wanted == own.fingerprint() => Ok(()),
+                Some(wanted) => Err(mismatch(wanted, own.fingerprint())),
+                None => Err(named()),
+            };
+        }
+        let Some(folder) = registry.locate(name_or_dir)? else {
             return if same { Ok(()) } else { Err(named()) };
         };
         match config.fingerprint {
@@ -94,7 +104,7 @@ impl Bundle {
                     // Nothing here opens it: the name has to do.
                     return Ok(());
                 }
-                let got = folder.open(media, paths.limits())?.fingerprint();
+                let got = folder.open(media, registry.limits())?.fingerprint();
                 if got == wanted { Ok(()) } else { Err(mismatch(wanted, got).file(&folder.path)) }
             }
         }
@@ -106,29 +116,29 @@ impl Bundle {
         })
     }
 
-    fn find(&self, config: &MediaConfig, paths: &EncoderPaths) -> Result<(Folder, Box<dyn Encoder>)> {
+    fn find(&self, config: &MediaConfig, registry: &Registry) -> Result<Found> {
         let Some(wanted) = config.fingerprint else {
             return Err(FromFile::new(&config.name, &config.encoder, config.features).cannot_encode());
         };
-        let (folder, encoder) = paths.find(&config.name, &config.encoder, wanted)?;
+        let (folder, encoder) = registry.find(&config.name, &config.encoder, wanted)?;
         if encoder.features() != config.features {
-            return Err(Error::new(
-                ErrorCode::BadDimension,
-                "the encoder does not fit the pathway of its bundle",
-            )
-            .file(&folder.path)
-            .expected(config.features)
-            .got(encoder.features()));
+            let what = "the encoder does not fit the pathway of its bundle";
+            let error = Error::new(ErrorCode::BadDimension, what);
+            let error = match &folder {
+                Some(folder) => error.file(&folder.path),
+                None => error,
+            };
+            return Err(error.expected(config.features).got(encoder.features()));
         }
         Ok((folder, encoder))
     }
 }
 
-/// A built-in encoder of whose state nothing is missing.
-fn is_builtin(config: &MediaConfig) -> bool {
+/// Whether name and state make the encoder: of a state nothing is missing.
+fn opens_by_name(config: &MediaConfig, registry: &Registry) -> bool {
     match Builtin::by_name(&config.encoder) {
         Some(Builtin::Text) => config.state > 0,
-        builtin => builtin.is_some(),
+        _ => registry.needs_no_weights(&config.encoder),
     }
 }
 
@@ -136,7 +146,11 @@ fn mismatch(expected: impl std::fmt::Display, got: impl std::fmt::Display) -> Er
     Error::new(ErrorCode::SpaceMismatch, "the features were made by another encoder")
         .expected(expected)
         .got(got)
-        .hint("name the encoder with --encoder MEDIA=NAME_OR_DIR, as in training")
+        .hint(
+            Hint::new("name the encoder with")
+                .given(Setting::Encoder, "MEDIA=NAME_OR_DIR")
+                .text(", as in training"),
+        )
 }
 
 /// Whether a name with nothing behind it can only be a path with an error in it.
@@ -157,7 +171,7 @@ pub(crate) fn maker(
     media: &str,
     name_or_dir: &str,
     width: usize,
-    paths: &EncoderPaths,
+    registry: &Registry,
 ) -> Result<(String, Option<Fingerprint>)> {
     let unknown = |name: &str| {
         tracing::warn!(
@@ -168,11 +182,11 @@ pub(crate) fn maker(
     let encoder = if Builtin::by_name(name_or_dir) == Some(Builtin::Text) {
         // What it had learned when it made the features is not known.
         return unknown(name_or_dir);
-    } else if Builtin::by_name(name_or_dir).is_some() {
-        paths.open(media, name_or_dir)?
+    } else if registry.own(media, name_or_dir).is_some() || registry.needs_no_weights(name_or_dir) {
+        registry.open(media, name_or_dir)?
     } else {
-        match paths.locate(name_or_dir)? {
-            Some(folder) => folder.open(media, paths.limits())?,
+        match registry.locate(name_or_dir)? {
+            Some(folder) => folder.open(media, registry.limits())?,
             None if means_a_path(name_or_dir) => {
                 return Err(Error::new(ErrorCode::NotFound, "no encoder here").file(name_or_dir));
             }
@@ -193,7 +207,7 @@ pub(crate) fn maker(
 mod tests {
     use super::*;
     use crate::corpus::EncoderArg;
-    use crate::encode::resolve::testing::{FEATURES, fingerprint, write};
+    use crate::encode::testing::{FEATURES, fingerprint, write};
 
     /// A bundle whose texts were encoded by the test encoder of these weights.
     fn bundle(weights: u8) -> Bundle {
@@ -221,10 +235,10 @@ mod tests {
     fn the_very_encoder_is_opened_and_another_refused() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "one", 1);
-        let paths = EncoderPaths::default().with_root(dir.path());
+        let paths = Registry::default().with_root(dir.path());
         assert_eq!(bundle(1).encoder(1, &paths).unwrap().fingerprint(), fingerprint(1));
         assert_eq!(code(bundle(2).encoder(1, &paths)), ErrorCode::SpaceMismatch);
-        assert_eq!(code(bundle(1).encoder(1, &EncoderPaths::default())), ErrorCode::NotFound);
+        assert_eq!(code(bundle(1).encoder(1, &Registry::default())), ErrorCode::NotFound);
         assert_eq!(code(bundle(1).encoder(2, &paths)), ErrorCode::UnknownMedia);
         // Nobody knows what made the features of its images: an error where they are needed, and only there.
         assert_eq!(code(bundle(1).encoder(0, &paths)), ErrorCode::BadArgument);
@@ -232,7 +246,7 @@ mod tests {
         let text = ["text".to_owned()].into();
         let opened = bundle(1).encoders_of(&text, &paths).unwrap();
         assert_eq!(opened.keys().collect::<Vec<_>>(), ["text"]);
-        let none = bundle(2).encoders_of(&BTreeSet::new(), &EncoderPaths::default()).unwrap();
+        let none = bundle(2).encoders_of(&BTreeSet::new(), &Registry::default()).unwrap();
         assert!(none.is_empty(), "what is not needed is not opened");
     }
 
@@ -242,7 +256,7 @@ mod tests {
         write(dir.path(), "one", 1);
         let mut wide = Bundle::random(&[("text", FEATURES + 1)], 6, 4, 0, 9);
         wide.media[0].fingerprint = Some(fingerprint(1));
-        let paths = EncoderPaths::default().with_root(dir.path());
+        let paths = Registry::default().with_root(dir.path());
         assert_eq!(code(wide.sealed().encoder(0, &paths)), ErrorCode::BadDimension);
     }
 
@@ -251,7 +265,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let same = write(dir.path(), "renamed", 1);
         write(dir.path(), "other", 2);
-        let paths = EncoderPaths::default().with_root(dir.path());
+        let paths = Registry::default().with_root(dir.path());
         let check = |name: &str| bundle(1).check_encoder("text", name, &paths);
         check("one").unwrap();
         check("renamed").unwrap();
@@ -262,7 +276,7 @@ mod tests {
         let apart = tempfile::tempdir().unwrap();
         write(apart.path(), "one", 2);
         let of = |weights| {
-            let paths = EncoderPaths::default().with_root(apart.path());
+            let paths = Registry::default().with_root(apart.path());
             bundle(weights).check_encoder("text", "one", &paths)
         };
         of(2).unwrap();
@@ -272,18 +286,18 @@ mod tests {
         let mut builtin = Bundle::random(&[("image", 1428)], 6, 4, 0, 9);
         builtin.media[0].encoder = "builtin-image-v1".into();
         assert_eq!(code(builtin.check_encoder("image", "renamed", &paths)), ErrorCode::SpaceMismatch);
-        assert_eq!(builtin.encoder(0, &EncoderPaths::default()).unwrap().features(), 1428);
+        assert_eq!(builtin.encoder(0, &Registry::default()).unwrap().features(), 1428);
         let named = [EncoderArg { media: "image".into(), encoder: "renamed".into() }];
         assert_eq!(code(builtin.encoder(0, &paths.clone().with_named(&named))), ErrorCode::SpaceMismatch);
         builtin.media[0].fingerprint = Some(fingerprint(1));
-        assert_eq!(code(builtin.encoder(0, &EncoderPaths::default())), ErrorCode::SpaceMismatch);
+        assert_eq!(code(builtin.encoder(0, &Registry::default())), ErrorCode::SpaceMismatch);
     }
 
     #[test]
     fn the_maker_of_features_is_recorded_where_it_is_known() {
         let dir = tempfile::tempdir().unwrap();
         let path = write(dir.path(), "one", 1);
-        let paths = EncoderPaths::default().with_root(dir.path());
+        let paths = Registry::default().with_root(dir.path());
         let of = |name: &str, width: usize| maker("text", name, width, &paths);
         let known = ("one".to_owned(), Some(fingerprint(1)));
         assert_eq!(of("one", FEATURES).unwrap(), known);
@@ -298,5 +312,24 @@ mod tests {
         assert_eq!(of("org/mnilm", 4).unwrap().1, None);
         std::fs::write(path.join("config.json"), "{").unwrap();
         assert_eq!(code(of("one", FEATURES)), ErrorCode::BadJson);
+    }
+
+    #[test]
+    fn an_encoder_of_the_app_serves_its_bundle() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "one", 1);
+        let opened = Registry::default().with_root(dir.path()).open("text", "one").unwrap();
+        let registry = Registry::default().with_encoder("text", opened);
+        assert_eq!(bundle(1).encoder(1, &registry).unwrap().fingerprint(), fingerprint(1));
+        assert_eq!(code(bundle(2).encoder(1, &registry)), ErrorCode::SpaceMismatch);
+        assert!(bundle(1).encoder_folder(1, &registry).unwrap().is_none(), "nothing to copy");
+        bundle(1).check_encoder("text", "one", &registry).unwrap();
+        assert_eq!(code(bundle(2).check_encoder("text", "one", &registry)), ErrorCode::SpaceMismatch);
+        let known = ("one".to_owned(), Some(fingerprint(1)));
+        assert_eq!(maker("text", "one", FEATURES, &registry).unwrap(), known);
+        let mut wide = Bundle::random(&[("text", FEATURES + 1)], 6, 4, 0, 9);
+        wide.media[0].encoder = "one".into();
+        wide.media[0].fingerprint = Some(fingerprint(1));
+        assert_eq!(code(wide.sealed().encoder(0, &registry)), ErrorCode::BadDimension);
     }
 }

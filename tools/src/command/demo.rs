@@ -5,14 +5,13 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use uncsm_index::corpus::{JsonlReader, Split};
+use uncsm_index::corpus::Split;
 use uncsm_index::data::{CorpusOptions, from_corpus};
-use uncsm_index::encode::{CorpusSource, EncoderPaths, Ids};
-use uncsm_index::eval::{self, evaluate};
-use uncsm_index::index::{self, BuildOptions, ExistingOut, Index, OnBad, PartialDir};
+use uncsm_index::encode::EncoderPaths;
+use uncsm_index::eval::{self, Evaluation};
+use uncsm_index::index::{Index, IndexBuilder, OnBad};
 use uncsm_index::model::{Bundle, OnExisting, Target};
-use uncsm_index::schema::{BadLines, infer};
-use uncsm_index::train::{Progress, Refit, TrainConfig, train};
+use uncsm_index::train::{Progress, Refit, TrainConfig, Trainer};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::demo_queries;
@@ -111,19 +110,15 @@ fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, S
         })?;
     bar.finish_and_clear();
     // Fewer epochs than the defaults: the scenes are simple, and a newcomer waits.
-    let config = TrainConfig {
-        epochs_contrastive: 12,
-        epochs_double_triplet: 8,
-        epochs_metric: 10,
-        refit: Refit::Off,
-        // The demo asks for the very scene that a caption describes, not for one of its class.
-        default_target: Some(Target::Pair),
-        ..TrainConfig::default()
-    };
-    let config = TrainConfig { seed: global.seed.unwrap_or(config.seed), ..config };
+    let mut config = TrainConfig::default();
+    (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (12, 8, 10);
+    config.selection.refit = Refit::Off;
+    // The demo asks for the very scene that a caption describes, not for one of its class.
+    config.default_target = Some(Target::Pair);
+    config.seed = global.seed.unwrap_or(config.seed);
     let bar = progress::bar(global, Some(0), "epochs");
     let curves: Mutex<Vec<Curve>> = Mutex::new(Vec::new());
-    let trained = train(&data, &config, &|at: &Progress| {
+    let progress = |at: &Progress| {
         bar.set_length(at.epochs as u64);
         bar.set_position(at.epoch as u64);
         bar.set_message(at.stage);
@@ -134,7 +129,8 @@ fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, S
         if let Some(curve) = curves.last_mut() {
             curve.points.push((at.epoch, at.loss, at.score));
         }
-    })?;
+    };
+    let trained = Trainer::new(&data).config(config).progress(&progress).run()?;
     bar.finish_and_clear();
     trained.bundle.save_as(&dir.join("bundle"), OnExisting::Replace)?;
     let stages: Vec<String> =
@@ -151,7 +147,7 @@ fn measure(corpus: &DemoCorpus, bundle: &Bundle) -> Result<(eval::Report, String
     };
     let data =
         from_corpus(&corpus.corpus, &options, &mut |e| tracing::warn!("{}", sentence(&e)), &mut |_| {})?;
-    let report = evaluate(bundle, &data, Split::Test)?;
+    let report = Evaluation::new(bundle, &data).split(Split::Test).run()?;
     let recall =
         |recall: &Option<uncsm_index::eval::Recall>| recall.as_ref().map_or(f64::NAN, |r| r.mean()[2]);
     let said = format!(
@@ -165,24 +161,14 @@ fn measure(corpus: &DemoCorpus, bundle: &Bundle) -> Result<(eval::Report, String
 
 fn build(corpus: &DemoCorpus, bundle: &Bundle, dir: &Path, global: &Global) -> Result<(Index, String)> {
     let out = dir.join("index");
-    let partial = PartialDir::prepare(&out, ExistingOut::Replace)?;
-    let file = &corpus.corpus;
-    let fields = infer(JsonlReader::open(file)?, file, &Default::default(), BadLines::Stop)?.schema;
-    {
-        let mut index = Index::create(partial.path(), &fields, bundle)?;
-        let mut writer = index.writer(64 << 20)?;
-        let encoders = bundle.encoders(&EncoderPaths::default())?;
-        let options =
-            BuildOptions { encoders: Some(&encoders), on_bad: OnBad::Stop, ..BuildOptions::default() };
-        let bar = progress::bar(global, Some(corpus.documents as u64), "documents");
-        let source = CorpusSource::open(file, Ids::FromLine)?;
-        index::build(&index, &mut writer, source, options, &mut |at| bar.set_position(at.consumed))?;
-        bar.finish_and_clear();
-        writer.commit()?;
-        writer.finish()?;
-        index.mark_complete()?;
-    }
-    partial.publish()?;
+    let bar = progress::bar(global, Some(corpus.documents as u64), "documents");
+    IndexBuilder::new(&out, bundle)
+        .source(&corpus.corpus)
+        .force()
+        .on_bad(OnBad::Stop)
+        .progress(|at| bar.set_position(at.consumed))
+        .run()?;
+    bar.finish_and_clear();
     let said = format!("{} documents in {}", corpus.documents, out.display());
     Ok((Index::open(&out)?, said))
 }

@@ -2,20 +2,16 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
-use uncsm_index::corpus::Reader;
-use uncsm_index::encode::{
-    CorpusSource, Encoder, EncoderPaths, Encoders, FeatureRows, FeatureSource, Ids, Incoming, media_of,
-};
-use uncsm_index::index::{self, BuildOptions, BuildReport, Existing, Index, Writer};
+use uncsm_index::encode::{EncoderPaths, Encoders};
+use uncsm_index::index::{BuildReport, IndexBuilder, OnBad};
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::args::{Global, SourceArgs};
 use crate::progress::BuildBar;
-use crate::source::{self, Source};
+use crate::{output, source};
 
 /// What `build`, `add` and the like report.
 #[derive(Serialize)]
@@ -66,35 +62,30 @@ impl Report {
     }
 }
 
-/// Names the index at `dir` in the error of a full disk that names no file: the host's own errors do not.
-pub fn in_index(error: Error, dir: &Path) -> Error {
-    if error.is_disk_full() && error.facts().file.is_none() { error.file(dir) } else { error }
+/// `builder` with what all commands say that index a source: what `args` name, with the corpus that gives `fields` to rows
+/// of features, and a progress bar.
+pub fn of<'a>(
+    (args, fields): (&SourceArgs, Option<&Path>),
+    strict: bool,
+    builder: IndexBuilder<'a>,
+    global: &'a Global,
+) -> Result<IndexBuilder<'a>> {
+    let paths = EncoderPaths::from_env().with_limits(args.limits.into());
+    let mut bar = None;
+    let builder = builder
+        .source(source::to_index(args, fields)?)
+        .encoder_paths(paths)
+        .words(output::flag)
+        .progress(move |at| bar.get_or_insert_with(|| BuildBar::new(global, &at)).show(&at));
+    Ok(if strict { builder.on_bad(OnBad::Stop) } else { builder })
 }
 
-/// Refuses a source whose items the bundle does not fit, and opens the encoders of those media types that the source has;
-/// features need none.
-pub fn encoders(
-    bundle: &Bundle,
-    source: &Source,
-    args: &SourceArgs,
-    paths: &EncoderPaths,
-) -> Result<Encoders> {
-    let path = match source {
-        Source::Features(file) => {
-            let rows = source::feature_rows(args, file)?;
-            rows.iter().try_for_each(|rows| check_rows(bundle, rows, paths))?;
-            return Ok(Encoders::new());
-        }
-        Source::Corpus(path) => path,
-    };
-    for named in source::encoders(args)? {
-        bundle.check_encoder(&named.media, &named.encoder, paths)?;
-    }
-    let all: Vec<&str> = bundle.media().iter().map(|media| media.name.as_str()).collect();
-    // Bad lines are counted when their documents are due.
-    let present =
-        media_of(Reader::open_without(path, &args.without)?.filter_map(std::result::Result::ok), &all);
-    bundle.encoders_of(&present, paths).map_err(unknown_features)
+/// The encoders that encode a source for `bundle`; features need none.
+///
+/// # Errors
+/// Those of the source, and of encoders or features that the bundle does not fit.
+pub fn encoders(bundle: &Bundle, args: &SourceArgs, paths: &EncoderPaths) -> Result<Encoders> {
+    source::to_index(args, None)?.encoders_for(bundle, paths)
 }
 
 /// What to do about a bundle that does not know its encoder, where a corpus is to be encoded.
@@ -104,73 +95,5 @@ pub fn unknown_features(error: Error) -> Error {
             "the bundle was trained on features from a file: give --features and --pathway, and with `build` --corpus; or train it again with --encoder",
         ),
         _ => error,
-    }
-}
-
-fn check_rows(bundle: &Bundle, rows: &FeatureRows<'_>, paths: &EncoderPaths) -> Result<()> {
-    let media = &bundle.media()[bundle.media_index(rows.encoder.media())?];
-    if media.features != rows.tensor.cols() {
-        let message = format!("tensor `{}` does not fit the pathway of `{}`", rows.tensor.name(), media.name);
-        return Err(Error::new(ErrorCode::BadDimension, message)
-            .expected(format!("{} features, as {} gives them", media.features, media.encoder))
-            .got(rows.tensor.cols()));
-    }
-    bundle.check_encoder(&media.name, rows.encoder.name(), paths)
-}
-
-/// Puts the documents of `source` into `index` through `writer`, with a progress bar; `options` lack encoders and cache.
-pub fn fill(
-    (index, writer): (&Index, &mut Writer),
-    (source, encoders): (&Source, &Encoders),
-    (args, fields_of_rows): (&SourceArgs, Option<&Path>),
-    options: BuildOptions<'_>,
-    global: &Global,
-) -> Result<BuildReport> {
-    let cache = source::cache(args)?;
-    let options = BuildOptions { encoders: Some(encoders), cache: cache.as_ref(), ..options };
-    let ids = if options.existing == Existing::Replace { Ids::Required } else { Ids::FromLine };
-    let before = options.start.map_or(0, |start| start.report.items.values().sum());
-    match source {
-        Source::Features(file) => {
-            let rows = source::feature_rows(args, file)?;
-            let documents =
-                FeatureSource::new(file.path(), rows, fields_of_rows, ids)?.without(&args.without)?;
-            let bar = BuildBar::new(global, Some(documents.len() as u64), before);
-            let report =
-                index::build(index, writer, documents, options, &mut |at| bar.show(at.consumed, &at));
-            bar.clear();
-            report
-        }
-        Source::Corpus(path) => {
-            let documents =
-                CorpusSource::open_without(path, ids, &args.without)?.passages(source::passages(args)?);
-            let bar = BuildBar::new(global, documents.reader().len_hint(), before);
-            let position = AtomicU64::new(0);
-            let documents = Watched { documents, position: &position };
-            let report = index::build(index, writer, documents, options, &mut |at| {
-                bar.show(position.load(Ordering::Relaxed), &at);
-            });
-            bar.clear();
-            report.map_err(|error| match error.code() {
-                ErrorCode::Empty if error.facts().file.is_none() => error.file(path),
-                _ => error,
-            })
-        }
-    }
-}
-
-/// Documents of a corpus that say how far it is read, a little ahead of what is indexed.
-struct Watched<'a> {
-    documents: CorpusSource,
-    position: &'a AtomicU64,
-}
-
-impl Iterator for Watched<'_> {
-    type Item = Incoming;
-
-    fn next(&mut self) -> Option<Incoming> {
-        let next = self.documents.next();
-        self.position.store(self.documents.reader().position(), Ordering::Relaxed);
-        next
     }
 }

@@ -32,7 +32,7 @@ pub fn run(command: &EncodersCommand, output: &Output) -> Result<Outcome> {
 #[cfg(feature = "hub")]
 fn fetch(name: &str, paths: &EncoderPaths) -> Result<(String, &'static str)> {
     let folder = uncsm_index::encode::resolve::fetch(name, paths)?;
-    Ok((folder.path.display().to_string(), folder.kind.name()))
+    Ok((folder.path.display().to_string(), folder.family.name()))
 }
 
 #[cfg(not(feature = "hub"))]

@@ -1,17 +1,20 @@
 //! One file per command.
 
 pub mod add;
-pub mod append;
 pub mod attach;
 pub mod build;
+#[cfg(feature = "train")]
 pub mod calibrate;
 pub mod delete;
+#[cfg(feature = "train")]
 pub mod demo;
+#[cfg(feature = "train")]
 pub mod demo_queries;
 pub mod documents;
 pub mod encoders;
 pub mod eval;
 pub mod features;
+#[cfg(feature = "train")]
 pub mod fuse;
 pub mod inspect;
 pub mod query;
@@ -20,5 +23,8 @@ pub mod query_request;
 pub mod query_text;
 pub mod rows;
 pub mod schema;
+#[cfg(feature = "train")]
 pub mod train;
 pub mod verify;
+#[cfg(any(test, not(feature = "train")))]
+pub mod without_training;

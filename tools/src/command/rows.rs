@@ -5,7 +5,7 @@ use uncsm_index::model::Bundle;
 
 use super::documents;
 use crate::args::{Global, SourceArgs};
-use crate::source::{self, Beside, Read, Source};
+use crate::source::{self, Beside, Read};
 
 /// Reads all rows, encoded as the bundle's own encoders do; the label is the key that the bundle remembers where `beside` names none.
 ///
@@ -15,9 +15,8 @@ pub fn of_trained(bundle: &Bundle, args: &SourceArgs, beside: Beside<'_>, global
     let label = beside.label.or(bundle.classes().map(|classes| classes.key.as_str()));
     let beside = Beside { label, ..beside };
     let paths = source::encoder_paths(&args.encoder, args.limits)?;
-    let source = Source::open(args)?;
-    let mut encoders = documents::encoders(bundle, &source, args, &paths)?;
-    if let Source::Corpus(_) = source {
+    let mut encoders = documents::encoders(bundle, args, &paths)?;
+    if args.features.is_none() {
         // A media type without items has rows too, which are absent.
         for (at, media) in bundle.media().iter().enumerate() {
             if !encoders.contains_key(&media.name) {

@@ -1,4 +1,4 @@
-//! What the grammar takes, what it means, and what it refuses; filters at random are tested in `tests/search/filters`.
+//! What the grammar takes, what it means, and what it refuses; filters at random are tested in `tests/library/search/filters`.
 
 mod clauses;
 mod glued;

@@ -1,0 +1,34 @@
+//! Sentence transformers of the BERT family.
+
+use std::sync::Arc;
+
+use super::seam::{Family, Opening};
+use super::signs::Signs;
+use crate::encode::Encoder;
+use crate::error::Result;
+
+pub(super) struct Bert;
+
+impl Family for Bert {
+    fn name(&self) -> &'static str {
+        "bert"
+    }
+
+    fn media(&self) -> &'static [&'static str] {
+        &["text"]
+    }
+
+    fn detect(&self, signs: &Signs) -> bool {
+        signs.model_type() == Some("bert")
+    }
+
+    #[cfg(feature = "encoders")]
+    fn open(&self, opening: &Opening<'_>) -> Result<Arc<dyn Encoder>> {
+        Ok(Arc::new(crate::encode::bert::SentenceEncoder::open(opening.path, opening.name)?))
+    }
+
+    #[cfg(not(feature = "encoders"))]
+    fn open(&self, opening: &Opening<'_>) -> Result<Arc<dyn Encoder>> {
+        Err(opening.not_in_this_build(self.name()))
+    }
+}

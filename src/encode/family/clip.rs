@@ -1,0 +1,41 @@
+//! CLIP: two towers, each an encoder.
+
+use std::sync::Arc;
+
+use super::seam::{Family, Opening};
+use super::signs::Signs;
+use crate::encode::Encoder;
+use crate::error::Result;
+
+pub(super) struct Clip;
+
+impl Family for Clip {
+    fn name(&self) -> &'static str {
+        "clip"
+    }
+
+    fn media(&self) -> &'static [&'static str] {
+        &["image", "text"]
+    }
+
+    fn detect(&self, signs: &Signs) -> bool {
+        signs.model_type() == Some("clip")
+    }
+
+    #[cfg(feature = "encoders")]
+    fn open(&self, opening: &Opening<'_>) -> Result<Arc<dyn Encoder>> {
+        use super::seam::{Reads, reads};
+        use crate::encode::clip::{ClipImage, ClipText};
+
+        let Opening { path, name, limits, .. } = *opening;
+        Ok(match reads(self, opening.media)? {
+            Reads::Pictures => Arc::new(ClipImage::open(path, name, limits)?),
+            Reads::Texts => Arc::new(ClipText::open(path, name)?),
+        })
+    }
+
+    #[cfg(not(feature = "encoders"))]
+    fn open(&self, opening: &Opening<'_>) -> Result<Arc<dyn Encoder>> {
+        Err(opening.not_in_this_build(self.name()))
+    }
+}

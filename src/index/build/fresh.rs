@@ -1,0 +1,170 @@
+//! A new index: made beside its place, committed on the way, and moved there when it is whole.
+
+use std::path::Path;
+
+use super::checkpoint::Checkpoint;
+use super::identity::Identity;
+use super::options::BuildOptions;
+use super::partial::{ExistingOut, PartialDir};
+use super::report::{BuildReport, OnBad};
+use super::settings::{Settings, in_index};
+use super::source::{Opened, Source};
+use crate::corpus::unit_of;
+use crate::encode::{EncoderPaths, Encoders};
+use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
+use crate::index::dir::duplicates::duplicate_ids;
+use crate::index::dir::embed::embed_encoders;
+use crate::index::dir::store::Index;
+use crate::model::Bundle;
+
+/// Bytes for a writer that adds nothing.
+const SMALL: usize = 15 << 20;
+
+/// Where a new index goes, and what becomes of what is there.
+pub(crate) struct Place<'a> {
+    pub(crate) out: &'a Path,
+    pub(crate) existing: ExistingOut,
+    pub(crate) resume: bool,
+}
+
+/// Builds it.
+pub(crate) fn run(
+    place: &Place<'_>,
+    bundle: &Bundle,
+    source: &Source,
+    settings: Settings<'_>,
+) -> Result<BuildReport> {
+    // All that can be refused is, before anything of an unfinished build is touched.
+    let opened = source.open()?;
+    let paths = source.named_in(&settings.paths);
+    let encoders = opened.encoders(bundle, &paths)?;
+    let identity = settings.identity(source, bundle)?;
+    let (partial, checkpoint) = match place.resume {
+        true => PartialDir::resume(place.out, place.existing)?,
+        false => (PartialDir::prepare(place.out, place.existing)?, None),
+    };
+    let (partial, begun) = match checkpoint {
+        Some(checkpoint) => resumed(partial, checkpoint, &identity)?,
+        None => (partial, None),
+    };
+    let on_bad = settings.on_bad;
+    let built = begin(&partial, begun, (bundle, source, &paths), &settings)
+        .and_then(|(index, start)| fill(index, start.as_ref(), (&opened, &encoders), &identity, settings));
+    let report = match built {
+        Ok(report) => report,
+        Err(error) => return Err(failed(place.out, partial, on_bad, error)),
+    };
+    partial.publish()?;
+    forget_checkpoint(place.out);
+    Ok(report)
+}
+
+/// An index that is begun, and its last commit.
+type Begun = (Index, Option<Checkpoint>);
+
+/// The unfinished index and its last commit; an empty folder where it does not open.
+fn resumed(
+    partial: PartialDir,
+    checkpoint: Checkpoint,
+    identity: &Identity,
+) -> Result<(PartialDir, Option<Begun>)> {
+    checkpoint.identity.check(identity).map_err(|e| e.file(partial.path()))?;
+    match Index::open(partial.path()) {
+        Ok(index) => Ok((partial, Some((index, Some(checkpoint))))),
+        Err(error) if !matches!(error.code(), ErrorCode::Damaged | ErrorCode::NotFound) => Err(error),
+        Err(error) => {
+            tracing::warn!("what an unfinished build left does not open; the build starts anew: {error}");
+            Ok((partial.cleared()?, None))
+        }
+    }
+}
+
+/// What is begun, else an empty index of the fields of the source.
+fn begin(
+    partial: &PartialDir,
+    begun: Option<Begun>,
+    (bundle, source, paths): (&Bundle, &Source, &EncoderPaths),
+    settings: &Settings<'_>,
+) -> Result<Begun> {
+    let begun = match begun {
+        Some(begun) => begun,
+        None => {
+            let fields = source.schema(settings.schema.as_ref())?;
+            (Index::create(partial.path(), &fields, bundle)?, None)
+        }
+    };
+    if settings.embed {
+        // First, since it is the part that may lack something.
+        embed_encoders(partial.path(), bundle, paths)?;
+    }
+    Ok(begun)
+}
+
+fn fill(
+    mut index: Index,
+    start: Option<&Checkpoint>,
+    (source, encoders): (&Opened<'_>, &Encoders),
+    identity: &Identity,
+    mut settings: Settings<'_>,
+) -> Result<BuildReport> {
+    let mut writer = index.writer(settings.memory)?;
+    let options = BuildOptions { encoders: Some(encoders), start, ..settings.committing(identity)? };
+    let mut report = source.fill((&index, &mut writer), options, &mut settings.progress)?;
+    let damaged = writer.finish().map_err(|error| in_index(error, index.dir()))?;
+    report.damaged(index.dir(), &damaged);
+    refuse_duplicates(&index, source.source())?;
+    index.mark_complete()?;
+    Ok(report)
+}
+
+/// Ids are checked at the end, from their terms; the corpus is read again only to name both lines.
+fn refuse_duplicates(index: &Index, source: &Source) -> Result<()> {
+    let Some(field) = index.id_field() else { return Ok(()) };
+    let duplicates = duplicate_ids(&index.reader()?.searcher(), field, 1)?;
+    let Some(id) = duplicates.into_iter().next() else { return Ok(()) };
+    let mut error = Error::new(ErrorCode::DuplicateId, format!("the id {id:?} stands twice"));
+    if let Some(corpus) = source.lines() {
+        let has_id =
+            |line: u64, given: Option<&str>| given.map_or_else(|| line.to_string() == id, |g| g == id);
+        let lines: Vec<u64> = source
+            .read(corpus)?
+            .filter_map(std::result::Result::ok)
+            .filter(|document| has_id(document.line, document.id.as_deref()))
+            .map(|document| document.line)
+            .take(2)
+            .collect();
+        error = error.file(corpus);
+        if let [first, second] = lines.as_slice() {
+            error = error.line(*second).got(format!("{}s {first} and {second}", unit_of(corpus)));
+        }
+    }
+    Err(error.expected("one document per id").hint("make the ids unique"))
+}
+
+/// Keeps what may be gone on with, and says so.
+fn failed(out: &Path, partial: PartialDir, on_bad: OnBad, error: Error) -> Error {
+    let kept = partial.failed(&error, on_bad);
+    let goes_on = Hint::new("the same command with").setting(Setting::Resume).text(" goes on from there");
+    match error.code() {
+        ErrorCode::Interrupted if kept => error.file(out).hint(goes_on),
+        ErrorCode::Interrupted => error.file(out).hint("nothing is kept: build it again"),
+        _ if kept => {
+            let hint = error.facts().hint.clone().map(|hint| hint.text("; ")).unwrap_or_default();
+            error.hint(hint.text("what is committed stays: ").then(&goes_on))
+        }
+        _ => error,
+    }
+}
+
+/// The finished index need not say how it came into being, and where from. Left undone, nothing is wrong with it.
+fn forget_checkpoint(out: &Path) {
+    let forget = || -> Result<()> {
+        let mut writer = Index::open(out)?.writer(SMALL)?;
+        writer.commit()?;
+        writer.finish().map(drop)
+    };
+    if let Err(error) = forget() {
+        tracing::warn!("{}: the last commit still holds a checkpoint: {error}", out.display());
+    }
+}

@@ -1,0 +1,77 @@
+//! Documents into an index that is there, replacing those of equal id: visible piece by piece, or in one commit.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::options::{BuildOptions, Existing};
+use super::report::BuildReport;
+use super::settings::{Settings, in_index};
+use super::source::{Opened, Source};
+use crate::encode::Encoders;
+use crate::error::{Error, ErrorCode, Result};
+use crate::index::dir::embed::embed_encoders;
+use crate::index::dir::store::Index;
+use crate::model::Bundle;
+
+/// Commits on the way: a source that is stopped is in the index in part, which the manifest says until it was indexed to
+/// its end. `bundle` must be of the index's space.
+pub(crate) fn append(
+    dir: &Path,
+    bundle: &Bundle,
+    source: &Source,
+    mut settings: Settings<'_>,
+) -> Result<BuildReport> {
+    let mut index = Index::open(dir)?;
+    index.media().check_space(bundle.space()).map_err(|e| e.file(dir))?;
+    let (opened, encoders) = open(&index, source, &settings)?;
+    let identity = settings.identity(source, bundle)?;
+    let mut writer = index.writer(settings.memory)?;
+    let existing = Existing::Replace;
+    let options = BuildOptions { encoders: Some(&encoders), existing, ..settings.committing(&identity)? };
+    let built = opened.fill((&index, &mut writer), options, &mut settings.progress);
+    let mut report = built.map_err(|error| match error.code() {
+        ErrorCode::Interrupted => error.file(dir).hint("run it again to index all of the source"),
+        _ => error,
+    })?;
+    let damaged = writer.finish().map_err(|error| in_index(error, dir))?;
+    report.damaged(dir, &damaged);
+    if !index.complete_source(identity.source())? {
+        let pending: Vec<&str> = index.manifest().pending.iter().map(String::as_str).collect();
+        report.warnings += 1;
+        tracing::warn!("{}: still incomplete, for {}", dir.display(), pending.join(" and "));
+    }
+    Ok(report)
+}
+
+/// One commit at the end: all of the source, or nothing.
+pub(crate) fn add(dir: &Path, source: &Source, mut settings: Settings<'_>) -> Result<BuildReport> {
+    let index = Index::open(dir)?;
+    let (opened, encoders) = open(&index, source, &settings)?;
+    let mut writer = index.writer(settings.memory)?;
+    let existing = Existing::Replace;
+    let options = BuildOptions { encoders: Some(&encoders), existing, ..settings.uncommitted()? };
+    let mut report = opened.fill((&index, &mut writer), options, &mut settings.progress)?;
+    let committing = Instant::now();
+    writer.commit().map_err(|error| in_index(error, dir))?;
+    report.stages.commit += committing.elapsed();
+    let damaged = writer.finish().map_err(|error| in_index(error, dir))?;
+    report.damaged(dir, &damaged);
+    Ok(report)
+}
+
+/// The source and its encoders, for an index that has its fields already.
+fn open<'s>(index: &Index, source: &'s Source, settings: &Settings<'_>) -> Result<(Opened<'s>, Encoders)> {
+    if settings.schema.is_some() {
+        let what = "a field schema does not go with an index that is there";
+        return Err(Error::new(ErrorCode::BadArgument, what)
+            .file(index.dir())
+            .hint("the fields of an index are set when it is built"));
+    }
+    let opened = source.open()?;
+    let paths = index.encoder_paths(source.named_in(&settings.paths));
+    let encoders = opened.encoders(index.bundle(), &paths)?;
+    if settings.embed {
+        embed_encoders(index.dir(), index.bundle(), &paths)?;
+    }
+    Ok((opened, encoders))
+}

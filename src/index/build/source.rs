@@ -1,0 +1,324 @@
+//! What is indexed: a corpus, or features with the corpus of their rows.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::identity::{Identity, absolute};
+use super::options::{BuildOptions, BuildProgress, Existing};
+use super::pipeline::build;
+use super::report::BuildReport;
+use crate::corpus::{EncoderArg, FeaturesFile, Passages, PathwayArg, Reader};
+use crate::encode::{
+    CorpusSource, Encoder, EncoderPaths, Encoders, FeatureCache, FeatureRows, FeatureSource, Ids, Incoming,
+    media_of,
+};
+use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
+use crate::index::dir::store::Index;
+use crate::index::dir::writer::Writer;
+use crate::model::Bundle;
+use crate::schema::{BadLines, FieldSchema, SchemaOverrides, infer};
+
+/// Where documents come from; nothing is opened before it is indexed.
+#[derive(Debug, Clone)]
+pub struct Source {
+    from: From,
+    /// The corpus whose document i is row i of features.
+    fields: Option<PathBuf>,
+    without: Vec<String>,
+    encoders: Vec<EncoderArg>,
+    passages: Option<Passages>,
+    cache: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+enum From {
+    Corpus(PathBuf),
+    /// Tensors of a file.
+    Features {
+        file: PathBuf,
+        pathways: Vec<PathwayArg>,
+    },
+}
+
+/// A corpus.
+impl<P: AsRef<Path>> std::convert::From<P> for Source {
+    fn from(path: P) -> Self {
+        Self::corpus(path)
+    }
+}
+
+impl Source {
+    /// A corpus: JSON Lines, a Parquet file, or a folder of media files.
+    pub fn corpus(path: impl AsRef<Path>) -> Self {
+        Self::new(From::Corpus(path.as_ref().to_path_buf()))
+    }
+
+    /// Features in a safetensors file: row i of every tensor of `pathways` is one document.
+    pub fn features(file: impl AsRef<Path>, pathways: impl IntoIterator<Item = PathwayArg>) -> Self {
+        let (file, pathways) = (file.as_ref().to_path_buf(), pathways.into_iter().collect());
+        Self::new(From::Features { file, pathways })
+    }
+
+    fn new(from: From) -> Self {
+        let (without, encoders) = (Vec::new(), Vec::new());
+        Self { from, fields: None, without, encoders, passages: None, cache: None }
+    }
+
+    /// The corpus that gives ids and fields to rows of features: its document i is row i. A corpus has its own.
+    #[must_use]
+    pub fn fields_of(mut self, path: impl AsRef<Path>) -> Self {
+        self.fields = Some(path.as_ref().to_path_buf());
+        self
+    }
+
+    /// Keys or columns that are passed over.
+    #[must_use]
+    pub fn without(mut self, keys: impl IntoIterator<Item = String>) -> Self {
+        self.without.extend(keys);
+        self
+    }
+
+    /// Who made the features of a media type, or is to encode its items: refused where it is not the bundle's own.
+    #[must_use]
+    pub fn encoders(mut self, named: impl IntoIterator<Item = EncoderArg>) -> Self {
+        self.encoders.extend(named);
+        self
+    }
+
+    /// Splits long texts of a corpus into items; their fields stay whole.
+    #[must_use]
+    pub fn passages(mut self, passages: Passages) -> Self {
+        self.passages = Some(passages);
+        self
+    }
+
+    /// The folder that keeps features of the items of a corpus for the next time.
+    #[must_use]
+    pub fn cache(mut self, dir: impl AsRef<Path>) -> Self {
+        self.cache = Some(dir.as_ref().to_path_buf());
+        self
+    }
+
+    /// The corpus, or the file of features.
+    pub fn path(&self) -> &Path {
+        match &self.from {
+            From::Corpus(path) | From::Features { file: path, .. } => path,
+        }
+    }
+
+    /// The file whose lines are the documents.
+    pub(crate) fn lines(&self) -> Option<&Path> {
+        match &self.from {
+            From::Corpus(path) => Some(path),
+            From::Features { .. } => self.fields.as_deref(),
+        }
+    }
+
+    /// The reader of [`Source::lines`].
+    pub(crate) fn read(&self, path: &Path) -> Result<Reader> {
+        Reader::open_without(path, &self.without)
+    }
+
+    /// The fields of the documents: those of `given`, over what a scan finds.
+    pub(crate) fn schema(&self, given: Option<&SchemaOverrides>) -> Result<FieldSchema> {
+        let none = SchemaOverrides::default();
+        let given = given.unwrap_or(&none);
+        if let Some(complete) = given.complete()? {
+            return Ok(complete);
+        }
+        match self.lines() {
+            None => given.apply(FieldSchema::default()),
+            // Bad lines are counted when their documents are due.
+            Some(corpus) => Ok(infer(self.read(corpus)?, corpus, given, BadLines::Skip)?.schema),
+        }
+    }
+
+    /// What a build of this is known by, options of the build left out.
+    pub(crate) fn identity(&self) -> Result<Identity> {
+        let mut identity = Identity::new(absolute(self.path())?).about("source", self.path())?;
+        let mut pathways = Vec::new();
+        if let From::Features { pathways: named, .. } = &self.from {
+            pathways.extend(named.iter().map(|arg| format!("{}={}", arg.media, arg.tensor)));
+        }
+        if let Some(corpus) = &self.fields {
+            identity = identity.with("corpus", absolute(corpus)?).about("corpus", corpus)?;
+        }
+        // Only where it is used: builds of earlier versions know nothing of it.
+        if !self.without.is_empty() {
+            identity = identity.with("without", self.without.join("\n"));
+        }
+        let encoders = self.encoders.iter().map(|arg| format!("{}={}", arg.media, arg.encoder));
+        Ok(identity
+            .with("pathway", pathways.join(" "))
+            .with("encoder", encoders.collect::<Vec<_>>().join(" "))
+            .with("passages", self.passages.map(|passages| passages.to_string()).unwrap_or_default()))
+    }
+
+    /// `paths`, with the encoders that are named here.
+    pub(crate) fn named_in(&self, paths: &EncoderPaths) -> EncoderPaths {
+        paths.clone().with_named(&self.encoders)
+    }
+
+    /// Opens it, and what keeps its features.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] for what can be read once alone, and for settings of the other kind of source; those of
+    /// opening the files.
+    pub(crate) fn open(&self) -> Result<Opened<'_>> {
+        let misplaced = match &self.from {
+            From::Corpus(_) => {
+                self.fields.as_ref().map(|_| "the fields of another corpus belong to features")
+            }
+            From::Features { .. } if self.passages.is_some() => Some("passages belong to a corpus"),
+            From::Features { .. } => self.cache.as_ref().map(|_| "a cache of features belongs to a corpus"),
+        };
+        if let Some(misplaced) = misplaced {
+            return Err(Error::new(ErrorCode::BadArgument, misplaced).file(self.path()));
+        }
+        let cache = self.cache.as_deref().map(FeatureCache::open).transpose()?;
+        let file = match &self.from {
+            From::Features { file, .. } => Some(FeaturesFile::open(file)?),
+            From::Corpus(path) => {
+                let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
+                if !about.is_file() && !about.is_dir() {
+                    return Err(Error::new(ErrorCode::BadArgument, "a source is read more than once")
+                        .file(path)
+                        .expected("a file or a folder")
+                        .hint("write it to a file first"));
+                }
+                None
+            }
+        };
+        Ok(Opened { source: self, cache, file })
+    }
+
+    /// Refuses a source whose items `bundle` does not fit, and opens the encoders of those media types that the source has;
+    /// features need none.
+    ///
+    /// # Errors
+    /// Those of the source, of [`Bundle::check_encoder`] and of [`Bundle::encoders_of`]; [`ErrorCode::BadDimension`] for
+    /// features that no pathway fits.
+    pub fn encoders_for(&self, bundle: &Bundle, paths: &EncoderPaths) -> Result<Encoders> {
+        self.open()?.encoders(bundle, paths)
+    }
+}
+
+/// A source whose files are open.
+pub(crate) struct Opened<'a> {
+    source: &'a Source,
+    cache: Option<FeatureCache>,
+    /// Of features.
+    file: Option<FeaturesFile>,
+}
+
+impl Opened<'_> {
+    pub(crate) fn source(&self) -> &Source {
+        self.source
+    }
+
+    /// As [`Source::encoders_for`].
+    pub(crate) fn encoders(&self, bundle: &Bundle, paths: &EncoderPaths) -> Result<Encoders> {
+        if let Some(file) = &self.file {
+            self.rows(file)?.iter().try_for_each(|rows| check_rows(bundle, rows, paths))?;
+            return Ok(Encoders::new());
+        }
+        for named in &self.source.encoders {
+            bundle.check_encoder(&named.media, &named.encoder, paths)?;
+        }
+        let all: Vec<&str> = bundle.media().iter().map(|media| media.name.as_str()).collect();
+        // Bad lines are counted when their documents are due.
+        let documents = self.source.read(self.source.path())?.filter_map(std::result::Result::ok);
+        bundle.encoders_of(&media_of(documents, &all), paths).map_err(from_features)
+    }
+
+    fn rows<'f>(&self, file: &'f FeaturesFile) -> Result<Vec<FeatureRows<'f>>> {
+        match &self.source.from {
+            From::Features { pathways, .. } => FeatureRows::find(file, pathways, &self.source.encoders),
+            From::Corpus(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Puts the documents into `index` through `writer`; `options` lack the cache.
+    ///
+    /// # Errors
+    /// Those of [`build`].
+    pub(crate) fn fill(
+        &self,
+        (index, writer): (&Index, &mut Writer),
+        options: BuildOptions<'_>,
+        progress: &mut dyn FnMut(BuildProgress),
+    ) -> Result<BuildReport> {
+        let ids = if options.existing == Existing::Replace { Ids::Required } else { Ids::FromLine };
+        let options = BuildOptions { cache: self.cache.as_ref(), ..options };
+        let items = options.start.map_or(0, |start| start.report.items.values().sum());
+        let begins = BuildProgress { items, ..BuildProgress::default() };
+        if let Some(file) = &self.file {
+            let documents = FeatureSource::new(file.path(), self.rows(file)?, self.source.lines(), ids)?
+                .without(&self.source.without)?;
+            let length = Some(documents.len() as u64);
+            progress(BuildProgress { length, ..begins });
+            return build(index, writer, documents, options, &mut |at| {
+                progress(BuildProgress { position: at.consumed, length, ..at });
+            });
+        }
+        let path = self.source.path();
+        let documents = CorpusSource::open_without(path, ids, &self.source.without)?;
+        let documents = documents.passages(self.source.passages);
+        let length = documents.reader().len_hint();
+        progress(BuildProgress { length, ..begins });
+        let position = AtomicU64::new(0);
+        let documents = Watched { documents, position: &position };
+        let report = build(index, writer, documents, options, &mut |at| {
+            progress(BuildProgress { position: position.load(Ordering::Relaxed), length, ..at });
+        });
+        report.map_err(|error| match error.code() {
+            ErrorCode::Empty if error.facts().file.is_none() => error.file(path),
+            _ => error,
+        })
+    }
+}
+
+/// Documents of a corpus that say how far it is read, a little ahead of what is indexed.
+struct Watched<'a> {
+    documents: CorpusSource,
+    position: &'a AtomicU64,
+}
+
+impl Iterator for Watched<'_> {
+    type Item = Incoming;
+
+    fn next(&mut self) -> Option<Incoming> {
+        let next = self.documents.next();
+        self.position.store(self.documents.reader().position(), Ordering::Relaxed);
+        next
+    }
+}
+
+fn check_rows(bundle: &Bundle, rows: &FeatureRows<'_>, paths: &EncoderPaths) -> Result<()> {
+    let media = &bundle.media()[bundle.media_index(rows.encoder.media())?];
+    if media.features != rows.tensor.cols() {
+        let message = format!("tensor `{}` does not fit the pathway of `{}`", rows.tensor.name(), media.name);
+        return Err(Error::new(ErrorCode::BadDimension, message)
+            .expected(format!("{} features, as {} gives them", media.features, media.encoder))
+            .got(rows.tensor.cols()));
+    }
+    bundle.check_encoder(&media.name, rows.encoder.name(), paths)
+}
+
+/// What to do about a bundle that does not know its encoder, where a corpus is to be encoded.
+pub(crate) fn from_features(error: Error) -> Error {
+    match error.code() {
+        ErrorCode::BadArgument => error.hint(
+            Hint::new("the bundle was trained on features from a file: give")
+                .setting(Setting::Features)
+                .text(" and")
+                .setting(Setting::Pathway)
+                .text(", and with `build`")
+                .setting(Setting::Corpus)
+                .text("; or train it again with")
+                .setting(Setting::Encoder),
+        ),
+        _ => error,
+    }
+}

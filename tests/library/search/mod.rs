@@ -1,0 +1,12 @@
+//! Whole queries against a brute-force oracle: fusions, missing legs, ties, deletes, segments, several indexes.
+
+#[cfg(feature = "train")]
+mod beside;
+mod facets;
+mod filters;
+mod fusion;
+mod keywords;
+mod oracle;
+mod parts;
+mod segments;
+mod world;

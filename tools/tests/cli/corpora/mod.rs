@@ -1,0 +1,10 @@
+//! The command line over corpora of all kinds: Parquet files, folders of media, passages, and corpora with bad parts.
+
+mod bad;
+mod blind;
+mod feedback;
+mod folder;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod passages;
+mod support;
