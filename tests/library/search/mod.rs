@@ -2,6 +2,7 @@
 
 #[cfg(feature = "train")]
 mod beside;
+mod candidates;
 mod facets;
 mod filters;
 mod fusion;
