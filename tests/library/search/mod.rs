@@ -2,7 +2,6 @@
 
 #[cfg(feature = "train")]
 mod beside;
-mod candidates;
 mod facets;
 mod filters;
 mod fusion;
@@ -10,4 +9,5 @@ mod keywords;
 mod oracle;
 mod parts;
 mod segments;
+mod sources;
 mod world;
