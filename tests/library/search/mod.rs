@@ -10,4 +10,5 @@ mod keywords;
 mod oracle;
 mod parts;
 mod segments;
+mod sources;
 mod world;
