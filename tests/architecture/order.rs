@@ -11,7 +11,10 @@ const ORDER: [&str; 15] = [
 
 /// Rooms with an order of their own: files and folders, each uses only those to its left. What is not named may be used
 /// by all.
-const INSIDE: [(&str, &[&str]); 1] = [("index", &["files", "plugin", "dir", "build"])];
+const INSIDE: [(&str, &[&str]); 2] = [
+    ("index", &["files", "plugin", "dir", "build"]),
+    ("search", &["similarity", "candidates", "legs", "fusion", "hits"]),
+];
 
 /// Every first name after a path to the crate's root, with its line: `crate::X`, `crate::{X, Y::Z}`, and `super::X`
 /// where `super` leads to the root. Any chain of two or more `super` counts, since an inline module may hide how deep

@@ -26,8 +26,9 @@ mod scale;
 use super::newton::{Bound, minimise};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::Target;
-use crate::model::{FusionCounts, FusionFeatures, FusionLayer};
+use crate::model::{FusionCounts, FusionLayer};
 use rows::{LEN, Ranked, pairwise, spread};
+pub use rows::{FusionQuery, FusionRow};
 use scale::scale;
 
 /// Fewest queries with documents of different grades.
@@ -41,24 +42,6 @@ const DEFAULT_RIDGE: f64 = 0.3;
 const RIDGES: [f64; 8] = [100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03];
 /// Parts of the queries that are left out in turn.
 const FOLDS: usize = 5;
-
-/// One document of a judged query.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FusionRow {
-    /// What the legs say about it.
-    pub features: FusionFeatures,
-    /// How relevant it is, 0 to 1.
-    pub label: f32,
-    /// How much it counts among the rows of its query: 0 or more, 1 for all that are alike.
-    pub weight: f32,
-}
-
-/// The judged documents that one query found.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct FusionQuery {
-    /// The documents, in any order.
-    pub rows: Vec<FusionRow>,
-}
 
 impl FusionLayer {
     /// Learns a layer that ranks the relevant documents of each query above its others.
