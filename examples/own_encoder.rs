@@ -8,12 +8,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use uncsm_index::corpus::{EncoderArg, JsonlReader};
+use uncsm_index::corpus::EncoderArg;
 use uncsm_index::data::{CorpusOptions, from_corpus};
-use uncsm_index::encode::{CorpusSource, Encoder, Ids, Item, Registry};
-use uncsm_index::index::{self, BuildOptions, Index};
+use uncsm_index::encode::{Encoder, Item, Registry};
+use uncsm_index::index::{Index, IndexBuilder};
 use uncsm_index::media::Fingerprint;
-use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 use uncsm_index::search::{Engine, Fusion};
 use uncsm_index::train::{Refit, TrainConfig, train};
 use uncsm_index::{Error, ErrorCode, Result};
@@ -70,7 +69,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
 /// Trains, builds and asks for blue squares in words that no document has; gives ids and texts of the hits.
 fn run(dir: &Path) -> std::result::Result<Vec<(String, String)>, Box<dyn std::error::Error>> {
-    let colours = [("rot", [220, 30, 30]), ("gruen", [30, 170, 50]), ("blau", [40, 60, 220]), ("grau", [90, 90, 90])];
+    let colours =
+        [("rot", [220, 30, 30]), ("gruen", [30, 170, 50]), ("blau", [40, 60, 220]), ("grau", [90, 90, 90])];
     let mut lines = String::new();
     for i in 0..48 {
         let (name, rgb) = colours[i % 4];
@@ -114,17 +114,10 @@ fn run(dir: &Path) -> std::result::Result<Vec<(String, String)>, Box<dyn std::er
     };
     let bundle = train(&data, &config, &|_| {})?.bundle;
 
-    let fields = infer(JsonlReader::open(&corpus)?, &corpus, &SchemaOverrides::default(), BadLines::Stop)?.schema;
-    let mut index = Index::create(&dir.join("index"), &fields, &bundle)?;
-    let mut writer = index.writer(64 << 20)?;
-    let encoders = bundle.encoders(&registry)?;
-    let options = BuildOptions { encoders: Some(&encoders), ..BuildOptions::default() };
-    index::build(&index, &mut writer, CorpusSource::open(&corpus, Ids::FromLine)?, options, &mut |_| {})?;
-    writer.commit()?;
-    writer.finish()?;
-    index.mark_complete()?;
+    IndexBuilder::new(dir.join("index"), &bundle).source(&corpus).encoder_paths(registry.clone()).run()?;
 
     // A new sentence is encoded by the app's encoder too: the bundle knows it by name and fingerprint.
+    let index = Index::open(&dir.join("index"))?;
     let engine = Engine::new(&index)?.with_encoders(registry);
     let found = engine.request().text("blaue Quadrate")?.fusion(Fusion::Metric).k(3).run()?;
     let hit = |hit: &uncsm_index::search::Hit| {

@@ -260,7 +260,9 @@ fn load(content: &Content, max_bytes: u64) -> Result<([u8; 16], Payload<'_>)> {
             Err(Error::new(ErrorCode::TooLarge, "the bytes of a picture are too many")
                 .expected(format!("at most {max_bytes} bytes"))
                 .got(format!("{} bytes", bytes.len()))
-                .hint(Hint::new("save it smaller, or raise the limit (").setting(Setting::MaxBytes).text(")")))
+                .hint(
+                    Hint::new("save it smaller, or raise the limit (").setting(Setting::MaxBytes).text(")"),
+                ))
         }
         Content::Bytes(bytes) => Ok((content_hash(bytes), Payload::Bytes(Cow::Borrowed(bytes)))),
     }

@@ -35,9 +35,8 @@ impl<'a> FeatureRows<'a> {
                 .got(&arg.media));
             }
             if encoders[..i].iter().any(|other| other.media == arg.media) {
-                return Err(
-                    Error::new(ErrorCode::BadArgument, "an encoder is named twice for a media type").got(&arg.media)
-                );
+                return Err(Error::new(ErrorCode::BadArgument, "an encoder is named twice for a media type")
+                    .got(&arg.media));
             }
         }
         let selected = file.select(pathways, None, None)?;

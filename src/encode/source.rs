@@ -176,7 +176,11 @@ impl<'a> FeatureSource<'a> {
             .file(&self.file)
             .expected(format!("{} lines, one for each row", self.len()))
             .got(got)
-            .hint(Hint::default().setting(Setting::Corpus).text(" must be the file that the features were made from"))
+            .hint(
+                Hint::default()
+                    .setting(Setting::Corpus)
+                    .text(" must be the file that the features were made from"),
+            )
     }
 }
 

@@ -156,7 +156,12 @@ impl MetricNetwork {
         products(Rows::new(&bilinear, self.dim), Rows::new(items, self.dim), out);
         let mut terms = vec![0.0; out.len()];
         if self.half > 0 {
-            hidden_products(Rows::new(&hidden, self.half), Rows::new(halves, self.half), &weights, &mut terms);
+            hidden_products(
+                Rows::new(&hidden, self.half),
+                Rows::new(halves, self.half),
+                &weights,
+                &mut terms,
+            );
         }
         out.iter_mut().zip(&terms).for_each(|(logit, term)| *logit = *logit + term + bias);
     }

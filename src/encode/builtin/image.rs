@@ -4,10 +4,10 @@ use rayon::prelude::*;
 
 use super::canvas::Canvas;
 use super::colour::{COARSE, Colour, FINE};
-use crate::encode::picture::{DecodeLimits, RgbImage, decode};
 use super::gradient::Gradients;
 use super::region::Foreground;
 use super::shape::{Figure, JOINT, REGION};
+use crate::encode::picture::{DecodeLimits, RgbImage, decode};
 use crate::encode::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;

@@ -24,8 +24,8 @@ impl Family for Clip {
 
     #[cfg(feature = "encoders")]
     fn open(&self, opening: &Opening<'_>) -> Result<Arc<dyn Encoder>> {
-        use crate::encode::clip::{ClipImage, ClipText};
         use super::seam::{Reads, reads};
+        use crate::encode::clip::{ClipImage, ClipText};
 
         let Opening { path, name, limits, .. } = *opening;
         Ok(match reads(self, opening.media)? {

@@ -22,8 +22,7 @@ impl Family for Lite0 {
     }
 
     fn detect(&self, signs: &Signs) -> bool {
-        signs.model_type() == Some("efficientnet-lite0")
-            || TENSORS.iter().all(|name| signs.has_tensor(name))
+        signs.model_type() == Some("efficientnet-lite0") || TENSORS.iter().all(|name| signs.has_tensor(name))
     }
 
     #[cfg(feature = "encoders")]

@@ -12,8 +12,8 @@ pub(crate) mod testing;
 
 use std::sync::Arc;
 
-pub use seam::{Family, Opening};
 pub(super) use seam::reads;
+pub use seam::{Family, Opening};
 pub use signs::Signs;
 pub(super) use signs::{is_read, is_weights};
 

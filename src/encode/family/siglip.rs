@@ -24,8 +24,8 @@ impl Family for Siglip {
 
     #[cfg(feature = "encoders")]
     fn open(&self, opening: &Opening<'_>) -> Result<Arc<dyn Encoder>> {
-        use crate::encode::clip::{SiglipImage, SiglipText};
         use super::seam::{Reads, reads};
+        use crate::encode::clip::{SiglipImage, SiglipText};
 
         let Opening { path, name, limits, .. } = *opening;
         Ok(match reads(self, opening.media)? {

@@ -220,7 +220,8 @@ impl<T: Term> Tiles<'_, T> {
         let whole = self.a.width / PANEL;
         let a: [&[f32]; R] = std::array::from_fn(|r| self.a.row(row + r));
         let b: [&[f32]; C] = std::array::from_fn(|c| self.b.row(column + c));
-        let (x, y) = (a.map(|a| &a.as_chunks::<PANEL>().0[..whole]), b.map(|b| &b.as_chunks::<PANEL>().0[..whole]));
+        let (x, y) =
+            (a.map(|a| &a.as_chunks::<PANEL>().0[..whole]), b.map(|b| &b.as_chunks::<PANEL>().0[..whole]));
         let mut sums = [[lanes.read(&[0.0; PANEL]); C]; R];
         let mut p = 0;
         while p < whole {
@@ -288,7 +289,10 @@ mod tests {
             let (a, b, w) = (noise(rows * width, 1), noise(columns * width, 2), noise(width, 3));
             let (x, y) = (Rows::new(&a, width), Rows::new(&b, width));
             let each = |f: &dyn Fn(&[f32], &[f32]) -> f32| -> Vec<f32> {
-                (0..x.len()).flat_map(|r| (0..y.len()).map(move |c| (r, c))).map(|(r, c)| f(x.row(r), y.row(c))).collect()
+                (0..x.len())
+                    .flat_map(|r| (0..y.len()).map(move |c| (r, c)))
+                    .map(|(r, c)| f(x.row(r), y.row(c)))
+                    .collect()
             };
             let expected = each(&dot);
             let mut out = vec![f32::NAN; expected.len()];
@@ -309,7 +313,8 @@ mod tests {
         let (a, b) = (noise(5 * 20, 1), noise(3 * 20, 2));
         let mut out = vec![0.0; 15];
         products(Rows::part(&a, 20, 2..19), Rows::part(&b, 20, 2..19), &mut out);
-        let expected: Vec<f32> = (0..15).map(|i| dot(&a[i / 3 * 20..][2..19], &b[i % 3 * 20..][2..19])).collect();
+        let expected: Vec<f32> =
+            (0..15).map(|i| dot(&a[i / 3 * 20..][2..19], &b[i % 3 * 20..][2..19])).collect();
         assert_eq!(bits(&out), bits(&expected));
     }
 }

@@ -156,7 +156,8 @@ fn with_wanted(error: Error, wanted: Fingerprint) -> Error {
 fn ways_out(media: &str) -> Hint {
     let hint = Hint::new("put its folder into one of UNCSM_ENCODERS, name it with")
         .given(Setting::Encoder, format_args!("{media}=DIR"));
-    let hint = if cfg!(feature = "hub") { hint.text(", pull it with").task(Task::FetchEncoder) } else { hint };
+    let hint =
+        if cfg!(feature = "hub") { hint.text(", pull it with").task(Task::FetchEncoder) } else { hint };
     hint.text(", or build the index with").setting(Setting::EmbedEncoders)
 }
 
@@ -251,8 +252,14 @@ mod tests {
             assert!(error.to_string().contains(&fingerprint(1).to_string()), "{error}");
         }
         // Another folder that is damaged is no concern of this one, and one that fits helps out.
-        assert_eq!(both[0].find("text", "two", fingerprint(2)).unwrap().0.unwrap().path, dir.path().join("two"));
-        assert_eq!(both[0].find("text", "one", fingerprint(2)).unwrap().0.unwrap().path, dir.path().join("two"));
+        assert_eq!(
+            both[0].find("text", "two", fingerprint(2)).unwrap().0.unwrap().path,
+            dir.path().join("two")
+        );
+        assert_eq!(
+            both[0].find("text", "one", fingerprint(2)).unwrap().0.unwrap().path,
+            dir.path().join("two")
+        );
     }
 
     #[test]

@@ -25,7 +25,11 @@ pub struct Folder {
 impl fmt::Debug for Folder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let family = self.family.name();
-        f.debug_struct("Folder").field("path", &self.path).field("name", &self.name).field("family", &family).finish()
+        f.debug_struct("Folder")
+            .field("path", &self.path)
+            .field("name", &self.name)
+            .field("family", &family)
+            .finish()
     }
 }
 

@@ -42,8 +42,11 @@ pub struct ListedMedia {
 
 /// The encoders that need no weights, then what lies in the folders of `registry`. Cost: opens every encoder.
 pub fn list(registry: &Registry) -> Vec<Listed> {
-    let mut out: Vec<Listed> =
-        registry.families().named().map(|(name, family)| without_weights(name, family.as_ref(), registry)).collect();
+    let mut out: Vec<Listed> = registry
+        .families()
+        .named()
+        .map(|(name, family)| without_weights(name, family.as_ref(), registry))
+        .collect();
     for (path, name) in registry.folders() {
         let mut listed = Listed { name, kind: None, path: Some(path.clone()), media: vec![], problem: None };
         match Folder::new(&path, &listed.name, registry.families()) {

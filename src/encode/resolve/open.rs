@@ -117,8 +117,8 @@ fn is_path(name_or_dir: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::{Family, Signs};
     use crate::encode::family::testing::{fingerprint, write};
+    use crate::encode::{Family, Signs};
 
     #[test]
     fn an_encoder_is_opened_by_path_or_name() {

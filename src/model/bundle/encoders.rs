@@ -147,7 +147,9 @@ fn mismatch(expected: impl std::fmt::Display, got: impl std::fmt::Display) -> Er
         .expected(expected)
         .got(got)
         .hint(
-            Hint::new("name the encoder with").given(Setting::Encoder, "MEDIA=NAME_OR_DIR").text(", as in training"),
+            Hint::new("name the encoder with")
+                .given(Setting::Encoder, "MEDIA=NAME_OR_DIR")
+                .text(", as in training"),
         )
 }
 

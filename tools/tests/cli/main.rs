@@ -21,6 +21,7 @@ mod files;
 mod flips;
 #[cfg(unix)]
 mod foreign;
+mod guest;
 mod index_v0;
 mod job;
 mod kill;
