@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use crate::scan::{root, sources};
 
 /// Files of `src` that are left, with the most lines that name a flag or a command. The list gets shorter, never longer.
-const LEFT: [(&str, usize); 16] = [
+const LEFT: [(&str, usize); 14] = [
     ("src/corpus/features.rs", 3),
     ("src/corpus/pathway.rs", 4),
     ("src/data/from_corpus.rs", 3),
-    ("src/index/dir/manifest.rs", 1),
-    ("src/index/mod.rs", 1),
     ("src/model/bundle/io.rs", 1),
     ("src/model/bundle/mod.rs", 1),
     ("src/schema/infer.rs", 1),
