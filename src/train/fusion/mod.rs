@@ -27,8 +27,8 @@ use super::newton::{Bound, minimise};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::Target;
 use crate::model::{FusionCounts, FusionLayer};
-use rows::{LEN, Ranked, pairwise, spread};
 pub use rows::{FusionQuery, FusionRow};
+use rows::{LEN, Ranked, pairwise, spread};
 use scale::scale;
 
 /// Fewest queries with documents of different grades.
