@@ -14,7 +14,7 @@ use uncsm_index::encode::{Encoder, Item, Registry};
 use uncsm_index::index::{Index, IndexBuilder};
 use uncsm_index::media::Fingerprint;
 use uncsm_index::search::{Engine, Fusion};
-use uncsm_index::train::{Refit, TrainConfig, train};
+use uncsm_index::train::{Refit, TrainConfig, Trainer};
 use uncsm_index::{Error, ErrorCode, Result};
 
 /// Pairs of neighbouring letters, counted into 128 bins; a blank is a letter.
@@ -98,21 +98,19 @@ fn run(dir: &Path) -> std::result::Result<Vec<(String, String)>, Box<dyn std::er
         ..CorpusOptions::default()
     };
     let data = from_corpus(&corpus, &options, &mut |bad| eprintln!("{bad}"), &mut |_| {})?;
-    let config = TrainConfig {
-        epochs_contrastive: 20,
-        epochs_double_triplet: 5,
-        epochs_metric: 5,
-        dim: 16,
-        hidden: 32,
-        half: 8,
-        least_steps: 0,
-        average: 0.8,
-        dropout_input: 0.1,
-        dropout_hidden: 0.1,
-        refit: Refit::Off,
-        ..TrainConfig::default()
-    };
-    let bundle = train(&data, &config, &|_| {})?.bundle;
+    let mut config = TrainConfig::default();
+    config.contrastive.epochs = 20;
+    config.double_triplet.epochs = 5;
+    config.metric.epochs = 5;
+    config.model.dim = 16;
+    config.model.hidden = 32;
+    config.model.item_half = 8;
+    config.steps.least = 0;
+    config.steps.average = 0.8;
+    config.regularisation.dropout_input = 0.1;
+    config.regularisation.dropout_hidden = 0.1;
+    config.selection.refit = Refit::Off;
+    let bundle = Trainer::new(&data).config(config).run()?.bundle;
 
     IndexBuilder::new(dir.join("index"), &bundle).source(&corpus).encoder_paths(registry.clone()).run()?;
 

@@ -20,14 +20,14 @@
 //! `D_q` is the sum of `m_ij (s_i - s_j)`; a weight vector better than 0 has `sum_q D_q > 0`, and the logistic loss
 //! falls with `a` at 0 by a multiple of this very sum. So this step never turns a ranking around.
 
+mod query;
 mod rows;
 mod scale;
 
 use super::newton::{Bound, minimise};
 use crate::error::{Error, ErrorCode, Result};
-use crate::model::Target;
-use crate::model::{FusionCounts, FusionLayer};
-pub use rows::{FusionQuery, FusionRow};
+use crate::model::{FusionCounts, FusionLayer, Target};
+pub use query::{FusionQuery, FusionRow};
 use rows::{LEN, Ranked, pairwise, spread};
 use scale::scale;
 

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::query::{FusionQuery, FusionRow};
 use crate::model::FusionFeatures;
 use crate::train::newton::Moments;
 
@@ -9,24 +10,6 @@ use crate::train::newton::Moments;
 pub(crate) const LEN: usize = FusionFeatures::LEN;
 /// Entries that hardly differ within any query are not blown up.
 const LEAST_SPREAD: f64 = 0.01;
-
-/// One document of a judged query.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FusionRow {
-    /// What the legs say about it.
-    pub features: FusionFeatures,
-    /// How relevant it is, 0 to 1.
-    pub label: f32,
-    /// How much it counts among the rows of its query: 0 or more, 1 for all that are alike.
-    pub weight: f32,
-}
-
-/// The judged documents that one query found.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct FusionQuery {
-    /// The documents, in any order.
-    pub rows: Vec<FusionRow>,
-}
 
 /// The rows of a query, the highest grade first.
 pub(crate) struct Ranked {
