@@ -28,3 +28,15 @@ pub mod train;
 pub mod verify;
 #[cfg(any(test, not(feature = "train")))]
 pub mod without_training;
+
+/// How a command ended, for the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// `query` without a hit.
+    Nothing,
+    /// `verify` with damage, which is printed as the result.
+    Damaged,
+    /// `query --batch` with bad lines, which are answered with their errors.
+    BadLines,
+}
