@@ -1,7 +1,7 @@
 //! The index: a tantivy index whose segments carry a `.uvec` of shared vectors.
 //!
 //! An app with its own tantivy index needs [`UvecPlugin`], [`MediaField`] and [`MediaValue`]; [`Index`] is the whole
-//! directory with bundle and fields, as `uncsm-index build` makes it.
+//! directory with bundle and fields, as [`IndexBuilder`] makes it.
 
 mod files;
 mod plugin;
@@ -16,23 +16,29 @@ pub use build::pipeline::build;
 pub use build::report::{BuildReport, MAX_SKIPPED, MAX_SKIPPED_BYTES, OnBad, Skipped, StageTimes};
 pub use build::source::Source;
 pub use dir::attach::attach;
+pub use dir::damage::{Damage, Examination};
 pub use dir::duplicates::duplicate_ids;
 pub use dir::embed::{EmbeddedEncoder, EmbeddedFile, embed_encoders, embedded};
-pub use dir::inspect::{FileReport, IndexReport, SegmentReport, inspect, inspect_uvec};
+pub use dir::guest::is_host;
+pub use dir::inspect::{
+    Contents, FileReport, HostReport, IndexReport, SegmentReport, inspect, inspect_host, inspect_host_at,
+    inspect_uvec,
+};
 pub use dir::layout::{MANIFEST, set_aside};
 pub use dir::lookup::find_document;
 pub use dir::manifest::Manifest;
 pub use dir::store::Index;
 pub(crate) use dir::store::encoder_paths_in;
-pub use dir::verify::{Damage, Examination, examine, verify};
+pub use dir::verify::{examine, examine_host, verify};
 pub use dir::writer::{CommitReport, Writer};
 pub use files::directory::IndexDirectory;
 pub(crate) use files::guarded::guarded;
+pub use files::names::FIELD_TYPE;
 pub use files::sound::SoundDirectory;
 pub use plugin::cache::SegmentCache;
-pub use plugin::field::{FIELD_NAME, FIELD_TYPE, MediaField};
+pub(crate) use plugin::error::to_tantivy;
+pub use plugin::field::{FIELD_NAME, MediaField};
 pub use plugin::host::UvecPlugin;
-pub(crate) use plugin::host::to_tantivy;
 pub use plugin::id::IdField;
 pub use plugin::policy::SoundMergePolicy;
 pub(crate) use plugin::registered::check_created;

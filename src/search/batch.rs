@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::collector::{MetricFruit, Scan, ScanCollector, merge};
 use super::engine::Engine;
 use super::hits::{self, Response};
-use super::legs::{at_base, media_leg_depth, query_of};
+use super::legs::{MetricFruit, Scan, media_leg_depth, pass};
 use super::plan::Plan;
 use super::request::Request;
 use super::shard::Shards;
@@ -21,13 +20,13 @@ impl Engine<'_> {
     /// [`Request::run`]. A time budget counts for the shared pass, and again for what is a request's own.
     pub fn batch(&self, requests: Vec<Request<'_>>) -> Vec<Result<Response>> {
         let dirs = || self.shards.dirs();
-        let mut plans: Vec<Result<Plan<'_>>> =
+        let mut plans: Vec<Result<Plan>> =
             requests.iter().map(|request| guarded(dirs(), || self.own_plan(request))).collect();
         // By what was typed: equal strings are equal filters.
         let mut groups: BTreeMap<(&[String], &[String]), Vec<usize>> = BTreeMap::new();
         for (at, (request, plan)) in requests.iter().zip(&plans).enumerate() {
             let Ok(plan) = plan else { continue };
-            if media_leg_depth(request, plan).is_some() && request.minimum.is_none() {
+            if media_leg_depth(plan).is_some() && request.minimum.is_none() {
                 groups.entry((&request.filters, &request.excluded)).or_default().push(at);
             }
         }
@@ -38,14 +37,13 @@ impl Engine<'_> {
                     plan.budget.restart();
                 }
             }
-            let members: Vec<(&Request<'_>, &Plan<'_>)> =
-                pass.iter().filter_map(|&at| Some((&requests[at], plans[at].as_ref().ok()?))).collect();
+            let members: Vec<&Plan> = pass.iter().filter_map(|&at| plans[at].as_ref().ok()).collect();
             // A failed pass is tried again query by query, so that each gets its own error.
             if let Ok(fruits) = guarded(dirs(), || scan(&self.shards, &members)) {
                 legs.extend(pass.iter().copied().zip(fruits));
             }
         }
-        let finish = |(at, (request, plan)): (usize, (&Request<'_>, Result<Plan<'_>>))| {
+        let finish = |(at, (request, plan)): (usize, (&Request<'_>, Result<Plan>))| {
             let mut plan = plan?;
             plan.budget.restart();
             let leg = legs.remove(&at);
@@ -54,7 +52,7 @@ impl Engine<'_> {
         requests.iter().zip(plans).enumerate().map(finish).collect()
     }
 
-    fn own_plan<'r>(&self, request: &Request<'r>) -> Result<Plan<'r>> {
+    fn own_plan<'r>(&self, request: &Request<'r>) -> Result<Plan> {
         if !std::ptr::addr_eq(request.engine, self) {
             return Err(Error::new(ErrorCode::BadArgument, "a request of another engine is in the batch"));
         }
@@ -63,19 +61,13 @@ impl Engine<'_> {
 }
 
 /// The media legs of `members`, which have equal filters.
-fn scan(shards: &Shards<'_>, members: &[(&Request<'_>, &Plan<'_>)]) -> Result<Vec<MetricFruit>> {
-    let Some((_, first)) = members.first() else { return Ok(Vec::new()) };
+fn scan(shards: &Shards<'_>, members: &[&Plan]) -> Result<Vec<MetricFruit>> {
+    let Some(first) = members.first() else { return Ok(Vec::new()) };
     let mut scans = Vec::new();
-    for (request, plan) in members {
-        if let (Some(scorer), Some(k)) = (&plan.media, media_leg_depth(request, plan)) {
+    for plan in members {
+        if let (Some(scorer), Some(k)) = (&plan.media, media_leg_depth(plan)) {
             scans.push(Scan { scorer: scorer.clone(), k, budget: plan.budget.clone() });
         }
     }
-    let ks: Vec<usize> = scans.iter().map(|scan| scan.k).collect();
-    let parts =
-        shards.search(query_of(&first.filter), |shard| ScanCollector::new(scans.clone(), &shard.cache))?;
-    let fruits = parts.into_iter().map(|(base, fruits)| {
-        fruits.into_iter().map(|fruit| at_base(fruit, base)).collect::<Vec<MetricFruit>>()
-    });
-    Ok(merge(fruits.collect(), &ks))
+    pass(shards, &first.filter, &scans)
 }

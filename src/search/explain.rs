@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use tantivy::query::Explanation;
 
-use super::fusion::{FusedDoc, Fusion, Normalise, Share};
-use super::legs::{Depth, Ranking};
+use super::fusion::{FusedDoc, Share};
+use super::legs::Ranking;
 use super::plan::Plan;
 use super::request::Request;
-use super::row::HeadNumbers;
-use super::scorer::{BestItem, DocScore, DocScorer, Polarity, Similarity};
+use super::scorer::{BestItem, DocScore, DocScorer, Polarity};
+use super::similarity::HeadNumbers;
 use crate::index::SegmentVectors;
 use crate::model::Calibration;
 
@@ -24,15 +24,16 @@ pub(super) struct Numbers<'n> {
 /// "media": {value, parts: [..]}}`.
 pub(super) fn hit(
     request: &Request<'_>,
-    plan: &Plan<'_>,
+    plan: &Plan,
     ranking: &Ranking,
     fused: &FusedDoc,
     numbers: &Numbers<'_>,
 ) -> Value {
     // Where one leg ranks, or the layer has weights of its own, those of the legs have no say.
-    let counts = ranking.legs.len() == 2 && !matches!(plan.fusion, Fusion::Metric | Fusion::Learned);
-    let weight =
-        |name: &str| counts.then_some(if name == "keyword" { plan.weights.0 } else { plan.weights.1 });
+    let joined = ranking.legs.len() == 2;
+    let counts = joined && plan.fusion.rule().weighs_legs();
+    let (keyword, media) = plan.settings.weights;
+    let weight = |name: &str| counts.then_some(if name == "keyword" { keyword } else { media });
     let legs = ranking.legs.iter().zip(numbers.shares).map(|(&name, share)| {
         let leg = json!({
             "rank": share.rank, "score": share.score, "normalised": share.normalised, "weight": weight(name),
@@ -42,11 +43,13 @@ pub(super) fn hit(
     });
     let mut out = json!({
         "score": fused.doc.score,
-        "formula": formula(request, plan, ranking),
+        "formula": formula(plan, ranking),
         "legs": legs.collect::<serde_json::Map<_, _>>(),
     });
-    if let (Fusion::Learned, Some(layer), 2) = (plan.fusion, plan.layer, ranking.legs.len()) {
-        out["bias"] = json!(layer.bias());
+    if joined {
+        for (name, number) in plan.fusion.rule().numbers(&plan.settings) {
+            out[name] = number;
+        }
     }
     if let Some(tree) = &numbers.keyword {
         // A tree of strings and finite numbers.
@@ -55,7 +58,7 @@ pub(super) fn hit(
     if let (Some(score), Some(scorer)) = (numbers.media, &plan.media) {
         let parts = score.best.iter().map(|item| part(request, plan, scorer, numbers.vectors, item));
         out["media"] = json!({
-            "value": score.value, "formula": media_formula(scorer), "weight_sum": scorer.weight_sum(),
+            "value": score.value, "formula": scorer.similarity().measure().formula(), "weight_sum": scorer.weight_sum(),
             "parts": parts.collect::<Vec<_>>(),
         });
     }
@@ -64,7 +67,7 @@ pub(super) fn hit(
 
 fn part(
     request: &Request<'_>,
-    plan: &Plan<'_>,
+    plan: &Plan,
     scorer: &DocScorer,
     vectors: &SegmentVectors,
     item: &BestItem,
@@ -114,45 +117,17 @@ fn head(numbers: &HeadNumbers, query_half: &[f32]) -> Value {
     })
 }
 
-fn media_formula(scorer: &DocScorer) -> &'static str {
-    match scorer.similarity() {
-        Similarity::Metric(_) => {
-            "(sum of weight x logit over wanted parts - sum of weight x ln(1 + exp(logit)) over unwanted) / weight_sum; \
-             raw = u'Mv + w.relu(query_half + item_half) + bias"
-        }
-        Similarity::Both => {
-            "as for one target, with the log-odds of the mean of both targets' probabilities in place of the logit"
-        }
-        Similarity::Cosine | Similarity::Posterior => {
-            "(sum of weight x value over wanted parts - sum of weight x max(0, value) over unwanted) / weight_sum"
-        }
-    }
-}
-
-fn formula(request: &Request<'_>, plan: &Plan<'_>, ranking: &Ranking) -> String {
-    if ranking.legs.len() < 2 {
-        return ranking.legs.first().map_or("none: in order of id".into(), |leg| format!("the {leg} leg"));
-    }
-    match plan.fusion {
-        Fusion::Rrf => format!("sum over legs of weight / ({} + rank)", request.rrf_k),
-        Fusion::Linear => {
-            let scale = match request.normalise {
-                Normalise::MinMax => "(score - min) / (max - min)",
-                Normalise::ZScore => "(score - min) / deviation + 1",
-                Normalise::Probability => "match probability, and score / best score of the keywords",
-            };
-            format!("sum over legs of weight x normalised / sum of weights; normalised = {scale}")
-        }
-        Fusion::Product => "keyword ^ weight x match probability ^ weight".into(),
-        Fusion::Metric => format!("the {} leg, keywords restrict", ranking.legs[1]),
-        Fusion::Learned => "bias + contributions of the legs: the bundle's own layer".into(),
+fn formula(plan: &Plan, ranking: &Ranking) -> String {
+    match ranking.legs.as_slice() {
+        [] => "none: in order of id".into(),
+        [leg] => format!("the {leg} leg"),
+        [_, media, ..] => plan.fusion.rule().formula(&plan.settings, media),
     }
 }
 
 /// What runs: the parsed strings, the parts, and the numbers in force.
-pub(super) fn plan(request: &Request<'_>, plan: &Plan<'_>) -> Value {
+pub(super) fn plan(request: &Request<'_>, plan: &Plan) -> Value {
     let media = request.engine.bundle.media();
-    let depth = Depth::of(request);
     let name = |media: &crate::model::MediaConfig| media.name.clone();
     let parts: Vec<Value> =
         plan.parts.iter().map(|(at, part)| json!({ "name": part, "media": media[*at].name })).collect();
@@ -162,11 +137,7 @@ pub(super) fn plan(request: &Request<'_>, plan: &Plan<'_>) -> Value {
         .media
         .as_ref()
         .map(|scorer| scorer.wanted().iter().map(|&at| name(&media[at])).collect::<Vec<_>>());
-    let similarity = plan.media.as_ref().map(|scorer| match scorer.similarity() {
-        Similarity::Metric(target) => format!("metric, target {}", target.as_str()),
-        Similarity::Both => "metric, both targets".into(),
-        other => other.leg().into(),
-    });
+    let similarity = plan.media.as_ref().map(|scorer| scorer.similarity().measure().describe());
     json!({
         "keywords": plan.keywords.as_ref().map(|query| format!("{query:?}")),
         "filter": plan.filter.as_ref().map(|query| format!("{query:?}")),
@@ -174,10 +145,10 @@ pub(super) fn plan(request: &Request<'_>, plan: &Plan<'_>) -> Value {
         "media": wanted,
         "similarity": similarity,
         "fusion": plan.fusion,
-        "weights": { "keyword": plan.weights.0, "media": plan.weights.1 },
-        "normalise": request.normalise,
-        "rrf_k": request.rrf_k,
-        "k": request.k, "offset": request.offset, "window": depth.window,
+        "weights": { "keyword": plan.settings.weights.0, "media": plan.settings.weights.1 },
+        "normalise": plan.settings.normalise,
+        "rrf_k": plan.settings.rrf_k,
+        "k": request.k, "offset": request.offset, "window": plan.depth.window,
         "indexes": request.engine.shards.len(), "segments": segments,
     })
 }

@@ -91,7 +91,7 @@ impl Wanted {
     }
 
     /// Counts over what the request says, in all shards together.
-    pub(super) fn count(&self, request: &Request<'_>, plan: &Plan<'_>, ranking: &Ranking) -> Result<Counted> {
+    pub(super) fn count(&self, request: &Request<'_>, plan: &Plan, ranking: &Ranking) -> Result<Counted> {
         let Some(all) = &self.all else { return Ok((BTreeMap::new(), None)) };
         let bad = |e: tantivy::TantivyError| {
             Error::new(ErrorCode::BadArgument, format!("the aggregations do not run: {e}")).source(e)

@@ -8,11 +8,10 @@ use serde_json::{Map, Value};
 use tantivy::query::Weight;
 use tantivy::{DocAddress, TantivyDocument};
 
-use super::collector::MetricFruit;
 use super::explain;
 use super::facets::{self, FacetCount};
-use super::fusion::{FusedDoc, Fusion, Share};
-use super::legs::{self, Depth, Ranking};
+use super::fusion::{FusedDoc, Share};
+use super::legs::{self, MetricFruit, Ranking};
 use super::plan::Plan;
 use super::request::{ListItems, Request};
 use super::scorer::{BestItem, DocScorer};
@@ -32,7 +31,7 @@ pub struct Response {
     pub matched: u64,
     /// Documents whose items were scored.
     pub scored: u64,
-    /// Whether every candidate was scored.
+    /// Whether every document that was let through was a candidate and was scored.
     pub exact: bool,
     /// Whether a time budget ended the query before its end.
     pub partial: bool,
@@ -108,19 +107,19 @@ pub struct HitItem {
     pub probability: Option<f32>,
 }
 
-pub(super) fn run(request: &Request<'_>, plan: &Plan<'_>) -> Result<Response> {
+pub(super) fn run(request: &Request<'_>, plan: &Plan) -> Result<Response> {
     finish(request, plan, None)
 }
 
 /// Runs what is left to run, with the media leg where it was run already.
-pub(super) fn finish(request: &Request<'_>, plan: &Plan<'_>, media: Option<MetricFruit>) -> Result<Response> {
+pub(super) fn finish(request: &Request<'_>, plan: &Plan, media: Option<MetricFruit>) -> Result<Response> {
     let facets = facets::Wanted::new(request)?;
     let snippets = Snippets::new(request, plan)?;
-    let ranking = legs::rank(request, plan, media)?;
+    let ranking = legs::rank(&request.engine.shards, plan, media)?;
     let (facets, aggregations) = facets.count(request, plan, &ranking)?;
     let keywords = plan.keywords.as_ref();
     let weights = keywords.map(|query| request.engine.shards.weights(&**query)).transpose()?;
-    let end = Depth::of(request).end;
+    let end = plan.depth.end;
     let shown: Vec<&FusedDoc> = ranking.docs.iter().take(end).skip(request.offset).collect();
     let keyword = match &weights {
         Some(weights) => keyword_scores(request, weights, &shown)?,
@@ -137,7 +136,7 @@ pub(super) fn finish(request: &Request<'_>, plan: &Plan<'_>, media: Option<Metri
         candidates: ranking.candidates,
         matched: ranking.matched,
         scored: ranking.scored,
-        exact: !ranking.partial,
+        exact: ranking.exact && !ranking.partial,
         partial: ranking.partial,
         facets,
         aggregations,
@@ -147,7 +146,7 @@ pub(super) fn finish(request: &Request<'_>, plan: &Plan<'_>, media: Option<Metri
 
 struct Assembly<'r, 'a> {
     request: &'r Request<'a>,
-    plan: &'r Plan<'a>,
+    plan: &'r Plan,
     ranking: &'r Ranking,
     /// The compiled keywords, by shard.
     weights: Option<Vec<Box<dyn Weight>>>,
@@ -216,11 +215,10 @@ impl Assembly<'_, '_> {
         })
     }
 
-    /// Under `product` the shares are known only now; under `metric` and for one leg they are complete already.
+    /// Where documents are scored inside their segments the shares are known only now; else they are complete already.
     fn shares(&self, fused: &FusedDoc, keyword: Option<f32>, value: Option<f32>) -> Vec<Share> {
-        if self.plan.fusion == Fusion::Product
-            && self.ranking.legs.len() == 2
-            && let Some(shares) = legs::product_shares(self.plan, keyword, value)
+        if self.ranking.legs.len() == 2
+            && let Some(shares) = legs::shares_of_scores(self.plan, keyword, value)
         {
             return shares;
         }

@@ -6,7 +6,7 @@
 mod aggregations;
 mod batch;
 mod budget;
-mod collector;
+mod candidates;
 mod columns;
 mod engine;
 mod explain;
@@ -14,30 +14,32 @@ mod facets;
 mod fusion;
 mod grammar;
 mod hits;
-mod keyword;
 mod learned;
 mod legs;
 mod near;
 mod ordered;
 mod plan;
-mod product;
 mod query;
 mod request;
-mod row;
 mod scorer;
 mod shard;
+mod similarity;
 mod snippets;
 mod top;
 
 pub use budget::{Cancel, CancelOnDrop};
-pub use collector::{MetricCollector, MetricFruit, MetricSegmentCollector};
+pub use candidates::{AllDocuments, CandidateDocs, Candidates, Probe};
 pub use engine::Engine;
 pub use facets::{FacetCount, FacetsOver};
 pub use fusion::{FusedDoc, Fusion, Leg, Normalise, RRF_K, Share, linear, product_score, rrf};
 pub use grammar::{Grammar, Mode, parse};
 pub use hits::{Hit, HitItem, LegScore, Response};
-pub use keyword::{KeywordCollector, KeywordFruit, KeywordSegmentCollector};
+pub use legs::{
+    KeywordCollector, KeywordFruit, KeywordSegmentCollector, MetricCollector, MetricFruit,
+    MetricSegmentCollector,
+};
 pub use query::CrossMediaQuery;
 pub use request::{ListItems, Request, WINDOW, Wanted};
-pub use scorer::{BestItem, DocScore, DocScorer, Polarity, QueryPart, Similarity};
+pub use scorer::{BestItem, DocScore, DocScorer, Polarity, QueryPart};
+pub use similarity::Similarity;
 pub use top::{ID_FIELD, RankedDoc};

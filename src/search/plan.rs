@@ -7,22 +7,21 @@ use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, Occur, Query, Term
 use tantivy::schema::{Field, FieldType, IndexRecordOption, Schema};
 
 use super::budget::Budget;
-use super::fusion::Fusion;
+use super::candidates::Candidates;
+use super::facets::FacetsOver;
+use super::fusion::{Asked, Fusion, Settings};
 use super::grammar::Grammar;
 use super::near::near_names;
 use super::query::CrossMediaQuery;
 use super::request::{NamedPart, Request, Wanted};
-use super::scorer::{DocScorer, MAX_WEIGHT, Polarity, QueryPart, Similarity, check_part_weight};
+use super::scorer::{DocScorer, MAX_WEIGHT, Polarity, QueryPart, check_part_weight};
+use super::similarity::Similarity;
 use super::top::ID_FIELD;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, QUERY_PARTS};
-use crate::model::{FusionLayer, Target};
-
-/// The largest exponent of a leg under [`Fusion::Product`]: BM25 to a higher power leaves the range of f32.
-const MAX_EXPONENT: f32 = 8.0;
 
 /// A query whose strings are parsed and whose vectors are compiled.
-pub(super) struct Plan<'a> {
+pub(super) struct Plan {
     pub(super) keywords: Option<Box<dyn Query>>,
     /// Filter, minimum probability and excluded ids; scores 0.
     pub(super) filter: Option<Box<dyn Query>>,
@@ -31,29 +30,56 @@ pub(super) struct Plan<'a> {
     pub(super) probability: Option<Arc<DocScorer>>,
     /// Media type and name of each query part.
     pub(super) parts: Vec<(usize, String)>,
-    /// Of keyword leg and media leg.
-    pub(super) weights: (f32, f32),
+    /// Where the media leg looks.
+    pub(super) candidates: Arc<dyn Candidates>,
     /// As it runs: [`Fusion::Rrf`] stands for a query of one leg too.
     pub(super) fusion: Fusion,
-    pub(super) layer: Option<&'a FusionLayer>,
+    pub(super) settings: Settings,
+    pub(super) depth: Depth,
+    /// Whether the filter holds a minimum probability.
+    pub(super) has_minimum: bool,
     pub(super) budget: Budget,
 }
 
-pub(super) fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>> {
+/// How many documents a leg must find.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Depth {
+    /// `offset + k`.
+    pub(super) end: usize,
+    /// Of each leg of a fusion.
+    pub(super) window: usize,
+    /// Of what ranks alone.
+    pub(super) alone: usize,
+}
+
+impl Depth {
+    fn of(request: &Request<'_>) -> Self {
+        let end = request.offset + request.k;
+        let window = request.window.max(end);
+        let counts = !request.facets.is_empty() || request.aggregations.is_some();
+        let whole = counts && request.facets_over == FacetsOver::Hits;
+        Self { end, window, alone: if whole { window } else { end } }
+    }
+}
+
+pub(super) fn plan(request: &Request<'_>) -> Result<Plan> {
     check_numbers(request)?;
     check_sizes(request)?;
     let mut parts = request.parts.clone();
-    let layer = layer(request)?;
-    let similarity = match (request.similarity, layer) {
-        (Some(similarity), _) => similarity,
-        (None, Some(layer)) => Similarity::Metric(layer.target()),
-        (None, None) => Similarity::Metric(request.engine.bundle.default_target()),
-    };
-    check_similarity(request, similarity, layer)?;
+    let (bundle, rule) = (request.engine.bundle, request.fusion.rule());
+    let similarity = request.similarity.or_else(|| rule.similarity(bundle));
+    let similarity = similarity.unwrap_or(Similarity::Metric(bundle.default_target()));
+    check_similarity(request, similarity)?;
     if let Some(asked) = request.asked {
-        check_similarity(request, asked, None)?;
+        check_similarity(request, asked)?;
     }
-    let weights = weights(request, similarity, &mut parts)?;
+    let settings = Settings {
+        weights: weights(request, similarity, &mut parts)?,
+        normalise: request.normalise,
+        rrf_k: request.rrf_k,
+        layer: bundle.fusion().copied(),
+    };
+    rule.check(&Asked { settings: &settings, similarity, prior: request.prior })?;
     let (keywords, user_filter) = queries(request)?;
     let mut plan = Plan {
         keywords,
@@ -61,9 +87,11 @@ pub(super) fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>> {
         media: None,
         probability: None,
         parts: parts.iter().map(|part| (part.part.media, part.name.clone())).collect(),
-        weights,
+        candidates: request.candidates.clone(),
         fusion: request.fusion,
-        layer,
+        settings,
+        depth: Depth::of(request),
+        has_minimum: request.minimum.is_some(),
         budget: Budget::new(request.time, request.cancel.clone()),
     };
     let mut minimum = None;
@@ -111,46 +139,16 @@ fn check_numbers(request: &Request<'_>) -> Result<()> {
         if !(prior > 0.0 && prior < 1.0) {
             return Err(bad("the prior is no rate of matches").expected("above 0 and below 1").got(prior));
         }
-        if request.fusion == Fusion::Learned {
-            return Err(bad("the learned fusion reads logits of the bundle's own prior")
-                .hint("leave --prior out, or take another --fusion"));
-        }
     }
     Ok(())
 }
 
-fn layer<'a>(request: &Request<'a>) -> Result<Option<&'a FusionLayer>> {
-    if request.fusion != Fusion::Learned {
-        return Ok(None);
-    }
-    let layer = request.engine.bundle.fusion().ok_or_else(|| {
-        bad("the bundle has no learned fusion")
-            .hint("train one with `uncsm-index fuse`, and bring it to the index with `attach`")
-    })?;
-    Ok(Some(layer))
-}
-
-fn check_similarity(
-    request: &Request<'_>,
-    similarity: Similarity,
-    layer: Option<&FusionLayer>,
-) -> Result<()> {
+fn check_similarity(request: &Request<'_>, similarity: Similarity) -> Result<()> {
     let targets = request.engine.bundle.metric().targets();
-    let asked: &[Target] = match &similarity {
-        Similarity::Metric(target) => std::slice::from_ref(target),
-        Similarity::Both => &[Target::Class, Target::Pair],
-        Similarity::Cosine | Similarity::Posterior => &[],
-    };
-    if let Some(missing) = asked.iter().find(|target| !targets.contains(target)) {
+    let mut asked = similarity.measure().targets().iter();
+    if let Some(missing) = asked.find(|target| !targets.contains(target)) {
         return Err(bad(&format!("the bundle has no target `{}`", missing.as_str()))
             .hint("train it with --label for the target `class`"));
-    }
-    if let Some(layer) = layer
-        && similarity != Similarity::Metric(layer.target())
-    {
-        return Err(bad("the learned fusion was trained with another media leg")
-            .expected(format!("the metric network with target {}", layer.target().as_str()))
-            .hint("leave --similarity and --target out"));
     }
     Ok(())
 }
@@ -193,11 +191,6 @@ fn weights(request: &Request<'_>, similarity: Similarity, parts: &mut [NamedPart
     if legs == (0.0, 0.0) {
         return Err(bad("both legs have the weight 0").expected("a leg that counts"));
     }
-    if request.fusion == Fusion::Product && legs.0.max(legs.1) > MAX_EXPONENT {
-        return Err(bad("a weight is too large for the fusion `product`, where it is an exponent")
-            .expected(format!("at most {MAX_EXPONENT}"))
-            .got(legs.0.max(legs.1)));
-    }
     Ok(legs)
 }
 
@@ -234,7 +227,7 @@ fn queries(request: &Request<'_>) -> Result<(MaybeQuery, MaybeQuery)> {
 
 fn compile(
     request: &Request<'_>,
-    plan: &mut Plan<'_>,
+    plan: &mut Plan,
     similarity: Similarity,
     parts: &[NamedPart],
 ) -> Result<()> {
@@ -267,7 +260,7 @@ fn compile(
     Ok(())
 }
 
-fn minimum_query(request: &Request<'_>, plan: &Plan<'_>) -> Result<Option<CrossMediaQuery>> {
+fn minimum_query(request: &Request<'_>, plan: &Plan) -> Result<Option<CrossMediaQuery>> {
     let Some(floor) = request.minimum else { return Ok(None) };
     let scorer = plan.probability.clone().ok_or_else(|| {
         bad("no probability for these media types")

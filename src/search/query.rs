@@ -7,7 +7,8 @@ use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError};
 
 use super::budget::Budget;
-use super::scorer::{DocScorer, sigmoid};
+use super::scorer::DocScorer;
+use super::similarity::sigmoid;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::{MediaField, SegmentCache, SegmentVectors, to_tantivy};
 

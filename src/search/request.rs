@@ -2,15 +2,18 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::budget::Cancel;
+use super::candidates::{AllDocuments, Candidates};
 use super::engine::Engine;
 use super::facets::FacetsOver;
 use super::fusion::{Fusion, Normalise, RRF_K};
 use super::hits::{self, Response};
 use super::plan::{self, Plan};
-use super::scorer::{Polarity, QueryPart, Similarity};
+use super::scorer::{Polarity, QueryPart};
+use super::similarity::Similarity;
 use crate::encode::{Item, empty_text, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::guarded;
@@ -64,6 +67,7 @@ pub struct Request<'a> {
     pub(super) offset: usize,
     pub(super) window: usize,
     pub(super) similarity: Option<Similarity>,
+    pub(super) candidates: Arc<dyn Candidates>,
     /// What probabilities are of, where another similarity ranks.
     pub(super) asked: Option<Similarity>,
     pub(super) fusion: Fusion,
@@ -96,6 +100,7 @@ impl<'a> Request<'a> {
             offset: 0,
             window: WINDOW,
             similarity: None,
+            candidates: Arc::new(AllDocuments),
             asked: None,
             fusion: Fusion::default(),
             normalise: Normalise::default(),
@@ -297,6 +302,13 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// Where the media leg looks (default: in all documents). Another source than an exact one makes the response inexact.
+    #[must_use]
+    pub fn candidates(mut self, source: Arc<dyn Candidates>) -> Self {
+        self.candidates = source;
+        self
+    }
+
     /// What probabilities are of where the media leg ranks by another similarity than the metric network (default: the
     /// bundle's default target).
     #[must_use]
@@ -423,7 +435,7 @@ impl<'a> Request<'a> {
         })
     }
 
-    pub(super) fn plan(&self) -> Result<Plan<'a>> {
+    pub(super) fn plan(&self) -> Result<Plan> {
         plan::plan(self)
     }
 }

@@ -3,44 +3,16 @@
 use tantivy::DocId;
 use uncsm_format::MediaView;
 
-use super::row::{Row, RowScorer};
+use super::similarity::{Row, RowScorer, Similarity, sigmoid};
 use crate::encode::check_informed;
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 use crate::index::SegmentVectors;
 use crate::media::Fingerprint;
-use crate::model::{Bundle, Target};
+use crate::model::Bundle;
 
 /// The largest weight of a query part or a leg.
 pub(super) const MAX_WEIGHT: f32 = 1e6;
-
-/// How a query part and an item are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Similarity {
-    /// The metric network, trained for a target.
-    Metric(Target),
-    /// The metric network under both targets: the mean of the two calibrated probabilities, as log-odds.
-    Both,
-    /// Cosine of the shared vectors.
-    Cosine,
-    /// Dot product of the class posteriors that are part of the shared vectors.
-    Posterior,
-}
-
-impl Similarity {
-    /// Name of the leg in results.
-    pub fn leg(self) -> &'static str {
-        match self {
-            Self::Metric(_) | Self::Both => "metric",
-            Self::Cosine => "cosine",
-            Self::Posterior => "posterior",
-        }
-    }
-
-    /// Whether the metric network is asked, whose values are log-odds.
-    pub fn is_metric(self) -> bool {
-        matches!(self, Self::Metric(_) | Self::Both)
-    }
-}
 
 /// Whether documents should be like a query part or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -155,6 +127,7 @@ pub struct DocScorer {
     parts: Vec<CompiledPart>,
     weight_sum: f32,
     complete: bool,
+    given: Vec<QueryPart>,
 }
 
 #[derive(Debug)]
@@ -164,7 +137,7 @@ struct CompiledPart {
     /// Whether a document without an item for it has no score.
     required: bool,
     /// By media type of the item; `None` where the bundle cannot score the pair.
-    rows: Vec<Option<RowScorer>>,
+    rows: Vec<Option<Box<dyn RowScorer>>>,
 }
 
 /// What is known of a document while its items pass by; reused over documents.
@@ -204,6 +177,7 @@ impl DocScorer {
                 .expected(format!("less than {media}")));
         }
         let any_like = parts.iter().any(|part| part.polarity == Polarity::Like);
+        let given = parts.to_vec();
         let parts: Vec<CompiledPart> = parts
             .iter()
             .map(|part| {
@@ -220,11 +194,14 @@ impl DocScorer {
                 ErrorCode::BadArgument,
                 "the bundle cannot compare the query with these media types",
             )
-            .hint("train it on pairs of these media types, or choose others with --media"));
+            .hint(
+                Hint::new("train it on pairs of these media types, or choose others with")
+                    .setting(Setting::Media),
+            ));
         }
         let complete = wanted.iter().all(|media| required().all(|part| scorable(part, media)));
         let weight_sum = required().map(|part| part.weight).sum();
-        Ok(Self { space: bundle.space(), similarity, wanted, parts, weight_sum, complete })
+        Ok(Self { space: bundle.space(), similarity, wanted, parts, weight_sum, complete, given })
     }
 
     /// The space of the bundle that scores.
@@ -259,6 +236,11 @@ impl DocScorer {
         self.similarity
     }
 
+    /// The parts that were compiled, with their vectors.
+    pub fn parts(&self) -> &[QueryPart] {
+        &self.given
+    }
+
     /// Media types of the items that are looked at, ascending.
     pub fn wanted(&self) -> &[usize] {
         &self.wanted
@@ -272,7 +254,8 @@ impl DocScorer {
     /// Whether the sigmoid of every value is a match probability: the metric network, calibrated for all pairs, and no
     /// unwanted part.
     pub fn is_calibrated(&self) -> bool {
-        let calibrated = |row: &Option<RowScorer>| row.as_ref().is_none_or(RowScorer::is_calibrated);
+        let calibrated =
+            |row: &Option<Box<dyn RowScorer>>| row.as_ref().is_none_or(|row| row.is_calibrated());
         let like = |part: &CompiledPart| part.polarity == Polarity::Like;
         self.parts.iter().all(|part| like(part) && part.rows.iter().all(calibrated))
     }
@@ -321,7 +304,7 @@ impl DocScorer {
         let value = self.value(&tally)?;
         let likes = || tally.best.iter().zip(&self.parts).filter(|(_, part)| part.polarity == Polarity::Like);
         let calibrated = likes().all(|(item, part)| {
-            item.part == NONE || part.rows[item.media].as_ref().is_some_and(RowScorer::is_calibrated)
+            item.part == NONE || part.rows[item.media].as_ref().is_some_and(|row| row.is_calibrated())
         });
         let probability = (calibrated && likes().next().is_some()).then(|| sigmoid(self.mean(&tally)));
         let best = tally.best.into_iter().filter(|item| item.part != NONE).collect();
@@ -362,11 +345,11 @@ impl DocScorer {
         &self,
         segment: &SegmentVectors,
         item: &BestItem,
-    ) -> Option<(&RowScorer, Polarity, f32, Row)> {
+    ) -> Option<(&dyn RowScorer, Polarity, f32, Row)> {
         let part = self.parts.get(item.part)?;
         let mut row = Row::default();
         row.load(&segment.view(item.media), item.row);
-        Some((part.rows[item.media].as_ref()?, part.polarity, part.weight, row))
+        Some((&**part.rows[item.media].as_ref()?, part.polarity, part.weight, row))
     }
 
     /// `W` of the formula.
@@ -466,9 +449,9 @@ fn compile(
         return Err(mismatch(what, bundle.space(), space));
     }
     check_part_weight(part.weight)?;
-    let mut rows: Vec<Option<RowScorer>> = (0..bundle.media().len()).map(|_| None).collect();
+    let mut rows: Vec<Option<Box<dyn RowScorer>>> = (0..bundle.media().len()).map(|_| None).collect();
     for &media in wanted {
-        rows[media] = RowScorer::new(bundle, similarity, (part.media, media), &part.vector)?;
+        rows[media] = similarity.measure().compile(bundle, (part.media, media), &part.vector)?;
     }
     Ok(CompiledPart { weight: part.weight, polarity: part.polarity, required, rows })
 }
@@ -490,9 +473,4 @@ pub(super) fn check_part_weight(weight: f32) -> Result<()> {
     Err(Error::new(ErrorCode::BadArgument, "a query part has an unusable weight")
         .expected(format!("a number above 0 and at most {MAX_WEIGHT}"))
         .got(weight))
-}
-
-/// `1 / (1 + exp(-x))`.
-pub(crate) fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
 }

@@ -23,7 +23,7 @@ impl Snippets {
     ///
     /// # Errors
     /// [`ErrorCode::UnknownField`]; [`ErrorCode::BadArgument`] for a field that is no stored text.
-    pub(super) fn new(request: &Request<'_>, plan: &Plan<'_>) -> Result<Self> {
+    pub(super) fn new(request: &Request<'_>, plan: &Plan) -> Result<Self> {
         let shards = &request.engine.shards;
         let (tantivy, schema) = (&shards.first().tantivy, request.engine.searcher().schema());
         let mut out = Vec::new();

@@ -14,6 +14,7 @@ mod corpus;
 #[cfg(feature = "encoders")]
 mod efficientnet;
 mod encoders;
+mod guest;
 mod held;
 #[cfg(feature = "hub")]
 mod hub;

@@ -10,8 +10,8 @@ use super::report::OnBad;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::dir::layout::{MAKES_ROOM, MANIFEST, beside, is_folder, lock_writer, set_aside};
-use crate::index::dir::manifest::sync_dir;
-use crate::index::files::directory::replace;
+use crate::index::files::change;
+use crate::index::files::directory::{replace, sync_dir};
 use crate::index::files::exchange::put_in_place;
 use crate::index::files::names;
 
@@ -45,7 +45,7 @@ impl Drop for PartialDir {
         if self.keep || std::thread::panicking() || !self.partial.exists() {
             return;
         }
-        if let Err(error) = std::fs::remove_dir_all(&self.partial) {
+        if let Err(error) = change::remove_folder(&self.partial) {
             tracing::warn!("{}: not removed: {error}", self.partial.display());
         }
     }
@@ -109,7 +109,7 @@ impl PartialDir {
         self.keep = false;
         let partial = &self.partial;
         if partial.is_dir() {
-            std::fs::remove_dir_all(partial).map_err(|e| Error::io(partial, e))?;
+            change::remove_folder(partial).map_err(|e| Error::io(partial, e))?;
         }
         std::fs::create_dir(partial).map_err(|e| Error::io(partial, e))?;
         Ok(self)
@@ -136,8 +136,8 @@ impl PartialDir {
         let lock = BuildLock::acquire(lock_name(out)?)?;
         if let Some(aside) = set_aside(out) {
             tracing::warn!("{}: putting back the index that a killed build had set aside", out.display());
-            std::fs::rename(&aside, out).map_err(|e| Error::io(out, e))?;
-            let _ = std::fs::remove_file(out.join(MAKES_ROOM));
+            change::rename(&aside, out).map_err(|e| Error::io(out, e))?;
+            let _ = change::remove_file(&out.join(MAKES_ROOM));
         }
         check_existing(out, existing)?;
         // What a killed replacement had exchanged already.
@@ -180,16 +180,16 @@ impl PartialDir {
             let mark = self.out.join(MAKES_ROOM);
             replace(&mark, b"").map_err(|e| Error::io(&mark, e))?;
             put_in_place(&self.partial, &self.out, &aside).map_err(|e| {
-                let _ = std::fs::remove_file(&mark);
+                let _ = change::remove_file(&mark);
                 Error::io(&self.out, e)
             })?;
             replaced = Some((aside, writer));
         } else {
-            std::fs::rename(&self.partial, &self.out).map_err(|e| Error::io(&self.out, e))?;
+            change::rename(&self.partial, &self.out).map_err(|e| Error::io(&self.out, e))?;
         }
         sync_dir(parent(&self.out))?;
         if let Some((aside, _writer)) = replaced {
-            std::fs::remove_dir_all(&aside).map_err(|e| Error::io(&aside, e))?;
+            change::remove_folder(&aside).map_err(|e| Error::io(&aside, e))?;
         }
         Ok(())
     }
@@ -221,7 +221,7 @@ fn check_existing(out: &Path, existing: ExistingOut) -> Result<()> {
 fn remove_replaced(path: &Path) -> Result<()> {
     if is_folder(path) && names::check(&path.join(MAKES_ROOM)).is_ok() {
         tracing::warn!("{}: removing an index that was replaced by a killed build", path.display());
-        std::fs::remove_dir_all(path).map_err(|e| Error::io(path, e))?;
+        change::remove_folder(path).map_err(|e| Error::io(path, e))?;
     }
     Ok(())
 }
@@ -258,7 +258,7 @@ impl Drop for BuildLock {
     fn drop(&mut self) {
         // Still locked here; whoever opened it before sees that it is gone and tries again. Ours is empty.
         if self.file.metadata().is_ok_and(|file| file.len() == 0) {
-            let _ = std::fs::remove_file(&self.path);
+            let _ = change::remove_file(&self.path);
         }
     }
 }

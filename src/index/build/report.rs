@@ -162,7 +162,7 @@ impl BuildReport {
             let (file, reason) = match named {
                 Some((file, reason)) => (dir.join(file), reason),
                 None => (
-                    dir.join(format!("{segment}.{}", crate::index::plugin::field::FIELD_TYPE)),
+                    dir.join(format!("{segment}.{}", crate::index::files::names::FIELD_TYPE)),
                     reason.as_str(),
                 ),
             };

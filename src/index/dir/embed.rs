@@ -15,21 +15,18 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::layout::lock_writer;
-use super::manifest::sync_dir;
+use super::damage::Damage;
+use super::layout::{ENCODERS, lock_writer};
 use super::snapshot::FolderId;
-use super::verify::Damage;
 use crate::encode::EncoderPaths;
 use crate::encode::resolve::Folder;
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::files::directory::new_folder;
-use crate::index::files::{exchange, names};
+use crate::index::files::directory::{new_folder, sync_dir};
+use crate::index::files::{change, exchange, names};
 use crate::limits::{self, SETTINGS_BYTES};
 use crate::media::Fingerprint;
 use crate::model::Bundle;
 
-/// Folder of the encoders in an index directory.
-pub(crate) const ENCODERS: &str = "encoders";
 /// The list in it.
 const LIST: &str = "encoders.json";
 /// Version of the list.
@@ -178,7 +175,7 @@ fn put_in_place(dir: &Path, partial: tempfile::TempDir) -> Result<()> {
         let old = aside.path().join("old");
         exchange::put_in_place(partial.path(), &place, &old).map_err(|e| Error::io(&place, e))?;
     } else {
-        std::fs::rename(partial.path(), &place).map_err(|e| Error::io(&place, e))?;
+        change::rename(partial.path(), &place).map_err(|e| Error::io(&place, e))?;
     }
     // Renamed away: nothing is left for the guard to remove.
     let _ = partial.keep();
@@ -353,12 +350,7 @@ mod tests {
         let again = embed_encoders(&at, &bundle(), &index.encoder_paths(EncoderPaths::default())).unwrap();
         assert_eq!(again, folders);
         let left: Vec<_> = std::fs::read_dir(&at).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert!(
-            !left
-                .iter()
-                .any(|name| name.to_string_lossy().starts_with(crate::index::dir::manifest::LEFT_OVER)),
-            "{left:?}"
-        );
+        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(names::LEFT_OVER)), "{left:?}");
         assert_eq!(verify(&at).unwrap(), []);
     }
 

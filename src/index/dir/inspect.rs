@@ -9,14 +9,16 @@ use tantivy::{Directory, SegmentMeta};
 use uncsm_format::Uvec;
 
 use super::embed::{EmbeddedEncoder, embedded};
-use super::snapshot::Held;
+use super::guest;
+use super::held::{Files, Held};
 use super::store::Index;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::guarded::guarded;
+use crate::index::files::names::FIELD_TYPE;
 use crate::index::files::sound::{Fault, names_of};
-use crate::index::plugin::field::FIELD_TYPE;
+use crate::index::plugin::field::MediaField;
 use crate::index::plugin::segment::SegmentVectors;
-use crate::media::Fingerprint;
+use crate::media::{Fingerprint, MediaSpec, SpaceSpec};
 
 /// An index, as `inspect` reports it.
 #[derive(Debug, Clone, Serialize)]
@@ -85,6 +87,40 @@ pub struct FileReport {
     pub sections: Vec<serde_json::Value>,
 }
 
+/// An app's own index, as `inspect` reports it.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct HostReport {
+    /// Version of the `.uvec` files.
+    pub format_version: u32,
+    /// `space` alone: no bundle is in the index.
+    pub fingerprint: BTreeMap<&'static str, Fingerprint>,
+    /// What its segments hold.
+    #[serde(flatten)]
+    pub contents: Contents,
+    /// Lengths of the stored vectors per media type: `shared_dim` and `half`.
+    pub media: BTreeMap<String, serde_json::Value>,
+}
+
+/// What the segments of an index hold.
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct Contents {
+    /// Live documents.
+    pub documents: u64,
+    /// Deleted documents that a merge has not dropped yet.
+    pub deleted: u64,
+    /// Values that the plugin refused.
+    pub rejected: u64,
+    /// Why the first of them was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected_reason: Option<String>,
+    /// Segments with files that are not what was written, with the first reason: merges leave them out.
+    pub damaged: BTreeMap<String, String>,
+    /// Each segment.
+    pub segments: Vec<SegmentReport>,
+}
+
 /// Reports on an open index. Cost: a read of all files of its segments, to find damage; what it finds is named, and the rest
 /// of the report holds what still reads.
 ///
@@ -95,28 +131,24 @@ pub fn inspect(index: &Index) -> Result<IndexReport> {
 }
 
 fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
-    let held = Held::take(index)?;
-    let metas = held.metas();
+    let Contents { documents, deleted, rejected, rejected_reason, damaged, segments } =
+        contents(index.files(), index.media().spec())?;
     let mut report = IndexReport {
         format_version: index.manifest().format_version,
         fingerprint: BTreeMap::from([("space", index.bundle().space()), ("model", index.bundle().model())]),
         complete: index.manifest().complete,
         pending: index.manifest().pending.clone(),
-        documents: metas.iter().map(|meta| u64::from(meta.num_docs())).sum(),
-        deleted: 0,
-        rejected: 0,
-        rejected_reason: None,
-        damaged: BTreeMap::new(),
-        segments: Vec::new(),
+        documents,
+        deleted,
+        rejected,
+        rejected_reason,
+        damaged,
+        segments,
         media: BTreeMap::new(),
         embedded: embedded(index.dir())?,
         schema: serde_json::to_value(&index.manifest().fields)
             .map_err(|e| Error::new(ErrorCode::BadValue, e.to_string()).source(e))?,
     };
-    let faults = index.faults(&held);
-    for meta in metas {
-        segment(index, (&held, meta), &faults, &mut report);
-    }
     for media in index.bundle().media() {
         let mut value = serde_json::json!({ "encoder": media.encoder, "dim": media.features });
         if let Some(fingerprint) = media.fingerprint {
@@ -127,21 +159,77 @@ fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
     Ok(report)
 }
 
+/// Reports on an app's own index, in any directory, as far as [`inspect`] can without manifest and bundle. Cost: a read of all
+/// files of its segments.
+///
+/// # Errors
+/// Those of [`MediaField::of`]; [`ErrorCode::BadArgument`] for an index that was created without the plugin or shuffles its
+/// documents; those of reading the list of segments.
+pub fn inspect_host(index: &tantivy::Index) -> Result<HostReport> {
+    guest::check(index)?;
+    host(Files { tantivy: index, sound: None, dir: None })
+}
+
+/// As [`inspect_host`], of the index of another program in the directory `dir`.
+///
+/// # Errors
+/// Those of [`inspect_host`]; [`ErrorCode::NotFound`] where none with our media field is there.
+pub fn inspect_host_at(dir: &Path) -> Result<HostReport> {
+    let guest = guest::find(dir).ok_or_else(|| {
+        Error::new(ErrorCode::NotFound, "no index with shared vectors is here")
+            .file(dir)
+            .expected("a tantivy index with a media field")
+    })??;
+    host(guest.files())
+}
+
+fn host(files: Files<'_>) -> Result<HostReport> {
+    guarded(files.dir, || {
+        let field = MediaField::of(&files.tantivy.schema())?;
+        let spec = field.spec();
+        let media = |media: &MediaSpec| {
+            (media.name.clone(), serde_json::json!({ "shared_dim": media.dim, "half": media.half }))
+        };
+        Ok(HostReport {
+            format_version: uncsm_format::FORMAT_VERSION,
+            fingerprint: BTreeMap::from([("space", spec.space)]),
+            contents: contents(files, spec)?,
+            media: spec.media.iter().map(media).collect(),
+        })
+    })
+}
+
+fn contents(files: Files<'_>, spec: &SpaceSpec) -> Result<Contents> {
+    let held = Held::take(files)?;
+    let faults = files.faults(&held);
+    let mut contents = Contents::default();
+    for meta in held.metas() {
+        segment(files, spec, (&held, meta), &faults, &mut contents);
+    }
+    Ok(contents)
+}
+
 /// Adds one segment to the report; of a damaged one what its files still say.
-fn segment(index: &Index, (held, meta): (&Held, &SegmentMeta), faults: &[Fault], report: &mut IndexReport) {
+fn segment(
+    files: Files<'_>,
+    spec: &SpaceSpec,
+    (held, meta): (&Held, &SegmentMeta),
+    faults: &[Fault],
+    report: &mut Contents,
+) {
     let id = meta.id().uuid_string();
     let vectors = format!("{id}.{FIELD_TYPE}");
     let mut bytes = BTreeMap::from([("text", 0), ("uvec", 0)]);
     for name in names_of(&id, meta.delete_opstamp(), [FIELD_TYPE]) {
-        let on_disk = || std::fs::symlink_metadata(index.dir().join(&name)).map_or(0, |about| about.len());
-        let length = held.length(&name).unwrap_or_else(on_disk);
+        let place = || files.dir.and_then(|dir| std::fs::symlink_metadata(dir.join(&name)).ok());
+        let length = held.length(&name).unwrap_or_else(|| place().map_or(0, |about| about.len()));
         let kind = if name.as_os_str() == vectors.as_str() { "uvec" } else { "text" };
         *bytes.entry(kind).or_default() += length;
     }
     let mut damaged =
         faults.iter().find(|fault| fault.file.to_string_lossy().starts_with(&id)).map(Fault::sentence);
     let mut counts = BTreeMap::new();
-    match open_vectors(index, meta) {
+    match open_vectors(files.tantivy, spec, meta) {
         Ok(vectors_open) => {
             let uvec = vectors_open.uvec();
             let (rejected, reason) = uvec.rejected();
@@ -157,15 +245,16 @@ fn segment(index: &Index, (held, meta): (&Held, &SegmentMeta), faults: &[Fault],
     if let Some(reason) = damaged {
         report.damaged.insert(id.clone(), reason);
     }
+    report.documents += u64::from(meta.num_docs());
     report.deleted += u64::from(meta.num_deleted_docs());
     report.segments.push(SegmentReport { id, documents: u64::from(meta.num_docs()), items: counts, bytes });
 }
 
 /// The vectors of a segment, without the host's other files.
-fn open_vectors(index: &Index, meta: &SegmentMeta) -> Result<SegmentVectors> {
+fn open_vectors(index: &tantivy::Index, spec: &SpaceSpec, meta: &SegmentMeta) -> Result<SegmentVectors> {
     let name = meta.relative_path(SegmentComponent::Custom(FIELD_TYPE.into()));
-    let file = index.tantivy().directory().open_read(&name).map_err(|e| Error::from(e).file(&name))?;
-    SegmentVectors::read(file, index.media().spec(), meta.max_doc()).map_err(|e| e.file(&name))
+    let file = index.directory().open_read(&name).map_err(|e| Error::from(e).file(&name))?;
+    SegmentVectors::read(file, spec, meta.max_doc()).map_err(|e| e.file(&name))
 }
 
 /// Reports on one `.uvec` file, be it bare or with tantivy's footer. Cost: O(1).

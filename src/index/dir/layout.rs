@@ -13,6 +13,9 @@ use crate::index::files::names;
 /// Name of the manifest in an index directory.
 pub const MANIFEST: &str = "uncsm-index.json";
 
+/// Folder of the encoders inside an index.
+pub(crate) const ENCODERS: &str = "encoders";
+
 /// Set down in an index before it makes room, so that what a kill leaves of it is known.
 pub(crate) const MAKES_ROOM: &str = ".uncsm-replaced";
 

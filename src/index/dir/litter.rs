@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::layout::MAKES_ROOM;
-use super::manifest::LEFT_OVER;
 use crate::error::{Error, Result};
-use crate::index::files::names;
+use crate::index::files::change;
+use crate::index::files::names::{self, LEFT_OVER};
 
 /// Prefix of the host's files under construction.
 const OF_THE_HOST: &str = ".tmp";
@@ -23,9 +23,9 @@ pub(crate) fn remove(dir: &Path, bundle: &str) -> Result<()> {
         let temporary = |prefixes: &[&str]| prefixes.iter().any(|prefix| names::is_temporary(&name, prefix));
         let folders = [LEFT_OVER, ".uncsm-bundle-", ".uncsm-old-"];
         let removed = if kind.is_file() && (temporary(&[OF_THE_HOST, LEFT_OVER]) || name == MAKES_ROOM) {
-            std::fs::remove_file(&path)
+            change::remove_file(&path)
         } else if kind.is_dir() && (temporary(&folders) || (is_bundle(&name) && name != bundle)) {
-            std::fs::remove_dir_all(&path)
+            change::remove_folder(&path)
         } else {
             continue;
         };
@@ -40,8 +40,8 @@ pub(crate) fn remove(dir: &Path, bundle: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a folder has the name that [`super::store::bundle_folder`] gives.
-fn is_bundle(name: &std::ffi::OsStr) -> bool {
+/// Whether a folder has the name of a bundle inside an index.
+pub(super) fn is_bundle(name: &std::ffi::OsStr) -> bool {
     let hex = name.to_str().and_then(|name| name.strip_prefix("bundle-"));
     hex.is_some_and(|hex| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }

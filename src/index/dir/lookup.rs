@@ -3,29 +3,43 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tantivy::collector::DocSetCollector;
 use tantivy::postings::Postings;
+use tantivy::query::ConstScoreQuery;
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{DocAddress, Searcher, TERMINATED, Term};
+use tantivy::{DocAddress, Searcher, TERMINATED};
 
 use super::store::Index;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::guarded::guarded;
+use crate::index::plugin::id::IdField;
 use crate::index::plugin::segment::SegmentVectors;
 
-/// Address of the live document whose field `id` is exactly `value`; `None` where there is none.
+/// Address of the live document whose field `id`, of strings or of `u64`, is exactly `value`; `None` where there is none.
+/// Cost: a look-up of a term in each segment; a walk over the column where the field is not indexed as a whole.
 ///
 /// # Errors
-/// [`ErrorCode::Damaged`] where terms or postings do not read.
+/// Those of [`IdField::of`] and [`IdField::term`]; [`ErrorCode::Damaged`] where terms or postings do not read.
 pub fn find_document(searcher: &Searcher, id: Field, value: &str) -> Result<Option<DocAddress>> {
     guarded([], || find_unguarded(searcher, id, value))
 }
 
 fn find_unguarded(searcher: &Searcher, id: Field, value: &str) -> Result<Option<DocAddress>> {
-    let term = Term::from_field_text(id, value);
+    let id = IdField::of(searcher.schema(), searcher.schema().get_field_name(id))?;
+    find_in(searcher, &id, value)
+}
+
+fn find_in(searcher: &Searcher, id: &IdField, value: &str) -> Result<Option<DocAddress>> {
+    if !id.has_terms() {
+        let query = ConstScoreQuery::new(id.query(value)?, 0.0);
+        let found = searcher.search(&query, &DocSetCollector)?;
+        return Ok(found.into_iter().min());
+    }
+    let (term, field) = (id.term(value)?, id.field());
     let damaged = |e: std::io::Error| Error::new(ErrorCode::Damaged, format!("id terms: {e}")).source(e);
     for (ord, reader) in searcher.segment_readers().iter().enumerate() {
         let postings =
-            reader.inverted_index(id)?.read_postings(&term, IndexRecordOption::Basic).map_err(damaged)?;
+            reader.inverted_index(field)?.read_postings(&term, IndexRecordOption::Basic).map_err(damaged)?;
         let Some(mut postings) = postings else { continue };
         if let Some(doc) = first_live(&mut postings, reader) {
             return Ok(Some(DocAddress::new(ord as u32, doc)));
@@ -49,7 +63,7 @@ pub(crate) struct Snapshot {
     searcher: Searcher,
     /// By segment; held, since commits on the way let merges take the files away.
     vectors: Vec<Arc<SegmentVectors>>,
-    id: Field,
+    id: IdField,
     dir: PathBuf,
 }
 
@@ -57,13 +71,14 @@ impl Snapshot {
     /// What the last commit of `index` holds.
     pub(crate) fn new(index: &Index, id: Field) -> Result<Self> {
         let searcher = index.reader()?.searcher();
+        let id = IdField::of(searcher.schema(), searcher.schema().get_field_name(id))?;
         let vectors = searcher.segment_readers().iter().map(|reader| index.cache().get(reader));
         let vectors = vectors.collect::<Result<_>>()?;
         Ok(Self { vectors, searcher, id, dir: index.dir().to_path_buf() })
     }
 
     fn find(&self, id: &str) -> Result<Option<DocAddress>> {
-        guarded([self.dir.as_path()], || find_unguarded(&self.searcher, self.id, id))
+        guarded([self.dir.as_path()], || find_in(&self.searcher, &self.id, id))
     }
 
     /// Whether document `id` has an item of this content.

@@ -7,14 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{MANIFEST, set_aside};
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::files::directory::replace;
+use crate::hint::{Hint, Task};
+use crate::index::files::directory::{replace, sync_dir};
 use crate::index::files::names;
 use crate::index::files::sound::{Seal, mark, unmark};
 use crate::limits::{self, SETTINGS_BYTES};
 use crate::schema::FieldSchema;
-
-/// Names of files and folders under construction begin so; one that stands there without a writer was left by a killed one.
-pub(crate) const LEFT_OVER: &str = ".uncsm-";
 
 /// The one file that says what belongs together; it is replaced by a rename, never written in place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,7 +42,7 @@ impl Manifest {
             names::check(&path).and_then(|()| limits::read_text(&path, SETTINGS_BYTES, "the manifest"));
         let text = text.map_err(|error| match (error.code(), set_aside(dir)) {
             (ErrorCode::NotFound, None) => {
-                error.expected("an index directory").hint("make one with `uncsm-index build`")
+                error.expected("an index directory").hint(Hint::new("make one with").task(Task::Build))
             }
             (ErrorCode::NotFound, Some(aside)) => error.expected("an index directory").hint(format!(
                 "a killed replacement set the index aside at {}: run the build again, or rename it back",
@@ -97,15 +95,6 @@ impl Manifest {
     pub fn bundle_dir(&self, dir: &Path) -> PathBuf {
         dir.join(&self.bundle)
     }
-}
-
-/// Makes renames in `dir` durable.
-pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
-    #[cfg(unix)]
-    std::fs::File::open(dir).and_then(|d| d.sync_all()).map_err(|e| Error::io(dir, e))?;
-    #[cfg(not(unix))]
-    let _ = dir;
-    Ok(())
 }
 
 #[cfg(test)]

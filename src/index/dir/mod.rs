@@ -1,8 +1,11 @@
 //! The directory of a whole index: its store, writer and manifest, and what looks after them.
 
 pub(crate) mod attach;
+pub(crate) mod damage;
 pub(crate) mod duplicates;
 pub(crate) mod embed;
+pub(crate) mod guest;
+pub(crate) mod held;
 pub(crate) mod inspect;
 pub(crate) mod layout;
 pub(crate) mod litter;

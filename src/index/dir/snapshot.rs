@@ -1,20 +1,15 @@
-//! One consistent state of an index beside a writer.
+//! Which state an index is in, and which folder it is: a writer beside may change both.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use tantivy::directory::error::OpenReadError;
-use tantivy::directory::{Directory, FileSlice, META_LOCK};
-use tantivy::{IndexMeta, Segment, SegmentMeta};
-
 use super::layout::MANIFEST;
-use super::store::Index;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// How often what failed beside a writer is tried anew.
-const TRIES: u32 = 30;
+pub(super) const TRIES: u32 = 30;
 /// Before the next try.
-const PAUSE: Duration = Duration::from_millis(5);
+pub(super) const PAUSE: Duration = Duration::from_millis(5);
 
 /// What `read` gives. Where it fails and the index is not what it was before, it is tried again: a writer may have taken
 /// away what the older state named, where there was no lock to hold it with. An index that stays as it is has one try.
@@ -35,7 +30,7 @@ pub(crate) fn settled<T>(dir: &Path, mut read: impl FnMut() -> Result<T>) -> Res
 
 /// Which files say what the index has, and which folder it is. They are replaced, never changed in place.
 #[derive(PartialEq)]
-struct State {
+pub(super) struct State {
     files: [Option<Version>; 2],
     folder: Option<FolderId>,
 }
@@ -44,7 +39,7 @@ struct State {
 type Version = (u64, Option<SystemTime>, Option<FolderId>);
 
 impl State {
-    fn of(dir: &Path) -> Self {
+    pub(super) fn of(dir: &Path) -> Self {
         let version = |name: &str| {
             let path = dir.join(name);
             let file = std::fs::symlink_metadata(&path).ok()?;
@@ -107,81 +102,6 @@ impl Place {
     #[cfg(not(unix))]
     pub(crate) fn is_at(&self, path: &Path) -> bool {
         FolderId::of(path) == self.0
-    }
-}
-
-/// The files of the segments of one commit, held open, so that all of them read until this goes, whatever a writer does.
-pub(crate) struct Held {
-    metas: IndexMeta,
-    files: Vec<(PathBuf, Option<FileSlice>)>,
-}
-
-impl Held {
-    /// The last commit. Opens every file of its segments.
-    ///
-    /// # Errors
-    /// Those of reading `meta.json`.
-    pub(crate) fn take(index: &Index) -> Result<Self> {
-        let mut left = TRIES;
-        loop {
-            let before = State::of(index.dir());
-            let (held, is_whole) = Self::take_now(index)?;
-            if is_whole || left == 0 || State::of(index.dir()) == before {
-                return Ok(held);
-            }
-            left -= 1;
-            std::thread::sleep(PAUSE);
-        }
-    }
-
-    /// Also says whether no file was missing: not every segment has all that the host may write.
-    fn take_now(index: &Index) -> Result<(Self, bool)> {
-        index.look_ahead()?;
-        let directory = index.tantivy().directory();
-        let _lock = directory
-            .acquire_lock(&META_LOCK)
-            .map_err(|e| Error::from(tantivy::TantivyError::from(e)).file(index.dir()))?;
-        let metas = index.tantivy().load_metas()?;
-        // From meta.json, not from the host's list of files, which a plain copy of the visible files lacks.
-        let mut names: Vec<PathBuf> = metas.list_segment_files().into_iter().collect();
-        names.sort();
-        let (mut files, mut is_whole) = (Vec::with_capacity(names.len()), true);
-        for name in names {
-            match directory.open_read(&name) {
-                Ok(file) => files.push((name, Some(file))),
-                Err(OpenReadError::FileDoesNotExist(_)) => {
-                    is_whole = false;
-                    // One that was committed is missing; else the segment never had it.
-                    if index.sound().knows(&name) {
-                        files.push((name, None));
-                    }
-                }
-                // What is wrong with it is for whoever checks it.
-                Err(_) => files.push((name, None)),
-            }
-        }
-        Ok((Self { metas, files }, is_whole))
-    }
-
-    /// Names of the files that there are, or were committed, sorted.
-    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.files.iter().map(|(name, _)| name)
-    }
-
-    /// Bytes of a file without the host's footer; `None` where it does not open.
-    pub(crate) fn length(&self, name: &Path) -> Option<u64> {
-        let (_, file) = self.files.iter().find(|(known, _)| known == name)?;
-        file.as_ref().map(|file| tantivy::HasLen::len(file) as u64)
-    }
-
-    /// What the commit says of the segments.
-    pub(crate) fn metas(&self) -> &[SegmentMeta] {
-        &self.metas.segments
-    }
-
-    /// The segments.
-    pub(crate) fn segments(&self, index: &Index) -> Vec<Segment> {
-        self.metas.segments.iter().map(|meta| index.tantivy().segment(meta.clone())).collect()
     }
 }
 

@@ -4,23 +4,26 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use tantivy::directory::{Directory, META_LOCK};
 use tantivy::schema::{Field, Schema};
 use tantivy::{IndexReader, ReloadPolicy, SegmentReader, Warmer};
 
+use super::held::Files;
+use super::layout::ENCODERS;
 use super::litter;
 use super::manifest::Manifest;
-use super::snapshot::{Held, Place, settled};
+use super::snapshot::{Place, settled};
 use super::writer::Writer;
 use crate::encode::EncoderPaths;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::directory::IndexDirectory;
 use crate::index::files::guarded::guarded;
-use crate::index::files::names;
-use crate::index::files::sound::{Fault, SoundDirectory};
+use crate::index::files::names::{self, within};
+use crate::index::files::sorted::refuse_sorting;
+use crate::index::files::sound::SoundDirectory;
 use crate::index::plugin::cache::SegmentCache;
 use crate::index::plugin::field::MediaField;
-use crate::index::plugin::host::{UvecPlugin, refuse_sorting};
+use crate::index::plugin::host::UvecPlugin;
+use crate::index::plugin::segment::file_of;
 use crate::media::Fingerprint;
 use crate::model::Bundle;
 use crate::schema::{FieldMap, FieldSchema, register_analyses};
@@ -93,7 +96,7 @@ impl Index {
             Bundle::FILES.iter().try_for_each(|name| names::check(&folder.join(name)))?;
             Bundle::load(folder)
         })?;
-        match names::check_folder(&dir.join(super::embed::ENCODERS)) {
+        match names::check_folder(&dir.join(ENCODERS)) {
             Err(error) if error.code() != ErrorCode::NotFound => return Err(error),
             _ => {}
         }
@@ -125,7 +128,7 @@ impl Index {
     }
 
     fn reader_now(&self) -> Result<IndexReader> {
-        self.look_ahead()?;
+        self.files().look_ahead()?;
         let strong: Arc<dyn Warmer> = self.warmer.clone();
         let weak: Weak<dyn Warmer> = Arc::downgrade(&strong);
         let reader = self
@@ -139,25 +142,15 @@ impl Index {
         for segment in reader.searcher().segment_readers() {
             self.cache().get(segment).map_err(|e| within(e, &self.dir))?;
         }
-        let names =
-            reader.searcher().segment_readers().iter().map(|r| segment_file(r).into()).collect::<Vec<_>>();
+        let names = reader.searcher().segment_readers().iter().map(|r| file_of(r).into()).collect::<Vec<_>>();
         self.sound.check_ends(names).map_err(|fault| fault.error(&self.dir))?;
         self.check_schema()?;
         Ok(reader)
     }
 
-    /// Reads files that are to be read whole before the lock is held under which the host opens them. What is wrong with
-    /// one is for whoever opens it.
-    pub(crate) fn look_ahead(&self) -> Result<()> {
-        let directory = self.tantivy.directory();
-        let lock = directory
-            .acquire_lock(&META_LOCK)
-            .map_err(|e| Error::from(tantivy::TantivyError::from(e)).file(&self.dir))?;
-        self.tantivy.load_metas().map_err(|e| within(e.into(), &self.dir))?;
-        let files = self.sound.mapped();
-        drop(lock);
-        self.sound.look_at(&files);
-        Ok(())
+    /// The host's index and where its files lie.
+    pub(crate) fn files(&self) -> Files<'_> {
+        Files { tantivy: &self.tantivy, sound: Some(&self.sound), dir: Some(&self.dir) }
     }
 
     /// Refuses where another folder was put in the place of the one that was opened.
@@ -185,19 +178,9 @@ impl Index {
     pub(crate) fn check_contents(&self, searcher: &tantivy::Searcher) -> Result<()> {
         let names = searcher.segment_readers().iter().flat_map(|reader| {
             let store = format!("{}.store", reader.segment_id().uuid_string());
-            [PathBuf::from(store), segment_file(reader).into()]
+            [PathBuf::from(store), file_of(reader).into()]
         });
         self.sound.check_contents(names.collect::<Vec<_>>()).map_err(|fault| fault.error(&self.dir))
-    }
-
-    /// Every fault of the files of `held`. Reads all of them.
-    pub(crate) fn faults(&self, held: &Held) -> Vec<Fault> {
-        held.files().filter_map(|name| self.sound.check(name).err()).collect()
-    }
-
-    /// The directory that the host reads through.
-    pub(crate) fn sound(&self) -> &SoundDirectory {
-        &self.sound
     }
 
     /// Why the first segment that does not open does not open.
@@ -317,14 +300,8 @@ impl Index {
 
 /// `paths` with the encoders inside the index at `dir` before them, where there are any.
 pub(crate) fn encoder_paths_in(dir: &Path, paths: EncoderPaths) -> EncoderPaths {
-    let inside = dir.join(super::embed::ENCODERS);
+    let inside = dir.join(ENCODERS);
     if inside.is_dir() { paths.with_root(inside) } else { paths }
-}
-
-/// Names the file of `error` from outside of the index directory; the directory itself where it names none.
-pub(crate) fn within(error: Error, dir: &Path) -> Error {
-    let file = error.facts().file.as_deref().map_or_else(|| dir.to_path_buf(), |file| dir.join(file));
-    error.file(file)
 }
 
 /// The manifest and the bundle that it names. An attach in between takes the bundle away: then both are read again, but
@@ -359,10 +336,6 @@ fn check_folder(dir: &Path, manifest: &Manifest, bundle: &Bundle) -> Result<()> 
 
 pub(crate) fn bundle_folder(model: Fingerprint) -> String {
     format!("bundle-{}", &model.to_string()[..16])
-}
-
-pub(crate) fn segment_file(reader: &tantivy::SegmentReader) -> String {
-    format!("{}.{}", reader.segment_id().uuid_string(), crate::index::plugin::field::FIELD_TYPE)
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tantivy::schema::Field;
-use tantivy::{IndexWriter, Opstamp, SegmentMeta, TantivyDocument, Term};
+use tantivy::{IndexWriter, Opstamp, SegmentMeta, TantivyDocument};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::guarded::guarded;
-use crate::index::files::sound::{Changing, first_fault, names_of};
+use crate::index::files::names::{self, FIELD_TYPE};
+use crate::index::files::sound::{Changing, LEFT, first_fault, names_of};
 use crate::index::plugin::cache::SegmentCache;
-use crate::index::plugin::field::FIELD_TYPE;
+use crate::index::plugin::id::IdField;
 use crate::index::plugin::policy::SoundMergePolicy;
 use crate::media::Fingerprint;
 
@@ -26,9 +27,6 @@ pub struct Writer {
     _changing: Option<Changing>,
 }
 
-/// What becomes of a damaged segment that was to be merged.
-pub(crate) const LEFT: &str = "the damaged segment is left as it is; run `verify`, then bring its files back from a copy, or build the index again";
-
 /// What a commit says.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -43,7 +41,8 @@ impl Writer {
     /// A writer with one indexing thread, so that the order of documents is that of [`Writer::add`], on an index whose
     /// plugin shares `cache`. Files that a killed writer left behind are collected.
     ///
-    /// `memory` is tantivy's budget in bytes (at least 15 MB); `id` the field that [`Writer::delete_id`] looks in.
+    /// `memory` is tantivy's budget in bytes (at least 15 MB); `id` the field that [`Writer::delete_id`] looks in, of strings or of
+    /// `u64`.
     ///
     /// # Errors
     /// [`crate::ErrorCode::Locked`] while another writer is open; those of [`check_registered`](crate::index::plugin::registered::check_registered),
@@ -67,7 +66,7 @@ impl Writer {
         memory: usize,
         check: impl FnOnce() -> Result<()>,
     ) -> Result<Self> {
-        crate::index::plugin::host::refuse_sorting(index.settings())?;
+        crate::index::files::sorted::refuse_sorting(index.settings())?;
         crate::index::plugin::registered::check_registered(index)?;
         let inner: IndexWriter = index.writer_with_num_threads(1, memory).map_err(|e| {
             let error = Error::from(e);
@@ -114,7 +113,7 @@ impl Writer {
         });
         self.broken = !ended;
         result.map_err(|error| match &dir {
-            Some(dir) => super::store::within(error, dir),
+            Some(dir) => names::within(error, dir),
             None => error,
         })
     }
@@ -131,14 +130,19 @@ impl Writer {
     /// Queues the deletion of every document of this id that was added before.
     ///
     /// # Errors
-    /// [`crate::ErrorCode::BadArgument`] in an index without an id field.
+    /// [`crate::ErrorCode::BadArgument`] in an index without an id field; those of [`IdField::of`] and [`IdField::term`].
     pub fn delete_id(&self, id: &str) -> Result<Opstamp> {
         self.usable()?;
         let field = self.id.ok_or_else(|| {
             Error::new(ErrorCode::BadArgument, "the index has no id field")
                 .hint("delete through tantivy's own writer")
         })?;
-        Ok(self.inner.delete_term(Term::from_field_text(field, id)))
+        let schema = self.inner.index().schema();
+        let field = IdField::of(&schema, schema.get_field_name(field))?;
+        if field.has_terms() {
+            return Ok(self.inner.delete_term(field.term(id)?));
+        }
+        Ok(self.inner.delete_query(field.query(id)?)?)
     }
 
     /// Queues the deletion of every document that matches `query` and was added before.

@@ -3,21 +3,23 @@
 use std::io;
 use std::path::Path;
 
+use super::change::rename;
+
 /// Puts `new` in `place`; what was there is at `aside` then, where nothing may be before.
 ///
 /// Killed on the way, `place` has the old folder or the new one, and the other is at `new` or `aside`. Only where names
 /// cannot be exchanged `place` may have none: then the old one is at `aside`.
 pub(crate) fn put_in_place(new: &Path, place: &Path, aside: &Path) -> io::Result<()> {
     if exchange(new, place)? {
-        return std::fs::rename(new, aside);
+        return rename(new, aside);
     }
     in_two_steps(new, place, aside)
 }
 
 fn in_two_steps(new: &Path, place: &Path, aside: &Path) -> io::Result<()> {
-    std::fs::rename(place, aside)?;
-    std::fs::rename(new, place).or_else(|error| {
-        std::fs::rename(aside, place)?;
+    rename(place, aside)?;
+    rename(new, place).or_else(|error| {
+        rename(aside, place)?;
         Err(error)
     })
 }

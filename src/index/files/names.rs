@@ -11,6 +11,15 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::META_BYTES;
 
+/// Extension of the files of shared vectors, and `type_name` of the custom field whose values they hold.
+pub const FIELD_TYPE: &str = "uvec";
+
+/// The host's list of segments.
+pub(crate) const META: &str = "meta.json";
+
+/// Names of files and folders under construction begin so; one that stands there without a writer was left by a killed one.
+pub(crate) const LEFT_OVER: &str = ".uncsm-";
+
 /// Whether `name` is one component and nothing else: no separator of any system, not `.`, not `..`, not empty.
 pub(crate) fn is_plain(name: &Path) -> bool {
     let Some(text) = name.to_str() else { return false };
@@ -29,17 +38,8 @@ pub(crate) fn is_of_a_segment(name: &Path, plugins: impl FnOnce() -> Vec<String>
 }
 
 /// Kinds of files of a segment, but for deletes, whose kind has a number.
-const OF_THE_HOST: [&str; 9] = [
-    "store",
-    "store.temp",
-    "term",
-    "idx",
-    "pos",
-    "fast",
-    "fieldnorm",
-    "temp",
-    crate::index::plugin::field::FIELD_TYPE,
-];
+const OF_THE_HOST: [&str; 9] =
+    ["store", "store.temp", "term", "idx", "pos", "fast", "fieldnorm", "temp", FIELD_TYPE];
 
 /// The first entry of the host's list of files that is no plain name. A list that does not parse is left to the host.
 pub(crate) fn foreign_entry(list: &[u8]) -> Option<PathBuf> {
@@ -116,6 +116,12 @@ pub(crate) fn of_io(path: &Path, error: io::Error) -> Error {
             .source(error);
     }
     Error::io(path, error)
+}
+
+/// Names the file of `error` from outside of the index directory; the directory itself where it names none.
+pub(crate) fn within(error: Error, dir: &Path) -> Error {
+    let file = error.facts().file.as_deref().map_or_else(|| dir.to_path_buf(), |file| dir.join(file));
+    error.file(file)
 }
 
 /// Refuses a folder that is no real one, and anything in it that is neither a regular file nor such a folder.

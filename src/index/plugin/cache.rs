@@ -11,9 +11,9 @@ use tantivy::directory::{Directory, ManagedDirectory};
 use tantivy::index::{Segment, SegmentId};
 use tantivy::{Index, Searcher, SearcherGeneration, SegmentReader, Warmer};
 
-use super::field::FIELD_TYPE;
 use super::segment::SegmentVectors;
 use crate::error::Result;
+use crate::index::files::names::FIELD_TYPE;
 use crate::index::files::sound::Looked;
 use crate::media::SpaceSpec;
 
@@ -220,7 +220,7 @@ impl SegmentCache {
 impl Warmer for SegmentCache {
     fn warm(&self, searcher: &Searcher) -> tantivy::Result<()> {
         for reader in searcher.segment_readers() {
-            self.get(reader).map_err(super::host::to_tantivy)?;
+            self.get(reader).map_err(super::error::to_tantivy)?;
             if let Some(held) = lock(&self.shared.open).segments.get_mut(&reader.segment_id()) {
                 held.is_live = true;
             }

@@ -1,13 +1,12 @@
 //! The custom field through which shared vectors enter tantivy, and the space that its schema entry names.
 
 use tantivy::schema::{Field, FieldEntry, FieldType, Schema, SchemaBuilder};
+use uncsm_format::MediaInfo;
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::files::names::FIELD_TYPE;
 use crate::limits::{self, BUNDLE_MEDIA, ROW_ELEMENTS};
-use crate::media::{Fingerprint, SpaceSpec};
-
-/// `type_name` of the custom field, and extension of the segment file.
-pub const FIELD_TYPE: &str = "uvec";
+use crate::media::{Fingerprint, MediaSpec, SpaceSpec};
 
 /// Name under which this crate adds the field; an app may find it by [`MediaField::of`] whatever its name.
 pub const FIELD_NAME: &str = "_media";
@@ -117,6 +116,17 @@ impl MediaField {
     }
 }
 
+/// The media types of `spec` in the words of the format.
+pub(crate) fn infos(spec: &SpaceSpec) -> Vec<MediaInfo> {
+    let info = |media: &MediaSpec| MediaInfo {
+        name: media.name.clone(),
+        dim: media.dim as u32,
+        dtype: media.dtype,
+        half: media.half as u32,
+    };
+    spec.media.iter().map(info).collect()
+}
+
 /// Refuses sizes that no `.uvec` has.
 fn check_spec(spec: &SpaceSpec) -> Result<()> {
     let longest = spec.media.iter().map(|media| media.dim.max(media.half)).max().unwrap_or(0);
@@ -134,7 +144,7 @@ fn check_spec(spec: &SpaceSpec) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{Dtype, MediaSpec};
+    use crate::media::Dtype;
 
     fn spec() -> SpaceSpec {
         let media = |name: &str| MediaSpec { name: name.into(), dim: 4, half: 2, dtype: Dtype::F16 };

@@ -10,12 +10,12 @@ use tantivy::{DocId, PluginMergeContext, SegmentReader};
 use uncsm_format::{Column, Writer};
 
 use super::cache::SegmentCache;
-use super::field::{FIELD_TYPE, MediaField};
-use super::host::{infos, sorting_error};
+use super::field::{MediaField, infos};
 use super::segment::SegmentVectors;
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::dir::writer::LEFT;
-use crate::index::files::sound::{first_fault, names_of};
+use crate::index::files::names::FIELD_TYPE;
+use crate::index::files::sorted::sorting_error;
+use crate::index::files::sound::{LEFT, first_fault, names_of};
 
 const DELETED: DocId = DocId::MAX;
 

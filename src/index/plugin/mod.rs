@@ -1,6 +1,8 @@
 //! What a tantivy app registers: the field, its values, the segment plugin, and the merge policy.
 
 pub(crate) mod cache;
+pub(crate) mod create;
+pub(crate) mod error;
 pub(crate) mod field;
 pub(crate) mod host;
 pub(crate) mod id;
@@ -9,3 +11,4 @@ pub(crate) mod policy;
 pub(crate) mod registered;
 pub(crate) mod segment;
 pub(crate) mod value;
+pub(crate) mod writer;

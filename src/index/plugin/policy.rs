@@ -1,4 +1,4 @@
-//! The merge policy: tantivy's, which minds deletes, without damaged segments.
+//! The merge policy: tantivy's, which minds deletes, or an app's own, without damaged segments.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,19 +15,29 @@ use crate::index::files::sound::{first_fault, names_of};
 /// Share of deleted documents from which a segment is rewritten on its own.
 const DELETED_SHARE: f32 = 0.3;
 
-/// Leaves damaged segments out: a merge would fail at every commit, or give what is damaged a fresh checksum.
+/// Leaves damaged segments out: a merge would fail at every commit, or give what is damaged a fresh checksum. Which of the
+/// others are merged is for the policy inside.
 pub struct SoundMergePolicy {
-    inner: LogMergePolicy,
+    inner: Box<dyn MergePolicy>,
     cache: SegmentCache,
     /// Where the files of candidates lie, and their kinds beyond the host's own.
     files: Option<(ManagedDirectory, Vec<String>)>,
 }
 
 impl SoundMergePolicy {
-    /// A policy that asks `cache` which segments are damaged.
+    /// tantivy's own policy, which also rewrites a segment of which 3 in 10 documents are deleted; asks `cache` which segments
+    /// are damaged.
     pub fn new(cache: &SegmentCache) -> Self {
         let mut inner = LogMergePolicy::default();
         inner.set_del_docs_ratio_before_merge(DELETED_SHARE);
+        Self::around(Box::new(inner), cache)
+    }
+
+    /// The app's own policy, which is shown no segment that `cache` knows to be damaged.
+    ///
+    /// It is asked again where a segment that it wants turns out to be damaged, so that it must answer for the segments it is
+    /// shown, and for them alone; a segment that it was not shown is taken out of its answer.
+    pub fn around(inner: Box<dyn MergePolicy>, cache: &SegmentCache) -> Self {
         Self { inner, cache: cache.clone(), files: None }
     }
 
@@ -73,7 +83,15 @@ impl MergePolicy for SoundMergePolicy {
             let stays = |id: &SegmentId| damaged.contains(id) || left_out.contains(id);
             let sound: Vec<SegmentMeta> =
                 segments.iter().filter(|meta| !stays(&meta.id())).cloned().collect();
-            let candidates = self.inner.compute_merge_candidates(&sound);
+            let mut candidates = self.inner.compute_merge_candidates(&sound);
+            // Another's policy may remember what it has seen before.
+            let shown: HashSet<SegmentId> = sound.iter().map(|meta| meta.id()).collect();
+            candidates.retain_mut(|merge| {
+                let asked = merge.0.len();
+                merge.0.retain(|id| shown.contains(id));
+                // What is left alone of several is not rewritten for itself.
+                !merge.0.is_empty() && (merge.0.len() == asked || merge.0.len() > 1)
+            });
             let wanted: HashSet<SegmentId> =
                 candidates.iter().flat_map(|merge| merge.0.iter().copied()).collect();
             let mut all_sound = true;

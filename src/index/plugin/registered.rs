@@ -1,11 +1,13 @@
 //! Whether the host keeps the vectors of an index: an index that was created without the plugin takes documents, and says
 //! nothing of their items.
 
-use super::field::FIELD_TYPE;
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::files::names::FIELD_TYPE;
+use crate::index::files::sorted::refuse_sorting;
 
 /// Refuses an index that was created without [`UvecPlugin`](super::host::UvecPlugin), or one that is open without it: documents
-/// that are added to the former lose their items for good, and writers of the latter do not open.
+/// that are added to the former lose their items for good, and writers of the latter do not open. Refuses one that sorts its
+/// documents, too.
 ///
 /// tantivy fixes its plugins when an index is created, writes them to `meta.json`, and tells no plugin that it is missing. An
 /// app calls this, or [`MediaField::of_index`](super::field::MediaField::of_index), after it has created or opened its index and
@@ -15,6 +17,7 @@ use crate::error::{Error, ErrorCode, Result};
 /// [`ErrorCode::BadArgument`]; those of reading `meta.json`.
 pub fn check_registered(index: &tantivy::Index) -> Result<()> {
     check_created(index)?;
+    refuse_sorting(index.settings())?;
     let registered = index.custom_plugins().iter().any(|plugin| plugin.extensions().contains(&FIELD_TYPE));
     if registered {
         return Ok(());

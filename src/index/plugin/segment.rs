@@ -6,8 +6,9 @@ use tantivy::directory::{FileSlice, OwnedBytes};
 use tantivy::index::{Segment, SegmentComponent};
 use uncsm_format::{MediaView, Uvec};
 
-use super::field::{FIELD_TYPE, MediaField};
+use super::field::MediaField;
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::files::names::FIELD_TYPE;
 use crate::media::SpaceSpec;
 
 /// The shared vectors of one segment.
@@ -23,7 +24,7 @@ impl SegmentVectors {
     /// [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`] or [`ErrorCode::SpaceMismatch`], naming the file;
     /// [`ErrorCode::Changed`] where the directory does not hold it for a segment that is gone.
     pub fn open(reader: &SegmentReader) -> Result<Self> {
-        let name = file_name(&reader.segment_id().uuid_string());
+        let name = file_of(reader);
         let spec = MediaField::of(reader.schema())?;
         let file = reader.open_read(SegmentComponent::Custom(FIELD_TYPE.into())).map_err(|error| {
             let missing = matches!(error, OpenReadError::FileDoesNotExist(_));
@@ -70,7 +71,13 @@ impl SegmentVectors {
     }
 }
 
-fn file_name(segment: &str) -> String {
+/// Name of the `.uvec` of `reader`'s segment.
+pub(crate) fn file_of(reader: &SegmentReader) -> String {
+    file_name(&reader.segment_id().uuid_string())
+}
+
+/// Name of the `.uvec` of the segment with this id.
+pub(crate) fn file_name(segment: &str) -> String {
     format!("{segment}.{FIELD_TYPE}")
 }
 

@@ -1,7 +1,8 @@
 //! The value that carries the items of one document into the segment writer: checked before it enters tantivy's queue.
 //!
 //! An error inside the plugin would kill tantivy's writer together with everything uncommitted, so all checks happen
-//! here. The bytes are private to this module and live only in memory.
+//! here, once: also that a value stays finite where the segment's rows will round it to f16, as they alone do. The bytes are
+//! private to this module and live only in memory.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ use tantivy::TantivyDocument;
 use tantivy::schema::Field;
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::media::{Dtype, ItemOrigin, SpaceSpec, content_hash};
+use crate::media::{Dtype, ItemOrigin, MediaSpec, SpaceSpec, content_hash};
 use crate::model::Bundle;
 
 const MAGIC: [u8; 4] = *b"UVV0";
@@ -36,6 +37,12 @@ impl MediaValue {
     pub fn add_to(&self, document: &mut TantivyDocument, field: Field) {
         document.add_custom(field, &self.bytes);
     }
+}
+
+/// Whether `value` is finite as it is stored: of f16, values from the middle between its largest number and the next power of
+/// two on round to infinity.
+fn is_storable(value: f32, narrow: bool) -> bool {
+    if narrow { value.abs() < 65520.0 } else { value.is_finite() }
 }
 
 /// Collects the items of one document.
@@ -77,8 +84,7 @@ impl MediaValueBuilder<'_> {
                     .got(values.len()));
             }
             let narrow = what == "item half" || spec.dtype == Dtype::F16;
-            let fits = |v: f32| v.is_finite() && (!narrow || f16::from_f32(v).is_finite());
-            if let Some(at) = values.iter().position(|&v| !fits(v)) {
+            if let Some(at) = values.iter().position(|&v| !is_storable(v, narrow)) {
                 let message = format!("{what} of media type `{}` is not finite at element {at}", spec.name);
                 return Err(Error::new(ErrorCode::NotFinite, message)
                     .expected(if narrow {
@@ -184,11 +190,22 @@ pub(crate) fn decode(bytes: &[u8], spec: &SpaceSpec) -> std::result::Result<Vec<
     while !rest.is_empty() {
         items.push(decode_item(&mut rest, spec).ok_or("value is cut short, or names an unknown media type")?);
     }
-    for item in &items {
+    // The constructor has checked what it made; of bytes that only look like its own, it says what is wrong.
+    for item in items.iter().filter(|item| !item.is_sound(&spec.media[item.media])) {
         let mut builder = MediaValue::builder(spec);
         builder.item(item.media, &item.origin, &item.vector, &item.half).map_err(|e| e.to_string())?;
     }
     Ok(items)
+}
+
+impl DecodedItem {
+    /// Whether the constructor may have made it: one comparison for each value. Rounding is for the rows of the segment.
+    fn is_sound(&self, spec: &MediaSpec) -> bool {
+        let narrow = spec.dtype == Dtype::F16;
+        self.origin.span.is_none_or(|(start, end)| start <= end && end != WHOLE)
+            && self.vector.iter().all(|&value| is_storable(value, narrow))
+            && self.half.iter().all(|&value| is_storable(value, true))
+    }
 }
 
 fn decode_item(rest: &mut &[u8], spec: &SpaceSpec) -> Option<DecodedItem> {
@@ -213,7 +230,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{Fingerprint, MediaSpec};
+    use crate::media::Fingerprint;
 
     fn spec() -> SpaceSpec {
         let media = |name: &str, half| MediaSpec { name: name.into(), dim: 2, half, dtype: Dtype::F16 };
@@ -254,6 +271,23 @@ mod tests {
             assert_eq!(builder.item(1, &origin, &[0.0, 0.0], &[]).unwrap_err().code(), ErrorCode::BadValue);
         }
         assert!(builder.is_empty());
+    }
+
+    #[test]
+    fn what_is_storable_is_finite_after_rounding() {
+        // Each f16 and its neighbours in f32, of both signs, infinities and NaN too.
+        for bits in 0..=u16::MAX {
+            let middle = f16::from_bits(bits).to_f32();
+            for value in
+                [middle, middle.next_up(), middle.next_down(), middle * 1.000_244, middle * 1.000_243]
+            {
+                assert_eq!(is_storable(value, true), f16::from_f32(value).is_finite(), "{value}");
+                assert_eq!(is_storable(value, false), value.is_finite());
+            }
+        }
+        for value in [65504.0, 65519.996, 65520.0, 65520.01, 65536.0, f32::MAX] {
+            assert_eq!(is_storable(value, true), f16::from_f32(value).is_finite(), "{value}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::fusion::FusionLayer;
 use super::metric::{Head, MetricNetwork, Target, dot};
 use super::pathway::Pathway;
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Task};
 use crate::media::{Dtype, Fingerprint, MediaSpec, SpaceSpec};
 
 /// A media type of a bundle.
@@ -190,7 +191,7 @@ impl Bundle {
             )
             .expected(names.join(" or "))
             .got(layer.target().as_str())
-            .hint("learn it with `uncsm-index fuse` from this bundle"));
+            .hint(Hint::new("learn it with").task(Task::Fuse).text(" from this bundle")));
         }
         Ok(Bundle { fusion: Some(layer), ..self.clone() }.sealed())
     }

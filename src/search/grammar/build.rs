@@ -3,16 +3,15 @@
 use std::cell::RefCell;
 
 use tantivy::query::{AllQuery, BoostQuery, ConstScoreQuery, Occur, Query, RegexQuery};
-use tantivy::schema::{Field, FieldEntry, FieldType};
+use tantivy::schema::{Field, FieldType};
 use tantivy::tokenizer::TokenStream;
 use unicode_normalization::UnicodeNormalization;
 
-use super::ast::{Clause, Kind, Leaf, Name, Node, Span, Value};
+use super::ast::{Clause, Kind, Leaf, Node, Span, Value};
 use super::errors::{Place, in_quotes, shown};
-use super::lex::SPECIAL;
+use super::target::{Found, Lost, Target};
 use super::wildcard::has_other_terms;
-use super::words::Lost;
-use super::{Grammar, Mode, is_whole};
+use super::{Grammar, Mode};
 use crate::error::{Error, Result};
 use crate::schema::{EXACT_LIMIT, exact_name};
 use crate::search::ordered::OrderedQuery;
@@ -45,51 +44,6 @@ struct Around {
     boost: f32,
     /// Whether more matches where the clause matches less.
     excluded: bool,
-}
-
-/// A field that a clause asks, and the path into a JSON field.
-#[derive(Clone, Copy)]
-pub(super) struct Target<'a> {
-    pub(super) field: Field,
-    pub(super) entry: &'a FieldEntry,
-    pub(super) path: &'a str,
-}
-
-impl Target<'_> {
-    /// The name as it is written in a query.
-    pub(super) fn name(&self) -> String {
-        let escaped = |name: &str| {
-            let special = |c: &char| [' ', '&', '|'].contains(c) || SPECIAL.contains(c);
-            name.chars().flat_map(|c| special(&c).then_some('\\').into_iter().chain([c])).collect::<String>()
-        };
-        if self.path.is_empty() {
-            return escaped(self.entry.name());
-        }
-        format!("{}.{}", escaped(self.entry.name()), escaped(self.path))
-    }
-
-    /// The analysis of a text field that is indexed.
-    pub(super) fn tokenizer(&self) -> Option<&str> {
-        match self.entry.field_type() {
-            FieldType::Str(options) => options.get_indexing_options().map(|indexing| indexing.tokenizer()),
-            FieldType::JsonObject(options) => {
-                options.get_text_indexing_options().map(|indexing| indexing.tokenizer())
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether values are terms as a whole, so that marks in a word belong to them: ids, exact twins.
-    pub(super) fn is_whole(&self) -> bool {
-        matches!(self.entry.field_type(), FieldType::Str(_)) && self.tokenizer().is_some_and(is_whole)
-    }
-}
-
-/// What a field makes of the words of a clause.
-pub(super) enum Found {
-    Query(Box<dyn Query>),
-    /// No term, or not all of a phrase.
-    Nothing(Lost),
 }
 
 impl Grammar {
@@ -256,24 +210,6 @@ impl Grammar {
             Some(&boost) if boost != 1.0 => Box::new(BoostQuery::new(query, boost)),
             _ => query,
         }
-    }
-
-    /// The field of a name, and the path in it.
-    pub(super) fn target<'t>(&'t self, place: Place<'_>, name: &'t Name) -> Result<Target<'t>> {
-        // tantivy ends paths with them.
-        if name.path.contains(char::is_control) {
-            let why = "the name of a field holds a control character";
-            return Err(place
-                .error(&name.span, why)
-                .hint("name the field as `inspect` and the schema write it"));
-        }
-        let unknown = || place.no_field(&self.schema, name);
-        let (field, path) = self.schema.find_field(&name.path).ok_or_else(unknown)?;
-        let entry = self.schema.get_field_entry(field);
-        if !path.is_empty() && !matches!(entry.field_type(), FieldType::JsonObject(_)) {
-            return Err(unknown());
-        }
-        Ok(Target { field, entry, path })
     }
 
     /// The field that a clause names; `what` needs one.

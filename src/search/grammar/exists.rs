@@ -11,8 +11,8 @@ use tantivy::schema::{Field, FieldType, IndexRecordOption};
 use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyDocument, Term};
 
 use super::ast::Leaf;
-use super::build::Target;
 use super::errors::Place;
+use super::target::Target;
 use super::wildcard::explain;
 use super::{Grammar, is_whole};
 use crate::error::Result;

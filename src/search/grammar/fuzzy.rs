@@ -5,10 +5,10 @@ use tantivy::query::{FuzzyTermQuery, Query};
 use tantivy::schema::FieldType;
 
 use super::Grammar;
+use super::analysed::Analysed;
 use super::ast::{Leaf, Value};
-use super::build::{Found, Target};
 use super::errors::{Place, shown};
-use super::words::Analysed;
+use super::target::{Found, Target};
 use crate::error::{Error, Result};
 
 /// Edits that a fuzzy term allows at most; automata for more are too large.

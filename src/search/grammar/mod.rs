@@ -1,9 +1,10 @@
 //! From what a user typed to a tantivy query: tantivy's grammar, read by a parser of our own that knows the bytes, and the
 //! rule that no clause of a filter is ever left out.
 //!
-//! `lex` and `parse` make the clauses of `ast`; `build` turns them into queries, by `words` (what an analysis makes of
-//! them), `values` (numbers and the like), `ranges`, `exists`, `wildcard` and `fuzzy`.
+//! `lex` and `parse` make the clauses of `ast`; `build` turns them into queries for each `target` (a field), by
+//! `words` (what an analysis makes of them), `values` (numbers and the like), `ranges`, `exists`, `wildcard` and `fuzzy`.
 
+mod analysed;
 mod ast;
 mod build;
 mod errors;
@@ -12,6 +13,7 @@ mod fuzzy;
 mod lex;
 mod parse;
 mod ranges;
+mod target;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -12,10 +12,10 @@ use tantivy::time::OffsetDateTime;
 use tantivy::time::format_description::well_known::Rfc3339;
 
 use super::Grammar;
+use super::analysed::Analysed;
 use super::ast::{Leaf, Value};
-use super::build::{Found, Target};
 use super::errors::{Place, in_quotes};
-use super::words::{Analysed, Lost};
+use super::target::{Found, Lost, Target};
 use crate::error::{Error, Result};
 use crate::schema::exact_name;
 use crate::search::ordered::OrderedQuery;

@@ -12,8 +12,8 @@ use std::ops::Bound;
 
 use super::Grammar;
 use super::ast::{Leaf, Value};
-use super::build::Target;
 use super::errors::{Place, form_of, kind_of, shown};
+use super::target::Target;
 use crate::error::{Error, Result};
 use crate::search::ordered::OrderedQuery;
 

@@ -11,8 +11,8 @@ use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyEr
 
 use super::Grammar;
 use super::ast::{Leaf, Value};
-use super::build::Target;
 use super::errors::Place;
+use super::target::Target;
 use crate::error::{Error, ErrorCode, Result};
 use crate::schema::{Analysis, exact_name};
 

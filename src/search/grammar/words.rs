@@ -1,142 +1,25 @@
-//! What an analysis makes of words and phrases, and what it leaves out of them.
+//! Words and phrases in one field.
 
 use tantivy::Term;
 use tantivy::json_utils::convert_to_fast_value_and_append_to_json_term;
 use tantivy::query::{ConstScoreQuery, Occur, PhrasePrefixQuery, PhraseQuery, Query, TermQuery};
 use tantivy::schema::{FieldType, IndexRecordOption};
-use tantivy::tokenizer::{MAX_TOKEN_LEN, TextAnalyzer};
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::analysed::Analysed;
 use super::ast::{Leaf, Value};
-use super::build::{Found, Target};
 use super::errors::Place;
+use super::target::{Found, Lost, Target};
 use super::wildcard::{Beginning, MAX_WORDS};
 use super::{Grammar, Mode, fuzzy};
 use crate::error::Result;
-use crate::schema::{EXACT_LIMIT, exact_name};
 use crate::search::ordered::OrderedQuery;
-
-/// Why a field has no term for a clause.
-pub(super) enum Lost {
-    /// Nothing stands in the quotes.
-    Blank,
-    /// Signs alone, no letter and no digit.
-    Signs,
-    /// The analysis leaves out every word.
-    Words(Vec<String>),
-    /// The analysis leaves these words out of a phrase.
-    Some(Vec<String>),
-    /// The field holds no value of more bytes.
-    TooLong(usize),
-}
-
-/// The terms of a text with their places, and the words that became none.
-#[derive(Default)]
-pub(super) struct Analysed {
-    pub(super) terms: Vec<(usize, String)>,
-    /// Left out between two terms, so that their places tell.
-    inside: Vec<String>,
-    /// Left out before the first or after the last term, where no place tells.
-    edges: Vec<String>,
-    /// Pictures and the like that no term covers: keywords go without them.
-    symbols: Vec<String>,
-}
-
-impl Analysed {
-    pub(super) fn of(analyzer: &mut TextAnalyzer, text: &str) -> Self {
-        let mut out = Self::default();
-        let mut covered: Vec<(usize, usize)> = Vec::new();
-        analyzer.token_stream(text).process(&mut |token| {
-            // The host leaves longer ones out of the index.
-            if token.text.len() <= MAX_TOKEN_LEN {
-                out.terms.push((token.position, token.text.clone()));
-                covered.push((token.offset_from, token.offset_to));
-            }
-        });
-        covered.sort_unstable();
-        let covered = joined(&covered);
-        let first = covered.first().map_or(text.len(), |span| span.0);
-        let last = covered.last().map_or(0, |span| span.1);
-        let uncovered = |runs: Vec<(usize, usize)>| {
-            let (mut at, covered) = (0, &covered);
-            // Both are in order, and each side is passed over once.
-            let free = move |run: &(usize, usize)| {
-                while covered.get(at).is_some_and(|span| span.1 <= run.0) {
-                    at += 1;
-                }
-                covered.get(at).is_none_or(|span| span.0 >= run.1)
-            };
-            runs.into_iter().filter(free).collect::<Vec<_>>()
-        };
-        // A run that a term touches was cut, not left out.
-        for (from, to) in uncovered(runs(text, char::is_alphanumeric)) {
-            let word = text[from..to].to_owned();
-            if from >= first && to <= last { out.inside.push(word) } else { out.edges.push(word) }
-        }
-        let symbols = uncovered(runs(text, is_symbol)).into_iter();
-        out.symbols = symbols.map(|(from, to)| text[from..to].to_owned()).collect();
-        out
-    }
-
-    /// Why this cannot be asked, if so.
-    pub(super) fn lost(&self, mode: Mode, text: &str) -> Option<Lost> {
-        let all = || self.edges.iter().chain(&self.inside).map(|word| shortened(word)).collect::<Vec<_>>();
-        if self.terms.is_empty() {
-            return Some(match (all(), text.trim().is_empty()) {
-                (words, _) if !words.is_empty() => Lost::Words(words),
-                (_, true) => Lost::Blank,
-                (_, false) => Lost::Signs,
-            });
-        }
-        let kept = self.inside.is_empty() && self.symbols.is_empty();
-        let whole = self.edges.is_empty() && (mode == Mode::Keywords || kept);
-        let symbols = || self.symbols.iter().filter(|_| mode == Mode::Filter).map(|word| shortened(word));
-        (!whole).then(|| Lost::Some(all().into_iter().chain(symbols()).collect()))
-    }
-}
-
-/// Spans in order, with those that touch made one.
-fn joined(spans: &[(usize, usize)]) -> Vec<(usize, usize)> {
-    let mut out: Vec<(usize, usize)> = Vec::new();
-    for span in spans {
-        match out.last_mut() {
-            Some(last) if span.0 <= last.1 => last.1 = last.1.max(span.1),
-            _ => out.push(*span),
-        }
-    }
-    out
-}
-
-/// Arrows, technical signs, dingbats, emoji: they mean something, and no analysis of words keeps them.
-fn is_symbol(c: char) -> bool {
-    let operators = ('\u{2200}'..='\u{22ff}').contains(&c);
-    !operators && matches!(c, '\u{2190}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}') && !c.is_alphanumeric()
-}
-
-/// The runs of characters that `is` takes, in bytes.
-fn runs(text: &str, is: fn(char) -> bool) -> Vec<(usize, usize)> {
-    let mut out: Vec<(usize, usize)> = Vec::new();
-    for (at, c) in text.char_indices().filter(|(_, c)| is(*c)) {
-        match out.last_mut() {
-            Some(last) if last.1 == at => last.1 = at + c.len_utf8(),
-            _ => out.push((at, at + c.len_utf8())),
-        }
-    }
-    out
-}
 
 /// Bytes of a whole value, as the field composes its letters.
 fn length(target: Target<'_>, text: &str) -> usize {
     let composes = target.tokenizer().is_some_and(|name| name.split('+').any(|part| part == "nfc"));
     if composes { text.nfc().map(char::len_utf8).sum() } else { text.len() }
-}
-
-fn shortened(word: &str) -> String {
-    match word.char_indices().nth(40) {
-        Some((at, _)) => format!("`{}..` of {} bytes", &word[..at], word.len()),
-        None => format!("`{word}`"),
-    }
 }
 
 impl Grammar {
@@ -213,40 +96,6 @@ impl Grammar {
         let term = |(position, text): (usize, String)| (position, Term::from_field_text(target.field, &text));
         let terms = analysed.terms.into_iter().map(term).collect();
         self.phrase(place, leaf, target, terms, slop, prefix).map(Found::Query)
-    }
-
-    /// Bytes of the longest value that is a term of a field of whole values.
-    pub(super) fn longest(&self, target: Target<'_>) -> Option<usize> {
-        if !target.is_whole() {
-            return None;
-        }
-        let base = target.entry.name().strip_suffix(&exact_name(""));
-        let of_text = |base: &str| {
-            let field = self.schema.get_field(base).ok()?;
-            let entry = self.schema.get_field_entry(field);
-            (matches!(entry.field_type(), FieldType::Str(_)) && entry.is_indexed()).then_some(())
-        };
-        let twin = target.entry.is_fast() && !target.entry.is_stored() && base.and_then(of_text).is_some();
-        Some(if twin { EXACT_LIMIT } else { MAX_TOKEN_LEN })
-    }
-
-    /// The analysis of a field of text or nested values.
-    pub(super) fn analyzer(&self, place: Place<'_>, leaf: &Leaf, target: Target<'_>) -> Result<TextAnalyzer> {
-        let Some(name) = target.tokenizer() else {
-            return Err(place
-                .error(&leaf.span, &format!("`{}` is kept and not indexed", target.name()))
-                .expected("a field that is indexed"));
-        };
-        if matches!(target.entry.field_type(), FieldType::JsonObject(_)) && target.path.is_empty() {
-            return Err(place
-                .error(&leaf.span, &format!("`{}` holds nested values, and none is named", target.name()))
-                .hint(format!("name a key: {}.KEY", target.name())));
-        }
-        self.tokenizers.get(name).ok_or_else(|| {
-            place
-                .error(&leaf.span, &format!("the analysis `{name}` of `{}` is not there", target.name()))
-                .hint("register it before the query is parsed")
-        })
     }
 
     /// One term, a phrase, or a phrase whose last word is a beginning.

@@ -5,7 +5,7 @@ use uncsm_index::schema::Analysis;
 
 /// One line for each analysis: its string, and the terms of [`TEXT`] with position and offsets. Lines are added, never changed.
 /// `icu` and `jieba` are not in it, since their dictionaries are those of other crates.
-const GOLDEN: &str = include_str!("../fixtures/analysis-terms.jsonl");
+const GOLDEN: &str = include_str!("../../fixtures/analysis-terms.jsonl");
 
 /// Letters in both forms, full and half width, ligatures, digits, long words, marks of their own, scripts without spaces.
 const TEXT: &str = "The Re\u{301}sume\u{301} and RÉSUMÉ o\u{308}ffnen Öffnung; ﬁn x² ½ ① ｶﾞﾗｽ ガラス Ａｂｃ ΣΊΣΥΦΟΣ ёлка \

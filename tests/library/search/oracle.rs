@@ -42,6 +42,7 @@ fn unit(similarity: Similarity, value: f32) -> f32 {
         Similarity::Metric(_) | Similarity::Both => 1.0 / (1.0 + (-value).exp()),
         Similarity::Cosine => ((1.0 + value) / 2.0).clamp(0.0, 1.0),
         Similarity::Posterior => value.clamp(0.0, 1.0),
+        other => unreachable!("no oracle for {other:?}"),
     }
 }
 

@@ -1,10 +1,11 @@
 //! `uncsm-index inspect`: what an index, a bundle or a `.uvec` file is made of.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::json;
-use uncsm_index::index::{self, Index, IndexReport, MANIFEST, Manifest};
+use uncsm_index::index::{self, HostReport, Index, IndexReport, MANIFEST, Manifest, SegmentReport};
 use uncsm_index::model::{Bundle, FusionFeatures};
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -25,6 +26,9 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Outcome> {
     } else if path.join(MANIFEST).symlink_metadata().is_ok() {
         let report = index::inspect(&Index::open(path)?)?;
         output.print(&report, || index_text(path, &report))?;
+    } else if index::is_host(path) {
+        let report = index::inspect_host_at(path)?;
+        output.print(&report, || host_text(path, &report))?;
     } else {
         let report = bundle(&Bundle::load(path)?);
         output.print(&report, || pretty(&report))?;
@@ -73,17 +77,8 @@ fn index_text(path: &Path, report: &IndexReport) -> String {
     for (name, fingerprint) in &report.fingerprint {
         let _ = writeln!(out, "{name:6} {fingerprint}");
     }
-    let _ = writeln!(
-        out,
-        "{} documents, {} deleted, {} values refused",
-        report.documents, report.deleted, report.rejected
-    );
-    if let Some(reason) = &report.rejected_reason {
-        let _ = writeln!(out, "first refused because: {reason}");
-    }
-    for (segment, reason) in &report.damaged {
-        let _ = writeln!(out, "damaged: {segment}: {reason}");
-    }
+    let counts = (report.documents, report.deleted, report.rejected);
+    contents_text(&mut out, counts, report.rejected_reason.as_deref(), &report.damaged);
     for (name, media) in &report.media {
         let _ = writeln!(out, "media type {name}: encoder {}, {} features", media["encoder"], media["dim"]);
     }
@@ -92,11 +87,48 @@ fn index_text(path: &Path, report: &IndexReport) -> String {
         let _ =
             writeln!(out, "embedded encoder {}: {} files, {bytes} bytes", encoder.name, encoder.files.len());
     }
-    for segment in &report.segments {
+    segments_text(&mut out, &report.segments);
+    out
+}
+
+/// Of an app's own index, which has neither manifest nor bundle.
+fn host_text(path: &Path, report: &HostReport) -> String {
+    let mut out = String::new();
+    let version = report.format_version;
+    let _ = writeln!(out, "{}: format version {version}, in an index of another program", path.display());
+    for (name, fingerprint) in &report.fingerprint {
+        let _ = writeln!(out, "{name:6} {fingerprint}");
+    }
+    let contents = &report.contents;
+    let counts = (contents.documents, contents.deleted, contents.rejected);
+    contents_text(&mut out, counts, contents.rejected_reason.as_deref(), &contents.damaged);
+    for (name, media) in &report.media {
+        let _ = writeln!(out, "media type {name}: vectors of {} values", media["shared_dim"]);
+    }
+    segments_text(&mut out, &contents.segments);
+    out
+}
+
+fn contents_text(
+    out: &mut String,
+    (documents, deleted, rejected): (u64, u64, u64),
+    reason: Option<&str>,
+    damaged: &BTreeMap<String, String>,
+) {
+    let _ = writeln!(out, "{documents} documents, {deleted} deleted, {rejected} values refused");
+    if let Some(reason) = reason {
+        let _ = writeln!(out, "first refused because: {reason}");
+    }
+    for (segment, reason) in damaged {
+        let _ = writeln!(out, "damaged: {segment}: {reason}");
+    }
+}
+
+fn segments_text(out: &mut String, segments: &[SegmentReport]) {
+    for segment in segments {
         let items: Vec<String> = segment.items.iter().map(|(media, n)| format!("{n} {media}")).collect();
         let bytes: Vec<String> = segment.bytes.iter().map(|(part, n)| format!("{n} bytes {part}")).collect();
         let (items, bytes) = (items.join(", "), bytes.join(", "));
         let _ = writeln!(out, "segment {}: {} documents, {items}; {bytes}", segment.id, segment.documents);
     }
-    out
 }

@@ -14,10 +14,14 @@ mod data;
 mod determinism;
 mod embed;
 mod features;
-mod flips;
 mod feedback;
+#[path = "../../../tests/common/files.rs"]
+#[allow(dead_code, reason = "shared with the tests of the library")]
+mod files;
+mod flips;
 #[cfg(unix)]
 mod foreign;
+mod guest;
 mod index_v0;
 mod job;
 mod kill;

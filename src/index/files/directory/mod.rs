@@ -19,11 +19,12 @@ use tantivy::directory::{
     WatchCallback, WatchHandle, WritePtr,
 };
 
-pub(crate) use write::{new_folder, replace};
+pub(crate) use write::{new_folder, replace, sync_dir};
 
-use super::names;
+use super::names::{self, META};
+use super::sorted::refuse_sorted_meta;
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::plugin::field::FIELD_TYPE;
+use crate::index::files::names::FIELD_TYPE;
 
 /// The host's list of its files.
 const MANAGED: &str = ".managed.json";
@@ -39,6 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// - Readers share their lock, need no write access for it, and make no file. Where there is no lock to be had, a
 ///   segment may go while it is being opened: [`Index::reader`](crate::index::dir::store::Index::reader) tries again then.
 /// - The `.uvec` of a segment is opened with the segment, so that a searcher finds it for as long as it is held.
+/// - An index that keeps vectors and sorts its documents is refused when it is created.
 /// - Files have the mode that the umask says.
 ///
 /// # Example
@@ -136,7 +138,7 @@ impl IndexDirectory {
             #[serde(default)]
             persisted_custom_extensions: Vec<String>,
         }
-        let meta = names::read_bytes(&self.inner.root.join("meta.json")).unwrap_or_default();
+        let meta = names::read_bytes(&self.inner.root.join(META)).unwrap_or_default();
         serde_json::from_slice::<Meta>(&meta).unwrap_or_default().persisted_custom_extensions
     }
 
@@ -213,6 +215,9 @@ impl Directory for IndexDirectory {
     }
 
     fn atomic_write(&self, name: &Path, bytes: &[u8]) -> io::Result<()> {
+        if name == Path::new(META) {
+            refuse_sorted_meta(bytes)?;
+        }
         replace(&self.place(name)?, bytes)
     }
 

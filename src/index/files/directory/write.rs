@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::index::dir::manifest::LEFT_OVER;
+use crate::error::{Error, Result};
+use crate::index::files::names::LEFT_OVER;
 
 /// Replaces the file at `path` by one of these bytes, in one step. The bytes are durable when it returns, the name is
 /// once the folder is synced.
@@ -21,6 +22,18 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
             Err(error) => return Err(error.error),
         }
     }
+}
+
+/// Makes renames in `dir` durable, where the system can.
+///
+/// # Errors
+/// Those of the system, naming `dir`.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    #[cfg(unix)]
+    std::fs::File::open(dir).and_then(|d| d.sync_all()).map_err(|e| Error::io(dir, e))?;
+    #[cfg(not(unix))]
+    let _ = dir;
+    Ok(())
 }
 
 /// A folder under construction in `dir`, as readable as any that the user makes.

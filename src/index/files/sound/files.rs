@@ -11,7 +11,10 @@ use uncsm_format::Uvec;
 use super::footer::Footer;
 use super::looked::{Looked, Purpose};
 use crate::error::{Error, ErrorCode, is_damage};
-use crate::index::plugin::field::FIELD_TYPE;
+use crate::index::files::names::FIELD_TYPE;
+
+/// What becomes of a damaged segment that was to be merged.
+pub(crate) const LEFT: &str = "the damaged segment is left as it is; run `verify`, then bring its files back from a copy, or build the index again";
 
 /// What is wrong with a file, or why it cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,7 +27,8 @@ use tantivy::Directory;
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{DirectoryLock, FileHandle, Lock, WatchCallback, WatchHandle, WritePtr};
 
-pub(crate) use files::{Fault, first_fault};
+pub(crate) use super::names::META;
+pub(crate) use files::{Fault, LEFT, first_fault};
 pub(crate) use looked::Looked;
 pub(crate) use seal::{Seal, mark, unmark};
 
@@ -35,11 +36,10 @@ use footer::Footer;
 use looked::Purpose;
 use seal::{Record, seal, unseal};
 
-use crate::index::plugin::field::FIELD_TYPE;
+use super::sorted::refuse_sorted_meta;
+use crate::index::files::names::FIELD_TYPE;
 use crate::limits::{READ_AT_OPEN, READ_FOR_CHANGES};
 
-/// The host's list of segments.
-pub(crate) const META: &str = "meta.json";
 /// Kinds of the files of a segment, but for deletes and vectors.
 const KINDS: [&str; 6] = ["term", "idx", "pos", "fast", "fieldnorm", "store"];
 
@@ -361,6 +361,7 @@ impl Directory for SoundDirectory {
 
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
         if path == Path::new(META) {
+            refuse_sorted_meta(data)?;
             return self.write_sealed(data);
         }
         self.inner.atomic_write(path, data)

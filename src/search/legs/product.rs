@@ -1,32 +1,76 @@
-//! Every keyword match with its BM25 score and its value from the metric network, ranked by their product.
+//! Every keyword match with its BM25 score and its media value, scored by itself.
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::query::Query;
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
-use super::budget::Budget;
-use super::collector::{BATCH, MetricFruit, merge};
-use super::fusion::product_score;
-use super::row::unit_interval;
-use super::scorer::DocScorer;
-use super::top::SegmentTop;
+use super::restrict::{at_base, query_of};
+use super::scan::{BATCH, MetricFruit, TASK, merge};
 use crate::error::Result;
 use crate::index::{SegmentCache, SegmentVectors};
+use crate::search::budget::Budget;
+use crate::search::fusion::{Joined, Settings, Share};
+use crate::search::plan::Plan;
+use crate::search::scorer::DocScorer;
+use crate::search::shard::Shards;
+use crate::search::top::SegmentTop;
 
-const TASK: usize = 256;
+/// The score of one document: [`Score::Together`](crate::search::fusion::Score::Together).
+pub(super) type Together = fn(f32, f32, &Settings) -> Joined;
 
-/// Keeps the best k by [`product_score`], ties by id. A score of a document needs no other document, so that it may be
+/// The best `k` of what `query` (keywords and filter) matches in all shards.
+pub(super) fn run(
+    shards: &Shards<'_>,
+    plan: &Plan,
+    scorer: &Arc<DocScorer>,
+    together: Together,
+    query: Option<Box<dyn Query>>,
+    k: usize,
+) -> Result<MetricFruit> {
+    let parts = shards.search(query_of(&query), |shard| ProductCollector {
+        scorer: scorer.clone(),
+        cache: shard.cache.clone(),
+        k,
+        together,
+        settings: plan.settings,
+        budget: plan.budget.clone(),
+    })?;
+    let fruits = parts.into_iter().map(|(base, fruit)| vec![at_base(fruit, base)]).collect();
+    Ok(merge(fruits, &[k]).pop().unwrap_or_default())
+}
+
+/// The shares of a document, from the scores of its two legs, which a ranking of whole documents does not keep.
+pub(super) fn shares(
+    plan: &Plan,
+    together: Together,
+    keyword: Option<f32>,
+    media: Option<f32>,
+) -> Option<Vec<Share>> {
+    let measure = plan.media.as_ref()?.similarity().measure();
+    let unit = media.map_or(0.0, |value| measure.unit_interval(value));
+    let [of_keyword, of_media] = together(keyword.unwrap_or(0.0), unit, &plan.settings).contributions;
+    let share = |score: Option<f32>, normalised: Option<f32>, contribution: f32| Share {
+        rank: None,
+        score,
+        normalised,
+        contribution,
+    };
+    Some(vec![share(keyword, keyword, of_keyword), share(media, media.map(|_| unit), of_media)])
+}
+
+/// Keeps the best k by the fusion's score, ties by id. A score of a document needs no other document, so that it may be
 /// computed inside a segment.
 #[derive(Clone)]
-pub(super) struct ProductCollector {
-    pub(super) scorer: Arc<DocScorer>,
-    pub(super) cache: SegmentCache,
-    pub(super) k: usize,
-    /// Exponents of the keyword leg and the media leg.
-    pub(super) weights: (f32, f32),
-    pub(super) budget: Budget,
+struct ProductCollector {
+    scorer: Arc<DocScorer>,
+    cache: SegmentCache,
+    k: usize,
+    together: Together,
+    settings: Settings,
+    budget: Budget,
 }
 
 impl Collector for ProductCollector {
@@ -63,7 +107,7 @@ impl Collector for ProductCollector {
 }
 
 /// The part of a [`ProductCollector`] that works on one segment.
-pub(super) struct ProductSegmentCollector {
+struct ProductSegmentCollector {
     of: ProductCollector,
     vectors: Arc<SegmentVectors>,
     top: SegmentTop,
@@ -84,10 +128,11 @@ impl ProductSegmentCollector {
                 .par_chunks(TASK)
                 .flat_map_iter(|docs| DocScorer::values_of(&[scorer], vectors, docs))
                 .collect();
+            let measure = scorer.similarity().measure();
             for ((doc, keyword), value) in self.buffer.iter().zip(values) {
                 self.fruit.scored += u64::from(value.is_some());
-                let media = value.map_or(0.0, |value| unit_interval(scorer.similarity(), value));
-                self.top.push(*doc, product_score(*keyword, media, self.of.weights));
+                let media = value.map_or(0.0, |value| measure.unit_interval(value));
+                self.top.push(*doc, (self.of.together)(*keyword, media, &self.of.settings).score);
             }
         }
         self.buffer.clear();

@@ -1,4 +1,4 @@
-//! A tantivy collector that scores what any query matches.
+//! Scoring what a query matches by one scorer or several, in one pass over the stored rows.
 
 use std::sync::Arc;
 
@@ -7,32 +7,18 @@ use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::schema::Schema;
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
-use super::budget::Budget;
-use super::scorer::DocScorer;
-use super::top::{self, RankedDoc, SegmentTop};
 use crate::error::Result;
 use crate::index::{MediaField, SegmentCache, SegmentVectors};
+use crate::search::budget::Budget;
+use crate::search::scorer::DocScorer;
+use crate::search::top::{self, RankedDoc, SegmentTop};
 
 /// Documents that are buffered before they are scored together.
 pub(super) const BATCH: usize = 4096;
 /// Documents of one rayon task.
-const TASK: usize = 256;
+pub(super) const TASK: usize = 256;
 
-/// Ranks the documents that a query matches by the metric network (or the scorer's other similarity) and keeps the best k.
-///
-/// Works alone, in tuples and in tantivy's `MultiCollector`; it asks for no BM25 scores. A scorer of another space than the
-/// index is an error of the search, which [`crate::Error`] made from it gives as [`crate::ErrorCode::SpaceMismatch`].
-#[derive(Clone)]
-pub struct MetricCollector(ScanCollector);
-
-impl MetricCollector {
-    /// Keeps the best `k`. `cache` is that of the index's plugin.
-    pub fn new(scorer: Arc<DocScorer>, cache: &SegmentCache, k: usize) -> Self {
-        Self(ScanCollector::new(vec![Scan { scorer, k, budget: Budget::default() }], cache))
-    }
-}
-
-/// What a [`MetricCollector`] brings home.
+/// What a [`MetricCollector`](super::MetricCollector) finds.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct MetricFruit {
@@ -46,63 +32,23 @@ pub struct MetricFruit {
     pub partial: bool,
 }
 
-impl Collector for MetricCollector {
-    type Fruit = MetricFruit;
-    type Child = MetricSegmentCollector;
-
-    fn check_schema(&self, schema: &Schema) -> tantivy::Result<()> {
-        self.0.check_schema(schema)
-    }
-
-    fn for_segment(&self, segment: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
-        self.0.for_segment(segment, reader).map(MetricSegmentCollector)
-    }
-
-    fn requires_scoring(&self) -> bool {
-        false
-    }
-
-    fn merge_fruits(&self, fruits: Vec<Result<Vec<MetricFruit>>>) -> tantivy::Result<MetricFruit> {
-        Ok(self.0.merge_fruits(fruits)?.pop().unwrap_or_default())
-    }
-}
-
-/// The part of a [`MetricCollector`] that works on one segment.
-pub struct MetricSegmentCollector(ScanSegmentCollector);
-
-impl SegmentCollector for MetricSegmentCollector {
-    type Fruit = Result<Vec<MetricFruit>>;
-
-    fn collect(&mut self, doc: DocId, score: Score) {
-        self.0.collect(doc, score);
-    }
-
-    fn collect_block(&mut self, docs: &[DocId]) {
-        self.0.collect_block(docs);
-    }
-
-    fn harvest(self) -> Self::Fruit {
-        self.0.harvest()
-    }
-}
-
 /// One ranking of a pass.
 #[derive(Clone)]
-pub(super) struct Scan {
-    pub(super) scorer: Arc<DocScorer>,
-    pub(super) k: usize,
-    pub(super) budget: Budget,
+pub(in crate::search) struct Scan {
+    pub(in crate::search) scorer: Arc<DocScorer>,
+    pub(in crate::search) k: usize,
+    pub(in crate::search) budget: Budget,
 }
 
 /// Ranks the same documents by several scorers in one pass over the stored rows.
 #[derive(Clone)]
-pub(super) struct ScanCollector {
+pub(in crate::search) struct ScanCollector {
     scans: Arc<[Scan]>,
     cache: SegmentCache,
 }
 
 impl ScanCollector {
-    pub(super) fn new(scans: Vec<Scan>, cache: &SegmentCache) -> Self {
+    pub(in crate::search) fn new(scans: Vec<Scan>, cache: &SegmentCache) -> Self {
         Self { scans: scans.into(), cache: cache.clone() }
     }
 }
@@ -148,8 +94,8 @@ impl Collector for ScanCollector {
     }
 }
 
-/// Joins what segments (or indexes) brought home, by scorer.
-pub(super) fn merge(fruits: Vec<Vec<MetricFruit>>, ks: &[usize]) -> Vec<MetricFruit> {
+/// Joins what segments (or indexes) found, by scorer.
+pub(in crate::search) fn merge(fruits: Vec<Vec<MetricFruit>>, ks: &[usize]) -> Vec<MetricFruit> {
     let mut by_scorer: Vec<Vec<MetricFruit>> = ks.iter().map(|_| Vec::new()).collect();
     for fruit in fruits {
         for (one, all) in fruit.into_iter().zip(&mut by_scorer) {
@@ -166,7 +112,7 @@ pub(super) fn merge(fruits: Vec<Vec<MetricFruit>>, ks: &[usize]) -> Vec<MetricFr
 }
 
 /// The part of a [`ScanCollector`] that works on one segment.
-pub(super) struct ScanSegmentCollector {
+pub(in crate::search) struct ScanSegmentCollector {
     scans: Arc<[Scan]>,
     vectors: Arc<SegmentVectors>,
     /// By scan.

@@ -1,12 +1,16 @@
 //! The keyword leg: BM25, ties by id.
 
 use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::query::Query;
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
-use super::budget::Budget;
-use super::collector::BATCH;
-use super::top::{self, RankedDoc, SegmentTop};
+use super::restrict::query_of;
+use super::scan::BATCH;
 use crate::error::Result;
+use crate::search::budget::Budget;
+use crate::search::plan::Plan;
+use crate::search::shard::{Shards, moved};
+use crate::search::top::{self, RankedDoc, SegmentTop};
 
 /// Keeps the best k by the query's own score, ties by id (tantivy's `TopDocs` breaks them by address).
 #[derive(Debug, Clone)]
@@ -22,12 +26,12 @@ impl KeywordCollector {
     }
 
     /// Stops where the budget is spent.
-    pub(super) fn within(self, budget: Budget) -> Self {
+    pub(in crate::search) fn within(self, budget: Budget) -> Self {
         Self { budget, ..self }
     }
 }
 
-/// What a [`KeywordCollector`] brings home.
+/// What a [`KeywordCollector`] finds.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct KeywordFruit {
@@ -39,8 +43,20 @@ pub struct KeywordFruit {
     pub partial: bool,
 }
 
-/// Joins what segments (or indexes) brought home.
-pub(super) fn merge(fruits: Vec<KeywordFruit>, k: usize) -> KeywordFruit {
+/// The best `k` of what `query` matches in all shards.
+pub(super) fn run(
+    shards: &Shards<'_>,
+    plan: &Plan,
+    query: Option<Box<dyn Query>>,
+    k: usize,
+) -> Result<KeywordFruit> {
+    let parts = shards.search(query_of(&query), |_| KeywordCollector::new(k).within(plan.budget.clone()))?;
+    let moved = |(base, fruit): (u32, KeywordFruit)| KeywordFruit { docs: moved(fruit.docs, base), ..fruit };
+    Ok(merge(parts.into_iter().map(moved).collect(), k))
+}
+
+/// Joins what segments (or indexes) found.
+fn merge(fruits: Vec<KeywordFruit>, k: usize) -> KeywordFruit {
     KeywordFruit {
         matched: fruits.iter().map(|fruit| fruit.matched).sum(),
         partial: fruits.iter().any(|fruit| fruit.partial),

@@ -1,0 +1,76 @@
+//! The one place from which files and folders of an index are renamed and removed.
+//!
+//! # Platforms
+//! Linux is tested. What follows is written for the others and has not been run there:
+//!
+//! | | Linux, macOS | Windows |
+//! |---|---|---|
+//! | removing a file that is mapped or open | its bytes stay until the last map goes | refused while it is mapped: it stays, and the next writer tries again |
+//! | renaming over a file | in one step | in one step; refused while somebody has it open, so it is tried again for [`PATIENCE`] |
+//! | renaming a folder | files in it may be open | refused while a file in it is open: close the index that is to be replaced |
+//! | exchanging two folders | in one step (`renameat2`, `renameatx_np`) | in two steps, see [`exchange`](super::exchange) |
+//! | locks (`flock`, `LockFileEx`) | advisory; lost with the process | binding, for lock files alone, which hold nothing |
+//! | syncing a folder | makes its names durable | does not exist: names may be lost with the power |
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a rename waits for whoever has the file open, where the system refuses it meanwhile.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Gives `from` the name `to`; a file that is there goes in the same step.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    patiently(|| std::fs::rename(from, to))
+}
+
+/// Removes a file.
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    std::fs::remove_file(path)
+}
+
+/// Removes a folder and all that is in it; links are removed, and not what they lead to.
+pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
+    std::fs::remove_dir_all(path)
+}
+
+/// Tries again what Windows refuses while another has the file open.
+fn patiently(change: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        match change() {
+            Err(error)
+                if cfg!(windows)
+                    && error.kind() == io::ErrorKind::PermissionDenied
+                    && std::time::Instant::now() < until =>
+            {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            done => return done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapped_file_may_be_renamed_over_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+        std::fs::write(&old, "old").unwrap();
+        std::fs::write(&new, "new").unwrap();
+        let directory = tantivy::directory::MmapDirectory::open(dir.path()).unwrap();
+        let mapped = tantivy::Directory::open_read(&directory, Path::new("old")).unwrap();
+        rename(&new, &old).unwrap();
+        assert_eq!(std::fs::read(&old).unwrap(), b"new");
+        assert_eq!(mapped.read_bytes().unwrap().as_slice(), b"old");
+        remove_file(&old).unwrap();
+        assert_eq!(remove_file(&old).unwrap_err().kind(), io::ErrorKind::NotFound);
+        std::fs::create_dir(&new).unwrap();
+        std::fs::write(new.join("inside"), "1").unwrap();
+        remove_folder(&new).unwrap();
+        assert!(!new.exists());
+    }
+}

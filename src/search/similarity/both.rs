@@ -1,0 +1,109 @@
+//! The metric network under both targets: the mean of their probabilities, as log-odds.
+
+use super::compare::{Measure, Row, RowScorer, log_loss, sigmoid};
+use crate::error::Result;
+use crate::model::{Bundle, QueryHalf, Target};
+
+/// In the order of the heads.
+const TARGETS: [Target; 2] = [Target::Class, Target::Pair];
+
+pub(super) struct Both;
+
+impl Measure for Both {
+    fn leg(&self) -> &'static str {
+        "metric"
+    }
+
+    fn describe(&self) -> String {
+        "metric, both targets".into()
+    }
+
+    fn formula(&self) -> &'static str {
+        "as for one target, with the log-odds of the mean of both targets' probabilities in place of the logit"
+    }
+
+    fn targets(&self) -> &'static [Target] {
+        &TARGETS
+    }
+
+    fn is_metric(&self) -> bool {
+        true
+    }
+
+    fn unit_interval(&self, value: f32) -> f32 {
+        sigmoid(value)
+    }
+
+    fn compile(
+        &self,
+        bundle: &Bundle,
+        (query, item): (usize, usize),
+        vector: &[f32],
+    ) -> Result<Option<Box<dyn RowScorer>>> {
+        let [class, pair] = TARGETS.map(|target| bundle.metric().query_half(target, query, item, vector));
+        Ok(class.zip(pair).map(|heads| Box::new(Heads(heads.into())) as Box<dyn RowScorer>))
+    }
+}
+
+#[derive(Debug)]
+struct Heads([QueryHalf; 2]);
+
+impl RowScorer for Heads {
+    fn compare(&self, row: &Row) -> f32 {
+        let [class, pair] = self.0.each_ref().map(|head| {
+            let raw = head.logit(&row.vector, &row.half);
+            f64::from(head.calibration.map_or(raw, |fit| fit.logit(raw)))
+        });
+        mixed_log_odds(class, pair)
+    }
+
+    fn set_prior(&mut self, prior: f32) {
+        for head in &mut self.0 {
+            head.calibration = head.calibration.map(|fit| fit.with_prior(prior));
+        }
+    }
+
+    fn is_calibrated(&self) -> bool {
+        self.0.iter().all(|head| head.calibration.is_some())
+    }
+
+    fn penalty(&self, value: f32) -> f32 {
+        log_loss(value)
+    }
+
+    fn query_halves(&self) -> Vec<&QueryHalf> {
+        self.0.iter().collect()
+    }
+}
+
+/// `ln(p / (1 - p))` of the mean `p` of two probabilities, given by their log-odds; exact far out too.
+fn mixed_log_odds(a: f64, b: f64) -> f32 {
+    // 1 / (1 + e^-x) and 1 / (1 + e^x) by the larger exponent, so that neither side cancels.
+    let sides = |x: f64| {
+        let e = (-x.abs()).exp();
+        let (large, small) = (1.0 / (1.0 + e), e / (1.0 + e));
+        if x >= 0.0 { (large, small) } else { (small, large) }
+    };
+    // Beyond, the smaller side is 0 in f64 too.
+    let ((p, not_p), (q, not_q)) = (sides(a.clamp(-700.0, 700.0)), sides(b.clamp(-700.0, 700.0)));
+    ((p + q) / (not_p + not_q)).ln() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_targets_mix_their_probabilities() {
+        let logit = |p: f64| (p / (1.0 - p)).ln();
+        for (p, q) in [(0.5, 0.5), (0.9, 0.2), (0.001, 0.4), (0.999_999, 0.5)] {
+            let mixed = f64::from(mixed_log_odds(logit(p), logit(q)));
+            assert!((mixed - logit((p + q) / 2.0)).abs() < 1e-5, "{p} {q}: {mixed}");
+        }
+        // Far out the probabilities round to 0 and 1, and the log-odds still tell documents apart.
+        assert!(mixed_log_odds(60.0, 60.0) > mixed_log_odds(59.0, 59.0));
+        assert!(mixed_log_odds(-60.0, -60.0) < mixed_log_odds(-59.0, -59.0));
+        assert!((mixed_log_odds(-60.0, -60.0) + 60.0).abs() < 1e-3);
+        assert!(mixed_log_odds(5000.0, 5000.0) >= 699.0 && mixed_log_odds(-5000.0, 3.0).is_finite());
+    }
+}

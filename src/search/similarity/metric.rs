@@ -1,0 +1,76 @@
+//! The metric network under one target.
+
+use super::compare::{Measure, Row, RowScorer, log_loss, sigmoid};
+use crate::error::Result;
+use crate::model::{Bundle, QueryHalf, Target};
+
+pub(super) struct Metric(pub(super) Target);
+
+impl Measure for Metric {
+    fn leg(&self) -> &'static str {
+        "metric"
+    }
+
+    fn describe(&self) -> String {
+        format!("metric, target {}", self.0.as_str())
+    }
+
+    fn formula(&self) -> &'static str {
+        "(sum of weight x logit over wanted parts - sum of weight x ln(1 + exp(logit)) over unwanted) / weight_sum; \
+         raw = u'Mv + w.relu(query_half + item_half) + bias"
+    }
+
+    fn targets(&self) -> &'static [Target] {
+        match self.0 {
+            Target::Class => &[Target::Class],
+            Target::Pair => &[Target::Pair],
+        }
+    }
+
+    fn is_metric(&self) -> bool {
+        true
+    }
+
+    fn unit_interval(&self, value: f32) -> f32 {
+        sigmoid(value)
+    }
+
+    fn compile(
+        &self,
+        bundle: &Bundle,
+        (query, item): (usize, usize),
+        vector: &[f32],
+    ) -> Result<Option<Box<dyn RowScorer>>> {
+        let head = bundle.metric().query_half(self.0, query, item, vector);
+        Ok(head.map(|head| Box::new(Head(head)) as Box<dyn RowScorer>))
+    }
+}
+
+#[derive(Debug)]
+struct Head(QueryHalf);
+
+impl RowScorer for Head {
+    fn compare(&self, row: &Row) -> f32 {
+        self.0.logit(&row.vector, &row.half)
+    }
+
+    fn value(&self, raw: f32) -> f32 {
+        self.0.calibration.map_or(raw, |calibration| calibration.logit(raw))
+    }
+
+    fn set_prior(&mut self, prior: f32) {
+        self.0.calibration = self.0.calibration.map(|fit| fit.with_prior(prior));
+    }
+
+    fn is_calibrated(&self) -> bool {
+        self.0.calibration.is_some()
+    }
+
+    fn penalty(&self, value: f32) -> f32 {
+        log_loss(value)
+    }
+
+    fn query_halves(&self) -> Vec<&QueryHalf> {
+        vec![&self.0]
+    }
+}

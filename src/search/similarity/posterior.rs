@@ -1,0 +1,47 @@
+//! Dot product of the class posteriors that are part of the shared vectors.
+
+use std::ops::Range;
+
+use super::compare::{Measure, Row, RowScorer};
+use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
+use crate::model::{Bundle, dot};
+
+pub(super) struct Posterior;
+
+impl Measure for Posterior {
+    fn leg(&self) -> &'static str {
+        "posterior"
+    }
+
+    fn unit_interval(&self, value: f32) -> f32 {
+        value.clamp(0.0, 1.0)
+    }
+
+    fn compile(
+        &self,
+        bundle: &Bundle,
+        _: (usize, usize),
+        vector: &[f32],
+    ) -> Result<Option<Box<dyn RowScorer>>> {
+        let range = bundle.posterior().ok_or_else(|| {
+            let hint = Hint::new("it was trained without").setting(Setting::Label).text("; use");
+            Error::new(ErrorCode::BadArgument, "the bundle has no class posteriors")
+                .hint(hint.given(Setting::Similarity, "metric or cosine"))
+        })?;
+        Ok(Some(Box::new(Classes { query: vector[range.clone()].to_vec(), range })))
+    }
+}
+
+/// The query's posteriors, and where those of a row stand in it.
+#[derive(Debug)]
+struct Classes {
+    query: Vec<f32>,
+    range: Range<usize>,
+}
+
+impl RowScorer for Classes {
+    fn compare(&self, row: &Row) -> f32 {
+        dot(&self.query, &row.vector[self.range.clone()])
+    }
+}
