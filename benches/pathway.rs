@@ -80,7 +80,8 @@ fn bundle(dir: &std::path::Path) -> Result<Bundle, Failed> {
     std::fs::write(&file, safetensors::serialize([("image", view(&a)?), ("text", view(&b)?)], None)?)?;
     let pathways = [PathwayArg::parse("image=image")?, PathwayArg::parse("text=text")?];
     let features = FeaturesFile::open(&file)?;
-    let data = from_features(&features, &FeatureOptions { pathways: &pathways, ..FeatureOptions::default() })?;
+    let data =
+        from_features(&features, &FeatureOptions { pathways: &pathways, ..FeatureOptions::default() })?;
     let config = TrainConfig {
         dim: 128,
         members: 1,

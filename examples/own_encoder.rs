@@ -70,7 +70,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
 /// Trains, builds and asks for blue squares in words that no document has; gives ids and texts of the hits.
 fn run(dir: &Path) -> std::result::Result<Vec<(String, String)>, Box<dyn std::error::Error>> {
-    let colours = [("rot", [220, 30, 30]), ("gruen", [30, 170, 50]), ("blau", [40, 60, 220]), ("grau", [90, 90, 90])];
+    let colours =
+        [("rot", [220, 30, 30]), ("gruen", [30, 170, 50]), ("blau", [40, 60, 220]), ("grau", [90, 90, 90])];
     let mut lines = String::new();
     for i in 0..48 {
         let (name, rgb) = colours[i % 4];
@@ -114,7 +115,8 @@ fn run(dir: &Path) -> std::result::Result<Vec<(String, String)>, Box<dyn std::er
     };
     let bundle = train(&data, &config, &|_| {})?.bundle;
 
-    let fields = infer(JsonlReader::open(&corpus)?, &corpus, &SchemaOverrides::default(), BadLines::Stop)?.schema;
+    let fields =
+        infer(JsonlReader::open(&corpus)?, &corpus, &SchemaOverrides::default(), BadLines::Stop)?.schema;
     let mut index = Index::create(&dir.join("index"), &fields, &bundle)?;
     let mut writer = index.writer(64 << 20)?;
     let encoders = bundle.encoders(&registry)?;
