@@ -16,7 +16,7 @@ use uncsm_index::index::{BuildOptions, Index, OnBad, build, inspect};
 use uncsm_index::model::Bundle;
 use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 use uncsm_index::search::{Engine, Fusion, Request, Similarity};
-use uncsm_index::train::{TrainConfig, train};
+use uncsm_index::train::{TrainConfig, Trainer};
 use uncsm_index::{Error, Result};
 
 const ROUNDS: usize = 40;
@@ -58,13 +58,9 @@ fn bundle(data: &Path) -> Result<Bundle> {
         ..FeatureOptions::default()
     };
     let training = from_features(&file, &options)?;
-    let config = TrainConfig {
-        epochs_contrastive: 2,
-        epochs_double_triplet: 2,
-        epochs_metric: 2,
-        ..TrainConfig::default()
-    };
-    Ok(train(&training, &config, &|_| {})?.bundle)
+    let mut config = TrainConfig::default();
+    (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (2, 2, 2);
+    Ok(Trainer::new(&training).config(config).run()?.bundle)
 }
 
 fn index(data: &Path, bundle: &Bundle, dir: &Path) -> Result<Index> {

@@ -12,7 +12,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use uncsm_index::corpus::{FeaturesFile, PathwayArg};
 use uncsm_index::data::{FeatureOptions, from_features};
 use uncsm_index::model::Bundle;
-use uncsm_index::train::{Refit, TrainConfig, train};
+use uncsm_index::train::{Refit, TrainConfig, Trainer};
 
 type Failed = Box<dyn std::error::Error>;
 
@@ -82,19 +82,17 @@ fn bundle(dir: &std::path::Path) -> Result<Bundle, Failed> {
     let features = FeaturesFile::open(&file)?;
     let data =
         from_features(&features, &FeatureOptions { pathways: &pathways, ..FeatureOptions::default() })?;
-    let config = TrainConfig {
-        dim: 128,
-        members: 1,
-        hidden: 1024,
-        half: 0,
-        least_steps: 0,
-        epochs_contrastive: 1,
-        epochs_double_triplet: 1,
-        epochs_metric: 1,
-        refit: Refit::Off,
-        ..TrainConfig::default()
-    };
-    let bundle = train(&data, &config, &|_| {})?.bundle;
+    let mut config = TrainConfig::default();
+    config.model.dim = 128;
+    config.model.members = 1;
+    config.model.hidden = 1024;
+    config.model.item_half = 0;
+    config.steps.least = 0;
+    config.contrastive.epochs = 1;
+    config.double_triplet.epochs = 1;
+    config.metric.epochs = 1;
+    config.selection.refit = Refit::Off;
+    let bundle = Trainer::new(&data).config(config).run()?.bundle;
     bundle.save(&dir.join("bundle"))?;
     Ok(bundle)
 }

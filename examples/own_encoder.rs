@@ -8,14 +8,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use uncsm_index::corpus::{EncoderArg, JsonlReader};
+use uncsm_index::corpus::EncoderArg;
 use uncsm_index::data::{CorpusOptions, from_corpus};
-use uncsm_index::encode::{CorpusSource, Encoder, Ids, Item, Registry};
-use uncsm_index::index::{self, BuildOptions, Index};
+use uncsm_index::encode::{Encoder, Item, Registry};
+use uncsm_index::index::{Index, IndexBuilder};
 use uncsm_index::media::Fingerprint;
-use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 use uncsm_index::search::{Engine, Fusion};
-use uncsm_index::train::{Refit, TrainConfig, train};
+use uncsm_index::train::{Refit, TrainConfig, Trainer};
 use uncsm_index::{Error, ErrorCode, Result};
 
 /// Pairs of neighbouring letters, counted into 128 bins; a blank is a letter.
@@ -99,34 +98,24 @@ fn run(dir: &Path) -> std::result::Result<Vec<(String, String)>, Box<dyn std::er
         ..CorpusOptions::default()
     };
     let data = from_corpus(&corpus, &options, &mut |bad| eprintln!("{bad}"), &mut |_| {})?;
-    let config = TrainConfig {
-        epochs_contrastive: 20,
-        epochs_double_triplet: 5,
-        epochs_metric: 5,
-        dim: 16,
-        hidden: 32,
-        half: 8,
-        least_steps: 0,
-        average: 0.8,
-        dropout_input: 0.1,
-        dropout_hidden: 0.1,
-        refit: Refit::Off,
-        ..TrainConfig::default()
-    };
-    let bundle = train(&data, &config, &|_| {})?.bundle;
+    let mut config = TrainConfig::default();
+    config.contrastive.epochs = 20;
+    config.double_triplet.epochs = 5;
+    config.metric.epochs = 5;
+    config.model.dim = 16;
+    config.model.hidden = 32;
+    config.model.item_half = 8;
+    config.steps.least = 0;
+    config.steps.average = 0.8;
+    config.regularisation.dropout_input = 0.1;
+    config.regularisation.dropout_hidden = 0.1;
+    config.selection.refit = Refit::Off;
+    let bundle = Trainer::new(&data).config(config).run()?.bundle;
 
-    let fields =
-        infer(JsonlReader::open(&corpus)?, &corpus, &SchemaOverrides::default(), BadLines::Stop)?.schema;
-    let mut index = Index::create(&dir.join("index"), &fields, &bundle)?;
-    let mut writer = index.writer(64 << 20)?;
-    let encoders = bundle.encoders(&registry)?;
-    let options = BuildOptions { encoders: Some(&encoders), ..BuildOptions::default() };
-    index::build(&index, &mut writer, CorpusSource::open(&corpus, Ids::FromLine)?, options, &mut |_| {})?;
-    writer.commit()?;
-    writer.finish()?;
-    index.mark_complete()?;
+    IndexBuilder::new(dir.join("index"), &bundle).source(&corpus).encoder_paths(registry.clone()).run()?;
 
     // A new sentence is encoded by the app's encoder too: the bundle knows it by name and fingerprint.
+    let index = Index::open(&dir.join("index"))?;
     let engine = Engine::new(&index)?.with_encoders(registry);
     let found = engine.request().text("blaue Quadrate")?.fusion(Fusion::Metric).k(3).run()?;
     let hit = |hit: &uncsm_index::search::Hit| {

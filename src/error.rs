@@ -12,7 +12,7 @@ use crate::hint::{Hint, Named};
 /// Result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, as a stable word (`as_str` is the `code` of `--json`).
+/// What went wrong, as a stable word (`as_str` is the `code` of an error in JSON).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
@@ -73,7 +73,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// The stable word that stands in `--json` errors.
+    /// The stable word that names the error in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Io => "io",

@@ -1,7 +1,7 @@
 //! The way out of an error, in words that name no face of the program: what a user may set or run are typed values in it.
 //!
-//! The library calls a setting by its name (`label`); the command line renders it as its flag (`--label`), another face as
-//! what it has.
+//! The library calls a setting by its name (`label`); the command line renders it as its flag, another face as what
+//! it has.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -266,9 +266,9 @@ mod tests {
 
     #[test]
     fn a_hint_reads_in_the_words_of_the_library_and_of_another_face() {
-        let flag = |named: Named| match named {
-            Named::Setting(setting) => format!("--{}", setting.as_str().replace('_', "-")),
-            Named::Task(task) => format!("`uncsm-index {}`", task.as_str()),
+        let slash = |named: Named| match named {
+            Named::Setting(setting) => format!("/{}", setting.as_str().replace('_', "-")),
+            Named::Task(task) => format!("`/run {}`", task.as_str()),
         };
         let hint = Hint::new("name the encoder with")
             .given(Setting::Encoder, "text=DIR")
@@ -278,10 +278,10 @@ mod tests {
             .task(Task::Attach);
         assert_eq!(&*hint, "name the encoder with `encoder` text=DIR, or bring `max_bytes`; then `attach`");
         assert_eq!(
-            hint.render(flag),
-            "name the encoder with --encoder text=DIR, or bring --max-bytes; then `uncsm-index attach`"
+            hint.render(slash),
+            "name the encoder with /encoder text=DIR, or bring /max-bytes; then `/run attach`"
         );
         let joined = Hint::new("first ").then(&hint).text(".");
-        assert_eq!(joined.render(flag), format!("first {}.", hint.render(flag)));
+        assert_eq!(joined.render(slash), format!("first {}.", hint.render(slash)));
     }
 }

@@ -8,28 +8,24 @@
 //! The whole way: a corpus of pictures and sentences, a model trained on it, an index, and a query.
 //!
 //! ```
-//! use uncsm_index::index::{Index, IndexBuilder};
 //! use uncsm_index::data::{CorpusOptions, from_corpus};
-//! use uncsm_index::train::{TrainConfig, train};
+<<<<<<< HEAD
+//! use uncsm_index::index::{Index, IndexBuilder};
+=======
+//! use uncsm_index::train::{TrainConfig, Trainer};
+>>>>>>> train
 //! use uncsm_index::search::{Engine, Fusion};
+//! use uncsm_index::train::{TrainConfig, train};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let dir = folder.path();
-//! // One document per line: an id, a sentence, a picture, and any fields. Here, plain squares of four colours.
-//! let colors = [("red", [220, 30, 30]), ("green", [30, 170, 50]), ("blue", [40, 60, 220]), ("grey", [90, 90, 90])];
+//! // One document per line: an id, a sentence, a picture, and any fields. Here, squares of three colours.
 //! let mut lines = String::new();
-//! for i in 0..48 {
-//!     let (name, rgb) = colors[i % 4];
-//!     let side = 12 + i as u32 / 4;
-//!     let inside = |x, y| x > 4 && x < 4 + side && y > 4 && y < 4 + side;
-//!     let at = |x, y| image::Rgb(if inside(x, y) { rgb } else { [250; 3] });
-//!     image::RgbImage::from_fn(32, 32, at).save(dir.join(format!("{i}.png")))?;
-//!     let text = if i % 3 == 0 { format!("a square in {name}") } else { format!("the {name} square") };
-//!     let split = if i / 4 % 4 == 3 { "val" } else { "train" };
-//!     lines += &format!(
-//!         r#"{{"id":{i},"text":"{text}","image":"{i}.png","color":"{name}","side":{side},"split":"{split}"}}"#
-//!     );
+//! for (side, (color, rgb)) in (12..60).zip([("red", [220, 30, 30]), ("green", [30, 170, 50]), ("blue", [40, 60, 220])].repeat(16)) {
+//!     image::RgbImage::from_pixel(side, side, image::Rgb(rgb)).save(dir.join(format!("{side}.png")))?;
+//!     let split = if side % 4 == 3 { "val" } else { "train" };
+//!     lines += &format!(r#"{{"text":"the {color} square","image":"{side}.png","color":"{color}","side":{side},"split":"{split}"}}"#);
 //!     lines += "\n";
 //! }
 //! let corpus = dir.join("corpus.jsonl");
@@ -38,22 +34,22 @@
 //! // Items become features by the built-in encoders, and the model learns which belong together.
 //! let options = CorpusOptions { label: Some("color"), ..CorpusOptions::default() };
 //! let data = from_corpus(&corpus, &options, &mut |bad| eprintln!("{bad}"), &mut |_| {})?;
-//! let config = TrainConfig {
-//!     epochs_contrastive: 20,
-//!     epochs_double_triplet: 5,
-//!     epochs_metric: 5,
-//! #   dim: 16,
-//! #   hidden: 32,
-//! #   half: 8,
-//! #   least_steps: 0,
-//! #   average: 0.8,
-//! #   dropout_input: 0.1,
-//! #   dropout_hidden: 0.1,
-//! #   refit: uncsm_index::train::Refit::Off,
-//!     ..TrainConfig::default()
-//! };
+<<<<<<< HEAD
+//! let config = TrainConfig { dim: 16, hidden: 32, half: 8, ..TrainConfig::default() };
+//! # let config = TrainConfig { epochs_contrastive: 20, least_steps: 0, average: 0.8, refit: uncsm_index::train::Refit::Off, ..config };
 //! let bundle = train(&data, &config, &|_| {})?.bundle;
+=======
+//! let mut config = TrainConfig::default();
+//! config.contrastive.epochs = 20;
+//! config.double_triplet.epochs = 5;
+//! config.metric.epochs = 5;
+//! # (config.model.dim, config.model.hidden, config.model.item_half) = (16, 32, 8);
+//! # (config.steps.least, config.steps.average) = (0, 0.8);
+//! # (config.regularisation.dropout_input, config.regularisation.dropout_hidden) = (0.1, 0.1);
+//! # config.selection.refit = uncsm_index::train::Refit::Off;
+//! let bundle = Trainer::new(&data).config(config).run()?.bundle;
 //! bundle.save(&dir.join("bundle"))?;
+>>>>>>> train
 //!
 //! // The index holds the fields, the shared vectors of all items, and a copy of the bundle.
 //! let report = IndexBuilder::new(dir.join("index"), &bundle).source(&corpus).run()?;
@@ -62,19 +58,9 @@
 //! // A sentence that no document has finds pictures; a field restricts them.
 //! let index = Index::open(&dir.join("index"))?;
 //! let engine = Engine::new(&index)?;
-//! let found = engine
-//!     .request()
-//!     .text("a blue square")?
-//!     .keywords("side:[15 TO 18]")
-//!     .fusion(Fusion::Metric)
-//!     .k(4)
-//!     .run()?;
-//! assert_eq!((found.candidates, found.hits.len()), (16, 4));
-//! let best = &found.hits[0];
-//! assert_eq!(best.items[0].media, "image");
-//! assert!(best.fields["text"].as_str().is_some_and(|text| text.contains("blue")));
-//! assert!(best.probability > Some(0.5));
-//! # assert!(found.hits.iter().all(|hit| hit.fields["color"] == "blue"));
+//! let found = engine.request().text("a blue thing")?.keywords("side:[20 TO 31]").fusion(Fusion::Metric).k(4).run()?;
+//! assert_eq!((found.candidates, found.hits.len()), (12, 4));
+//! assert!(found.hits.iter().all(|hit| hit.fields["color"] == "blue" && hit.probability > Some(0.5)));
 //! # Ok(())
 //! # }
 //! ```

@@ -6,8 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::classes::{KnownClasses, class_name, group_name, is_rounded};
-use super::graded::{DocumentRef, Documents};
-use super::rows::{Labels, MediaFeatures, TrainingData};
+use super::rows::{DocumentRef, Documents, Labels, MediaFeatures, TrainingData};
 use super::seen::{Seen, is_known};
 use super::titles::join_titles;
 use crate::corpus::{Document, EncoderArg, Passages, Reader, SPLIT_NOT_READ, Split};
@@ -16,6 +15,7 @@ use crate::encode::{
     encode_batch, fit,
 };
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 use crate::media::content_hash;
 use crate::model::ClassNames;
 
@@ -176,7 +176,7 @@ pub fn from_corpus(
     if let Some(key) = options.group.filter(|_| !rows.iter().any(|row| row.grouped)) {
         return Err(Error::new(ErrorCode::UnknownField, format!("no document has the group {key:?}"))
             .file(path)
-            .hint("name a key of the corpus with --group"));
+            .hint(Hint::new("name a key of the corpus with").setting(Setting::Group)));
     }
     let mut groups: Vec<u64> = rows.iter().map(|row| row.group).collect();
     join_titles(&mut groups, &rows.iter().map(Row::title).collect::<Vec<_>>());
@@ -397,7 +397,8 @@ fn labels(
         );
         let error = error
             .expected("a text, a number of at least 0, or a boolean; null, a blank text and -1 mean none");
-        let error = error.hint("name the key that holds the class, a string or an integer, with --label");
+        let what = "name the key that holds the class, a string or an integer, with";
+        let error = error.hint(Hint::new(what).setting(Setting::Label));
         return Err(match rows.iter().find(|row| row.split != Split::Test) {
             Some(row) => error.line(line(row)),
             None => error,
@@ -417,7 +418,9 @@ fn labels(
             .line(line(row))
             .expected(names.join(", "))
             .got(format!("{:?}", row.class.as_ref().map(Class::name).unwrap_or_default()))
-            .hint("train anew, without --from, or leave such documents out"));
+            .hint(
+                Hint::new("train anew, without").setting(Setting::From).text(", or leave such documents out"),
+            ));
     }
     new_classes(rows.iter().filter(is_new), key, &line, skipped);
     let class: Vec<Option<u32>> = rows.iter().map(|row| row.class.as_ref().and_then(number)).collect();

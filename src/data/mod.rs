@@ -15,9 +15,9 @@ mod write_features;
 
 pub use from_corpus::{CorpusOptions, NewClasses, from_corpus};
 pub use from_features::{FeatureOptions, from_features};
-pub use graded::{DocumentRef, Documents, GradedCount, GradedItems, GradedPair};
+pub use graded::GradedCount;
 pub(crate) use items::{Items, Similarity, content_numbers};
-pub use rows::{Labels, MediaFeatures, Split, TrainingData};
+pub use rows::{DocumentRef, Documents, GradedItems, GradedPair, Labels, MediaFeatures, Split, TrainingData};
 pub(crate) use sets::Sets;
 pub use summary::DataSummary;
 pub use write_features::{WrittenFeatures, write_features};

@@ -1,6 +1,5 @@
 //! What a model is trained and measured on: features of several media types, row by row.
 
-use super::graded::{Documents, GradedPair};
 pub use crate::corpus::Split;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
@@ -41,6 +40,44 @@ pub struct Labels {
     pub names: Option<Vec<String>>,
     /// The field or tensor that held them.
     pub key: String,
+}
+
+/// A document that rows come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentRef {
+    /// Its id, given or made from its place.
+    pub id: String,
+    /// Its 1-based place in the corpus.
+    pub line: u64,
+}
+
+/// Which documents the rows come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Documents {
+    /// All documents that were read, those without rows too.
+    pub known: Vec<DocumentRef>,
+    /// `[n]`: number of the document of each row in `known`.
+    pub of_row: Vec<usize>,
+}
+
+/// The items of one side of a pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GradedItems {
+    /// Position of the media type in [`TrainingData::media`].
+    pub media: usize,
+    /// Rows that hold the items, all of one document.
+    pub rows: Vec<usize>,
+}
+
+/// Two items, or sets of items, and how much they match.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GradedPair {
+    /// One side.
+    pub a: GradedItems,
+    /// The other side.
+    pub b: GradedItems,
+    /// 0 to 1.
+    pub similar: f32,
 }
 
 /// Rows of features with classes, groups and splits; row i of every media type is one document.

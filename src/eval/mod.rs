@@ -1,4 +1,8 @@
-//! Quality of a bundle on a split, as in the literature: the object of `eval --json`.
+<<<<<<< HEAD
+//! Quality of a bundle on a split, as in the literature: the object that an evaluation gives as JSON.
+=======
+//! Quality of a bundle on a split, as in the literature: the object that the command line prints as JSON.
+>>>>>>> train
 //!
 //! - MAP over all results, relevant: same class; recall at 1, 5, 10 of the paired item. Ties count at their expected
 //!   place, items of byte-equal content as the paired item. Queries without any relevant item are left out.
@@ -24,6 +28,7 @@ use crate::model::Bundle;
 
 /// The figures of one bundle on one split.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// Rows of the split.
     pub pairs: usize,
@@ -41,31 +46,54 @@ pub struct Report {
     pub calibration_posterior: CalibrationReport,
 }
 
-/// Measures `bundle` on the rows of `split`.
-///
-/// Cost: all pairs of the split are scored by every similarity, and sorted per query.
-///
-/// # Errors
-/// [`ErrorCode::Empty`] where the split has no rows, [`ErrorCode::UnknownMedia`] and [`ErrorCode::BadDimension`] where
-/// the data do not fit the bundle, [`ErrorCode::NotFinite`] naming the row.
-pub fn evaluate(bundle: &Bundle, data: &TrainingData, split: Split) -> Result<Report> {
-    data.check_shapes()?;
-    data.check_fits(bundle)?;
-    let rows = data.rows_of(split);
-    if rows.is_empty() {
-        return Err(Error::new(ErrorCode::Empty, "the split to evaluate has no rows")
-            .expected(format!("rows marked {split:?}").to_lowercase()));
+/// Measures a bundle on the rows of a split.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is measured before `run`"]
+pub struct Evaluation<'a> {
+    bundle: &'a Bundle,
+    data: &'a TrainingData,
+    split: Split,
+}
+
+impl<'a> Evaluation<'a> {
+    /// Of the rows marked `test`.
+    pub fn new(bundle: &'a Bundle, data: &'a TrainingData) -> Self {
+        Self { bundle, data, split: Split::Test }
     }
-    data.check_finite(&rows)?;
-    let items = Items::new(bundle, data, &rows)?;
-    let measures = measure(&items, data);
-    Ok(Report {
-        pairs: rows.len(),
-        features: data.features_name.clone(),
-        ties: measures.ties,
-        map_all: measures.map_all,
-        recall: measures.recall,
-        calibration: calibration::report(&items, data),
-        calibration_posterior: calibration::posterior_report(&items, data),
-    })
+
+    /// Of the rows of another split.
+    pub fn split(mut self, split: Split) -> Self {
+        self.split = split;
+        self
+    }
+
+    /// Measures.
+    ///
+    /// Cost: all pairs of the split are scored by every similarity, and sorted per query.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Empty`] where the split has no rows, [`ErrorCode::UnknownMedia`] and [`ErrorCode::BadDimension`] where
+    /// the data do not fit the bundle, [`ErrorCode::NotFinite`] naming the row.
+    pub fn run(self) -> Result<Report> {
+        let Self { bundle, data, split } = self;
+        data.check_shapes()?;
+        data.check_fits(bundle)?;
+        let rows = data.rows_of(split);
+        if rows.is_empty() {
+            return Err(Error::new(ErrorCode::Empty, "the split to evaluate has no rows")
+                .expected(format!("rows marked {split:?}").to_lowercase()));
+        }
+        data.check_finite(&rows)?;
+        let items = Items::new(bundle, data, &rows)?;
+        let measures = measure(&items, data);
+        Ok(Report {
+            pairs: rows.len(),
+            features: data.features_name.clone(),
+            ties: measures.ties,
+            map_all: measures.map_all,
+            recall: measures.recall,
+            calibration: calibration::report(&items, data),
+            calibration_posterior: calibration::posterior_report(&items, data),
+        })
+    }
 }

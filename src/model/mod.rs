@@ -11,7 +11,9 @@ mod pathway;
 
 pub use bundle::{Bundle, ClassNames, MediaConfig, OnExisting, Stored};
 pub(crate) use bundle::{maker, not_finite, symmetrise};
-pub(crate) use calibration::fit as fit_calibration;
+pub(crate) use calibration::KNOTS;
+#[cfg(all(test, feature = "train"))]
+pub(crate) use calibration::sigmoid;
 pub use calibration::{Calibration, Curve};
 pub use fusion::{FusionCounts, FusionFeatures, FusionLayer};
 pub(crate) use metric::Head;

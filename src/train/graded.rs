@@ -1,38 +1,21 @@
-//! The loss of graded pairs in the metric stage.
-//!
-//! The loss of a step is the mean logistic loss over a random draw of pairs, with the grade as the target, on the logits of
-//! the head of the default target. A head scores two items alike in either order, so both orders of a pair are learned.
+//! Graded pairs within the rows that are learned from.
 
-use std::collections::BTreeMap;
-
-use candle_core::{Device, Tensor};
-use rand::Rng;
-use rand::seq::index;
-use rand_chacha::ChaCha8Rng;
-
-use super::batch::Prepared;
 use super::config::TrainConfig;
-use super::loss::logistic;
-use super::network::{Network, View};
+use crate::corpus::Split;
 use crate::data::{GradedItems, GradedPair, TrainingData};
-use crate::error::Result;
-use crate::model::Target;
-
-/// A row of each side and how similar they are.
-type Drawn = (usize, usize, f32);
 
 /// A pair of which the first media type is not after the second.
-struct Pair {
-    media: (usize, usize),
+pub(super) struct Pair {
+    pub(super) media: (usize, usize),
     /// Positions among the rows that are learned from.
-    a: Vec<usize>,
-    b: Vec<usize>,
-    similar: f32,
+    pub(super) a: Vec<usize>,
+    pub(super) b: Vec<usize>,
+    pub(super) similar: f32,
 }
 
 /// The graded pairs within the rows that are learned from.
 #[derive(Default)]
-pub(crate) struct Graded(Vec<Pair>);
+pub(crate) struct Graded(pub(super) Vec<Pair>);
 
 impl Graded {
     /// The pairs with both sides in `rows`, ascending.
@@ -51,59 +34,9 @@ impl Graded {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
 
-    /// The loss of one draw, of at most a batch of pairs and one item for each side; `None` without pairs. Its views are added
-    /// to those of their media types in `views`.
-    pub(crate) fn loss(
-        &self,
-        network: &Network,
-        rows: &Prepared,
-        config: &TrainConfig,
-        rng: &mut ChaCha8Rng,
-        views: &mut [Vec<View>],
-    ) -> Result<Option<Tensor>> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        let amount = self.0.len().min(config.batch);
-        let by_classes = if network.classes > 0 { Target::Class } else { Target::Pair };
-        let target = config.default_target.unwrap_or(by_classes);
-        // Ordered by media types, so that sums have one order.
-        let mut drawn: BTreeMap<(usize, usize), Vec<Drawn>> = BTreeMap::new();
-        for at in index::sample(rng, self.0.len(), amount) {
-            let pair = &self.0[at];
-            let mut one = |items: &[usize]| items[rng.random_range(0..items.len())];
-            drawn.entry(pair.media).or_default().push((one(&pair.a), one(&pair.b), pair.similar));
-        }
-        let mut total: Option<Tensor> = None;
-        for ((a, b), pairs) in drawn {
-            let head = network.heads.iter().find(|head| (head.target, head.a, head.b) == (target, a, b));
-            let Some(head) = head else { continue };
-            let mut shared = |media: usize, items: Vec<usize>| -> Result<Tensor> {
-                let inputs = rows.inputs(media, &items, config.members, config.dropout_input, rng)?;
-                let view = network.pathways[media].forward(&inputs, config, rng)?;
-                let shared = view.shared.clone();
-                views[media].push(view);
-                Ok(shared)
-            };
-            let left = shared(a, pairs.iter().map(|pair| pair.0).collect())?;
-            let right = shared(b, pairs.iter().map(|pair| pair.1).collect())?;
-            let logits = network.logits(head, &left, &right)?;
-            // The pairs lie on the diagonal; the other logits weigh nothing.
-            let n = pairs.len();
-            let (mut targets, mut weights) = (vec![0.0f32; n * n], vec![0.0f32; n * n]);
-            for (i, pair) in pairs.iter().enumerate() {
-                targets[i * n + i] = pair.2;
-                weights[i * n + i] = 1.0;
-            }
-            let targets = Tensor::from_vec(targets, (n, n), &Device::Cpu)?;
-            let weights = Tensor::from_vec(weights, (n, n), &Device::Cpu)?;
-            let loss = (logistic::logistic(&logits, &targets, &weights)? * (n as f64 / amount as f64))?;
-            total = Some(match total {
-                None => loss,
-                Some(sum) => (sum + loss)?,
-            });
-        }
-        Ok(total)
-    }
+/// Whether graded pairs are learned from.
+pub(crate) fn taught(data: &TrainingData, config: &TrainConfig) -> bool {
+    config.metric.graded_weight > 0.0 && !Graded::new(data, &data.rows_of(Split::Train)).is_empty()
 }

@@ -2,11 +2,15 @@
 //! calibration.
 //!
 //! The stages: contrastive loss on the shared space, double triplet loss, and the metric network jointly with the pathways.
+//! In the order of a run: `trainer`, `split`, `run`, `stage` with `loss`, `network` and `optimiser`, `export`, `shrink`,
+//! `calibrate`.
 
 mod batch;
 mod calibrate;
+mod check;
 mod config;
-mod from;
+mod dropout;
+mod export;
 mod fusion;
 mod graded;
 mod loss;
@@ -15,15 +19,22 @@ mod newton;
 mod op;
 mod optimiser;
 mod priors;
+mod report;
 mod run;
 mod scaling;
+mod schedule;
 mod select;
 mod shrink;
 mod split;
 mod stage;
+mod start;
+mod trainer;
 
 pub use calibrate::calibrate;
-pub use config::{HeadForm, Refit, TrainConfig};
-pub use from::train_from;
+pub use config::{
+    ContrastiveConfig, DoubleTripletConfig, HeadForm, LossConfig, MetricConfig, ModelConfig, Refit,
+    RegularisationConfig, SelectionConfig, StepConfig, TrainConfig,
+};
 pub use fusion::{FusionQuery, FusionRow};
-pub use run::{Progress, StageReport, Trained, train};
+pub use report::{Progress, StageReport};
+pub use trainer::{Trained, Trainer};

@@ -1,8 +1,16 @@
 //! How a pathway reads features, learned on the rows that are fitted.
 
-use super::network::Scaling;
 use crate::data::MediaFeatures;
 use crate::model::root;
+
+/// How a pathway reads features: learned on the rows that are fitted.
+#[derive(Clone)]
+pub(crate) struct Scaling {
+    /// Whether features are replaced by their roots.
+    pub(crate) roots: bool,
+    pub(crate) mean: Vec<f32>,
+    pub(crate) scale: Vec<f32>,
+}
 
 /// Roots where no feature of these rows is negative, then mean and inverse standard deviation.
 ///

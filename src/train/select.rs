@@ -1,6 +1,6 @@
 //! What early stopping looks at.
 
-use super::stage::Stage;
+use super::schedule::Stage;
 use crate::data::{Items, Similarity, TrainingData};
 use crate::eval::measure_one;
 use crate::model::Target;

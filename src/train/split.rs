@@ -43,17 +43,16 @@ pub(crate) fn folds(data: &TrainingData, config: &TrainConfig) -> Vec<Fold> {
     roots.sort_unstable();
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed ^ 0x5917);
     roots.shuffle(&mut rng);
-    let wanted = ((train.len() as f64 * config.validation).round() as usize)
-        .clamp(1, config.validation_rows)
+    let wanted = ((train.len() as f64 * config.selection.validation).round() as usize)
+        .clamp(1, config.selection.validation_rows)
         .min(train.len() / 2);
     // A component of many rows would make up a split of its own, of one class: large ones are always learned from.
     let largest = (wanted / LARGEST).max(2);
     roots.retain(|root| members[root].len() <= largest);
-    let folds = match config.refit {
+    let folds = match config.selection.refit {
         Refit::Off => 1,
-        Refit::All => {
-            (config.validation_rows.min(train.len() * 9 / 10) / wanted.max(1)).clamp(1, config.folds)
-        }
+        Refit::All => (config.selection.validation_rows.min(train.len() * 9 / 10) / wanted.max(1))
+            .clamp(1, config.selection.folds),
     };
     let mut all = Vec::with_capacity(folds);
     for _ in 0..folds {
@@ -87,7 +86,7 @@ fn components(data: &TrainingData, rows: &[usize], config: &TrainConfig) -> Vec<
         }
     }
     for media in &data.media {
-        for (a, b) in near_pairs(media, rows, config.duplicate_cosine) {
+        for (a, b) in near_pairs(media, rows, config.selection.duplicate_cosine) {
             sets.join(a, b);
         }
     }
@@ -224,7 +223,8 @@ mod tests {
         let mut data = data([base, twin].concat(), 32);
         data.groups = Some((0..200).map(|i| if i < 4 { 0 } else { i }).collect());
         for seed in 0..5 {
-            let config = TrainConfig { seed, validation: 0.3, ..TrainConfig::default() };
+            let mut config = TrainConfig { seed, ..TrainConfig::default() };
+            config.selection.validation = 0.3;
             let folds = folds(&data, &config);
             assert_eq!(folds.len(), 3, "nine tenths of the rows");
             let mut seen = Vec::new();

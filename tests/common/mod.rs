@@ -2,13 +2,16 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test binary uses a part")]
 
+pub mod encoder;
+pub mod files;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tantivy::schema::{FAST, Field, STORED, STRING, Schema, TEXT};
-use tantivy::{Searcher, TantivyDocument};
+use tantivy::schema::{FAST, Field, STORED, STRING, Schema, SchemaBuilder, TEXT};
+use tantivy::{IndexWriter, Searcher, TantivyDocument};
 use uncsm_index::index::{MediaField, MediaValue, UvecPlugin};
 use uncsm_index::media::ItemOrigin;
 use uncsm_index::model::Bundle;
@@ -33,6 +36,29 @@ pub struct Doc {
     pub text: String,
     /// (media type, features)
     pub items: Vec<(usize, Vec<f32>)>,
+}
+
+/// An index in memory with the fields of `schema` and the field of media, one segment per item of `segments`.
+pub fn in_ram(
+    mut schema: SchemaBuilder,
+    segments: impl IntoIterator<Item = Vec<TantivyDocument>>,
+) -> (tantivy::Index, UvecPlugin) {
+    MediaField::add(&mut schema, &bundle(1).space_spec()).unwrap();
+    let plugin = UvecPlugin::new();
+    let index = tantivy::Index::builder()
+        .schema(schema.build())
+        .register_plugin(plugin.registered())
+        .create_in_ram()
+        .unwrap();
+    let mut writer: IndexWriter = index.writer_with_num_threads(1, 15_000_000).unwrap();
+    writer.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
+    for documents in segments {
+        for document in documents {
+            writer.add_document(document).unwrap();
+        }
+        writer.commit().unwrap();
+    }
+    (index, plugin)
 }
 
 pub fn bundle(seed: u64) -> Bundle {
@@ -195,6 +221,12 @@ fn value(
         }
         other => unreachable!("no oracle for {other:?}"),
     }
+}
+
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-12)
 }
 
 /// The best k of a brute force: value descending, then id ascending.

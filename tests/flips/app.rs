@@ -8,8 +8,9 @@ use uncsm_index::ErrorCode;
 use uncsm_index::index::{Index, SoundDirectory, UvecPlugin, Writer};
 use uncsm_index::search::Engine;
 
+use crate::common::files::{copy_dir, files_of, files_with};
 use crate::common::{App, bundle, random_docs};
-use crate::world::{World, copy_dir, files_of};
+use crate::world::World;
 
 const MEMORY: usize = 15_000_000;
 
@@ -31,14 +32,6 @@ fn app_in(dir: &Path) -> App {
 fn writer(app: &App) -> Writer {
     let fingerprints = (app.bundle.space(), app.bundle.model());
     Writer::new(&app.index, app.plugin.cache(), Some(app.id), fingerprints, MEMORY).unwrap()
-}
-
-fn files_of_kind(dir: &Path, kind: &str) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|file| file.extension().is_some_and(|found| found == kind));
-    files.sort();
-    files
 }
 
 /// Where the host's footer begins.
@@ -64,7 +57,7 @@ fn a_docs_section_of_ones_is_served_as_nothing_and_merged_never() {
     writer.delete_id("037").unwrap();
     writer.commit().unwrap();
     drop(writer);
-    for file in files_of_kind(dir.path(), "uvec") {
+    for file in files_with(dir.path(), "uvec") {
         let mut bytes = std::fs::read(&file).unwrap();
         let end = body_of(&bytes);
         let docs: Vec<(usize, usize)> = uncsm_format::Uvec::open(&bytes[..end])
@@ -101,7 +94,7 @@ fn a_foreign_merge_policy_does_not_launder_the_hosts_files() {
     for kind in ["term", "idx", "pos", "fast", "fieldnorm", "store", "uvec"] {
         let dir = tempfile::tempdir().unwrap();
         drop(app_in(dir.path()));
-        let files = files_of_kind(dir.path(), kind);
+        let files = files_with(dir.path(), kind);
         let mut bytes = std::fs::read(&files[0]).unwrap();
         let middle = body_of(&bytes) / 2;
         bytes[middle] ^= 1;
@@ -161,7 +154,7 @@ fn an_app_that_opens_through_a_sound_directory_is_told_of_swapped_files() {
     plain.commit().unwrap();
     drop(plain);
     assert_eq!(sound().unwrap().reader().unwrap().searcher().num_docs(), 60);
-    let files = files_of_kind(dir.path(), "store");
+    let files = files_with(dir.path(), "store");
     let (one, other) = (std::fs::read(&files[0]).unwrap(), std::fs::read(&files[1]).unwrap());
     std::fs::write(&files[0], other).unwrap();
     std::fs::write(&files[1], one).unwrap();

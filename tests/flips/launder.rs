@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use uncsm_index::index::{Index, inspect, verify};
 
-use crate::world::{World, answers, copy_dir, files_of};
+use crate::common::files::{copy_dir, files_of};
+use crate::world::{World, answers};
 
 fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().into_owned()

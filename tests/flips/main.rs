@@ -24,7 +24,8 @@ use rand_chacha::ChaCha8Rng;
 use uncsm_index::ErrorCode;
 use uncsm_index::index;
 
-use world::{World, answers, copy_dir, files_of};
+use common::files::{copy_dir, files_of};
+use world::{World, answers};
 
 /// Without `UNCSM_FLIPS`.
 const FEW: usize = 40;

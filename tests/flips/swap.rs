@@ -7,7 +7,8 @@ use uncsm_index::index::{Index, attach, examine, verify};
 use uncsm_index::model::Bundle;
 use uncsm_index::search::Engine;
 
-use crate::world::{World, copy_dir, files_of};
+use crate::common::files::{copy_dir, files_of};
+use crate::world::World;
 
 fn swap(a: &Path, b: &Path) {
     let (one, other) = (std::fs::read(a).unwrap(), std::fs::read(b).unwrap());

@@ -6,47 +6,16 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use uncsm_index::Result;
 use uncsm_index::corpus::JsonlReader;
-use uncsm_index::encode::{CorpusSource, Encoder, Encoders, Ids, Item};
+use uncsm_index::encode::{CorpusSource, Encoder, Encoders, Ids};
 use uncsm_index::index::{self, BuildOptions, Existing, Index};
-use uncsm_index::media::Fingerprint;
 use uncsm_index::model::Bundle;
 use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 use uncsm_index::search::{Engine, Fusion, Wanted};
 
+use crate::common::encoder::Bytes;
+
 const MEMORY: usize = 15 << 20;
 const WORDS: [&str; 5] = ["red", "green", "blue", "grey", "white"];
-
-/// Features from the bytes of an item.
-struct Bytes(usize);
-
-impl Encoder for Bytes {
-    fn name(&self) -> &str {
-        "bytes"
-    }
-
-    fn fingerprint(&self) -> Fingerprint {
-        Fingerprint([1; 32])
-    }
-
-    fn features(&self) -> usize {
-        self.0
-    }
-
-    fn encode(&self, items: &[Item<'_>]) -> Vec<Result<Vec<f32>>> {
-        let one = |bytes: &[u8]| {
-            let mut features = vec![0.1f32; self.0];
-            for (at, byte) in bytes.iter().enumerate() {
-                features[at % self.0] += f32::from(*byte) * (at as f32 + 1.0).sin() / 256.0;
-            }
-            Ok(features)
-        };
-        let bytes = |item: &Item<'_>| match item {
-            Item::Text(text) => one(text.as_bytes()),
-            Item::Bytes(bytes) => one(bytes),
-        };
-        items.iter().map(bytes).collect()
-    }
-}
 
 pub(crate) struct World {
     dir: tempfile::TempDir,
@@ -112,7 +81,7 @@ impl World {
     ) -> Result<Vec<(String, String)>> {
         let index = Index::open(dir)?;
         let mut writer = index.writer(MEMORY)?;
-        let encoder = |width| Arc::new(Bytes(width)) as Arc<dyn Encoder>;
+        let encoder = |width| Arc::new(Bytes::new(width)) as Arc<dyn Encoder>;
         let encoders = Encoders::from([("image".into(), encoder(6)), ("text".into(), encoder(5))]);
         let options = BuildOptions {
             encoders: Some(&encoders),
@@ -193,33 +162,4 @@ pub(crate) fn answers(dir: &Path) -> Result<Value> {
         json!({ "hits": hits, "facets": value["facets"], "candidates": value["candidates"] })
     };
     Ok(all.iter().map(hits).collect())
-}
-
-pub(crate) fn copy_dir(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-/// All files that hold something, by their place in `dir`, in order.
-pub(crate) fn files_of(dir: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let entry = entry.unwrap();
-        let name = PathBuf::from(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            files.extend(files_of(&entry.path()).into_iter().map(|file| name.join(file)));
-        } else if entry.metadata().unwrap().len() > 0 {
-            files.push(name);
-        }
-    }
-    files.sort();
-    files
 }

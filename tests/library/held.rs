@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use crate::common::files::files_with;
 use crate::common::{App, Doc, bundle, features};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -181,8 +182,7 @@ fn a_searcher_of_our_directory_is_asked_for_the_first_time_when_another_has_remo
     let segments = early.segment_readers().len();
     assert_eq!(segments, 3);
     merge(&writing, &mut writer);
-    let files = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path());
-    assert_eq!(files.filter(|path| path.extension().is_some_and(|e| e == "uvec")).count(), 1);
+    assert_eq!(files_with(dir.path(), "uvec").len(), 1);
     let answer = ask(&reading, &scorer, &late).unwrap();
     assert_eq!(answer.len(), K);
     // Another cache, with nothing in it: the files themselves are held.

@@ -237,6 +237,10 @@ fn settings() {
 #[cfg(feature = "train")]
 #[test]
 fn the_shared_space_has_a_limit() {
-    let dim = |dim| TrainConfig { dim, ..TrainConfig::default() }.check().map_err(|error| error.code());
+    let dim = |dim| {
+        let mut config = TrainConfig::default();
+        config.model.dim = dim;
+        config.check().map_err(|error| error.code())
+    };
     assert_eq!((dim(DIM), dim(DIM + 1)), (Ok(()), Err(ErrorCode::BadArgument)));
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::common::files::files_with;
 use crate::common::{App, Doc, bundle, random_docs};
 use tantivy::directory::MmapDirectory;
 use tantivy::schema::{Schema, TEXT};
@@ -81,13 +82,6 @@ fn a_merge_keeps_every_row_of_every_live_document() {
     assert!(app.plugin.cache().get(searcher.segment_reader(0)).unwrap().uvec().verify().is_empty());
 }
 
-fn uvec_files(dir: &Path) -> Vec<std::path::PathBuf> {
-    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|ext| ext == "uvec"));
-    files.sort();
-    files
-}
-
 /// Changes one byte inside the first section of shared vectors that is not empty.
 fn flip_vector_byte(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
@@ -109,7 +103,7 @@ fn a_damaged_segment_makes_the_merge_fail_and_stays_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let docs = random_docs(4, 60);
     drop(add_segments(&App::in_dir(bundle(3), dir.path()), &docs, 20));
-    let files = uvec_files(dir.path());
+    let files = files_with(dir.path(), "uvec");
     assert_eq!(files.len(), 3);
     flip_vector_byte(&files[1]);
     let after_damage: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
@@ -211,7 +205,7 @@ fn a_sorted_index_is_refused_when_a_writer_opens() {
 fn a_truncated_or_swapped_file_is_refused_when_its_segment_opens() {
     let dir = tempfile::tempdir().unwrap();
     drop(add_segments(&App::in_dir(bundle(3), dir.path()), &random_docs(4, 20), 20));
-    let path = uvec_files(dir.path()).remove(0);
+    let path = files_with(dir.path(), "uvec").remove(0);
     let whole = std::fs::read(&path).unwrap();
     let open = || -> uncsm_index::Result<SegmentVectors> {
         let plugin = UvecPlugin::new();
@@ -229,7 +223,7 @@ fn a_truncated_or_swapped_file_is_refused_when_its_segment_opens() {
     // A file of another space in its place: the header is authoritative.
     let other = tempfile::tempdir().unwrap();
     drop(add_segments(&App::in_dir(bundle(4), other.path()), &random_docs(4, 20), 20));
-    std::fs::copy(uvec_files(other.path()).remove(0), &path).unwrap();
+    std::fs::copy(files_with(other.path(), "uvec").remove(0), &path).unwrap();
     assert_eq!(open().err().unwrap().code(), ErrorCode::SpaceMismatch);
 }
 

@@ -171,7 +171,13 @@ impl<'a> IndexBuilder<'a> {
             Error::new(ErrorCode::BadArgument, "no source is named")
                 .hint("give a corpus, or a file of features")
         })?;
-        let Some(bundle) = bundle else { return into::add(&place, &source, settings) };
+        let Some(bundle) = bundle else {
+            if append || force || resume {
+                let what = "what is added in one commit is neither appended, nor put in place of an index, nor resumed";
+                return Err(Error::new(ErrorCode::BadArgument, what).file(&place));
+            }
+            return into::add(&place, &source, settings);
+        };
         if append && force {
             return Err(Error::new(ErrorCode::BadArgument, "an index is either added to or replaced")
                 .file(&place)

@@ -6,9 +6,9 @@ use std::time::Instant;
 use super::options::{BuildOptions, Existing};
 use super::report::BuildReport;
 use super::settings::{Settings, in_index};
-use super::source::Source;
+use super::source::{Opened, Source};
+use crate::encode::Encoders;
 use crate::error::{Error, ErrorCode, Result};
-use crate::hint::{Hint, Setting};
 use crate::index::dir::embed::embed_encoders;
 use crate::index::dir::store::Index;
 use crate::model::Bundle;
@@ -21,25 +21,9 @@ pub(crate) fn append(
     source: &Source,
     mut settings: Settings<'_>,
 ) -> Result<BuildReport> {
-    if settings.schema.is_some() {
-        return Err(Error::new(
-            ErrorCode::BadArgument,
-            "a field schema does not go with an index that is there",
-        )
-        .hint(
-            Hint::new("leave")
-                .setting(Setting::Schema)
-                .text(" out: the fields of an index are set when it is built"),
-        ));
-    }
     let mut index = Index::open(dir)?;
     index.media().check_space(bundle.space()).map_err(|e| e.file(dir))?;
-    let opened = source.open()?;
-    let paths = index.encoder_paths(source.named_in(&settings.paths));
-    let encoders = opened.encoders(index.bundle(), &paths)?;
-    if settings.embed {
-        embed_encoders(dir, index.bundle(), &paths)?;
-    }
+    let (opened, encoders) = open(&index, source, &settings)?;
     let identity = settings.identity(source, bundle)?;
     let mut writer = index.writer(settings.memory)?;
     let existing = Existing::Replace;
@@ -62,9 +46,7 @@ pub(crate) fn append(
 /// One commit at the end: all of the source, or nothing.
 pub(crate) fn add(dir: &Path, source: &Source, mut settings: Settings<'_>) -> Result<BuildReport> {
     let index = Index::open(dir)?;
-    let opened = source.open()?;
-    let paths = index.encoder_paths(source.named_in(&settings.paths));
-    let encoders = opened.encoders(index.bundle(), &paths)?;
+    let (opened, encoders) = open(&index, source, &settings)?;
     let mut writer = index.writer(settings.memory)?;
     let existing = Existing::Replace;
     let options = BuildOptions { encoders: Some(&encoders), existing, ..settings.uncommitted()? };
@@ -75,4 +57,21 @@ pub(crate) fn add(dir: &Path, source: &Source, mut settings: Settings<'_>) -> Re
     let damaged = writer.finish().map_err(|error| in_index(error, dir))?;
     report.damaged(dir, &damaged);
     Ok(report)
+}
+
+/// The source and its encoders, for an index that has its fields already.
+fn open<'s>(index: &Index, source: &'s Source, settings: &Settings<'_>) -> Result<(Opened<'s>, Encoders)> {
+    if settings.schema.is_some() {
+        let what = "a field schema does not go with an index that is there";
+        return Err(Error::new(ErrorCode::BadArgument, what)
+            .file(index.dir())
+            .hint("the fields of an index are set when it is built"));
+    }
+    let opened = source.open()?;
+    let paths = index.encoder_paths(source.named_in(&settings.paths));
+    let encoders = opened.encoders(index.bundle(), &paths)?;
+    if settings.embed {
+        embed_encoders(index.dir(), index.bundle(), &paths)?;
+    }
+    Ok((opened, encoders))
 }

@@ -13,3 +13,6 @@ pub(crate) mod project;
 pub(crate) mod report;
 pub(crate) mod settings;
 pub(crate) mod source;
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ pub(crate) struct Projected {
     pub(crate) bad: Vec<Error>,
 }
 
-/// An item as the index stores it.
+/// An item in the shared space; its value is checked and narrowed when the index takes it.
 pub(crate) struct SharedItem {
     pub(crate) media: usize,
     pub(crate) origin: ItemOrigin,
@@ -161,20 +161,11 @@ fn project(
                 }
             }
         }
-        let shared = match bundle.project(media, &features) {
-            Ok(shared) => bundle.store(media, &shared),
-            // Every row was checked, so this says that something else is wrong, once for the batch.
-            Err(error) => {
-                if let Some(Ok(document)) = owners.first().and_then(|(at, _)| batch.get_mut(*at)) {
-                    document.bad.push(error);
-                }
-                continue;
-            }
-        };
+        let (vectors, halves) = bundle.rows(media, &features);
         let (dim, half) = (bundle.dim(), bundle.metric().half());
         for (row, (at, origin)) in owners.into_iter().enumerate() {
-            let vector = shared.vectors[row * dim..(row + 1) * dim].iter().map(|v| v.to_f32()).collect();
-            let half = shared.halves[row * half..(row + 1) * half].iter().map(|v| v.to_f32()).collect();
+            let vector = vectors[row * dim..(row + 1) * dim].to_vec();
+            let half = halves[row * half..(row + 1) * half].to_vec();
             if let Ok(document) = &mut batch[at] {
                 document.items.push(SharedItem { media, origin, vector, half });
             }
@@ -211,6 +202,7 @@ impl Projected {
     }
 }
 
+/// The one check of features: whatever made them, what goes through a pathway is a whole row of finite numbers.
 fn check(media: &str, features: &[f32], width: usize) -> Result<()> {
     if features.len() != width {
         let message = format!("features of media type `{media}` have the wrong length");

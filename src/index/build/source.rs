@@ -23,6 +23,8 @@ use crate::schema::{BadLines, FieldSchema, SchemaOverrides, infer};
 #[derive(Debug, Clone)]
 pub struct Source {
     from: From,
+    /// The corpus whose document i is row i of features.
+    fields: Option<PathBuf>,
     without: Vec<String>,
     encoders: Vec<EncoderArg>,
     passages: Option<Passages>,
@@ -32,11 +34,10 @@ pub struct Source {
 #[derive(Debug, Clone)]
 enum From {
     Corpus(PathBuf),
-    /// Tensors of a file, and the corpus whose document i is row i.
+    /// Tensors of a file.
     Features {
         file: PathBuf,
         pathways: Vec<PathwayArg>,
-        corpus: Option<PathBuf>,
     },
 }
 
@@ -56,19 +57,18 @@ impl Source {
     /// Features in a safetensors file: row i of every tensor of `pathways` is one document.
     pub fn features(file: impl AsRef<Path>, pathways: impl IntoIterator<Item = PathwayArg>) -> Self {
         let (file, pathways) = (file.as_ref().to_path_buf(), pathways.into_iter().collect());
-        Self::new(From::Features { file, pathways, corpus: None })
+        Self::new(From::Features { file, pathways })
     }
 
     fn new(from: From) -> Self {
-        Self { from, without: Vec::new(), encoders: Vec::new(), passages: None, cache: None }
+        let (without, encoders) = (Vec::new(), Vec::new());
+        Self { from, fields: None, without, encoders, passages: None, cache: None }
     }
 
     /// The corpus that gives ids and fields to rows of features: its document i is row i. A corpus has its own.
     #[must_use]
     pub fn fields_of(mut self, path: impl AsRef<Path>) -> Self {
-        if let From::Features { corpus, .. } = &mut self.from {
-            *corpus = Some(path.as_ref().to_path_buf());
-        }
+        self.fields = Some(path.as_ref().to_path_buf());
         self
     }
 
@@ -111,7 +111,7 @@ impl Source {
     pub(crate) fn lines(&self) -> Option<&Path> {
         match &self.from {
             From::Corpus(path) => Some(path),
-            From::Features { corpus, .. } => corpus.as_deref(),
+            From::Features { .. } => self.fields.as_deref(),
         }
     }
 
@@ -138,11 +138,11 @@ impl Source {
     pub(crate) fn identity(&self) -> Result<Identity> {
         let mut identity = Identity::new(absolute(self.path())?).about("source", self.path())?;
         let mut pathways = Vec::new();
-        if let From::Features { pathways: named, corpus, .. } = &self.from {
+        if let From::Features { pathways: named, .. } = &self.from {
             pathways.extend(named.iter().map(|arg| format!("{}={}", arg.media, arg.tensor)));
-            if let Some(corpus) = corpus {
-                identity = identity.with("corpus", absolute(corpus)?).about("corpus", corpus)?;
-            }
+        }
+        if let Some(corpus) = &self.fields {
+            identity = identity.with("corpus", absolute(corpus)?).about("corpus", corpus)?;
         }
         // Only where it is used: builds of earlier versions know nothing of it.
         if !self.without.is_empty() {
@@ -163,13 +163,18 @@ impl Source {
     /// Opens it, and what keeps its features.
     ///
     /// # Errors
-    /// [`ErrorCode::BadArgument`] for what is read once alone, and for a cache of features that nobody encodes; those of
+    /// [`ErrorCode::BadArgument`] for what can be read once alone, and for settings of the other kind of source; those of
     /// opening the files.
     pub(crate) fn open(&self) -> Result<Opened<'_>> {
-        if let (From::Features { file, .. }, true) = (&self.from, self.cache.is_some()) {
-            return Err(
-                Error::new(ErrorCode::BadArgument, "a cache of features belongs to a corpus").file(file)
-            );
+        let misplaced = match &self.from {
+            From::Corpus(_) => {
+                self.fields.as_ref().map(|_| "the fields of another corpus belong to features")
+            }
+            From::Features { .. } if self.passages.is_some() => Some("passages belong to a corpus"),
+            From::Features { .. } => self.cache.as_ref().map(|_| "a cache of features belongs to a corpus"),
+        };
+        if let Some(misplaced) = misplaced {
+            return Err(Error::new(ErrorCode::BadArgument, misplaced).file(self.path()));
         }
         let cache = self.cache.as_deref().map(FeatureCache::open).transpose()?;
         let file = match &self.from {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::tensors::{Reader, to_bytes};
 use super::{Bundle, ClassNames, MediaConfig};
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Task};
 use crate::limits::{self, BUNDLE_CLASSES, BUNDLE_CONFIG_BYTES, BUNDLE_MEDIA, BUNDLE_TENSOR_BYTES, DIM};
 use crate::media::Fingerprint;
 use crate::model::calibration::Calibration;
@@ -210,7 +211,7 @@ impl Bundle {
             ErrorCode::TooLarge => error.hint("copy or train the bundle again"),
             _ => error
                 .expected("a bundle: a directory with config.json")
-                .hint("make one with `uncsm-index train`"),
+                .hint(Hint::new("make one with").task(Task::Train)),
         })?;
         let head: Preamble = serde_json::from_slice(&text)
             .map_err(|e| damaged(&config_file, e.to_string()).line(e.line() as u64).source(e))?;

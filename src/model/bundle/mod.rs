@@ -21,6 +21,7 @@ use super::fusion::FusionLayer;
 use super::metric::{Head, MetricNetwork, Target, dot};
 use super::pathway::Pathway;
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Task};
 use crate::media::{Dtype, Fingerprint, MediaSpec, SpaceSpec};
 
 /// A media type of a bundle.
@@ -190,7 +191,7 @@ impl Bundle {
             )
             .expected(names.join(" or "))
             .got(layer.target().as_str())
-            .hint("learn it with `uncsm-index fuse` from this bundle"));
+            .hint(Hint::new("learn it with").task(Task::Fuse).text(" from this bundle")));
         }
         Ok(Bundle { fusion: Some(layer), ..self.clone() }.sealed())
     }
@@ -244,12 +245,35 @@ impl Bundle {
         if let Some(at) = features.iter().position(|x| !x.is_finite()) {
             return Err(not_finite(&config.name, at / d_in, at % d_in));
         }
+        Ok(self.through(pathway, d_in, features))
+    }
+
+    /// Whole rows of finite features through their pathway.
+    fn through(&self, pathway: &Pathway, d_in: usize, features: &[f32]) -> Vec<f32> {
         let d = self.dim();
         let mut out = vec![0.0f32; features.len() / d_in * d];
         out.par_chunks_mut(TOGETHER * d)
             .zip(features.par_chunks(TOGETHER * d_in))
             .for_each(|(out, x)| pathway.project(x, self.posterior_scale, out));
-        Ok(out)
+        out
+    }
+
+    /// Shared vectors `[n, d]` and halves `[n, h]` of features `[n, d_in]`, as an index stores them but still in f32: the
+    /// vectors are rounded to f16, since the halves are of the rounded ones, and the halves are not yet.
+    ///
+    /// The caller has checked that the features are whole rows and finite; the rows that come out may not be.
+    ///
+    /// # Panics
+    /// When `media` does not exist.
+    pub(crate) fn rows(&self, media: usize, features: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let (d, h) = (self.dim(), self.metric.half);
+        let mut vectors = self.through(&self.pathways[media], self.media[media].features, features);
+        let mut halves = vec![0.0f32; vectors.len() / d * h];
+        for (at, row) in vectors.chunks_mut(d).enumerate() {
+            row.iter_mut().for_each(|x| *x = f16::from_f32(*x).to_f32());
+            self.metric.item_half(media, row, &mut halves[at * h..(at + 1) * h]);
+        }
+        (vectors, halves)
     }
 
     /// Shared vectors `[n, d]` as an index stores them: rounded to f16, with halves of the rounded vectors.
@@ -496,6 +520,10 @@ mod tests {
         assert_eq!(rounded, stored.halves[8..]);
         assert!((stored.inverse_norms[1] * dot(&row, &row).sqrt() - 1.0).abs() < 1e-6);
         assert_eq!(bundle.store(1, &[0.0; 12]).inverse_norms, [0.0]);
+        // Narrowed later, they are the same.
+        let (vectors, halves) = bundle.rows(1, &[0.3, -0.2, 0.9, 0.0, 0.1, 0.2]);
+        let narrow = |row: &[f32]| row.iter().map(|x| f16::from_f32(*x)).collect::<Vec<_>>();
+        assert_eq!((narrow(&vectors), narrow(&halves)), (stored.vectors.clone(), stored.halves.clone()));
     }
 
     #[test]

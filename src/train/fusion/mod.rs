@@ -20,13 +20,14 @@
 //! `D_q` is the sum of `m_ij (s_i - s_j)`; a weight vector better than 0 has `sum_q D_q > 0`, and the logistic loss
 //! falls with `a` at 0 by a multiple of this very sum. So this step never turns a ranking around.
 
+mod query;
 mod rows;
 mod scale;
 
 use super::newton::{Bound, minimise};
 use crate::error::{Error, ErrorCode, Result};
-use crate::model::Target;
-use crate::model::{FusionCounts, FusionFeatures, FusionLayer};
+use crate::model::{FusionCounts, FusionLayer, Target};
+pub use query::{FusionQuery, FusionRow};
 use rows::{LEN, Ranked, pairwise, spread};
 use scale::scale;
 
@@ -41,24 +42,6 @@ const DEFAULT_RIDGE: f64 = 0.3;
 const RIDGES: [f64; 8] = [100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03];
 /// Parts of the queries that are left out in turn.
 const FOLDS: usize = 5;
-
-/// One document of a judged query.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FusionRow {
-    /// What the legs say about it.
-    pub features: FusionFeatures,
-    /// How relevant it is, 0 to 1.
-    pub label: f32,
-    /// How much it counts among the rows of its query: 0 or more, 1 for all that are alike.
-    pub weight: f32,
-}
-
-/// The judged documents that one query found.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct FusionQuery {
-    /// The documents, in any order.
-    pub rows: Vec<FusionRow>,
-}
 
 impl FusionLayer {
     /// Learns a layer that ranks the relevant documents of each query above its others.

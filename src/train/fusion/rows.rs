@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{FusionQuery, FusionRow};
+use super::query::{FusionQuery, FusionRow};
 use crate::model::FusionFeatures;
 use crate::train::newton::Moments;
 

@@ -4,6 +4,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::model::FusionFeatures;
 
 /// Queries of random entries, whose labels are drawn from a layer of these weights.
 fn drawn(queries: usize, rows: usize, weights: [f32; LEN], seed: u64) -> Vec<FusionQuery> {

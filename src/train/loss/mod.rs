@@ -1,6 +1,10 @@
-//! The losses: one file each, with its formula.
+//! The losses: one file each, with its formula, and `batch`, which adds them up.
 
-pub(crate) mod contrastive;
-pub(crate) mod cross_entropy;
-pub(crate) mod double_triplet;
-pub(crate) mod logistic;
+mod batch;
+mod contrastive;
+mod cross_entropy;
+mod double_triplet;
+mod graded;
+mod logistic;
+
+pub(super) use batch::Losses;

@@ -2,13 +2,16 @@
 
 use candle_core::{Device, Result, Var};
 
-use super::{HeadVars, MemberVars, Network, PathwayVars, Scaling};
+use super::Network;
+use super::head::HeadVars;
+use super::pathway::{MemberVars, PathwayVars};
 use crate::model::{Bundle, Head, Pathway, Target};
 use crate::train::config::{HeadForm, TrainConfig};
+use crate::train::scaling::Scaling;
 
 impl Network {
-    /// The variables of `bundle`, whose hidden layers are those of [`TrainConfig::members`] members of
-    /// [`TrainConfig::hidden`] units each, and whose posteriors are not scaled.
+    /// The variables of `bundle`, whose hidden layers are those of `members` members of
+    /// `hidden` units each, and whose posteriors are not scaled.
     ///
     /// Members get their own blocks of the weights; of their class biases only the mean is known, which each of them gets.
     /// A network exported and started again gives the same shared vectors and logits, but for rounding.
@@ -51,7 +54,7 @@ fn vector(values: &[f32]) -> Result<Var> {
 
 impl PathwayVars {
     fn warm(pathway: &Pathway, config: &TrainConfig) -> Result<Self> {
-        let (members, k, d_in) = (config.members, config.hidden, pathway.mean.len());
+        let (members, k, d_in) = (config.model.members, config.model.hidden, pathway.mean.len());
         let all = members * k;
         let member = |m: usize| {
             let part = (m * k, k);
@@ -128,7 +131,8 @@ mod tests {
         for (classes, half) in [(3, 4), (0, 4), (3, 0)] {
             let bundle = Bundle::random(&[("image", 5), ("text", 4)], 9, half, classes, 3);
             // Its hidden layers have 16 units.
-            let config = TrainConfig { members: 4, hidden: 4, ..TrainConfig::default() };
+            let mut config = TrainConfig::default();
+            (config.model.members, config.model.hidden) = (4, 4);
             let weights: Vec<f32> = (0..classes).map(|c| 0.5 + c as f32).collect();
             let network = Network::warm(&bundle, &weights, &config).unwrap();
             assert_eq!((network.dim, network.half, network.classes), (9, half, classes));

@@ -6,6 +6,8 @@ use serde_json::Value;
 use uncsm_index::encode::bert::SentenceEncoder;
 use uncsm_index::encode::{Encoder, Item};
 
+use crate::common::files::{copy_dir, edit_json};
+
 pub(crate) fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/library/bert/tiny")
 }
@@ -16,7 +18,7 @@ pub(crate) struct Folder(tempfile::TempDir);
 impl Folder {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        copy(&tiny(), folder.path());
+        copy_dir(&tiny(), folder.path());
         Self(folder)
     }
 
@@ -26,27 +28,12 @@ impl Folder {
 
     /// Changes a JSON file.
     pub(crate) fn edit(&self, name: &str, change: impl FnOnce(&mut Value)) -> &Self {
-        let mut value = serde_json::from_slice(&std::fs::read(self.path(name)).unwrap()).unwrap();
-        change(&mut value);
-        std::fs::write(self.path(name), value.to_string()).unwrap();
+        edit_json(&self.path(name), change);
         self
     }
 
     pub(crate) fn open(&self) -> uncsm_index::Result<SentenceEncoder> {
         SentenceEncoder::open(self.0.path(), "tiny")
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            std::fs::create_dir(&to).unwrap();
-            copy(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).unwrap();
-        }
     }
 }
 

@@ -11,6 +11,8 @@ use uncsm_index::Result;
 use uncsm_index::encode::clip::{ClipImage, ClipText, SiglipImage, SiglipText};
 use uncsm_index::encode::{DecodeLimits, Encoder, Item};
 
+use crate::common::files::{copy_dir, edit_json};
+
 /// The folder of this test's files.
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/library/clip")
@@ -43,22 +45,13 @@ fn encode(encoder: &dyn Encoder, item: Item<'_>) -> Vec<f32> {
     row
 }
 
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
-}
-
 /// A copy of the checkpoint `family` that a test may change.
 struct Copy(tempfile::TempDir);
 
 impl Copy {
     fn of(family: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        for entry in std::fs::read_dir(folder().join(family)).unwrap() {
-            let entry = entry.unwrap();
-            std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
-        }
+        copy_dir(&folder().join(family), dir.path());
         Self(dir)
     }
 
@@ -68,10 +61,7 @@ impl Copy {
 
     /// Changes a JSON file.
     fn edit(self, file: &str, change: impl FnOnce(&mut Value)) -> Self {
-        let path = self.dir().join(file);
-        let mut value: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        change(&mut value);
-        std::fs::write(&path, value.to_string()).unwrap();
+        edit_json(&self.dir().join(file), change);
         self
     }
 

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use uncsm_index::encode::{Encoder, Item};
 
-use crate::clip::{Copy, clip_image, clip_text, cosine, encode, folder, siglip_image, siglip_text};
+use crate::clip::{Copy, clip_image, clip_text, encode, folder, siglip_image, siglip_text};
+use crate::common::cosine;
 
 /// The entries of `kind` of `family`.
 fn entries(family: &str, kind: &str) -> Vec<Value> {

@@ -9,8 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use uncsm_index::ErrorCode;
 use uncsm_index::encode::{DecodeLimits, EfficientNetLite0, Encoder, Item};
 
+use crate::common::cosine;
 use crate::efficientnet::reference::Odd;
-use crate::efficientnet::{checkpoint, cosine, reference};
+use crate::efficientnet::{checkpoint, reference};
 
 fn open(path: &Path) -> EfficientNetLite0 {
     EfficientNetLite0::open(path, "net", DecodeLimits::default()).unwrap()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use safetensors::SafeTensors;
 use uncsm_index::encode::{DecodeLimits, EfficientNetLite0, Encoder, Item};
 
-use crate::efficientnet::cosine;
+use crate::common::cosine;
 
 #[test]
 fn as_the_precomputed_features() {

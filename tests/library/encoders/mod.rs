@@ -20,8 +20,3 @@ fn encode(encoder: &dyn Encoder, item: Item<'_>) -> Result<Vec<f32>> {
     }
     result
 }
-
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-12)
-}

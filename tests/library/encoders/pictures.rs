@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use uncsm_index::encode::{BuiltinImage, DecodeLimits, Encoder, Item, decode};
 use uncsm_index::{ErrorCode, Result};
 
+use crate::common::cosine;
 use crate::encoders::draw::{file, jpeg, scene};
-use crate::encoders::{cosine, encode};
+use crate::encoders::encode;
 
 fn features(bytes: &[u8]) -> Vec<f32> {
     encode(&BuiltinImage::default(), Item::Bytes(bytes)).unwrap()

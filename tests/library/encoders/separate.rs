@@ -4,8 +4,9 @@ use image::ImageFormat;
 use rand::{Rng, SeedableRng};
 use uncsm_index::encode::{BuiltinImage, Item};
 
+use crate::common::cosine;
 use crate::encoders::draw::{COLOURS, SHAPES, draw, file};
-use crate::encoders::{cosine, encode};
+use crate::encoders::encode;
 
 const GROUNDS: [[u8; 3]; 3] = [[245, 245, 245], [170, 200, 230], [40, 40, 60]];
 

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use uncsm_index::ErrorCode;
 use uncsm_index::encode::{BuiltinText, Encoder, Item};
 
-use crate::encoders::{cosine, encode};
+use crate::common::cosine;
+use crate::encoders::encode;
 
 fn features(encoder: &BuiltinText, text: &str) -> Vec<f32> {
     encode(encoder, Item::Text(text)).unwrap()

@@ -11,60 +11,15 @@ use serde_json::{Value, json};
 use uncsm_index::corpus::JsonlReader;
 use uncsm_index::encode::{CorpusSource, Encoder, Encoders, Ids, Item};
 use uncsm_index::index::{self, BuildOptions, BuildReport, Existing, Index, OnBad};
-use uncsm_index::media::Fingerprint;
 use uncsm_index::model::Bundle;
 use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 use uncsm_index::search::{Engine, Wanted};
-use uncsm_index::{Error, ErrorCode, Result};
+use uncsm_index::{ErrorCode, Result};
+
+use crate::common::encoder::Bytes;
+use crate::common::files::write_lines;
 
 const MEMORY: usize = 64 << 20;
-
-/// Features from the bytes of an item, and a count of the items that it was asked for.
-struct Counting {
-    width: usize,
-    asked: Arc<AtomicUsize>,
-}
-
-impl Counting {
-    /// An item that says `fail` is an error, `nan` and `short` are features that break the promise of an encoder.
-    fn one(&self, bytes: &[u8]) -> Result<Vec<f32>> {
-        let says = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
-        if says(b"fail") {
-            return Err(Error::new(ErrorCode::Damaged, "the item says so"));
-        }
-        let mut features = vec![0.1f32; if says(b"short") { self.width - 1 } else { self.width }];
-        for (at, byte) in bytes.iter().enumerate() {
-            features[at % (self.width - 1)] += f32::from(*byte) * (at as f32 + 1.0).sin() / 256.0;
-        }
-        if says(b"nan") {
-            features[0] = f32::NAN;
-        }
-        Ok(features)
-    }
-}
-
-impl Encoder for Counting {
-    fn name(&self) -> &str {
-        "counting"
-    }
-
-    fn fingerprint(&self) -> Fingerprint {
-        Fingerprint([1; 32])
-    }
-
-    fn features(&self) -> usize {
-        self.width
-    }
-
-    fn encode(&self, items: &[Item<'_>]) -> Vec<Result<Vec<f32>>> {
-        self.asked.fetch_add(items.len(), Ordering::Relaxed);
-        let bytes = |item: &Item<'_>| match item {
-            Item::Text(text) => text.as_bytes().to_vec(),
-            Item::Bytes(bytes) => bytes.to_vec(),
-        };
-        items.iter().map(|item| self.one(&bytes(item))).collect()
-    }
-}
 
 /// A folder with a corpus, an index over it, and encoders that count.
 struct World {
@@ -77,7 +32,7 @@ impl World {
     fn new() -> Self {
         let asked = BTreeMap::from([("image", Arc::default()), ("text", Arc::default())]);
         let encoder = |name: &str, width| {
-            Arc::new(Counting { width, asked: Arc::clone(&asked[name]) }) as Arc<dyn Encoder>
+            Arc::new(Bytes { width, asked: Arc::clone(&asked[name]) }) as Arc<dyn Encoder>
         };
         let encoders =
             Encoders::from([("image".into(), encoder("image", 6)), ("text".into(), encoder("text", 5))]);
@@ -96,7 +51,7 @@ impl World {
 
     fn corpus(&self, lines: &[Value]) -> PathBuf {
         let path = self.dir.path().join("corpus.jsonl");
-        std::fs::write(&path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        write_lines(&path, lines);
         path
     }
 

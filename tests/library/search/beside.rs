@@ -6,15 +6,15 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
+use tantivy::TantivyDocument;
 use tantivy::schema::{FAST, INDEXED, STORED, STRING, Schema, TEXT};
-use tantivy::{IndexWriter, TantivyDocument};
 use uncsm_index::ErrorCode;
-use uncsm_index::index::{MediaField, UvecPlugin};
+use uncsm_index::index::UvecPlugin;
 use uncsm_index::model::{FusionLayer, Target};
 use uncsm_index::search::{Cancel, Engine, Fusion, Similarity};
 use uncsm_index::train::{FusionQuery, FusionRow};
 
-use crate::common::{App, WORDS, bundle, features, random_docs};
+use crate::common::{App, WORDS, bundle, features, in_ram, random_docs};
 use crate::search::world::{engine, ids, spread};
 
 /// An app's own index with columns: `colour` (a fast string) and `size` (a fast number).
@@ -24,15 +24,7 @@ fn shop(rows: std::ops::Range<u64>) -> (tantivy::Index, UvecPlugin) {
     let text = builder.add_text_field("text", TEXT | STORED);
     let colour = builder.add_text_field("colour", STRING | FAST);
     let size = builder.add_u64_field("size", FAST | INDEXED);
-    MediaField::add(&mut builder, &bundle(1).space_spec()).unwrap();
-    let plugin = UvecPlugin::new();
-    let index = tantivy::Index::builder()
-        .schema(builder.build())
-        .register_plugin(plugin.registered())
-        .create_in_ram()
-        .unwrap();
-    let mut writer: IndexWriter = index.writer_with_num_threads(1, 15_000_000).unwrap();
-    for row in rows {
+    let document = |row: u64| {
         let mut doc = TantivyDocument::new();
         doc.add_text(id, format!("{row:02}"));
         doc.add_text(
@@ -41,10 +33,9 @@ fn shop(rows: std::ops::Range<u64>) -> (tantivy::Index, UvecPlugin) {
         );
         doc.add_text(colour, ["red", "green", "blue"][row as usize % 3]);
         doc.add_u64(size, row);
-        writer.add_document(doc).unwrap();
-    }
-    writer.commit().unwrap();
-    (index, plugin)
+        doc
+    };
+    in_ram(builder, [rows.map(document).collect()])
 }
 
 #[test]

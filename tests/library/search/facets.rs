@@ -6,13 +6,13 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
+use tantivy::TantivyDocument;
 use tantivy::schema::{FAST, STORED, STRING, Schema, TEXT};
-use tantivy::{IndexWriter, TantivyDocument};
-use uncsm_index::index::{MediaField, UvecPlugin};
+use uncsm_index::index::UvecPlugin;
 use uncsm_index::search::{Engine, FacetsOver, Fusion, Request, Response};
 use uncsm_index::{Error, ErrorCode};
 
-use crate::common::{App, bundle, features, random_docs};
+use crate::common::{App, bundle, features, in_ram, random_docs};
 use crate::search::world::{engine, spread};
 
 /// An app's own index whose JSON field has columns; the first segment has no value of `attrs.rare`.
@@ -24,16 +24,7 @@ fn app() -> (tantivy::Index, UvecPlugin) {
     let exact = builder.add_text_field("kind_exact", STRING | FAST);
     let size = builder.add_u64_field("size", FAST);
     let attrs = builder.add_json_field("attrs", FAST | STORED);
-    MediaField::add(&mut builder, &bundle(1).space_spec()).unwrap();
-    let plugin = UvecPlugin::new();
-    let index = tantivy::Index::builder()
-        .schema(builder.build())
-        .register_plugin(plugin.registered())
-        .create_in_ram()
-        .unwrap();
-    let mut writer: IndexWriter = index.writer_with_num_threads(1, 15_000_000).unwrap();
-    writer.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
-    for row in 0..6u64 {
+    let document = |row: u64| {
         let mut doc = TantivyDocument::new();
         doc.add_text(id, row.to_string());
         doc.add_text(text, "thing");
@@ -47,12 +38,9 @@ fn app() -> (tantivy::Index, UvecPlugin) {
         }
         let inside: BTreeMap<String, tantivy::schema::OwnedValue> = serde_json::from_value(inside).unwrap();
         doc.add_object(attrs, inside);
-        writer.add_document(doc).unwrap();
-        if row % 3 == 2 {
-            writer.commit().unwrap();
-        }
-    }
-    (index, plugin)
+        doc
+    };
+    in_ram(builder, [0..3, 3..6].map(|rows| rows.map(document).collect()))
 }
 
 /// `asked` as aggregations beside the keyword that all documents have.

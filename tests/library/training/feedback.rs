@@ -4,12 +4,12 @@ use uncsm_index::ErrorCode;
 use uncsm_index::corpus::Split;
 use uncsm_index::corpus::{PairItem, PairLine, Pairs};
 use uncsm_index::data::{DocumentRef, Documents, GradedItems, GradedPair, Labels, TrainingData};
-use uncsm_index::eval::evaluate;
+use uncsm_index::eval::Evaluation;
 use uncsm_index::media::Fingerprint;
 use uncsm_index::model::{Bundle, FusionCounts, FusionLayer, Target};
-use uncsm_index::train::{TrainConfig, train, train_from};
+use uncsm_index::train::{TrainConfig, Trainer};
 
-use crate::training::{bytes, generated, quietly, small};
+use crate::training::{bytes, configured, generated, quietly, small};
 
 fn pair(a: usize, b: usize, similar: f32) -> GradedPair {
     let side = |media: usize, row: usize| GradedItems { media, rows: vec![row] };
@@ -17,7 +17,7 @@ fn pair(a: usize, b: usize, similar: f32) -> GradedPair {
 }
 
 fn further(start: &Bundle, data: &TrainingData, config: &TrainConfig) -> Bundle {
-    train_from(start, data, config, &|_| {}).unwrap().bundle
+    Trainer::new(data).config(config.clone()).from(start).run().unwrap().bundle
 }
 
 /// Mean probability that the pairs match, by the default target.
@@ -71,7 +71,9 @@ fn graded_pairs_change_what_is_similar() {
         let (before, after) = (mean(&without, &together), mean(&with, &together));
         assert!(odds(after) > odds(before) * 10.0, "similar pairs: {before} {after}");
     }
-    let unused = TrainConfig { graded_weight: 0.0, ..config.clone() };
+    let unused = configured(config.clone(), |config| {
+        config.metric.graded_weight = 0.0;
+    });
     assert_eq!(further(&base, &graded, &unused).model(), further(&base, &plain, &config).model());
 }
 
@@ -81,7 +83,10 @@ fn a_trained_bundle_learns_further_and_keeps_what_belongs_to_it() {
     data.media[1].encoder_state = vec![0.5, 1.5];
     data.media[1].fingerprint = Some(Fingerprint([7; 32]));
     data.labels.as_mut().unwrap().names = Some(["a", "b", "c", "d"].map(str::to_owned).to_vec());
-    let config = TrainConfig { members: 2, default_target: Some(Target::Pair), ..small() };
+    let config = configured(small(), |config| {
+        config.model.members = 2;
+        config.default_target = Some(Target::Pair);
+    });
     let base = quietly(&data, &config).bundle.with_prior(0.1).unwrap();
     let counts = FusionCounts { lines: 5, positives: 5, negatives: 9 };
     let layer = FusionLayer::new(Target::Pair, [1.0, 0.0, 0.5, 0.25, 1.0], -3.0, counts).unwrap();
@@ -92,7 +97,12 @@ fn a_trained_bundle_learns_further_and_keeps_what_belongs_to_it() {
     data.labels.as_mut().unwrap().names = None;
     let dir = tempfile::tempdir().unwrap();
     // Four members of 48 would be 192 units; the bundle has 96.
-    let trained = train_from(&fused, &data, &small(), &|at| assert_eq!(at.stage, "metric")).unwrap();
+    let trained = Trainer::new(&data)
+        .config(small())
+        .from(&fused)
+        .progress(&|at| assert_eq!(at.stage, "metric"))
+        .run()
+        .unwrap();
     assert_eq!(trained.stages.iter().map(|stage| stage.name).collect::<Vec<_>>(), ["metric"]);
     let new = trained.bundle;
     assert_eq!((new.media(), new.classes(), new.dim()), (base.media(), base.classes(), base.dim()));
@@ -104,19 +114,31 @@ fn a_trained_bundle_learns_further_and_keeps_what_belongs_to_it() {
     let first = bytes(&new, &dir.path().join("first"));
     assert!(first == bytes(&further(&base, &data, &small()), &dir.path().join("again")), "not reproducible");
     assert_eq!(Bundle::load(&dir.path().join("first")).unwrap(), new);
-    let report = evaluate(&new, &data, Split::Test).unwrap();
-    let before = evaluate(&base, &data, Split::Test).unwrap();
+    let report = Evaluation::new(&new, &data).run().unwrap();
+    let before = Evaluation::new(&base, &data).run().unwrap();
     let map = |report: &uncsm_index::eval::Report| report.map_all.metric_class.as_ref().unwrap().mean;
     assert!(map(&report) > map(&before) - 0.05, "{} {}", map(&before), map(&report));
     // Other ways to share out 96 units.
-    further(&base, &data, &TrainConfig { hidden: 32, epochs_metric: 1, least_steps: 0, ..small() });
+    further(
+        &base,
+        &data,
+        &configured(small(), |config| {
+            config.model.hidden = 32;
+            config.metric.epochs = 1;
+            config.steps.least = 0;
+        }),
+    );
 }
 
 #[test]
 fn pairs_of_test_and_validation_rows_are_not_read() {
     let mut data = generated(100, 23);
     (0..100).filter(|row| row % 5 == 3).for_each(|row| data.split[row] = Split::Val);
-    let config = TrainConfig { epochs_contrastive: 1, epochs_double_triplet: 1, epochs_metric: 2, ..small() };
+    let config = configured(small(), |config| {
+        config.contrastive.epochs = 1;
+        config.double_triplet.epochs = 1;
+        config.metric.epochs = 2;
+    });
     let dir = tempfile::tempdir().unwrap();
     let of = |graded: Vec<GradedPair>, name: &str| {
         let data = TrainingData { graded, ..data.clone() };
@@ -190,7 +212,7 @@ fn ids_find_all_items_of_a_document() {
 fn graded_pairs_that_do_not_fit_are_refused() {
     let code = |graded: GradedPair| {
         let data = TrainingData { graded: vec![graded], ..generated(60, 8) };
-        train(&data, &small(), &|_| {}).unwrap_err().code()
+        Trainer::new(&data).config(small()).run().unwrap_err().code()
     };
     assert_eq!(code(pair(0, 60, 1.0)), ErrorCode::NoItems);
     assert_eq!(code(pair(0, 1, f32::NAN)), ErrorCode::BadValue);
@@ -198,13 +220,19 @@ fn graded_pairs_that_do_not_fit_are_refused() {
     let side = |media: usize, rows: Vec<usize>| GradedItems { media, rows };
     assert_eq!(code(GradedPair { a: side(2, vec![0]), ..pair(0, 1, 1.0) }), ErrorCode::UnknownMedia);
     assert_eq!(code(GradedPair { a: side(0, vec![]), ..pair(0, 1, 1.0) }), ErrorCode::NoItems);
-    let config = TrainConfig { graded_weight: -1.0, ..small() };
+    let config = configured(small(), |config| {
+        config.metric.graded_weight = -1.0;
+    });
     assert_eq!(config.check().unwrap_err().code(), ErrorCode::BadArgument);
 }
 
 #[test]
 fn a_start_that_does_not_fit_is_refused_with_a_way_out() {
-    let quick = TrainConfig { epochs_contrastive: 1, epochs_double_triplet: 1, epochs_metric: 1, ..small() };
+    let quick = configured(small(), |config| {
+        config.contrastive.epochs = 1;
+        config.double_triplet.epochs = 1;
+        config.metric.epochs = 1;
+    });
     let mut named = generated(60, 8);
     named.media[0].fingerprint = Some(Fingerprint([1; 32]));
     named.labels.as_mut().unwrap().names = Some(["a", "b", "c", "d"].map(str::to_owned).to_vec());
@@ -213,7 +241,7 @@ fn a_start_that_does_not_fit_is_refused_with_a_way_out() {
     let code = |start: &Bundle, config: &TrainConfig, change: &dyn Fn(&mut TrainingData)| {
         let mut data = named.clone();
         change(&mut data);
-        let error = train_from(start, &data, config, &|_| {}).unwrap_err();
+        let error = Trainer::new(&data).config(config.clone()).from(start).run().unwrap_err();
         assert!(error.facts().hint.is_some(), "{error}");
         error.code()
     };
@@ -236,6 +264,8 @@ fn a_start_that_does_not_fit_is_refused_with_a_way_out() {
     assert_eq!(code(&base, &quick, &more), ErrorCode::BadValue);
     assert_eq!(code(&base, &quick, &|d| d.labels = None), ErrorCode::BadArgument);
     assert_eq!(code(&pairs_alone, &quick, &|_| {}), ErrorCode::BadArgument);
-    let hidden = TrainConfig { hidden: 50, ..quick.clone() };
+    let hidden = configured(quick.clone(), |config| {
+        config.model.hidden = 50;
+    });
     assert_eq!(code(&base, &hidden, &|_| {}), ErrorCode::BadArgument);
 }

@@ -9,9 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use uncsm_index::ErrorCode;
 use uncsm_index::corpus::Split;
 use uncsm_index::data::{Labels, MediaFeatures, TrainingData};
-use uncsm_index::eval::evaluate;
+use uncsm_index::eval::Evaluation;
 use uncsm_index::model::{Bundle, Target};
-use uncsm_index::train::{Progress, TrainConfig, Trained, train};
+use uncsm_index::train::{TrainConfig, Trained, Trainer};
 
 const CLASSES: usize = 4;
 
@@ -63,21 +63,26 @@ fn generated(rows: usize, seed: u64) -> TrainingData {
     }
 }
 
+/// `config` with a change.
+fn configured(mut config: TrainConfig, change: impl FnOnce(&mut TrainConfig)) -> TrainConfig {
+    change(&mut config);
+    config
+}
+
 fn small() -> TrainConfig {
-    TrainConfig {
-        dim: 32,
-        hidden: 48,
-        half: 8,
-        batch: 64,
-        epochs_contrastive: 15,
-        epochs_double_triplet: 5,
-        epochs_metric: 10,
-        ..TrainConfig::default()
-    }
+    configured(TrainConfig::default(), |config| {
+        config.model.dim = 32;
+        config.model.hidden = 48;
+        config.model.item_half = 8;
+        config.steps.batch = 64;
+        config.contrastive.epochs = 15;
+        config.double_triplet.epochs = 5;
+        config.metric.epochs = 10;
+    })
 }
 
 fn quietly(data: &TrainingData, config: &TrainConfig) -> Trained {
-    train(data, config, &|_: &Progress| {}).unwrap()
+    Trainer::new(data).config(config.clone()).run().unwrap()
 }
 
 fn bytes(bundle: &Bundle, dir: &Path) -> Vec<u8> {
@@ -99,8 +104,8 @@ fn labels_and_pairs_are_learned_and_the_bundle_survives_the_disk() {
     trained.bundle.save(&path).unwrap();
     let bundle = Bundle::load(&path).unwrap();
     assert_eq!((bundle.space(), bundle.model()), (trained.bundle.space(), trained.bundle.model()));
-    let report = evaluate(&bundle, &data, Split::Test).unwrap();
-    assert_eq!(report, evaluate(&trained.bundle, &data, Split::Test).unwrap());
+    let report = Evaluation::new(&bundle, &data).run().unwrap();
+    assert_eq!(report, Evaluation::new(&trained.bundle, &data).run().unwrap());
     // Chance is 1/4 for the classes and 10/60 for the pairs.
     assert!(report.map_all.metric.as_ref().unwrap().mean > 0.7, "{report:?}");
     assert!(report.map_all.posterior.as_ref().unwrap().mean > 0.7, "{report:?}");
@@ -120,7 +125,7 @@ fn pairs_alone_are_learned() {
     data.labels = None;
     let bundle = quietly(&data, &small()).bundle;
     assert_eq!((bundle.default_target(), bundle.posterior(), bundle.classes()), (Target::Pair, None, None));
-    let report = evaluate(&bundle, &data, Split::Test).unwrap();
+    let report = Evaluation::new(&bundle, &data).run().unwrap();
     assert!(report.recall.metric.as_ref().unwrap().mean()[2] > 0.5, "{report:?}");
     assert!(report.map_all.metric.is_none() && report.recall.metric_class.is_none());
     let json = serde_json::to_value(&report).unwrap();
@@ -134,12 +139,12 @@ fn one_media_type_alone_is_learned() {
     let mut data = generated(200, 3);
     data.media.truncate(1);
     let bundle = quietly(&data, &small()).bundle;
-    let report = evaluate(&bundle, &data, Split::Test).unwrap();
+    let report = Evaluation::new(&bundle, &data).run().unwrap();
     assert!(report.map_all.metric.as_ref().unwrap().mean > 0.6, "{report:?}");
     assert_eq!(report.map_all.metric.unwrap().each[0].0, "image_to_image");
     // Without classes nothing says what is alike.
     data.labels = None;
-    let error = train(&data, &small(), &|_| {}).unwrap_err();
+    let error = Trainer::new(&data).config(small()).run().unwrap_err();
     assert_eq!(error.code(), ErrorCode::TooFewData);
     let text = error.to_string();
     assert!(text.contains("`image`") && text.contains("160 train, 0 val and 40 test rows"), "{text}");
@@ -151,7 +156,7 @@ fn one_row_is_too_few() {
     let mut data = generated(60, 8);
     data.split.fill(Split::Test);
     data.split[3] = Split::Train;
-    let error = train(&data, &small(), &|_| {}).unwrap_err();
+    let error = Trainer::new(&data).config(small()).run().unwrap_err();
     assert_eq!(error.code(), ErrorCode::TooFewData);
     assert!(error.to_string().contains("1 train, 0 val and 59 test rows"), "{error}");
 }
@@ -169,7 +174,7 @@ fn rows_may_lack_items_and_classes() {
             data.labels.as_mut().unwrap().class[row] = None;
         }
     }
-    let report = evaluate(&quietly(&data, &small()).bundle, &data, Split::Test).unwrap();
+    let report = Evaluation::new(&quietly(&data, &small()).bundle, &data).run().unwrap();
     assert!(report.map_all.metric.as_ref().unwrap().mean > 0.6, "{report:?}");
 }
 
@@ -198,14 +203,18 @@ fn rows_of_validation_may_lack_a_media_type() {
         assert_eq!(trained.bundle.project(0, &[0.5; 24]).unwrap().len(), trained.bundle.metric().dim());
     }
     let data = without(Split::Train);
-    let error = train(&data, &small(), &|_| {}).unwrap_err();
+    let error = Trainer::new(&data).config(small()).run().unwrap_err();
     assert!(!error.to_string().contains("tensor"), "{error}");
 }
 
 #[test]
 fn the_same_data_and_seed_give_the_same_bytes_whatever_the_test_rows_hold() {
     let data = generated(150, 5);
-    let config = TrainConfig { epochs_contrastive: 2, epochs_double_triplet: 2, epochs_metric: 2, ..small() };
+    let config = configured(small(), |config| {
+        config.contrastive.epochs = 2;
+        config.double_triplet.epochs = 2;
+        config.metric.epochs = 2;
+    });
     let dir = tempfile::tempdir().unwrap();
     let first = bytes(&quietly(&data, &config).bundle, &dir.path().join("first"));
     let again = bytes(&quietly(&data, &config).bundle, &dir.path().join("again"));
@@ -221,15 +230,21 @@ fn the_same_data_and_seed_give_the_same_bytes_whatever_the_test_rows_hold() {
     }
     let blind = bytes(&quietly(&noisy, &config).bundle, &dir.path().join("blind"));
     assert!(first == blind, "test rows were read");
-    let seeded =
-        bytes(&quietly(&data, &TrainConfig { seed: 1, ..config }).bundle, &dir.path().join("seeded"));
+    let seeded = bytes(
+        &quietly(&data, &configured(config, |config| config.seed = 1)).bundle,
+        &dir.path().join("seeded"),
+    );
     assert!(first != seeded, "the seed does nothing");
 }
 
 #[test]
 fn the_number_of_threads_does_not_change_the_bytes() {
     let data = generated(150, 6);
-    let config = TrainConfig { epochs_contrastive: 2, epochs_double_triplet: 1, epochs_metric: 2, ..small() };
+    let config = configured(small(), |config| {
+        config.contrastive.epochs = 2;
+        config.double_triplet.epochs = 1;
+        config.metric.epochs = 2;
+    });
     let dir = tempfile::tempdir().unwrap();
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -249,7 +264,7 @@ fn equal_texts_count_as_the_paired_item() {
         data.media[1].rows[row * d_in..(row + 1) * d_in].copy_from_slice(&text);
     }
     let bundle = Bundle::random(&[("image", 24), ("text", 16)], 20, 4, CLASSES, 1);
-    let report = evaluate(&bundle, &data, Split::Test).unwrap();
+    let report = Evaluation::new(&bundle, &data).run().unwrap();
     let recall = report.recall.cosine.unwrap();
     assert_eq!(recall.each[0], ("image_to_text".to_owned(), [1.0; 3]));
     assert!(recall.each[1].1[0] < 0.5, "{recall:?}");
@@ -262,7 +277,7 @@ fn bad_data_is_refused_by_code() {
     let code = |change: &dyn Fn(&mut TrainingData)| {
         let mut data = generated(60, 8);
         change(&mut data);
-        train(&data, &small(), &|_| {}).map(|_| ()).unwrap_err().code()
+        Trainer::new(&data).config(small()).run().map(|_| ()).unwrap_err().code()
     };
     assert_eq!(code(&|d| d.split.fill(Split::Test)), ErrorCode::Empty);
     assert_eq!(code(&|d| d.media.clear()), ErrorCode::Empty);
@@ -283,8 +298,10 @@ fn bad_data_is_refused_by_code() {
         d.labels.as_mut().unwrap().names = Some(vec!["a".into(), "b".into()]);
     };
     assert_eq!(code(&named), ErrorCode::BadValue);
-    let config = TrainConfig { batch: 0, ..small() };
-    let error = train(&generated(60, 8), &config, &|_| {}).unwrap_err();
+    let config = configured(small(), |config| {
+        config.steps.batch = 0;
+    });
+    let error = Trainer::new(&generated(60, 8)).config(config).run().unwrap_err();
     assert_eq!(error.code(), ErrorCode::BadArgument);
 }
 
@@ -292,15 +309,19 @@ fn bad_data_is_refused_by_code() {
 fn a_feature_that_is_not_finite_is_named() {
     let mut data = generated(60, 8);
     data.media[1].rows[16 * 7 + 3] = f32::INFINITY;
-    let error = train(&data, &small(), &|_| {}).unwrap_err();
+    let error = Trainer::new(&data).config(small()).run().unwrap_err();
     assert_eq!(error.code(), ErrorCode::NotFinite);
     assert!(error.to_string().contains("row 7") && error.to_string().contains("text"), "{error}");
     // In a test row it is an error of the evaluation alone.
     let mut data = generated(60, 8);
     data.media[0].rows[24 * 9] = f32::NAN;
-    let config = TrainConfig { epochs_contrastive: 1, epochs_double_triplet: 1, epochs_metric: 1, ..small() };
+    let config = configured(small(), |config| {
+        config.contrastive.epochs = 1;
+        config.double_triplet.epochs = 1;
+        config.metric.epochs = 1;
+    });
     let bundle = quietly(&data, &config).bundle;
-    let error = evaluate(&bundle, &data, Split::Test).unwrap_err();
+    let error = Evaluation::new(&bundle, &data).run().unwrap_err();
     assert_eq!(error.code(), ErrorCode::NotFinite);
     assert!(error.to_string().contains("row 9") && error.to_string().contains("image"), "{error}");
 }
@@ -311,7 +332,7 @@ fn data_of_another_shape_are_not_evaluated() {
     let code = |change: &dyn Fn(&mut TrainingData)| {
         let mut data = generated(20, 1);
         change(&mut data);
-        evaluate(&bundle, &data, Split::Test).map(|_| ()).unwrap_err().code()
+        Evaluation::new(&bundle, &data).run().map(|_| ()).unwrap_err().code()
     };
     assert_eq!(code(&|d| d.split.fill(Split::Train)), ErrorCode::Empty);
     assert_eq!(code(&|d| d.media[1].name = "sound".into()), ErrorCode::UnknownMedia);
@@ -322,15 +343,23 @@ fn data_of_another_shape_are_not_evaluated() {
 #[test]
 fn the_default_target_can_be_chosen() {
     let data = generated(80, 8);
-    let quick = TrainConfig { epochs_contrastive: 1, epochs_double_triplet: 1, epochs_metric: 1, ..small() };
+    let quick = configured(small(), |config| {
+        config.contrastive.epochs = 1;
+        config.double_triplet.epochs = 1;
+        config.metric.epochs = 1;
+    });
     assert_eq!(quietly(&data, &quick).bundle.default_target(), Target::Class);
-    let pair = TrainConfig { default_target: Some(Target::Pair), ..quick.clone() };
+    let pair = configured(quick.clone(), |config| {
+        config.default_target = Some(Target::Pair);
+    });
     let bundle = quietly(&data, &pair).bundle;
     assert_eq!(bundle.default_target(), Target::Pair);
-    let report = evaluate(&bundle, &data, Split::Test).unwrap();
+    let report = Evaluation::new(&bundle, &data).run().unwrap();
     assert_eq!(report.recall.metric, report.recall.metric_pair);
     assert_ne!(report.recall.metric, report.recall.metric_class);
-    let class = TrainConfig { default_target: Some(Target::Class), ..quick };
-    let error = train(&TrainingData { labels: None, ..data }, &class, &|_| {}).unwrap_err();
+    let class = configured(quick, |config| {
+        config.default_target = Some(Target::Class);
+    });
+    let error = Trainer::new(&TrainingData { labels: None, ..data }).config(class).run().unwrap_err();
     assert_eq!(error.code(), ErrorCode::BadArgument);
 }

@@ -8,10 +8,10 @@ use std::time::Instant;
 use uncsm_index::corpus::Split;
 use uncsm_index::data::{CorpusOptions, from_corpus};
 use uncsm_index::encode::EncoderPaths;
-use uncsm_index::eval::{self, evaluate};
+use uncsm_index::eval::{self, Evaluation};
 use uncsm_index::index::{Index, IndexBuilder, OnBad};
 use uncsm_index::model::{Bundle, OnExisting, Target};
-use uncsm_index::train::{Progress, Refit, TrainConfig, train};
+use uncsm_index::train::{Progress, Refit, TrainConfig, Trainer};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::demo_queries;
@@ -110,19 +110,15 @@ fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, S
         })?;
     bar.finish_and_clear();
     // Fewer epochs than the defaults: the scenes are simple, and a newcomer waits.
-    let config = TrainConfig {
-        epochs_contrastive: 12,
-        epochs_double_triplet: 8,
-        epochs_metric: 10,
-        refit: Refit::Off,
-        // The demo asks for the very scene that a caption describes, not for one of its class.
-        default_target: Some(Target::Pair),
-        ..TrainConfig::default()
-    };
-    let config = TrainConfig { seed: global.seed.unwrap_or(config.seed), ..config };
+    let mut config = TrainConfig::default();
+    (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (12, 8, 10);
+    config.selection.refit = Refit::Off;
+    // The demo asks for the very scene that a caption describes, not for one of its class.
+    config.default_target = Some(Target::Pair);
+    config.seed = global.seed.unwrap_or(config.seed);
     let bar = progress::bar(global, Some(0), "epochs");
     let curves: Mutex<Vec<Curve>> = Mutex::new(Vec::new());
-    let trained = train(&data, &config, &|at: &Progress| {
+    let progress = |at: &Progress| {
         bar.set_length(at.epochs as u64);
         bar.set_position(at.epoch as u64);
         bar.set_message(at.stage);
@@ -133,7 +129,8 @@ fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, S
         if let Some(curve) = curves.last_mut() {
             curve.points.push((at.epoch, at.loss, at.score));
         }
-    })?;
+    };
+    let trained = Trainer::new(&data).config(config).progress(&progress).run()?;
     bar.finish_and_clear();
     trained.bundle.save_as(&dir.join("bundle"), OnExisting::Replace)?;
     let stages: Vec<String> =
@@ -150,7 +147,7 @@ fn measure(corpus: &DemoCorpus, bundle: &Bundle) -> Result<(eval::Report, String
     };
     let data =
         from_corpus(&corpus.corpus, &options, &mut |e| tracing::warn!("{}", sentence(&e)), &mut |_| {})?;
-    let report = evaluate(bundle, &data, Split::Test)?;
+    let report = Evaluation::new(bundle, &data).split(Split::Test).run()?;
     let recall =
         |recall: &Option<uncsm_index::eval::Recall>| recall.as_ref().map_or(f64::NAN, |r| r.mean()[2]);
     let said = format!(

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::Value;
 use uncsm_index::corpus::Split;
-use uncsm_index::eval::evaluate;
+use uncsm_index::eval::Evaluation;
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -41,7 +41,8 @@ pub fn run(args: &EvalArgs, global: &Global, output: &Output) -> Result<Outcome>
             .hint("name the test rows with --test-mask or the key `split`, or choose another --split");
         return Err(read.cause_of(error));
     }
-    let measured = evaluate(&bundle, &read.data, split).map_err(|error| read.cause_of(error))?;
+    let evaluation = Evaluation::new(&bundle, &read.data).split(split);
+    let measured = evaluation.run().map_err(|error| read.cause_of(error))?;
     let report = Report { measured, data: read.summary(), warnings: read.left_out.count };
     output.print(&report, || {
         let value = serde_json::to_value(&report).unwrap_or_default();

@@ -9,7 +9,7 @@ use uncsm_index::corpus::Pairs;
 use uncsm_index::data::NewClasses;
 use uncsm_index::limits::{self, SETTINGS_BYTES};
 use uncsm_index::model::Bundle;
-use uncsm_index::train::{Progress, StageReport, TrainConfig, train, train_from};
+use uncsm_index::train::{Progress, StageReport, TrainConfig, Trainer};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::rows;
@@ -53,11 +53,11 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
         let score = at.score.map(|s| format!(" {s:.3}")).unwrap_or_default();
         bar.set_message(format!("{part} {}{score}", at.stage));
     };
-    let trained = match &start {
-        None => train(&read.data, &config, &progress),
-        Some(bundle) => train_from(bundle, &read.data, &config, &progress),
-    };
-    let trained = trained.map_err(|error| read.cause_of(error))?;
+    let mut trainer = Trainer::new(&read.data).config(config).progress(&progress);
+    if let Some(bundle) = &start {
+        trainer = trainer.from(bundle);
+    }
+    let trained = trainer.run().map_err(|error| read.cause_of(error))?;
     let warnings = read.left_out.count;
     bar.finish_and_clear();
     trained.bundle.save(&args.out)?;
@@ -102,7 +102,7 @@ fn config(args: &TrainArgs, global: &Global) -> Result<TrainConfig> {
         config.seed = seed;
     }
     if let Some(dim) = args.dim {
-        config.dim = dim;
+        config.model.dim = dim;
     }
     config.check()?;
     Ok(config)

@@ -8,8 +8,9 @@ use serde_json::Value;
 use uncsm_index::index::Manifest;
 
 use crate::data;
+use crate::files::{copy_dir, write_lines};
 use crate::run::{command, json, run};
-use crate::world::{PATHWAYS, ROWS, copy_dir, world};
+use crate::world::{PATHWAYS, ROWS, world};
 
 fn line(more: &str) -> String {
     format!("build --features % {PATHWAYS} --corpus % --bundle % --out % --append {more}")
@@ -18,7 +19,7 @@ fn line(more: &str) -> String {
 fn source(dir: &Path, name: &str, rows: usize) -> (PathBuf, PathBuf) {
     let (features, corpus) = (dir.join(format!("{name}.safetensors")), dir.join(format!("{name}.jsonl")));
     data::rows(rows, 11).save(&features);
-    data::save_lines(&corpus, &data::lines(rows));
+    write_lines(&corpus, &data::lines(rows));
     (features, corpus)
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json as value};
 use tempfile::TempDir;
 
 use crate::data;
+use crate::files::write_lines;
 use crate::run::{error, ids, json};
 use crate::world::{PATHWAYS, build_line, world};
 
@@ -29,7 +30,7 @@ impl Build {
         let path = |name: &str| dir.path().join(name);
         let (features, corpus, out) = (path("r.safetensors"), path("c.jsonl"), path("index"));
         rows.save(&features);
-        data::save_lines(&corpus, lines);
+        write_lines(&corpus, lines);
         Self { dir, features, corpus, out }
     }
 
@@ -270,7 +271,7 @@ fn an_output_that_exists_is_kept_without_force() {
     assert!(found["hint"].as_str().unwrap().contains("--force"), "{found}");
     assert_eq!(json(0, "inspect %", &[&build.out]), before);
     // A build that fails keeps the old index even with --force.
-    data::save_lines(&build.corpus, &data::lines(N - 1));
+    write_lines(&build.corpus, &data::lines(N - 1));
     assert_eq!(error(&format!("{} --force", build_line()), &paths)["code"], "bad_dimension");
     assert_eq!(json(0, "inspect %", &[&build.out]), before);
     data::rows(N - 1, 6).save(&build.features);

@@ -12,8 +12,9 @@ use uncsm_index::index::{Index, MediaValue, inspect, verify};
 use uncsm_index::media::ItemOrigin;
 use uncsm_index::search::Engine;
 
+use crate::files::copy_dir;
 use crate::run::command;
-use crate::world::{PATHWAYS, copy_dir, world};
+use crate::world::{PATHWAYS, world};
 
 /// Reads of a normal run; `UNCSM_READS` sets another number.
 const READS: usize = 240;

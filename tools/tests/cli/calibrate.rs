@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::data;
+use crate::files::copy_dir;
 use crate::run::{error, ids, json, keys};
-use crate::world::{PATHWAYS, copy_dir, world};
+use crate::world::{PATHWAYS, world};
 
 /// Rows that the shared bundle was not trained on.
 fn held_out(dir: &Path) -> std::path::PathBuf {

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::files::{copy_dir, file_of};
 use crate::run::{error, json};
-use crate::world::{PATHWAYS, copy_dir, file_of, world};
+use crate::world::{PATHWAYS, world};
 
 const FIND: &str = "query % --features % --pathway image=image --rows 17..18";
 

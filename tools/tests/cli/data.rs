@@ -117,10 +117,6 @@ pub(crate) fn lines(n: usize) -> Vec<String> {
     (0..n).map(line).collect()
 }
 
-pub(crate) fn save_lines(path: &Path, lines: &[String]) {
-    std::fs::write(path, lines.join("\n") + "\n").unwrap();
-}
-
 /// Few epochs of a small model: it learns these data in about a second.
 pub(crate) const CONFIG: &str = "dim = 24\nhidden = 32\nhalf = 8\nbatch = 32\nepochs_contrastive = 12\n\
     epochs_double_triplet = 6\nepochs_metric = 12\nlearning_rate = 0.004\nlearning_rate_double_triplet = 0.002\n\

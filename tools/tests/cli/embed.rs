@@ -1,15 +1,16 @@
 //! The examples run, and find what they should.
 
 use std::path::Path;
-use std::process::Command;
+
+use crate::run::clean;
 
 /// What an example prints.
 fn example(name: &str, args: &[&std::ffi::OsStr]) -> String {
     // Plain `cargo test` builds examples beside the binary, before any test runs.
     let example = Path::new(env!("CARGO_BIN_EXE_uncsm-index")).with_file_name("examples").join(name);
     let example = example.with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(example.exists(), "build it first: cargo build -p uncsm-index-cli --example {name}");
-    let output = Command::new(example).args(args).output().unwrap();
+    assert!(example.exists(), "build it first: cargo build --example {name}");
+    let output = clean(example).args(args).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

@@ -7,7 +7,7 @@ use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 use uncsm_index::corpus::FeaturesFile;
 
-use crate::data::save_lines;
+use crate::files::write_lines;
 use crate::run::{error, json, keys, run};
 
 const COLORS: [(&str, [u8; 3]); 3] =
@@ -36,7 +36,7 @@ fn lines(dir: &Path) -> Vec<Value> {
 
 fn save(dir: &Path, lines: &[Value]) -> PathBuf {
     let file = dir.join("corpus.jsonl");
-    save_lines(&file, &lines.iter().map(Value::to_string).collect::<Vec<_>>());
+    write_lines(&file, &lines.iter().map(Value::to_string).collect::<Vec<_>>());
     file
 }
 

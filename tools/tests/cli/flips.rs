@@ -11,9 +11,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use uncsm_index::model::Bundle;
 
-use crate::data::{self, lines, save_lines};
+use crate::data::{self, lines};
+use crate::files::{copy_dir, write_lines};
 use crate::run::{command, json};
-use crate::world::{PATHWAYS, copy_dir, world};
+use crate::world::{PATHWAYS, world};
 
 /// Without `UNCSM_FLIPS`.
 const FEW: usize = 6;
@@ -62,7 +63,7 @@ fn no_damage_makes_a_command_panic_or_hang() {
     let (sound, features, corpus) = (dir.path().join("sound"), dir.path().join("f"), dir.path().join("c"));
     copy_dir(&world.index, &sound);
     data::rows(12, 5).save(&features);
-    save_lines(&corpus, &lines(12));
+    write_lines(&corpus, &lines(12));
     let bundle = dir.path().join("bundle");
     Bundle::load(&world.bundle).unwrap().with_prior(0.03).unwrap().save(&bundle).unwrap();
     // More segments, and deletes.

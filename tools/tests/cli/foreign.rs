@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::files::{copy_dir, file_of};
 use crate::run::{Run, command, json};
-use crate::world::{PATHWAYS, copy_dir, file_of, world};
+use crate::world::{PATHWAYS, world};
 
 /// Far longer than any of these commands takes on a busy machine.
 const LONGEST: Duration = Duration::from_secs(60);

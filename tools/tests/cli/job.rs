@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json as value};
 
 use crate::data;
+use crate::files::write_lines;
 use crate::run::{error, json, keys, run};
 use crate::world::{PATHWAYS, ROWS, world};
 
@@ -160,7 +161,7 @@ fn an_index_keeps_how_its_texts_are_analysed() {
     let (corpus, file, out) = (path("rows.jsonl"), path("schema.toml"), path("index"));
     let mut lines = data::lines(ROWS);
     lines[0] = value!({"id": "houses", "text": "Alte Häuser", "title": "Café"}).to_string();
-    data::save_lines(&corpus, &lines);
+    write_lines(&corpus, &lines);
     let schema =
         "[fields.text]\ntokenizer = \"stem:german+stop:german\"\n[fields.title]\ntokenizer = \"fold\"\n";
     std::fs::write(&file, schema).unwrap();

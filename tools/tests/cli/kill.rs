@@ -5,6 +5,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::data;
+use crate::files::write_lines;
 use crate::run::{command, json, run};
 use crate::world::{PATHWAYS, world};
 
@@ -41,7 +42,7 @@ fn a_killed_build_leaves_nothing_or_everything() {
     let (features, corpus, out, partial) =
         (path("rows.safetensors"), path("rows.jsonl"), path("index"), path("index.partial"));
     data::rows(DOCUMENTS, 9).save(&features);
-    data::save_lines(&corpus, &data::lines(DOCUMENTS));
+    write_lines(&corpus, &data::lines(DOCUMENTS));
     let started = Instant::now();
     assert!(start(&features, &corpus, &out).wait().unwrap().success());
     let whole = started.elapsed();

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use uncsm_index::index::Index;
 
+use crate::files::copy_dir;
 use crate::run::{error, json};
-use crate::world::{PATHWAYS, build_line, copy_dir, world};
+use crate::world::{PATHWAYS, build_line, world};
 
 #[test]
 fn files_under_construction_go_with_the_next_writer() {

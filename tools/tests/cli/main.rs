@@ -14,8 +14,11 @@ mod data;
 mod determinism;
 mod embed;
 mod features;
-mod flips;
 mod feedback;
+#[path = "../../../tests/common/files.rs"]
+#[allow(dead_code, reason = "shared with the tests of the library")]
+mod files;
+mod flips;
 #[cfg(unix)]
 mod foreign;
 mod guest;

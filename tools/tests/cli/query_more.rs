@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json as object};
 
 use crate::data::{self, row_of};
+use crate::files::write_lines;
 use crate::run::{error, ids, json, run};
 use crate::world::{PATHWAYS, ROWS, world};
 
@@ -130,7 +131,7 @@ fn halves(dir: &Path) -> [PathBuf; 3] {
         let (features, corpus, index) =
             (dir.join(format!("{name}.st")), dir.join(format!("{name}.jsonl")), dir.join(name));
         part.save(&features);
-        data::save_lines(&corpus, &data::lines(ROWS)[rows]);
+        write_lines(&corpus, &data::lines(ROWS)[rows]);
         let line = format!("build --features % {PATHWAYS} --corpus % --bundle % --out % --schema %");
         json(0, &line, &[&features, &corpus, &world.bundle, &index, &schema]);
         out.push(index);
@@ -184,7 +185,7 @@ fn indexes_of_another_model_or_schema_are_refused() {
     let (corpus, other) = (dir.path().join("other.jsonl"), dir.path().join("other"));
     let lines: Vec<String> =
         (0..ROWS).map(|row| object!({ "id": data::id(row), "name": "x" }).to_string()).collect();
-    data::save_lines(&corpus, &lines);
+    write_lines(&corpus, &lines);
     let line = format!("build --features % {PATHWAYS} --corpus % --bundle % --out %");
     json(0, &line, &[&world.features, &corpus, &world.bundle, &other]);
     assert_eq!(error("query % % --keywords red", &[&first, &other])["code"], "schema_conflict");
@@ -294,14 +295,14 @@ fn a_learned_fusion_goes_into_a_bundle_and_an_index_without_a_rebuild() {
     let dir = tempfile::tempdir().unwrap();
     let (clicks, fused, index) =
         (dir.path().join("clicks.jsonl"), dir.path().join("fused"), dir.path().join("index"));
-    crate::world::copy_dir(&world.index, &index);
+    crate::files::copy_dir(&world.index, &index);
     // Relevant is the document of the picture itself; the keyword is its colour.
     let line = |row: usize| {
         let colour = ["red", "green", "blue"][row % 3];
         object!({ "keywords": colour, "features": { "image": features_of(row) }, "relevant": [data::id(row)] })
     };
     let lines: Vec<String> = (0..40).map(|row| line(row).to_string()).collect();
-    data::save_lines(&clicks, &lines);
+    write_lines(&clicks, &lines);
     let told = json(0, "fuse % --clicks % --index % --out %", &[&world.bundle, &clicks, &index, &fused]);
     assert_eq!((&told["lines"], &told["used"]), (&40.into(), &40.into()));
     let before = json(0, "inspect %", &[&index]);

@@ -3,13 +3,13 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::run::command;
-use crate::world::{PATHWAYS, copy_dir, file_of, world};
+use crate::files::{copy_dir, file_of};
+use crate::run::{clean, command};
+use crate::world::{PATHWAYS, world};
 
 const NOBODY: u32 = 65_534;
 
@@ -57,7 +57,7 @@ impl Place {
 
     /// Runs the binary as somebody whom the modes of files bind; gives exit code and JSON.
     fn run(&self, args: &str) -> (i32, Value) {
-        let mut command = Command::new(self.dir.path().join("uncsm-index"));
+        let mut command = clean(self.dir.path().join("uncsm-index"));
         command.current_dir(self.dir.path()).args(args.split_whitespace()).arg("--json");
         command.env("UNCSM_CACHE", self.dir.path().join("none"));
         if std::fs::metadata(self.dir.path()).unwrap().uid() == 0 {
@@ -182,7 +182,7 @@ fn files_have_the_mode_that_the_umask_says() {
     let world = world();
     let run = |umask: &str, args: &str| {
         let script = format!("umask {umask}; exec \"$0\" {args} > /dev/null");
-        let status = Command::new("sh")
+        let status = clean("sh")
             .args(["-c", &script, env!("CARGO_BIN_EXE_uncsm-index")])
             .envs([("F", &world.features), ("C", &world.corpus), ("B", &world.bundle)])
             .current_dir(dir.path())

@@ -11,6 +11,7 @@ use uncsm_index::index::{Checkpoint, Index};
 use uncsm_index::search::Engine;
 
 use crate::data;
+use crate::files::write_lines;
 use crate::run::{command, error, json, run};
 use crate::world::{PATHWAYS, world};
 
@@ -32,7 +33,7 @@ impl Source {
         data::rows(documents, 9).save(&features);
         let mut lines = data::lines(documents);
         lines.iter_mut().skip(50).step_by(100).for_each(|line| line.truncate(20));
-        data::save_lines(&corpus, &lines);
+        write_lines(&corpus, &lines);
         Self { dir, features, corpus, documents }
     }
 
@@ -293,7 +294,7 @@ fn a_build_that_fails_for_good_leaves_nothing() {
     // Ids are compared at the end, those of earlier commits too.
     let mut lines = data::lines(300);
     lines[280] = data::line(3);
-    data::save_lines(&source.corpus, &lines);
+    write_lines(&source.corpus, &lines);
     let said = source.refused(&out, "--commit-every 10");
     assert_eq!((&said["code"], &said["line"]), (&"duplicate_id".into(), &281.into()));
     assert!(!out.exists() && !partial(&out).exists());

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::data;
+use crate::files::{copy_dir, s, write_lines};
 use crate::run::{command, keys};
-use crate::world::{copy_dir, world};
+use crate::world::world;
 
 /// Features of the tiny text encoder.
 const WIDTH: usize = data::TEXT;
@@ -49,10 +50,6 @@ fn err(encoders: Option<&Path>, args: &[&str]) -> (String, String) {
     let (code, error) = run(encoders, args);
     assert_eq!(code, 2, "{args:?}: {error}");
     (error["code"].as_str().unwrap().to_owned(), error.to_string())
-}
-
-fn s(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 /// A folder with the encoder `tiny`, and a bundle trained on features that are said to be its own.
@@ -156,7 +153,7 @@ fn a_corpus_is_encoded_by_the_very_encoder() {
     let (code, said) = err(Some(&t.encoders), &[&base[..], &["--force", "--encoder", &named]].concat());
     assert_eq!(code, "space_mismatch", "{said}");
     let more = new.with_file_name("more.jsonl");
-    data::save_lines(&more, &[data::line(500)]);
+    write_lines(&more, &[data::line(500)]);
     let (code, said) = err(None, &["add", s(&new), s(&more)]);
     assert_eq!(code, "not_found", "{said}");
     let by_path = line(s(&tiny()));
@@ -194,7 +191,7 @@ fn an_index_with_its_weights_answers_alone() {
     assert!(ok(None, &["inspect", s(&t.index)]).get("embedded").is_none());
     // Other commands keep them.
     let more = whole.with_file_name("more.jsonl");
-    data::save_lines(&more, &[data::line(500)]);
+    write_lines(&more, &[data::line(500)]);
     ok(None, &["add", s(&whole), s(&more)]);
     let rare = whole.with_file_name("rare");
     let bundle = uncsm_index::model::Bundle::load(&t.bundle).unwrap();
@@ -216,7 +213,7 @@ fn an_index_with_its_weights_answers_alone() {
 fn an_index_that_is_there_gets_its_weights() {
     let t = trained();
     let more = t.index.with_file_name("more.jsonl");
-    data::save_lines(&more, &[data::line(500)]);
+    write_lines(&more, &[data::line(500)]);
     let base = ["build", s(&more), "--bundle", s(&t.bundle), "--out", s(&t.index), "--append"];
     let (code, said) = err(None, &[&base[..], &["--embed-encoders"]].concat());
     assert_eq!(code, "not_found", "{said}");

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::data;
-use crate::run::json;
+use crate::files::write_lines;
+use crate::run::{fresh_dir, json};
 
 /// Rows of the shared data.
 pub(crate) const ROWS: usize = 240;
@@ -30,17 +31,12 @@ pub(crate) struct World {
 pub(crate) fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
-        // Under `target`, since nothing drops a guard in a static; the next run clears it.
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-world");
-        if dir.exists() {
-            std::fs::remove_dir_all(&dir).unwrap();
-        }
-        std::fs::create_dir_all(&dir).unwrap();
+        let dir = fresh_dir("cli-world");
         let path = |name: &str| dir.join(name);
         let (features, corpus, config) = (path("rows.safetensors"), path("rows.jsonl"), path("train.toml"));
         let (bundle, index) = (path("bundle"), path("index"));
         data::rows(ROWS, 5).save(&features);
-        data::save_lines(&corpus, &data::lines(ROWS));
+        write_lines(&corpus, &data::lines(ROWS));
         std::fs::write(&config, data::CONFIG).unwrap();
         let trained = train(&features, &config, &bundle);
         let built = json(0, &build_line(), &[&features, &corpus, &bundle, &index]);
@@ -59,27 +55,4 @@ pub(crate) fn train(features: &Path, config: &Path, out: &Path) -> Value {
 /// The arguments of a build: features, corpus, bundle and out are to be filled in.
 pub(crate) fn build_line() -> String {
     format!("build --features % {PATHWAYS} --corpus % --bundle % --out %")
-}
-
-/// A copy of the directory `from` at `to`, to be damaged.
-pub(crate) fn copy_dir(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-/// The only file of extension `ext` in `dir`.
-pub(crate) fn file_of(dir: &Path, ext: &str) -> PathBuf {
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|e| e == ext));
-    assert_eq!(paths.len(), 1, "one .{ext} file in {}", dir.display());
-    paths.remove(0)
 }

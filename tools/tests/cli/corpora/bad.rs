@@ -6,6 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::corpora::support::*;
+use crate::files::s;
+use crate::run::{err, ok};
 
 const N: usize = 300;
 /// Documents with a broken picture, and with a broken text.

@@ -6,6 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::corpora::support::*;
+use crate::files::s;
+use crate::run::ok;
 
 const CONFIG: &str = "dim = 16\nhidden = 16\nhalf = 4\nleast_steps = 0\nfolds = 2\nepochs_contrastive = 2\n\
     epochs_double_triplet = 1\nepochs_metric = 2\n";

@@ -6,6 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::corpora::support::*;
+use crate::files::s;
+use crate::run::{err, ok};
 
 fn pair(image: &str, text: &str, similar: f64) -> String {
     let side = |id: &str, media: &str| json!({"id": id, "media": media});

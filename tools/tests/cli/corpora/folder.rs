@@ -6,6 +6,8 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::corpora::support::*;
+use crate::files::s;
+use crate::run::{err, ok};
 
 /// `split/color/NNN.png` with a text and fields beside each, for the first `n` documents.
 fn write(root: &Path, n: usize) {

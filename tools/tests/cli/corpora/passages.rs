@@ -5,6 +5,8 @@ use std::fs;
 use serde_json::json;
 
 use crate::corpora::support::*;
+use crate::files::s;
+use crate::run::{err, ok};
 
 #[test]
 fn passages_are_items_and_the_field_keeps_the_whole_text() {

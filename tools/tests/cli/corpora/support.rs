@@ -1,13 +1,15 @@
-//! A drawn corpus in memory, written as JSON Lines, Parquet or a folder; a bundle trained on it once; the real binary.
+//! A drawn corpus in memory, written as JSON Lines, Parquet or a folder; a bundle trained on it once.
 
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use image::{ImageFormat, Rgb, RgbImage};
 use serde_json::{Value, json};
+
+use crate::files::s;
+use crate::run::{fresh_dir, ok};
 
 pub const COLORS: [(&str, [u8; 3]); 3] =
     [("red", [220, 30, 30]), ("green", [30, 160, 50]), ("blue", [30, 60, 220])];
@@ -75,42 +77,13 @@ pub const DOCUMENTS: usize = 90;
 pub fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("corpora");
-        let _ = fs::remove_dir_all(&dir);
-        fs::create_dir_all(&dir).unwrap();
+        let dir = fresh_dir("corpora");
         let corpus = write_jsonl(&dir, DOCUMENTS);
         let (bundle, config) = (dir.join("bundle"), dir.join("train.toml"));
         fs::write(&config, CONFIG).unwrap();
         ok(&["train", s(&corpus), "--label", "color", "--config", s(&config), "--out", s(&bundle)]);
         World { corpus, bundle, config }
     })
-}
-
-pub fn s(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_uncsm-index"));
-    command.args(args).args(["--json", "--quiet", "--threads", "1"]).stdin(Stdio::null());
-    command
-}
-
-/// Runs a command that must end well; gives its JSON.
-pub fn ok(args: &[&str]) -> Value {
-    let out = command(args).output().unwrap();
-    assert_eq!(out.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
-    serde_json::from_slice(&out.stdout).unwrap()
-}
-
-/// Runs a command that must fail; gives `error` of its one line of JSON.
-pub fn err(args: &[&str]) -> Value {
-    let out = command(args).output().unwrap();
-    assert_eq!(out.status.code(), Some(2), "{args:?}: {}", String::from_utf8_lossy(&out.stdout));
-    let said = String::from_utf8(out.stderr).unwrap();
-    assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
-    let line: Value = serde_json::from_str(&said).unwrap();
-    line["error"].clone()
 }
 
 /// Builds an index of `corpus` in `dir` and gives the index and what was said.
@@ -126,5 +99,7 @@ pub fn build(corpus: &Path, dir: &Path, more: &[&str]) -> (PathBuf, Value) {
 /// Ids, fields, items and scores of all documents, by a sentence.
 #[cfg(feature = "parquet")]
 pub fn answers(index: &Path) -> Value {
-    ok(&["query", s(index), "--text", "a red square", "--media", "any", "-k", "1000"])["hits"].clone()
+    let found = ok(&["query", s(index), "--text", "a red square", "--media", "any", "-k", "1000"]);
+    assert_ne!(found["hits"], json!([]));
+    found["hits"].clone()
 }

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use uncsm_index::index::Index;
 use uncsm_index::model::Bundle;
 
-use crate::pictures::support::{
-    answers, assert_sound, code, copy_of_index, err, ok, s, stored_items, train, world,
-};
+use crate::files::s;
+use crate::pictures::support::{answers, assert_sound, copy_of_index, stored_items, train, world};
+use crate::run::{code, err, ok};
 
 /// The bundle of the world under another rate of matches.
 fn with_prior(dir: &Path, prior: f32) -> PathBuf {
@@ -109,7 +109,7 @@ fn what_a_killed_attach_left_is_removed() {
     for folder in
         [format!("bundle-{}", &model[..16]), "bundle-0123456789abcdef".into(), ".uncsm-bundle-AbCd12".into()]
     {
-        crate::pictures::support::copy_dir(&rare, &index.join(folder));
+        crate::files::copy_dir(&rare, &index.join(folder));
     }
     fs::write(index.join(".uncsm-EfGh34"), "{").unwrap();
     // Readers do not care.

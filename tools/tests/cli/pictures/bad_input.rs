@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use image::ImageFormat;
 use serde_json::{Value, json};
 
-use crate::pictures::support::{
-    COLORS, assert_sound, code, draw, err, ids, ok, s, stored_items, world, write_lines,
-};
+use crate::files::{s, write_lines};
+use crate::pictures::support::{COLORS, assert_sound, draw, stored_items, world};
+use crate::run::{code, err, ids, ok};
 
 /// A file that does not read: its name, the code of the error, and what the reason must say.
 struct Bad {

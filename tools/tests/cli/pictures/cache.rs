@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::pictures::support::{answers, code, err, ok, s, stored_items, world};
+use crate::files::s;
+use crate::pictures::support::{answers, stored_items, world};
+use crate::run::{code, err, ok};
 
 fn shards(cache: &Path) -> Vec<PathBuf> {
     let folders = fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().path());

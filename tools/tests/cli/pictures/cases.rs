@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Map, Value, json};
 
-use crate::pictures::support::{command, copy_dir, s, world};
+use crate::files::{copy_dir, s};
+use crate::pictures::support::world;
+use crate::run::quiet;
 
 /// Commands that prepare what the others ask; the rest must say more than their exit code.
 const SET_UP: [&str; 3] = ["build", "add", "train"];
@@ -66,7 +67,7 @@ fn run(words: &[String], dir: &Path) -> Result<Value, String> {
     };
     let words: Vec<String> = words.iter().map(fill).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut command: Command = command(&words);
+    let mut command = quiet(&words);
     let output = command.current_dir(dir).output().map_err(|e| e.to_string())?;
     let (stdout, stderr) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr).into_owned());

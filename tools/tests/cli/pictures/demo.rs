@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::Instant;
 
-use crate::pictures::support::{assert_sound, ids, ok, s};
+use crate::files::s;
+use crate::pictures::support::assert_sound;
+use crate::run::{command, ids, ok};
 
 #[test]
 #[ignore = "takes about a minute: cargo test --test cli pictures::demo -- --ignored"]
@@ -12,10 +14,7 @@ fn the_demo_finds_what_it_should() {
     let demo = dir.path().join("demo");
     let started = Instant::now();
     // All cores, as a newcomer has it.
-    let out = std::process::Command::new(env!("CARGO_BIN_EXE_uncsm-index"))
-        .args(["demo", "--dir", s(&demo), "--json", "--quiet"])
-        .output()
-        .unwrap();
+    let out = command().args(["demo", "--dir", s(&demo), "--json", "--quiet"]).output().unwrap();
     let seconds = started.elapsed().as_secs_f64();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();

@@ -7,7 +7,9 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 use uncsm_index::model::Bundle;
 
-use crate::pictures::support::{code, err, ok, s, world, write_lines};
+use crate::files::{s, write_lines};
+use crate::pictures::support::world;
+use crate::run::{code, err, ok};
 
 /// Writes a tensor `name` of `[4, width]` numbers.
 fn features(path: &Path, tensors: &[(&str, usize)]) {

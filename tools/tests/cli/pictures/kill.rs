@@ -7,10 +7,9 @@ use std::time::Instant;
 use serde_json::json;
 use uncsm_index::model::Bundle;
 
-use crate::pictures::support::COLORS;
-use crate::pictures::support::{
-    answers, assert_sound, command, copy_of_index, draw, line, ok, s, write_lines,
-};
+use crate::files::{s, write_lines};
+use crate::pictures::support::{COLORS, answers, assert_sound, copy_of_index, draw, line, world};
+use crate::run::{ok, quiet};
 
 /// Kills per command.
 const KILLS: u32 = 12;
@@ -34,7 +33,7 @@ fn killed(change: impl Fn(&Path) -> Vec<String>) {
     for n in 0..KILLS {
         let index: PathBuf = copy(&format!("kill-{n}"));
         let args = change(&index);
-        let mut child = command(&args.iter().map(String::as_str).collect::<Vec<_>>())
+        let mut child = quiet(&args.iter().map(String::as_str).collect::<Vec<_>>())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -101,11 +100,6 @@ fn delete_by_id_killed() {
 fn attach_killed() {
     let dir = tempfile::tempdir().unwrap();
     let rare = dir.path().join("rare");
-    Bundle::load(&crate::pictures::support::world().bundle)
-        .unwrap()
-        .with_prior(0.002)
-        .unwrap()
-        .save(&rare)
-        .unwrap();
+    Bundle::load(&world().bundle).unwrap().with_prior(0.002).unwrap().save(&rare).unwrap();
     killed(|index| owned(&["attach", s(index), "--bundle", s(&rare)]));
 }

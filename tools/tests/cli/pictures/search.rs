@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::files::s;
 use crate::pictures::support::{
-    COLORS, DOCUMENTS, HELD_OUT, PICTURES, SHAPES, draw, ids, kind, ok, s, stored_items, world,
+    COLORS, DOCUMENTS, HELD_OUT, PICTURES, SHAPES, draw, kind, stored_items, world,
 };
+use crate::run::{ids, ok};
 
 fn keys(value: &Value) -> BTreeSet<&str> {
     value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().map(String::as_str).collect()
@@ -167,7 +169,7 @@ fn keywords_and_a_picture_in_one_query() {
 fn a_document_asks_for_others_like_it() {
     let answer = ok(&["query", s(&world().index), "--like", "doc-007", "--media", "any", "-k", "7"]);
     let (shape, color, _) = kind(7);
-    assert!(!ids(&answer).contains(&"doc-007"));
+    assert!(!ids(&answer).iter().any(|id| id == "doc-007"));
     let (shapes, colors) = right(&answer, 7, shape, COLORS[color].0);
     assert!(shapes >= 6 && colors >= 4, "{shapes} shapes, {colors} colours of 7");
 }

@@ -1,14 +1,16 @@
-//! A small corpus of drawn pictures, a bundle trained on it once, and the real binary.
+//! A small corpus of drawn pictures, and a bundle trained on it once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use image::{Rgb, RgbImage};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
+
+use crate::files::{copy_dir, s, write_lines};
+use crate::run::{fresh_dir, ok};
 
 pub const COLORS: [(&str, [u8; 3]); 5] = [
     ("red", [220, 30, 30]),
@@ -46,10 +48,8 @@ pub struct World {
 pub fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
-        // A static is never dropped, so the folder is one that is used again.
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
-        let _ = fs::remove_dir_all(&dir);
-        fs::create_dir_all(dir.join("img")).unwrap();
+        let dir = fresh_dir("pictures");
+        fs::create_dir(dir.join("img")).unwrap();
         let lines: Vec<Value> = (0..DOCUMENTS).map(|i| document(&dir, i)).collect();
         let corpus = dir.join("corpus.jsonl");
         write_lines(&corpus, &lines);
@@ -123,11 +123,6 @@ pub fn draw(shape: &str, color: [u8; 3], seed: u64) -> RgbImage {
     })
 }
 
-pub fn write_lines(path: &Path, lines: &[Value]) {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    fs::write(path, text).unwrap();
-}
-
 /// The line of document `i`, with its pictures named by absolute paths.
 pub fn line(i: usize) -> Value {
     let text = fs::read_to_string(&world().corpus).unwrap();
@@ -143,71 +138,11 @@ pub fn line(i: usize) -> Value {
     line
 }
 
-pub fn s(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-/// A command of the binary, with JSON on stdout and stderr.
-pub fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_uncsm-index"));
-    // Encoders that lie on this machine are no part of a test.
-    command.env_remove("UNCSM_ENCODERS").env("UNCSM_CACHE", env!("CARGO_TARGET_TMPDIR"));
-    command.args(args).args(["--json", "--quiet"]).stdin(Stdio::null());
-    if !args.contains(&"--threads") {
-        command.args(["--threads", "1"]);
-    }
-    command
-}
-
-/// Runs a command that must end well, `query` with hits or without; gives its JSON.
-pub fn ok(args: &[&str]) -> Value {
-    let out = command(args).output().unwrap();
-    let nothing = args[0] == "query" && out.status.code() == Some(1);
-    let said = String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.code() == Some(0) || nothing, "{args:?}: {:?} {said}", out.status);
-    let answer: Value = serde_json::from_slice(&out.stdout).unwrap();
-    if args[0] == "query" {
-        assert_eq!(answer["hits"].as_array().unwrap().is_empty(), nothing, "{args:?}");
-    }
-    answer
-}
-
-/// Runs a command that must fail; gives `error` of its JSON line.
-pub fn err(args: &[&str]) -> Value {
-    let out = command(args).output().unwrap();
-    assert_eq!(out.status.code(), Some(2), "{args:?}: {}", String::from_utf8_lossy(&out.stdout));
-    assert!(out.stdout.is_empty(), "{args:?}");
-    let said = String::from_utf8(out.stderr).unwrap();
-    let line: Value = serde_json::from_str(said.trim()).unwrap_or_else(|e| panic!("{args:?}: {e}: {said}"));
-    line["error"].clone()
-}
-
-pub fn code(error: &Value) -> &str {
-    error["code"].as_str().unwrap()
-}
-
-/// Ids of the hits, best first.
-pub fn ids(answer: &Value) -> Vec<&str> {
-    answer["hits"].as_array().unwrap().iter().map(|hit| hit["id"].as_str().unwrap()).collect()
-}
-
 /// A copy of the index that a test may change.
 pub fn copy_of_index(to: &Path) -> PathBuf {
     let copy = to.join("index");
     copy_dir(&world().index, &copy);
     copy
-}
-
-pub fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy_dir(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
-        }
-    }
 }
 
 /// Everything that a user can see of the documents: all fields, and the ranking by a sentence with its numbers.

@@ -1,50 +1,25 @@
 //! A warm start: a trained bundle learns further, from feedback or from more rows.
 
 use super::config::TrainConfig;
-use super::run::{Progress, Trained, learn};
 use crate::data::TrainingData;
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 use crate::model::{Bundle, Calibration};
 
-/// Trains `start` further on `data`: all its parameters go through the metric stage, with all losses.
-///
-/// A learned fusion of `start` is left behind: the logits that it was learned on are no more.
-///
-/// What is learned from, held out and calibrated on is as in [`train`](super::run::train), but the parameters start at the
-/// bundle's, and its encoder states, scaling, classes, default target and prior stay. So do its sizes: of `config`,
-/// [`TrainConfig::dim`], [`TrainConfig::half`] and [`TrainConfig::head`] do not count, and `members` only where
-/// `members * hidden` is the width of the bundle's hidden layers; else there are as many members as `hidden` goes into it.
-///
-/// Where `data` hold rows that the bundle was trained on, validation splits drawn from them are not unseen: they still
-/// stop training and set the calibration, but both see these rows too favourably. Mark held-out rows as `val` to get
-/// honest ones. With graded pairs to learn from, validation does not stop the stage, since labels cannot tell what these are
-/// to change.
+/// The settings that `data` are learned with from `start` on, which they must fit.
 ///
 /// # Errors
-/// Those of [`train`](super::run::train); [`ErrorCode::UnknownMedia`] and [`ErrorCode::BadDimension`] where the media types or
-/// widths differ from the bundle's, [`ErrorCode::SpaceMismatch`] where other encoders made the features,
-/// [`ErrorCode::BadValue`] where the classes differ, [`ErrorCode::BadArgument`] where one of the two has no classes, or
-/// `hidden` does not divide the hidden layers.
-pub fn train_from(
-    start: &Bundle,
-    data: &TrainingData,
-    config: &TrainConfig,
-    progress: &(dyn Fn(&Progress) + Sync),
-) -> Result<Trained> {
-    config.check()?;
-    data.check_shapes()?;
+/// [`ErrorCode::UnknownMedia`] and [`ErrorCode::BadDimension`] for other media types or widths,
+/// [`ErrorCode::SpaceMismatch`] for other encoders, [`ErrorCode::BadArgument`] where the hidden layers do not fit.
+pub(crate) fn settings(start: &Bundle, data: &TrainingData, mut config: TrainConfig) -> Result<TrainConfig> {
     data.check_fits(start).map_err(|error| {
-        error.hint(
-            "give a source with the media types and encoders of the bundle, or train anew without --from",
-        )
+        let what = "give a source with the media types and encoders of the bundle, or train anew without";
+        error.hint(Hint::new(what).setting(Setting::From))
     })?;
     check_encoders(start, data)?;
-    let config = TrainConfig {
-        members: members(start, config)?,
-        default_target: config.default_target.or(Some(start.default_target)),
-        ..config.clone()
-    };
-    learn(Some(start), data, &config, progress)
+    config.model.members = members(start, &config)?;
+    config.default_target = config.default_target.or(Some(start.default_target));
+    Ok(config)
 }
 
 fn check_encoders(start: &Bundle, data: &TrainingData) -> Result<()> {
@@ -53,7 +28,10 @@ fn check_encoders(start: &Bundle, data: &TrainingData) -> Result<()> {
             let what =
                 format!("the features of `{}` were made by another encoder than the bundle's", media.name);
             Err(Error::new(ErrorCode::SpaceMismatch, what).expected(expected).got(got).hint(
-                "name the bundle's encoder with --encoder MEDIA=NAME_OR_DIR, or train anew without --from",
+                Hint::new("name the bundle's encoder with")
+                    .given(Setting::Encoder, "MEDIA=NAME_OR_DIR")
+                    .text(", or train anew without")
+                    .setting(Setting::From),
             ))
         };
         if let (Some(wanted), Some(found)) = (config.fingerprint, media.fingerprint)
@@ -74,15 +52,20 @@ fn check_encoders(start: &Bundle, data: &TrainingData) -> Result<()> {
 /// How many members the hidden layers of `start` are shared out to.
 fn members(start: &Bundle, config: &TrainConfig) -> Result<usize> {
     let widths = || start.pathways.iter().map(|pathway| pathway.hidden_bias.len());
-    if let Some(width) = widths().find(|width| width % config.hidden != 0 || Some(*width) != widths().next())
+    if let Some(width) =
+        widths().find(|width| width % config.model.hidden != 0 || Some(*width) != widths().next())
     {
         return Err(Error::new(
             ErrorCode::BadArgument,
             "the hidden layers of the bundle do not fit the settings",
         )
-        .expected(format!("hidden layers of a multiple of `hidden`, {}", config.hidden))
+        .expected(format!("hidden layers of a multiple of `hidden`, {}", config.model.hidden))
         .got(width)
-        .hint(format!("give a --config with `hidden` as the bundle was trained with; it divides {width}")));
+        .hint(
+            Hint::new("give a")
+                .setting(Setting::Config)
+                .text(format_args!(" with `hidden` as the bundle was trained with; it divides {width}")),
+        ));
     }
     if start.posterior_scale.to_bits() != 1.0f32.to_bits() {
         return Err(Error::new(
@@ -91,9 +74,9 @@ fn members(start: &Bundle, config: &TrainConfig) -> Result<usize> {
         )
         .expected(1.0)
         .got(start.posterior_scale)
-        .hint("train anew without --from"));
+        .hint(Hint::new("train anew without").setting(Setting::From)));
     }
-    Ok(widths().next().unwrap_or(config.hidden) / config.hidden)
+    Ok(widths().next().unwrap_or(config.model.hidden) / config.model.hidden)
 }
 
 /// The number of classes of `start`, which the rows that are learned from must fit.
@@ -105,12 +88,21 @@ pub(crate) fn classes(start: &Bundle, data: &TrainingData, learned: &[usize]) ->
             ErrorCode::BadArgument,
             "the bundle was trained with classes, and the data have none",
         )
-        .hint(format!("name the key that holds the class with --label; the bundle's was {:?}", classes.key))),
+        .hint(
+            Hint::new("name the key that holds the class with")
+                .setting(Setting::Label)
+                .text(format_args!("; the bundle's was {:?}", classes.key)),
+        )),
         (None, Some(_)) => Err(Error::new(
             ErrorCode::BadArgument,
             "the bundle was trained without classes, and the data have some",
         )
-        .hint("leave --label out, or train anew without --from")),
+        .hint(
+            Hint::new("leave")
+                .setting(Setting::Label)
+                .text(" out, or train anew without")
+                .setting(Setting::From),
+        )),
         (Some(classes), Some(labels)) => {
             let differ = |expected: String, got: String| {
                 Err(Error::new(
@@ -119,7 +111,10 @@ pub(crate) fn classes(start: &Bundle, data: &TrainingData, learned: &[usize]) ->
                 )
                 .expected(expected)
                 .got(got)
-                .hint("give rows of the bundle's classes, or train anew without --from"))
+                .hint(
+                    Hint::new("give rows of the bundle's classes, or train anew without")
+                        .setting(Setting::From),
+                ))
             };
             if let (Some(wanted), Some(found)) = (&classes.names, &labels.names)
                 && wanted != found

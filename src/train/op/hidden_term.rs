@@ -5,19 +5,13 @@
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
+use super::slice::slice;
+
 struct HiddenTerm;
 
 /// `[n, m]` of `p [n, h]`, `q [m, h]`, `w [h]`.
 pub(crate) fn hidden_term(p: &Tensor, q: &Tensor, w: &Tensor) -> Result<Tensor> {
     p.contiguous()?.apply_op3(&q.contiguous()?, &w.contiguous()?, HiddenTerm)
-}
-
-/// The elements of a contiguous tensor.
-pub(crate) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    let (start, end) = layout
-        .contiguous_offsets()
-        .ok_or_else(|| candle_core::Error::Msg("a fused operation needs contiguous input".to_owned()))?;
-    Ok(&storage.as_slice::<f32>()?[start..end])
 }
 
 impl CustomOp3 for HiddenTerm {

@@ -5,7 +5,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
-use crate::train::op::slice;
+use super::slice::slice;
 
 struct HiddenLayer {
     /// Empty for none.

@@ -3,6 +3,9 @@
 //! What [`calibrate`] fits is stored beside the heads, so the shared vectors and halves of an index stay good: the result
 //! has the `space` fingerprint of the bundle that it comes from, and another `model` fingerprint.
 
+mod curve;
+mod platt;
+
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -11,7 +14,7 @@ use crate::corpus::Split;
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::{Error, ErrorCode, Result};
 use crate::eval::matches;
-use crate::model::{Bundle, Calibration, Target, fit_calibration};
+use crate::model::{Bundle, Calibration, Target};
 
 /// Most rows that [`calibrate`] scores against each other: with more, the scores of all pairs would not fit in memory.
 const ROWS: usize = 4096;
@@ -136,7 +139,7 @@ fn calibrate_pair(
         .map(|&score| (score, true))
         .chain(negatives.iter().step_by(step).map(|&score| (score, false)))
         .collect();
-    fit_calibration(&pairs).map(|fit| Calibration { natural: rate as f32, ..fit })
+    platt::fit(&pairs).map(|fit| Calibration { natural: rate as f32, ..fit })
 }
 
 #[cfg(test)]

@@ -1,0 +1,152 @@
+//! The settings as one flat table: the keys of a file of settings.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{HeadForm, Refit, TrainConfig};
+use crate::error::{Error, ErrorCode, Result};
+use crate::model::Target;
+
+/// A table of `key: type = place`, and the conversions both ways.
+macro_rules! table {
+    ($($key:ident: $type:ty = $section:ident.$field:ident;)*) => {
+        #[derive(Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        struct Flat {
+            $($key: $type,)*
+            #[serde(skip_serializing_if = "Option::is_none")]
+            default_target: Option<Target>,
+            seed: u64,
+        }
+
+        impl From<&TrainConfig> for Flat {
+            fn from(config: &TrainConfig) -> Self {
+                let TrainConfig { default_target, seed, .. } = *config;
+                Self { $($key: config.$section.$field,)* default_target, seed }
+            }
+        }
+
+        impl From<Flat> for TrainConfig {
+            fn from(flat: Flat) -> Self {
+                let mut config = Self::default();
+                $(config.$section.$field = flat.$key;)*
+                (config.default_target, config.seed) = (flat.default_target, flat.seed);
+                config
+            }
+        }
+    };
+}
+
+table! {
+    dim: usize = model.dim;
+    members: usize = model.members;
+    hidden: usize = model.hidden;
+    head: HeadForm = model.head;
+    half: usize = model.item_half;
+    batch: usize = steps.batch;
+    least_steps: usize = steps.least;
+    epochs_contrastive: usize = contrastive.epochs;
+    epochs_double_triplet: usize = double_triplet.epochs;
+    epochs_metric: usize = metric.epochs;
+    patience: usize = steps.patience;
+    learning_rate: f64 = contrastive.learning_rate;
+    learning_rate_double_triplet: f64 = double_triplet.learning_rate;
+    learning_rate_joint: f64 = metric.learning_rate_pathways;
+    learning_rate_metric: f64 = metric.learning_rate;
+    weight_decay: f64 = regularisation.weight_decay;
+    weight_decay_metric: f64 = metric.weight_decay;
+    dropout_input: f64 = regularisation.dropout_input;
+    dropout_hidden: f64 = regularisation.dropout_hidden;
+    contrastive_margin: f64 = contrastive.margin;
+    triplet_margin: f64 = double_triplet.margin;
+    class_weight: f64 = losses.class_weight;
+    pair_weight: f64 = losses.pair_weight;
+    label_weight: f64 = losses.label_weight;
+    softmax_weight: f64 = losses.softmax_weight;
+    temperature: f64 = losses.temperature;
+    keep_weight: f64 = metric.keep_weight;
+    ranking_weight: f64 = metric.ranking_weight;
+    graded_weight: f64 = metric.graded_weight;
+    average: f64 = steps.average;
+    validation: f64 = selection.validation;
+    folds: usize = selection.folds;
+    validation_rows: usize = selection.validation_rows;
+    duplicate_cosine: f64 = selection.duplicate_cosine;
+    refit: Refit = selection.refit;
+}
+
+impl Default for Flat {
+    fn default() -> Self {
+        Self::from(&TrainConfig::default())
+    }
+}
+
+impl Serialize for TrainConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        Flat::from(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for TrainConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        Flat::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl TrainConfig {
+    /// Reads a TOML file's text; what it does not name keeps its default.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadValue`] for unknown keys and wrong types, [`ErrorCode::BadArgument`] for values out of range.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text).map_err(|source| {
+            let error = Error::new(ErrorCode::BadValue, source.message().to_owned());
+            let line = source.span().map(|span| text[..span.start].matches('\n').count() as u64 + 1);
+            match line {
+                Some(line) => error.line(line).source(source),
+                None => error.source(source),
+            }
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn toml_overrides_defaults_and_refuses_the_rest() {
+        let config = TrainConfig::from_toml("dim = 64\nweight_decay = 0.5\n").unwrap();
+        assert_eq!((config.model.dim, config.regularisation.weight_decay), (64, 0.5));
+        assert_eq!(config.model.hidden, TrainConfig::default().model.hidden);
+        let error = TrainConfig::from_toml("dim = 64\nwidth = 3\n").unwrap_err();
+        assert_eq!((error.code(), error.facts().line), (ErrorCode::BadValue, Some(2)));
+        assert!(error.facts().message.contains("`dim`, `members`, `hidden`, `head`, `half`"), "{error}");
+        let bare = TrainConfig::from_toml("head = \"concatenation\"\nhalf = 0").unwrap_err();
+        assert_eq!(bare.code(), ErrorCode::BadArgument);
+        assert_eq!(TrainConfig::from_toml("batch = 1").unwrap_err().code(), ErrorCode::BadArgument);
+        assert_eq!(TrainConfig::from_toml("dropout_input = nan").unwrap_err().code(), ErrorCode::BadArgument);
+    }
+
+    #[test]
+    fn every_key_has_a_place_of_its_own() {
+        let value = |config: &TrainConfig| serde_json::to_value(config).unwrap();
+        let start = value(&TrainConfig::default());
+        let keys = start.as_object().unwrap();
+        assert_eq!(keys.len(), 36, "all but the default target, which is not set");
+        for (key, old) in keys {
+            let other = match old.as_str() {
+                Some("bilinear") => "concatenation".into(),
+                Some(_) => "off".into(),
+                None if old.is_u64() => (old.as_u64().unwrap() + 1).into(),
+                None => (old.as_f64().unwrap() + 0.0625).into(),
+            };
+            let mut changed = start.clone();
+            changed[key] = other;
+            let config: TrainConfig = serde_json::from_value(changed.clone()).unwrap();
+            assert_ne!(config, TrainConfig::default(), "{key}");
+            assert_eq!(value(&config), changed, "{key}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The losses of a batch, as the stage weighs them.
+
+use candle_core::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+use super::{contrastive, cross_entropy, double_triplet, graded, logistic};
+use crate::error::Result;
+use crate::model::Target;
+use crate::train::batch::{Prepared, Relations};
+use crate::train::config::TrainConfig;
+use crate::train::network::{Network, View};
+use crate::train::schedule::Stage;
+
+/// The losses of one batch.
+pub(crate) struct Losses<'a> {
+    pub(crate) stage: Stage,
+    pub(crate) network: &'a Network,
+    pub(crate) rows: &'a Prepared,
+    pub(crate) config: &'a TrainConfig,
+}
+
+/// One media type in a batch: two views of its items under two dropout masks, the second where one is needed.
+struct Side {
+    rows: Vec<usize>,
+    one: View,
+    two: Option<View>,
+}
+
+impl Losses<'_> {
+    /// The weighted sum of the losses, and per media type all views that it is of; `None` where the batch has nothing to
+    /// learn from.
+    pub(crate) fn of(
+        &self,
+        batch: &[usize],
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Option<(Tensor, Vec<Vec<View>>)>> {
+        let media = self.network.pathways.len();
+        let mut sides = Vec::with_capacity(media);
+        for (m, pathway) in self.network.pathways.iter().enumerate() {
+            let rows = self.rows.present(m, batch);
+            if rows.is_empty() {
+                sides.push(None);
+                continue;
+            }
+            let mut view = || {
+                let (members, dropout) =
+                    (self.config.model.members, self.config.regularisation.dropout_input);
+                let inputs = self.rows.inputs(m, &rows, members, dropout, rng)?;
+                pathway.forward(&inputs, self.config, rng)
+            };
+            let one = view()?;
+            let two = if self.stage == Stage::Metric || media == 1 { Some(view()?) } else { None };
+            sides.push(Some(Side { rows, one, two }));
+        }
+        let mut terms: Vec<Tensor> = Vec::new();
+        let keep = if self.stage == Stage::Metric { self.config.metric.keep_weight } else { 1.0 };
+        for side in sides.iter().flatten() {
+            if self.config.losses.label_weight > 0.0 && self.network.classes > 0 {
+                let one_hot = self.rows.one_hot(&side.rows, self.network.classes)?;
+                // Each member has a loss of its own, of the weight that a single network would have.
+                for logits in &side.one.logits {
+                    let loss = cross_entropy::labels(logits, &one_hot)?;
+                    terms.push((loss * (keep * self.config.losses.label_weight))?);
+                }
+            }
+        }
+        for a in 0..media {
+            for b in a..media {
+                let (Some(left), Some(right)) = (&sides[a], &sides[b]) else { continue };
+                let second = if a == b { right.two.as_ref() } else { Some(&right.one) };
+                let Some(second) = second else { continue };
+                let relations = self.rows.relations(a, &left.rows, b, &right.rows);
+                if a != b || media == 1 {
+                    self.shared_space(&left.one, second, &relations, keep, rng, &mut terms)?;
+                }
+                if self.stage == Stage::Metric {
+                    self.metric((a, b), &left.one, second, &relations, &mut terms)?;
+                }
+            }
+        }
+        let mut views: Vec<Vec<View>> = sides
+            .into_iter()
+            .map(|side| {
+                side.map_or_else(Vec::new, |side| std::iter::once(side.one).chain(side.two).collect())
+            })
+            .collect();
+        if self.stage == Stage::Metric
+            && self.config.metric.graded_weight > 0.0
+            && let Some(loss) = graded::graded(self.network, self.rows, self.config, rng, &mut views)?
+        {
+            terms.push((loss * self.config.metric.graded_weight)?);
+        }
+        let mut terms = terms.into_iter();
+        let Some(mut total) = terms.next() else { return Ok(None) };
+        for term in terms {
+            total = (total + term)?;
+        }
+        Ok(Some((total, views)))
+    }
+
+    /// Losses on the unit parts: of the stage, and the softmax over pairs.
+    fn shared_space(
+        &self,
+        left: &View,
+        right: &View,
+        relations: &Relations,
+        keep: f64,
+        rng: &mut ChaCha8Rng,
+        terms: &mut Vec<Tensor>,
+    ) -> Result<()> {
+        let config = self.config;
+        let squared = contrastive::squared_distances(&left.unit, &right.unit)?;
+        let shape = squared.dims2()?;
+        let by_class = (&relations.same_class, &relations.other_class, config.losses.class_weight);
+        let by_pair = (&relations.paired, &relations.unpaired, config.losses.pair_weight);
+        for (similar, dissimilar, weight) in [by_class, by_pair] {
+            if weight == 0.0 || similar.iter().all(|x| *x == 0.0) {
+                continue;
+            }
+            let loss = match self.stage {
+                Stage::Contrastive => contrastive::contrastive(
+                    &squared,
+                    &Tensor::from_slice(similar, shape, &Device::Cpu)?,
+                    &Tensor::from_slice(dissimilar, shape, &Device::Cpu)?,
+                    config.contrastive.margin,
+                )?,
+                _ => double_triplet::double_triplet(
+                    &squared,
+                    similar,
+                    dissimilar,
+                    config.double_triplet.margin,
+                    rng,
+                )?,
+            };
+            terms.push((loss * (keep * weight))?);
+        }
+        if config.losses.softmax_weight > 0.0 {
+            let scores = ((squared * -0.5)? / config.losses.temperature)?;
+            let loss = both_ways(&scores, &relations.paired, &relations.none())?;
+            terms.push((loss * (keep * config.losses.softmax_weight))?);
+        }
+        Ok(())
+    }
+
+    /// Losses on the logits of the metric network, of both targets.
+    fn metric(
+        &self,
+        (a, b): (usize, usize),
+        left: &View,
+        right: &View,
+        relations: &Relations,
+        terms: &mut Vec<Tensor>,
+    ) -> Result<()> {
+        for head in self.network.heads.iter().filter(|head| (head.a, head.b) == (a, b)) {
+            let (similar, dissimilar, weight) = match head.target {
+                Target::Class => (&relations.same_class, &relations.other_class, 1.0),
+                Target::Pair => (&relations.paired, &relations.unpaired, 1.0),
+            };
+            let logits = self.network.logits(head, &left.shared, &right.shared)?;
+            let shape = logits.dims2()?;
+            let weights = Tensor::from_vec(balanced(similar, dissimilar), shape, &Device::Cpu)?;
+            let targets = Tensor::from_slice(similar, shape, &Device::Cpu)?;
+            terms.push((logistic::logistic(&logits, &targets, &weights)? * weight)?);
+            if self.config.metric.ranking_weight > 0.0 {
+                let excluded: Vec<f32> =
+                    similar.iter().zip(dissimilar).map(|(s, d)| 1.0 - (s + d).min(1.0)).collect();
+                let loss = both_ways(&logits, similar, &excluded)?;
+                terms.push((loss * (weight * self.config.metric.ranking_weight))?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Weights that give the similar and the dissimilar pairs half of the mass each.
+fn balanced(similar: &[f32], dissimilar: &[f32]) -> Vec<f32> {
+    let (s, d) = (similar.iter().sum::<f32>().max(1.0), dissimilar.iter().sum::<f32>().max(1.0));
+    similar.iter().zip(dissimilar).map(|(x, y)| x / s + y / d).collect()
+}
+
+/// The ranking loss of rows over columns and of columns over rows, averaged.
+fn both_ways(scores: &Tensor, similar: &[f32], excluded: &[f32]) -> Result<Tensor> {
+    let shape = scores.dims2()?;
+    let similar = Tensor::from_slice(similar, shape, &Device::Cpu)?;
+    let excluded = Tensor::from_slice(excluded, shape, &Device::Cpu)?;
+    let rows = cross_entropy::ranking(scores, &similar, &excluded)?;
+    let turn = |t: &Tensor| -> candle_core::Result<Tensor> { t.t()?.contiguous() };
+    let columns = cross_entropy::ranking(&turn(scores)?, &turn(&similar)?, &turn(&excluded)?)?;
+    Ok(((rows + columns)? * 0.5)?)
+}

@@ -1,0 +1,54 @@
+//! What training says while it runs and at its end.
+
+use serde::Serialize;
+
+use crate::eval::Measures;
+
+/// Where training stands, after each epoch of each run; runs on different folds go on side by side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// From 0: the runs on folds, and then the one over all train rows, where there is one.
+    pub run: usize,
+    /// Runs on folds.
+    pub runs: usize,
+    /// `contrastive`, `double_triplet` or `metric`.
+    pub stage: &'static str,
+    /// Finished epochs of the stage.
+    pub epoch: usize,
+    /// Most epochs of the stage.
+    pub epochs: usize,
+    /// Mean loss of the epoch.
+    pub loss: f64,
+    /// What early stopping looks at, more is better; `None` without validation rows.
+    pub score: Option<f64>,
+}
+
+/// What a stage has come to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageReport {
+    /// `contrastive`, `double_triplet` or `metric`.
+    pub name: &'static str,
+    /// Epochs that ran.
+    pub epochs: usize,
+    /// Wall time.
+    pub seconds: f64,
+    /// On the validation rows, with the parameters that the stage leaves.
+    pub validation: Measures,
+}
+
+/// Per stage the mean over the models: epochs, seconds and measures.
+pub(crate) fn mean_reports(all: &[Vec<StageReport>]) -> Vec<StageReport> {
+    let stages = all.first().map_or(0, Vec::len);
+    let mean = |stage: usize| {
+        let reports: Vec<&StageReport> = all.iter().map(|reports| &reports[stage]).collect();
+        let measures: Vec<Measures> = reports.iter().map(|report| report.validation.clone()).collect();
+        let n = reports.len();
+        Some(StageReport {
+            name: reports.first()?.name,
+            epochs: (reports.iter().map(|report| report.epochs).sum::<usize>() + n / 2) / n,
+            seconds: reports.iter().map(|report| report.seconds).sum::<f64>() / n as f64,
+            validation: Measures::mean(&measures)?,
+        })
+    };
+    (0..stages).filter_map(mean).collect()
+}

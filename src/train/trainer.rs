@@ -1,0 +1,175 @@
+//! Training from data to bundle: split, three stages on each fold, shrink, calibrate.
+
+use super::calibrate::{calibrations, posterior_calibrations};
+use super::check::{check_enough, check_finite_parameters, check_rows};
+use super::config::{Refit, TrainConfig};
+use super::graded::taught;
+use super::report::{Progress, StageReport, mean_reports};
+use super::run::{End, Run};
+use super::schedule::Stage;
+use super::shrink::{self, ClassShares};
+use super::split::{Fold, folds};
+use super::start;
+use crate::corpus::Split;
+use crate::data::{Items, TrainingData};
+use crate::error::{Error, ErrorCode, Result};
+use crate::eval::measure;
+use crate::hint::{Hint, Setting};
+use crate::model::{Bundle, Target};
+use crate::parallel as workers;
+
+/// The result of training.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Trained {
+    /// The model.
+    pub bundle: Bundle,
+    /// One report per stage.
+    pub stages: Vec<StageReport>,
+}
+
+/// Trains a model on the rows marked `train`, stopped and calibrated on those marked `val`.
+///
+/// Without rows marked `val` several validation splits are drawn from the train rows, such that near-duplicates and groups
+/// stay on one side. Each gets a model that has not seen it, one per core at a time. They set the numbers of epochs, what
+/// [`TrainConfig`] leaves to validation, and the calibration; then a last run learns from all train rows (see
+/// [`SelectionConfig::refit`](super::SelectionConfig::refit)). Stages are reported as the mean over the splits. Rows marked
+/// `test` are never read. The same data, configuration, machine, build and number of threads give the same bundle, byte for
+/// byte.
+#[must_use = "nothing is trained before `run`"]
+pub struct Trainer<'a> {
+    data: &'a TrainingData,
+    config: TrainConfig,
+    start: Option<&'a Bundle>,
+    progress: &'a (dyn Fn(&Progress) + Sync),
+}
+
+impl<'a> Trainer<'a> {
+    /// A trainer with the default settings.
+    pub fn new(data: &'a TrainingData) -> Self {
+        Self { data, config: TrainConfig::default(), start: None, progress: &|_| {} }
+    }
+
+    /// Sets all settings.
+    pub fn config(mut self, config: TrainConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Trains `bundle` further: all its parameters go through the metric stage, with all losses.
+    ///
+    /// A learned fusion of `bundle` is left behind: the logits that it was learned on are no more.
+    ///
+    /// What is learned from, held out and calibrated on is as without it, but the parameters start at the bundle's, and its
+    /// encoder states, scaling, classes, default target and prior stay. So do its sizes: of
+    /// [`TrainConfig::model`], `dim`, `item_half` and `head` do not count, and `members` only where `members * hidden` is
+    /// the width of the bundle's hidden layers; else there are as many members as `hidden` goes into it.
+    ///
+    /// Where the data hold rows that the bundle was trained on, validation splits drawn from them are not unseen: they still
+    /// stop training and set the calibration, but both see these rows too favourably. Mark held-out rows as `val` to get
+    /// honest ones. With graded pairs to learn from, validation does not stop the stage, since labels cannot tell what these
+    /// are to change.
+    pub fn from(mut self, bundle: &'a Bundle) -> Self {
+        self.start = Some(bundle);
+        self
+    }
+
+    /// Is called after each epoch of each run; runs on different folds go on side by side.
+    pub fn progress(mut self, progress: &'a (dyn Fn(&Progress) + Sync)) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Trains.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadDimension`], [`ErrorCode::BadArgument`], [`ErrorCode::NotFinite`] and [`ErrorCode::BadValue`] for
+    /// data that do not fit together, [`ErrorCode::Empty`] without train rows, [`ErrorCode::TooFewData`] where there is
+    /// nothing to learn from: fewer than two rows, one media type without classes, one class only, or no row with two media
+    /// types.
+    ///
+    /// From a bundle: [`ErrorCode::UnknownMedia`] and [`ErrorCode::BadDimension`] where the media types or widths differ
+    /// from the bundle's, [`ErrorCode::SpaceMismatch`] where other encoders made the features, [`ErrorCode::BadValue`]
+    /// where the classes differ, [`ErrorCode::BadArgument`] where one of the two has no classes, or `hidden` does not divide
+    /// the hidden layers.
+    pub fn run(self) -> Result<Trained> {
+        let Self { data, config, start, progress } = self;
+        config.check()?;
+        data.check_shapes()?;
+        let config = match start {
+            None => config,
+            Some(start) => start::settings(start, data, config)?,
+        };
+        data.check_graded()?;
+        let train_rows = data.rows_of(Split::Train);
+        check_rows(data, train_rows.len())?;
+        let learned = [train_rows, data.rows_of(Split::Val)].concat();
+        data.check_finite(&learned)?;
+        let classes = match start {
+            None => data.class_count(&learned)?,
+            Some(start) => start::classes(start, data, &learned)?,
+        };
+        let folds = folds(data, &config);
+        for fold in &folds {
+            check_enough(data, &fold.fit)?;
+        }
+        if classes == 0 && config.default_target == Some(Target::Class) {
+            return Err(Error::new(ErrorCode::BadArgument, "the default target `class` needs classes").hint(
+                Hint::new("name the key that holds the class with")
+                    .setting(Setting::Label)
+                    .text(", or leave `default_target` out"),
+            ));
+        }
+        let stages = if start.is_some() { &[Stage::Metric][..] } else { &Stage::ALL[..] };
+        let run = Run { start, stages, data, config: &config, classes, runs: folds.len(), progress };
+        learn(&run, &folds)
+    }
+}
+
+/// Runs on all folds, and what they choose together.
+fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
+    let Run { start, data, config, classes, .. } = *run;
+    let numbered: Vec<(usize, &Fold)> = folds.iter().enumerate().collect();
+    let ends: Vec<End> =
+        workers::map(&numbered, |&(at, fold)| run.fold(at, fold)).into_iter().collect::<Result<_>>()?;
+    let (mut models, mut reports, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+    for (end, fold) in ends.into_iter().zip(folds) {
+        models.push((end.bundle, fold.validation.clone()));
+        reports.push(end.reports);
+        kept.push(end.kept);
+    }
+    let shares = ClassShares::of(data, classes);
+    let by_classes = if classes > 0 { Target::Class } else { Target::Pair };
+    let whole = taught(data, config).then(|| config.default_target.unwrap_or(by_classes));
+    let choice = shrink::choose(&models, data, &shares, whole)?;
+    models.iter_mut().for_each(|(bundle, _)| shrink::apply(bundle, &choice, &shares));
+    let items: Vec<Items<'_>> =
+        models.iter().map(|(bundle, rows)| Items::new(bundle, data, rows)).collect::<Result<_>>()?;
+    for (reports, items) in reports.iter_mut().zip(&items) {
+        if let Some(last) = reports.last_mut() {
+            last.validation = measure(items, data);
+        }
+    }
+    let stages = mean_reports(&reports);
+    let fits = calibrations(&items, data);
+    let posterior_fits = posterior_calibrations(&items, data);
+    drop(items);
+    let drawn = data.split.iter().all(|split| *split != Split::Val);
+    let mut bundle = if config.selection.refit == Refit::All && drawn && !models[0].1.is_empty() {
+        let mut bundle = run.whole(&kept)?;
+        shrink::apply(&mut bundle, &choice, &shares);
+        bundle
+    } else {
+        models.swap_remove(0).0
+    };
+    for (head, fit) in bundle.metric.heads.iter_mut().zip(fits) {
+        head.calibration = fit;
+    }
+    bundle.posterior_fits = posterior_fits;
+    let bundle = match start {
+        None => bundle.sealed(),
+        Some(start) => start::adopt(start, bundle)?,
+    };
+    check_finite_parameters(&bundle)?;
+    Ok(Trained { bundle, stages })
+}
