@@ -9,13 +9,9 @@
 //!
 //! ```
 //! use uncsm_index::data::{CorpusOptions, from_corpus};
-<<<<<<< HEAD
 //! use uncsm_index::index::{Index, IndexBuilder};
-=======
-//! use uncsm_index::train::{TrainConfig, Trainer};
->>>>>>> train
 //! use uncsm_index::search::{Engine, Fusion};
-//! use uncsm_index::train::{TrainConfig, train};
+//! use uncsm_index::train::{TrainConfig, Trainer};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -34,22 +30,11 @@
 //! // Items become features by the built-in encoders, and the model learns which belong together.
 //! let options = CorpusOptions { label: Some("color"), ..CorpusOptions::default() };
 //! let data = from_corpus(&corpus, &options, &mut |bad| eprintln!("{bad}"), &mut |_| {})?;
-<<<<<<< HEAD
-//! let config = TrainConfig { dim: 16, hidden: 32, half: 8, ..TrainConfig::default() };
-//! # let config = TrainConfig { epochs_contrastive: 20, least_steps: 0, average: 0.8, refit: uncsm_index::train::Refit::Off, ..config };
-//! let bundle = train(&data, &config, &|_| {})?.bundle;
-=======
 //! let mut config = TrainConfig::default();
-//! config.contrastive.epochs = 20;
-//! config.double_triplet.epochs = 5;
-//! config.metric.epochs = 5;
-//! # (config.model.dim, config.model.hidden, config.model.item_half) = (16, 32, 8);
-//! # (config.steps.least, config.steps.average) = (0, 0.8);
-//! # (config.regularisation.dropout_input, config.regularisation.dropout_hidden) = (0.1, 0.1);
+//! (config.model.dim, config.model.hidden, config.model.item_half) = (16, 32, 8);
+//! # (config.contrastive.epochs, config.steps.least, config.steps.average) = (20, 0, 0.8);
 //! # config.selection.refit = uncsm_index::train::Refit::Off;
 //! let bundle = Trainer::new(&data).config(config).run()?.bundle;
-//! bundle.save(&dir.join("bundle"))?;
->>>>>>> train
 //!
 //! // The index holds the fields, the shared vectors of all items, and a copy of the bundle.
 //! let report = IndexBuilder::new(dir.join("index"), &bundle).source(&corpus).run()?;

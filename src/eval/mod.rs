@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 //! Quality of a bundle on a split, as in the literature: the object that an evaluation gives as JSON.
-=======
-//! Quality of a bundle on a split, as in the literature: the object that the command line prints as JSON.
->>>>>>> train
 //!
 //! - MAP over all results, relevant: same class; recall at 1, 5, 10 of the paired item. Ties count at their expected
 //!   place, items of byte-equal content as the paired item. Queries without any relevant item are left out.
