@@ -54,6 +54,8 @@ pub enum Setting {
     Out,
     /// The file of graded pairs.
     Pairs,
+    /// How long texts are split.
+    Passages,
     /// The tensor of a media type.
     Pathway,
     /// The assumed rate of matches.
@@ -72,6 +74,8 @@ pub enum Setting {
     Target,
     /// A sentence as a part of a query.
     Text,
+    /// Keys of a corpus that are passed over.
+    Without,
 }
 
 impl Setting {
@@ -100,6 +104,7 @@ impl Setting {
             Self::MinProbability => "min_probability",
             Self::Out => "out",
             Self::Pairs => "pairs",
+            Self::Passages => "passages",
             Self::Pathway => "pathway",
             Self::Prior => "prior",
             Self::Resume => "resume",
@@ -109,6 +114,7 @@ impl Setting {
             Self::Strict => "strict",
             Self::Target => "target",
             Self::Text => "text",
+            Self::Without => "without",
         }
     }
 }

@@ -40,6 +40,7 @@ pub use plugin::cache::SegmentCache;
 pub(crate) use plugin::error::to_tantivy;
 pub use plugin::field::{FIELD_NAME, MediaField};
 pub use plugin::host::UvecPlugin;
+pub(crate) use plugin::id::IdColumn;
 pub use plugin::id::IdField;
 pub use plugin::policy::SoundMergePolicy;
 pub(crate) use plugin::registered::check_created;

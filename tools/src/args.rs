@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use crate::query_args::{FacetsOverArg, FusionArg, NormaliseArg, QueryArgs, SimilarityArg, TargetArg};
+pub use crate::query_args::QueryArgs;
+use crate::query_args::{TARGETS, named};
 use uncsm_index::encode::DecodeLimits;
+use uncsm_index::search::TargetName;
 
 /// A cross-media search engine: train a similarity of pictures and texts, build an index with it, query it.
 #[derive(Debug, Parser)]
@@ -363,8 +365,8 @@ pub struct FuseArgs {
     #[arg(long, value_name = "BUNDLE2")]
     pub out: PathBuf,
     /// What the metric network is asked (default: the bundle's own)
-    #[arg(long, value_enum)]
-    pub target: Option<TargetArg>,
+    #[arg(long, value_parser = named::<TargetName>(&TARGETS))]
+    pub target: Option<TargetName>,
     /// The encoder of a media type, where it does not lie where it is looked for; may be repeated
     #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]
     pub encoder: Vec<String>,

@@ -1,13 +1,12 @@
 //! SOURCE as the user names it, turned into data to train on and rows to query with.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use uncsm_index::corpus::{EncoderArg, FeaturesFile, Keys, Passages, PathwayArg};
 use uncsm_index::data::{
     CorpusOptions, FeatureOptions, NewClasses, TrainingData, from_corpus, from_features,
 };
-use uncsm_index::encode::{EncoderPaths, Encoders, FeatureCache, FeatureRows};
+use uncsm_index::encode::{EncoderPaths, Encoders, FeatureCache};
 use uncsm_index::index;
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
@@ -272,37 +271,4 @@ fn corpus_data(
         data.media.sort_by_key(|media| place(&media.name));
     }
     Ok(Read { data, left_out, file: path.to_path_buf() })
-}
-
-/// The rows of a query: media type and features of each item, row by row.
-///
-/// # Errors
-/// [`ErrorCode::BadArgument`] for rows outside the tensors, or more than one row without `rows`.
-pub fn query_rows(
-    path: &Path,
-    pathways: &[String],
-    rows: Option<Range<usize>>,
-) -> Result<Vec<(String, Vec<f32>)>> {
-    let file = FeaturesFile::open(path)?;
-    let tensors = FeatureRows::find(&file, &self::pathways(pathways)?, &[])?;
-    let n = tensors.first().map_or(0, |t| t.tensor.rows());
-    let rows = match rows {
-        Some(rows) => rows,
-        None if n == 1 => 0..1,
-        None => {
-            return Err(Error::new(ErrorCode::BadArgument, "the file holds many rows")
-                .file(path)
-                .expected("one row, or --rows A..B")
-                .got(format!("{n} rows")));
-        }
-    };
-    let mut out = Vec::new();
-    for row in rows {
-        for tensor in &tensors {
-            let mut features = Vec::new();
-            tensor.tensor.read(row..row.saturating_add(1), &mut features)?;
-            out.push((tensor.encoder.media().to_owned(), features));
-        }
-    }
-    Ok(out)
 }

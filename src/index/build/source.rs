@@ -144,35 +144,44 @@ impl Source {
         }
     }
 
-    /// What a build of this is known by, options of the build left out.
-    pub(crate) fn identity(&self) -> Result<Identity> {
+    /// What a build of this is known by, options of the build left out; `called` gives the names of settings.
+    pub(crate) fn identity(&self, called: &dyn Fn(Setting) -> String) -> Result<Identity> {
         let mut identity = Identity::new(absolute(self.path())?).about("source", self.path())?;
         let mut pathways = Vec::new();
         if let From::Features { pathways: named, .. } = &self.from {
             pathways.extend(named.iter().map(|arg| format!("{}={}", arg.media, arg.tensor)));
         }
         if let Some(corpus) = &self.fields {
-            identity = identity.with("corpus", absolute(corpus)?).about("corpus", corpus)?;
+            let name = called(Setting::Corpus);
+            identity = identity.with(&name, absolute(corpus)?).about(&name, corpus)?;
         }
         // Only where it is used: builds of earlier versions know nothing of it.
         if !self.keys.passed_over().is_empty() {
-            identity = identity.with("without", self.keys.passed_over().join("\n"));
+            identity = identity.with(called(Setting::Without), self.keys.passed_over().join("
+"));
         }
         let media = self.keys.media();
         if media != Keys::default().media() {
-            identity = identity
-                .with("media_key", media.iter().map(MediaKey::to_string).collect::<Vec<_>>().join("\n"));
+            let keys = media.iter().map(MediaKey::to_string).collect::<Vec<_>>().join("
+");
+            identity = identity.with(called(Setting::MediaKey), keys);
         }
         let encoders = self.encoders.iter().map(|arg| format!("{}={}", arg.media, arg.encoder));
         Ok(identity
-            .with("pathway", pathways.join(" "))
-            .with("encoder", encoders.collect::<Vec<_>>().join(" "))
-            .with("passages", self.passages.map(|passages| passages.to_string()).unwrap_or_default()))
+            .with(called(Setting::Pathway), pathways.join(" "))
+            .with(called(Setting::Encoder), encoders.collect::<Vec<_>>().join(" "))
+            .with(
+                called(Setting::Passages),
+                self.passages.map(|passages| passages.to_string()).unwrap_or_default(),
+            ))
     }
 
     /// `paths`, with the encoders that are named here.
     pub(crate) fn named_in(&self, paths: &EncoderPaths) -> EncoderPaths {
-        paths.clone().with_named(&self.encoders)
+        match self.encoders.as_slice() {
+            [] => paths.clone(),
+            named => paths.clone().with_named(named),
+        }
     }
 
     /// Opens it, and what keeps its features.

@@ -1,6 +1,6 @@
 //! The index directory: a tantivy index, the bundle that made it, and the manifest that ties them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
@@ -29,7 +29,8 @@ use crate::media::Fingerprint;
 use crate::model::Bundle;
 use crate::schema::{FieldMap, FieldSchema, register_analyses};
 
-/// An index directory that is open.
+/// An index directory that is open. A clone is cheap, and shares what is open.
+#[derive(Clone)]
 pub struct Index {
     dir: PathBuf,
     tantivy: tantivy::Index,
@@ -40,9 +41,9 @@ pub struct Index {
     media: MediaField,
     fields: FieldMap,
     manifest: Manifest,
-    bundle: Bundle,
+    bundle: Arc<Bundle>,
     /// The folder that was opened: another may be put in its place.
-    place: Place,
+    place: Arc<Place>,
 }
 
 impl Index {
@@ -92,7 +93,7 @@ impl Index {
     }
 
     fn open_now(dir: &Path) -> Result<Self> {
-        let place = Place::of(dir);
+        let place = Arc::new(Place::of(dir));
         let (manifest, bundle) = manifest_and_bundle(dir, |folder| {
             names::check_folder(folder)?;
             Bundle::FILES.iter().try_for_each(|name| names::check(&folder.join(name)))?;
@@ -114,7 +115,7 @@ impl Index {
         check_folder(dir, &manifest, &bundle)?;
         let fields = FieldMap::from_schema(&schema, &manifest.fields).map_err(|e| e.file(dir))?;
         let warmer = Arc::new(plugin.cache().clone());
-        let dir = dir.to_path_buf();
+        let (dir, bundle) = (dir.to_path_buf(), Arc::new(bundle));
         let index = Self { dir, tantivy, sound, plugin, warmer, media, fields, manifest, bundle, place };
         index.check_place()?;
         Ok(index)
@@ -148,6 +149,15 @@ impl Index {
         self.sound.check_ends(names).map_err(|fault| fault.error(&self.dir))?;
         self.check_schema()?;
         Ok(reader)
+    }
+
+    /// Whether `searcher` sees the last commit. Cost: a read of `meta.json`.
+    pub(crate) fn is_current(&self, searcher: &tantivy::Searcher) -> Result<bool> {
+        let metas = guarded([self.dir()], || {
+            settled(&self.dir, || self.tantivy.load_metas().map_err(|e| within(e.into(), &self.dir)))
+        })?;
+        let last = metas.segments.iter().map(|segment| (segment.id(), segment.delete_opstamp()));
+        Ok(last.collect::<BTreeMap<_, _>>() == *searcher.generation().segments())
     }
 
     /// The host's index and where its files lie.
@@ -298,7 +308,7 @@ impl Index {
     }
 
     /// The bundle that the index holds.
-    pub fn bundle(&self) -> &Bundle {
+    pub fn bundle(&self) -> &Arc<Bundle> {
         &self.bundle
     }
 

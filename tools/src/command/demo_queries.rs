@@ -6,7 +6,7 @@ use std::time::Instant;
 use uncsm_index::corpus::{Document, Given, JsonlReader, Split};
 use uncsm_index::index::Index;
 use uncsm_index::model::Target;
-use uncsm_index::search::{Engine, Fusion, Hit, Request, Response, Similarity, Wanted};
+use uncsm_index::search::{Engine, Fusion, Hit, MediaChoice, Request, Response, Similarity};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::demo::report::{HitCard, QueryCard};
@@ -26,7 +26,7 @@ pub fn run(index: &Index, corpus: &Path) -> Result<Vec<QueryCard>> {
     // Asked with one colour, wanted in another: neither the picture nor the keyword alone says both.
     let color = mixed.fields.get("color").and_then(|v| v.as_str()).unwrap_or_default();
     let other = if color == "blue" { "green" } else { "blue" };
-    let by_picture = |request: Request<'_>, document: &Document| -> Result<Response> {
+    let by_picture = |request: Request, document: &Document| -> Result<Response> {
         request.file("image", file_of(document))?.k(HITS).run()
     };
     let mut cards = Vec::new();
@@ -57,7 +57,7 @@ pub fn run(index: &Index, corpus: &Path) -> Result<Vec<QueryCard>> {
     let class = Similarity::Metric(Target::Class);
     for (fusion, name) in [(Fusion::Metric, "metric"), (Fusion::Rrf, "rrf")] {
         card(&format!("A picture and a keyword together, fused by {name}"), "hybrid", &mut || {
-            let request = engine.request().similarity(class).media(Wanted::Named("image".into()));
+            let request = engine.request().similarity(class).media(MediaChoice::Named("image".into()));
             by_picture(request.keywords(&field).fusion(fusion), &mixed)
         })?;
     }
