@@ -46,6 +46,8 @@ pub enum Setting {
     MaxPixels,
     /// Media types of the items that are searched.
     Media,
+    /// The key of a corpus that holds the items of a media type.
+    MediaKey,
     /// The least probability of a hit.
     MinProbability,
     /// The place of the result.
@@ -98,6 +100,7 @@ impl Setting {
             Self::MaxBytes => "max_bytes",
             Self::MaxPixels => "max_pixels",
             Self::Media => "media",
+            Self::MediaKey => "media_key",
             Self::MinProbability => "min_probability",
             Self::Out => "out",
             Self::Pairs => "pairs",

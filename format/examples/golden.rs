@@ -1,11 +1,13 @@
-//! Writes the golden file of the current format version to PATH:
-//! `cargo run -p uncsm-format --example golden -- format/tests/golden/v0.uvec`
+//! Writes the golden files of this format version to a folder: the plain one, and one with derived sections:
+//! `cargo run -p uncsm-format --example golden -- format/tests/golden`
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args_os().nth(1).ok_or("give the PATH to write the golden file to")?;
-    std::fs::write(path, common::write_golden(common::Optional::Absent))?;
+    let folder = std::env::args_os().nth(1).ok_or("give the FOLDER to write the golden files to")?;
+    let folder = std::path::PathBuf::from(folder);
+    std::fs::write(folder.join("v0.uvec"), common::write_golden(common::Optional::Absent))?;
+    std::fs::write(folder.join("v0-derived.uvec"), common::write_golden(common::Optional::Derived))?;
     Ok(())
 }

@@ -18,6 +18,8 @@ pub const ALIGNMENT: usize = 64;
 pub const NONE: u32 = u32::MAX;
 /// Flag bit of a section that a reader must know, or else refuse the file.
 pub const FLAG_REQUIRED: u32 = 1;
+/// Flag bit of a section that is made from the columns and has rows of its own; a merge does not copy it.
+pub const FLAG_DERIVED: u32 = 2;
 
 /// Section kind: the records of the media types.
 pub const KIND_MEDIA: u32 = 1;

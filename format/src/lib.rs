@@ -26,6 +26,7 @@ compile_error!(
 );
 
 mod column;
+mod derived;
 mod docs;
 mod entry;
 mod error;
@@ -41,6 +42,7 @@ mod view;
 mod writer;
 
 pub use column::{Column, ElementType};
+pub use derived::{Derived, Values};
 pub use error::Error;
 pub use layout::FORMAT_VERSION;
 pub use map::map;

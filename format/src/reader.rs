@@ -29,10 +29,14 @@ pub struct SectionInfo {
     pub rows: u64,
     /// Elements per row.
     pub columns: u32,
+    /// Number of the element type, see [`SectionInfo::element`].
+    pub element: u32,
     /// Stored CRC-32.
     pub crc: u32,
     /// Whether a reader must know the kind.
     pub required: bool,
+    /// Whether it is made from the columns, see [`Uvec::derived`].
+    pub derived: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -224,7 +228,10 @@ fn section_info(row: &Row<'_>) -> SectionInfo {
         length: entry.length.to_native(),
         rows: entry.rows.to_native(),
         columns: entry.columns.to_native(),
+        element: entry.element.to_native(),
         crc: entry.crc.to_native(),
         required: entry.flags.to_native() & layout::FLAG_REQUIRED != 0,
+        // Known kinds have the flags of their kind.
+        derived: entry.flags.to_native() & layout::FLAG_DERIVED != 0,
     }
 }

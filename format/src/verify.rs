@@ -40,6 +40,16 @@ pub enum Reason {
         /// Bytes that are not zero.
         count: usize,
     },
+    /// A derived section has not the bytes that its rows and columns ask for.
+    #[error("{rows} rows of {columns} columns are not its {length} bytes")]
+    Shape {
+        /// Rows.
+        rows: u64,
+        /// Columns.
+        columns: u32,
+        /// Bytes.
+        length: u64,
+    },
     /// Documents do not ascend.
     #[error("documents descend before row {row}, in {count} rows")]
     DocOrder {
@@ -114,7 +124,8 @@ fn find(wrong: impl Iterator<Item = bool>) -> Option<Rows> {
 }
 
 impl<D: AsRef<[u8]>> Uvec<D> {
-    /// Checks everything that `open` leaves out: the checksum of every section, also of unknown kinds; padding; order
+    /// Checks everything that `open` leaves out: the checksum of every section, also of unknown kinds; padding; the shape of derived
+    /// sections; order
     /// and range of documents; spans; finite vectors and halves; inverse norms. Finds all damage, at most one entry
     /// per section and reason; none means that the file is sound. Cost: reads the file twice.
     pub fn verify(&self) -> Vec<Damage> {
@@ -122,6 +133,7 @@ impl<D: AsRef<[u8]>> Uvec<D> {
         let mut sections = self.sections().iter().peekable();
         while let Some(section) = sections.next() {
             self.check_crc(section, &mut damage);
+            self.check_derived(section, &mut damage);
             let end = section.offset.saturating_add(section.length);
             let next = sections.peek().map_or(self.table(), |next| next.offset);
             self.check_padding(section, end, next, &mut damage);
@@ -132,14 +144,16 @@ impl<D: AsRef<[u8]>> Uvec<D> {
         damage
     }
 
-    /// Checks the sections of one media type, as [`Uvec::verify`] does, but not the padding between them. To be called
+    /// Checks the sections of one media type, as [`Uvec::verify`] does, but not the padding between them, and not what is
+    /// derived, which is not copied. To be called
     /// before rows are copied to another file, where they get a fresh checksum. Cost: reads these sections twice.
     ///
     /// # Panics
     /// If there is no media type `media`.
     pub fn verify_media(&self, media: usize) -> Vec<Damage> {
         let mut damage = Vec::new();
-        for section in self.sections().iter().filter(|section| section.media == Some(media)) {
+        let of_items = |section: &&SectionInfo| section.media == Some(media) && !section.derived;
+        for section in self.sections().iter().filter(of_items) {
             self.check_crc(section, &mut damage);
         }
         self.check_values(media, &mut damage);
@@ -158,6 +172,16 @@ impl<D: AsRef<[u8]>> Uvec<D> {
         let (expected, got) = (section.crc, crc32fast::hash(bytes));
         if expected != got {
             damage.push(self.damage(section, section.offset, Reason::Checksum { expected, got }));
+        }
+    }
+
+    /// The shape of a derived section whose elements this version knows.
+    fn check_derived(&self, section: &SectionInfo, damage: &mut Vec<Damage>) {
+        if section.derived && section.element().is_some() {
+            let is_whole = section.columns > 0 && section.due() == Some(section.length);
+            let &SectionInfo { rows, columns, length, .. } = section;
+            let reason = Reason::Shape { rows, columns, length };
+            damage.extend((!is_whole).then(|| self.damage(section, section.offset, reason)));
         }
     }
 

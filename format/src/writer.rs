@@ -20,6 +20,27 @@ struct Open {
     docs: DocsCheck,
 }
 
+/// What a section that is written at once is.
+#[derive(Clone, Copy)]
+struct Place {
+    kind: u32,
+    media: u32,
+    flags: u32,
+    element: ElementType,
+}
+
+impl Place {
+    /// Of bytes that belong to no media type.
+    fn required(kind: u32) -> Self {
+        Self { kind, media: layout::NONE, flags: layout::FLAG_REQUIRED, element: ElementType::Bytes }
+    }
+}
+
+/// A media type as the table has it.
+fn index(media: Option<usize>) -> u32 {
+    media.map_or(layout::NONE, |m| m as u32)
+}
+
 /// Streams a container into `W`, one section at a time.
 ///
 /// Memory: a few kilobytes, whatever the size of the file. Bytes go to `W` in the pieces in which they come, so `W`
@@ -76,10 +97,9 @@ impl<W: Write> Writer<W> {
         writer.put(&header)?;
         let records: Vec<u8> = media.iter().flat_map(|info| info.record().to_vec()).collect();
         writer.whole(
-            layout::KIND_MEDIA,
-            layout::NONE,
-            layout::FLAG_REQUIRED,
+            Place::required(layout::KIND_MEDIA),
             media.len() as u64,
+            layout::media::SIZE,
             &records,
         )?;
         Ok(writer)
@@ -185,15 +205,47 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// `Order` for a known kind, for a media type that does not exist, or inside of a column; `Io` when the sink fails.
     pub fn optional(&mut self, kind: u32, media: Option<usize>, bytes: &[u8]) -> Result<(), Error> {
-        if self.open.is_some()
-            || self.failed
-            || is_known(kind)
-            || media.is_some_and(|m| m >= self.media.len())
-        {
+        if !self.takes(kind, media) {
             return Err(self.out_of_order(format!("an optional section of kind {kind} of media {media:?}")));
         }
-        let media = media.map_or(layout::NONE, |m| m as u32);
-        self.whole(kind, media, 0, 1, bytes)
+        let place = Place { kind, media: index(media), flags: 0, element: ElementType::Bytes };
+        self.whole(place, 1, bytes.len(), bytes)
+    }
+
+    /// Writes a whole derived section between two columns: `bytes` are rows of `columns` little-endian values, as many as
+    /// they make. It is of a media type or of the whole segment.
+    ///
+    /// Readers of this version find it with [`crate::Uvec::derived`]; a merge does not copy it.
+    ///
+    /// # Errors
+    /// `Order` for a known kind, one that the media type has already, a media type that does not exist, or inside of a
+    /// column; `Limit` for no columns; `PartialRow` for bytes that are no whole rows; `Io` when the sink fails.
+    pub fn derived(
+        &mut self,
+        kind: u32,
+        media: Option<usize>,
+        element: ElementType,
+        columns: u32,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let place = Place { kind, media: index(media), flags: layout::FLAG_DERIVED, element };
+        let same = |entry: &Entry| {
+            (entry.kind.to_native(), entry.media.to_native()) == (kind, place.media)
+                && entry.flags.to_native() & layout::FLAG_DERIVED != 0
+        };
+        if !self.takes(kind, media) || self.entries.iter().any(same) {
+            return Err(self.out_of_order(format!("a derived section of kind {kind} of media {media:?}")));
+        }
+        if columns == 0 {
+            let (least, most) = (1, u32::MAX.into());
+            return Err(Error::Limit { what: "columns of a derived section", least, most, got: 0 });
+        }
+        let (row, got) = (u64::from(columns) * element.size() as u64, bytes.len() as u64);
+        if !got.is_multiple_of(row) {
+            let name = media.and_then(|media| self.media.get(media)).map(|info| info.name.as_str());
+            return Err(Error::PartialRow { section: label(kind, name), row, got });
+        }
+        self.whole(place, got / row, columns as usize, bytes)
     }
 
     /// Writes STATUS, table and trailer, and hands the sink back. It is not flushed.
@@ -214,7 +266,7 @@ impl<W: Write> Writer<W> {
         let reason = first_reason.unwrap_or_default();
         let mut status = rejected.to_le_bytes().to_vec();
         status.extend_from_slice(cut(reason, layout::MAX_REASON).as_bytes());
-        self.whole(layout::KIND_STATUS, layout::NONE, layout::FLAG_REQUIRED, 1, &status)?;
+        self.whole(Place::required(layout::KIND_STATUS), 1, status.len(), &status)?;
         self.pad()?;
         let sections = u32::try_from(self.entries.len()).map_err(|_| Error::Limit {
             what: "number of sections",
@@ -237,9 +289,8 @@ impl<W: Write> Writer<W> {
         Ok(self.inner)
     }
 
-    /// Writes a section of bytes: `rows` rows of equal length.
-    fn whole(&mut self, kind: u32, media: u32, flags: u32, rows: u64, bytes: &[u8]) -> Result<(), Error> {
-        let columns = if kind == layout::KIND_MEDIA { layout::media::SIZE } else { bytes.len() };
+    /// Writes a section at once.
+    fn whole(&mut self, place: Place, rows: u64, columns: usize, bytes: &[u8]) -> Result<(), Error> {
         let columns = u32::try_from(columns).map_err(|_| Error::Limit {
             what: "bytes of an optional section",
             least: 0,
@@ -250,10 +301,10 @@ impl<W: Write> Writer<W> {
         let offset = self.position;
         self.put(bytes)?;
         self.entries.push(Entry {
-            kind: kind.into(),
-            media: media.into(),
-            flags: flags.into(),
-            element: ElementType::Bytes.code().into(),
+            kind: place.kind.into(),
+            media: place.media.into(),
+            flags: place.flags.into(),
+            element: place.element.code().into(),
             offset: offset.into(),
             length: (bytes.len() as u64).into(),
             rows: rows.into(),
@@ -261,6 +312,12 @@ impl<W: Write> Writer<W> {
             crc: crc32fast::hash(bytes).into(),
         });
         Ok(())
+    }
+
+    /// Whether a section of an unknown kind may stand here.
+    fn takes(&self, kind: u32, media: Option<usize>) -> bool {
+        let exists = media.is_none_or(|m| m < self.media.len());
+        self.open.is_none() && !self.failed && !is_known(kind) && exists
     }
 
     fn pad(&mut self) -> Result<(), Error> {

@@ -19,27 +19,31 @@ fn sound(bytes: &[u8]) -> Option<Vec<u8>> {
 
 #[test]
 fn every_flip_of_a_byte_is_found() {
-    let mut bytes = aligned(&common::write_golden(Optional::Present));
-    assert!(sound(&bytes).is_some());
-    for at in 0..bytes.len() {
-        for change in 1..=255 {
-            bytes[at] ^= change;
-            assert_eq!(sound(&bytes), None, "byte {at} changed by {change:#04x}");
-            bytes[at] ^= change;
+    for optional in [Optional::Present, Optional::Derived] {
+        let mut bytes = aligned(&common::write_golden(optional));
+        assert!(sound(&bytes).is_some());
+        for at in 0..bytes.len() {
+            for change in 1..=255 {
+                bytes[at] ^= change;
+                assert_eq!(sound(&bytes), None, "byte {at} changed by {change:#04x}");
+                bytes[at] ^= change;
+            }
         }
     }
 }
 
 #[test]
 fn every_truncation_is_refused() {
-    let bytes = aligned(&common::write_golden(Optional::Present));
-    for length in 0..bytes.len() {
-        let error = Uvec::open(&bytes[..length]).map(|_| ()).unwrap_err();
-        let expected = match length {
-            0..96 => matches!(error, Error::Truncated { expected: 96, got } if got == length as u64),
-            _ => matches!(error, Error::TrailerMagic { offset } if offset == length as u64 - 32),
-        };
-        assert!(expected, "{length} bytes: {error:?}");
+    for optional in [Optional::Present, Optional::Derived] {
+        let bytes = aligned(&common::write_golden(optional));
+        for length in 0..bytes.len() {
+            let error = Uvec::open(&bytes[..length]).map(|_| ()).unwrap_err();
+            let expected = match length {
+                0..96 => matches!(error, Error::Truncated { expected: 96, got } if got == length as u64),
+                _ => matches!(error, Error::TrailerMagic { offset } if offset == length as u64 - 32),
+            };
+            assert!(expected, "{length} bytes: {error:?}");
+        }
     }
 }
 
@@ -93,7 +97,13 @@ fn forge(bytes: &mut [u8], at: usize, size: usize, is_free: impl Fn(u64) -> bool
 
 #[test]
 fn forged_table_is_refused() {
-    let mut bytes = aligned(&common::write_golden(Optional::Present));
+    for optional in [Optional::Present, Optional::Derived] {
+        forge_table(optional);
+    }
+}
+
+fn forge_table(optional: Optional) {
+    let mut bytes = aligned(&common::write_golden(optional));
     let end = trailer_at(&bytes);
     let table = u64_at(&bytes, end + trailer::TABLE) as usize;
     for at in (table..end).step_by(entry::SIZE) {
@@ -143,7 +153,13 @@ fn forged_records_are_refused() {
 
 #[test]
 fn resealed_changes_of_sections_never_panic() {
-    let bytes = common::write_golden(Optional::Present);
+    for optional in [Optional::Present, Optional::Derived] {
+        reseal(optional);
+    }
+}
+
+fn reseal(optional: Optional) {
+    let bytes = common::write_golden(optional);
     let mut refused = 0;
     for at in layout::header::SIZE..u64_at(&bytes, trailer_at(&bytes) + trailer::TABLE) as usize {
         for new in [0x00, 0x01, 0x7f, 0x80, 0xff] {

@@ -4,12 +4,16 @@ mod common;
 
 use std::path::Path;
 
-use common::{IMAGES, Optional, TEXTS, second};
-use uncsm_format::{Column, Dtype, Uvec, Vectors};
+use common::{CENTRES, IMAGES, MEMBERS, Optional, TEXTS, second};
+use uncsm_format::{Column, Dtype, Uvec, Values, Vectors};
 
 /// The committed bytes. A missing file fails every test here.
 fn golden() -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v0.uvec");
+    committed("v0.uvec")
+}
+
+fn committed(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     std::fs::read(&path)
         .unwrap_or_else(|error| panic!("the golden file {} is not there: {error}", path.display()))
 }
@@ -23,8 +27,33 @@ fn writer_makes_the_golden_bytes() {
 }
 
 #[test]
+fn derived_sections_are_the_committed_ones_and_change_nothing_else() {
+    let bytes = committed("v0-derived.uvec");
+    assert!(common::write_golden(Optional::Derived) == bytes, "the writer makes other bytes");
+    let uvec = Uvec::open(&bytes).unwrap();
+    assert_eq!(uvec.verify(), []);
+    let centres = uvec.derived(CENTRES, Some(0)).unwrap().unwrap();
+    assert_eq!((centres.rows, centres.columns), (2, 3));
+    assert_eq!(centres.values, Values::F32(&[0.5, 1.0, -2.0, 0.0, 0.25, 65_504.0]));
+    let members = uvec.derived(MEMBERS, Some(0)).unwrap().unwrap();
+    assert_eq!((members.rows, members.columns, members.values), (5, 1, Values::U32(&[2, 0, 3, 1, 2])));
+    let none = uvec.derived(MEMBERS, None).unwrap().unwrap();
+    assert_eq!((none.rows, none.columns, none.values), (0, 4, Values::Bytes(&[])));
+    assert_eq!(uvec.derived(CENTRES, Some(1)).unwrap(), None);
+    assert_eq!(uvec.derived(CENTRES, Some(7)).unwrap(), None);
+    assert_eq!(uvec.derived(16, Some(0)).unwrap(), None);
+
+    let file = second::read(&bytes);
+    let shapes: Vec<_> =
+        file.derived.iter().map(|d| (d.kind, d.media, d.element, d.rows, d.columns)).collect();
+    assert_eq!(shapes, [(CENTRES, 0, 3, 2, 3), (MEMBERS, 0, 1, 5, 1), (MEMBERS, u32::MAX, 0, 0, 4)]);
+    assert_eq!(file.derived[1].bytes[..8], [2, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(file.media, second::read(&golden()).media);
+}
+
+#[test]
 fn writing_twice_gives_the_same_bytes() {
-    for optional in [Optional::Absent, Optional::Present] {
+    for optional in [Optional::Absent, Optional::Present, Optional::Derived] {
         assert_eq!(common::write_golden(optional), common::write_golden(optional));
     }
 }
@@ -129,5 +158,6 @@ fn as_second<D: AsRef<[u8]>>(uvec: &Uvec<D>) -> second::File {
         reason: reason.unwrap_or_default().to_owned(),
         media: media.collect(),
         unknown: Vec::new(),
+        derived: Vec::new(),
     }
 }

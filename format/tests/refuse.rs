@@ -3,8 +3,10 @@
 mod common;
 
 use common::{
-    Optional, aligned, entry_at, open_error, put, seal, seal_frame, section_at, trailer_at, u64_at,
+    CENTRES, MEMBERS, Optional, aligned, entry_at, open_error, put, seal, seal_frame, section_at, trailer_at,
+    u64_at,
 };
+use rkyv::util::AlignedVec;
 use uncsm_format::layout::{self, entry, header, media, trailer};
 use uncsm_format::{Column, Error, Reason, Uvec};
 
@@ -119,6 +121,62 @@ fn unknown_required_section_is_refused_and_unknown_optional_skipped() {
     let damage = Uvec::open(flipped).unwrap().verify();
     assert_eq!((damage.len(), damage[0].section.as_str()), (1, "kind 1001"));
     assert!(matches!(damage[0].reason, Reason::Checksum { .. }));
+}
+
+#[test]
+fn derived_section_of_another_shape_is_refused_at_use_and_found_by_verify() {
+    let bytes = common::write_golden(Optional::Derived);
+    let at = entry_at(&bytes, CENTRES, 0);
+    let bend = |place: usize, new: &[u8]| {
+        let mut bytes = bytes.clone();
+        put(&mut bytes, at + place, new);
+        seal(&mut bytes);
+        Uvec::open(aligned(&bytes)).unwrap()
+    };
+    let used = |uvec: &Uvec<AlignedVec<64>>| uvec.derived(CENTRES, Some(0)).map(|_| ()).unwrap_err();
+    let shape = |uvec: &Uvec<AlignedVec<64>>| {
+        let damage = uvec.verify();
+        assert!(
+            matches!(damage[..], [uncsm_format::Damage { reason: Reason::Shape { .. }, .. }]),
+            "{damage:?}"
+        );
+        // What is not copied stops no merge.
+        assert_eq!(uvec.verify_media(0), []);
+    };
+    for rows in [0, 1, 3, 1 << 62, u64::MAX] {
+        let uvec = bend(entry::ROWS, &rows.to_le_bytes());
+        let error = assert_is!(used(&uvec), Error::Field { field: "length", got: 24, .. });
+        assert_eq!(error.offset(), Some((at + entry::LENGTH) as u64));
+        shape(&uvec);
+    }
+    let none = bend(entry::COLUMNS, &0u32.to_le_bytes());
+    assert_is!(used(&none), Error::Field { field: "columns", expected: 1, got: 0, .. });
+    shape(&none);
+    // Elements of a later version are passed over.
+    let later = bend(entry::ELEMENT, &77u32.to_le_bytes());
+    let error = assert_is!(used(&later), Error::ElementType { got: 77, .. });
+    assert_eq!(error.offset(), Some((at + entry::ELEMENT) as u64));
+    assert_eq!(later.verify(), []);
+    let twice = bend(entry::KIND, &MEMBERS.to_le_bytes());
+    assert_is!(twice.derived(MEMBERS, Some(0)).map(|_| ()).unwrap_err(), Error::Duplicate { .. });
+    // Without its bit it is optional and unknown, as before there were derived ones.
+    let plain = bend(entry::FLAGS, &0u32.to_le_bytes());
+    assert_eq!((plain.derived(CENTRES, Some(0)).unwrap(), plain.verify()), (None, vec![]));
+    let required = bend_error(&bytes, at + entry::FLAGS, layout::FLAG_DERIVED | layout::FLAG_REQUIRED);
+    assert_is!(required, Error::UnknownRequired { kind: CENTRES, .. });
+
+    let mut flipped = bytes.clone();
+    flipped[section_at(&bytes, CENTRES, 0)] ^= 4;
+    let damage = Uvec::open(flipped).unwrap().verify();
+    assert_eq!((damage.len(), damage[0].media.as_deref()), (1, Some("image")));
+    assert!(matches!(damage[0].reason, Reason::Checksum { .. }));
+}
+
+fn bend_error(bytes: &[u8], at: usize, new: u32) -> Error {
+    let mut bytes = bytes.to_vec();
+    put(&mut bytes, at, &new.to_le_bytes());
+    seal(&mut bytes);
+    open_error(&bytes)
 }
 
 #[test]

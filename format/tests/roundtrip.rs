@@ -2,11 +2,12 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use common::{Optional, aligned, read_all, second};
 use proptest::prelude::*;
-use uncsm_format::{Column, Dtype, ItemRow, MediaInfo, Rows, Uvec, Writer};
+use uncsm_format::{Column, Dtype, ElementType, ItemRow, MediaInfo, Rows, Uvec, Values, Writer};
 
 /// Of one item: steps to the next document, ordinal, span, hash, vector and half.
 #[derive(Debug, Clone)]
@@ -49,18 +50,24 @@ fn file(media: &[(MediaInfo, Vec<Item>)], rejected: u64, reason: Option<&str>) -
     let mut writer = Writer::new(Vec::new(), &[7; 32], &infos).unwrap();
     let mut docs = Vec::new();
     for (index, (info, items)) in media.iter().enumerate() {
-        let (mut rows, mut doc) = (Rows::new(info), 0);
-        docs.push(Vec::new());
-        for Item { skip, ordinal, span, hash, vector, half } in items {
-            doc += skip;
-            docs[index].push(doc);
-            let (ordinal, span, hash) = (*ordinal, *span, *hash);
-            rows.push(&ItemRow { doc, ordinal, span, hash, vector, half }).unwrap();
-        }
+        let (rows, of_rows) = rows(info, items);
+        docs.push(of_rows);
         rows.write_to(index, &mut writer).unwrap();
     }
     let documents = docs.iter().flatten().max().map_or(0, |last| last + 1);
     (writer.finish(documents, rejected, reason).unwrap(), docs)
+}
+
+/// The rows of a media type, and their documents.
+fn rows(info: &MediaInfo, items: &[Item]) -> (Rows, Vec<u32>) {
+    let (mut rows, mut docs, mut doc) = (Rows::new(info), Vec::new(), 0);
+    for Item { skip, ordinal, span, hash, vector, half } in items {
+        doc += skip;
+        docs.push(doc);
+        let (ordinal, span, hash) = (*ordinal, *span, *hash);
+        rows.push(&ItemRow { doc, ordinal, span, hash, vector, half }).unwrap();
+    }
+    (rows, docs)
 }
 
 proptest! {
@@ -105,6 +112,48 @@ proptest! {
                 prop_assert!(view.items_of(doc).eq(slow), "document {}", doc);
             }
         }
+    }
+
+    #[test]
+    fn derived_sections_read_as_they_were_written_and_leave_the_rows_alone(
+        media in media(),
+        sections in prop::collection::vec((1000..1020u32, 0..5usize, 0..4usize, 1..6u32, 0..9usize), 0..6),
+    ) {
+        let infos: Vec<_> = media.iter().map(|(info, _)| info.clone()).collect();
+        let mut writer = Writer::new(Vec::new(), &[7; 32], &infos).unwrap();
+        let mut written = BTreeMap::new();
+        for (seed, &(kind, of, element, columns, rows)) in sections.iter().enumerate() {
+            let of = Some(of).filter(|of| *of < infos.len());
+            let element = ElementType::ALL[element];
+            let length = rows * columns as usize * element.size();
+            let bytes: Vec<u8> = (0..length).map(|at| (at * 7 + seed) as u8).collect();
+            let result = writer.derived(kind, of, element, columns, &bytes);
+            prop_assert_eq!(result.is_ok(), !written.contains_key(&(kind, of)));
+            written.entry((kind, of)).or_insert((element, columns as usize, rows, bytes));
+        }
+        for (index, (info, items)) in media.iter().enumerate() {
+            rows(info, items).0.write_to(index, &mut writer).unwrap();
+        }
+        let (plain, _) = file(&media, 0, None);
+        let bytes = writer.finish(Uvec::open(&plain).unwrap().documents(), 0, None).unwrap();
+        prop_assert_eq!(sections.is_empty(), bytes == plain);
+        let uvec = Uvec::open(aligned(&bytes)).unwrap();
+        prop_assert_eq!(uvec.verify(), []);
+        for ((kind, of), (element, columns, rows, bytes)) in &written {
+            let read = uvec.derived(*kind, *of).unwrap().unwrap();
+            prop_assert_eq!((read.rows, read.columns), (*rows, *columns));
+            let same = match read.values {
+                Values::Bytes(values) => *element == ElementType::Bytes && values == bytes.as_slice(),
+                Values::U32(values) => *element == ElementType::U32 && bytemuck::cast_slice::<_, u8>(values) == bytes,
+                Values::F16(values) => *element == ElementType::F16 && bytemuck::cast_slice::<_, u8>(values) == bytes,
+                Values::F32(values) => *element == ElementType::F32 && bytemuck::cast_slice::<_, u8>(values) == bytes,
+                _ => false,
+            };
+            prop_assert!(same);
+        }
+        let (read, without) = (second::read(&bytes), second::read(&plain));
+        prop_assert_eq!(read.derived.len(), written.len());
+        prop_assert_eq!(read.media, without.media);
     }
 
     #[test]

@@ -128,6 +128,8 @@ fn magics_and_version_are_those_of_the_text() {
     );
     assert!(table("### Table entry")[2][4].starts_with("bit 0: required;"));
     assert_eq!(layout::FLAG_REQUIRED, 1 << 0);
+    assert!(table("### Table entry")[2][4].contains("; bit 1: derived"));
+    assert_eq!(layout::FLAG_DERIVED, 1 << 1);
 }
 
 #[test]

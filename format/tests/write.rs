@@ -5,7 +5,7 @@ mod common;
 use std::io::Write;
 
 use common::{IMAGES, Optional, TEXTS, info};
-use uncsm_format::{Column, Dtype, Error, ItemRow, MediaInfo, Rows, Uvec, Writer};
+use uncsm_format::{Column, Dtype, ElementType, Error, ItemRow, MediaInfo, Rows, Uvec, Writer};
 
 fn item<'a>(doc: u32, vector: &'a [f32], half: &'a [f32]) -> ItemRow<'a> {
     ItemRow { doc, ordinal: 0, span: None, hash: [0; 16], vector, half }
@@ -224,4 +224,23 @@ fn full_disk_at_any_byte_is_an_io_error() {
     assert!(matches!(writer.end(), Err(Error::Order { .. })));
     assert!(matches!(writer.begin(0, Column::Vectors), Err(Error::Order { .. })));
     assert!(matches!(writer.finish(0, 0, None), Err(Error::Order { .. })));
+}
+
+#[test]
+fn derived_sections_are_whole_rows_of_their_own_kind_once() {
+    let media = [info("image", 2, Dtype::F32, 0)];
+    let mut writer = Writer::new(Vec::new(), &[0; 32], &media).unwrap();
+    let order = |result: Result<(), Error>| assert!(matches!(result, Err(Error::Order { .. })), "{result:?}");
+    let u32s = ElementType::U32;
+    order(writer.derived(Column::Docs.kind(), Some(0), u32s, 1, &[]));
+    order(writer.derived(2000, Some(1), u32s, 1, &[]));
+    assert!(matches!(writer.derived(2000, None, u32s, 0, &[]), Err(Error::Limit { got: 0, .. })));
+    let part = writer.derived(2000, Some(0), u32s, 2, &[0; 12]);
+    assert!(matches!(part, Err(Error::PartialRow { row: 8, got: 12, .. })), "{part:?}");
+    writer.derived(2000, None, u32s, 2, &[0; 16]).unwrap();
+    order(writer.derived(2000, None, u32s, 2, &[0; 16]));
+    // Another media type, or none, has one of its own.
+    writer.derived(2000, Some(0), u32s, 2, &[]).unwrap();
+    writer.begin(0, Column::Vectors).unwrap();
+    order(writer.derived(2001, Some(0), u32s, 1, &[]));
 }

@@ -5,7 +5,7 @@ pub mod second;
 
 use rkyv::util::AlignedVec;
 use uncsm_format::layout::{self, entry, trailer};
-use uncsm_format::{Dtype, Error, ItemRow, MediaInfo, Rows, Uvec, Writer};
+use uncsm_format::{Dtype, ElementType, Error, ItemRow, MediaInfo, Rows, Uvec, Writer};
 
 pub const SPACE: [u8; 32] = *b"the space of the golden file 012";
 pub const DOCUMENTS: u32 = 6;
@@ -50,7 +50,15 @@ pub fn rows(info: &MediaInfo, items: &[Item]) -> Rows {
     rows
 }
 
-/// The golden file, or with `optional` the same with two sections of unknown kinds.
+/// Kinds of the derived sections of the golden file.
+pub const CENTRES: u32 = 2000;
+pub const MEMBERS: u32 = 2001;
+
+fn le<const N: usize>(values: impl IntoIterator<Item = [u8; N]>) -> Vec<u8> {
+    values.into_iter().flatten().collect()
+}
+
+/// The golden file, or with `optional` the same with two sections of unknown kinds, or with three derived ones.
 pub fn write_golden(optional: Optional) -> Vec<u8> {
     let media = golden_media();
     let mut writer = Writer::new(Vec::new(), &SPACE, &media).unwrap();
@@ -58,10 +66,20 @@ pub fn write_golden(optional: Optional) -> Vec<u8> {
     if optional == Optional::Present {
         writer.optional(1000, Some(0), b"codes of a later version").unwrap();
     }
+    if optional == Optional::Derived {
+        // Two rows, where there are four items.
+        let centres = le([0.5f32, 1.0, -2.0, 0.0, 0.25, 65_504.0].map(f32::to_le_bytes));
+        writer.derived(CENTRES, Some(0), ElementType::F32, 3, &centres).unwrap();
+        let members = le([2u32, 0, 3, 1, 2].map(u32::to_le_bytes));
+        writer.derived(MEMBERS, Some(0), ElementType::U32, 1, &members).unwrap();
+    }
     rows(&media[1], &TEXTS).write_to(1, &mut writer).unwrap();
     rows(&media[2], &[]).write_to(2, &mut writer).unwrap();
     if optional == Optional::Present {
         writer.optional(1001, None, &[9; 65]).unwrap();
+    }
+    if optional == Optional::Derived {
+        writer.derived(MEMBERS, None, ElementType::Bytes, 4, b"").unwrap();
     }
     writer.finish(DOCUMENTS, REJECTED, Some(REASON)).unwrap()
 }
@@ -70,6 +88,7 @@ pub fn write_golden(optional: Optional) -> Vec<u8> {
 pub enum Optional {
     Absent,
     Present,
+    Derived,
 }
 
 /// The bytes at an address that is a multiple of 64.
@@ -82,12 +101,13 @@ pub fn aligned(bytes: &[u8]) -> AlignedVec<64> {
 /// Everything that can be read, by every reading function; bits, so that NaN compares.
 pub fn read_all<D: AsRef<[u8]>>(uvec: &Uvec<D>) -> Vec<u8> {
     let mut out = format!(
-        "{:?} {} {:?} {:?} {:?}",
+        "{:?} {} {:?} {:?} {:?} {:?}",
         uvec.space(),
         uvec.documents(),
         uvec.rejected(),
         uvec.media(),
-        uvec.sections()
+        uvec.sections(),
+        uvec.derived(MEMBERS, None),
     )
     .into_bytes();
     for media in 0..uvec.media().len() {
@@ -107,6 +127,9 @@ pub fn read_all<D: AsRef<[u8]>>(uvec: &Uvec<D>) -> Vec<u8> {
             let range = view.items_of(doc);
             assert!(range.start <= range.end && range.end <= view.len(), "{range:?}");
             out.extend(format!("{range:?}").bytes());
+        }
+        for kind in [CENTRES, MEMBERS] {
+            out.extend(format!("{:?}", uvec.derived(kind, Some(media))).bytes());
         }
         for column in uncsm_format::Column::ALL {
             out.extend_from_slice(uvec.column_bytes(media, column));

@@ -12,6 +12,18 @@ pub struct File {
     pub media: Vec<Media>,
     /// Kind and bytes of the sections of unknown kinds.
     pub unknown: Vec<(u32, Vec<u8>)>,
+    pub derived: Vec<Derived>,
+}
+
+/// A derived section: its kind, media index, element type, rows, columns and bytes.
+#[derive(Debug, PartialEq)]
+pub struct Derived {
+    pub kind: u32,
+    pub media: u32,
+    pub element: u32,
+    pub rows: usize,
+    pub columns: usize,
+    pub bytes: Vec<u8>,
 }
 
 /// What a file says of one media type; vectors and halves row by row.
@@ -111,6 +123,7 @@ pub fn read(file: &[u8]) -> File {
     // (kind, media index) -> (element type, rows, columns, bytes)
     let mut sections = BTreeMap::new();
     let mut unknown = Vec::new();
+    let mut derived: Vec<Derived> = Vec::new();
     let mut end = 64;
     for entry in entries.chunks(48) {
         let (kind, media, flags) = (u32(&entry[0..4]), u32(&entry[4..8]), u32(&entry[8..12]));
@@ -122,6 +135,15 @@ pub fn read(file: &[u8]) -> File {
         assert_eq!(crc(&[bytes]), u32(&entry[44..48]));
         if !matches!(kind, 1 | 2 | 16..=22) {
             assert_eq!(flags & 1, 0);
+            if flags & 2 == 2 {
+                let element = u32(&entry[12..16]);
+                let (rows, columns) = (int(&entry[32..40]) as usize, int(&entry[40..44]) as usize);
+                assert!(columns > 0);
+                assert_eq!(length, rows * columns * [1, 4, 2, 4][element as usize]);
+                assert!(derived.iter().all(|d| (d.kind, d.media) != (kind, media)));
+                derived.push(Derived { kind, media, element, rows, columns, bytes: bytes.to_vec() });
+                continue;
+            }
             unknown.push((kind, bytes.to_vec()));
             continue;
         }
@@ -201,5 +223,6 @@ pub fn read(file: &[u8]) -> File {
         reason: text(&status[8..]),
         media,
         unknown,
+        derived,
     }
 }

@@ -25,7 +25,8 @@ struct Source {
     documents: Vec<DocId>,
 }
 
-/// Writes the `.uvec` of the merged segment.
+/// Writes the `.uvec` of the merged segment: the columns, row by row. Derived sections are not copied, since they speak of the rows
+/// of one source; what is to have one makes it from the merged rows.
 ///
 /// What is copied gets a fresh checksum, so every file of every source is read before, the host's own too, unless this process
 /// has read it: on damage the merge fails, the sources stay as they are, and the segment is marked in `cache`.

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "train")]
 mod beside;
+mod engine;
 mod facets;
 mod filters;
 mod fusion;
@@ -9,4 +10,5 @@ mod keywords;
 mod oracle;
 mod parts;
 mod segments;
+mod sources;
 mod world;
