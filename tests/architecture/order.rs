@@ -18,7 +18,6 @@ const INSIDE: [(&str, &[&str]); 2] = [
         &[
             "similarity",
             "fusion",
-            "spec",
             "grammar",
             "view",
             "candidates",
@@ -27,6 +26,7 @@ const INSIDE: [(&str, &[&str]); 2] = [
             "show",
             "request",
             "engine",
+            "spec",
         ],
     ),
 ];
