@@ -13,10 +13,10 @@ use tantivy::collector::Count;
 use tantivy::query::QueryParser;
 use tantivy::schema::Schema;
 use uncsm_index::ErrorCode::{self, *};
+use uncsm_index::Result;
 use uncsm_index::corpus::*;
 use uncsm_index::encode::FromFile;
 use uncsm_index::schema::*;
-use uncsm_index::Result;
 
 fn read(text: impl AsRef<[u8]>) -> Vec<Result<Document, ReadError>> {
     JsonlReader::new(text.as_ref(), "c.jsonl").line_limit(1000).collect()
