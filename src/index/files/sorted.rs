@@ -16,7 +16,8 @@ pub(crate) fn refuse_sorting(settings: &tantivy::IndexSettings) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a `meta.json` of such an index before it is written, where vectors are kept in it.
+/// Refuses a `meta.json` of an index with `sort_by_field` before it is written, where vectors are kept in it. The host never
+/// writes `manual_doc_id_mapping` down.
 ///
 /// # Errors
 /// The error of [`refuse_sorting`], whole inside of one of the system's kind.

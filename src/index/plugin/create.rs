@@ -132,17 +132,20 @@ mod tests {
             };
             builder.open_or_create(directory).map(drop).map_err(|error| Error::from(error).code())
         };
-        for settings in shuffled() {
-            let dir = tempfile::tempdir().unwrap();
-            let plain = || Box::new(IndexDirectory::open(dir.path()).unwrap());
-            let sound = Box::new(SoundDirectory::new(RamDirectory::create()));
-            let plugin = Some(UvecPlugin::new());
-            let refused = Err(ErrorCode::BadArgument);
-            assert_eq!(create(settings.clone(), plugin.clone(), plain()), refused);
-            assert_eq!(create(settings.clone(), plugin, sound), refused);
-            assert!(!dir.path().join("meta.json").exists());
-            // An index without vectors may sort as it likes.
-            assert_eq!(create(settings, None, plain()), Ok(()));
-        }
+        let [settings, unwritten] = shuffled();
+        let dir = tempfile::tempdir().unwrap();
+        let plain = || Box::new(IndexDirectory::open(dir.path()).unwrap());
+        let sound = Box::new(SoundDirectory::new(RamDirectory::create()));
+        let plugin = Some(UvecPlugin::new());
+        let refused = Err(ErrorCode::BadArgument);
+        assert_eq!(create(settings.clone(), plugin.clone(), plain()), refused);
+        assert_eq!(create(settings.clone(), plugin, sound), refused);
+        assert!(!dir.path().join("meta.json").exists());
+        // An index without vectors may sort as it likes.
+        assert_eq!(create(settings, None, plain()), Ok(()));
+        // No file says that ids are mapped by hand: the index itself does, when it is checked.
+        let builder = tantivy::Index::builder().schema(schema()).settings(unwritten);
+        let index = builder.register_plugin(UvecPlugin::new().registered()).create_in_ram().unwrap();
+        assert_eq!(check_registered(&index).unwrap_err().code(), ErrorCode::BadArgument);
     }
 }
