@@ -87,7 +87,7 @@ fn latency(data: &Path, index: &Index) -> Result<()> {
     let file = FeaturesFile::open(data.join("debian-packages/text_minilm.safetensors"))?;
     let tensor = file.tensor("text_minilm")?;
     let engine = Engine::new(index)?;
-    type Kind = (&'static str, fn(Request<'_>) -> Request<'_>, bool);
+    type Kind = (&'static str, fn(Request) -> Request, bool);
     let kinds: [Kind; 8] = [
         ("cosine scan", |r| r.similarity(Similarity::Cosine), true),
         ("metric scan", |r| r, true),

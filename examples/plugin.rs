@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("set        {} documents", sure.len());
 
     // 4. Whole queries over the app's index: legs, fusion, facets, explanations.
-    let engine = Engine::host(&index, searcher, plugin.cache(), &bundle)?;
+    let engine = Engine::host(&index, searcher, plugin.cache(), bundle.clone())?;
     let request = engine.request().features("text", &features("red bird"))?.keywords("red");
     let found = request.fusion(Fusion::Product).facet("shelf").explain().run()?;
     for hit in &found.hits {

@@ -19,14 +19,15 @@ struct Job {
     answer: oneshot::Sender<Result<Response>>,
 }
 
-/// Runs until all senders are gone. A server that adds documents opens the engine anew after each commit.
-fn worker(index: &Index, jobs: &mpsc::Receiver<Job>) -> Result<()> {
-    let engine = Engine::new(index)?;
+/// Runs until all senders are gone.
+fn worker(engine: &Engine, jobs: &mpsc::Receiver<Job>) -> Result<()> {
     while let Ok(first) = jobs.recv() {
         let mut queued = vec![first];
         queued.extend(jobs.try_iter().take(TOGETHER - 1));
         // Who has gone away meanwhile costs nothing.
         queued.retain(|job| !job.cancel.is_cancelled());
+        // What a writer has committed meanwhile is found; a look where nothing is new.
+        engine.reload()?;
         let requests = queued.iter().map(|job| {
             let request = engine.request().keywords(&job.keywords).cancel(job.cancel.clone());
             request.time_budget(Duration::from_millis(200))
@@ -54,9 +55,9 @@ async fn search(jobs: mpsc::Sender<Job>, keywords: &str) -> Result<Response> {
 async fn main() -> Result<()> {
     let usage = || Error::new(uncsm_index::ErrorCode::BadArgument, "usage: server INDEX KEYWORDS...");
     let mut args = std::env::args().skip(1);
-    let index = Index::open(args.next().ok_or_else(usage)?.as_ref())?;
+    let engine = Engine::new(&Index::open(args.next().ok_or_else(usage)?.as_ref())?)?;
     let (jobs, queue) = mpsc::channel();
-    let thread = std::thread::spawn(move || worker(&index, &queue));
+    let thread = std::thread::spawn(move || worker(&engine, &queue));
     for keywords in args {
         let found = tokio::time::timeout(Duration::from_secs(5), search(jobs.clone(), &keywords)).await;
         match found {

@@ -46,12 +46,16 @@ pub enum Setting {
     MaxPixels,
     /// Media types of the items that are searched.
     Media,
+    /// The key of a corpus that holds the items of a media type.
+    MediaKey,
     /// The least probability of a hit.
     MinProbability,
     /// The place of the result.
     Out,
     /// The file of graded pairs.
     Pairs,
+    /// How long texts are split.
+    Passages,
     /// The tensor of a media type.
     Pathway,
     /// The assumed rate of matches.
@@ -70,6 +74,8 @@ pub enum Setting {
     Target,
     /// A sentence as a part of a query.
     Text,
+    /// Keys of a corpus that are passed over.
+    Without,
 }
 
 impl Setting {
@@ -94,9 +100,11 @@ impl Setting {
             Self::MaxBytes => "max_bytes",
             Self::MaxPixels => "max_pixels",
             Self::Media => "media",
+            Self::MediaKey => "media_key",
             Self::MinProbability => "min_probability",
             Self::Out => "out",
             Self::Pairs => "pairs",
+            Self::Passages => "passages",
             Self::Pathway => "pathway",
             Self::Prior => "prior",
             Self::Resume => "resume",
@@ -106,6 +114,7 @@ impl Setting {
             Self::Strict => "strict",
             Self::Target => "target",
             Self::Text => "text",
+            Self::Without => "without",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One document of a corpus, and what its reserved keys may hold.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::json::type_name;
+use super::keys::{Form, Holds, IMAGE, Keys, TEXT};
 use super::names::{check_characters, check_field_name};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, DOCUMENT_BYTES, DOCUMENT_ITEMS, TEXT_BYTES};
@@ -67,28 +69,39 @@ impl std::str::FromStr for Split {
     }
 }
 
-/// A picture of a document.
+/// An item of a document, as the corpus gives it.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Picture {
-    /// A file; a relative path is resolved against the folder of the corpus.
+pub enum Given {
+    /// A text.
+    Text(String),
+    /// A media file; a relative path is resolved against the folder of the corpus.
     Path(PathBuf),
-    /// The bytes of a picture file, as a column of a Parquet file holds them; clones share them.
+    /// The bytes of a media file, as a column of a Parquet file holds them; clones share them.
     Bytes(Arc<[u8]>),
 }
 
-impl Picture {
-    /// The file; `None` for bytes.
+impl Given {
+    /// The text; `None` for a media file.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Path(_) | Self::Bytes(_) => None,
+        }
+    }
+
+    /// The path of a media file; `None` for bytes and texts.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
-            Self::Bytes(_) => None,
+            Self::Text(_) | Self::Bytes(_) => None,
         }
     }
 }
 
-impl fmt::Debug for Picture {
+impl fmt::Debug for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Text(text) => write!(f, "Text({text:?})"),
             Self::Path(path) => write!(f, "Path({path:?})"),
             Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
         }
@@ -102,10 +115,8 @@ pub struct Document {
     pub id: Option<String>,
     /// 1-based place in the corpus: a line of JSON Lines, a row of a Parquet file, a document of a folder.
     pub line: u64,
-    /// The text items, in their order.
-    pub texts: Vec<String>,
-    /// The image items, in their order.
-    pub images: Vec<Picture>,
+    /// The items of each media type that it has any of, in their order.
+    pub items: BTreeMap<String, Vec<Given>>,
     /// The split, where the line names one.
     pub split: Option<Split>,
     /// A name of a split that says nothing here, or stands for one that does not read: training and evaluation leave such a
@@ -124,46 +135,78 @@ impl Document {
     /// # Errors
     /// [`ErrorCode::BadValue`] for a reserved or impossible name, or a reserved key of the wrong type;
     /// [`ErrorCode::TooLarge`] for texts or items above a limit.
-    pub(crate) fn from_object(object: Map<String, Value>, line: u64, folder: &Path) -> Result<Self> {
+    pub(crate) fn from_object(
+        object: Map<String, Value>,
+        line: u64,
+        folder: &Path,
+        keys: &Keys,
+    ) -> Result<Self> {
         check_size(&object)?;
         let mut document = Self { line, ..Self::default() };
-        let (mut text, mut texts, mut image, mut images) = (None, None, None, None);
+        let mut given: Vec<Values> = keys.media().iter().map(|_| Values::default()).collect();
         let mut fields = Vec::with_capacity(object.len());
         for (key, value) in object {
             check_field_name(&key)?;
             let Some(value) = present(value) else { continue };
-            match key.as_str() {
-                "id" => document.id = Some(id(value)?),
-                "split" => match split(&value) {
+            match (key.as_str(), keys.find(&key)) {
+                ("id", _) => document.id = Some(id(value)?),
+                ("split", _) => match split(&value) {
                     Ok(split) => document.split = Some(split),
                     Err(word) => document.unknown_split = Some(word),
                 },
-                "text" => text = Some(string("text", value)?),
-                "texts" => texts = Some(strings("texts", value)?),
-                "image" => {
-                    image = document.paths(vec![string("image", value)?]).and_then(|mut paths| paths.pop());
+                (_, Some((at, form))) => {
+                    let is_list = form == Form::Many || form == Form::Either && value.is_array();
+                    let values = if is_list { strings(&key, value)? } else { vec![string(&key, value)?] };
+                    let media = &keys.media()[at];
+                    let values = match media.holds() {
+                        Holds::Texts => Some(values),
+                        Holds::Files => document.paths(media.media(), values),
+                    };
+                    let place = if form == Form::Many { &mut given[at].many } else { &mut given[at].one };
+                    *place = values.map(|values| (key, values, is_list));
                 }
-                "images" => images = document.paths(strings("images", value)?),
-                _ => {
+                (_, None) => {
                     check_nested_names(&value)?;
                     fields.push((key, value));
                 }
             }
         }
-        let (texts, text) = one_or_many(("text", text), ("texts", texts))?;
-        document.texts = texts;
-        let (paths, image) = one_or_many(("image", image), ("images", images))?;
-        document.images = paths.iter().map(|path| resolve(path, folder)).collect::<Result<_>>()?;
-        let items = document.texts.len() + document.images.len();
+        for (media, values) in keys.media().iter().zip(given) {
+            let Some((values, is_list)) = values.one_or_many()? else { continue };
+            let value = match values.first() {
+                Some(only) if !is_list => Value::from(only.as_str()),
+                _ => Value::from(values.clone()),
+            };
+            fields.push((media.field().to_owned(), value));
+            let items = values.into_iter().map(|value| match media.holds() {
+                Holds::Texts => Ok(Given::Text(value)),
+                Holds::Files => resolve(&value, folder, media.media()),
+            });
+            document.items.insert(media.media().to_owned(), items.collect::<Result<_>>()?);
+        }
+        let items: usize = document.items.values().map(Vec::len).sum();
         if items > DOCUMENT_ITEMS {
             return Err(limits::over("a document has too many items", DOCUMENT_ITEMS, items, "items")
                 .hint("make several documents of it"));
         }
-        fields.extend(text.map(|value| ("text".to_owned(), value)));
-        fields.extend(image.map(|value| ("image".to_owned(), value)));
         fields.sort_by(|a, b| a.0.cmp(&b.0));
         document.fields = fields.into_iter().collect();
         Ok(document)
+    }
+
+    /// The items of the media type `media`.
+    pub fn of(&self, media: &str) -> &[Given] {
+        self.items.get(media).map_or(&[], Vec::as_slice)
+    }
+
+    /// The texts of the media type `text`.
+    pub fn texts(&self) -> Vec<&str> {
+        self.of(TEXT).iter().filter_map(Given::text).collect()
+    }
+
+    /// The pictures of the media type `image`.
+    pub fn images(&self) -> &[Given] {
+        self.of(IMAGE)
     }
 
     /// Marks the split as unknown, since what may name it was lost: test documents are never learned from.
@@ -174,11 +217,11 @@ impl Document {
     }
 
     /// The paths that are none are left out; `None` where nothing is left.
-    fn paths(&mut self, mut paths: Vec<String>) -> Option<Vec<String>> {
+    fn paths(&mut self, media: &str, mut paths: Vec<String>) -> Option<Vec<String>> {
         let all = paths.len();
         paths.retain(|path| !path.is_empty());
         if paths.len() < all {
-            self.flaws.push(empty_path());
+            self.flaws.push(empty_path(media));
         }
         (!paths.is_empty()).then_some(paths)
     }
@@ -189,22 +232,51 @@ impl Document {
         self.flaws = std::mem::take(&mut self.flaws).into_iter().map(place).collect();
     }
 
-    /// Makes `paths`, as the corpus has them, the field `image` of a document whose key `key` is `image` or `images`.
+    /// Makes `paths`, as the corpus has them, the field `name`: a list where they stood in one.
     #[cfg(feature = "parquet")]
-    pub(super) fn set_image_field(&mut self, key: &str, mut paths: Vec<String>) {
+    pub(super) fn set_files_field(&mut self, name: &str, is_list: bool, mut paths: Vec<String>) {
         let value = match paths.pop() {
             None => return,
-            Some(only) if key == "image" => Value::String(only),
+            Some(only) if !is_list => Value::String(only),
             Some(last) => {
                 paths.push(last);
                 Value::from(paths)
             }
         };
         let mut fields: Vec<_> = std::mem::take(&mut self.fields).into_iter().collect();
-        fields.push(("image".to_owned(), value));
+        fields.push((name.to_owned(), value));
         fields.sort_by(|a, b| a.0.cmp(&b.0));
         self.fields = fields.into_iter().collect();
     }
+}
+
+/// A key, its values, and whether they are a list.
+type Found = (String, Vec<String>, bool);
+
+/// What the keys of one media type hold.
+#[derive(Default)]
+struct Values {
+    one: Option<Found>,
+    many: Option<Found>,
+}
+
+impl Values {
+    /// The values, and whether they are a list.
+    fn one_or_many(self) -> Result<Option<(Vec<String>, bool)>> {
+        match (self.one, self.many) {
+            (Some((one, ..)), Some((many, ..))) => Err(both(&one, &many)),
+            (Some((_, values, is_list)), None) | (None, Some((_, values, is_list))) => {
+                Ok(Some((values, is_list)))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// The error of a document with two keys for items of one media type, `many` of which is that of a list.
+pub(super) fn both(one: &str, many: &str) -> Error {
+    Error::new(ErrorCode::BadValue, format!("a document has both `{one}` and `{many}`"))
+        .hint(format!("put all of them into `{many}`"))
 }
 
 /// Refuses a string, or strings together, above what one document may have.
@@ -283,10 +355,20 @@ fn split(value: &Value) -> Result<Split, String> {
     word.parse().map_err(|_| word.chars().take(SHOWN).collect())
 }
 
-fn empty_path() -> Error {
-    Error::new(ErrorCode::BadValue, "an image path is empty: left out")
-        .expected("the path of a picture")
-        .hint("leave the key out where there is no picture")
+fn empty_path(media: &str) -> Error {
+    let (what, expected, hint) = match media {
+        IMAGE => (
+            "an image path".to_owned(),
+            "the path of a picture",
+            "leave the key out where there is no picture",
+        ),
+        media => (
+            format!("a path of the media type `{media}`"),
+            "the path of a file",
+            "leave the key out where there is no file",
+        ),
+    };
+    Error::new(ErrorCode::BadValue, format!("{what} is empty: left out")).expected(expected).hint(hint)
 }
 
 fn string(key: &str, value: Value) -> Result<String> {
@@ -310,31 +392,12 @@ fn strings(key: &str, value: Value) -> Result<Vec<String>> {
         .collect()
 }
 
-/// Joins `text` and `texts` (or `image` and `images`) into the items and the value of the field.
-fn one_or_many(
-    one: (&str, Option<String>),
-    many: (&str, Option<Vec<String>>),
-) -> Result<(Vec<String>, Option<Value>)> {
-    match (one.1, many.1) {
-        (Some(_), Some(_)) => {
-            let what = format!("a document has both `{}` and `{}`", one.0, many.0);
-            Err(Error::new(ErrorCode::BadValue, what).hint(format!("put all of them into `{}`", many.0)))
-        }
-        (Some(item), None) => Ok((vec![item.clone()], Some(Value::String(item)))),
-        (None, Some(items)) => {
-            let value = items.iter().cloned().map(Value::String).collect();
-            Ok((items, Some(Value::Array(value))))
-        }
-        (None, None) => Ok((Vec::new(), None)),
-    }
-}
-
-pub(super) fn resolve(path: &str, folder: &Path) -> Result<Picture> {
+pub(super) fn resolve(path: &str, folder: &Path, media: &str) -> Result<Given> {
     if path.is_empty() {
-        return Err(empty_path());
+        return Err(empty_path(media));
     }
     // Joining an absolute path gives that path.
-    Ok(Picture::Path(folder.join(path)))
+    Ok(Given::Path(folder.join(path)))
 }
 
 /// Checks the keys inside nested objects, which become parts of terms.

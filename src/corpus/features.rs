@@ -10,6 +10,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use super::pathway::PathwayArg;
 use super::tensor::{FeatureTensor, RawTensor, integers};
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 use crate::limits;
 
 /// An open safetensors file; its tensors stay on disk until they are read.
@@ -131,7 +132,7 @@ impl FeaturesFile {
         })
     }
 
-    /// The tensors of `--pathway`, `--label` and `--test-mask`, checked against each other.
+    /// The tensors of the pathways, the label and the mask of test rows, checked against each other.
     ///
     /// # Errors
     /// Those of the tensors; [`ErrorCode::BadArgument`] without a pathway or with two for one media type;
@@ -145,7 +146,7 @@ impl FeaturesFile {
         let mut tensors: Vec<(String, FeatureTensor<'_>)> = Vec::with_capacity(pathways.len());
         for PathwayArg { media, tensor } in pathways {
             if tensors.iter().any(|(other, _)| other == media) {
-                let what = format!("--pathway gives two tensors to the media type `{media}`");
+                let what = format!("the media type `{media}` has two tensors");
                 return Err(Error::new(ErrorCode::BadArgument, what).hint("give each media type one tensor"));
             }
             tensors.push((media.clone(), self.tensor(tensor)?));
@@ -153,7 +154,10 @@ impl FeaturesFile {
         let Some((_, first)) = tensors.first() else {
             return Err(Error::new(ErrorCode::BadArgument, "features without a pathway")
                 .file(&self.path)
-                .hint("say which tensor belongs to which media type: --pathway MEDIA=TENSOR"));
+                .hint(
+                    Hint::new("say which tensor belongs to which media type:")
+                        .given(Setting::Pathway, "MEDIA=TENSOR"),
+                ));
         };
         let (first, rows) = (first.name(), first.rows());
         let equal = |name: &str, got: usize| match got == rows {

@@ -7,12 +7,23 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::document::Document;
+use super::keys::Keys;
+use super::origin::Spot;
+use super::source::{Kind, ReadError, Source};
 use super::{json, not_finite};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, LINE_BYTES};
 
 /// Longest line in bytes unless [`JsonlReader::line_limit`] sets another: 64 MiB.
 pub const DEFAULT_LINE_LIMIT: usize = LINE_BYTES;
+
+/// Any file that is of no other kind.
+pub(super) const KIND: Kind = Kind {
+    name: "jsonl",
+    unit: "line",
+    is: |_, _| Ok(true),
+    open: |path, keys| Ok(Box::new(JsonlReader::open(path)?.keys(keys.clone()))),
+};
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
@@ -28,7 +39,7 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// [`ErrorCode::BadJson`] for invalid UTF-8, bad syntax, a key that stands twice, or anything but an object;
 /// [`ErrorCode::TooLarge`] for a line, its values or its texts above a limit; [`ErrorCode::BadValue`] for a key that is
 /// reserved or has the wrong type.
-/// After [`ErrorCode::Io`] there are no more items. NaN and infinities of Python's JSON take away themselves alone, as one of
+/// An error of the file itself, [`ReadError::End`], is the last item. NaN and infinities of Python's JSON take away themselves alone, as one of
 /// [`Document::flaws`].
 #[derive(Debug)]
 pub struct JsonlReader<R> {
@@ -39,8 +50,9 @@ pub struct JsonlReader<R> {
     line: u64,
     offset: u64,
     buffer: Vec<u8>,
-    /// Keys that are passed over.
-    without: Vec<String>,
+    /// Where the current line starts.
+    start: u64,
+    keys: Keys,
     ended: bool,
 }
 
@@ -79,7 +91,8 @@ impl<R: Read> JsonlReader<R> {
             line: 0,
             offset: 0,
             buffer: Vec::new(),
-            without: Vec::new(),
+            start: 0,
+            keys: Keys::default(),
             ended: false,
         }
     }
@@ -94,7 +107,14 @@ impl<R: Read> JsonlReader<R> {
     /// Passes over these keys, whatever they hold.
     #[must_use]
     pub fn without(mut self, keys: &[String]) -> Self {
-        self.without = keys.to_vec();
+        self.keys = self.keys.without(keys);
+        self
+    }
+
+    /// Says which keys hold items, and which are passed over.
+    #[must_use]
+    pub fn keys(mut self, keys: Keys) -> Self {
+        self.keys = keys;
         self
     }
 
@@ -139,29 +159,35 @@ impl<R: Read> JsonlReader<R> {
 
     /// The next line that is not blank as an object, its number and the offset of its start. Nothing may be left out of it.
     pub(super) fn next_object(&mut self) -> Option<Result<Line>> {
-        Some(self.next_line()?.and_then(|((object, flaw), line, start)| match flaw {
+        let ((object, flaw), line, start) = match self.next_line()? {
+            Ok(line) => line,
+            Err(error) => return Some(Err(error.into_error())),
+        };
+        Some(match flaw {
             None => Ok((object, line, start)),
             Some(flaw) => {
                 let facts = flaw.facts();
                 let error = self.bad_json(&facts.message, facts.offset.unwrap_or(start));
                 Err(error.expected("a finite number"))
             }
-        }))
+        })
     }
 
     /// As [`JsonlReader::next_object`], with what was left out.
-    fn next_line(&mut self) -> Option<Result<(Object, u64, u64)>> {
+    fn next_line(&mut self) -> Option<Result<(Object, u64, u64), ReadError>> {
         while !self.ended {
             match self.read_line() {
                 Ok(Some(start)) => {
+                    self.start = start;
                     if let Some(object) = self.object(start) {
+                        let object = object.map_err(ReadError::Document);
                         return Some(object.map(|object| (object, self.line, start)));
                     }
                 }
                 Ok(None) => self.ended = true,
                 Err(error) => {
                     self.ended = true;
-                    return Some(Err(error.line(self.line + 1).offset(self.offset)));
+                    return Some(Err(ReadError::End(error.line(self.line + 1).offset(self.offset))));
                 }
             }
         }
@@ -246,17 +272,38 @@ impl<R: Read> JsonlReader<R> {
 }
 
 impl<R: Read> Iterator for JsonlReader<R> {
-    type Item = Result<Document>;
+    type Item = Result<Document, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         Some(self.next_line()?.and_then(|((mut object, flaw), line, start)| {
-            object.retain(|key, _| !self.without.contains(key));
+            object.retain(|key, _| !self.keys.passes_over(key));
             let located = |error: Error| error.file(&self.file).line(line).offset(start);
-            let mut document = Document::from_object(object, line, &self.folder).map_err(located)?;
+            let document = Document::from_object(object, line, &self.folder, &self.keys);
+            let mut document = document.map_err(|error| ReadError::Document(located(error)))?;
             document.blame(located);
             document.flaws.extend(flaw);
             Ok(document)
         }))
+    }
+}
+
+impl Source for JsonlReader<File> {
+    fn file(&self) -> &Path {
+        self.file()
+    }
+
+    fn progress(&self) -> u64 {
+        self.position()
+    }
+
+    fn len_hint(&self) -> Option<u64> {
+        self.len_hint()
+    }
+
+    fn spot(&self) -> Spot {
+        let mark = if self.start == 0 && self.buffer.starts_with(BOM) { BOM.len() as u64 } else { 0 };
+        let bytes = (self.start + mark, self.start + self.buffer.len() as u64);
+        Spot { line: Some(self.line), bytes: Some(bytes), ..Spot::default() }
     }
 }
 
@@ -265,7 +312,8 @@ mod tests {
     use super::*;
 
     fn read(text: impl AsRef<[u8]>) -> Vec<Result<Document>> {
-        JsonlReader::new(text.as_ref(), "data/c.jsonl").line_limit(300).collect()
+        let reader = JsonlReader::new(text.as_ref(), "data/c.jsonl").line_limit(300);
+        reader.map(|read| read.map_err(Error::from)).collect()
     }
 
     fn fails(text: impl AsRef<[u8]>, code: ErrorCode, line: u64, offset: u64) -> Error {
@@ -292,8 +340,8 @@ mod tests {
         let text = r#"{"z":[1,null],"text":"t","images":["a.png","/b.png"],"id":7,"split":"val","n":null,"e":[],"a":{"b":1}}"#;
         let document = read(text).remove(0).unwrap();
         assert_eq!(document.id.as_deref(), Some("7"));
-        assert_eq!(document.texts, ["t"]);
-        let paths: Vec<_> = document.images.iter().map(|picture| picture.path().unwrap()).collect();
+        assert_eq!(document.texts(), ["t"]);
+        let paths: Vec<_> = document.images().iter().map(|picture| picture.path().unwrap()).collect();
         assert_eq!(paths, [Path::new("data/a.png"), Path::new("/b.png")]);
         assert_eq!(document.split, Some(Split::Val));
         let fields = serde_json::to_string(&document.fields).unwrap();
@@ -322,12 +370,12 @@ mod tests {
     fn an_empty_path_of_a_picture_takes_away_itself_alone() {
         let document =
             read(r#"{"id":1,"text":"t","images":["","a.png"],"split":"holdout"}"#).remove(0).unwrap();
-        assert_eq!((document.images.len(), document.fields["image"].as_array().unwrap().len()), (1, 1));
+        assert_eq!((document.images().len(), document.fields["image"].as_array().unwrap().len()), (1, 1));
         assert_eq!((document.split, document.unknown_split.as_deref()), (None, Some("holdout")));
         let facts = document.flaws[0].facts();
         assert_eq!((facts.code, facts.line, document.flaws.len()), (ErrorCode::BadValue, Some(1), 1));
         let document = read(r#"{"image":"","split":"Validation"}"#).remove(0).unwrap();
-        assert!(document.images.is_empty() && document.fields.is_empty());
+        assert!(document.images().is_empty() && document.fields.is_empty());
         assert_eq!((document.split, document.flaws.len()), (Some(Split::Val), 1));
     }
 

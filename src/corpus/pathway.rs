@@ -4,8 +4,9 @@ use std::str::FromStr;
 
 use super::names::check_media_name;
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 
-/// `--pathway MEDIA=TENSOR`: the tensor that holds the features of one media type.
+/// The tensor that holds the features of one media type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathwayArg {
     /// Name of the media type.
@@ -20,12 +21,12 @@ impl PathwayArg {
     /// # Errors
     /// [`ErrorCode::BadArgument`].
     pub fn parse(argument: &str) -> Result<Self> {
-        let (media, tensor) = pair(argument, "--pathway", "image=image_features")?;
+        let (media, tensor) = pair(argument, Setting::Pathway, "image=image_features")?;
         Ok(Self { media, tensor })
     }
 }
 
-/// `--encoder MEDIA=NAME_OR_DIR`: the encoder of one media type.
+/// The encoder of one media type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncoderArg {
     /// Name of the media type.
@@ -40,7 +41,7 @@ impl EncoderArg {
     /// # Errors
     /// [`ErrorCode::BadArgument`].
     pub fn parse(argument: &str) -> Result<Self> {
-        let (media, encoder) = pair(argument, "--encoder", "text=minilm")?;
+        let (media, encoder) = pair(argument, Setting::Encoder, "text=minilm")?;
         Ok(Self { media, encoder })
     }
 }
@@ -61,15 +62,16 @@ impl FromStr for EncoderArg {
     }
 }
 
-fn pair(argument: &str, flag: &str, example: &str) -> Result<(String, String)> {
+fn pair(argument: &str, setting: Setting, example: &str) -> Result<(String, String)> {
     match argument.split_once('=') {
         Some((media, value)) if !value.is_empty() => {
             check_media_name(media)?;
             Ok((media.to_owned(), value.to_owned()))
         }
-        _ => Err(Error::new(ErrorCode::BadArgument, format!("{flag} wants a media type and a name"))
-            .expected(format!("MEDIA=NAME, for instance {example}"))
-            .got(format!("{argument:?}"))),
+        _ => Err(Error::new(ErrorCode::BadArgument, "not a media type and a name")
+            .expected("MEDIA=NAME")
+            .got(format!("{argument:?}"))
+            .hint(Hint::new("write").given(setting, example).text(", for instance"))),
     }
 }
 

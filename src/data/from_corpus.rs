@@ -9,10 +9,10 @@ use super::classes::{KnownClasses, class_name, group_name, is_rounded};
 use super::rows::{DocumentRef, Documents, Labels, MediaFeatures, TrainingData};
 use super::seen::{Seen, is_known};
 use super::titles::join_titles;
-use crate::corpus::{Document, EncoderArg, Passages, Reader, SPLIT_NOT_READ, Split};
+use crate::corpus::{Document, EncoderArg, Given, Keys, Passages, Reader, SPLIT_NOT_READ, Split};
 use crate::encode::{
     BadItem, CorpusSource, EncoderPaths, Encoders, FeatureCache, Ids, Incoming, Place, SourceDocument,
-    encode_batch, fit,
+    encode_batch, fit_any,
 };
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
@@ -45,8 +45,8 @@ pub struct CorpusOptions<'a> {
     pub encoders: &'a [EncoderArg],
     /// Where those are looked for.
     pub paths: EncoderPaths,
-    /// Keys of the corpus that are passed over.
-    pub without: &'a [String],
+    /// Keys of the corpus that hold items, and those that are passed over.
+    pub keys: Keys,
     /// How long texts are split into several items.
     pub passages: Option<Passages>,
     /// Encoders and classes of a trained bundle, to evaluate it or to train it further; none are learned then.
@@ -120,13 +120,12 @@ pub fn from_corpus(
         Some((encoders, classes)) => (encoders, classes),
         None => {
             let mut seen = Seen::default();
-            let learned = Reader::open_without(path, options.without)?.filter_map(|read| seen.take(read));
+            let learned = Reader::open_with(path, &options.keys)?.filter_map(|read| seen.take(read));
             let learned = learned.map(|document| split_texts(document, options.passages));
-            let fit = fit(learned, options.encoders, &options.paths);
-            (fitted, states) = fit.map_err(|error| match error.code() {
-                ErrorCode::Empty => seen.nothing(path),
-                _ => error,
-            })?;
+            (fitted, states) = fit_any(learned, options.encoders, &options.paths)?;
+            if fitted.is_empty() {
+                return Err(seen.nothing(path));
+            }
             (&fitted, None)
         }
     };
@@ -136,9 +135,7 @@ pub fn from_corpus(
     let mut reading = Reading::default();
     let (mut batch, mut bytes, mut documents) = (Vec::new(), 0, 0);
     let mut first = None;
-    for incoming in
-        CorpusSource::open_without(path, Ids::FromLine, options.without)?.passages(options.passages)
-    {
+    for incoming in CorpusSource::open_with(path, Ids::FromLine, &options.keys)?.passages(options.passages) {
         match incoming {
             Incoming::Document(document) if !is_known(&document.document) => {
                 document.document.flaws.iter().cloned().for_each(&mut *skipped);
@@ -228,9 +225,15 @@ fn unknown_split(document: &SourceDocument) -> Error {
 /// The document with passages for its texts, as its items have them.
 fn split_texts(mut document: Document, passages: Option<Passages>) -> Document {
     if let Some(passages) = passages {
-        let parts =
-            |text: &String| passages.split(text).into_iter().map(|part| text[part].to_owned()).collect();
-        document.texts = document.texts.iter().flat_map::<Vec<String>, _>(parts).collect();
+        let parts = |given: Given| match given {
+            Given::Text(text) => {
+                passages.split(&text).into_iter().map(|part| Given::Text(text[part].to_owned())).collect()
+            }
+            file => vec![file],
+        };
+        for items in document.items.values_mut() {
+            *items = std::mem::take(items).into_iter().flat_map(parts).collect();
+        }
     }
     document
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::corpus::{Document, SPLIT_NOT_READ, Split};
+use crate::corpus::{Document, ReadError, SPLIT_NOT_READ, Split};
 use crate::error::{Error, ErrorCode, Result};
 
 /// What the first pass over a corpus has seen.
@@ -27,12 +27,12 @@ pub(crate) fn is_known(document: &Document) -> bool {
 
 impl Seen {
     /// Counts a document, and returns one to learn from.
-    pub(crate) fn take(&mut self, read: Result<Document>) -> Option<Document> {
+    pub(crate) fn take(&mut self, read: Result<Document, ReadError>) -> Option<Document> {
         let document = match read {
             Ok(document) => document,
             Err(error) => {
                 self.bad += 1;
-                self.error.get_or_insert(error);
+                self.error.get_or_insert(error.into_error());
                 return None;
             }
         };

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::Encoder;
 use super::batch::Encoders;
-use super::builtin::{Builtin, BuiltinText};
+use super::builtin::{Builtin, Learning};
 use super::hashing::has_word;
 use super::resolve::Registry;
-use crate::corpus::{Document, EncoderArg};
+use crate::corpus::{Document, EncoderArg, Given};
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 
 /// Encoders for the media types that `documents` have, and by media type what those have learned that learn from them.
 ///
@@ -18,52 +19,69 @@ use crate::error::{Error, ErrorCode, Result};
 ///
 /// # Errors
 /// [`ErrorCode::Empty`] where no document has an item; [`ErrorCode::UnknownMedia`] for an encoder of a media type that no
-/// document has; those of [`Registry::open`].
+/// document has, and for a media type without an encoder; those of [`Registry::open`].
 pub fn fit(
     documents: impl Iterator<Item = Document>,
     named: &[EncoderArg],
     paths: &Registry,
 ) -> Result<(Encoders, BTreeMap<String, Vec<f32>>)> {
-    if let Some(unknown) = named.iter().find(|arg| arg.media != "image" && arg.media != "text") {
-        return Err(Error::new(ErrorCode::UnknownMedia, "a corpus has items of two media types")
-            .expected("image or text")
-            .got(&unknown.media));
+    let found = fit_any(documents, named, paths)?;
+    if found.0.is_empty() {
+        return Err(Error::new(ErrorCode::Empty, "no document to learn from has a text or a picture"));
     }
-    let name_of = |media: &str, default: Builtin| {
-        let named = named.iter().find(|arg| arg.media == media);
-        named.map_or(default.name(), |arg| arg.encoder.as_str())
+    Ok(found)
+}
+
+/// As [`fit`], without an encoder where no document has an item.
+pub(crate) fn fit_any(
+    documents: impl Iterator<Item = Document>,
+    named: &[EncoderArg],
+    paths: &Registry,
+) -> Result<(Encoders, BTreeMap<String, Vec<f32>>)> {
+    let name_of = |media: &str| {
+        let named = named.iter().find(|arg| arg.media == media).map(|arg| arg.encoder.as_str());
+        named.or(Builtin::for_media(media).map(Builtin::name))
     };
-    let (image, text) = (name_of("image", Builtin::Image), name_of("text", Builtin::Text));
-    let learns = text == Builtin::Text.name();
-    let (mut texts, mut pictures) = (0u64, 0u64);
-    let texts_of = documents.flat_map(|document| {
-        // A column of blanks is no media type; nor is one without words, where the encoder reads words alone.
-        let says = |text: &&String| if learns { has_word(text) } else { !is_blank(text) };
-        texts += document.texts.iter().filter(says).count() as u64;
-        pictures += document.images.len() as u64;
-        if learns { document.texts } else { Vec::new() }
-    });
-    let learned = BuiltinText::fit(texts_of);
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut learning: BTreeMap<String, Learning> = BTreeMap::new();
+    for document in documents {
+        for (media, items) in document.items {
+            let learns = name_of(&media) == Some(Builtin::Text.name());
+            // A column of blanks is no media type; nor is one without words, where the encoder reads words alone.
+            let says = |item: &&Given| match item.text() {
+                Some(text) if learns => has_word(text),
+                Some(text) => !is_blank(text),
+                None => true,
+            };
+            *counts.entry(media.clone()).or_default() += items.iter().filter(says).count() as u64;
+            if learns {
+                let learning = learning.entry(media).or_default();
+                items.iter().filter_map(Given::text).for_each(|text| learning.add(text));
+            }
+        }
+    }
+    counts.retain(|_, count| *count > 0);
+    if let Some(unknown) = named.iter().find(|arg| !counts.contains_key(&arg.media)) {
+        let what = "an encoder is named for a media type that no document has";
+        return Err(Error::new(ErrorCode::UnknownMedia, what).got(&unknown.media));
+    }
     let mut encoders = Encoders::new();
     let mut states = BTreeMap::new();
-    for (media, name, count) in [("image", image, pictures), ("text", text, texts)] {
-        if count == 0 && named.iter().any(|arg| arg.media == media) {
-            let what = "an encoder is named for a media type that no document has";
-            return Err(Error::new(ErrorCode::UnknownMedia, what).got(media));
-        }
-        if count == 0 {
-            continue;
-        }
-        let encoder: Arc<dyn Encoder> = if name == Builtin::Text.name() {
-            states.insert(media.to_owned(), learned.idf().to_vec());
-            Arc::new(BuiltinText::from_idf(learned.idf().to_vec())?)
-        } else {
-            paths.open(media, name)?
+    for media in counts.into_keys() {
+        let Some(name) = name_of(&media) else {
+            let what = format!("no encoder is named for the media type `{media}`");
+            return Err(Error::new(ErrorCode::UnknownMedia, what)
+                .hint(Hint::new("name one with").given(Setting::Encoder, format!("{media}=NAME_OR_DIR"))));
         };
-        encoders.insert(media.into(), encoder);
-    }
-    if encoders.is_empty() {
-        return Err(Error::new(ErrorCode::Empty, "no document to learn from has a text or a picture"));
+        let encoder: Arc<dyn Encoder> = match learning.remove(&media) {
+            Some(learning) => {
+                let learned = learning.finish();
+                states.insert(media.clone(), learned.idf().to_vec());
+                Arc::new(learned)
+            }
+            None => paths.open(&media, name)?,
+        };
+        encoders.insert(media, encoder);
     }
     Ok((encoders, states))
 }
@@ -76,12 +94,10 @@ fn is_blank(text: &str) -> bool {
 pub fn media_of(documents: impl Iterator<Item = Document>, wanted: &[&str]) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     for document in documents {
-        for (media, has) in [
-            ("text", document.texts.iter().any(|text| !is_blank(text))),
-            ("image", !document.images.is_empty()),
-        ] {
-            if has && wanted.contains(&media) {
-                seen.insert(media.to_owned());
+        for (media, items) in document.items {
+            let says = |item: &Given| item.text().is_none_or(|text| !is_blank(text));
+            if wanted.contains(&media.as_str()) && items.iter().any(says) {
+                seen.insert(media);
             }
         }
         if seen.len() == wanted.len() {
@@ -94,15 +110,13 @@ pub fn media_of(documents: impl Iterator<Item = Document>, wanted: &[&str]) -> B
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::Picture;
+    use crate::corpus::{IMAGE, TEXT};
 
     fn document(text: &str, image: &str) -> Document {
-        let some = |part: &str| if part.is_empty() { vec![] } else { vec![part.to_owned()] };
-        Document {
-            texts: some(text),
-            images: some(image).into_iter().map(|path| Picture::Path(path.into())).collect(),
-            ..Document::default()
-        }
+        let items = [(TEXT, Given::Text(text.into())), (IMAGE, Given::Path(image.into()))];
+        let items = items.into_iter().zip([text, image]).filter(|(_, part)| !part.is_empty());
+        let items = items.map(|((media, item), _)| (media.to_owned(), vec![item])).collect();
+        Document { items, ..Document::default() }
     }
 
     #[test]

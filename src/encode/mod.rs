@@ -39,6 +39,7 @@ pub use efficientnet::EfficientNetLite0;
 #[cfg(test)]
 pub(crate) use family::testing;
 pub use family::{Family, Opening, Signs};
+pub(crate) use fit::fit_any;
 pub use fit::{fit, media_of};
 pub use from_file::FromFile;
 pub use picture::{DecodeLimits, RgbImage, decode};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::rows::FeatureRows;
-use crate::corpus::{Aside, Document, Passages, Picture, Reader, ends_reading};
+use crate::corpus::{Aside, Document, Given, Keys, Passages, ReadError, Reader, Root, Spot};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::limits::{self, DOCUMENT_ITEMS};
@@ -56,6 +56,8 @@ pub struct SourceDocument {
     pub document: Document,
     /// Its items.
     pub items: Vec<RawItem>,
+    /// Where it was read, which the index keeps; `None` for a document of an app.
+    pub origin: Option<(Arc<Root>, Spot)>,
 }
 
 /// What an item comes to beside its content: features of up to 2,048 elements, which travel with the others of a batch.
@@ -72,7 +74,8 @@ impl SourceDocument {
             Content::File(_) => 0,
         };
         let items: usize = self.items.iter().map(|item| ITEM_BYTES + of(&item.content)).sum();
-        let texts: usize = self.document.texts.iter().map(String::len).sum();
+        let texts = self.document.items.values().flatten().filter_map(Given::text);
+        let texts: usize = texts.map(str::len).sum();
         items
             + texts
             + self.document.fields.iter().map(|(key, value)| key.len() + value_bytes(value)).sum::<usize>()
@@ -108,6 +111,7 @@ pub enum Incoming {
 pub struct FeatureSource<'a> {
     rows: Vec<FeatureRows<'a>>,
     file: PathBuf,
+    root: Arc<Root>,
     corpus: Option<Reader>,
     ids: Ids,
     next: usize,
@@ -133,9 +137,11 @@ impl<'a> FeatureSource<'a> {
             return Err(Error::new(ErrorCode::BadArgument, "no features to read").file(file));
         }
         let corpus = corpus.map(Reader::open).transpose()?;
+        let root = corpus.as_ref().map_or_else(|| Root::new(FEATURES, file), |corpus| corpus.root().clone());
         Ok(Self {
             rows,
             file: file.to_path_buf(),
+            root: Arc::new(root),
             corpus,
             ids,
             next: 0,
@@ -148,10 +154,19 @@ impl<'a> FeatureSource<'a> {
     ///
     /// # Errors
     /// Those of [`Reader::open`].
-    pub fn without(mut self, keys: &[String]) -> Result<Self> {
+    pub fn without(self, keys: &[String]) -> Result<Self> {
+        self.keys(&Keys::default().without(keys))
+    }
+
+    /// Says which keys of the corpus hold items, whose fields are stored alone, and which are passed over; for a source of
+    /// which nothing was read.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`].
+    pub fn keys(mut self, keys: &Keys) -> Result<Self> {
         let file = self.corpus.as_ref().map(|corpus| corpus.file().to_path_buf());
-        if let Some(file) = file.filter(|_| !keys.is_empty()) {
-            self.corpus = Some(Reader::open_without(file, keys)?);
+        if let Some(file) = file.filter(|_| *keys != Keys::default()) {
+            self.corpus = Some(Reader::open_with(file, keys)?);
         }
         Ok(self)
     }
@@ -212,7 +227,7 @@ impl Iterator for FeatureSource<'_> {
 
 impl FeatureSource<'_> {
     /// The row `row`, beside what the corpus gives for it.
-    fn row(&mut self, row: usize, read: Option<Option<Result<Document>>>) -> Option<Incoming> {
+    fn row(&mut self, row: usize, read: Option<Option<Result<Document, ReadError>>>) -> Option<Incoming> {
         let line = match read {
             Some(None) if row < self.len() => {
                 let error = self.other_length(format!("{row} lines"));
@@ -222,8 +237,8 @@ impl FeatureSource<'_> {
                 let error = self.other_length("more lines");
                 return self.broken(error);
             }
-            Some(Some(Err(error))) if ends_reading(error.code()) => return self.broken(error),
-            Some(Some(line)) => Some(line),
+            Some(Some(Err(ReadError::End(error)))) => return self.broken(error),
+            Some(Some(line)) => Some(line.map_err(ReadError::into_error)),
             Some(None) | None => None,
         };
         if row >= self.len() {
@@ -254,13 +269,22 @@ impl FeatureSource<'_> {
             Ok(document) => document,
             Err(error) => return Some(Incoming::Bad(error)),
         };
-        Some(Incoming::Document(Box::new(SourceDocument { place, document, items })))
+        let spot = match &self.corpus {
+            Some(corpus) => corpus.spot(),
+            None => Spot::row(row as u64),
+        };
+        let origin = Some((Arc::clone(&self.root), spot));
+        Some(Incoming::Document(Box::new(SourceDocument { place, document, items, origin })))
     }
 }
+
+/// The kind of a root of which features alone are read.
+const FEATURES: &str = "features";
 
 /// Documents of a corpus with their texts and pictures, in the order of the corpus.
 pub struct CorpusSource {
     corpus: Reader,
+    root: Arc<Root>,
     ids: Ids,
     passages: Option<Passages>,
     /// What goes out before the next document is read.
@@ -297,7 +321,17 @@ impl CorpusSource {
     /// # Errors
     /// Those of [`Reader::open`].
     pub fn open_without(path: &Path, ids: Ids, keys: &[String]) -> Result<Self> {
-        Ok(Self { corpus: Reader::open_without(path, keys)?, ids, passages: None, waiting: VecDeque::new() })
+        Self::open_with(path, ids, &Keys::default().without(keys))
+    }
+
+    /// As [`CorpusSource::open`], with the keys that hold items, and those that are passed over.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`].
+    pub fn open_with(path: &Path, ids: Ids, keys: &Keys) -> Result<Self> {
+        let corpus = Reader::open_with(path, keys)?;
+        let root = Arc::new(corpus.root().clone());
+        Ok(Self { corpus, root, ids, passages: None, waiting: VecDeque::new() })
     }
 
     /// Splits long texts; the fields keep them whole.
@@ -328,11 +362,11 @@ impl Iterator for CorpusSource {
 }
 
 impl CorpusSource {
-    fn document(&self, read: Result<Document>) -> Option<Incoming> {
+    fn document(&self, read: Result<Document, ReadError>) -> Option<Incoming> {
         let document = match read {
             Ok(document) => document,
-            Err(error) if ends_reading(error.code()) => return Some(Incoming::Broken(error)),
-            Err(error) => return Some(Incoming::Bad(error)),
+            Err(ReadError::End(error)) => return Some(Incoming::Broken(error)),
+            Err(ReadError::Document(error)) => return Some(Incoming::Bad(error)),
         };
         let place = Place { file: self.corpus.file().to_path_buf(), line: document.line };
         let document = match identified(document, &place, self.ids) {
@@ -346,7 +380,8 @@ impl CorpusSource {
             let error = error.file(&place.file).line(place.line);
             return Some(Incoming::Bad(error.hint("make the passages longer, or several documents of it")));
         }
-        Some(Incoming::Document(Box::new(SourceDocument { place, document, items })))
+        let origin = Some((Arc::clone(&self.root), self.corpus.spot()));
+        Some(Incoming::Document(Box::new(SourceDocument { place, document, items, origin })))
     }
 }
 
@@ -362,43 +397,54 @@ fn identified(mut document: Document, place: &Place, ids: Ids) -> Result<Documen
     Ok(document)
 }
 
-/// The items of a document of a corpus: texts of media type `text`, or their `passages`, and pictures of media type `image`.
+/// The items of a document of a corpus: its texts, or their `passages`, and then its media files.
 ///
-/// Passages of all texts are counted on, in order; each has its span in its own text. Of more than [`DOCUMENT_ITEMS`] there
-/// is one too many, and no further.
+/// Passages of all texts of a media type are counted on, in order; each has its span in its own text. Of more than
+/// [`DOCUMENT_ITEMS`] there is one too many, and no further.
 pub fn items_of(document: &Document, passages: Option<Passages>) -> Vec<RawItem> {
-    let mut items = Vec::with_capacity(document.texts.len() + document.images.len());
-    for text in &document.texts {
-        if items.len() > DOCUMENT_ITEMS {
-            break;
-        }
-        match passages.map(|passages| passages.split(text)) {
-            Some(parts) if parts.len() > 1 => {
-                items.extend(parts.into_iter().take(DOCUMENT_ITEMS + 1).map(|part| {
-                    // A text of 4 GiB does not come through a reader; where one does, its passages have no spans.
-                    let span = u32::try_from(part.start).ok().zip(u32::try_from(part.end).ok());
-                    (span, Content::Text(text[part].to_owned()))
-                }))
+    let mut items = Vec::with_capacity(document.items.values().map(Vec::len).sum());
+    for (media, given) in &document.items {
+        let mut ordinal = 0;
+        for text in given.iter().filter_map(Given::text) {
+            if items.len() > DOCUMENT_ITEMS {
+                break;
             }
-            _ => items.push((None, Content::Text(text.clone()))),
+            let mut add = |span, text: &str| {
+                items.push(RawItem {
+                    media: media.clone(),
+                    ordinal,
+                    span,
+                    content: Content::Text(text.to_owned()),
+                });
+                ordinal += 1;
+            };
+            match passages.map(|passages| passages.split(text)) {
+                Some(parts) if parts.len() > 1 => {
+                    parts.into_iter().take(DOCUMENT_ITEMS + 1).for_each(|part| {
+                        // A text of 4 GiB does not come through a reader; where one does, its passages have no spans.
+                        let span = u32::try_from(part.start).ok().zip(u32::try_from(part.end).ok());
+                        add(span, &text[part]);
+                    })
+                }
+                _ => add(None, text),
+            }
         }
     }
-    let text = |(ordinal, (span, content)): (usize, (Option<(u32, u32)>, Content))| RawItem {
-        media: "text".to_owned(),
-        ordinal: ordinal as u32,
-        span,
-        content,
-    };
-    let image = |(ordinal, picture): (usize, &Picture)| RawItem {
-        media: "image".to_owned(),
-        ordinal: ordinal as u32,
-        span: None,
-        content: match picture {
-            Picture::Path(path) => Content::File(path.clone()),
-            Picture::Bytes(bytes) => Content::Bytes(Arc::clone(bytes)),
-        },
-    };
-    items.into_iter().enumerate().map(text).chain(document.images.iter().enumerate().map(image)).collect()
+    for (media, given) in &document.items {
+        let files = given.iter().filter_map(|item| match item {
+            Given::Text(_) => None,
+            Given::Path(path) => Some(Content::File(path.clone())),
+            Given::Bytes(bytes) => Some(Content::Bytes(Arc::clone(bytes))),
+        });
+        let file = |(ordinal, content): (usize, Content)| RawItem {
+            media: media.clone(),
+            ordinal: ordinal as u32,
+            span: None,
+            content,
+        };
+        items.extend(files.enumerate().map(file));
+    }
+    items
 }
 
 #[cfg(test)]

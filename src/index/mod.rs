@@ -27,6 +27,7 @@ pub use dir::inspect::{
 pub use dir::layout::{MANIFEST, set_aside};
 pub use dir::lookup::find_document;
 pub use dir::manifest::Manifest;
+pub use dir::sources::{RootReport, SourcesReport};
 pub use dir::store::Index;
 pub(crate) use dir::store::encoder_paths_in;
 pub use dir::verify::{examine, examine_host, verify};
@@ -39,6 +40,7 @@ pub use plugin::cache::SegmentCache;
 pub(crate) use plugin::error::to_tantivy;
 pub use plugin::field::{FIELD_NAME, MediaField};
 pub use plugin::host::UvecPlugin;
+pub(crate) use plugin::id::IdColumn;
 pub use plugin::id::IdField;
 pub use plugin::policy::SoundMergePolicy;
 pub(crate) use plugin::registered::check_created;

@@ -34,6 +34,17 @@ impl Target {
     }
 }
 
+/// `(M + M') / 2`, in place.
+pub(crate) fn symmetrise(matrix: &mut [f32], d: usize) {
+    for i in 0..d {
+        for j in 0..i {
+            let mean = 0.5 * (matrix[i * d + j] + matrix[j * d + i]);
+            matrix[i * d + j] = mean;
+            matrix[j * d + i] = mean;
+        }
+    }
+}
+
 /// Parameters of one target and unordered pair of media types `a <= b`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Head {

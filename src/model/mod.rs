@@ -10,12 +10,12 @@ mod metric;
 mod pathway;
 
 pub use bundle::{Bundle, ClassNames, MediaConfig, OnExisting, Stored};
-pub(crate) use bundle::{maker, not_finite, symmetrise};
+pub(crate) use bundle::{maker, not_finite};
 pub(crate) use calibration::KNOTS;
 #[cfg(all(test, feature = "train"))]
 pub(crate) use calibration::sigmoid;
 pub use calibration::{Calibration, Curve};
 pub use fusion::{FusionCounts, FusionFeatures, FusionLayer};
-pub(crate) use metric::Head;
+pub(crate) use metric::{Head, symmetrise};
 pub use metric::{MetricNetwork, QueryHalf, Target, dot};
 pub(crate) use pathway::{Pathway, root, standardise};

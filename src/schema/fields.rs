@@ -4,28 +4,25 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use tantivy::TantivyDocument;
-use tantivy::schema::document::OwnedValue;
+use tantivy::schema::document::{OwnedValue, Value as _};
 use tantivy::schema::{
     FAST, Field, FieldType, INDEXED, IndexRecordOption, JsonObjectOptions, NumericOptions, STORED, STRING,
     Schema, SchemaBuilder, TextFieldIndexing, TextOptions, Type,
 };
 
 use super::analysis::Analysis;
+use super::names::{EXTRA_FIELD, ID_FIELD, SOURCE_FIELD};
 use super::spec::{FieldKind, FieldSchema, FieldSpec, NEW_TEXT, exact_name};
-use crate::corpus::{Document, type_name};
+use crate::corpus::{Document, Origin, type_name};
 use crate::error::{Error, ErrorCode, Result};
-
-/// Name of the field that holds the id: one raw term, stored and fast.
-pub const ID_FIELD: &str = "id";
-
-/// Name of the JSON field for nested objects and for keys that the schema does not have.
-pub const EXTRA_FIELD: &str = "_extra";
 
 /// Where each key of a document goes.
 #[derive(Debug, Clone)]
 pub struct FieldMap {
     id: Field,
     extra: Field,
+    /// Of references to sources; none in an index of an older build.
+    source: Option<Field>,
     /// Of the texts in `extra`.
     extra_analysis: Option<Analysis>,
     targets: BTreeMap<String, Target>,
@@ -52,7 +49,7 @@ pub struct FillReport {
     pub long_words: usize,
 }
 
-/// Adds `id`, `_extra` and the fields of `fields`, in order of name, to a tantivy schema.
+/// Adds `id`, `_extra`, the fields of `fields`, in order of name, and `_source` to a tantivy schema.
 ///
 /// Text is tokenised with positions, and has its exact twin (one term, indexed, fast, not stored) right after it; numbers
 /// and booleans are indexed; `_extra` is stored, indexed as `words`, and reads a dot in a key as a step down. Columns of text
@@ -82,7 +79,8 @@ pub fn tantivy_schema(fields: &FieldSchema, builder: &mut SchemaBuilder) -> Fiel
         (name.to_owned(), Target::new(spec, field, exact))
     });
     let targets = targets.collect();
-    FieldMap { id, extra, extra_analysis: Analysis::parse(NEW_TEXT).ok(), targets }
+    let source = Some(builder.add_text_field(SOURCE_FIELD, STORED));
+    FieldMap { id, extra, source, extra_analysis: Analysis::parse(NEW_TEXT).ok(), targets }
 }
 
 fn positions(tokenizer: &str) -> TextFieldIndexing {
@@ -162,7 +160,11 @@ impl FieldMap {
         };
         // An index of an app may name one of its own.
         let extra_analysis = extra_analysis.and_then(|indexing| Analysis::parse(indexing.tokenizer()).ok());
-        Ok(Self { id: find(ID_FIELD, Type::Str)?, extra, extra_analysis, targets })
+        let source = match schema.get_field(SOURCE_FIELD) {
+            Ok(_) => Some(find(SOURCE_FIELD, Type::Str)?),
+            Err(_) => None,
+        };
+        Ok(Self { id: find(ID_FIELD, Type::Str)?, extra, source, extra_analysis, targets })
     }
 
     /// The field of the id.
@@ -229,6 +231,25 @@ impl FieldMap {
             out.add_object(self.extra, extra);
         }
         Ok(report)
+    }
+
+    /// Adds where a document was read to `out`. Says whether it could: an index of an older build has no field for it.
+    pub fn fill_origin(&self, origin: &Origin, out: &mut TantivyDocument) -> bool {
+        if let Some(field) = self.source {
+            out.add_text(field, origin.to_json());
+        }
+        self.source.is_some()
+    }
+
+    /// Where a stored document was read; `None` where it does not say.
+    pub fn origin(&self, document: &TantivyDocument) -> Option<Origin> {
+        let value = document.get_first(self.source?)?;
+        Origin::from_json(value.as_str()?)
+    }
+
+    /// Whether the index keeps where documents were read.
+    pub(crate) fn keeps_origins(&self) -> bool {
+        self.source.is_some()
     }
 
     /// The stored fields of a hit as [`stored_fields`](super::stored::stored_fields) gives them, but a multi-valued field is

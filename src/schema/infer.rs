@@ -6,9 +6,10 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::overrides::SchemaOverrides;
-use super::spec::{FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, clash_error, exact_name, is_short};
-use crate::corpus::{Document, ends_reading, unit_of};
+use super::spec::{FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, Refused, clash_error, is_short};
+use crate::corpus::{Document, Keys, ReadError, unit_of};
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 
 /// What a scan does with a line that is no document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +54,24 @@ struct Key {
 ///
 /// # Errors
 /// [`ErrorCode::SchemaConflict`] for a key with values of types that do not join, with both lines;
-/// [`ErrorCode::BadValue`] for more than [`MAX_FIELDS`] keys; an error that [`ends_reading`]; what
+/// [`ErrorCode::BadValue`] for more than [`MAX_FIELDS`] keys; an error that ends the corpus; what
 /// [`SchemaOverrides::apply`] says; and with [`BadLines::Stop`] the error of a bad line.
 pub fn infer(
-    documents: impl IntoIterator<Item = Result<Document>>,
+    documents: impl IntoIterator<Item = Result<Document, ReadError>>,
     file: &Path,
+    overrides: &SchemaOverrides,
+    bad_lines: BadLines,
+) -> Result<Inference> {
+    infer_with(documents, (file, &Keys::default()), overrides, bad_lines)
+}
+
+/// As [`infer`], of a corpus with other keys of items: those of media files are stored alone.
+///
+/// # Errors
+/// Those of [`infer`].
+pub fn infer_with(
+    documents: impl IntoIterator<Item = Result<Document, ReadError>>,
+    (file, media): (&Path, &Keys),
     overrides: &SchemaOverrides,
     bad_lines: BadLines,
 ) -> Result<Inference> {
@@ -66,8 +80,9 @@ pub fn infer(
     for document in documents {
         let document = match document {
             Ok(document) => document,
-            Err(error) if bad_lines == BadLines::Stop || ends_reading(error.code()) => return Err(error),
-            Err(error) => {
+            Err(ReadError::End(error)) => return Err(error),
+            Err(ReadError::Document(error)) if bad_lines == BadLines::Stop => return Err(error),
+            Err(ReadError::Document(error)) => {
                 bad += 1;
                 first_error.get_or_insert(error);
                 continue;
@@ -75,26 +90,28 @@ pub fn infer(
         };
         seen += 1;
         for (name, value) in &document.fields {
-            observe(&mut keys, name, value, (document.line, file), overrides)
+            observe(&mut keys, (name, value), (document.line, file), overrides, media)
                 .map_err(|error| error.file(file))?;
         }
     }
     let fields = keys.iter().map(|(name, key)| (name.clone(), key.spec())).collect();
-    let schema = overrides
-        .apply_to(fields)
-        .map_err(|error| if error.facts().file.is_some() { error } else { with_lines(error, &keys, file) })?;
+    let schema = overrides.apply_to(fields).map_err(|refused| match refused {
+        Refused::Field(error) if error.facts().file.is_some() => error,
+        Refused::Field(error) => error.file(file),
+        Refused::Clash { name, twin } => with_lines((&name, &twin), &keys, file).file(file),
+    })?;
     Ok(Inference { schema, documents: seen, bad_lines: bad, first_error })
 }
 
 fn observe(
     keys: &mut BTreeMap<String, Key>,
-    name: &str,
-    value: &Value,
+    (name, value): (&str, &Value),
     (line, file): (u64, &Path),
     overrides: &SchemaOverrides,
+    media: &Keys,
 ) -> Result<()> {
     let mut new = classify(value, line);
-    if name == "image" {
+    if media.is_of_files(name) {
         new.kind = FieldKind::Stored;
     }
     if let Some(kind) = overrides.kind(name) {
@@ -121,9 +138,12 @@ fn observe(
                 .line(line)
                 .expected(format!("{} as on {unit} {}", describe(old.kind), old.line))
                 .got(describe(new.kind))
-                .hint(format!(
-                    "correct the corpus, or set type = \"text\" or \"extra\" under [fields.{name:?}] in a --schema file"
-                )));
+                .hint(
+                    Hint::new(format!(
+                        "correct the corpus, or set type = \"text\" or \"extra\" under [fields.{name:?}] in a file for"
+                    ))
+                    .setting(Setting::Schema),
+                ));
         }
     }
     Ok(())
@@ -176,21 +196,15 @@ impl Key {
     }
 }
 
-/// Names file and both lines where the exact twin of one key has the name of another.
-fn with_lines(error: Error, keys: &BTreeMap<String, Key>, file: &Path) -> Error {
-    if error.code() != ErrorCode::SchemaConflict {
-        return error.file(file);
+/// The error of two keys of which the exact twin of one has the name of the other, with both lines.
+fn with_lines((name, twin): (&str, &str), keys: &BTreeMap<String, Key>, file: &Path) -> Error {
+    let error = clash_error(name, twin);
+    match (keys.get(name), keys.get(twin)) {
+        (Some(key), Some(other)) => error
+            .line(key.line.max(other.line))
+            .expected(format!("no `{twin}` beside `{name}` of {} {}", unit_of(file), key.line))
+            .got(format!("`{twin}` on {} {}", unit_of(file), other.line)),
+        // One of the schema file alone.
+        _ => error,
     }
-    let clash = keys.iter().find_map(|(name, key)| {
-        let twin = exact_name(name);
-        let other = keys.get(&twin)?;
-        let (text, line) = (FieldKind::Text, key.line.max(other.line));
-        (key.kind == text && key.short && other.kind != FieldKind::Extra).then(|| {
-            clash_error(name, &twin)
-                .line(line)
-                .expected(format!("no `{twin}` beside `{name}` of {} {}", unit_of(file), key.line))
-                .got(format!("`{twin}` on {} {}", unit_of(file), other.line))
-        })
-    });
-    clash.unwrap_or(error).file(file)
 }

@@ -4,13 +4,15 @@
 mod analysis;
 mod fields;
 mod infer;
+mod names;
 mod overrides;
 mod spec;
 mod stored;
 
 pub use analysis::{Analysis, register_analyses};
-pub use fields::{EXTRA_FIELD, FieldMap, FillReport, ID_FIELD, tantivy_schema};
-pub use infer::{BadLines, Inference, infer};
+pub use fields::{FieldMap, FillReport, tantivy_schema};
+pub use infer::{BadLines, Inference, infer, infer_with};
+pub use names::{EXTRA_FIELD, ID_FIELD, SOURCE_FIELD};
 pub use overrides::{FieldOverride, SchemaOverrides};
 pub use spec::{EXACT_LIMIT, FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, exact_name};
 pub use stored::stored_fields;

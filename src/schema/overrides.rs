@@ -1,4 +1,4 @@
-//! `--schema FILE.toml`: what a user says about fields, over what a scan infers.
+//! A schema file in TOML: what a user says about fields, over what a scan infers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,8 +7,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::analysis::Analysis;
-use super::spec::{FieldKind, FieldSchema, FieldSpec};
+use super::spec::{FieldKind, FieldSchema, FieldSpec, Refused};
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Task};
 use crate::limits::{self, SETTINGS_BYTES};
 use crate::media::Fingerprint;
 
@@ -114,7 +115,8 @@ impl SchemaOverrides {
         };
         let page: Page = toml::from_str(text).map_err(|error| {
             let bad = Error::new(ErrorCode::BadValue, error.message().replace('\n', " ")).file(file);
-            let bad = bad.hint("`uncsm-index schema` prints a correct file to start from");
+            let bad = bad
+                .hint(Hint::default().task(Task::InferSchema).text(" prints a correct file to start from"));
             match error.span() {
                 Some(span) => bad.line(line(span.start)).offset(span.start as u64),
                 None => bad,
@@ -183,24 +185,26 @@ impl SchemaOverrides {
     /// [`ErrorCode::UnknownField`] for a field that is not inferred and has no type here; those of
     /// [`FieldSchema::new`].
     pub fn apply(&self, inferred: FieldSchema) -> Result<FieldSchema> {
-        self.apply_to(inferred.into_fields())
+        Ok(self.apply_to(inferred.into_fields())?)
     }
 
     /// As [`SchemaOverrides::apply`], over fields that need not make a legal schema yet.
-    pub(crate) fn apply_to(&self, mut fields: BTreeMap<String, FieldSpec>) -> Result<FieldSchema> {
+    pub(crate) fn apply_to(&self, mut fields: BTreeMap<String, FieldSpec>) -> Result<FieldSchema, Refused> {
         for (name, (field, line)) in &self.fields {
             let Some(spec) = field.apply(fields.remove(name)) else {
                 let what = format!("no document has the key `{name}` that the schema file names");
-                return Err(Error::new(ErrorCode::UnknownField, what)
-                    .file(&self.file)
-                    .line(*line)
-                    .hint("correct the name, or add a type to have the field all the same"));
+                return Err(Refused::Field(
+                    Error::new(ErrorCode::UnknownField, what)
+                        .file(&self.file)
+                        .line(*line)
+                        .hint("correct the name, or add a type to have the field all the same"),
+                ));
             };
             // Alone first, so that a bad setting is reported with its line.
             let alone = FieldSchema::new(BTreeMap::from([(name.clone(), spec)]));
             fields.extend(alone.map_err(|error| error.file(&self.file).line(*line))?.into_fields());
         }
-        FieldSchema::new(fields)
+        FieldSchema::checked(fields)
     }
 }
 

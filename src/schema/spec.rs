@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::analysis::{Analysis, composed_len};
 use crate::corpus::check_field_name;
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 
 /// Longest string that enters the exact twin of a text field: bytes as the twin's analysis composes them.
 pub const EXACT_LIMIT: usize = 256;
@@ -204,13 +205,27 @@ impl FieldSchema {
     /// [`ErrorCode::BadValue`] for a name or setting that cannot be; [`ErrorCode::SchemaConflict`] where the exact
     /// twin of one field has the name of another.
     pub fn new(fields: BTreeMap<String, FieldSpec>) -> Result<Self> {
+        Ok(Self::checked(fields)?)
+    }
+
+    /// As [`FieldSchema::new`]; names that clash are a fact.
+    pub(crate) fn checked(fields: BTreeMap<String, FieldSpec>) -> Result<Self, Refused> {
+        Self::check_fields(&fields)?;
+        let schema = Self(fields);
+        match schema.clash().map(|(name, twin)| (name.to_owned(), twin)) {
+            None => Ok(schema),
+            Some((name, twin)) => Err(Refused::Clash { name, twin }),
+        }
+    }
+
+    fn check_fields(fields: &BTreeMap<String, FieldSpec>) -> Result<()> {
         if fields.len() > MAX_FIELDS {
             return Err(Error::new(ErrorCode::BadValue, "too many fields")
                 .expected(format!("at most {MAX_FIELDS} keys"))
                 .got(format!("{} keys", fields.len()))
                 .hint("put keys that vary from document to document into one nested object"));
         }
-        for (name, spec) in &fields {
+        for (name, spec) in fields {
             check_field_name(name)?;
             if RESERVED.contains(&name.as_str()) {
                 return Err(Error::new(ErrorCode::BadValue, format!("`{name}` is no field of its own"))
@@ -218,11 +233,7 @@ impl FieldSchema {
             }
             spec.check(name)?;
         }
-        let schema = Self(fields);
-        match schema.clash() {
-            None => Ok(schema),
-            Some((name, twin)) => Err(clash_error(name, &twin)),
-        }
+        Ok(())
     }
 
     /// The first text field whose exact twin has the name of another field.
@@ -267,7 +278,7 @@ impl FieldSchema {
         self.0
     }
 
-    /// The schema as a file for `--schema`: it names all keys, so that `build` need not scan for them.
+    /// The schema as a file that overrides inference: it names all keys, so that a build need not scan for them.
     ///
     /// # Errors
     /// [`ErrorCode::BadValue`] where the TOML writer refuses, which no legal schema brings about.
@@ -283,11 +294,37 @@ impl FieldSchema {
     }
 }
 
+/// Why fields make no schema.
+pub(crate) enum Refused {
+    /// A field cannot be as it is.
+    Field(Error),
+    /// The exact twin of `name` has the name `twin` of another field.
+    Clash { name: String, twin: String },
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Field(error)
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Field(error) => error,
+            Refused::Clash { name, twin } => clash_error(&name, &twin),
+        }
+    }
+}
+
 /// The error for an exact twin of `name` that has the name of another field.
 pub(crate) fn clash_error(name: &str, twin: &str) -> Error {
     let what = format!("the key `{twin}` has the name of the exact field of `{name}`");
-    Error::new(ErrorCode::SchemaConflict, what)
-        .hint(format!("rename the key, or give --schema a file with `facet = false` under [fields.{name:?}]"))
+    Error::new(ErrorCode::SchemaConflict, what).hint(
+        Hint::new("rename the key, or give")
+            .setting(Setting::Schema)
+            .text(format_args!(" a file with `facet = false` under [fields.{name:?}]")),
+    )
 }
 
 impl TryFrom<BTreeMap<String, FieldSpec>> for FieldSchema {

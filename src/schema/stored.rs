@@ -7,9 +7,9 @@ use tantivy::TantivyDocument;
 use tantivy::schema::document::OwnedValue;
 use tantivy::schema::{FieldType, Schema};
 
-use super::fields::ID_FIELD;
+use super::names::{ID_FIELD, SOURCE_FIELD};
 
-/// The stored fields of a hit in order of name: without the id, without custom fields, and with a list where a field
+/// The stored fields of a hit in order of name: without the id, the source and custom fields, and with a list where a field
 /// has several values.
 ///
 /// For an index of this crate, [`FieldMap::stored_fields`](super::fields::FieldMap::stored_fields) also keeps lists of one.
@@ -26,6 +26,7 @@ pub(crate) fn collect(
     for (field, value) in document.field_values() {
         let entry = schema.get_field_entry(field);
         if entry.name() == ID_FIELD
+            || entry.name() == SOURCE_FIELD
             || !entry.is_stored()
             || matches!(entry.field_type(), FieldType::Custom(..))
         {

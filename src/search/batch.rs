@@ -3,34 +3,51 @@
 use std::collections::BTreeMap;
 
 use super::engine::Engine;
-use super::hits::{self, Response};
-use super::legs::{MetricFruit, Scan, media_leg_depth, pass};
+use super::legs::{self, MetricFruit, Scan, media_leg_depth, pass};
 use super::plan::Plan;
+use super::plan::asked::Clause;
 use super::request::Request;
-use super::shard::Shards;
-use crate::error::{Error, ErrorCode, Result};
+use super::show::hits;
+use super::show::response::Response;
+use crate::error::Result;
 use crate::index::guarded;
 
 /// Queries of one pass at most: what they keep per document must stay in the cache of a core.
 const PASS: usize = 32;
 
-impl Engine<'_> {
-    /// Runs all `requests`, which must be of this engine, and gives their responses in order. Media legs under the same
-    /// filter share one pass over the stored rows, which is where a scan spends its time; answers are those of
-    /// [`Request::run`]. A time budget counts for the shared pass, and again for what is a request's own.
-    pub fn batch(&self, requests: Vec<Request<'_>>) -> Vec<Result<Response>> {
-        let dirs = || self.shards.dirs();
+/// What queries of one pass have in common: the state that they run on, and filters and excluded ids as they were typed.
+/// Equal strings are equal filters.
+type Common<'r> = (usize, Vec<&'r str>, &'r [String]);
+
+/// `None` for a filter that is no string: whether two are equal is not known.
+fn common(request: &Request) -> Option<Common<'_>> {
+    fn text(clause: &Clause) -> Option<&str> {
+        match clause {
+            Clause::Text(text) => Some(text),
+            Clause::Query(_) => None,
+        }
+    }
+    let filters = request.asked.filters.iter().map(text).collect::<Option<_>>()?;
+    Some((std::sync::Arc::as_ptr(&request.view.shards).addr(), filters, &request.asked.excluded))
+}
+
+impl Engine {
+    /// Runs all `requests` and gives their responses in order. Media legs on one state under the same filter share one pass
+    /// over the stored rows, which is where a scan spends its time; answers are those of [`Request::run`]. A time budget
+    /// counts for the shared pass, and again for what is a request's own.
+    pub fn batch(&self, requests: Vec<Request>) -> Vec<Result<Response>> {
         let mut plans: Vec<Result<Plan>> =
-            requests.iter().map(|request| guarded(dirs(), || self.own_plan(request))).collect();
-        // By what was typed: equal strings are equal filters.
-        let mut groups: BTreeMap<(&[String], &[String]), Vec<usize>> = BTreeMap::new();
+            requests.iter().map(|request| guarded(request.view.shards.dirs(), || request.plan())).collect();
+        let mut groups: BTreeMap<Common<'_>, Vec<usize>> = BTreeMap::new();
         for (at, (request, plan)) in requests.iter().zip(&plans).enumerate() {
-            let Ok(plan) = plan else { continue };
-            if media_leg_depth(plan).is_some() && request.minimum.is_none() {
-                groups.entry((&request.filters, &request.excluded)).or_default().push(at);
+            let shares = |plan: &Plan| media_leg_depth(plan).is_some() && !plan.has_minimum;
+            if plan.as_ref().is_ok_and(shares)
+                && let Some(common) = common(request)
+            {
+                groups.entry(common).or_default().push(at);
             }
         }
-        let mut legs: BTreeMap<usize, MetricFruit> = BTreeMap::new();
+        let mut found: BTreeMap<usize, MetricFruit> = BTreeMap::new();
         for pass in groups.values().flat_map(|group| group.chunks(PASS)).filter(|pass| pass.len() > 1) {
             for &at in pass {
                 if let Ok(plan) = &mut plans[at] {
@@ -39,35 +56,33 @@ impl Engine<'_> {
             }
             let members: Vec<&Plan> = pass.iter().filter_map(|&at| plans[at].as_ref().ok()).collect();
             // A failed pass is tried again query by query, so that each gets its own error.
-            if let Ok(fruits) = guarded(dirs(), || scan(&self.shards, &members)) {
-                legs.extend(pass.iter().copied().zip(fruits));
+            if let Ok(fruits) = guarded(requests[pass[0]].view.shards.dirs(), || scan(&members)) {
+                found.extend(pass.iter().copied().zip(fruits));
             }
         }
-        let finish = |(at, (request, plan)): (usize, (&Request<'_>, Result<Plan>))| {
+        let finish = |(at, plan): (usize, Result<Plan>)| {
             let mut plan = plan?;
             plan.budget.restart();
-            let leg = legs.remove(&at);
-            guarded(dirs(), || hits::finish(request, &plan, leg))
+            let leg = found.remove(&at);
+            guarded(plan.view.shards.dirs(), || hits::respond(&plan, &legs::rank(&plan, leg)?))
         };
-        requests.iter().zip(plans).enumerate().map(finish).collect()
-    }
-
-    fn own_plan<'r>(&self, request: &Request<'r>) -> Result<Plan> {
-        if !std::ptr::addr_eq(request.engine, self) {
-            return Err(Error::new(ErrorCode::BadArgument, "a request of another engine is in the batch"));
-        }
-        request.plan()
+        plans.into_iter().enumerate().map(finish).collect()
     }
 }
 
-/// The media legs of `members`, which have equal filters.
-fn scan(shards: &Shards<'_>, members: &[&Plan]) -> Result<Vec<MetricFruit>> {
+/// The media legs of `members`, which have equal filters and run on one state.
+fn scan(members: &[&Plan]) -> Result<Vec<MetricFruit>> {
     let Some(first) = members.first() else { return Ok(Vec::new()) };
     let mut scans = Vec::new();
     for plan in members {
         if let (Some(scorer), Some(k)) = (&plan.media, media_leg_depth(plan)) {
-            scans.push(Scan { scorer: scorer.clone(), k, budget: plan.budget.clone() });
+            scans.push(Scan {
+                scorer: scorer.clone(),
+                k,
+                id: plan.view.id.clone(),
+                budget: plan.budget.clone(),
+            });
         }
     }
-    pass(shards, &first.filter, &scans)
+    pass(&first.view.shards, &first.filter, &scans)
 }

@@ -1,19 +1,25 @@
-//! What a query runs on: indexes at their last commits, a bundle, and its encoders.
+//! What an app keeps: indexes, the bundle that scores, and its encoders.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tantivy::{DocAddress, Searcher};
+use tantivy::{DocAddress, IndexReader, Searcher};
 
-use super::plan::id_field;
 use super::request::Request;
-use super::shard::{Shard, Shards};
+use super::top::ID_FIELD;
+use super::view::View;
+use super::view::encoders::OpenEncoders;
+use super::view::shard::{Shard, Shards};
 use crate::encode::{Encoder, EncoderPaths};
-use crate::error::{Error, ErrorCode, Result};
-use crate::index::{Index, MediaField, SegmentCache, check_created, find_document, guarded};
+use crate::error::Result;
+use crate::index::{Index, MediaField, SegmentCache, check_created, encoder_paths_in, guarded};
 use crate::model::Bundle;
 
-/// Searches the last commit of one index, or of several as if they were one.
+/// Searches one index, or several as if they were one. It owns what it needs: a clone is cheap, may go to any thread and
+/// live in the state of an app.
+///
+/// An engine answers from the commit that it was made at, or last [reloaded](Engine::reload) at. A request keeps the state
+/// that it was started on, whatever is committed or reloaded meanwhile.
 ///
 /// # Example
 /// ```no_run
@@ -21,157 +27,248 @@ use crate::model::Bundle;
 /// use uncsm_index::search::{Engine, Fusion};
 ///
 /// # fn main() -> uncsm_index::Result<()> {
-/// let index = Index::open("index".as_ref())?;
-/// let engine = Engine::new(&index)?;
+/// let engine = Engine::new(&Index::open("index".as_ref())?)?;
 /// // Pictures that match the sentence, of documents that match the keywords.
 /// let found = engine.request().text("a red circle")?.keywords("on white").fusion(Fusion::Metric).k(5).run()?;
 /// for hit in &found.hits {
 ///     println!("{:?}: {:?}", hit.id, hit.probability);
 /// }
+/// // After a commit of a writer, in this process or another.
+/// engine.reload()?;
 /// # Ok(())
 /// # }
 /// ```
-pub struct Engine<'a> {
-    pub(super) shards: Shards<'a>,
-    pub(super) bundle: &'a Bundle,
-    paths: EncoderPaths,
-    /// By media type, from the first query part that needed it.
-    encoders: Mutex<BTreeMap<usize, Arc<dyn Encoder>>>,
+#[derive(Clone)]
+pub struct Engine {
+    sources: Arc<[Source]>,
+    /// Shared by all clones.
+    now: Arc<RwLock<View>>,
+    /// Held by the clone that reloads.
+    reloading: Arc<Mutex<()>>,
 }
 
-impl<'a> Engine<'a> {
+/// Where a shard comes from.
+#[derive(Clone)]
+enum Source {
+    Own(Arc<Index>),
+    Host { index: tantivy::Index, reader: HostReader, cache: SegmentCache },
+}
+
+/// How the engine sees an app's own index.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum HostReader {
+    /// The commit that the reader shows; [`Engine::reload`] reloads it.
+    Reader(IndexReader),
+    /// One commit for good.
+    Searcher(Searcher),
+}
+
+impl From<IndexReader> for HostReader {
+    fn from(reader: IndexReader) -> Self {
+        Self::Reader(reader)
+    }
+}
+
+impl From<Searcher> for HostReader {
+    fn from(searcher: Searcher) -> Self {
+        Self::Searcher(searcher)
+    }
+}
+
+impl Source {
+    fn open(&self) -> Result<Shard> {
+        match self {
+            Self::Own(index) => guarded([index.dir()], || Shard::of(index)),
+            Self::Host { index, reader, cache } => guarded([], || {
+                let searcher = match reader {
+                    HostReader::Reader(reader) => reader.searcher(),
+                    HostReader::Searcher(searcher) => searcher.clone(),
+                };
+                Shard::host(index, searcher, cache)
+            }),
+        }
+    }
+
+    /// Whether there is a newer commit than that of `shard`. Brings a reader to it.
+    fn is_newer(&self, shard: &Shard) -> Result<bool> {
+        let shown = shard.searcher.generation();
+        match self {
+            Self::Own(index) => Ok(!index.is_current(&shard.searcher)?),
+            Self::Host { reader: HostReader::Searcher(_), .. } => Ok(false),
+            Self::Host { index, reader: HostReader::Reader(reader), .. } => guarded([], || {
+                let metas = index.load_metas()?;
+                let last: BTreeMap<_, _> =
+                    metas.segments.iter().map(|segment| (segment.id(), segment.delete_opstamp())).collect();
+                // A reader that follows commits by itself may be there already.
+                if *reader.searcher().generation().segments() != last {
+                    reader.reload()?;
+                }
+                Ok(reader.searcher().generation().segments() != shown.segments())
+            }),
+        }
+    }
+}
+
+impl Engine {
     /// Opens a reader on `index`. Encoders are opened when a query part needs one, from the index itself or from where
     /// [`EncoderPaths::from_env`] says.
     ///
     /// # Errors
     /// Those of [`Index::reader`].
-    pub fn new(index: &'a Index) -> Result<Self> {
-        Self::over([index], index.bundle())
+    pub fn new(index: &Index) -> Result<Self> {
+        Self::over([index], index.bundle().clone())
     }
 
     /// Opens readers on `indexes`, which answer as one: with shared keyword statistics, and one ranking by `bundle`. An id
     /// that stands in two of them is two documents.
     ///
     /// # Errors
-    /// [`ErrorCode::BadArgument`] without any; [`ErrorCode::SchemaConflict`] where their fields differ;
-    /// [`ErrorCode::SpaceMismatch`] where one belongs to another space than `bundle`; those of [`Index::reader`].
-    pub fn over(indexes: impl IntoIterator<Item = &'a Index>, bundle: &'a Bundle) -> Result<Self> {
+    /// [`BadArgument`](crate::ErrorCode::BadArgument) without any; [`SchemaConflict`](crate::ErrorCode::SchemaConflict) where their fields differ;
+    /// [`SpaceMismatch`](crate::ErrorCode::SpaceMismatch) where one belongs to another space than `bundle`; those of [`Index::reader`].
+    pub fn over<'i>(
+        indexes: impl IntoIterator<Item = &'i Index>,
+        bundle: impl Into<Arc<Bundle>>,
+    ) -> Result<Self> {
+        let bundle = bundle.into();
         let mut paths = EncoderPaths::from_env();
-        let mut shards = Vec::new();
+        let mut sources = Vec::new();
         for index in indexes {
             index.media().check_space(bundle.space()).map_err(|e| e.file(index.dir()))?;
             paths = index.encoder_paths(paths);
-            shards.push(guarded([index.dir()], || Shard::of(index))?);
+            sources.push(Source::Own(Arc::new(index.clone())));
         }
-        Ok(Self { shards: Shards::new(shards)?, bundle, paths, encoders: Mutex::default() })
+        Self::of(sources, bundle, paths)
     }
 
-    /// Searches an app's own tantivy index, at the commit of `searcher`; `cache` is that of its plugin. Ties are broken by
-    /// the app's field `id` where it is a fast string, else by address.
+    /// Searches an app's own tantivy index, as `reader` shows it: an `IndexReader`, or a `Searcher` for one commit. `cache` is
+    /// that of its plugin. Documents are named by the field `id`, unless [`Engine::id_field`] says another; without one, ties
+    /// are broken by address.
     ///
     /// # Errors
-    /// [`ErrorCode::BadValue`] without a media field; [`ErrorCode::SpaceMismatch`] where it belongs to another space than
-    /// `bundle`; [`ErrorCode::BadArgument`] where the index was created without the plugin, and so has no vectors; those
-    /// of opening segments.
+    /// [`BadValue`](crate::ErrorCode::BadValue) without a media field; [`SpaceMismatch`](crate::ErrorCode::SpaceMismatch) where it belongs to another space than `bundle`; [`BadArgument`](crate::ErrorCode::BadArgument) where
+    /// the index was created without the plugin, and so has no vectors; those of opening segments.
     pub fn host(
         index: &tantivy::Index,
-        searcher: Searcher,
+        reader: impl Into<HostReader>,
         cache: &SegmentCache,
-        bundle: &'a Bundle,
+        bundle: impl Into<Arc<Bundle>>,
     ) -> Result<Self> {
-        Self::hosts([(index, searcher, cache)], bundle)
+        Self::hosts([(index, reader, cache)], bundle)
     }
 
     /// [`Engine::host`] of several indexes, which answer as one like those of [`Engine::over`].
     ///
     /// # Errors
     /// Those of [`Engine::host`] and [`Engine::over`].
-    pub fn hosts<'i>(
-        indexes: impl IntoIterator<Item = (&'i tantivy::Index, Searcher, &'i SegmentCache)>,
-        bundle: &'a Bundle,
+    pub fn hosts<'i, R: Into<HostReader>>(
+        indexes: impl IntoIterator<Item = (&'i tantivy::Index, R, &'i SegmentCache)>,
+        bundle: impl Into<Arc<Bundle>>,
     ) -> Result<Self> {
-        let shard = |(index, searcher, cache): (&tantivy::Index, Searcher, &SegmentCache)| {
+        let bundle = bundle.into();
+        let source = |(index, reader, cache): (&tantivy::Index, R, &SegmentCache)| {
             MediaField::of(&index.schema())?.check_space(bundle.space())?;
             check_created(index)?;
-            guarded([], || Shard::host(index, searcher, cache))
+            Ok(Source::Host { index: index.clone(), reader: reader.into(), cache: cache.clone() })
         };
-        let shards = Shards::new(indexes.into_iter().map(shard).collect::<Result<_>>()?)?;
-        Ok(Self { shards, bundle, paths: EncoderPaths::from_env(), encoders: Mutex::default() })
+        let sources = indexes.into_iter().map(source).collect::<Result<_>>()?;
+        Self::of(sources, bundle, EncoderPaths::from_env())
     }
 
-    /// Looks for encoders in the indexes themselves and in `paths`.
+    fn of(sources: Vec<Source>, bundle: Arc<Bundle>, paths: EncoderPaths) -> Result<Self> {
+        let shards = Arc::new(Shards::new(sources.iter().map(Source::open).collect::<Result<_>>()?)?);
+        let view = View { shards, bundle, encoders: Arc::new(OpenEncoders::new(paths)), id: ID_FIELD.into() };
+        Ok(Self::at(sources.into(), view))
+    }
+
+    fn at(sources: Arc<[Source]>, view: View) -> Self {
+        Self { sources, now: Arc::new(RwLock::new(view)), reloading: Arc::default() }
+    }
+
+    /// Looks for encoders in the indexes themselves and in `paths`. Other clones keep theirs.
     #[must_use]
     pub fn with_encoders(self, paths: EncoderPaths) -> Self {
-        let inside = |paths: EncoderPaths, shard: &Shard<'_>| match shard.dir {
-            Some(dir) => crate::index::encoder_paths_in(dir, paths),
+        let inside = |paths: EncoderPaths, shard: &Shard| match shard.dir() {
+            Some(dir) => encoder_paths_in(dir, paths),
             None => paths,
         };
-        let paths = self.shards.iter().fold(paths, inside);
-        Self { paths, encoders: Mutex::default(), ..self }
+        let view = self.view();
+        let paths = view.shards.iter().fold(paths, inside);
+        let encoders = Arc::new(view.encoders.with_paths(paths));
+        Self::at(self.sources, View { encoders, ..view })
     }
 
-    /// The encoder of a media type, which stays open.
-    pub(super) fn encoder(&self, media: usize) -> Result<Arc<dyn Encoder>> {
-        // A panic elsewhere leaves whole encoders in the map.
-        let mut encoders = self.encoders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(encoder) = encoders.get(&media) {
-            return Ok(encoder.clone());
+    /// Encodes query items of `media` with an encoder of the app, so that [`Request::text`], [`Request::image`] and the like
+    /// work with it. Other clones keep theirs.
+    ///
+    /// # Errors
+    /// [`UnknownMedia`](crate::ErrorCode::UnknownMedia); [`BadDimension`](crate::ErrorCode::BadDimension) for one that does not fit the pathway, [`SpaceMismatch`](crate::ErrorCode::SpaceMismatch) for another than the bundle was
+    /// trained with, as far as that is known.
+    pub fn with_encoder(self, media: &str, encoder: Arc<dyn Encoder>) -> Result<Self> {
+        let view = self.view();
+        let at = view.bundle.media_index(media)?;
+        let encoders = Arc::new(view.encoders.with(&view.bundle, at, encoder)?);
+        Ok(Self::at(self.sources, View { encoders, ..view }))
+    }
+
+    /// Names documents by the field `name`, of strings or of `u64`, in place of `id`: ties are broken by it where it is fast,
+    /// hits show it, and [`Request::like`], [`Request::exclude`] and [`Engine::find`] take it. Other clones keep theirs.
+    ///
+    /// # Errors
+    /// Those of [`IdField::of`](crate::index::IdField::of).
+    pub fn id_field(self, name: &str) -> Result<Self> {
+        let view = View { id: name.into(), ..self.view() };
+        view.id_field()?;
+        Ok(Self::at(self.sources, view))
+    }
+
+    /// Goes on to the last commit, for this engine and its clones; says whether there was a newer one. Requests that were
+    /// started before stay where they are. Cost: a read of `meta.json` where nothing is new, else that of opening the index
+    /// that has changed. An engine of a fixed `Searcher` stays at its commit.
+    ///
+    /// # Errors
+    /// Those of [`Index::reader`]; the engine then stays where it was.
+    pub fn reload(&self) -> Result<bool> {
+        let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view();
+        let (mut shards, mut newer) = (Vec::new(), false);
+        for (source, shard) in self.sources.iter().zip(view.shards.iter()) {
+            let is_newer = source.is_newer(shard)?;
+            newer |= is_newer;
+            shards.push(if is_newer { source.open()? } else { shard.clone() });
         }
-        let encoder: Arc<dyn Encoder> = self.bundle.encoder(media, &self.paths)?;
-        encoders.insert(media, encoder.clone());
-        Ok(encoder)
+        if newer {
+            let shards = Arc::new(Shards::new(shards)?);
+            *self.now.write().unwrap_or_else(PoisonError::into_inner) = View { shards, ..view };
+        }
+        Ok(newer)
     }
 
-    /// Starts a query.
-    pub fn request(&self) -> Request<'_> {
-        Request::new(self)
+    /// Starts a query, on the state of now.
+    pub fn request(&self) -> Request {
+        Request::new(self.view())
     }
 
     /// The bundle that scores.
-    pub fn bundle(&self) -> &'a Bundle {
-        self.bundle
+    pub fn bundle(&self) -> Arc<Bundle> {
+        self.view().bundle
     }
 
-    /// The host's searcher; of several indexes the first one's.
-    pub fn searcher(&self) -> &Searcher {
-        &self.shards.first().searcher
+    /// The searcher of the state of now; of several indexes the first one's.
+    pub fn searcher(&self) -> Searcher {
+        self.view().searcher().clone()
     }
 
     /// Address of the live document `id`; segments of several indexes are numbered on.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownId`]; [`ErrorCode::UnknownField`] in an index without ids.
+    /// [`UnknownId`](crate::ErrorCode::UnknownId); [`UnknownField`](crate::ErrorCode::UnknownField) in an index without ids.
     pub fn find(&self, id: &str) -> Result<DocAddress> {
-        let unknown = || {
-            Error::new(ErrorCode::UnknownId, format!("no document has the id {id:?}"))
-                .hint("ids are case-sensitive and whole; `--filter 'id:..'` finds one too")
-        };
-        let field = id_field(self.searcher().schema())?;
-        let mut base = 0;
-        for shard in self.shards.iter() {
-            if let Some(found) = guarded(shard.dir, || find_document(&shard.searcher, field, id))? {
-                return Ok(DocAddress::new(base + found.segment_ord, found.doc_id));
-            }
-            base += shard.searcher.segment_readers().len() as u32;
-        }
-        Err(unknown())
+        self.view().find(id)
     }
 
-    /// By media type: whether any index holds an item of it.
-    pub(super) fn held(&self) -> Result<Vec<bool>> {
-        let mut held = vec![false; self.bundle.media().len()];
-        for shard in self.shards.iter() {
-            for reader in shard.searcher.segment_readers() {
-                let vectors = self.shards.cache.get(reader)?;
-                for (media, held) in held.iter_mut().enumerate() {
-                    *held = *held || {
-                        let docs = vectors.view(media).docs.iter();
-                        // The values of an open file are unchecked, and the host looks into a bitset.
-                        docs.copied().any(|doc| doc < reader.max_doc() && !reader.is_deleted(doc))
-                    };
-                }
-            }
-        }
-        Ok(held)
+    /// The state of now. Only whole states are put here, so that a panic elsewhere leaves one.
+    pub(crate) fn view(&self) -> View {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

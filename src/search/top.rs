@@ -2,12 +2,12 @@
 
 use std::cmp::Ordering;
 
-use tantivy::columnar::StrColumn;
 use tantivy::{DocAddress, DocId, SegmentOrdinal, SegmentReader};
 
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::Result;
+use crate::index::{IdColumn, IdField};
 
-/// The field that ties are broken by.
+/// The field that ties are broken by, unless an engine or a collector is told another one.
 pub const ID_FIELD: &str = "id";
 
 /// A document in a ranking.
@@ -17,7 +17,7 @@ pub struct RankedDoc {
     pub score: f32,
     /// Where it is.
     pub address: DocAddress,
-    /// Its id; `None` in an index without a fast `id` field, where ties are broken by address.
+    /// Its id, a number in digits; `None` in an index without a fast field of ids, where ties are broken by address.
     pub id: Option<String>,
 }
 
@@ -43,8 +43,8 @@ pub(crate) fn merge(segments: impl IntoIterator<Item = Vec<RankedDoc>>, k: usize
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     score: f32,
-    /// Ordinal of the id in the segment, which sorts like the id itself.
-    id: u64,
+    /// Key of the id in the segment, which sorts like the bytes of the id.
+    id: u128,
     doc: DocId,
 }
 
@@ -58,18 +58,18 @@ impl Entry {
 pub(crate) struct SegmentTop {
     k: usize,
     segment: SegmentOrdinal,
-    ids: Option<StrColumn>,
+    ids: Option<IdColumn>,
     entries: Vec<Entry>,
     worst: Option<Entry>,
 }
 
 impl SegmentTop {
-    pub(crate) fn new(k: usize, segment: SegmentOrdinal, reader: &SegmentReader) -> Result<Self> {
-        let has_ids = reader.schema().get_field(ID_FIELD).is_ok_and(|field| {
-            let entry = reader.schema().get_field_entry(field);
-            entry.is_fast() && entry.field_type().is_str()
-        });
-        let ids = if has_ids { reader.fast_fields().str(ID_FIELD)? } else { None };
+    /// `id` is the name of the field of ids.
+    pub(crate) fn new(k: usize, segment: SegmentOrdinal, reader: &SegmentReader, id: &str) -> Result<Self> {
+        let ids = match IdField::of(reader.schema(), id) {
+            Ok(field) => field.column(reader)?,
+            Err(_) => None,
+        };
         Ok(Self { k, segment, ids, entries: Vec::new(), worst: None })
     }
 
@@ -77,7 +77,7 @@ impl SegmentTop {
         if self.k == 0 || self.worst.is_some_and(|worst| score.total_cmp(&worst.score) == Ordering::Less) {
             return;
         }
-        let id = self.ids.as_ref().and_then(|ids| ids.ords().first(doc)).unwrap_or(u64::MAX);
+        let id = self.ids.as_ref().and_then(|ids| ids.key(doc)).unwrap_or(u128::MAX);
         let entry = Entry { score, id, doc };
         if self.worst.is_some_and(|worst| entry.order(&worst) == Ordering::Greater) {
             return;
@@ -101,29 +101,19 @@ impl SegmentTop {
         self.entries.sort_by(Entry::order);
         let ids = self.ids()?;
         let ranked = |entry: &Entry| {
-            let id = ids.binary_search_by_key(&entry.id, |(ord, _)| *ord).ok().map(|at| ids[at].1.clone());
+            let id = ids.binary_search_by_key(&entry.id, |(key, _)| *key).ok().map(|at| ids[at].1.clone());
             RankedDoc { score: entry.score, address: DocAddress::new(self.segment, entry.doc), id }
         };
         Ok(self.entries.iter().map(ranked).collect())
     }
 
-    /// The ids of the entries by ordinal, in one walk: one look-up each would decode a block of the dictionary each.
-    fn ids(&self) -> Result<Vec<(u64, String)>> {
+    /// The ids of the entries by key.
+    fn ids(&self) -> Result<Vec<(u128, String)>> {
         let Some(column) = &self.ids else { return Ok(Vec::new()) };
-        let mut ords: Vec<u64> =
-            self.entries.iter().map(|entry| entry.id).filter(|&ord| ord != u64::MAX).collect();
-        ords.sort_unstable();
-        ords.dedup();
-        let mut ids = Vec::with_capacity(ords.len());
-        let mut next = ords.iter();
-        column
-            .dictionary()
-            .sorted_ords_to_term_cb(&ords, |term| {
-                if let Some(&ord) = next.next() {
-                    ids.push((ord, String::from_utf8_lossy(term).into_owned()));
-                }
-            })
-            .map_err(|e| Error::new(ErrorCode::Damaged, format!("id column: {e}")).source(e))?;
-        Ok(ids)
+        let mut keys: Vec<u128> =
+            self.entries.iter().map(|entry| entry.id).filter(|&key| key != u128::MAX).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        column.ids(&keys)
     }
 }

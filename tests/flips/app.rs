@@ -75,7 +75,7 @@ fn a_docs_section_of_ones_is_served_as_nothing_and_merged_never() {
     }
     let (index, plugin) = reopened(dir.path());
     let searcher = index.reader().unwrap().searcher();
-    let engine = Engine::host(&index, searcher.clone(), plugin.cache(), &app.bundle).unwrap();
+    let engine = Engine::host(&index, searcher.clone(), plugin.cache(), app.bundle.clone()).unwrap();
     let found = engine.request().features("image", &[0.5; 6]).unwrap().k(9).run().unwrap();
     assert_eq!(found.hits.len(), 0, "no document has a number beyond the segment");
     let both = engine.request().features("image", &[0.5; 6]).unwrap().keywords("red").k(9).run().unwrap();

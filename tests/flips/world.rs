@@ -10,7 +10,7 @@ use uncsm_index::encode::{CorpusSource, Encoder, Encoders, Ids};
 use uncsm_index::index::{self, BuildOptions, Existing, Index};
 use uncsm_index::model::Bundle;
 use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
-use uncsm_index::search::{Engine, Fusion, Wanted};
+use uncsm_index::search::{Engine, Fusion, MediaChoice};
 
 use crate::common::encoder::Bytes;
 
@@ -104,7 +104,7 @@ impl World {
     pub(crate) fn query_like(&self, dir: &Path) -> Result<()> {
         let index = Index::open(dir)?;
         let engine = Engine::new(&index)?;
-        engine.request().like(&id(9))?.media(Wanted::Any).facet("category_exact").run().map(|_| ())
+        engine.request().like(&id(9))?.media(MediaChoice::Any).facet("category_exact").run().map(|_| ())
     }
 
     pub(crate) fn add(&self, dir: &Path) -> Result<()> {
@@ -147,7 +147,7 @@ pub(crate) fn answers(dir: &Path) -> Result<Value> {
         let request = engine.request().features("image", &[0.3, -0.2, 0.9, 0.1, -0.4, 0.6])?;
         all.push(request.keywords("red \"on green\"~2 number12").fusion(fusion).k(100).run()?);
     }
-    all.push(engine.request().like(&id(9))?.media(Wanted::Any).facet("category_exact").k(100).run()?);
+    all.push(engine.request().like(&id(9))?.media(MediaChoice::Any).facet("category_exact").k(100).run()?);
     all.push(
         engine.request().filter("size:[3 TO 90] AND weight:[0.5 TO 5.0]").keywords("thing").k(100).run()?,
     );

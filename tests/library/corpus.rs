@@ -16,15 +16,15 @@ use uncsm_index::ErrorCode::{self, *};
 use uncsm_index::corpus::*;
 use uncsm_index::encode::FromFile;
 use uncsm_index::schema::*;
-use uncsm_index::{Error, Result};
+use uncsm_index::Result;
 
-fn read(text: impl AsRef<[u8]>) -> Vec<Result<Document>> {
+fn read(text: impl AsRef<[u8]>) -> Vec<Result<Document, ReadError>> {
     JsonlReader::new(text.as_ref(), "c.jsonl").line_limit(1000).collect()
 }
 
 /// The code and line of the only error in `text`.
 fn bad_line(text: impl AsRef<[u8]>) -> (ErrorCode, u64) {
-    let mut errors: Vec<Error> = read(text).into_iter().filter_map(Result::err).collect();
+    let mut errors: Vec<ReadError> = read(text).into_iter().filter_map(Result::err).collect();
     assert_eq!(errors.len(), 1, "{errors:?}");
     let error = errors.remove(0);
     assert_eq!(error.facts().file.as_deref(), Some(Path::new("c.jsonl")));

@@ -156,8 +156,8 @@ fn damage_in_an_apps_directory_is_found_by_section_and_by_file() {
         flip(&file, at);
         let open = || UvecPlugin::new().open(MmapDirectory::open(dir.path()).unwrap()).unwrap();
         for found in [examine(dir.path()).unwrap(), examine_host(&open(), None).unwrap()] {
-            assert_eq!(found.damage.len(), 1, "{found:?}");
-            assert!(file.ends_with(&found.damage[0].file), "{found:?}");
+            // The norm of the row does not fit it either.
+            assert!(found.damage.iter().all(|damage| file.ends_with(&damage.file)), "{found:?}");
             assert_eq!(found.damage[0].section.as_deref().map(str::to_lowercase).as_deref(), Some("vectors"));
             assert_eq!(found.damage[0].offset, Some(at as u64));
         }

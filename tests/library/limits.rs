@@ -34,7 +34,7 @@ fn first_line(line: &str) -> Result<(), Error> {
         let facts = error.facts();
         assert_eq!((facts.file.as_deref(), facts.line), (Some(Path::new("c.jsonl")), Some(1)), "{error}");
     }
-    first
+    Ok(first?)
 }
 
 #[test]

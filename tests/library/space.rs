@@ -90,7 +90,7 @@ fn a_bundle_of_another_space_ranks_nothing() {
             }
             assert!(scorer(&own).values(&vectors, &docs).unwrap().iter().any(Option::is_some));
         }
-        assert_eq!(Engine::host(&app.index, searcher, cache, &other).err().unwrap().code(), mismatch);
+        assert_eq!(Engine::host(&app.index, searcher, cache, other.clone()).err().unwrap().code(), mismatch);
     }
     // The same space with another prior is the same space.
     let app = filled(10);
@@ -155,7 +155,7 @@ fn an_index_that_was_created_without_the_plugin_does_not_lose_vectors_in_silence
         assert_eq!(searcher.num_docs(), 3);
         let cache = plugin.cache();
         says(cache.get(searcher.segment_reader(0)).err().unwrap());
-        says(Engine::host(&index, searcher.clone(), cache, &own).err().unwrap());
+        says(Engine::host(&index, searcher.clone(), cache, own.clone()).err().unwrap());
         let collector = MetricCollector::new(scorer(&own), cache, 5);
         says(Error::from(searcher.search(&AllQuery, &collector).unwrap_err()));
         let query = CrossMediaQuery::new(scorer(&own), cache).unwrap();
@@ -205,7 +205,8 @@ fn facets_of_the_host_are_shown_as_paths() {
         writer.add_document(document).unwrap();
     }
     writer.commit().unwrap();
-    let engine = Engine::host(&index, index.reader().unwrap().searcher(), plugin.cache(), &own).unwrap();
+    let engine =
+        Engine::host(&index, index.reader().unwrap().searcher(), plugin.cache(), own.clone()).unwrap();
     let found = engine.request().filter("id:*").facet("shelf").run().unwrap();
     let counts: Vec<(String, u64)> =
         found.facets["shelf"].iter().map(|f| (f.value.as_str().unwrap().to_owned(), f.count)).collect();

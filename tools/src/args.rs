@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use crate::query_args::{FacetsOverArg, FusionArg, NormaliseArg, QueryArgs, SimilarityArg, TargetArg};
+pub use crate::query_args::QueryArgs;
+use crate::query_args::{TARGETS, named};
 use uncsm_index::encode::DecodeLimits;
+use uncsm_index::search::TargetName;
 
 /// A cross-media search engine: train a similarity of pictures and texts, build an index with it, query it.
 #[derive(Debug, Parser)]
@@ -117,6 +119,10 @@ pub struct SourceArgs {
     /// A key or column of a corpus that is passed over, whatever it holds; may be repeated
     #[arg(long, value_name = "KEY")]
     pub without: Vec<String>,
+    /// The key that holds the items of a media type, paths of files (MEDIA:text=KEY: texts), beside text, texts, image and
+    /// images; may be repeated
+    #[arg(long, value_name = "MEDIA=KEY")]
+    pub media_key: Vec<String>,
     /// Split long texts of a corpus into items of at most N words, of which M repeat the passage before
     #[arg(long, value_name = "N[:M]")]
     pub passages: Option<String>,
@@ -213,6 +219,10 @@ pub struct FeaturesArgs {
     /// A key or column that is passed over, whatever it holds; may be repeated
     #[arg(long, value_name = "KEY")]
     pub without: Vec<String>,
+    /// The key that holds the items of a media type, paths of files (MEDIA:text=KEY: texts), beside text, texts, image and
+    /// images; may be repeated
+    #[arg(long, value_name = "MEDIA=KEY")]
+    pub media_key: Vec<String>,
     /// Split long texts into items of at most N words, of which M repeat the passage before
     #[arg(long, value_name = "N[:M]")]
     pub passages: Option<String>,
@@ -233,6 +243,7 @@ impl FeaturesArgs {
             encoder: self.encoder.clone(),
             features_cache: self.features_cache.clone(),
             without: self.without.clone(),
+            media_key: self.media_key.clone(),
             passages: self.passages.clone(),
             limits: self.limits,
         }
@@ -293,6 +304,10 @@ pub struct SchemaArgs {
     /// A key or column that is passed over, whatever it holds; may be repeated
     #[arg(long, value_name = "KEY")]
     pub without: Vec<String>,
+    /// The key that holds the items of a media type, paths of files (MEDIA:text=KEY: texts), beside text, texts, image and
+    /// images; may be repeated
+    #[arg(long, value_name = "MEDIA=KEY")]
+    pub media_key: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -350,8 +365,8 @@ pub struct FuseArgs {
     #[arg(long, value_name = "BUNDLE2")]
     pub out: PathBuf,
     /// What the metric network is asked (default: the bundle's own)
-    #[arg(long, value_enum)]
-    pub target: Option<TargetArg>,
+    #[arg(long, value_parser = named::<TargetName>(&TARGETS))]
+    pub target: Option<TargetName>,
     /// The encoder of a media type, where it does not lie where it is looked for; may be repeated
     #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]
     pub encoder: Vec<String>,

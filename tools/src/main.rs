@@ -19,20 +19,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
+use command::Outcome;
 use output::Output;
 use uncsm_index::{Error, ErrorCode, Result};
-
-/// How a command ended, for the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Done,
-    /// `query` without a hit.
-    Nothing,
-    /// `verify` with damage, which is printed as the result.
-    Damaged,
-    /// `query --batch` with bad lines, which are answered with their errors.
-    BadLines,
-}
 
 fn main() -> ExitCode {
     let parsed = Cli::try_parse();

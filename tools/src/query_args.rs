@@ -2,7 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use uncsm_index::Result;
+use uncsm_index::search::{
+    FacetsOver, FeaturesFrom, Fusion, Normalise, RequestSpec, SimilarityName, TargetName, named_number,
+    parse_aggregations, parse_rows,
+};
 
 use crate::args::LimitArgs;
 
@@ -64,17 +72,17 @@ pub struct QueryArgs {
     #[arg(long, value_name = "N")]
     pub offset: Option<usize>,
     /// What ranks the items (default: metric)
-    #[arg(long, value_enum)]
-    pub similarity: Option<SimilarityArg>,
+    #[arg(long, value_parser = named::<SimilarityName>(&SIMILARITIES))]
+    pub similarity: Option<SimilarityName>,
     /// What the metric network is asked (default: the bundle's own)
-    #[arg(long, value_enum)]
-    pub target: Option<TargetArg>,
+    #[arg(long, value_parser = named::<TargetName>(&TARGETS))]
+    pub target: Option<TargetName>,
     /// How keywords and media parts become one ranking [default: rrf]
-    #[arg(long, value_enum)]
-    pub fusion: Option<FusionArg>,
+    #[arg(long, value_parser = named::<Fusion>(&FUSIONS))]
+    pub fusion: Option<Fusion>,
     /// The scale of `--fusion linear` [default: probability]
-    #[arg(long, value_enum, alias = "normalize")]
-    pub normalise: Option<NormaliseArg>,
+    #[arg(long, value_parser = named::<Normalise>(&SCALES), alias = "normalize")]
+    pub normalise: Option<Normalise>,
     /// The constant of `--fusion rrf` [default: 60]
     #[arg(long, value_name = "N")]
     pub rrf_k: Option<f32>,
@@ -108,8 +116,8 @@ pub struct QueryArgs {
     pub aggregations: Option<String>,
     /// What facets and aggregations count: `matches` of filter AND keywords, or the `hits`: the documents that are ranked,
     /// up to --window of each leg, which a sentence may bring in without any keyword [default: matches]
-    #[arg(long, value_enum, value_name = "WHAT")]
-    pub facets_over: Option<FacetsOverArg>,
+    #[arg(long, value_parser = named::<FacetsOver>(&COUNTED), value_name = "WHAT")]
+    pub facets_over: Option<FacetsOver>,
     /// The passage of a text field that fits the keywords best; may be repeated
     #[arg(long, value_name = "FIELD")]
     pub snippet: Vec<String>,
@@ -129,91 +137,74 @@ pub struct QueryArgs {
 }
 
 impl QueryArgs {
-    /// These arguments, and those of `base` where they say nothing. Indexes, bundle, encoders and limits are those of
-    /// `base`.
-    pub fn over(self, base: &Self) -> Self {
-        let list = |own: Vec<String>, base: &[String]| if own.is_empty() { base.to_vec() } else { own };
-        let files = |own: Vec<PathBuf>, base: &[PathBuf]| if own.is_empty() { base.to_vec() } else { own };
-        // A file of features, its tensors and its rows belong together.
-        let (features, pathway, rows) = match self.features {
-            Some(features) => (Some(features), self.pathway, self.rows),
-            None => (base.features.clone(), base.pathway.clone(), base.rows.clone()),
-        };
-        Self {
-            index: base.index.clone(),
-            bundle: base.bundle.clone(),
-            text: list(self.text, &base.text),
-            image: files(self.image, &base.image),
-            not_text: list(self.not_text, &base.not_text),
-            not_image: files(self.not_image, &base.not_image),
-            like: self.like.or_else(|| base.like.clone()),
-            exclude: list(self.exclude, &base.exclude),
-            features,
-            pathway,
-            rows,
-            encoder: base.encoder.clone(),
-            keywords: self.keywords.or_else(|| base.keywords.clone()),
-            filter: list(self.filter, &base.filter),
-            boost: list(self.boost, &base.boost),
-            media: self.media.or_else(|| base.media.clone()),
-            k: self.k.or(base.k),
-            offset: self.offset.or(base.offset),
-            similarity: self.similarity.or(base.similarity),
-            target: self.target.or(base.target),
-            fusion: self.fusion.or(base.fusion),
-            normalise: self.normalise.or(base.normalise),
-            rrf_k: self.rrf_k.or(base.rrf_k),
-            weight: list(self.weight, &base.weight),
-            window: self.window.or(base.window),
-            min_probability: self.min_probability.or(base.min_probability),
-            prior: self.prior.or(base.prior),
-            recall: self.recall.or(base.recall),
-            exact: self.exact || base.exact,
-            items: self.items || base.items,
-            facet: list(self.facet, &base.facet),
-            aggregations: self.aggregations.or_else(|| base.aggregations.clone()),
-            facets_over: self.facets_over.or(base.facets_over),
-            snippet: list(self.snippet, &base.snippet),
-            explain: self.explain || base.explain,
-            time_budget: self.time_budget.or(base.time_budget),
-            batch: None,
-            limits: base.limits,
-        }
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// [`uncsm_index::ErrorCode::BadArgument`] for a weight, a boost, rows or aggregations that do not parse.
+    pub fn spec(&self) -> Result<RequestSpec> {
+        let mut spec = RequestSpec::default();
+        spec.text.clone_from(&self.text);
+        spec.image = self.image.iter().map(|path| path.clone().into()).collect();
+        spec.not_text.clone_from(&self.not_text);
+        spec.not_image = self.not_image.iter().map(|path| path.clone().into()).collect();
+        spec.like.clone_from(&self.like);
+        spec.exclude.clone_from(&self.exclude);
+        spec.features_from = self.features_from()?;
+        spec.keywords.clone_from(&self.keywords);
+        spec.filter.clone_from(&self.filter);
+        spec.boost = self.boost.iter().map(|text| named_number("boost", text)).collect::<Result<_>>()?;
+        spec.media.clone_from(&self.media);
+        (spec.k, spec.offset, spec.window) = (self.k, self.offset, self.window);
+        (spec.similarity, spec.target) = (self.similarity, self.target);
+        (spec.fusion, spec.normalise, spec.rrf_k) = (self.fusion, self.normalise, self.rrf_k);
+        spec.weight = self.weight.iter().map(|text| named_number("weight", text)).collect::<Result<_>>()?;
+        (spec.min_probability, spec.prior) = (self.min_probability, self.prior);
+        (spec.recall, spec.exact) = (self.recall, self.exact);
+        (spec.items, spec.explain) = (self.items, self.explain);
+        spec.facet.clone_from(&self.facet);
+        spec.aggregations = self.aggregations.as_deref().map(parse_aggregations).transpose()?;
+        spec.facets_over = self.facets_over;
+        spec.snippet.clone_from(&self.snippet);
+        spec.time_budget = self.time_budget;
+        Ok(spec)
+    }
+
+    fn features_from(&self) -> Result<Option<FeaturesFrom>> {
+        let Some(file) = &self.features else { return Ok(None) };
+        let rows = self.rows.as_deref().map(parse_rows).transpose()?;
+        Ok(Some(FeaturesFrom { file: file.clone(), pathways: self.pathway.clone(), rows }))
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SimilarityArg {
-    Metric,
-    Cosine,
-    Posterior,
+const SIMILARITIES: [&str; 3] = ["metric", "cosine", "posterior"];
+pub const TARGETS: [&str; 3] = ["class", "pair", "both"];
+const FUSIONS: [&str; 5] = ["rrf", "linear", "product", "metric", "learned"];
+const SCALES: [&str; 3] = ["min-max", "z-score", "probability"];
+const COUNTED: [&str; 2] = ["matches", "hits"];
+
+/// One of `names`, as the library reads it.
+pub fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: for<'de> Deserialize<'de> + Clone + Send + Sync + 'static,
+{
+    let read = |name: String| T::deserialize(name.as_str().into_deserializer());
+    PossibleValuesParser::new(names)
+        .try_map(read as fn(String) -> std::result::Result<T, serde::de::value::Error>)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TargetArg {
-    Class,
-    Pair,
-    Both,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FusionArg {
-    Rrf,
-    Linear,
-    Product,
-    Metric,
-    Learned,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FacetsOverArg {
-    Matches,
-    Hits,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum NormaliseArg {
-    MinMax,
-    ZScore,
-    Probability,
+    #[test]
+    fn every_name_is_one_of_the_library() {
+        fn all<T: for<'de> Deserialize<'de>>(names: &[&str]) -> bool {
+            let read = |name: &&str| T::deserialize((*name).into_deserializer());
+            names.iter().all(|name| read(name).map_err(|e: serde::de::value::Error| e).is_ok())
+        }
+        assert!(
+            all::<SimilarityName>(&SIMILARITIES) && all::<TargetName>(&TARGETS) && all::<Fusion>(&FUSIONS)
+        );
+        assert!(all::<Normalise>(&SCALES) && all::<FacetsOver>(&COUNTED) && !all::<Fusion>(&["sum"]));
+    }
 }

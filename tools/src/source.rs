@@ -1,13 +1,12 @@
 //! SOURCE as the user names it, turned into data to train on and rows to query with.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use uncsm_index::corpus::{EncoderArg, FeaturesFile, Passages, PathwayArg};
+use uncsm_index::corpus::{EncoderArg, FeaturesFile, Keys, Passages, PathwayArg};
 use uncsm_index::data::{
     CorpusOptions, FeatureOptions, NewClasses, TrainingData, from_corpus, from_features,
 };
-use uncsm_index::encode::{EncoderPaths, Encoders, FeatureCache, FeatureRows};
+use uncsm_index::encode::{EncoderPaths, Encoders, FeatureCache};
 use uncsm_index::index;
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
@@ -109,12 +108,18 @@ pub fn to_index(args: &SourceArgs, fields: Option<&Path>) -> Result<index::Sourc
     if let Some(dir) = &args.features_cache {
         source = source.cache(dir);
     }
-    Ok(source.without(args.without.iter().cloned()).encoders(encoders(args)?))
+    Ok(source.keys(keys(&args.media_key, &args.without)?).encoders(encoders(args)?))
 }
 
 /// `--encoder` of `args`.
 pub fn encoders(args: &SourceArgs) -> Result<Vec<EncoderArg>> {
     encoder_args(&args.encoder)
+}
+
+/// `--media-key` and `--without`: which keys of a corpus hold items, and which are passed over.
+pub fn keys(media: &[String], without: &[String]) -> Result<Keys> {
+    let keys = media.iter().try_fold(Keys::default(), |keys, arg| keys.with(arg.parse()?))?;
+    Ok(keys.without(without))
 }
 
 fn encoder_args(args: &[String]) -> Result<Vec<EncoderArg>> {
@@ -249,7 +254,7 @@ fn corpus_data(
         group: beside.group,
         encoders: &named,
         paths: EncoderPaths::from_env().with_limits(args.limits.into()),
-        without: &args.without,
+        keys: keys(&args.media_key, &args.without)?,
         passages: passages(args)?,
         trained: trained.map(|(bundle, encoders)| (encoders, bundle.classes())),
         new_classes: beside.new_classes,
@@ -266,37 +271,4 @@ fn corpus_data(
         data.media.sort_by_key(|media| place(&media.name));
     }
     Ok(Read { data, left_out, file: path.to_path_buf() })
-}
-
-/// The rows of a query: media type and features of each item, row by row.
-///
-/// # Errors
-/// [`ErrorCode::BadArgument`] for rows outside the tensors, or more than one row without `rows`.
-pub fn query_rows(
-    path: &Path,
-    pathways: &[String],
-    rows: Option<Range<usize>>,
-) -> Result<Vec<(String, Vec<f32>)>> {
-    let file = FeaturesFile::open(path)?;
-    let tensors = FeatureRows::find(&file, &self::pathways(pathways)?, &[])?;
-    let n = tensors.first().map_or(0, |t| t.tensor.rows());
-    let rows = match rows {
-        Some(rows) => rows,
-        None if n == 1 => 0..1,
-        None => {
-            return Err(Error::new(ErrorCode::BadArgument, "the file holds many rows")
-                .file(path)
-                .expected("one row, or --rows A..B")
-                .got(format!("{n} rows")));
-        }
-    };
-    let mut out = Vec::new();
-    for row in rows {
-        for tensor in &tensors {
-            let mut features = Vec::new();
-            tensor.tensor.read(row..row.saturating_add(1), &mut features)?;
-            out.push((tensor.encoder.media().to_owned(), features));
-        }
-    }
-    Ok(out)
 }

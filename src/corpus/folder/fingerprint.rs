@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use super::walk::Walk;
-use crate::corpus::reader::Aside;
+use crate::corpus::source::Aside;
 use crate::error::Result;
 use crate::media::Fingerprint;
 

@@ -10,11 +10,21 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::document::{Document, Split};
-use super::reader::Aside;
+use super::keys::{IMAGE, Keys, TEXT};
+use super::origin::Spot;
+use super::source::{Aside, Kind, ReadError, Source};
 use crate::error::{Error, ErrorCode, Result};
 pub use fingerprint::folder_fingerprint;
 use sidecar::Sidecars;
 use walk::{Found, Walk};
+
+/// A directory.
+pub(super) const KIND: Kind = Kind {
+    name: "folder",
+    unit: "document",
+    is: |_, about| Ok(about.is_dir()),
+    open: |path, keys| Ok(Box::new(FolderReader::open(path)?.keys(keys.clone()))),
+};
 
 /// An iterator over the documents of a folder of media files, in order of relative path (bytes).
 ///
@@ -40,8 +50,9 @@ pub struct FolderReader {
     root: PathBuf,
     walk: Walk,
     documents: u64,
-    /// Keys of sidecars that are passed over.
-    without: Vec<String>,
+    /// The path of the document that came last.
+    last: Option<String>,
+    keys: Keys,
 }
 
 impl FolderReader {
@@ -52,13 +63,21 @@ impl FolderReader {
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
         let walk = Walk::open(&root)?;
-        Ok(Self { root, walk, documents: 0, without: Vec::new() })
+        Ok(Self { root, walk, documents: 0, last: None, keys: Keys::default() })
     }
 
     /// Passes over these keys of sidecars in JSON, whatever they hold.
     #[must_use]
     pub fn without(mut self, keys: &[String]) -> Self {
-        self.without = keys.to_vec();
+        self.keys = self.keys.without(keys);
+        self
+    }
+
+    /// Says which keys hold items, and which keys of sidecars are passed over: a picture stands under that of `image`, the
+    /// text beside it under that of `text`.
+    #[must_use]
+    pub fn keys(mut self, keys: Keys) -> Self {
+        self.keys = keys;
         self
     }
 
@@ -78,16 +97,19 @@ impl FolderReader {
                 .file(&found.path)
                 .hint("rename the file: its path is its id")
         })?;
-        let Sidecars { object, text, lost, mut flaws } = Sidecars::read(found)?;
+        let Sidecars { object, text, lost, mut flaws } = Sidecars::read(found, &self.keys)?;
         let blame = |error: Error| match (&found.json, error.facts().file.is_some()) {
             (_, true) => error,
             (Some(json), false) => error.file(json).line(1),
             (None, false) => error.file(&found.path),
         };
         let mut object = object;
-        object.retain(|key, _| !self.without.contains(key));
+        object.retain(|key, _| !self.keys.passes_over(key));
+        let keys = &self.keys;
+        let of_image = || keys.of(IMAGE).into_iter().flat_map(|key| key.names());
+        let field = |media: &str| keys.of(media).map(|key| key.field().to_owned());
         if found.picture
-            && let Some(key) = ["image", "images"].into_iter().find(|key| object.contains_key(*key))
+            && let Some(key) = of_image().find(|key| object.contains_key(*key))
         {
             let what = format!("the sidecar of a picture has the key `{key}`, which is left out");
             flaws.push(blame(
@@ -95,16 +117,14 @@ impl FolderReader {
                     .expected("no picture but the one of the same stem")
                     .hint("leave the key out"),
             ));
-            object.retain(|key, _| key != "image" && key != "images");
+            object.retain(|key, _| of_image().all(|name| name != key));
         }
         let make = |mut object: Map<String, Value>| {
-            object.extend(text.clone().map(|text| ("text".to_owned(), text.into())));
-            if found.picture {
-                object.insert("image".into(), relative.into());
-            }
+            object.extend(field(TEXT).zip(text.clone().map(Value::from)));
+            object.extend(field(IMAGE).filter(|_| found.picture).map(|key| (key, relative.into())));
             place(relative, &mut object);
             object.entry("id").or_insert_with(|| relative.into());
-            Document::from_object(object, self.documents, &self.root)
+            Document::from_object(object, self.documents, &self.root, keys)
         };
         let names_split = lost || object.contains_key("split");
         let mut document = match make(object.clone()) {
@@ -113,7 +133,7 @@ impl FolderReader {
             Err(error) if found.json.is_some() => {
                 let before = flaws.len();
                 let alone =
-                    |(key, value)| Document::from_object(Map::from_iter([(key, value)]), 0, &self.root);
+                    |(key, value)| Document::from_object(Map::from_iter([(key, value)]), 0, &self.root, keys);
                 object.retain(|key, value| match alone((key.clone(), value.clone())) {
                     Ok(_) => true,
                     Err(error) => {
@@ -138,7 +158,7 @@ impl FolderReader {
             }
             Err(error) => return Err(blame(error)),
         };
-        if lost && !self.without.iter().any(|key| key == "split") {
+        if lost && !keys.passes_over("split") {
             document.lose_split();
         }
         document.blame(blame);
@@ -166,18 +186,43 @@ fn place(relative: &str, object: &mut Map<String, Value>) {
 }
 
 impl Iterator for FolderReader {
-    type Item = Result<Document>;
+    type Item = Result<Document, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let found = self.walk.next()?;
+        let mut found = self.walk.next()?;
         self.documents += 1;
-        Some(self.document(&found))
+        let read = self.document(&found).map_err(ReadError::Document);
+        self.last = found.relative.take();
+        Some(read)
+    }
+}
+
+impl Source for FolderReader {
+    fn file(&self) -> &Path {
+        self.root()
+    }
+
+    fn progress(&self) -> u64 {
+        self.position()
+    }
+
+    fn len_hint(&self) -> Option<u64> {
+        None
+    }
+
+    fn spot(&self) -> Spot {
+        Spot { path: self.last.clone(), ..Spot::default() }
+    }
+
+    fn take_asides(&mut self) -> Vec<Aside> {
+        self.take_asides()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::document::Given;
     use serde_json::json;
     use std::fs;
 
@@ -190,7 +235,7 @@ mod tests {
     }
 
     fn read(root: &Path) -> Vec<Result<Document>> {
-        FolderReader::open(root).unwrap().collect()
+        FolderReader::open(root).unwrap().map(|read| read.map_err(Error::from)).collect()
     }
 
     fn ids(root: &Path) -> Vec<String> {
@@ -246,11 +291,11 @@ mod tests {
             .map(|document| {
                 let document = document.unwrap();
                 let images: Vec<_> = document
-                    .images
+                    .images()
                     .iter()
                     .map(|p| p.path().unwrap().strip_prefix(dir.path()).unwrap().to_owned())
                     .collect();
-                json!([document.id, document.split, document.texts, images, document.fields])
+                json!([document.id, document.split, document.texts(), images, document.fields])
             })
             .collect();
         let text = "a cat\nthat sits";
@@ -299,11 +344,11 @@ mod tests {
             let facts = error.facts();
             assert_eq!((facts.code, facts.line), (code, Some(line)), "{name}: {error}");
             assert_eq!(facts.file.as_deref(), Some(dir.path().join(name).as_path()), "{error}");
-            assert_eq!(document.images.len(), 1, "{name}");
+            assert_eq!(document.images().len(), 1, "{name}");
             let kept = ["e", "f", "g"].contains(&&name[..1]);
             assert_eq!(document.fields.get("n").is_some(), kept, "{name}: {:?}", document.fields);
         }
-        assert_eq!(read[6].as_ref().unwrap().texts, ["a text"]);
+        assert_eq!(read[6].as_ref().unwrap().texts(), ["a text"]);
         assert!(read[8].as_ref().unwrap().flaws.is_empty());
         assert_eq!(read[9].as_ref().unwrap().flaws[0].code(), ErrorCode::BadValue);
         // A text that is the document itself.
@@ -361,7 +406,7 @@ mod tests {
         assert!(first.flaws.iter().any(|flaw| flaw.to_string().contains("`_odd`")), "{:?}", first.flaws);
         let both = find("e");
         assert_eq!(
-            (both.id.as_deref(), &both.fields["class"], both.texts.len()),
+            (both.id.as_deref(), &both.fields["class"], both.texts().len()),
             (Some("own"), &"x".into(), 0)
         );
         assert_eq!(find("i").id.as_deref(), Some("i.png"));
@@ -391,8 +436,9 @@ mod tests {
         ];
         write(dir.path(), &files);
         let mut reader = FolderReader::open(dir.path()).unwrap();
-        let got: Vec<_> = reader.by_ref().map(Result::unwrap).map(|d| (d.split, d.texts)).collect();
-        let text = |text: &str| vec![text.to_owned()];
+        let got: Vec<_> =
+            reader.by_ref().map(Result::unwrap).map(|d| (d.split, d.of(TEXT).to_vec())).collect();
+        let text = |text: &str| vec![Given::Text(text.to_owned())];
         let expected = [
             (Some(Split::Train), text("by its whole name")),
             (Some(Split::Val), text("a caption")),
@@ -424,8 +470,8 @@ mod tests {
         write(dir.path(), &[("a.png", b""), ("a.txt", b"same\n"), ("a.json", br#"{"text": "same"}"#)]);
         write(dir.path(), &[("b.png", b""), ("b.txt", b" \n"), ("b.json", br#"{"texts": ["x", "y"]}"#)]);
         let documents: Vec<Document> = read(dir.path()).into_iter().map(Result::unwrap).collect();
-        assert_eq!(documents[0].texts, ["same"]);
-        assert_eq!(documents[1].texts, ["x", "y"]);
+        assert_eq!(documents[0].texts(), ["same"]);
+        assert_eq!(documents[1].texts(), ["x", "y"]);
     }
 
     #[cfg(unix)]
@@ -457,7 +503,6 @@ mod tests {
         assert_eq!(reader.next().unwrap().unwrap().id.as_deref(), Some("c.png"));
         assert!(reader.next().is_none());
         let [Aside::Unread(error)] = &reader.take_asides()[..] else { panic!("one folder") };
-        assert!(!crate::corpus::ends_reading(error.code()), "{error}");
         assert_eq!(error.facts().file.as_deref(), Some(dir.path().join("b").as_path()));
         assert!(error.facts().hint.is_some());
     }

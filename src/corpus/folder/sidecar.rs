@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::walk::Found;
 use crate::corpus::json;
 use crate::corpus::jsonl::DEFAULT_LINE_LIMIT;
+use crate::corpus::keys::{Keys, TEXT};
 use crate::corpus::not_finite;
 use crate::error::{Error, ErrorCode, Result};
 
@@ -30,7 +31,7 @@ impl Sidecars {
     /// # Errors
     /// Of a document that is a text alone, with the file and its line: [`ErrorCode::BadValue`] for a text that is not UTF-8,
     /// or does not open; [`ErrorCode::TooLarge`].
-    pub(super) fn read(found: &Found) -> Result<Self> {
+    pub(super) fn read(found: &Found, keys: &Keys) -> Result<Self> {
         let (mut flaws, mut lost) = (Vec::new(), false);
         let mut object = match found.json.as_deref().map(fields) {
             Some(Ok((object, flaw))) => {
@@ -52,13 +53,14 @@ impl Sidecars {
             None => {}
         }
         if let (Some(path), Some(text)) = (&found.text, &text) {
-            let other = ["text", "texts"].into_iter().find(|key| object.contains_key(*key));
+            let of_text = || keys.of(TEXT).into_iter().flat_map(|key| key.names());
+            let other = of_text().find(|key| object.contains_key(*key));
             if let Some(key) = other.filter(|key| object[*key] != text.as_str()) {
                 let what = format!("`{key}` differs from the text in {}, and is left out", path.display());
                 let error = Error::new(ErrorCode::BadValue, what).line(1).hint("keep one of the two");
                 flaws.push(error.file(found.json.as_deref().unwrap_or(path)));
             }
-            object.retain(|key, _| key != "text" && key != "texts");
+            object.retain(|key, _| of_text().all(|name| name != key));
         }
         Ok(Self { object, text, lost, flaws })
     }

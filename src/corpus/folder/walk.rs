@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::kinds::Kinds;
-use crate::corpus::reader::Aside;
+use crate::corpus::source::Aside;
 use crate::error::{Error, ErrorCode, Result};
 
 /// Extensions of pictures, in lower case; `jfif`, `jpe` and `jif` are JPEG.

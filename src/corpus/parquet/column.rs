@@ -2,6 +2,7 @@
 
 use arrow_schema::{DataType, Field};
 
+use crate::corpus::keys::{Form, Holds, IMAGE, Keys};
 use crate::corpus::names::check_field_name;
 use crate::error::{Error, ErrorCode, Result};
 
@@ -17,8 +18,8 @@ pub(super) struct Column {
 pub(super) enum Role {
     /// As a JSON value.
     Value,
-    /// As pictures that may be bytes.
-    Pictures,
+    /// As media files that may be bytes, of the media type at this place of the keys.
+    Files(usize),
 }
 
 impl Column {
@@ -26,7 +27,7 @@ impl Column {
     ///
     /// # Errors
     /// [`ErrorCode::BadValue`] for a name or type that a corpus cannot have.
-    pub(super) fn new(field: &Field) -> Result<Option<Self>> {
+    pub(super) fn new(field: &Field, keys: &Keys) -> Result<Option<Self>> {
         let name = field.name();
         if name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__")).is_some() {
             return Ok(None);
@@ -37,24 +38,32 @@ impl Column {
             if fits || kind == &DataType::Null { Ok(()) } else { Err(wrong(name, expected, kind)) }
         };
         let mut role = Role::Value;
-        match name.as_str() {
-            "id" => fits("strings or integers", is_string(kind) || is_whole(plain(kind)))?,
-            "text" => fits("strings", is_string(kind))?,
-            "texts" => fits("lists of strings", element(kind).is_some_and(is_string))?,
-            "image" if is_string(kind) => {}
-            "images" if element(kind).is_some_and(is_string) => {}
-            "image" => {
-                fits("paths, bytes, or structs {bytes, path}", is_picture(kind))?;
-                role = Role::Pictures;
+        match (name.as_str(), keys.find(name)) {
+            ("id", _) => fits("strings or integers", is_string(kind) || is_whole(plain(kind)))?,
+            (_, Some((at, form))) => {
+                let holds = keys.media()[at].holds();
+                let paths = if keys.media()[at].media() == IMAGE { "paths" } else { "paths of files" };
+                let is_item: fn(&DataType) -> bool =
+                    if holds == Holds::Texts { is_string } else { is_picture };
+                let what = match holds {
+                    Holds::Texts => "strings".to_owned(),
+                    Holds::Files => format!("{paths}, bytes, or structs {{bytes, path}}"),
+                };
+                let in_list = |is: fn(&DataType) -> bool| element(kind).is_some_and(is);
+                match form {
+                    Form::One => fits(&what, is_item(kind))?,
+                    Form::Many => fits(&format!("lists of {what}"), in_list(is_item))?,
+                    Form::Either => {
+                        fits(&format!("{what}, or lists of these"), is_item(kind) || in_list(is_item))?
+                    }
+                }
+                // Paths alone are values as any other.
+                let alone = if form == Form::One { is_string(kind) } else { in_list(is_string) };
+                if holds == Holds::Files && !(alone || form == Form::Either && is_string(kind)) {
+                    role = Role::Files(at);
+                }
             }
-            "images" => {
-                fits(
-                    "lists of paths, bytes, or structs {bytes, path}",
-                    element(kind).is_some_and(is_picture),
-                )?;
-                role = Role::Pictures;
-            }
-            _ => check(name, kind)?,
+            (_, None) => check(name, kind)?,
         }
         if kind == &DataType::Null {
             role = Role::Value;

@@ -6,6 +6,36 @@ use parquet::file::metadata::ParquetMetaData;
 
 use crate::error::{Error, ErrorCode, Result};
 
+/// Why a part of a file does not read.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The system does not give its bytes: then nothing of the file reads.
+    System(Error),
+    /// Its bytes are not sound, or more than is read.
+    Bytes(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Bytes(error)
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::System(error) | Fault::Bytes(error) => error,
+        }
+    }
+}
+
+impl Fault {
+    /// An error of the system.
+    pub(super) fn system(error: std::io::Error) -> Self {
+        Self::System(Error::new(ErrorCode::Io, error.to_string()).source(error))
+    }
+}
+
 pub(super) fn damaged(what: impl Into<String>) -> Error {
     Error::new(ErrorCode::Damaged, what).hint("write the file again")
 }
@@ -18,28 +48,28 @@ pub(super) fn guard<T>(work: impl FnOnce() -> T) -> Result<T> {
 }
 
 /// What went wrong when the footer was read.
-pub(super) fn opening(error: &ParquetError) -> Error {
+pub(super) fn opening(error: &ParquetError) -> Fault {
     convert(error, "not a whole Parquet file")
 }
 
 /// What went wrong when rows were read.
-pub(super) fn reading(error: &arrow_schema::ArrowError) -> Error {
+pub(super) fn reading(error: &arrow_schema::ArrowError) -> Fault {
     use arrow_schema::ArrowError as A;
     match error {
         A::ExternalError(cause) => match cause.downcast_ref::<ParquetError>() {
             Some(error) => convert(error, "the Parquet file is damaged"),
-            None => damaged(format!("the Parquet file is damaged: {cause}")),
+            None => Fault::Bytes(damaged(format!("the Parquet file is damaged: {cause}"))),
         },
-        A::IoError(message, cause) => io(cause).unwrap_or_else(|| damaged(message.clone())),
-        other => damaged(format!("the Parquet file is damaged: {other}")),
+        A::IoError(message, cause) => io(cause).unwrap_or_else(|| Fault::Bytes(damaged(message.clone()))),
+        other => Fault::Bytes(damaged(format!("the Parquet file is damaged: {other}"))),
     }
 }
 
-fn convert(error: &ParquetError, what: &str) -> Error {
-    match error {
+fn convert(error: &ParquetError, what: &str) -> Fault {
+    Fault::Bytes(match error {
         ParquetError::External(cause) => {
-            if let Some(error) = cause.downcast_ref::<std::io::Error>().and_then(io) {
-                return error;
+            if let Some(fault) = cause.downcast_ref::<std::io::Error>().and_then(io) {
+                return fault;
             }
             damaged(format!("{what}: {cause}"))
         }
@@ -48,15 +78,15 @@ fn convert(error: &ParquetError, what: &str) -> Error {
             format!("the Parquet file is of an unknown kind: {message}"),
         ),
         other => damaged(format!("{what}: {other}")),
-    }
+    })
 }
 
 /// An error of the system, as opposed to one of the bytes.
-fn io(error: &std::io::Error) -> Option<Error> {
+fn io(error: &std::io::Error) -> Option<Fault> {
     use std::io::ErrorKind as K;
     // Decoders report bad bytes as one of these.
     let bytes = matches!(error.kind(), K::InvalidData | K::InvalidInput | K::UnexpectedEof | K::Other);
-    (!bytes).then(|| Error::new(ErrorCode::Io, error.to_string()))
+    (!bytes).then(|| Fault::System(Error::new(ErrorCode::Io, error.to_string())))
 }
 
 /// Refuses sizes that the file, of `bytes` bytes, cannot hold: the library would ask for memory of that size.

@@ -7,17 +7,20 @@ use parquet::basic::Encoding;
 use parquet::column::page::Page;
 use parquet::file::metadata::ColumnChunkMetaData;
 
-use super::damage::{damaged, opening};
+use super::damage::{Fault, damaged, opening};
 use super::pages::{as_usize, shared};
 use super::zstd;
-use crate::error::Result;
 
 /// Values of the longest row of a column chunk of lists, those that are null and empty lists included, and the rows that
 /// begin in each data page. Cost: unpacks each page, and reads its repetition levels.
 ///
 /// # Errors
 /// `Io`, `Damaged`.
-pub(super) fn longest_row(file: &File, about: &ColumnChunkMetaData, rows: u64) -> Result<(u64, Vec<u64>)> {
+pub(super) fn longest_row(
+    file: &File,
+    about: &ColumnChunkMetaData,
+    rows: u64,
+) -> Result<(u64, Vec<u64>), Fault> {
     let mut pages = zstd::pages(&shared(file)?, about, as_usize(rows)).map_err(|error| opening(&error))?;
     let bits = 16 - about.column_descr().max_rep_level().max(0).leading_zeros();
     let (mut found, mut begun) = (Found::default(), Vec::new());

@@ -1,422 +1,64 @@
-//! Reads a corpus from a Parquet file, batch of rows by batch of rows.
+//! Parquet files: told apart here in any build, read with the feature `parquet`.
 
+#[cfg(feature = "parquet")]
 mod column;
+#[cfg(feature = "parquet")]
 mod damage;
+#[cfg(feature = "parquet")]
 mod levels;
+#[cfg(feature = "parquet")]
 mod pages;
+#[cfg(feature = "parquet")]
 mod picture;
+#[cfg(feature = "parquet")]
+mod reader;
+#[cfg(feature = "parquet")]
 mod thrift;
+#[cfg(feature = "parquet")]
 mod time;
+#[cfg(feature = "parquet")]
 mod value;
+#[cfg(feature = "parquet")]
 mod zstd;
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::path::Path;
 
-use arrow_array::{Array, RecordBatch};
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
-use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
-use parquet::file::metadata::ParquetMetaData;
-use serde_json::Map;
+use super::keys::Keys;
+use super::source::{Kind, Source};
+use crate::error::{Error, Result};
+#[cfg(feature = "parquet")]
+pub use reader::ParquetReader;
 
-use super::document::{Document, Picture};
-use super::reader::{Aside, ends_reading};
-use crate::error::{Error, ErrorCode, Result};
-use column::{Column, Role};
+/// A file that begins so, or has the name.
+pub(super) const KIND: Kind = Kind { name: "parquet", unit: "row", is: is_parquet, open };
 
-/// Most rows of a batch.
-const ROWS: usize = 256;
-/// Bytes that a batch is meant to have at most, by the sizes that the file states.
-const BYTES: u64 = 8 << 20;
+/// What a Parquet file begins with.
+const HEAD: &[u8; 4] = b"PAR1";
 
-/// An iterator over the documents of a Parquet file, whose columns are the keys of a line of JSON Lines.
-///
-/// | column | value |
-/// |---|---|
-/// | strings (also large, views, dictionaries) | string |
-/// | integers and floats of all widths, booleans | the same; NaN is absent, as tables write missing numbers so |
-/// | decimals | number: an integer where the column has no fraction and the value fits into an `i64`, else the float that the digits read as |
-/// | dates, times, timestamps | ISO 8601 string (`2024-05-01`, `2024-05-01T12:30:00.5`), with `Z` where the column has a time zone |
-/// | lists (also large and of fixed size) | list |
-/// | structs, maps with keys of strings or integers | object without the keys that are null |
-/// | null | absent |
-///
-/// `id`, `text`, `texts`, `image`, `images` and `split` are reserved as in JSON Lines. A picture is a path, binary (the bytes
-/// of a picture file), or a struct `{bytes, path}` (the bytes, else the path), `images` a list of these; bytes leave no field.
-/// Columns named `__index_level_N__`, which pandas adds, are left out. A column of a name, type or compression that is not read
-/// takes away itself alone ([`ParquetReader::take_asides`]), but for `id`; so does a value that is not, as one of
-/// [`Document::flaws`]. Where that is the split, it is unknown ([`Document::unknown_split`]).
-///
-/// Cost: memory for one page of each column and a batch of rows, at most 256 and about 8 MiB, whatever the length of the file;
-/// what these unpack to is checked before a row group is read, and a column above a limit is left out of its rows.
-///
-/// # Errors
-/// Each bad row is one `Err` item with file and row, and reading goes on: [`ErrorCode::BadValue`] as in JSON Lines,
-/// [`ErrorCode::TooLarge`] for texts above a limit. After [`ErrorCode::Damaged`] or [`ErrorCode::Io`] there are no more items.
-pub struct ParquetReader {
-    file: PathBuf,
-    folder: PathBuf,
-    columns: Vec<Column>,
-    /// Their positions in the schema.
-    roots: Vec<usize>,
-    asides: Vec<Aside>,
-    /// Whether a column `split` is not read.
-    split_lost: bool,
-    /// The file, and what its footer says.
-    source: (File, ArrowReaderMetadata),
-    /// Most rows of a batch.
-    most: usize,
-    /// How the row group `group` is read, where that is known.
-    plan: Option<Plan>,
-    /// The next row group, and the batches of the one before it, with the positions of its columns in `columns`.
-    group: usize,
-    open: Vec<usize>,
-    batches: Option<ParquetRecordBatchReader>,
-    batch: Option<RecordBatch>,
-    /// Rows of `batch` that were read.
-    next: usize,
-    row: u64,
-    rows: u64,
-    ended: bool,
+fn is_parquet(path: &Path, about: &Metadata) -> Result<bool> {
+    if path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("parquet")) {
+        return Ok(true);
+    }
+    // What is read from a pipe is gone.
+    if !about.is_file() {
+        return Ok(false);
+    }
+    let mut head = Vec::with_capacity(HEAD.len());
+    let mut file = File::open(path).map_err(|error| Error::io(path, error))?;
+    (&mut file).take(HEAD.len() as u64).read_to_end(&mut head).map_err(|error| Error::io(path, error))?;
+    Ok(head == HEAD)
 }
 
-/// How a row group is read.
-#[derive(Debug)]
-struct Plan {
-    /// Rows of a batch.
-    rows: usize,
-    /// Positions of the columns that are read.
-    columns: Vec<usize>,
-    /// Why the others are not.
-    unread: Vec<Error>,
+#[cfg(feature = "parquet")]
+fn open(path: &Path, keys: &Keys) -> Result<Box<dyn Source>> {
+    Ok(Box::new(ParquetReader::open_with(path, keys)?))
 }
 
-impl ParquetReader {
-    /// Opens the file at `path`. Cost: reads the footer, and the page headers of the first row group, whose long lists, and
-    /// pages of gzip, brotli and zstd, are unpacked once more to be counted; so are those of each later group when it comes.
-    ///
-    /// # Errors
-    /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::Damaged`] for what is no whole Parquet file;
-    /// [`ErrorCode::TooLarge`] for a footer or schema above a limit, or ids whose pages are;
-    /// [`ErrorCode::BadValue`] for an `id` of a type that it cannot have; where no column is left, the error of the first.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_without(path, &[])
-    }
-
-    /// As [`ParquetReader::open`], but passes over these columns, whatever they hold.
-    ///
-    /// # Errors
-    /// Those of [`ParquetReader::open`].
-    pub fn open_without(path: impl AsRef<Path>, keys: &[String]) -> Result<Self> {
-        let path = path.as_ref();
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
-        damage::guard(|| Self::build(path, file, keys))
-            .unwrap_or_else(Err)
-            .map_err(|error| if error.facts().file.is_some() { error } else { error.file(path) })
-    }
-
-    fn build(path: &Path, mut file: File, without: &[String]) -> Result<Self> {
-        let bytes = file.metadata().map_err(|error| Error::io(path, error))?.len();
-        pages::check_footer(&mut file, bytes)?;
-        let builder = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())
-            .map_err(|error| damage::opening(&error))?;
-        damage::check(builder.metadata(), bytes)?;
-        let mut columns: Vec<Column> = Vec::new();
-        let mut roots = Vec::new();
-        let mut unread = Vec::new();
-        let mut split_lost = false;
-        for (at, field) in builder.schema().fields().iter().enumerate() {
-            let name = field.name();
-            if without.contains(name) {
-                continue;
-            }
-            let read = Column::new(field)
-                .and_then(|column| damage::check_column(builder.metadata(), at).map(|()| column))
-                .and_then(|column| column::check_name(name, &columns).map(|()| column));
-            match read {
-                Ok(Some(column)) => {
-                    columns.push(column);
-                    roots.push(at);
-                }
-                Ok(None) => {}
-                // Without their ids the rows would be others.
-                Err(error) if name == "id" => return Err(error),
-                Err(error) => {
-                    split_lost |= name == "split";
-                    unread.push(error.file(path));
-                }
-            }
-        }
-        if columns.is_empty() && !unread.is_empty() {
-            return Err(unread.swap_remove(0));
-        }
-        let rows = builder.metadata().file_metadata().num_rows();
-        let rows = u64::try_from(rows).map_err(|_| damage::damaged("the number of rows is negative"))?;
-        let most = batch_rows(builder.metadata());
-        let mut reader = Self {
-            folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
-            file: path.to_path_buf(),
-            columns,
-            roots,
-            asides: unread.into_iter().map(Aside::Part).collect(),
-            split_lost,
-            source: (file, builder),
-            most,
-            plan: None,
-            group: 0,
-            open: Vec::new(),
-            batches: None,
-            batch: None,
-            next: 0,
-            row: 0,
-            rows,
-            ended: false,
-        };
-        // What is wrong with all rows shows in the first of them.
-        let mut plan = reader.plan(0)?;
-        if plan.as_ref().is_some_and(|plan| plan.columns.is_empty() && !plan.unread.is_empty()) {
-            return Err(plan
-                .take()
-                .map_or_else(|| damage::damaged("no columns"), |mut plan| plan.unread.swap_remove(0)));
-        }
-        reader.plan = plan;
-        Ok(reader)
-    }
-
-    /// How the row group `group` is read; `None` after the last.
-    fn plan(&self, group: usize) -> Result<Option<Plan>> {
-        let (file, metadata) = &self.source;
-        let Some(about) = metadata.metadata().row_groups().get(group) else { return Ok(None) };
-        let schema = metadata.parquet_schema();
-        let leaves: Vec<usize> = (0..schema.num_columns())
-            .filter(|&leaf| self.roots.contains(&schema.get_column_root_idx(leaf)))
-            .collect();
-        let found = pages::check_group(file, about, &leaves)?;
-        let mut plan = Plan {
-            rows: found.rows.min(self.most),
-            columns: (0..self.columns.len()).collect(),
-            unread: Vec::new(),
-        };
-        for (leaf, error) in found.unread {
-            let root = schema.get_column_root_idx(leaf);
-            let Some(at) = self.roots.iter().position(|own| *own == root) else { continue };
-            // Without their ids the rows would be others.
-            if self.columns[at].name == "id" {
-                return Err(error);
-            }
-            if plan.columns.contains(&at) {
-                plan.columns.retain(|column| *column != at);
-                plan.unread.push(error);
-            }
-        }
-        Ok(Some(plan))
-    }
-
-    /// The file.
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// The columns that were left out since the last call: of all rows, or, above a limit, of a row group that is read now.
-    pub fn take_asides(&mut self) -> Vec<Aside> {
-        std::mem::take(&mut self.asides)
-    }
-
-    /// Rows read so far.
-    pub fn position(&self) -> u64 {
-        self.row
-    }
-
-    /// Rows of the file.
-    pub fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    /// Makes `batch` hold a row that was not read; `false` at the end.
-    fn fill(&mut self) -> Result<bool> {
-        while self.batch.as_ref().is_none_or(|batch| self.next == batch.num_rows()) {
-            // The old one goes before the next one comes.
-            self.batch = None;
-            self.next = 0;
-            let next = match &mut self.batches {
-                Some(batches) => damage::guard(|| batches.next())?,
-                None => None,
-            };
-            match next {
-                None if self.next_group()? => {}
-                None if self.row < self.rows => {
-                    return Err(damage::damaged("the file ends too early").got(format!("{} rows", self.row)));
-                }
-                None => return Ok(false),
-                Some(batch) => self.batch = Some(batch.map_err(|error| damage::reading(&error))?),
-            }
-        }
-        Ok(true)
-    }
-
-    /// The error with its place.
-    fn placed(&self, error: Error) -> Error {
-        error.within(format!("row {}", self.row)).file(&self.file).line(self.row)
-    }
-
-    /// Begins with the next row group; `false` after the last.
-    fn next_group(&mut self) -> Result<bool> {
-        self.batches = None;
-        let group = self.group;
-        let plan = match self.plan.take() {
-            Some(plan) => Some(plan),
-            None => {
-                damage::guard(|| self.plan(group))?.map_err(|error| match ends_reading(error.code()) {
-                    true => error,
-                    // A column that no row can be without ends the file.
-                    false => damage::damaged(error.to_string()),
-                })?
-            }
-        };
-        let Some(plan) = plan else { return Ok(false) };
-        let (file, metadata) = &self.source;
-        let copy = file.try_clone().map_err(|error| Error::io(&self.file, error))?;
-        let roots = plan.columns.iter().map(|&column| self.roots[column]);
-        let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
-        let size = plan.rows;
-        let batches = damage::guard(|| match zstd::Group::new(copy, metadata, group) {
-            Ok(pages) => {
-                let fields = metadata.schema().fields();
-                parquet_to_arrow_field_levels(metadata.parquet_schema(), mask.clone(), Some(fields)).and_then(
-                    |levels| ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, size, None),
-                )
-            }
-            // Without zstd the library reads it all.
-            Err(file) => ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
-                .with_row_groups(vec![group])
-                .with_projection(mask.clone())
-                .with_batch_size(size)
-                .build(),
-        })?;
-        self.batches = Some(batches.map_err(|error| damage::opening(&error))?);
-        let last = metadata
-            .metadata()
-            .row_groups()
-            .get(group)
-            .and_then(|about| u64::try_from(about.num_rows()).ok());
-        let place = format!("rows {} to {}", self.row + 1, self.row + last.unwrap_or(0));
-        let aside = |error: Error| Aside::Part(error.within(&place).file(&self.file).line(self.row + 1));
-        self.asides.extend(plan.unread.into_iter().map(aside));
-        self.open = plan.columns;
-        self.group += 1;
-        Ok(true)
-    }
-
-    /// The document of the row `at` of the batch.
-    fn document(&self, batch: &RecordBatch, at: usize) -> Result<Document> {
-        let mut object = Map::with_capacity(self.columns.len());
-        let mut pictures: Option<(&str, Vec<Picture>, Vec<String>)> = None;
-        let mut flaws = Vec::new();
-        let unread = |at: &usize| self.columns[*at].name == "split" && !self.open.contains(at);
-        let mut split_lost = self.split_lost || (0..self.columns.len()).any(|at| unread(&at));
-        for (&column, array) in self.open.iter().zip(batch.columns()) {
-            let column = &self.columns[column];
-            if array.is_null(at) {
-                continue;
-            }
-            let name = column.name.as_str();
-            let named = |error: Error| error.within(format!("the column `{name}`"));
-            // An id keeps all its digits.
-            let read = if name == "id" { value::read_id } else { value::read };
-            match column.role {
-                Role::Value => match read(array, at).map_err(named) {
-                    Ok(value) => {
-                        object.insert(name.into(), value);
-                    }
-                    Err(error) if ends_reading(error.code()) => return Err(error),
-                    Err(error) => {
-                        split_lost |= name == "split";
-                        flaws.push(error.hint("left out: the rest of the row counts"));
-                    }
-                },
-                Role::Pictures => {
-                    let (new, paths, bad) = picture::read(array, at, &self.folder).map_err(named)?;
-                    flaws.extend(bad.into_iter().map(named));
-                    if new.is_empty() {
-                        continue;
-                    }
-                    if let Some((other, ..)) = &pictures {
-                        let what = format!("a document has both `{other}` and `{name}`");
-                        return Err(
-                            Error::new(ErrorCode::BadValue, what).hint("put all of them into `images`")
-                        );
-                    }
-                    pictures = Some((name, new, paths));
-                }
-            }
-        }
-        let mut document = Document::from_object(object, self.row, &self.folder)?;
-        if let Some((name, pictures, paths)) = pictures {
-            if !document.images.is_empty() {
-                let what = "a document has both `image` and `images`";
-                return Err(Error::new(ErrorCode::BadValue, what).hint("put all of them into `images`"));
-            }
-            document.images = pictures;
-            document.set_image_field(name, paths);
-        }
-        if split_lost {
-            document.lose_split();
-        }
-        document.flaws.extend(flaws);
-        document.blame(|error| self.placed(error));
-        Ok(document)
-    }
-}
-
-/// How many rows a batch may have, so that wide ones do not fill the memory.
-fn batch_rows(metadata: &ParquetMetaData) -> usize {
-    let width = |group: &parquet::file::metadata::RowGroupMetaData| {
-        let bytes = u64::try_from(group.total_byte_size()).unwrap_or(0);
-        bytes / u64::try_from(group.num_rows()).unwrap_or(0).max(1)
-    };
-    let widest = metadata.row_groups().iter().map(width).max().unwrap_or(0).max(1);
-    usize::try_from(BYTES / widest).unwrap_or(ROWS).clamp(1, ROWS)
-}
-
-impl Iterator for ParquetReader {
-    type Item = Result<Document>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        match self.fill() {
-            Ok(true) => {}
-            Ok(false) => {
-                self.ended = true;
-                return None;
-            }
-            Err(error) => {
-                self.ended = true;
-                let place = format!("after row {}", self.row);
-                return Some(Err(error.within(place).file(&self.file).line(self.row + 1)));
-            }
-        }
-        let at = self.next;
-        self.next += 1;
-        self.row += 1;
-        let batch = self.batch.as_ref()?;
-        let read = damage::guard(|| self.document(batch, at));
-        let item = match read {
-            Ok(item) => item,
-            Err(panic) => {
-                self.ended = true;
-                Err(panic)
-            }
-        };
-        Some(item.map_err(|error| self.placed(error)))
-    }
-}
-
-impl std::fmt::Debug for ParquetReader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ParquetReader({}, row {} of {})", self.file.display(), self.row, self.rows)
-    }
+#[cfg(not(feature = "parquet"))]
+fn open(path: &Path, _keys: &Keys) -> Result<Box<dyn Source>> {
+    Err(Error::new(crate::error::ErrorCode::UnsupportedVersion, "this build does not read Parquet files")
+        .file(path)
+        .hint("build with the feature `parquet`, or convert the file to JSON Lines"))
 }

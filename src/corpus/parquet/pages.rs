@@ -13,8 +13,7 @@ use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::ByteArrayType;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
-use super::ROWS;
-use super::damage::damaged;
+use super::damage::{Fault, damaged, opening};
 use super::thrift::Thrift;
 use super::{levels, zstd};
 use crate::error::{Error, ErrorCode, Result};
@@ -179,6 +178,9 @@ struct Column {
     lists: Option<Lists>,
 }
 
+/// Most rows of a batch.
+pub(super) const ROWS: usize = 256;
+
 /// What a row group may be read as.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -195,7 +197,7 @@ pub(super) struct Plan {
 ///
 /// # Errors
 /// [`ErrorCode::Io`].
-pub(super) fn check_group(file: &File, group: &RowGroupMetaData, leaves: &[usize]) -> Result<Plan> {
+pub(super) fn check_group(file: &File, group: &RowGroupMetaData, leaves: &[usize]) -> Result<Plan, Fault> {
     let rows = u64::try_from(group.num_rows()).unwrap_or(0);
     // What is taken for granted of each, so that all of them together stay small.
     let small = PARQUET_BATCH / 4 / leaves.len().max(1) as u64;
@@ -203,8 +205,8 @@ pub(super) fn check_group(file: &File, group: &RowGroupMetaData, leaves: &[usize
     for &leaf in leaves {
         match check_column(file, group.column(leaf), rows, small) {
             Ok(column) => columns.push((leaf, column)),
-            Err(error) if error.code() == ErrorCode::Io => return Err(error),
-            Err(error) => unread.push((leaf, error)),
+            Err(Fault::System(error)) => return Err(Fault::System(error)),
+            Err(Fault::Bytes(error)) => unread.push((leaf, error)),
         }
     }
     let mut leave_out = |columns: &mut Vec<(usize, Column)>, size: &dyn Fn(&Column) -> u64, error: Error| {
@@ -250,7 +252,7 @@ fn check_open(columns: &[(usize, Column)]) -> Result<()> {
 }
 
 /// Checks one column by itself. Its lists are taken together where they have no more than `small` bytes.
-fn check_column(file: &File, about: &ColumnChunkMetaData, rows: u64, small: u64) -> Result<Column> {
+fn check_column(file: &File, about: &ColumnChunkMetaData, rows: u64, small: u64) -> Result<Column, Fault> {
     let column = walk(file, about)?;
     // The dictionary is unpacked below.
     let column_alone = [(0, column)];
@@ -275,7 +277,7 @@ fn check_lists(
     column: &mut Column,
     rows: u64,
     small: u64,
-) -> Result<Lists> {
+) -> Result<Lists, Fault> {
     // Also of null, each value has its width in memory.
     let width = match about.column_type() {
         Type::BOOLEAN => 1,
@@ -292,7 +294,7 @@ fn check_lists(
     let (longest, begun) = levels::longest_row(file, about, rows)?;
     if longest > PARQUET_LIST_VALUES {
         let what = "a list of the Parquet file has too many values";
-        return Err(limits::over(what, PARQUET_LIST_VALUES, longest, "values").hint(LEAVE));
+        return Err(limits::over(what, PARQUET_LIST_VALUES, longest, "values").hint(LEAVE).into());
     }
     if begun.len() == column.pages.len() {
         for (page, begun) in column.pages.iter_mut().zip(begun) {
@@ -307,7 +309,7 @@ fn check_lists(
     }
     if row.saturating_sub(longest * LEVEL) > most {
         let what = "a list of the Parquet file has too many bytes";
-        return Err(limits::over(what, most, row - longest * LEVEL, "bytes").hint(LEAVE));
+        return Err(limits::over(what, most, row - longest * LEVEL, "bytes").hint(LEAVE).into());
     }
     Ok(Lists::Row(row))
 }
@@ -322,8 +324,8 @@ enum Lists {
 }
 
 /// Bytes of the longest list of strings, of at most `longest` values. Cost: reads the column, without its values one by one.
-fn longest_strings(file: &File, about: &ColumnChunkMetaData, rows: u64, longest: u64) -> Result<u64> {
-    let failed = |error: parquet::errors::ParquetError| super::damage::opening(&error);
+fn longest_strings(file: &File, about: &ColumnChunkMetaData, rows: u64, longest: u64) -> Result<u64, Fault> {
+    let failed = |error: parquet::errors::ParquetError| opening(&error);
     let pages = zstd::pages(&shared(file)?, about, as_usize(rows)).map_err(failed)?;
     let mut reader = ColumnReaderImpl::<ByteArrayType>::new(about.column_descr_ptr(), pages);
     let (mut most, mut sum, mut count) = (0, 0, 0);
@@ -353,9 +355,9 @@ fn longest_strings(file: &File, about: &ColumnChunkMetaData, rows: u64, longest:
 /// Strings that are looked at together.
 const STRINGS: u64 = 1 << 16;
 
-pub(super) fn shared(file: &File) -> Result<Arc<File>> {
+pub(super) fn shared(file: &File) -> Result<Arc<File>, Fault> {
     let copy = file.try_clone();
-    copy.map(Arc::new).map_err(|error| Error::new(ErrorCode::Io, error.to_string()).source(error))
+    copy.map(Arc::new).map_err(Fault::system)
 }
 
 pub(super) fn as_usize(n: u64) -> usize {
@@ -388,7 +390,7 @@ impl Column {
 }
 
 /// Reads the headers of all pages of a column.
-fn walk(file: &File, about: &ColumnChunkMetaData) -> Result<Column> {
+fn walk(file: &File, about: &ColumnChunkMetaData) -> Result<Column, Fault> {
     // Pages of zstd are unpacked to no more than the whole column states, which may be little.
     let is_bounded = zstd::is_used(about.compression())
         && u64::try_from(about.uncompressed_size()).is_ok_and(|bytes| bytes <= UNCOUNTED);
@@ -403,7 +405,7 @@ fn walk(file: &File, about: &ColumnChunkMetaData) -> Result<Column> {
         at += head as u64;
         let (unpacked, packed) = (header.unpacked as u64, header.packed as u64);
         if packed > end - at {
-            return Err(damaged("a page ends outside of its column"));
+            return Err(damaged("a page ends outside of its column").into());
         }
         let unpacked = match is_bounded {
             true => unpacked,
@@ -428,21 +430,20 @@ fn walk(file: &File, about: &ColumnChunkMetaData) -> Result<Column> {
 /// Bytes of a header that is read at once.
 const HEADER: usize = 1 << 10;
 
-fn read_header(file: &File, at: u64, end: u64, buffer: &mut Vec<u8>) -> Result<(Header, usize)> {
+fn read_header(file: &File, at: u64, end: u64, buffer: &mut Vec<u8>) -> Result<(Header, usize), Fault> {
     for most in [HEADER, PARQUET_HEADER] {
         read_at(file, at, (end - at).min(most as u64), buffer)?;
         if let Some(found) = header(buffer) {
             return Ok(found);
         }
     }
-    Err(damaged("the header of a page does not read"))
+    Err(damaged("the header of a page does not read").into())
 }
 
-fn read_at(mut file: &File, at: u64, length: u64, buffer: &mut Vec<u8>) -> Result<()> {
-    let io = |error: std::io::Error| Error::new(ErrorCode::Io, error.to_string()).source(error);
+fn read_at(mut file: &File, at: u64, length: u64, buffer: &mut Vec<u8>) -> Result<(), Fault> {
     buffer.clear();
-    file.seek(SeekFrom::Start(at)).map_err(io)?;
-    file.take(length).read_to_end(buffer).map_err(io)?;
+    file.seek(SeekFrom::Start(at)).map_err(Fault::system)?;
+    file.take(length).read_to_end(buffer).map_err(Fault::system)?;
     Ok(())
 }
 
@@ -450,7 +451,7 @@ fn read_at(mut file: &File, at: u64, length: u64, buffer: &mut Vec<u8>) -> Resul
 const UNCOUNTED: u64 = 1 << 20;
 
 /// Bytes that a page unpacks to where its compression does not stop at what the header says.
-fn beyond(file: &File, compression: Compression, header: &Header, at: u64) -> Result<u64> {
+fn beyond(file: &File, compression: Compression, header: &Header, at: u64) -> Result<u64, Fault> {
     if header.is_plain || header.packed == 0 {
         return Ok(0);
     }
@@ -476,9 +477,9 @@ fn beyond(file: &File, compression: Compression, header: &Header, at: u64) -> Re
         _ => return Ok(0),
     };
     if counted > stated {
-        return Err(
-            damaged("a page unpacks to more than its header says").expected(format!("{stated} bytes"))
-        );
+        return Err(damaged("a page unpacks to more than its header says")
+            .expected(format!("{stated} bytes"))
+            .into());
     }
     Ok(0)
 }
@@ -489,7 +490,7 @@ fn count(from: impl Read, most: u64) -> u64 {
 }
 
 /// Bytes of the longest entry of a column's dictionary, whose size was checked.
-fn longest_entry(file: &File, about: &ColumnChunkMetaData, rows: u64) -> Result<u64> {
+fn longest_entry(file: &File, about: &ColumnChunkMetaData, rows: u64) -> Result<u64, Fault> {
     match about.column_type() {
         Type::BYTE_ARRAY => {}
         Type::FIXED_LEN_BYTE_ARRAY => {
@@ -497,7 +498,7 @@ fn longest_entry(file: &File, about: &ColumnChunkMetaData, rows: u64) -> Result<
         }
         _ => return Ok(12),
     }
-    let failed = |error: parquet::errors::ParquetError| super::damage::opening(&error);
+    let failed = |error: parquet::errors::ParquetError| opening(&error);
     let mut pages = zstd::pages(&shared(file)?, about, as_usize(rows)).map_err(failed)?;
     let Some(Page::DictionaryPage { buf, .. }) = pages.get_next_page().map_err(failed)? else {
         return Ok(0);

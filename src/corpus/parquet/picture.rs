@@ -1,4 +1,4 @@
-//! Pictures in a column: paths, bytes, structs of both, and lists of these.
+//! Media files in a column: paths, bytes, structs of both, and lists of these.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,27 +9,41 @@ use arrow_schema::DataType;
 
 use super::column::{element, is_binary};
 use super::value;
-use crate::corpus::document::{Picture, resolve};
-use crate::error::{Error, Result};
+use crate::corpus::document::{Given, resolve};
+use crate::corpus::source::ReadError;
+use crate::error::Error;
 
-/// The pictures of a cell, the paths among them as the file has them, and what is wrong with those that are left out.
-type Read = (Vec<Picture>, Vec<String>, Vec<Error>);
+/// What a cell holds.
+#[derive(Default)]
+pub(super) struct Files {
+    pub(super) items: Vec<Given>,
+    /// The paths among them, as the file has them.
+    pub(super) paths: Vec<String>,
+    /// What is wrong with those that are left out.
+    pub(super) flaws: Vec<Error>,
+    /// Whether it is a list.
+    pub(super) is_list: bool,
+}
 
-/// Reads a cell; nulls are left out in silence.
-pub(super) fn read(array: &dyn Array, row: usize, folder: &Path) -> Result<Read> {
-    let mut out = (Vec::new(), Vec::new(), Vec::new());
-    if element(array.data_type()).is_none() {
-        one(array, row, folder, &mut out)?;
+/// Reads a cell of the media type `media`, whose paths are relative to `folder`; nulls are left out in silence.
+pub(super) fn read(
+    array: &dyn Array,
+    row: usize,
+    (folder, media): (&Path, &str),
+) -> Result<Files, ReadError> {
+    let mut out = Files { is_list: element(array.data_type()).is_some(), ..Files::default() };
+    if !out.is_list {
+        one(array, row, (folder, media), &mut out)?;
         return Ok(out);
     }
     let list = value::elements(array, row);
     for at in 0..list.len() {
-        one(&list, at, folder, &mut out)?;
+        one(&list, at, (folder, media), &mut out)?;
     }
     Ok(out)
 }
 
-fn one(array: &dyn Array, row: usize, folder: &Path, out: &mut Read) -> Result<()> {
+fn one(array: &dyn Array, row: usize, from: (&Path, &str), out: &mut Files) -> Result<(), ReadError> {
     if array.is_null(row) || array.data_type() == &DataType::Null {
         return Ok(());
     }
@@ -40,21 +54,21 @@ fn one(array: &dyn Array, row: usize, folder: &Path, out: &mut Read) -> Result<(
                 .filter(|column| column.is_valid(row) && column.data_type() != &DataType::Null)
         };
         return match column("bytes").or_else(|| column("path")) {
-            Some(column) => one(column, row, folder, out),
+            Some(column) => one(column, row, from, out),
             None => Ok(()),
         };
     }
     if is_binary(array.data_type()) {
-        out.0.push(Picture::Bytes(Arc::from(bytes(array, row))));
+        out.items.push(Given::Bytes(Arc::from(bytes(array, row))));
         return Ok(());
     }
     if let serde_json::Value::String(path) = value::read(array, row)? {
-        match resolve(&path, folder) {
-            Ok(picture) => {
-                out.0.push(picture);
-                out.1.push(path);
+        match resolve(&path, from.0, from.1) {
+            Ok(file) => {
+                out.items.push(file);
+                out.paths.push(path);
             }
-            Err(error) => out.2.push(error),
+            Err(error) => out.flaws.push(error),
         }
     }
     Ok(())

@@ -7,7 +7,11 @@ use arrow_schema::{DataType, TimeUnit};
 use serde_json::{Map, Value};
 
 use super::time;
-use crate::error::{Error, ErrorCode, Result};
+use crate::corpus::source::ReadError;
+use crate::error::{Error, ErrorCode};
+
+/// A cell that does not read takes away itself alone, [`ReadError::Document`], unless the file is damaged.
+type Result<T, E = ReadError> = std::result::Result<T, E>;
 
 /// The value of row `row`; null for null and NaN.
 ///
@@ -100,10 +104,8 @@ pub(super) fn read(array: &dyn Array, row: usize) -> Result<Value> {
                     other => other.to_string(),
                 };
                 if !value.is_null() && object.insert(key.clone(), value).is_some() {
-                    return Err(Error::new(
-                        ErrorCode::BadValue,
-                        format!("the key `{key}` stands twice in a map"),
-                    ));
+                    let what = format!("the key `{key}` stands twice in a map");
+                    return Err(ReadError::Document(Error::new(ErrorCode::BadValue, what)));
                 }
             }
             Value::Object(object)
@@ -145,7 +147,7 @@ fn entry(array: &dyn Array, row: usize) -> Result<(&dyn Array, usize)> {
     let dictionary = array.as_any_dictionary();
     match key(dictionary.keys(), row) {
         Some(key) if key < dictionary.values().len() => Ok((dictionary.values().as_ref(), key)),
-        _ => Err(super::damage::damaged("a key is outside of its dictionary")),
+        _ => Err(ReadError::End(super::damage::damaged("a key is outside of its dictionary"))),
     }
 }
 
@@ -164,9 +166,8 @@ fn primitive<T: ArrowPrimitiveType>(array: &dyn Array, row: usize) -> T::Native 
 
 fn float(value: f64) -> Result<Value> {
     if value.is_infinite() {
-        return Err(Error::new(ErrorCode::NotFinite, "a number is infinite")
-            .expected("a finite number")
-            .got(value));
+        let error = Error::new(ErrorCode::NotFinite, "a number is infinite");
+        return Err(ReadError::Document(error.expected("a finite number").got(value)));
     }
     // Null where it is NaN.
     Ok(Value::from(value))

@@ -11,6 +11,9 @@ mod text;
 
 pub use image::BuiltinImage;
 pub use text::BuiltinText;
+pub(super) use text::Learning;
+
+use crate::corpus::{IMAGE, TEXT};
 
 /// A built-in encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,8 +39,8 @@ impl Builtin {
     /// The default encoder of the media types `image` and `text`; others have none.
     pub(crate) fn for_media(media: &str) -> Option<Self> {
         match media {
-            "image" => Some(Self::Image),
-            "text" => Some(Self::Text),
+            IMAGE => Some(Self::Image),
+            TEXT => Some(Self::Text),
             _ => None,
         }
     }

@@ -39,23 +39,9 @@ impl BuiltinText {
     ///
     /// Without texts it is [`BuiltinText::default`]. Memory does not grow with the number of texts.
     pub fn fit<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Self {
-        let mut count = 0u64;
-        let mut frequency = vec![0u64; FEATURES];
-        let mut last = vec![0u64; FEATURES];
-        let mut terms = Terms::default();
-        for text in texts {
-            count += 1;
-            terms.read(text.as_ref());
-            for bucket in terms.buckets() {
-                if last[bucket] != count {
-                    last[bucket] = count;
-                    frequency[bucket] += 1;
-                }
-            }
-        }
-        // In f64, so that the rounding to f32 hides what platforms differ by.
-        let idf = |df: u64| (((1 + count) as f64 / (1 + df) as f64).ln() + 1.0) as f32;
-        Self { idf: frequency.into_iter().map(idf).collect() }
+        let mut learning = Learning::default();
+        texts.into_iter().for_each(|text| learning.add(text.as_ref()));
+        learning.finish()
     }
 
     /// Takes an idf that [`BuiltinText::idf`] gave, `[2048]`.
@@ -106,6 +92,42 @@ impl BuiltinText {
                     .got("the bytes of a file"))
             }
         }
+    }
+}
+
+/// An idf that is being learned, text by text.
+pub(crate) struct Learning {
+    count: u64,
+    /// Texts with a term in each bucket, and the last text of each.
+    frequency: Vec<u64>,
+    last: Vec<u64>,
+    terms: Terms,
+}
+
+impl Default for Learning {
+    fn default() -> Self {
+        Self { count: 0, frequency: vec![0; FEATURES], last: vec![0; FEATURES], terms: Terms::default() }
+    }
+}
+
+impl Learning {
+    /// Counts a text.
+    pub(crate) fn add(&mut self, text: &str) {
+        self.count += 1;
+        self.terms.read(text);
+        for bucket in self.terms.buckets() {
+            if self.last[bucket] != self.count {
+                self.last[bucket] = self.count;
+                self.frequency[bucket] += 1;
+            }
+        }
+    }
+
+    /// The encoder that has learned from all of them.
+    pub(crate) fn finish(self) -> BuiltinText {
+        // In f64, so that the rounding to f32 hides what platforms differ by.
+        let idf = |df: u64| (((1 + self.count) as f64 / (1 + df) as f64).ln() + 1.0) as f32;
+        BuiltinText { idf: self.frequency.into_iter().map(idf).collect() }
     }
 }
 

@@ -52,6 +52,7 @@ fn documents(n: usize) -> Vec<SourceDocument> {
         RawItem { media: "text".into(), ordinal: 0, span: None, content: Content::Text(text) }
     };
     let document = |i| SourceDocument {
+        origin: None,
         place: At { file: "a".into(), line: i as u64 },
         document: Document::default(),
         items: vec![item(i)],

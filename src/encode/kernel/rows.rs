@@ -121,6 +121,9 @@ trait Term: Copy {
 
     /// The same of single elements.
     fn one(self, at: usize, x: f32, y: f32) -> f32;
+
+    /// The whole sum of two rows.
+    fn pair(self, x: &[f32], y: &[f32]) -> f32;
 }
 
 #[derive(Clone, Copy)]
@@ -135,6 +138,10 @@ impl Term for Dot {
     #[inline(always)]
     fn one(self, _: usize, x: f32, y: f32) -> f32 {
         x * y
+    }
+
+    fn pair(self, x: &[f32], y: &[f32]) -> f32 {
+        dot(x, y)
     }
 }
 
@@ -151,6 +158,10 @@ impl Term for Hidden<'_> {
     fn one(self, at: usize, x: f32, y: f32) -> f32 {
         self.0[at] * (x + y).max(0.0)
     }
+
+    fn pair(self, x: &[f32], y: &[f32]) -> f32 {
+        hidden(x, y, self.0)
+    }
 }
 
 struct Tiles<'a, T> {
@@ -163,11 +174,15 @@ struct Tiles<'a, T> {
 impl<T: Term> Kernel for Tiles<'_, T> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) {
-        // As many sums as fit the registers of each instruction set.
         if L::WIDE {
-            self.blocks::<L, 3, 2>(lanes);
-        } else {
-            self.blocks::<L, 1, 2>(lanes);
+            // As many sums as fit the registers.
+            return self.blocks::<L, 3, 2>(lanes);
+        }
+        // In narrow registers the sums of one pair of rows are all that fits.
+        for row in 0..self.a.len() {
+            for column in 0..self.b.len() {
+                self.out[row * self.b.len() + column] = self.term.pair(self.a.row(row), self.b.row(column));
+            }
         }
     }
 }
@@ -242,8 +257,10 @@ impl<T: Term> Tiles<'_, T> {
         for (r, sums) in sums.into_iter().enumerate() {
             for (c, sums) in sums.into_iter().enumerate() {
                 let mut samples = lanes.samples(sums);
-                for (i, (x, y)) in a[r][rest..].iter().zip(&b[c][rest..]).enumerate() {
-                    samples[i] += self.term.one(rest + i, *x, *y);
+                if rest < self.a.width {
+                    for (i, (x, y)) in a[r][rest..].iter().zip(&b[c][rest..]).enumerate() {
+                        samples[i] += self.term.one(rest + i, *x, *y);
+                    }
                 }
                 self.out[(row + r) * self.b.len() + column + c] = reduce(samples);
             }

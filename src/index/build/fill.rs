@@ -1,6 +1,6 @@
 //! The last stage of a build: documents into the host's writer, and commits on the way.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
@@ -10,7 +10,7 @@ use super::checkpoint::Checkpoint;
 use super::options::{BuildOptions, BuildProgress, Commits, Existing};
 use super::project::Projected;
 use super::report::{BuildReport, Clocks, OnBad, StageTimes};
-use crate::corpus::unit_of;
+use crate::corpus::{Origin, unit_of};
 use crate::encode::{Incoming, Place};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::dir::store::Index;
@@ -36,6 +36,8 @@ pub(crate) struct Filling<'a> {
     last_commit: Instant,
     /// Line of each id, by its hash; only where documents are replaced.
     seen: HashMap<[u8; 16], u64>,
+    /// Ids of the sources that the manifest has.
+    roots: BTreeSet<String>,
     clocks: &'a Clocks,
     /// Times of earlier runs, and of this stage itself.
     times: StageTimes,
@@ -71,6 +73,7 @@ impl<'a> Filling<'a> {
             committed: consumed,
             last_commit: Instant::now(),
             seen: HashMap::new(),
+            roots: BTreeSet::new(),
             clocks,
             times,
         }
@@ -253,11 +256,15 @@ impl<'a> Filling<'a> {
                 return self.skip(error, Some(place));
             }
         }
-        if let Err(error) = crate::index::dir::terms::check(self.index.tantivy(), &out) {
-            return match error.code() {
-                ErrorCode::TooLarge => self.skip(error, Some(place)),
-                _ => Err(error),
-            };
+        if let Some(error) = crate::index::dir::terms::too_many(self.index.tantivy(), &out)? {
+            return self.skip(error, Some(place));
+        }
+        if let Some((root, spot)) = source.origin.take()
+            && self.index.fields().fill_origin(&Origin::new(&root, spot), &mut out)
+            && self.roots.insert(root.id.clone())
+        {
+            // Before the commit that has the first document of it.
+            self.index.add_root(&root)?;
         }
         let mut value = MediaValue::builder(self.index.media().spec());
         for item in &items {

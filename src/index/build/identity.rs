@@ -77,16 +77,18 @@ impl Identity {
         let (began, now) = (self.plain(), now.plain());
         for name in began.keys().chain(now.keys()) {
             let (before, now) = (began.get(name).copied(), now.get(name).copied());
-            if before != now {
-                return changed(name, before, now);
+            let value = |fact: Option<(&String, &'_ String)>| fact.map(|(_, value)| value.clone());
+            if value(before) != value(now) {
+                let (written, _) = now.or(before).unwrap_or((name, name));
+                return changed(written, value(before).as_ref(), value(now).as_ref());
             }
         }
         Ok(())
     }
 
-    /// The facts by their names of today: earlier versions wrote settings as flags.
-    fn plain(&self) -> BTreeMap<String, &String> {
-        self.facts.iter().map(|(name, value)| (name.replace("--", ""), value)).collect()
+    /// Names as they are written, and values, by names in which a setting is the same as a flag of the command line.
+    fn plain(&self) -> BTreeMap<String, (&String, &String)> {
+        self.facts.iter().map(|fact| (fact.0.replace("--", ""), fact)).collect()
     }
 }
 
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_that_an_earlier_version_began_goes_on() {
+    fn a_build_that_the_command_line_began_goes_on() {
         let flag = |name: &str| format!("{}{name}", "--");
         let old =
             Identity::new("a").with(flag("strict"), false).with(format!("length ({})", flag("corpus")), 3);

@@ -85,8 +85,7 @@ impl Encoding<'_> {
             let bad = bad.into_iter().map(|item| item.error).collect();
             // Texts and media have done their duty, and need not wait in the queues.
             source.items = vec![];
-            source.document.texts = vec![];
-            source.document.images = vec![];
+            source.document.items.clear();
             Ok(Encoded { source, items, bad })
         });
         encoded.collect()

@@ -8,7 +8,7 @@ use super::report::OnBad;
 use super::source::Source;
 use crate::encode::EncoderPaths;
 use crate::error::{Error, Result};
-use crate::hint::Named;
+use crate::hint::{Named, Setting};
 use crate::model::Bundle;
 use crate::schema::SchemaOverrides;
 
@@ -50,14 +50,18 @@ impl Default for Settings<'_> {
 impl<'a> Settings<'a> {
     /// What a build of `source` with these settings is known by.
     pub(crate) fn identity(&self, source: &Source, bundle: &Bundle) -> Result<Identity> {
-        let mut identity = source.identity()?;
+        let called = |setting: Setting| {
+            let own = || setting.as_str().to_owned();
+            self.words.map_or_else(own, |words| words(Named::Setting(setting)))
+        };
+        let mut identity = source.identity(&called)?;
         if let Some(read) = self.schema.as_ref().and_then(SchemaOverrides::fingerprint) {
-            identity = identity.with("schema", read);
+            identity = identity.with(called(Setting::Schema), read);
         }
         Ok(identity
             .with("bundle", bundle.model())
             .with("picture limits", format!("{:?}", self.paths.limits()))
-            .with("strict", self.on_bad == OnBad::Stop))
+            .with(called(Setting::Strict), self.on_bad == OnBad::Stop))
     }
 
     /// The options of a pipeline that commits nothing, and hears of a wish to stop from now on.

@@ -7,7 +7,7 @@ use super::identity::{Identity, absolute};
 use super::options::{BuildOptions, BuildProgress, Existing};
 use super::pipeline::build;
 use super::report::BuildReport;
-use crate::corpus::{EncoderArg, FeaturesFile, Passages, PathwayArg, Reader};
+use crate::corpus::{EncoderArg, FeaturesFile, Keys, MediaKey, Passages, PathwayArg, Reader};
 use crate::encode::{
     CorpusSource, Encoder, EncoderPaths, Encoders, FeatureCache, FeatureRows, FeatureSource, Ids, Incoming,
     media_of,
@@ -17,7 +17,7 @@ use crate::hint::{Hint, Setting};
 use crate::index::dir::store::Index;
 use crate::index::dir::writer::Writer;
 use crate::model::Bundle;
-use crate::schema::{BadLines, FieldSchema, SchemaOverrides, infer};
+use crate::schema::{BadLines, FieldSchema, SchemaOverrides, infer_with};
 
 /// Where documents come from; nothing is opened before it is indexed.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Source {
     from: From,
     /// The corpus whose document i is row i of features.
     fields: Option<PathBuf>,
-    without: Vec<String>,
+    keys: Keys,
     encoders: Vec<EncoderArg>,
     passages: Option<Passages>,
     cache: Option<PathBuf>,
@@ -61,8 +61,8 @@ impl Source {
     }
 
     fn new(from: From) -> Self {
-        let (without, encoders) = (Vec::new(), Vec::new());
-        Self { from, fields: None, without, encoders, passages: None, cache: None }
+        let (keys, encoders) = (Keys::default(), Vec::new());
+        Self { from, fields: None, keys, encoders, passages: None, cache: None }
     }
 
     /// The corpus that gives ids and fields to rows of features: its document i is row i. A corpus has its own.
@@ -75,7 +75,14 @@ impl Source {
     /// Keys or columns that are passed over.
     #[must_use]
     pub fn without(mut self, keys: impl IntoIterator<Item = String>) -> Self {
-        self.without.extend(keys);
+        self.keys = self.keys.and_without(keys);
+        self
+    }
+
+    /// Which keys hold items, and which are passed over.
+    #[must_use]
+    pub fn keys(mut self, keys: Keys) -> Self {
+        self.keys = keys;
         self
     }
 
@@ -117,7 +124,7 @@ impl Source {
 
     /// The reader of [`Source::lines`].
     pub(crate) fn read(&self, path: &Path) -> Result<Reader> {
-        Reader::open_without(path, &self.without)
+        Reader::open_with(path, &self.keys)
     }
 
     /// The fields of the documents: those of `given`, over what a scan finds.
@@ -130,34 +137,51 @@ impl Source {
         match self.lines() {
             None => given.apply(FieldSchema::default()),
             // Bad lines are counted when their documents are due.
-            Some(corpus) => Ok(infer(self.read(corpus)?, corpus, given, BadLines::Skip)?.schema),
+            Some(corpus) => {
+                let documents = self.read(corpus)?;
+                Ok(infer_with(documents, (corpus, &self.keys), given, BadLines::Skip)?.schema)
+            }
         }
     }
 
-    /// What a build of this is known by, options of the build left out.
-    pub(crate) fn identity(&self) -> Result<Identity> {
+    /// What a build of this is known by, options of the build left out; `called` gives the names of settings.
+    pub(crate) fn identity(&self, called: &dyn Fn(Setting) -> String) -> Result<Identity> {
         let mut identity = Identity::new(absolute(self.path())?).about("source", self.path())?;
         let mut pathways = Vec::new();
         if let From::Features { pathways: named, .. } = &self.from {
             pathways.extend(named.iter().map(|arg| format!("{}={}", arg.media, arg.tensor)));
         }
         if let Some(corpus) = &self.fields {
-            identity = identity.with("corpus", absolute(corpus)?).about("corpus", corpus)?;
+            let name = called(Setting::Corpus);
+            identity = identity.with(&name, absolute(corpus)?).about(&name, corpus)?;
         }
         // Only where it is used: builds of earlier versions know nothing of it.
-        if !self.without.is_empty() {
-            identity = identity.with("without", self.without.join("\n"));
+        if !self.keys.passed_over().is_empty() {
+            identity = identity.with(called(Setting::Without), self.keys.passed_over().join("
+"));
+        }
+        let media = self.keys.media();
+        if media != Keys::default().media() {
+            let keys = media.iter().map(MediaKey::to_string).collect::<Vec<_>>().join("
+");
+            identity = identity.with(called(Setting::MediaKey), keys);
         }
         let encoders = self.encoders.iter().map(|arg| format!("{}={}", arg.media, arg.encoder));
         Ok(identity
-            .with("pathway", pathways.join(" "))
-            .with("encoder", encoders.collect::<Vec<_>>().join(" "))
-            .with("passages", self.passages.map(|passages| passages.to_string()).unwrap_or_default()))
+            .with(called(Setting::Pathway), pathways.join(" "))
+            .with(called(Setting::Encoder), encoders.collect::<Vec<_>>().join(" "))
+            .with(
+                called(Setting::Passages),
+                self.passages.map(|passages| passages.to_string()).unwrap_or_default(),
+            ))
     }
 
     /// `paths`, with the encoders that are named here.
     pub(crate) fn named_in(&self, paths: &EncoderPaths) -> EncoderPaths {
-        paths.clone().with_named(&self.encoders)
+        match self.encoders.as_slice() {
+            [] => paths.clone(),
+            named => paths.clone().with_named(named),
+        }
     }
 
     /// Opens it, and what keeps its features.
@@ -255,7 +279,7 @@ impl Opened<'_> {
         let begins = BuildProgress { items, ..BuildProgress::default() };
         if let Some(file) = &self.file {
             let documents = FeatureSource::new(file.path(), self.rows(file)?, self.source.lines(), ids)?
-                .without(&self.source.without)?;
+                .keys(&self.source.keys)?;
             let length = Some(documents.len() as u64);
             progress(BuildProgress { length, ..begins });
             return build(index, writer, documents, options, &mut |at| {
@@ -263,7 +287,7 @@ impl Opened<'_> {
             });
         }
         let path = self.source.path();
-        let documents = CorpusSource::open_without(path, ids, &self.source.without)?;
+        let documents = CorpusSource::open_with(path, ids, &self.source.keys)?;
         let documents = documents.passages(self.source.passages);
         let length = documents.reader().len_hint();
         progress(BuildProgress { length, ..begins });

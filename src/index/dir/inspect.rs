@@ -11,6 +11,7 @@ use uncsm_format::Uvec;
 use super::embed::{EmbeddedEncoder, embedded};
 use super::guest;
 use super::held::{Files, Held};
+use super::sources::{self, SourcesReport};
 use super::store::Index;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::guarded::guarded;
@@ -51,6 +52,8 @@ pub struct IndexReport {
     /// Weights of encoders inside the index.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub embedded: Vec<EmbeddedEncoder>,
+    /// Where documents came from.
+    pub sources: SourcesReport,
     /// The fields.
     pub schema: serde_json::Value,
 }
@@ -133,6 +136,7 @@ pub fn inspect(index: &Index) -> Result<IndexReport> {
 fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
     let Contents { documents, deleted, rejected, rejected_reason, damaged, segments } =
         contents(index.files(), index.media().spec())?;
+    let sources = sources::count(index, &Held::take(index.files())?, |id| damaged.contains_key(id));
     let mut report = IndexReport {
         format_version: index.manifest().format_version,
         fingerprint: BTreeMap::from([("space", index.bundle().space()), ("model", index.bundle().model())]),
@@ -146,6 +150,7 @@ fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
         segments,
         media: BTreeMap::new(),
         embedded: embedded(index.dir())?,
+        sources,
         schema: serde_json::to_value(&index.manifest().fields)
             .map_err(|e| Error::new(ErrorCode::BadValue, e.to_string()).source(e))?,
     };

@@ -1,18 +1,19 @@
-//! The directory of a whole index: its store, writer and manifest, and what looks after them.
+//! The directory of a whole index: its store, writer and manifest, and what looks after them. Files use those above them.
 
-pub(crate) mod attach;
-pub(crate) mod damage;
-pub(crate) mod duplicates;
-pub(crate) mod embed;
-pub(crate) mod guest;
-pub(crate) mod held;
-pub(crate) mod inspect;
 pub(crate) mod layout;
-pub(crate) mod litter;
-pub(crate) mod lookup;
 pub(crate) mod manifest;
 pub(crate) mod snapshot;
-pub(crate) mod store;
+pub(crate) mod sources;
+pub(crate) mod held;
+pub(crate) mod damage;
+pub(crate) mod duplicates;
+pub(crate) mod litter;
 pub(crate) mod terms;
-pub(crate) mod verify;
 pub(crate) mod writer;
+pub(crate) mod store;
+pub(crate) mod guest;
+pub(crate) mod lookup;
+pub(crate) mod attach;
+pub(crate) mod embed;
+pub(crate) mod inspect;
+pub(crate) mod verify;

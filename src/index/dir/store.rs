@@ -1,6 +1,6 @@
 //! The index directory: a tantivy index, the bundle that made it, and the manifest that ties them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
@@ -13,6 +13,7 @@ use super::litter;
 use super::manifest::Manifest;
 use super::snapshot::{Place, settled};
 use super::writer::Writer;
+use crate::corpus::Root;
 use crate::encode::EncoderPaths;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::directory::IndexDirectory;
@@ -28,7 +29,8 @@ use crate::media::Fingerprint;
 use crate::model::Bundle;
 use crate::schema::{FieldMap, FieldSchema, register_analyses};
 
-/// An index directory that is open.
+/// An index directory that is open. A clone is cheap, and shares what is open.
+#[derive(Clone)]
 pub struct Index {
     dir: PathBuf,
     tantivy: tantivy::Index,
@@ -39,9 +41,9 @@ pub struct Index {
     media: MediaField,
     fields: FieldMap,
     manifest: Manifest,
-    bundle: Bundle,
+    bundle: Arc<Bundle>,
     /// The folder that was opened: another may be put in its place.
-    place: Place,
+    place: Arc<Place>,
 }
 
 impl Index {
@@ -73,6 +75,7 @@ impl Index {
             bundle: folder,
             complete: false,
             pending: BTreeSet::new(),
+            roots: BTreeSet::new(),
             fields: fields.clone(),
         };
         manifest.save(dir)?;
@@ -90,7 +93,7 @@ impl Index {
     }
 
     fn open_now(dir: &Path) -> Result<Self> {
-        let place = Place::of(dir);
+        let place = Arc::new(Place::of(dir));
         let (manifest, bundle) = manifest_and_bundle(dir, |folder| {
             names::check_folder(folder)?;
             Bundle::FILES.iter().try_for_each(|name| names::check(&folder.join(name)))?;
@@ -112,7 +115,7 @@ impl Index {
         check_folder(dir, &manifest, &bundle)?;
         let fields = FieldMap::from_schema(&schema, &manifest.fields).map_err(|e| e.file(dir))?;
         let warmer = Arc::new(plugin.cache().clone());
-        let dir = dir.to_path_buf();
+        let (dir, bundle) = (dir.to_path_buf(), Arc::new(bundle));
         let index = Self { dir, tantivy, sound, plugin, warmer, media, fields, manifest, bundle, place };
         index.check_place()?;
         Ok(index)
@@ -146,6 +149,15 @@ impl Index {
         self.sound.check_ends(names).map_err(|fault| fault.error(&self.dir))?;
         self.check_schema()?;
         Ok(reader)
+    }
+
+    /// Whether `searcher` sees the last commit. Cost: a read of `meta.json`.
+    pub(crate) fn is_current(&self, searcher: &tantivy::Searcher) -> Result<bool> {
+        let metas = guarded([self.dir()], || {
+            settled(&self.dir, || self.tantivy.load_metas().map_err(|e| within(e.into(), &self.dir)))
+        })?;
+        let last = metas.segments.iter().map(|segment| (segment.id(), segment.delete_opstamp()));
+        Ok(last.collect::<BTreeMap<_, _>>() == *searcher.generation().segments())
     }
 
     /// The host's index and where its files lie.
@@ -217,9 +229,22 @@ impl Index {
     /// Those of [`Manifest::save`].
     pub fn mark_complete(&mut self) -> Result<()> {
         self.check_place()?;
+        // Read anew: the build has added its sources.
+        self.manifest = Manifest::load(&self.dir)?;
         self.manifest.complete = true;
         self.manifest.pending.clear();
         self.manifest.save(&self.dir)
+    }
+
+    /// Says in the manifest that documents are read from `root`. One of which none is committed then does no harm.
+    pub(crate) fn add_root(&self, root: &Root) -> Result<()> {
+        self.check_place()?;
+        // Read anew: what stands there may be newer than what was opened.
+        let mut manifest = Manifest::load(&self.dir)?;
+        if manifest.roots.insert(root.clone()) {
+            manifest.save(&self.dir)?;
+        }
+        Ok(())
     }
 
     /// Says in the manifest that only a part of `source` is in an index that was complete before.
@@ -283,7 +308,7 @@ impl Index {
     }
 
     /// The bundle that the index holds.
-    pub fn bundle(&self) -> &Bundle {
+    pub fn bundle(&self) -> &Arc<Bundle> {
         &self.bundle
     }
 

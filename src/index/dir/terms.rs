@@ -3,31 +3,34 @@
 use tantivy::TantivyDocument;
 use tantivy::schema::{Document, Field, FieldType, Value};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits::{self, TEXT_TERMS};
 
 /// Bytes of a text below which it has not too many terms, whatever its analysis: n-grams give fewer than 64 of each byte.
 const SHORT: usize = TEXT_TERMS / 64;
 
-/// Refuses a document with a text of more than [`TEXT_TERMS`] terms. Cost: a second analysis of long texts.
+/// Why a document is refused that has a text of more than [`TEXT_TERMS`] terms, naming the field; `None` where it has none.
+/// Cost: a second analysis of long texts.
 ///
 /// # Errors
-/// [`crate::ErrorCode::TooLarge`], naming the field; those of the host.
-pub(crate) fn check(index: &tantivy::Index, document: &TantivyDocument) -> Result<()> {
+/// Those of the host.
+pub(crate) fn too_many(index: &tantivy::Index, document: &TantivyDocument) -> Result<Option<Error>> {
     for (field, value) in document.iter_fields_and_values() {
         if let Some(text) = value.as_str().filter(|text| text.len() > SHORT) {
-            check_text(index, field, text)?;
+            if let Some(error) = in_text(index, field, text)? {
+                return Ok(Some(error));
+            }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
-fn check_text(index: &tantivy::Index, field: Field, text: &str) -> Result<()> {
+fn in_text(index: &tantivy::Index, field: Field, text: &str) -> Result<Option<Error>> {
     let schema = index.schema();
     let entry = schema.get_field_entry(field);
-    let FieldType::Str(options) = entry.field_type() else { return Ok(()) };
+    let FieldType::Str(options) = entry.field_type() else { return Ok(None) };
     if options.get_indexing_options().is_none() {
-        return Ok(());
+        return Ok(None);
     }
     let mut analyzer = index.tokenizer_for_field(field)?;
     let mut terms = analyzer.token_stream(text);
@@ -36,12 +39,12 @@ fn check_text(index: &tantivy::Index, field: Field, text: &str) -> Result<()> {
         count += 1;
     }
     if count <= TEXT_TERMS {
-        return Ok(());
+        return Ok(None);
     }
     let what = format!("`{}` has a text of too many terms", entry.name());
     let got = format!("more than {TEXT_TERMS}");
-    Err(limits::over(what, TEXT_TERMS, got, "terms")
-        .hint("cut the document into several, or give the field an analysis without n-grams"))
+    let error = limits::over(what, TEXT_TERMS, got, "terms");
+    Ok(Some(error.hint("cut the document into several, or give the field an analysis without n-grams")))
 }
 
 #[cfg(test)]
@@ -65,10 +68,10 @@ mod tests {
         let code = |field, hundreds: usize| {
             let mut document = TantivyDocument::new();
             document.add_text(field, format!("{} ", "x".repeat(100)).repeat(hundreds));
-            check(&index, &document).map_err(|error| error.code())
+            too_many(&index, &document).unwrap().map(|error| error.code())
         };
-        assert_eq!(code(grams, hundreds), Ok(()));
-        assert_eq!(code(grams, hundreds + 1), Err(ErrorCode::TooLarge));
-        assert_eq!(code(kept, hundreds + 1), Ok(()));
+        assert_eq!(code(grams, hundreds), None);
+        assert_eq!(code(grams, hundreds + 1), Some(ErrorCode::TooLarge));
+        assert_eq!(code(kept, hundreds + 1), None);
     }
 }

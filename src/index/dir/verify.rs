@@ -27,6 +27,8 @@ const LISTED: usize = 20;
 
 const NO_IDS: &str = "ids were not compared: the index does not say which field names its documents";
 
+const NO_RECORD_OF_HOST: &str = "meta.json has no record of the files of its segments: whole files that were swapped cannot be told; an app that writes through `SoundDirectory` keeps one";
+
 const NO_RECORD: &str = "meta.json has no record of the files of its segments: whole files that were swapped cannot be told; the next commit of this program takes the record";
 
 /// As [`examine`], the damage alone.
@@ -81,7 +83,7 @@ fn find(dir: &Path, found: &mut Examination) -> Result<()> {
             return Ok(());
         }
     };
-    let Some(segments) = contents(index.files(), found) else { return Ok(()) };
+    let Some(segments) = contents(index.files(), NO_RECORD, found) else { return Ok(()) };
     super::embed::verify(dir, index.bundle(), &mut found.damage);
     // Ids are compared over all segments, or not at all.
     if segments == Segments::Sound
@@ -123,7 +125,7 @@ pub fn examine_host(index: &tantivy::Index, id: Option<&IdField>) -> Result<Exam
 }
 
 fn of_host(index: Files<'_>, id: Option<&IdField>, found: &mut Examination) {
-    let segments = contents(index, found);
+    let segments = contents(index, NO_RECORD_OF_HOST, found);
     match id {
         Some(id) if segments == Some(Segments::Sound) => ids(index, id, found),
         Some(_) => {}
@@ -132,7 +134,7 @@ fn of_host(index: Files<'_>, id: Option<&IdField>, found: &mut Examination) {
 }
 
 /// Looks at all files and vectors; `None` where the commit does not read.
-fn contents(index: Files<'_>, found: &mut Examination) -> Option<Segments> {
+fn contents(index: Files<'_>, no_record: &str, found: &mut Examination) -> Option<Segments> {
     // All of one commit, held open: a writer may go on meanwhile.
     let held = match Held::take(index) {
         Ok(held) => held,
@@ -146,7 +148,7 @@ fn contents(index: Files<'_>, found: &mut Examination) -> Option<Segments> {
         index.faults(&held).into_iter().partition(|fault| fault.unread.is_some());
     found.unchecked.extend(unread.into_iter().map(Damage::from));
     if index.lacks_record() {
-        found.notes.push(NO_RECORD.into());
+        found.notes.push(no_record.into());
     }
     let (vectors, host): (Vec<Fault>, Vec<Fault>) =
         faults.into_iter().partition(|fault| fault.file.extension().is_some_and(|kind| kind == FIELD_TYPE));

@@ -3,28 +3,20 @@
 //! Both files are the same bytes for the same bundle: fixed order, no times. Reading checks both fingerprints, so a
 //! changed byte is refused.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use super::tensors::{Reader, to_bytes};
-use super::{Bundle, ClassNames, MediaConfig};
+use super::Bundle;
+use super::assemble::assemble;
+use super::stored::{Config, Fingerprints, Preamble, VERSION, damaged};
+use super::tensors::to_bytes;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Task};
-use crate::limits::{self, BUNDLE_CLASSES, BUNDLE_CONFIG_BYTES, BUNDLE_MEDIA, BUNDLE_TENSOR_BYTES, DIM};
-use crate::media::Fingerprint;
-use crate::model::calibration::Calibration;
-use crate::model::fusion::FusionLayer;
-use crate::model::metric::{Head, MetricNetwork, Target};
-use crate::model::pathway::Pathway;
+use crate::limits::{self, BUNDLE_CONFIG_BYTES, BUNDLE_TENSOR_BYTES};
 
 const CONFIG: &str = "config.json";
 const TENSORS: &str = "model.safetensors";
-/// Unstable until it is declared 1.
-const VERSION: u32 = 0;
 
 /// What to do where the output exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,105 +27,9 @@ pub enum OnExisting {
     Replace,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Config {
-    format: String,
-    version: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fingerprint: Option<Fingerprints>,
-    media: Vec<MediaConfig>,
-    classes: Option<ClassNames>,
-    default_target: Target,
-    posterior_scale: f32,
-    dim: usize,
-    half: usize,
-    targets: Vec<Target>,
-    calibration: Vec<CalibrationEntry>,
-    /// Per pair `a <= b` of media types: of queries of `a` over items of `b`, and the other way round.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    posterior_calibration: Vec<[Option<Calibration>; 2]>,
-    /// Left out where there is none, so that the bytes and the fingerprint of such a bundle stay what they were.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    fusion: Option<FusionLayer>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fingerprints {
-    space: Fingerprint,
-    model: Fingerprint,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CalibrationEntry {
-    target: Target,
-    query: String,
-    item: String,
-    fit: Option<Calibration>,
-}
-
-/// What says whether the rest may be read.
-#[derive(Deserialize)]
-struct Preamble {
-    format: Option<String>,
-    version: Option<u64>,
-}
-
-fn damaged(file: &Path, message: impl Into<String>) -> Error {
-    Error::new(ErrorCode::Damaged, message).file(file)
-}
-
 impl Bundle {
     /// The files of its folder.
     pub(crate) const FILES: [&'static str; 2] = [CONFIG, TENSORS];
-
-    fn config(&self, fingerprint: Option<Fingerprints>) -> Config {
-        let mut calibration = Vec::new();
-        for head in &self.metric.heads {
-            for (query, item, fit) in
-                [(head.a, head.b, head.calibration[0]), (head.b, head.a, head.calibration[1])]
-            {
-                if query == item
-                    && calibration.last().is_some_and(|last: &CalibrationEntry| {
-                        last.target == head.target
-                            && last.query == last.item
-                            && last.query == self.media[query].name
-                    })
-                {
-                    continue;
-                }
-                calibration.push(CalibrationEntry {
-                    target: head.target,
-                    query: self.media[query].name.clone(),
-                    item: self.media[item].name.clone(),
-                    fit,
-                });
-            }
-        }
-        Config {
-            format: "uncsm-bundle".to_owned(),
-            version: VERSION,
-            fingerprint,
-            media: self.media.clone(),
-            classes: self.classes.clone(),
-            default_target: self.default_target,
-            posterior_scale: self.posterior_scale,
-            dim: self.metric.dim,
-            half: self.metric.half,
-            targets: self.metric.targets.clone(),
-            calibration,
-            posterior_calibration: self.posterior_fits.clone(),
-            fusion: self.fusion,
-        }
-    }
-
-    /// The bytes of the configuration that the `model` fingerprint covers.
-    pub(crate) fn config_without_fingerprints(&self) -> Vec<u8> {
-        // Strings, numbers and lists alone: serialising them does not fail.
-        serde_json::to_vec(&self.config(None)).unwrap_or_default()
-    }
 
     /// Writes the bundle to the new directory `dir`.
     ///
@@ -259,158 +155,11 @@ fn under_construction(parent: &Path) -> Result<tempfile::TempDir> {
     builder.tempdir_in(parent).map_err(|e| Error::io(parent, e))
 }
 
-/// Refuses what would make more tensors, or larger ones, than a bundle has.
-fn check_sizes(file: &Path, config: &Config) -> Result<()> {
-    let media = config.media.len();
-    let classes = config.classes.as_ref().map_or(0, |classes| classes.count);
-    for (what, most, got, unit) in [
-        ("the bundle has too many media types", BUNDLE_MEDIA, media, "media types"),
-        ("the shared vectors of the bundle are too long", DIM, config.dim, "elements"),
-        ("the item halves of the bundle are too long", DIM, config.half, "elements"),
-        ("the bundle has too many classes", BUNDLE_CLASSES, classes, "classes"),
-    ] {
-        if got > most {
-            return Err(limits::over(what, most, got, unit)
-                .file(file)
-                .hint("copy or train the bundle again"));
-        }
-    }
-    let twice = |what: &str| damaged(file, format!("{what} stands twice in the bundle"));
-    let mut seen = BTreeSet::new();
-    if let Some(again) = config.media.iter().find(|media| !seen.insert(&media.name)) {
-        return Err(twice(&format!("the media type `{}`", again.name)));
-    }
-    for (at, target) in config.targets.iter().enumerate() {
-        if config.targets[..at].contains(target) {
-            return Err(
-                twice(&format!("the target `{}`", target.as_str())).hint("copy or train the bundle again")
-            );
-        }
-    }
-    // Each pair of media types once in either direction, for each target.
-    let most = config.targets.len() * media * media;
-    if config.calibration.len() > most {
-        let what = "the bundle has too many calibrations";
-        return Err(limits::over(what, most, config.calibration.len(), "calibrations")
-            .file(file)
-            .hint("copy or train the bundle again"));
-    }
-    Ok(())
-}
-
-fn assemble(config_file: &Path, tensor_file: &Path, config: Config, bytes: &[u8]) -> Result<Bundle> {
-    let bad = |message: &str| damaged(config_file, message);
-    let (d, h) = (config.dim, config.half);
-    let classes = config.classes.as_ref().map_or(0, |classes| classes.count);
-    check_sizes(config_file, &config)?;
-    let named = config.classes.as_ref().and_then(|classes| classes.names.as_ref());
-    if config.media.is_empty() || config.media.iter().any(|media| media.features == 0) {
-        return Err(bad("a bundle has media types with features"));
-    }
-    if classes >= d || named.is_some_and(|names| names.len() != classes) {
-        return Err(bad("dimension, number and names of the classes do not fit"));
-    }
-    if !config.targets.contains(&config.default_target) {
-        return Err(bad("the default target is not among the targets"));
-    }
-    if config.fusion.is_some_and(|layer| !config.targets.contains(&layer.target())) {
-        return Err(bad("the target of the fusion is not among the targets"));
-    }
-    let Some(fingerprint) = config.fingerprint else { return Err(bad("the fingerprints are missing")) };
-    let mut reader = Reader::new(tensor_file, bytes)?;
-    let mut encoder_states = Vec::new();
-    let mut pathways = Vec::new();
-    let mut halves = Vec::new();
-    for (m, media) in config.media.iter().enumerate() {
-        let state = if media.state == 0 {
-            Vec::new()
-        } else {
-            reader.take(&format!("encoder.{m}.state"), &[media.state])?
-        };
-        encoder_states.push(state);
-        let name = |part: &str| format!("pathway.{m}.{part}");
-        let k = reader.rows(&name("hidden.bias"))?;
-        let e = d - classes;
-        let mut class = (Vec::new(), Vec::new());
-        if classes > 0 {
-            class = (
-                reader.take(&name("class.weight"), &[classes, k])?,
-                reader.take(&name("class.bias"), &[classes])?,
-            );
-        }
-        pathways.push(Pathway {
-            roots: media.roots,
-            mean: reader.take(&name("mean"), &[media.features])?,
-            scale: reader.take(&name("scale"), &[media.features])?,
-            hidden: reader.take(&name("hidden.weight"), &[k, media.features])?,
-            hidden_bias: reader.take(&name("hidden.bias"), &[k])?,
-            unit: reader.take(&name("unit.weight"), &[e, k])?,
-            unit_bias: reader.take(&name("unit.bias"), &[e])?,
-            class: class.0,
-            class_bias: class.1,
-        });
-        halves.push(reader.take(&format!("metric.half.{m}"), &[h, d])?);
-    }
-    let mut heads = Vec::new();
-    for &target in &config.targets {
-        for a in 0..config.media.len() {
-            for b in a..config.media.len() {
-                let name = |part: &str| format!("metric.{}.{a}.{b}.{part}", target.as_str());
-                let fit = |query: usize, item: usize| {
-                    config
-                        .calibration
-                        .iter()
-                        .find(|entry| {
-                            entry.target == target
-                                && entry.query == config.media[query].name
-                                && entry.item == config.media[item].name
-                        })
-                        .and_then(|entry| entry.fit)
-                };
-                let calibration = [fit(a, b), fit(b, a)];
-                if !calibration.iter().flatten().all(Calibration::is_sound) {
-                    return Err(bad("a calibration does not ascend"));
-                }
-                heads.push(Head {
-                    target,
-                    a,
-                    b,
-                    bilinear: reader.take(&name("bilinear"), &[d, d])?,
-                    weights: reader.take(&name("weights"), &[h])?,
-                    shift: reader.take(&name("shift"), &[h])?,
-                    bias: reader.take(&name("bias"), &[1])?[0],
-                    calibration,
-                });
-            }
-        }
-    }
-    reader.finish()?;
-    let posterior_fits = config.posterior_calibration;
-    let pairs = config.media.len() * (config.media.len() + 1) / 2;
-    if !posterior_fits.iter().flatten().flatten().all(Calibration::is_sound)
-        || ![0, pairs].contains(&posterior_fits.len())
-    {
-        return Err(bad("a calibration of posteriors does not ascend, or their number is wrong"));
-    }
-    Ok(Bundle {
-        metric: MetricNetwork { dim: d, half: h, targets: config.targets, halves, heads },
-        media: config.media,
-        classes: config.classes,
-        default_target: config.default_target,
-        posterior_scale: config.posterior_scale,
-        encoder_states,
-        pathways,
-        posterior_fits,
-        fusion: config.fusion,
-        space: fingerprint.space,
-        model: fingerprint.model,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::fusion::FusionCounts;
+    use crate::model::fusion::{FusionCounts, FusionLayer};
+    use crate::model::metric::Target;
 
     fn bundle() -> Bundle {
         Bundle::random(&[("image", 3), ("text", 2)], 6, 4, 2, 9)

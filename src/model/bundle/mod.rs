@@ -1,65 +1,29 @@
 //! The bundle: a trained model, and the fingerprints that say what belongs to it.
 
+mod assemble;
+mod config;
 mod encoders;
 mod io;
+mod project;
+mod random;
+mod seal;
+mod stored;
 mod tensors;
-
-pub(crate) use encoders::maker;
-pub use io::OnExisting;
-use tensors::Named;
 
 use std::ops::Range;
 
-use half::f16;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
-
 use super::calibration::Calibration;
 use super::fusion::FusionLayer;
-use super::metric::{Head, MetricNetwork, Target, dot};
+use super::metric::{MetricNetwork, Target};
 use super::pathway::Pathway;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Task};
 use crate::media::{Dtype, Fingerprint, MediaSpec, SpaceSpec};
-
-/// A media type of a bundle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MediaConfig {
-    /// Name of the media type, at most 32 bytes.
-    pub name: String,
-    /// The encoder that made the features; the name of the tensor where nothing else is known.
-    pub encoder: String,
-    /// Elements of the features of one item, `d_in`.
-    pub features: usize,
-    /// Elements of what the encoder has learned, such as an idf; 0 for an encoder that learns nothing.
-    #[serde(default)]
-    pub state: usize,
-    /// Whether the pathway reads the roots of features instead of the features.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub roots: bool,
-    /// Stands for the encoder's weights and preprocessing; `None` where nobody knows what made the features.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fingerprint: Option<Fingerprint>,
-}
-
-fn is_false(x: &bool) -> bool {
-    !x
-}
-
-/// The classes that a bundle was trained with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClassNames {
-    /// Number of classes, `C`.
-    pub count: usize,
-    /// Their names in order, where they have names.
-    pub names: Option<Vec<String>>,
-    /// The field or tensor that held them.
-    pub key: String,
-}
+pub use config::{ClassNames, MediaConfig};
+pub(crate) use encoders::maker;
+pub use io::OnExisting;
+pub use project::Stored;
+pub(crate) use project::not_finite;
 
 /// A trained model: pathways, metric network, calibration, and maybe a learned fusion.
 ///
@@ -80,20 +44,6 @@ pub struct Bundle {
     pub(crate) fusion: Option<FusionLayer>,
     pub(crate) space: Fingerprint,
     pub(crate) model: Fingerprint,
-}
-
-/// Rows that go through a pathway together on one core.
-const TOGETHER: usize = 48;
-
-/// Vectors of items as an index stores them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stored {
-    /// Shared vectors `[n, d]`.
-    pub vectors: Vec<f16>,
-    /// Item halves `[n, h]`, of the rounded vectors.
-    pub halves: Vec<f16>,
-    /// One over the Euclidean norm of each rounded vector; 0 for a zero row.
-    pub inverse_norms: Vec<f32>,
 }
 
 impl Bundle {
@@ -219,264 +169,15 @@ impl Bundle {
             .collect();
         SpaceSpec { space: self.space, media }
     }
-
-    /// Shared vectors `[n, d]` of the features `[n, d_in]` of one media type, both row-major.
-    ///
-    /// Each row is a pure function of its features. Cost: `k * (d_in + d)` multiply-adds per row, on all cores.
-    ///
-    /// # Errors
-    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`] where the length is no multiple of `d_in`,
-    /// [`ErrorCode::NotFinite`] naming the first bad row.
-    pub fn project(&self, media: usize, features: &[f32]) -> Result<Vec<f32>> {
-        let (Some(config), Some(pathway)) = (self.media.get(media), self.pathways.get(media)) else {
-            return Err(Error::new(ErrorCode::UnknownMedia, "no media type of this number here")
-                .expected(format!("less than {}", self.media.len()))
-                .got(media));
-        };
-        let d_in = config.features;
-        if !features.len().is_multiple_of(d_in) {
-            return Err(Error::new(
-                ErrorCode::BadDimension,
-                format!("features of `{}` do not fit its pathway", config.name),
-            )
-            .expected(format!("a multiple of {d_in} elements"))
-            .got(features.len()));
-        }
-        if let Some(at) = features.iter().position(|x| !x.is_finite()) {
-            return Err(not_finite(&config.name, at / d_in, at % d_in));
-        }
-        Ok(self.through(pathway, d_in, features))
-    }
-
-    /// Whole rows of finite features through their pathway.
-    fn through(&self, pathway: &Pathway, d_in: usize, features: &[f32]) -> Vec<f32> {
-        let d = self.dim();
-        let mut out = vec![0.0f32; features.len() / d_in * d];
-        out.par_chunks_mut(TOGETHER * d)
-            .zip(features.par_chunks(TOGETHER * d_in))
-            .for_each(|(out, x)| pathway.project(x, self.posterior_scale, out));
-        out
-    }
-
-    /// Shared vectors `[n, d]` and halves `[n, h]` of features `[n, d_in]`, as an index stores them but still in f32: the
-    /// vectors are rounded to f16, since the halves are of the rounded ones, and the halves are not yet.
-    ///
-    /// The caller has checked that the features are whole rows and finite; the rows that come out may not be.
-    ///
-    /// # Panics
-    /// When `media` does not exist.
-    pub(crate) fn rows(&self, media: usize, features: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let (d, h) = (self.dim(), self.metric.half);
-        let mut vectors = self.through(&self.pathways[media], self.media[media].features, features);
-        let mut halves = vec![0.0f32; vectors.len() / d * h];
-        for (at, row) in vectors.chunks_mut(d).enumerate() {
-            row.iter_mut().for_each(|x| *x = f16::from_f32(*x).to_f32());
-            self.metric.item_half(media, row, &mut halves[at * h..(at + 1) * h]);
-        }
-        (vectors, halves)
-    }
-
-    /// Shared vectors `[n, d]` as an index stores them: rounded to f16, with halves of the rounded vectors.
-    ///
-    /// # Panics
-    /// When `media` does not exist or `shared` is no multiple of `d`.
-    pub fn store(&self, media: usize, shared: &[f32]) -> Stored {
-        let (d, h) = (self.dim(), self.metric.half);
-        assert!(shared.len().is_multiple_of(d), "whole shared vectors");
-        let vectors: Vec<f16> = shared.iter().map(|x| f16::from_f32(*x)).collect();
-        let rows = shared.len() / d;
-        let mut halves = vec![f16::ZERO; rows * h];
-        let mut inverse_norms = vec![0.0f32; rows];
-        let mut row = vec![0.0f32; d];
-        let mut half = vec![0.0f32; h];
-        for i in 0..rows {
-            for (x, stored) in row.iter_mut().zip(&vectors[i * d..(i + 1) * d]) {
-                *x = stored.to_f32();
-            }
-            let norm = dot(&row, &row).sqrt();
-            inverse_norms[i] = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-            self.metric.item_half(media, &row, &mut half);
-            for (stored, x) in halves[i * h..(i + 1) * h].iter_mut().zip(&half) {
-                *stored = f16::from_f32(*x);
-            }
-        }
-        Stored { vectors, halves, inverse_norms }
-    }
-
-    /// Sets the two fingerprints from the parts.
-    pub(crate) fn sealed(mut self) -> Self {
-        (self.space, self.model) = self.fingerprints();
-        self
-    }
-
-    /// `(space, model)` of the parts as they are.
-    pub(crate) fn fingerprints(&self) -> (Fingerprint, Fingerprint) {
-        let tensors = self.tensors();
-        let space_config = serde_json::json!({
-            "media": self.media,
-            "classes": self.classes.as_ref().map_or(0, |classes| classes.count),
-            "posterior_scale": self.posterior_scale,
-            "dtype": "f16",
-        });
-        let mut parts: Vec<Vec<u8>> = vec![space_config.to_string().into_bytes()];
-        let digest = |parts: &mut Vec<Vec<u8>>, in_space: bool| {
-            for tensor in tensors.iter().filter(|tensor| tensor.space == in_space) {
-                parts.push(tensor.name.clone().into_bytes());
-                parts.push(format!("{:?}", tensor.shape).into_bytes());
-                parts.push(tensor.bytes());
-            }
-        };
-        digest(&mut parts, true);
-        let space = Fingerprint::of(parts.iter().map(Vec::as_slice));
-        let mut rest: Vec<Vec<u8>> = vec![space.0.to_vec(), self.config_without_fingerprints()];
-        digest(&mut rest, false);
-        (space, Fingerprint::of(rest.iter().map(Vec::as_slice)))
-    }
-
-    /// All tensors in the order of the flow.
-    pub(crate) fn tensors(&self) -> Vec<Named<'_>> {
-        let (d, h) = (self.metric.dim, self.metric.half);
-        let mut out = Vec::new();
-        for (m, (config, p)) in self.media.iter().zip(&self.pathways).enumerate() {
-            let (d_in, k, e, c) =
-                (config.features, p.hidden_bias.len(), p.unit_bias.len(), p.class_bias.len());
-            if config.state > 0 {
-                let name = format!("encoder.{m}.state");
-                out.push(Named::new(name, &[config.state], &self.encoder_states[m], true));
-            }
-            let mut push = |part: &str, shape: &[usize], data| {
-                out.push(Named::new(format!("pathway.{m}.{part}"), shape, data, true));
-            };
-            push("mean", &[d_in], &p.mean);
-            push("scale", &[d_in], &p.scale);
-            push("hidden.weight", &[k, d_in], &p.hidden);
-            push("hidden.bias", &[k], &p.hidden_bias);
-            push("unit.weight", &[e, k], &p.unit);
-            push("unit.bias", &[e], &p.unit_bias);
-            if c > 0 {
-                push("class.weight", &[c, k], &p.class);
-                push("class.bias", &[c], &p.class_bias);
-            }
-            out.push(Named::new(format!("metric.half.{m}"), &[h, d], &self.metric.halves[m], true));
-        }
-        for head in &self.metric.heads {
-            let mut push = |part: &str, shape: &[usize], data| {
-                let name = format!("metric.{}.{}.{}.{part}", head.target.as_str(), head.a, head.b);
-                out.push(Named::new(name, shape, data, false));
-            };
-            push("bilinear", &[d, d], &head.bilinear);
-            push("weights", &[h], &head.weights);
-            push("shift", &[h], &head.shift);
-            push("bias", &[1], std::slice::from_ref(&head.bias));
-        }
-        out
-    }
-
-    /// An untrained bundle for tests and examples: random pathways and heads, calibrations of slope 1.
-    ///
-    /// `dim` counts the posteriors of `classes` (0 for none) too.
-    ///
-    /// # Panics
-    /// When `dim <= classes`, or a width of the features is 0.
-    #[doc(hidden)]
-    pub fn random(media: &[(&str, usize)], dim: usize, half: usize, classes: usize, seed: u64) -> Bundle {
-        assert!(
-            dim > classes && media.iter().all(|(_, d_in)| *d_in > 0),
-            "room for a unit part, and features"
-        );
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut draw = |n: usize, scale: f32| -> Vec<f32> {
-            (0..n).map(|_| (rng.random::<f32>() * 2.0 - 1.0) * scale).collect()
-        };
-        let k = 16;
-        let unit = dim - classes;
-        let pathways = media
-            .iter()
-            .map(|&(_, d_in)| Pathway {
-                roots: false,
-                mean: draw(d_in, 0.1),
-                scale: vec![1.0; d_in],
-                hidden: draw(k * d_in, (3.0 / d_in as f32).sqrt()),
-                hidden_bias: draw(k, 0.1),
-                unit: draw(unit * k, 1.0),
-                unit_bias: draw(unit, 0.1),
-                class: draw(classes * k, 1.0),
-                class_bias: draw(classes, 0.1),
-            })
-            .collect();
-        let halves = media.iter().map(|_| draw(half * dim, 0.5)).collect();
-        let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
-        let calibration =
-            Calibration { slope: 1.0, offset: -0.5, prior: 0.5, natural: 0.1, positives: 100, curve: None };
-        let mut heads = Vec::new();
-        for &target in &targets {
-            for a in 0..media.len() {
-                for b in a..media.len() {
-                    let mut bilinear = draw(dim * dim, 0.5);
-                    if a == b {
-                        symmetrise(&mut bilinear, dim);
-                    }
-                    let (weights, shift, bias) = (draw(half, 0.5), draw(half, 0.1), draw(1, 0.5)[0]);
-                    let calibration = [Some(calibration); 2];
-                    heads.push(Head { target, a, b, bilinear, weights, shift, bias, calibration });
-                }
-            }
-        }
-        Bundle {
-            media: media
-                .iter()
-                .map(|&(name, features)| MediaConfig {
-                    name: name.to_owned(),
-                    encoder: format!("random-{name}"),
-                    features,
-                    state: 0,
-                    roots: false,
-                    fingerprint: None,
-                })
-                .collect(),
-            classes: (classes > 0).then(|| ClassNames {
-                count: classes,
-                names: None,
-                key: "label".to_owned(),
-            }),
-            default_target: targets[0],
-            posterior_scale: 1.0,
-            encoder_states: vec![Vec::new(); media.len()],
-            pathways,
-            metric: MetricNetwork { dim, half, targets, halves, heads },
-            posterior_fits: Vec::new(),
-            fusion: None,
-            space: Fingerprint([0; 32]),
-            model: Fingerprint([0; 32]),
-        }
-        .sealed()
-    }
-}
-
-/// The error of a number that is NaN or infinite.
-pub(crate) fn not_finite(tensor: &str, row: usize, column: usize) -> Error {
-    Error::new(
-        ErrorCode::NotFinite,
-        format!("row {row} of the features of `{tensor}` holds NaN or infinity in column {column}"),
-    )
-    .expected("finite numbers")
-}
-
-/// `(M + M') / 2`, in place.
-pub(crate) fn symmetrise(matrix: &mut [f32], d: usize) {
-    for i in 0..d {
-        for j in 0..i {
-            let mean = 0.5 * (matrix[i * d + j] + matrix[j * d + i]);
-            matrix[i * d + j] = mean;
-            matrix[j * d + i] = mean;
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use half::f16;
+
     use super::*;
     use crate::model::fusion::FusionCounts;
+    use crate::model::metric::dot;
 
     fn bundle() -> Bundle {
         Bundle::random(&[("image", 6), ("text", 3)], 12, 8, 4, 1)

@@ -5,6 +5,25 @@ use std::ops::{Bound, Range};
 
 use tantivy::query::Occur;
 
+/// What a query is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// To rank: words that an analysis drops are left out, as long as others are left.
+    Keywords,
+    /// To show, leave out or delete: a clause that gives no term is an error, since without it more would match.
+    Filter,
+}
+
+impl Mode {
+    /// The word for it in errors.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Keywords => "keyword",
+            Self::Filter => "filter",
+        }
+    }
+}
+
 /// Where something stands in the text of a query, in bytes. Places do not count in comparisons: two clauses are equal if
 /// they say the same.
 #[derive(Debug, Clone)]

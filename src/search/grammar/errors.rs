@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use tantivy::schema::{FieldType, Schema};
 
-use super::Mode;
-use super::ast::{Name, Span};
+use super::ast::{Mode, Name, Span};
 use crate::error::{Error, ErrorCode};
 use crate::limits::{self, QUERY_DEPTH};
 use crate::schema::EXTRA_FIELD;

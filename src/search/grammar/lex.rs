@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::Mode;
-use super::ast::{Name, Span, Value};
+use super::ast::{Mode, Name, Span, Value};
 use super::errors::{syntax, too_much};
 use crate::error::Result;
 use crate::limits::{QUERY_CLAUSES, QUERY_DEPTH, QUERY_PATTERNS};

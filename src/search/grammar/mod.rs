@@ -31,26 +31,8 @@ use super::top::ID_FIELD;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, QUERY_BYTES};
 
+pub use ast::Mode;
 pub(in crate::search) use errors::unknown_field;
-
-/// What a query is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// To rank: words that an analysis drops are left out, as long as others are left.
-    Keywords,
-    /// To show, leave out or delete: a clause that gives no term is an error, since without it more would match.
-    Filter,
-}
-
-impl Mode {
-    /// The word for it in errors.
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Keywords => "keyword",
-            Self::Filter => "filter",
-        }
-    }
-}
 
 /// Parses queries in tantivy's grammar; words without a field search every tokenised text field.
 ///

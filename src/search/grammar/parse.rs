@@ -5,8 +5,7 @@ use std::ops::Bound;
 
 use tantivy::query::Occur;
 
-use super::Mode;
-use super::ast::{Clause, Factor, Kind, Leaf, Name, Node, Value};
+use super::ast::{Clause, Factor, Kind, Leaf, Mode, Name, Node, Value};
 use super::lex::{Cursor, Fraction, List, joins};
 use crate::error::Result;
 

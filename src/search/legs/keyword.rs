@@ -1,5 +1,7 @@
 //! The keyword leg: BM25, ties by id.
 
+use std::sync::Arc;
+
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::query::Query;
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
@@ -9,20 +11,27 @@ use super::scan::BATCH;
 use crate::error::Result;
 use crate::search::budget::Budget;
 use crate::search::plan::Plan;
-use crate::search::shard::{Shards, moved};
-use crate::search::top::{self, RankedDoc, SegmentTop};
+use crate::search::top::{self, ID_FIELD, RankedDoc, SegmentTop};
+use crate::search::view::shard::moved;
 
 /// Keeps the best k by the query's own score, ties by id (tantivy's `TopDocs` breaks them by address).
 #[derive(Debug, Clone)]
 pub struct KeywordCollector {
     k: usize,
+    id: Arc<str>,
     budget: Budget,
 }
 
 impl KeywordCollector {
     /// Keeps the best `k`.
     pub fn new(k: usize) -> Self {
-        Self { k, budget: Budget::default() }
+        Self { k, id: ID_FIELD.into(), budget: Budget::default() }
+    }
+
+    /// Breaks ties by the field `name`, in place of [`ID_FIELD`].
+    #[must_use]
+    pub fn id_field(self, name: impl Into<Arc<str>>) -> Self {
+        Self { id: name.into(), ..self }
     }
 
     /// Stops where the budget is spent.
@@ -44,13 +53,9 @@ pub struct KeywordFruit {
 }
 
 /// The best `k` of what `query` matches in all shards.
-pub(super) fn run(
-    shards: &Shards<'_>,
-    plan: &Plan,
-    query: Option<Box<dyn Query>>,
-    k: usize,
-) -> Result<KeywordFruit> {
-    let parts = shards.search(query_of(&query), |_| KeywordCollector::new(k).within(plan.budget.clone()))?;
+pub(super) fn run(plan: &Plan, query: Option<Box<dyn Query>>, k: usize) -> Result<KeywordFruit> {
+    let collector = KeywordCollector::new(k).id_field(plan.view.id.clone()).within(plan.budget.clone());
+    let parts = plan.view.shards.search(query_of(&query), |_| collector.clone())?;
     let moved = |(base, fruit): (u32, KeywordFruit)| KeywordFruit { docs: moved(fruit.docs, base), ..fruit };
     Ok(merge(parts.into_iter().map(moved).collect(), k))
 }
@@ -69,7 +74,7 @@ impl Collector for KeywordCollector {
     type Child = KeywordSegmentCollector;
 
     fn for_segment(&self, segment: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
-        let top = SegmentTop::new(self.k, segment, reader).map_err(crate::index::to_tantivy)?;
+        let top = SegmentTop::new(self.k, segment, reader, &self.id).map_err(crate::index::to_tantivy)?;
         Ok(KeywordSegmentCollector { top, budget: self.budget.clone(), matched: 0, partial: false })
     }
 

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::search::candidates::CandidateQuery;
 use crate::search::plan::Plan;
 use crate::search::scorer::DocScorer;
-use crate::search::shard::Shards;
+use crate::search::view::shard::Shards;
 
 /// What the media leg found.
 pub(super) struct Found {
@@ -31,13 +31,13 @@ impl From<MetricFruit> for Found {
 
 /// The best `k` by `scorer` of the plan's candidates that `query` matches, in all shards.
 pub(super) fn run(
-    shards: &Shards<'_>,
     plan: &Plan,
     scorer: &Arc<DocScorer>,
     query: Option<Box<dyn Query>>,
     k: usize,
 ) -> Result<Found> {
-    let scan = || Scan { scorer: scorer.clone(), k, budget: plan.budget.clone() };
+    let shards = &plan.view.shards;
+    let scan = || Scan { scorer: scorer.clone(), k, id: plan.view.id.clone(), budget: plan.budget.clone() };
     let one = |query: &Option<Box<dyn Query>>| -> Result<MetricFruit> {
         Ok(pass(shards, query, &[scan()])?.pop().unwrap_or_default())
     };
@@ -59,7 +59,7 @@ pub(super) fn run(
 
 /// Ranks what `query` matches in all shards by every one of `scans`, in one walk.
 pub(in crate::search) fn pass(
-    shards: &Shards<'_>,
+    shards: &Shards,
     query: &Option<Box<dyn Query>>,
     scans: &[Scan],
 ) -> Result<Vec<MetricFruit>> {

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::index::SegmentCache;
 use crate::search::budget::Budget;
 use crate::search::scorer::DocScorer;
+use crate::search::top::ID_FIELD;
 
 /// Ranks the documents that a query matches by the metric network (or the scorer's other similarity) and keeps the best k.
 ///
@@ -22,7 +23,14 @@ pub struct MetricCollector(ScanCollector);
 impl MetricCollector {
     /// Keeps the best `k`. `cache` is that of the index's plugin.
     pub fn new(scorer: Arc<DocScorer>, cache: &SegmentCache, k: usize) -> Self {
-        Self(ScanCollector::new(vec![Scan { scorer, k, budget: Budget::default() }], cache))
+        let scan = Scan { scorer, k, id: ID_FIELD.into(), budget: Budget::default() };
+        Self(ScanCollector::new(vec![scan], cache))
+    }
+
+    /// Breaks ties by the field `name`, in place of [`ID_FIELD`].
+    #[must_use]
+    pub fn id_field(self, name: impl Into<Arc<str>>) -> Self {
+        Self(self.0.id_field(&name.into()))
     }
 }
 

@@ -9,7 +9,6 @@ mod scan;
 
 use super::fusion::{FusedDoc, Leg, Score, Share};
 use super::plan::Plan;
-use super::shard::Shards;
 use super::top::RankedDoc;
 use crate::error::Result;
 
@@ -48,12 +47,12 @@ pub(super) fn media_leg_depth(plan: &Plan) -> Option<usize> {
 }
 
 /// Runs all legs. `media` is the leg of [`media_leg_depth`] where it was run already.
-pub(super) fn rank(shards: &Shards<'_>, plan: &Plan, media: Option<MetricFruit>) -> Result<Ranking> {
+pub(super) fn rank(plan: &Plan, media: Option<MetricFruit>) -> Result<Ranking> {
     let depth = plan.depth;
     let filter = plan.filter.as_deref();
     let mut ranking = match (&plan.keywords, &plan.media) {
         (keywords, None) => {
-            let fruit = keyword::run(shards, plan, both(keywords.as_deref(), filter), depth.alone)?;
+            let fruit = keyword::run(plan, both(keywords.as_deref(), filter), depth.alone)?;
             // A filter alone is no leg: its documents come in order of id.
             Ranking {
                 legs: keywords.iter().map(|_| "keyword").collect(),
@@ -66,7 +65,7 @@ pub(super) fn rank(shards: &Shards<'_>, plan: &Plan, media: Option<MetricFruit>)
             }
         }
         (None, Some(scorer)) => {
-            let run = || media::run(shards, plan, scorer, both(None, filter), depth.alone);
+            let run = || media::run(plan, scorer, both(None, filter), depth.alone);
             let found = media.map_or_else(run, |fruit| Ok(fruit.into()))?;
             one_leg(found, vec![scorer.similarity().leg()], 0)
         }
@@ -74,16 +73,14 @@ pub(super) fn rank(shards: &Shards<'_>, plan: &Plan, media: Option<MetricFruit>)
             let legs = vec!["keyword", scorer.similarity().leg()];
             let restricted = || both(Some(&**keywords), filter);
             match plan.fusion.rule().score() {
-                Score::Restricted => {
-                    one_leg(media::run(shards, plan, scorer, restricted(), depth.alone)?, legs, 1)
-                }
+                Score::Restricted => one_leg(media::run(plan, scorer, restricted(), depth.alone)?, legs, 1),
                 Score::Together(together) => {
-                    let fruit = product::run(shards, plan, scorer, together, restricted(), depth.alone)?;
+                    let fruit = product::run(plan, scorer, together, restricted(), depth.alone)?;
                     one_leg(fruit.into(), legs, 2)
                 }
                 Score::Apart(join) => {
-                    let keyword = keyword::run(shards, plan, restricted(), depth.window)?;
-                    let run = || media::run(shards, plan, scorer, both(None, filter), depth.window);
+                    let keyword = keyword::run(plan, restricted(), depth.window)?;
+                    let run = || media::run(plan, scorer, both(None, filter), depth.window);
                     let found = media.map_or_else(run, |fruit| Ok(fruit.into()))?;
                     let of_keyword =
                         Leg { docs: &keyword.docs, weight: plan.settings.weights.0, similarity: None };

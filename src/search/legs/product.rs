@@ -15,7 +15,6 @@ use crate::search::budget::Budget;
 use crate::search::fusion::{Joined, Settings, Share};
 use crate::search::plan::Plan;
 use crate::search::scorer::DocScorer;
-use crate::search::shard::Shards;
 use crate::search::top::SegmentTop;
 
 /// The score of one document: [`Score::Together`](crate::search::fusion::Score::Together).
@@ -23,17 +22,17 @@ pub(super) type Together = fn(f32, f32, &Settings) -> Joined;
 
 /// The best `k` of what `query` (keywords and filter) matches in all shards.
 pub(super) fn run(
-    shards: &Shards<'_>,
     plan: &Plan,
     scorer: &Arc<DocScorer>,
     together: Together,
     query: Option<Box<dyn Query>>,
     k: usize,
 ) -> Result<MetricFruit> {
-    let parts = shards.search(query_of(&query), |shard| ProductCollector {
+    let parts = plan.view.shards.search(query_of(&query), |shard| ProductCollector {
         scorer: scorer.clone(),
         cache: shard.cache.clone(),
         k,
+        id: plan.view.id.clone(),
         together,
         settings: plan.settings,
         budget: plan.budget.clone(),
@@ -68,6 +67,7 @@ struct ProductCollector {
     scorer: Arc<DocScorer>,
     cache: SegmentCache,
     k: usize,
+    id: Arc<str>,
     together: Together,
     settings: Settings,
     budget: Budget,
@@ -83,7 +83,7 @@ impl Collector for ProductCollector {
             self.scorer.check(&vectors)?;
             Ok(ProductSegmentCollector {
                 vectors,
-                top: SegmentTop::new(self.k, segment, reader)?,
+                top: SegmentTop::new(self.k, segment, reader, &self.id)?,
                 buffer: Vec::with_capacity(BATCH),
                 fruit: MetricFruit::default(),
                 of: self.clone(),

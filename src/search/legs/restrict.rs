@@ -3,7 +3,7 @@
 use tantivy::query::{AllQuery, BooleanQuery, Occur, Query};
 
 use super::scan::MetricFruit;
-use crate::search::shard::moved;
+use crate::search::view::shard::moved;
 
 /// All documents where there is no query.
 pub(in crate::search) fn query_of(query: &Option<Box<dyn Query>>) -> &dyn Query {

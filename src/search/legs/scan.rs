@@ -37,6 +37,8 @@ pub struct MetricFruit {
 pub(in crate::search) struct Scan {
     pub(in crate::search) scorer: Arc<DocScorer>,
     pub(in crate::search) k: usize,
+    /// Name of the field that breaks ties.
+    pub(in crate::search) id: Arc<str>,
     pub(in crate::search) budget: Budget,
 }
 
@@ -50,6 +52,12 @@ pub(in crate::search) struct ScanCollector {
 impl ScanCollector {
     pub(in crate::search) fn new(scans: Vec<Scan>, cache: &SegmentCache) -> Self {
         Self { scans: scans.into(), cache: cache.clone() }
+    }
+
+    /// Breaks ties by the field `name`.
+    pub(super) fn id_field(&self, name: &Arc<str>) -> Self {
+        let named = |scan: &Scan| Scan { id: name.clone(), ..scan.clone() };
+        Self { scans: self.scans.iter().map(named).collect(), cache: self.cache.clone() }
     }
 }
 
@@ -69,7 +77,11 @@ impl Collector for ScanCollector {
             let vectors = self.cache.get(reader)?;
             self.scans.iter().try_for_each(|scan| scan.scorer.check(&vectors))?;
             let progress = |scan: &Scan| -> Result<Progress> {
-                Ok(Progress { top: SegmentTop::new(scan.k, segment, reader)?, scored: 0, partial: false })
+                Ok(Progress {
+                    top: SegmentTop::new(scan.k, segment, reader, &scan.id)?,
+                    scored: 0,
+                    partial: false,
+                })
             };
             Ok(ScanSegmentCollector {
                 progress: self.scans.iter().map(progress).collect::<Result<_>>()?,

@@ -145,7 +145,7 @@ fn snippets_show_the_text_as_it_was_written() {
     let snippet = |field: &str, query: &str, text: &str| {
         let query = search::parse(index.tantivy(), Mode::Keywords, query).unwrap();
         let field = index.tantivy().schema().get_field(field).unwrap();
-        SnippetGenerator::create(engine.searcher(), &*query, field).unwrap().snippet(text).to_html()
+        SnippetGenerator::create(&engine.searcher(), &*query, field).unwrap().snippet(text).to_html()
     };
     assert_eq!(snippet("fr", "fr:cafe", "Un Café noir"), "Un <b>Café</b> noir");
     assert_eq!(snippet("de", "de:hauses", "Die Häuser"), "Die <b>Häuser</b>");

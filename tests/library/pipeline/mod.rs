@@ -1,5 +1,6 @@
 //! From a corpus through any encoder into an index, and out again by a query.
 
+mod origins;
 mod stop;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use uncsm_index::encode::{CorpusSource, Encoder, Encoders, Ids, Item};
 use uncsm_index::index::{self, BuildOptions, BuildReport, Existing, Index, OnBad};
 use uncsm_index::model::Bundle;
 use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
-use uncsm_index::search::{Engine, Wanted};
+use uncsm_index::search::{Engine, MediaChoice};
 use uncsm_index::{ErrorCode, Result};
 
 use crate::common::encoder::Bytes;
@@ -289,7 +290,8 @@ fn the_engine_finds_what_the_pipeline_stored() {
     world.build(&index, &corpus, OnBad::Stop, Existing::None).unwrap();
     let engine = Engine::new(&index).unwrap();
     let features = world.encoders["image"].encode(&[Item::Bytes(b"picture 17")]).remove(0).unwrap();
-    let ask = || engine.request().features("image", &features).unwrap().media(Wanted::Named("image".into()));
+    let ask =
+        || engine.request().features("image", &features).unwrap().media(MediaChoice::Named("image".into()));
     let cosine = ask().similarity(uncsm_index::search::Similarity::Cosine).k(3).run().unwrap();
     assert_eq!(cosine.hits[0].id.as_deref(), Some("17"));
     assert!((cosine.hits[0].score - 1.0).abs() < 1e-3);

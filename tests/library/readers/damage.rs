@@ -7,7 +7,7 @@ use arrow_array::*;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use uncsm_index::ErrorCode;
-use uncsm_index::corpus::{Reader, ends_reading};
+use uncsm_index::corpus::Reader;
 
 use crate::readers::support::*;
 
@@ -51,7 +51,7 @@ fn read_bytes(bytes: &[u8]) -> (usize, Option<ErrorCode>) {
             Err(error) => {
                 let facts = error.facts();
                 assert!(facts.file.is_some() && facts.line.is_some(), "{error}");
-                ended = Some(facts.code).filter(|&code| ends_reading(code));
+                ended = Some(facts.code).filter(|_| error.is_end());
             }
         }
     }

@@ -8,21 +8,21 @@ use arrow_array::*;
 use arrow_schema::{DataType, Field, Fields};
 use serde_json::json;
 use uncsm_index::ErrorCode;
-use uncsm_index::corpus::{Document, Picture};
+use uncsm_index::corpus::{Document, Given};
 use uncsm_index::encode::{Content, CorpusSource, Ids, Incoming};
 
 use crate::readers::support::*;
 
-fn bytes(bytes: &[u8]) -> Picture {
-    Picture::Bytes(Arc::from(bytes))
+fn bytes(bytes: &[u8]) -> Given {
+    Given::Bytes(Arc::from(bytes))
 }
 
 fn binary(values: [Option<&[u8]>; 3]) -> ArrayRef {
     Arc::new(BinaryArray::from(values.to_vec()))
 }
 
-fn images(documents: &[Document]) -> Vec<Vec<Picture>> {
-    documents.iter().map(|document| document.images.clone()).collect()
+fn images(documents: &[Document]) -> Vec<Vec<Given>> {
+    documents.iter().map(|document| document.images().to_vec()).collect()
 }
 
 fn both(bytes: Vec<Option<&[u8]>>, paths: Vec<Option<&str>>) -> StructArray {
@@ -67,12 +67,12 @@ fn paths_are_those_of_json_lines() {
     write(&file, columns);
     let expected = lines(&file, "{\"images\":[\"a.png\",null,\"/b.png\"]}\n{\"images\":null}\n");
     assert_eq!(documents(&file), expected);
-    assert_eq!(expected[0].images[0].path(), Some(dir.path().join("a.png").as_path()));
+    assert_eq!(expected[0].images()[0].path(), Some(dir.path().join("a.png").as_path()));
     // A struct without bytes is its path.
     let column = both(vec![None, Some(b"x"), None], vec![Some("a.png"), Some("b.png"), Some("/c.png")]);
     write(&file, vec![("image", Arc::new(column))]);
     let read = documents(&file);
-    let path = |path: &Path| vec![Picture::Path(path.to_path_buf())];
+    let path = |path: &Path| vec![Given::Path(path.to_path_buf())];
     assert_eq!(
         images(&read),
         [path(&dir.path().join("a.png")), vec![bytes(b"x")], path(Path::new("/c.png"))]
@@ -98,7 +98,7 @@ fn lists_of_bytes_and_of_structs() {
     let column = ListArray::new(item, shape.finish().offsets().clone(), Arc::new(values), None);
     write(&file, vec![("images", Arc::new(column)), ("z", Arc::new(Int8Array::from(vec![1, 2])))]);
     let read = documents(&file);
-    let path = |name: &str| Picture::Path(dir.path().join(name));
+    let path = |name: &str| Given::Path(dir.path().join(name));
     assert_eq!(images(&read), [vec![bytes(b"one"), path("a.png")], vec![path("b.png")]]);
     let fields = serde_json::to_string(&read[0].fields).unwrap();
     assert_eq!(fields, r#"{"image":["a.png"],"z":1}"#);
@@ -118,6 +118,6 @@ fn two_columns_of_pictures_do_not_go_into_one_document() {
     let error = read[0].as_ref().unwrap_err();
     assert_eq!((error.code(), error.facts().line), (ErrorCode::BadValue, Some(1)), "{error}");
     assert!(error.to_string().contains("row 1"), "{error}");
-    assert_eq!(read[1].as_ref().unwrap().images, [bytes(b"y")]);
-    assert_eq!(read[2].as_ref().unwrap().images.len(), 1);
+    assert_eq!(read[1].as_ref().unwrap().images(), [bytes(b"y")]);
+    assert_eq!(read[2].as_ref().unwrap().images().len(), 1);
 }

@@ -30,7 +30,7 @@ pub fn folder() -> (tempfile::TempDir, PathBuf) {
 }
 
 pub fn read(path: &Path) -> Vec<Result<Document>> {
-    Reader::open(path).unwrap().collect()
+    Reader::open(path).unwrap().map(|read| read.map_err(Error::from)).collect()
 }
 
 pub fn documents(path: &Path) -> Vec<Document> {

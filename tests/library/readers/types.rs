@@ -158,8 +158,8 @@ fn many_batches_and_row_groups() {
     assert_eq!((reader.len_hint(), reader.unit()), (Some(1500), "row"));
     for i in 0..n {
         let document = reader.next().unwrap().unwrap();
-        assert_eq!((document.id.unwrap(), document.line), (i.to_string(), i as u64 + 1));
-        assert_eq!((document.texts, reader.position()), (vec![format!("text {i}")], i as u64 + 1));
+        assert_eq!((document.id.clone().unwrap(), document.line), (i.to_string(), i as u64 + 1));
+        assert_eq!((document.texts(), reader.position()), (vec![format!("text {i}").as_str()], i as u64 + 1));
     }
     assert!(reader.next().is_none() && reader.next().is_none());
 }

@@ -44,7 +44,7 @@ fn facets_and_aggregations_count_all_matches_of_all_indexes() {
     let shops = [shop(0..7), shop(7..20)];
     let hosts =
         shops.iter().map(|(index, plugin)| (index, index.reader().unwrap().searcher(), plugin.cache()));
-    let engine = Engine::hosts(hosts, &bundle).unwrap();
+    let engine = Engine::hosts(hosts, bundle.clone()).unwrap();
     let sizes =
         json!({ "sizes": { "range": { "field": "size", "ranges": [{ "to": 10 }, { "from": 10 }] } } });
     let found = engine
@@ -65,7 +65,7 @@ fn facets_and_aggregations_count_all_matches_of_all_indexes() {
     let buckets = &found.aggregations.unwrap()["sizes"]["buckets"];
     let count = |at: usize| buckets[at]["doc_count"].as_u64().unwrap();
     assert_eq!((count(0), count(1)), (5, 3), "{buckets}");
-    let code = |request: uncsm_index::search::Request<'_>| request.run().unwrap_err().code();
+    let code = |request: uncsm_index::search::Request| request.run().unwrap_err().code();
     assert_eq!(code(engine.request().keywords("even").facet("color")), ErrorCode::UnknownField);
     assert_eq!(code(engine.request().keywords("even").facet("text")), ErrorCode::BadArgument);
     for bad in [json!(3), json!({ "a": { "nothing": {} } }), json!({ "a": { "terms": { "field": "text" } } })]
@@ -78,7 +78,8 @@ fn facets_and_aggregations_count_all_matches_of_all_indexes() {
 fn snippets_mark_the_words_and_escape_the_rest() {
     let bundle = bundle(1);
     let (index, plugin) = shop(0..4);
-    let engine = Engine::host(&index, index.reader().unwrap().searcher(), plugin.cache(), &bundle).unwrap();
+    let engine =
+        Engine::host(&index, index.reader().unwrap().searcher(), plugin.cache(), bundle.clone()).unwrap();
     let found = engine.request().keywords("odd^2 thing").snippet("text").k(1).run().unwrap();
     let snippet = &found.hits[0].snippets["text"];
     assert!(
@@ -117,14 +118,14 @@ fn indexes_that_do_not_fit_are_refused() {
     let host = |app: &'static App| (&app.index, app.searcher(), app.plugin.cache());
     let (first, other): (&'static App, &'static App) =
         (Box::leak(Box::new(first)), Box::leak(Box::new(other)));
-    let error = Engine::hosts([host(first), host(other)], &first.bundle).err().unwrap();
+    let error = Engine::hosts([host(first), host(other)], first.bundle.clone()).err().unwrap();
     assert_eq!(error.code(), ErrorCode::SpaceMismatch);
     let none: [(&tantivy::Index, tantivy::Searcher, &uncsm_index::index::SegmentCache); 0] = [];
-    assert_eq!(Engine::hosts(none, &first.bundle).err().unwrap().code(), ErrorCode::BadArgument);
+    assert_eq!(Engine::hosts(none, first.bundle.clone()).err().unwrap().code(), ErrorCode::BadArgument);
     let bundle = bundle(1);
     let (shop, plugin) = shop(0..2);
     let shop = (&shop, shop.reader().unwrap().searcher(), plugin.cache());
-    let error = Engine::hosts([host(first), shop], &bundle).err().unwrap();
+    let error = Engine::hosts([host(first), shop], bundle.clone()).err().unwrap();
     assert_eq!(error.code(), ErrorCode::SchemaConflict);
 }
 
@@ -152,7 +153,7 @@ fn a_learned_fusion_ranks_by_its_layer_and_learns_what_is_relevant() {
     let layer = FusionLayer::fit(Target::Pair, &queries).unwrap();
     let fused = apps[0].bundle.with_fusion(layer).unwrap();
     let hosts = apps.iter().map(|app| (&app.index, app.searcher(), app.plugin.cache()));
-    let learned = Engine::hosts(hosts, &fused).unwrap();
+    let learned = Engine::hosts(hosts, fused.clone()).unwrap();
     let picture = features(&mut rng, 6);
     let request =
         learned.request().features("image", &picture).unwrap().keywords(WORDS[1]).fusion(Fusion::Learned);

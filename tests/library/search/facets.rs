@@ -47,7 +47,8 @@ fn app() -> (tantivy::Index, UvecPlugin) {
 fn run(asked: &Value) -> Result<Value, Error> {
     let (index, plugin) = app();
     let bundle = bundle(1);
-    let engine = Engine::host(&index, index.reader().unwrap().searcher(), plugin.cache(), &bundle).unwrap();
+    let engine =
+        Engine::host(&index, index.reader().unwrap().searcher(), plugin.cache(), bundle.clone()).unwrap();
     let response = engine.request().keywords("thing").aggregations(asked.clone()).run()?;
     Ok(response.aggregations.unwrap())
 }
@@ -252,7 +253,7 @@ fn one_leg_counts_its_window() {
     let apps = spread(&bundle(2), &random_docs(12, 80), 1, 3, &[]);
     let engine = engine(&apps);
     let picture = features(&mut ChaCha8Rng::seed_from_u64(6), 6);
-    let legs: [(&str, Request<'_>); 3] = [
+    let legs: [(&str, Request); 3] = [
         ("media", engine.request().features("image", &picture).unwrap()),
         ("keywords", engine.request().keywords("red")),
         ("filter", engine.request().filter("red")),
@@ -289,7 +290,7 @@ proptest! {
         prop_assert!(hits.is_subset(&counted));
         // The best of each leg alone, together.
         let depth = window.max(k);
-        let ids = |request: Request<'_>| request.k(depth).run().unwrap().hits.into_iter().map(|hit| hit.id.unwrap());
+        let ids = |request: Request| request.k(depth).run().unwrap().hits.into_iter().map(|hit| hit.id.unwrap());
         let media = ids(engine.request().features("image", &picture).unwrap());
         let legs: BTreeSet<String> = ids(engine.request().keywords("red OR blue")).chain(media).collect();
         prop_assert_eq!(counted, legs);

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use tantivy::DocAddress;
 use uncsm_index::model::Target;
 use uncsm_index::search::{
-    Fusion, Leg, Normalise, QueryPart, RankedDoc, Request, Response, Similarity, Wanted, linear, rrf,
+    Fusion, Leg, MediaChoice, Normalise, QueryPart, RankedDoc, Request, Response, Similarity, linear, rrf,
 };
 
 use crate::common::{WORDS, bundle, features, random_docs};
@@ -22,7 +22,7 @@ const SIMILARITIES: [Similarity; 4] = [
     Similarity::Posterior,
 ];
 
-fn request<'a>(mut request: Request<'a>, query: &Query, raw: &[(&str, Vec<f32>)]) -> Request<'a> {
+fn request<'a>(mut request: Request, query: &Query, raw: &[(&str, Vec<f32>)]) -> Request {
     for (media, features) in raw {
         request = request.features(media, features).unwrap();
     }
@@ -33,8 +33,8 @@ fn request<'a>(mut request: Request<'a>, query: &Query, raw: &[(&str, Vec<f32>)]
         request = request.filter(filter);
     }
     request = match query.wanted.as_slice() {
-        [only] => request.media(Wanted::Named(["image", "text"][*only].into())),
-        _ => request.media(Wanted::Any),
+        [only] => request.media(MediaChoice::Named(["image", "text"][*only].into())),
+        _ => request.media(MediaChoice::Any),
     };
     request
         .similarity(query.similarity)

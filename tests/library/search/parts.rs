@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use uncsm_index::ErrorCode;
 use uncsm_index::model::Target;
-use uncsm_index::search::{Engine, Fusion, ListItems, Request, Response, Similarity, Wanted};
+use uncsm_index::search::{Engine, Fusion, ListItems, MediaChoice, Request, Response, Similarity};
 
 use crate::common::{App, bundle, features, random_docs};
 use crate::search::world::{engine, id, ids, spread};
@@ -24,7 +24,7 @@ fn sentence(seed: u64) -> Vec<f32> {
     features(&mut ChaCha8Rng::seed_from_u64(seed), 5)
 }
 
-fn run(request: Request<'_>) -> Response {
+fn run(request: Request) -> Response {
     request.k(1000).run().unwrap()
 }
 
@@ -41,7 +41,7 @@ fn sigmoid(x: f32) -> f32 {
 fn weights_mix_the_logits_of_parts() {
     let apps = world();
     let engine = engine(&apps);
-    let any = |request: Request<'_>| run(request.media(Wanted::Named("image".into())).similarity(CLASS));
+    let any = |request: Request| run(request.media(MediaChoice::Named("image".into())).similarity(CLASS));
     let (a, b) = (picture(1), sentence(2));
     let first = any(engine.request().features("image", &a).unwrap());
     let second = any(engine.request().features("text", &b).unwrap());
@@ -72,7 +72,7 @@ fn what_is_not_wanted_costs_by_likeness_and_leaves_the_probability() {
     let apps = world();
     let engine = engine(&apps);
     let (a, b) = (picture(1), picture(9));
-    let texts = |request: Request<'_>| run(request.media(Wanted::Named("text".into())).similarity(CLASS));
+    let texts = |request: Request| run(request.media(MediaChoice::Named("text".into())).similarity(CLASS));
     let wanted = texts(engine.request().features("image", &a).unwrap());
     let unwanted = texts(engine.request().features("image", &b).unwrap());
     let ask = || engine.request().features("image", &a).unwrap().not_features("image", &b).unwrap();
@@ -132,11 +132,16 @@ fn a_document_as_the_query_and_ids_left_out() {
     let engine = engine(&apps);
     let docs = random_docs(7, 60);
     let like = docs.iter().find(|doc| doc.items.len() == 3).unwrap();
-    let found = run(engine.request().like(&like.id).unwrap().media(Wanted::Any));
+    let found = run(engine.request().like(&like.id).unwrap().media(MediaChoice::Any));
     assert!(!ids(&found).contains(&like.id) && found.hits.len() > 10);
     let out = [found.hits[0].id.clone().unwrap(), found.hits[3].id.clone().unwrap()];
-    let rest =
-        run(engine.request().like(&like.id).unwrap().media(Wanted::Any).exclude(&out[0]).exclude(&out[1]));
+    let rest = run(engine
+        .request()
+        .like(&like.id)
+        .unwrap()
+        .media(MediaChoice::Any)
+        .exclude(&out[0])
+        .exclude(&out[1]));
     let expected: Vec<String> = ids(&found).into_iter().filter(|id| !out.contains(id)).collect();
     assert_eq!(ids(&rest), expected);
     assert_eq!(rest.candidates + 2, found.candidates);
@@ -214,9 +219,9 @@ fn a_missing_leg_never_turns_a_ranking_upside_down() {
 #[test]
 fn numbers_out_of_range_are_errors() {
     let apps = world();
-    let engine: Engine<'_> = engine(&apps);
+    let engine: Engine = engine(&apps);
     let ask = || engine.request().features("image", &picture(4)).unwrap().keywords("red");
-    let bad = |request: Request<'_>| assert_eq!(request.run().unwrap_err().code(), ErrorCode::BadArgument);
+    let bad = |request: Request| assert_eq!(request.run().unwrap_err().code(), ErrorCode::BadArgument);
     bad(engine.request());
     bad(ask().k(0));
     bad(ask().k(usize::MAX).offset(1));

@@ -21,7 +21,7 @@ fn bundle(seed: u64) -> Bundle {
 }
 
 /// Queries of every kind; some with three words and more, whose sums tantivy adds up in an order of its own.
-fn ask<'a>(engine: &'a Engine<'a>, kind: usize, fusion: Fusion, picture: &[f32]) -> Request<'a> {
+fn ask(engine: &Engine, kind: usize, fusion: Fusion, picture: &[f32]) -> Request {
     let request = engine.request().k(12).fusion(fusion).snippet("text").explain();
     let all = WORDS.join(" ");
     match kind {
@@ -41,7 +41,7 @@ fn ask<'a>(engine: &'a Engine<'a>, kind: usize, fusion: Fusion, picture: &[f32])
 }
 
 /// Without the plan, which names segments.
-fn answer(request: Request<'_>) -> serde_json::Value {
+fn answer(request: Request) -> serde_json::Value {
     let mut value = content(&request.run().unwrap());
     value.as_object_mut().unwrap().remove("plan");
     value
@@ -81,7 +81,7 @@ proptest! {
         let (one, many) = (spread(&bundle(1), &docs, 1, 1, &[]), spread(&bundle(1), &docs, 3, 4, &[]));
         let (one, many) = (engine(&one), engine(&many));
         for query in ["+alpha +beta +gamma", "+alpha +beta +gamma +delta epsilon zeta", "(+beta +zeta +delta)^1.7 alpha"] {
-            let ask = |engine: &Engine<'_>| {
+            let ask = |engine: &Engine| {
                 let found = engine.request().keywords(query).k(1000).run().unwrap();
                 found.hits.iter().map(|hit| (hit.id.clone(), hit.score.to_bits())).collect::<Vec<_>>()
             };
@@ -99,9 +99,9 @@ proptest! {
         let left: Vec<_> = docs.iter().filter(|doc| !gone.contains(&doc.id)).cloned().collect();
         let (with, without) = (spread(&bundle, &docs, 2, 3, &gone), spread(&bundle, &left, 1, 1, &[]));
         let (with, without) = (engine(&with), engine(&without));
-        let media = |engine: &Engine<'_>| answer(engine.request().features("image", &picture).unwrap());
+        let media = |engine: &Engine| answer(engine.request().features("image", &picture).unwrap());
         prop_assert_eq!(media(&with), media(&without));
-        let scores = |engine: &Engine<'_>| -> std::collections::BTreeMap<String, f32> {
+        let scores = |engine: &Engine| -> std::collections::BTreeMap<String, f32> {
             let found = engine.request().keywords(WORDS[0]).k(500).run().unwrap();
             found.hits.iter().map(|hit| (hit.id.clone().unwrap(), hit.score)).collect()
         };
@@ -119,7 +119,7 @@ proptest! {
         let apps = spread(&bundle(seed % 5), &docs, 2, 2, &[]);
         let engine = engine(&apps);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let requests: Vec<Request<'_>> = (0..many)
+        let requests: Vec<Request> = (0..many)
             .map(|at| {
                 let picture = features(&mut rng, 6);
                 let request = ask(&engine, at % 6, ALL[at % 5], &picture).k(1 + at % 7);

@@ -35,9 +35,9 @@ pub(crate) fn spread(
 }
 
 /// One engine over all of `apps`.
-pub(crate) fn engine(apps: &[App]) -> Engine<'_> {
+pub(crate) fn engine(apps: &[App]) -> Engine {
     let hosts = apps.iter().map(|app| (&app.index, app.searcher(), app.plugin.cache()));
-    Engine::hosts(hosts, &apps[0].bundle).unwrap()
+    Engine::hosts(hosts, apps[0].bundle.clone()).unwrap()
 }
 
 pub(crate) fn ids(response: &Response) -> Vec<String> {

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use uncsm_index::corpus::{Document, JsonlReader, Picture, Split};
+use uncsm_index::corpus::{Document, Given, JsonlReader, Split};
 use uncsm_index::index::Index;
 use uncsm_index::model::Target;
-use uncsm_index::search::{Engine, Fusion, Hit, Request, Response, Similarity, Wanted};
+use uncsm_index::search::{Engine, Fusion, Hit, MediaChoice, Request, Response, Similarity};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::demo::report::{HitCard, QueryCard};
@@ -26,7 +26,7 @@ pub fn run(index: &Index, corpus: &Path) -> Result<Vec<QueryCard>> {
     // Asked with one colour, wanted in another: neither the picture nor the keyword alone says both.
     let color = mixed.fields.get("color").and_then(|v| v.as_str()).unwrap_or_default();
     let other = if color == "blue" { "green" } else { "blue" };
-    let by_picture = |request: Request<'_>, document: &Document| -> Result<Response> {
+    let by_picture = |request: Request, document: &Document| -> Result<Response> {
         request.file("image", file_of(document))?.k(HITS).run()
     };
     let mut cards = Vec::new();
@@ -57,7 +57,7 @@ pub fn run(index: &Index, corpus: &Path) -> Result<Vec<QueryCard>> {
     let class = Similarity::Metric(Target::Class);
     for (fusion, name) in [(Fusion::Metric, "metric"), (Fusion::Rrf, "rrf")] {
         card(&format!("A picture and a keyword together, fused by {name}"), "hybrid", &mut || {
-            let request = engine.request().similarity(class).media(Wanted::Named("image".into()));
+            let request = engine.request().similarity(class).media(MediaChoice::Named("image".into()));
             by_picture(request.keywords(&field).fusion(fusion), &mixed)
         })?;
     }
@@ -75,18 +75,18 @@ pub fn run(index: &Index, corpus: &Path) -> Result<Vec<QueryCard>> {
 
 /// The first picture, which `pick` saw to.
 fn file_of(document: &Document) -> &Path {
-    document.images.first().and_then(Picture::path).unwrap_or(Path::new(""))
+    document.images().first().and_then(Given::path).unwrap_or(Path::new(""))
 }
 
 fn held_out(corpus: &Path) -> Result<Vec<Document>> {
-    let documents = JsonlReader::open(corpus)?.collect::<Result<Vec<_>>>()?;
+    let documents = JsonlReader::open(corpus)?.collect::<Result<Vec<_>, _>>()?;
     Ok(documents.into_iter().filter(|document| document.split == Some(Split::Test)).collect())
 }
 
 /// The first held-out document of a class that has a picture.
 fn pick(documents: &[Document], category: &str) -> Result<Document> {
     let fits = |document: &&Document| {
-        document.images.first().and_then(Picture::path).is_some()
+        document.images().first().and_then(Given::path).is_some()
             && document.fields.get("category").is_some_and(|value| value == category)
     };
     documents.iter().find(fits).cloned().ok_or_else(|| {

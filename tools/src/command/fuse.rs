@@ -5,13 +5,13 @@ use std::time::Instant;
 use serde_json::json;
 use uncsm_index::corpus::JudgedReader;
 use uncsm_index::model::{Bundle, FusionFeatures, FusionLayer, Target};
-use uncsm_index::search::{Engine, Similarity};
+use uncsm_index::search::{Engine, RequestSpec, Similarity, TargetName};
 use uncsm_index::train::{FusionQuery, FusionRow};
 use uncsm_index::{Error, ErrorCode, Result};
 
+use super::opened;
 use super::query_batch::of_object;
-use super::query_request::Opened;
-use crate::args::{FuseArgs, QueryArgs, TargetArg};
+use crate::args::FuseArgs;
 use crate::output::Output;
 use crate::{Outcome, source};
 
@@ -25,17 +25,17 @@ pub fn run(args: &FuseArgs, output: &Output) -> Result<Outcome> {
     let old = Bundle::load(&args.bundle)?;
     let target = match args.target {
         None => old.default_target(),
-        Some(TargetArg::Class) => Target::Class,
-        Some(TargetArg::Pair) => Target::Pair,
-        Some(TargetArg::Both) => {
+        Some(TargetName::Class) => Target::Class,
+        Some(TargetName::Pair) => Target::Pair,
+        Some(_) => {
             return Err(Error::new(ErrorCode::BadArgument, "a fusion is learned for one target")
                 .expected("class or pair")
                 .got("both"));
         }
     };
-    let opened = Opened::new(&args.index, Some(&args.bundle))?;
-    let engine = opened.engine(source::encoder_paths(&args.encoder, args.limits)?)?;
-    let base = QueryArgs::default();
+    let paths = source::encoder_paths(&args.encoder, args.limits)?;
+    let (_, engine) = opened::open(&args.index, Some(&args.bundle), paths)?;
+    let base = RequestSpec::default();
     let (mut queries, mut lines, mut missed) = (Vec::new(), 0u64, 0u64);
     for judged in JudgedReader::open(&args.clicks)? {
         let judged = judged?;
@@ -89,11 +89,12 @@ pub fn run(args: &FuseArgs, output: &Output) -> Result<Outcome> {
 /// The retrieved and judged documents of one line, and how many relevant ones no leg found.
 fn rows(
     judged: &uncsm_index::corpus::Judged,
-    base: &QueryArgs,
-    engine: &Engine<'_>,
+    base: &RequestSpec,
+    engine: &Engine,
     target: Target,
 ) -> Result<(FusionQuery, u64)> {
-    let request = of_object(judged.query.clone(), base, engine)?.similarity(Similarity::Metric(target));
+    let request =
+        of_object(judged.query.clone(), base)?.request(engine)?.similarity(Similarity::Metric(target));
     let found = request.fusion_features()?;
     let relevant = judged.grades.iter().filter(|(_, grade)| **grade > 0.0);
     let unseen =

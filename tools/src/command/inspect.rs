@@ -82,6 +82,16 @@ fn index_text(path: &Path, report: &IndexReport) -> String {
     for (name, media) in &report.media {
         let _ = writeln!(out, "media type {name}: encoder {}, {} features", media["encoder"], media["dim"]);
     }
+    for root in &report.sources.roots {
+        let lost = if root.found { "" } else { ", which is not there any more" };
+        let _ = writeln!(out, "source {}{lost}: {} documents", root.root.path, root.documents);
+    }
+    if report.sources.without > 0 {
+        let _ = writeln!(out, "{} documents do not say where they came from", report.sources.without);
+    }
+    if report.sources.unread > 0 {
+        let _ = writeln!(out, "{} stored documents do not read", report.sources.unread);
+    }
     for encoder in &report.embedded {
         let bytes: u64 = encoder.files.values().map(|file| file.bytes).sum();
         let _ =

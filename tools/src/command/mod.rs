@@ -17,9 +17,9 @@ pub mod features;
 #[cfg(feature = "train")]
 pub mod fuse;
 pub mod inspect;
+pub mod opened;
 pub mod query;
 pub mod query_batch;
-pub mod query_request;
 pub mod query_text;
 pub mod rows;
 pub mod schema;
@@ -28,3 +28,15 @@ pub mod train;
 pub mod verify;
 #[cfg(any(test, not(feature = "train")))]
 pub mod without_training;
+
+/// How a command ended, for the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// `query` without a hit.
+    Nothing,
+    /// `verify` with damage, which is printed as the result.
+    Damaged,
+    /// `query --batch` with bad lines, which are answered with their errors.
+    BadLines,
+}

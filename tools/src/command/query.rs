@@ -6,12 +6,10 @@ use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::json;
-use uncsm_index::search::{Engine, Request, Response};
+use uncsm_index::search::{Engine, Request, RequestSpec, Response};
 use uncsm_index::{Error, Result};
 
-use super::query_batch;
-use super::query_request::{Opened, request};
-use super::query_text;
+use super::{opened, query_batch, query_text};
 use crate::Outcome;
 use crate::args::{Global, QueryArgs};
 use crate::output::{Output, error_json, sentence};
@@ -32,14 +30,13 @@ struct Report {
 }
 
 pub fn run(args: &QueryArgs, global: &Global, output: &Output) -> Result<Outcome> {
-    let opened = Opened::new(&args.index, args.bundle.as_deref())?;
     let paths = source::encoder_paths(&args.encoder, args.limits)?;
-    let engine = opened.engine(paths)?;
+    let (indexes, engine) = opened::open(&args.index, args.bundle.as_deref(), paths)?;
     for media in args.encoder.iter().filter_map(|arg| arg.split_once('=')) {
         engine.bundle().media_index(media.0)?;
     }
     let incomplete: Vec<&Path> =
-        opened.indexes.iter().filter(|index| !index.manifest().complete).map(|index| index.dir()).collect();
+        indexes.iter().filter(|index| !index.manifest().complete).map(|index| index.dir()).collect();
     if !global.json && !global.quiet {
         for dir in &incomplete {
             // A matter of the answer, so it is no log line; without a reader of stderr it is lost.
@@ -48,11 +45,12 @@ pub fn run(args: &QueryArgs, global: &Global, output: &Output) -> Result<Outcome
         }
     }
     let complete = incomplete.is_empty();
+    let spec = args.spec()?;
     if let Some(file) = &args.batch {
-        return batch(args, file, &engine, complete, output);
+        return batch(&spec, file, &engine, complete, output);
     }
     let started = Instant::now();
-    let response = request(args, &[], &engine)?.run()?;
+    let response = engine.run(&spec)?;
     let report = Report { line: None, response, took_ms: millis(started), complete };
     output.print(&report, || query_text::response(&report.response, report.took_ms))?;
     Ok(if report.response.hits.is_empty() { Outcome::Nothing } else { Outcome::Done })
@@ -64,9 +62,9 @@ fn millis(since: Instant) -> f64 {
 
 /// Answers line by line; a bad line is answered with its error, and the rest runs.
 fn batch(
-    args: &QueryArgs,
+    base: &RequestSpec,
     file: &Path,
-    engine: &Engine<'_>,
+    engine: &Engine,
     complete: bool,
     output: &Output,
 ) -> Result<Outcome> {
@@ -74,11 +72,9 @@ fn batch(
     let mut lines = query_batch::lines(file)?.peekable();
     while lines.peek().is_some() {
         let started = Instant::now();
-        let pass: Vec<(u64, Result<Request<'_>>)> = lines
-            .by_ref()
-            .take(PASS)
-            .map(|(number, text)| (number, text.and_then(|text| query_batch::of_line(&text, args, engine))))
-            .collect();
+        let ask = |text: String| query_batch::of_line(&text, base)?.request(engine);
+        let pass: Vec<(u64, Result<Request>)> =
+            lines.by_ref().take(PASS).map(|(number, text)| (number, text.and_then(ask))).collect();
         let requests = pass.iter().filter_map(|(_, request)| request.as_ref().ok().cloned()).collect();
         let mut answers = engine.batch(requests).into_iter();
         // Of a query its share of the pass.

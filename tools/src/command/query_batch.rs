@@ -3,15 +3,11 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use clap::Parser;
 use serde_json::{Map, Value};
 use uncsm_index::corpus::parse_line;
 use uncsm_index::limits::LINE_BYTES;
-use uncsm_index::search::{Engine, Request};
+use uncsm_index::search::RequestSpec;
 use uncsm_index::{Error, ErrorCode, Result};
-
-use super::query_request::request;
-use crate::args::QueryArgs;
 
 /// Bytes of the longest line: a few hundred raw feature vectors.
 const LONGEST: usize = LINE_BYTES;
@@ -59,96 +55,30 @@ pub fn lines(path: &Path) -> Result<impl Iterator<Item = (u64, Result<String>)>>
     }))
 }
 
-/// The request of one line, over what `base` says for all.
-pub fn of_line<'a>(text: &str, base: &QueryArgs, engine: &'a Engine<'a>) -> Result<Request<'a>> {
+/// The query of one line, over what `base` says for all.
+pub fn of_line(text: &str, base: &RequestSpec) -> Result<RequestSpec> {
     let value = parse_line(text)?;
     let Value::Object(object) = value else {
         return Err(Error::new(ErrorCode::BadJson, "the line is no JSON object")
             .hint(r#"for example {"text": "a red bird", "k": 5}"#));
     };
-    of_object(object, base, engine)
+    of_object(object, base)
 }
 
-/// The request of one JSON object.
-pub fn of_object<'a>(
-    mut object: Map<String, Value>,
-    base: &QueryArgs,
-    engine: &'a Engine<'a>,
-) -> Result<Request<'a>> {
-    let raw = match object.get("features") {
-        Some(Value::Object(_)) => raw_features(object.shift_remove("features").unwrap_or_default())?,
-        _ => Vec::new(),
-    };
-    let mut tokens: Vec<String> = Vec::new();
-    for (key, value) in object {
+/// The query of one JSON object.
+pub fn of_object(object: Map<String, Value>, base: &RequestSpec) -> Result<RequestSpec> {
+    for key in object.keys() {
         let flag = key.replace('_', "-");
         if NOT_HERE.contains(&flag.as_str()) {
             return Err(Error::new(ErrorCode::BadArgument, format!("`{key}` goes for a whole batch"))
                 .hint(format!("give --{flag} on the command line")));
         }
-        let values = match value {
-            Value::Array(list) => list,
-            one => vec![one],
-        };
-        for value in values {
-            tokens.extend(token(&flag, value)?);
+        if !RequestSpec::has_key(key) {
+            let dashes = if flag.chars().count() == 1 { "-" } else { "--" };
+            let what = format!("unexpected argument '{dashes}{flag}' found");
+            return Err(Error::new(ErrorCode::BadArgument, what)
+                .hint("the keys of a line are the flags of `query`, without dashes in front"));
         }
     }
-    // Indexes come from the base.
-    tokens.push("INDEX".into());
-    let line = Line::try_parse_from(tokens).map_err(|e| {
-        let text = e.to_string();
-        let sentence: Vec<&str> =
-            text.lines().take_while(|line| !line.trim().is_empty()).flat_map(str::split_whitespace).collect();
-        Error::new(ErrorCode::BadArgument, sentence.join(" ").trim_start_matches("error: ").to_owned())
-            .hint("the keys of a line are the flags of `query`, without dashes in front")
-    })?;
-    request(&line.query.over(base), &raw, engine)
-}
-
-#[derive(Parser)]
-#[command(no_binary_name = true)]
-struct Line {
-    #[command(flatten)]
-    query: QueryArgs,
-}
-
-fn token(flag: &str, value: Value) -> Result<Option<String>> {
-    let text = match value {
-        Value::Null | Value::Bool(false) => return Ok(None),
-        Value::Bool(true) => return Ok(Some(format!("--{flag}"))),
-        Value::String(text) => text,
-        Value::Number(number) => number.to_string(),
-        // A JSON value that a flag takes as text.
-        Value::Object(_) if flag == "aggregations" => value.to_string(),
-        Value::Array(_) | Value::Object(_) => {
-            return Err(Error::new(ErrorCode::BadValue, format!("`{flag}` has a nested value"))
-                .expected("a string, a number, true, or a list of them"));
-        }
-    };
-    let dashes = if flag.chars().count() == 1 { "-" } else { "--" };
-    Ok(Some(format!("{dashes}{flag}={text}")))
-}
-
-/// `{"image": [..]}`, or a list of such lists.
-fn raw_features(value: Value) -> Result<Vec<(String, Vec<f32>)>> {
-    let bad = |media: &str| {
-        Error::new(ErrorCode::BadValue, format!("the features of `{media}` are no numbers"))
-            .expected("a list of numbers, or a list of such lists")
-    };
-    let row = |media: &str, list: &[Value]| -> Result<Vec<f32>> {
-        list.iter().map(|x| x.as_f64().map(|x| x as f32).ok_or_else(|| bad(media))).collect()
-    };
-    let mut out = Vec::new();
-    for (media, value) in value.as_object().into_iter().flatten() {
-        let list = value.as_array().ok_or_else(|| bad(media))?;
-        if list.first().is_some_and(Value::is_array) {
-            for one in list {
-                out.push((media.clone(), row(media, one.as_array().ok_or_else(|| bad(media))?)?));
-            }
-        } else {
-            out.push((media.clone(), row(media, list)?));
-        }
-    }
-    Ok(out)
+    Ok(RequestSpec::from_json(object)?.over(base))
 }

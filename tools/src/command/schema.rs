@@ -1,16 +1,19 @@
 //! `uncsm-index schema`: the field schema that `build` would infer.
 
 use uncsm_index::corpus::{Reader, unit_of};
-use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
+use uncsm_index::schema::{BadLines, SchemaOverrides, infer_with};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::Outcome;
 use crate::args::SchemaArgs;
 use crate::output::Output;
+use crate::source;
 
 pub fn run(args: &SchemaArgs, output: &Output) -> Result<Outcome> {
-    let mut reader = Reader::open_without(&args.source, &args.without)?;
-    let found = infer(reader.by_ref(), &args.source, &SchemaOverrides::default(), BadLines::Skip)?;
+    let keys = source::keys(&args.media_key, &args.without)?;
+    let mut reader = Reader::open_with(&args.source, &keys)?;
+    let overrides = SchemaOverrides::default();
+    let found = infer_with(reader.by_ref(), (&args.source, &keys), &overrides, BadLines::Skip)?;
     for aside in reader.take_asides() {
         tracing::warn!("{}", aside.error());
     }

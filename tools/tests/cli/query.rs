@@ -56,7 +56,10 @@ fn pictures_find_texts_and_texts_find_pictures() {
                 assert!((probability - 1.0 / (1.0 + (-score).exp())).abs() < 1e-5, "{hit}");
                 let items = hit["items"].as_array().unwrap();
                 assert_eq!(items.len(), 1);
-                assert_eq!(keys(&items[0]), ["index", "logit", "media", "part", "part_media", "probability"]);
+                assert_eq!(
+                    keys(&items[0]),
+                    ["calibrated_logit", "index", "logit", "media", "part", "part_media", "probability"]
+                );
                 assert_eq!((&items[0]["part"], &items[0]["index"]), (&0.into(), &0.into()));
                 assert_eq!((&items[0]["media"], &items[0]["part_media"]), (&to.into(), &from.into()));
                 let row = row_of(hit["id"].as_str().unwrap());

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-
-use super::lock;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a file is read whole for; each has a budget of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +85,11 @@ impl Looked {
             }
         }
     }
+}
+
+/// A panic elsewhere while holding the lock leaves whole entries only.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

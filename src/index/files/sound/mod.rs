@@ -21,7 +21,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tantivy::Directory;
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
@@ -33,7 +33,7 @@ pub(crate) use looked::Looked;
 pub(crate) use seal::{Seal, mark, unmark};
 
 use footer::Footer;
-use looked::Purpose;
+use looked::{Purpose, lock};
 use seal::{Record, seal, unseal};
 
 use super::sorted::refuse_sorted_meta;
@@ -378,9 +378,4 @@ impl Directory for SoundDirectory {
     fn watch(&self, callback: WatchCallback) -> tantivy::Result<WatchHandle> {
         self.inner.watch(callback)
     }
-}
-
-/// A panic elsewhere while holding the lock leaves whole entries only.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

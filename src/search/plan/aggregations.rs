@@ -14,9 +14,12 @@ use tantivy::schema::{FieldType, Schema};
 use tantivy::tokenizer::TokenizerManager;
 
 use super::columns::check;
-use super::grammar;
-use super::shard::Shards;
 use crate::error::{Error, ErrorCode, Result};
+use crate::search::grammar;
+use crate::search::view::shard::Shards;
+
+/// What stands before the names of aggregations that were asked for.
+pub(crate) const ASKED: &str = "asked:";
 
 /// Most hits of one `top_hits`, those that are passed over included.
 const MAX_TOP_HITS: u64 = 10_000;
@@ -29,7 +32,7 @@ const MAX_INTERVALS: f64 = 1e6;
 ///
 /// # Errors
 /// Those of [`check`], with the name of the aggregation; those of parsing a filter; [`ErrorCode::TooLarge`].
-pub(super) fn prepare(shards: &Shards<'_>, all: &mut Aggregations) -> Result<()> {
+pub(crate) fn prepare(shards: &Shards, all: &mut Aggregations) -> Result<()> {
     // In order of name, so that of several errors the same one is given every time.
     let mut named: Vec<(&String, &mut Aggregation)> = all.iter_mut().collect();
     named.sort_unstable_by_key(|(name, _)| *name);
@@ -43,11 +46,11 @@ pub(super) fn prepare(shards: &Shards<'_>, all: &mut Aggregations) -> Result<()>
 
 /// The name that was asked for.
 fn plain(name: &str) -> &str {
-    name.strip_prefix(super::facets::ASKED).unwrap_or(name)
+    name.strip_prefix(ASKED).unwrap_or(name)
 }
 
-fn prepare_one(shards: &Shards<'_>, aggregation: &mut Aggregation) -> Result<()> {
-    let schema = shards.first().searcher.schema();
+fn prepare_one(shards: &Shards, aggregation: &mut Aggregation) -> Result<()> {
+    let schema = shards.schema();
     match &mut aggregation.agg {
         AggregationVariants::Filter(filter) => {
             // It has one form that can be written down, a string.
@@ -101,8 +104,8 @@ impl QueryBuilder for Parsed {
 }
 
 /// The host takes memory for as many hits as are asked for, and panics where a name fits no column.
-fn check_top_hits(shards: &Shards<'_>, top: &TopHitsAggregationReq) -> Result<()> {
-    let schema = shards.first().searcher.schema();
+fn check_top_hits(shards: &Shards, top: &TopHitsAggregationReq) -> Result<()> {
+    let schema = shards.schema();
     let asked = json(top);
     let hits = ["size", "from"].map(|key| asked[key].as_u64().unwrap_or(0));
     let hits = hits[0].saturating_add(hits[1]);
@@ -124,7 +127,7 @@ fn check_top_hits(shards: &Shards<'_>, top: &TopHitsAggregationReq) -> Result<()
 }
 
 /// The host lists every interval between the least and the greatest value, with or without documents.
-fn check_histogram(shards: &Shards<'_>, histogram: &HistogramAggregation) -> Result<()> {
+fn check_histogram(shards: &Shards, histogram: &HistogramAggregation) -> Result<()> {
     if histogram.min_doc_count.is_some_and(|least| least > 0) {
         return Ok(());
     }
@@ -192,7 +195,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// A path into a JSON field has a column in those segments alone that have values of it, and `top_hits` panics in others.
-fn check_everywhere(shards: &Shards<'_>, name: &str) -> Result<()> {
+fn check_everywhere(shards: &Shards, name: &str) -> Result<()> {
     for shard in shards.iter() {
         for reader in shard.searcher.segment_readers() {
             if reader.fast_fields().dynamic_column_handles(name)?.is_empty() {

@@ -3,31 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tantivy::TantivyDocument;
-use tantivy::query::Bm25StatisticsProvider;
+use tantivy::query::{Bm25StatisticsProvider, Query};
 use tantivy::schema::FieldType;
 use tantivy::snippet::SnippetGenerator;
 
-use super::grammar::unknown_field;
-use super::plan::Plan;
-use super::request::Request;
 use crate::error::{Error, ErrorCode, Result};
+use crate::search::grammar::unknown_field;
+use crate::search::view::shard::Shards;
 
 /// Characters of the longest passage.
 const LENGTH: usize = 160;
 
-/// The fields that snippets are wanted of.
-pub(super) struct Snippets(Vec<(String, SnippetGenerator)>);
+/// The fields that passages are shown of.
+pub(crate) struct Snippets(Vec<(String, SnippetGenerator)>);
 
 impl Snippets {
     /// Words weigh by how rare they are in all indexes together.
     ///
     /// # Errors
     /// [`ErrorCode::UnknownField`]; [`ErrorCode::BadArgument`] for a field that is no stored text.
-    pub(super) fn new(request: &Request<'_>, plan: &Plan) -> Result<Self> {
-        let shards = &request.engine.shards;
-        let (tantivy, schema) = (&shards.first().tantivy, request.engine.searcher().schema());
+    pub(super) fn new(shards: &Shards, keywords: Option<&dyn Query>, fields: &[String]) -> Result<Self> {
+        let (tantivy, schema) = (&shards.first().tantivy, shards.schema());
         let mut out = Vec::new();
-        for name in &request.snippets {
+        for name in fields {
             let field = schema.get_field(name).map_err(|_| unknown_field(schema, name))?;
             let entry = schema.get_field_entry(field);
             if !entry.is_stored() || !entry.is_indexed() || !matches!(entry.field_type(), FieldType::Str(_)) {
@@ -38,7 +36,7 @@ impl Snippets {
                 .expected("a text field that is indexed and stored"));
             }
             let mut terms = BTreeSet::new();
-            if let Some(keywords) = &plan.keywords {
+            if let Some(keywords) = keywords {
                 keywords.query_terms(&mut |term, _| {
                     if term.field() == field {
                         terms.insert(term.clone());
@@ -60,7 +58,7 @@ impl Snippets {
     }
 
     /// By field, where a word of the query is in it.
-    pub(super) fn of(&self, document: &TantivyDocument) -> BTreeMap<String, String> {
+    pub(crate) fn of(&self, document: &TantivyDocument) -> BTreeMap<String, String> {
         let snippet = |(name, generator): &(String, SnippetGenerator)| {
             let snippet = generator.snippet_from_doc(document);
             (!snippet.is_empty()).then(|| (name.clone(), snippet.to_html()))

@@ -5,61 +5,76 @@ use std::sync::Arc;
 
 use tantivy::collector::Collector;
 use tantivy::query::{Bm25StatisticsProvider, EnableScoring, Query, Weight};
-use tantivy::schema::Field;
-use tantivy::{DocAddress, Searcher, SegmentReader, Term};
+use tantivy::schema::{Field, Schema};
+use tantivy::{DocAddress, Searcher, SegmentReader, TantivyDocument, Term};
 
-use super::top::RankedDoc;
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting, Task};
 use crate::index::{Index, SegmentCache, SegmentVectors};
-use crate::schema::FieldMap;
+use crate::search::top::RankedDoc;
 
 /// One index at one commit. Its segments are numbered on from those of the shards before it.
-pub(super) struct Shard<'a> {
-    pub(super) tantivy: tantivy::Index,
-    pub(super) searcher: Searcher,
-    pub(super) cache: SegmentCache,
-    /// Names of multi-valued fields, where the index is one of this crate.
-    pub(super) fields: Option<&'a FieldMap>,
-    /// Where it lies, where the index is one of this crate.
-    pub(super) dir: Option<&'a std::path::Path>,
+#[derive(Clone)]
+pub(crate) struct Shard {
+    pub(crate) tantivy: tantivy::Index,
+    pub(crate) searcher: Searcher,
+    pub(crate) cache: SegmentCache,
+    /// The index, where it is one of this crate.
+    own: Option<Arc<Index>>,
     base: u32,
     /// By segment. Held so that a merge elsewhere does not take them away.
     segments: Vec<Arc<SegmentVectors>>,
 }
 
-impl<'a> Shard<'a> {
-    pub(super) fn of(index: &'a Index) -> Result<Self> {
+impl Shard {
+    pub(crate) fn of(index: &Arc<Index>) -> Result<Self> {
         let searcher = index.reader()?.searcher();
         index.check_contents(&searcher)?;
         let shard = Self::host(index.tantivy(), searcher, index.cache())?;
-        Ok(Self { fields: Some(index.fields()), dir: Some(index.dir()), ..shard })
+        Ok(Self { own: Some(index.clone()), ..shard })
     }
 
-    pub(super) fn host(index: &tantivy::Index, searcher: Searcher, cache: &SegmentCache) -> Result<Self> {
+    pub(crate) fn host(index: &tantivy::Index, searcher: Searcher, cache: &SegmentCache) -> Result<Self> {
         let segments = searcher.segment_readers().iter().map(|reader| cache.get(reader));
         Ok(Self {
             tantivy: index.clone(),
             segments: segments.collect::<Result<_>>()?,
             searcher,
             cache: cache.clone(),
-            fields: None,
-            dir: None,
+            own: None,
             base: 0,
         })
     }
+
+    /// Where it lies, where it is an index of this crate.
+    pub(crate) fn dir(&self) -> Option<&Path> {
+        self.own.as_ref().map(|index| index.dir())
+    }
+
+    /// The stored fields of a document. An index of this crate knows which of them have several values.
+    pub(crate) fn stored_fields(
+        &self,
+        document: &TantivyDocument,
+    ) -> serde_json::Map<String, serde_json::Value> {
+        let schema = self.searcher.schema();
+        match &self.own {
+            Some(index) => index.fields().stored_fields(document, schema),
+            None => crate::schema::stored_fields(document, schema),
+        }
+    }
 }
 
-/// All shards, in the order given.
-pub(super) struct Shards<'a> {
-    shards: Vec<Shard<'a>>,
+/// All shards, in the order given; at least one.
+pub(crate) struct Shards {
+    shards: Vec<Shard>,
     /// The segments of all.
-    pub(super) cache: SegmentCache,
+    pub(crate) cache: SegmentCache,
 }
 
-impl<'a> Shards<'a> {
+impl Shards {
     /// # Errors
-    /// [`ErrorCode::BadArgument`] without any, or where schemas differ.
-    pub(super) fn new(mut shards: Vec<Shard<'a>>) -> Result<Self> {
+    /// [`ErrorCode::BadArgument`] without any; [`ErrorCode::SchemaConflict`] where schemas differ.
+    pub(crate) fn new(mut shards: Vec<Shard>) -> Result<Self> {
         let mut base = 0;
         for shard in &mut shards {
             shard.base = base;
@@ -70,9 +85,13 @@ impl<'a> Shards<'a> {
         };
         let schema = first.searcher.schema().clone();
         if let Some(other) = shards.iter().find(|shard| *shard.searcher.schema() != schema) {
-            let error = Error::new(ErrorCode::SchemaConflict, "the indexes have different fields")
-                .hint("build all of them with one --schema file (`uncsm-index schema SOURCE` prints one)");
-            return Err(match other.dir {
+            let hint = Hint::new("build all of them with one")
+                .setting(Setting::Schema)
+                .text(" file (")
+                .task(Task::InferSchema)
+                .text(" prints one)");
+            let error = Error::new(ErrorCode::SchemaConflict, "the indexes have different fields").hint(hint);
+            return Err(match other.dir() {
                 Some(dir) => error.file(dir),
                 None => error,
             });
@@ -89,44 +108,49 @@ impl<'a> Shards<'a> {
         Ok(Self { shards, cache })
     }
 
-    /// Directories of those that are index directories.
-    pub(super) fn dirs(&self) -> impl Iterator<Item = &Path> {
-        self.shards.iter().filter_map(|shard| shard.dir)
+    /// The fields of all.
+    pub(crate) fn schema(&self) -> &Schema {
+        self.first().searcher.schema()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Shard<'a>> {
+    /// Directories of those that are index directories.
+    pub(crate) fn dirs(&self) -> impl Iterator<Item = &Path> {
+        self.shards.iter().filter_map(Shard::dir)
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Shard> {
         self.shards.iter()
     }
 
     /// The first one: schema and analysis are those of all.
-    pub(super) fn first(&self) -> &Shard<'a> {
+    pub(crate) fn first(&self) -> &Shard {
         &self.shards[0]
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.shards.len()
     }
 
     /// The shard of an address, its position, and the address inside it.
-    pub(super) fn at(&self, address: DocAddress) -> (usize, &Shard<'a>, DocAddress) {
+    pub(crate) fn at(&self, address: DocAddress) -> (usize, &Shard, DocAddress) {
         let at = self.shards.partition_point(|shard| shard.base <= address.segment_ord) - 1;
         let shard = &self.shards[at];
         (at, shard, DocAddress::new(address.segment_ord - shard.base, address.doc_id))
     }
 
     /// Reader and vectors of the segment of an address.
-    pub(super) fn segment(&self, address: DocAddress) -> (&SegmentReader, &SegmentVectors) {
+    pub(crate) fn segment(&self, address: DocAddress) -> (&SegmentReader, &SegmentVectors) {
         let (_, shard, inside) = self.at(address);
         (shard.searcher.segment_reader(inside.segment_ord), &shard.segments[inside.segment_ord as usize])
     }
 
     /// Searches every shard, with the keyword statistics of all; `collector` is made for each.
-    pub(super) fn search<C: Collector>(
+    pub(crate) fn search<C: Collector>(
         &self,
         query: &dyn Query,
-        collector: impl Fn(&Shard<'a>) -> C,
+        collector: impl Fn(&Shard) -> C,
     ) -> Result<Vec<(u32, C::Fruit)>> {
-        let search = |shard: &Shard<'a>| -> Result<(u32, C::Fruit)> {
+        let search = |shard: &Shard| -> Result<(u32, C::Fruit)> {
             let collector = collector(shard);
             Ok((shard.base, shard.searcher.search_with_statistics_provider(query, &collector, self)?))
         };
@@ -134,8 +158,8 @@ impl<'a> Shards<'a> {
     }
 
     /// The compiled query by shard, with the keyword statistics of all.
-    pub(super) fn weights(&self, query: &dyn Query) -> Result<Vec<Box<dyn Weight>>> {
-        let weight = |shard: &Shard<'a>| {
+    pub(crate) fn weights(&self, query: &dyn Query) -> Result<Vec<Box<dyn Weight>>> {
+        let weight = |shard: &Shard| {
             Ok(query.weight(EnableScoring::enabled_from_statistics_provider(self, &shard.searcher))?)
         };
         self.iter().map(weight).collect()
@@ -143,7 +167,7 @@ impl<'a> Shards<'a> {
 }
 
 /// Addresses of a shard as addresses among all.
-pub(super) fn moved(docs: Vec<RankedDoc>, base: u32) -> Vec<RankedDoc> {
+pub(crate) fn moved(docs: Vec<RankedDoc>, base: u32) -> Vec<RankedDoc> {
     let moved = |mut doc: RankedDoc| {
         doc.address.segment_ord += base;
         doc
@@ -152,7 +176,7 @@ pub(super) fn moved(docs: Vec<RankedDoc>, base: u32) -> Vec<RankedDoc> {
 }
 
 /// As if the shards were one index; like tantivy's own, the counts include deleted documents until a merge.
-impl Bm25StatisticsProvider for Shards<'_> {
+impl Bm25StatisticsProvider for Shards {
     fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
         self.iter().map(|shard| shard.searcher.total_num_tokens(field)).sum()
     }

@@ -3,14 +3,13 @@
 use serde_json::{Value, json};
 use tantivy::query::Explanation;
 
-use super::fusion::{FusedDoc, Share};
-use super::legs::Ranking;
-use super::plan::Plan;
-use super::request::Request;
-use super::scorer::{BestItem, DocScore, DocScorer, Polarity};
-use super::similarity::HeadNumbers;
 use crate::index::SegmentVectors;
 use crate::model::Calibration;
+use crate::search::fusion::{FusedDoc, Share};
+use crate::search::legs::Ranking;
+use crate::search::plan::Plan;
+use crate::search::scorer::{BestItem, DocScore, DocScorer, Polarity};
+use crate::search::similarity::HeadNumbers;
 
 /// What is known of a hit when it is explained.
 pub(super) struct Numbers<'n> {
@@ -22,13 +21,7 @@ pub(super) struct Numbers<'n> {
 
 /// `{"score", "formula", "legs": {name: {rank, score, normalised, weight, contribution}}, "keyword": tantivy's tree,
 /// "media": {value, parts: [..]}}`.
-pub(super) fn hit(
-    request: &Request<'_>,
-    plan: &Plan,
-    ranking: &Ranking,
-    fused: &FusedDoc,
-    numbers: &Numbers<'_>,
-) -> Value {
+pub(super) fn hit(plan: &Plan, ranking: &Ranking, fused: &FusedDoc, numbers: &Numbers<'_>) -> Value {
     // Where one leg ranks, or the layer has weights of its own, those of the legs have no say.
     let joined = ranking.legs.len() == 2;
     let counts = joined && plan.fusion.rule().weighs_legs();
@@ -56,7 +49,7 @@ pub(super) fn hit(
         out["keyword"] = serde_json::to_value(tree).unwrap_or(Value::Null);
     }
     if let (Some(score), Some(scorer)) = (numbers.media, &plan.media) {
-        let parts = score.best.iter().map(|item| part(request, plan, scorer, numbers.vectors, item));
+        let parts = score.best.iter().map(|item| part(plan, scorer, numbers.vectors, item));
         out["media"] = json!({
             "value": score.value, "formula": scorer.similarity().measure().formula(), "weight_sum": scorer.weight_sum(),
             "parts": parts.collect::<Vec<_>>(),
@@ -65,14 +58,8 @@ pub(super) fn hit(
     out
 }
 
-fn part(
-    request: &Request<'_>,
-    plan: &Plan,
-    scorer: &DocScorer,
-    vectors: &SegmentVectors,
-    item: &BestItem,
-) -> Value {
-    let media = request.engine.bundle.media();
+fn part(plan: &Plan, scorer: &DocScorer, vectors: &SegmentVectors, item: &BestItem) -> Value {
+    let media = plan.view.bundle.media();
     let (part_media, name) = &plan.parts[item.part];
     let mut out = json!({
         "part": item.part, "name": name, "part_media": media[*part_media].name, "media": media[item.media].name,
@@ -126,13 +113,13 @@ fn formula(plan: &Plan, ranking: &Ranking) -> String {
 }
 
 /// What runs: the parsed strings, the parts, and the numbers in force.
-pub(super) fn plan(request: &Request<'_>, plan: &Plan) -> Value {
-    let media = request.engine.bundle.media();
+pub(super) fn plan(plan: &Plan) -> Value {
+    let media = plan.view.bundle.media();
+    let (depth, shards) = (plan.depth, &plan.view.shards);
     let name = |media: &crate::model::MediaConfig| media.name.clone();
     let parts: Vec<Value> =
         plan.parts.iter().map(|(at, part)| json!({ "name": part, "media": media[*at].name })).collect();
-    let segments: usize =
-        request.engine.shards.iter().map(|shard| shard.searcher.segment_readers().len()).sum();
+    let segments: usize = shards.iter().map(|shard| shard.searcher.segment_readers().len()).sum();
     let wanted = plan
         .media
         .as_ref()
@@ -148,7 +135,7 @@ pub(super) fn plan(request: &Request<'_>, plan: &Plan) -> Value {
         "weights": { "keyword": plan.settings.weights.0, "media": plan.settings.weights.1 },
         "normalise": plan.settings.normalise,
         "rrf_k": plan.settings.rrf_k,
-        "k": request.k, "offset": request.offset, "window": plan.depth.window,
-        "indexes": request.engine.shards.len(), "segments": segments,
+        "k": depth.k, "offset": depth.offset, "window": depth.window,
+        "indexes": shards.len(), "segments": segments,
     })
 }

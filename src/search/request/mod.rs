@@ -1,122 +1,49 @@
 //! A query as a builder: parts, keywords, filter; `run` is the end verb.
 
+mod image;
+mod learn;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tantivy::query::Query;
+
+pub use self::image::Image;
 use super::budget::Cancel;
-use super::candidates::{AllDocuments, Candidates};
-use super::engine::Engine;
-use super::facets::FacetsOver;
-use super::fusion::{Fusion, Normalise, RRF_K};
-use super::hits::{self, Response};
-use super::plan::{self, Plan};
+use super::candidates::Candidates;
+use super::fusion::{Fusion, Normalise};
+use super::legs;
+use super::plan::asked::{Asked, Clause, FacetsOver, ListItems, MediaChoice, NamedPart};
+use super::plan::{Plan, build};
 use super::scorer::{Polarity, QueryPart};
+use super::show::hits;
+use super::show::response::Response;
 use super::similarity::Similarity;
+use super::view::View;
 use crate::encode::{Item, empty_text, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::guarded;
 use crate::limits::{self, TEXT_BYTES};
 use crate::media::content_hash;
 
-/// Documents of a leg that take part in a fusion, unless a query wants more.
-pub const WINDOW: usize = 1000;
+/// The media type of sentences.
+const TEXT: &str = "text";
+/// The media type of pictures.
+const IMAGE: &str = "image";
 
-/// Which media types a document is scored by.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Wanted {
-    /// Those that the query's own parts do not have, or all where the index holds no other.
-    #[default]
-    Other,
-    /// All of them.
-    Any,
-    /// One.
-    Named(String),
-}
-
-/// Which items of a hit are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ListItems {
-    /// The best item for each query part.
-    #[default]
-    Best,
-    /// Every item that a query part can score.
-    All,
-}
-
-/// A query part with the name that weights call it by.
-#[derive(Debug, Clone)]
-pub(super) struct NamedPart {
-    /// Its media type, `like`, or one of these after `not-`.
-    pub(super) name: String,
-    pub(super) part: QueryPart,
-}
-
-/// A query under construction. Nothing runs before [`Request::run`]; what is typed wrongly is an error there.
+/// A query under construction, on the state that its engine had when it was started. Nothing runs before [`Request::run`];
+/// what is typed wrongly is an error there.
 #[derive(Clone)]
-pub struct Request<'a> {
-    pub(super) engine: &'a Engine<'a>,
-    pub(super) parts: Vec<NamedPart>,
-    pub(super) excluded: Vec<String>,
-    pub(super) keywords: Option<String>,
-    pub(super) filters: Vec<String>,
-    pub(super) boosts: Vec<(String, f32)>,
-    pub(super) wanted: Wanted,
-    pub(super) k: usize,
-    pub(super) offset: usize,
-    pub(super) window: usize,
-    pub(super) similarity: Option<Similarity>,
-    pub(super) candidates: Arc<dyn Candidates>,
-    /// What probabilities are of, where another similarity ranks.
-    pub(super) asked: Option<Similarity>,
-    pub(super) fusion: Fusion,
-    pub(super) normalise: Normalise,
-    pub(super) rrf_k: f32,
-    pub(super) minimum: Option<f32>,
-    pub(super) prior: Option<f32>,
-    pub(super) weights: Vec<(String, f32)>,
-    pub(super) items: ListItems,
-    pub(super) facets: Vec<String>,
-    pub(super) aggregations: Option<serde_json::Value>,
-    pub(super) facets_over: FacetsOver,
-    pub(super) snippets: Vec<String>,
-    pub(super) explains: bool,
-    pub(super) time: Option<Duration>,
-    pub(super) cancel: Option<Cancel>,
+pub struct Request {
+    pub(super) view: View,
+    pub(super) asked: Asked,
 }
 
-impl<'a> Request<'a> {
-    pub(super) fn new(engine: &'a Engine<'a>) -> Self {
-        Self {
-            engine,
-            parts: Vec::new(),
-            excluded: Vec::new(),
-            keywords: None,
-            filters: Vec::new(),
-            boosts: Vec::new(),
-            wanted: Wanted::Other,
-            k: 10,
-            offset: 0,
-            window: WINDOW,
-            similarity: None,
-            candidates: Arc::new(AllDocuments),
-            asked: None,
-            fusion: Fusion::default(),
-            normalise: Normalise::default(),
-            rrf_k: RRF_K,
-            minimum: None,
-            prior: None,
-            weights: Vec::new(),
-            items: ListItems::Best,
-            facets: Vec::new(),
-            aggregations: None,
-            facets_over: FacetsOver::default(),
-            snippets: Vec::new(),
-            explains: false,
-            time: None,
-            cancel: None,
-        }
+impl Request {
+    pub(super) fn new(view: View) -> Self {
+        Self { view, asked: Asked::default() }
     }
 
     /// Adds an item by its features `[d_in]`, as the media type's encoder gives them.
@@ -137,9 +64,9 @@ impl<'a> Request<'a> {
     }
 
     fn add_features(mut self, media: &str, features: &[f32], polarity: Polarity) -> Result<Self> {
-        let part = QueryPart { polarity, ..QueryPart::of(self.engine.bundle, media, features)? };
+        let part = QueryPart { polarity, ..QueryPart::of(&self.view.bundle, media, features)? };
         let not = if polarity == Polarity::Unlike { "not-" } else { "" };
-        self.parts.push(NamedPart { name: format!("{not}{media}"), part });
+        self.asked.parts.push(NamedPart { name: format!("{not}{media}"), part });
         Ok(self)
     }
 
@@ -168,7 +95,7 @@ impl<'a> Request<'a> {
             let error = limits::over("the text of the query is too long", TEXT_BYTES, text.len(), "bytes");
             return Err(error.hint("ask with a part of it"));
         }
-        self.item("text", Item::Text(text), polarity)
+        self.item(TEXT, Item::Text(text), polarity)
     }
 
     /// Adds a media file, encoded as the bundle's items of that media type were.
@@ -187,15 +114,66 @@ impl<'a> Request<'a> {
         self.add_file(media, path, Polarity::Unlike)
     }
 
+    /// [`Request::file`] of a picture by its path or its bytes.
+    ///
+    /// # Errors
+    /// Those of [`Request::file`].
+    pub fn image(self, image: impl Into<Image>) -> Result<Self> {
+        self.add_image(&image.into(), Polarity::Like)
+    }
+
+    /// Adds a picture of what is not wanted.
+    ///
+    /// # Errors
+    /// Those of [`Request::file`].
+    pub fn not_image(self, image: impl Into<Image>) -> Result<Self> {
+        self.add_image(&image.into(), Polarity::Unlike)
+    }
+
+    /// Adds a media file by its bytes, as [`Request::file`] adds one by its path.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooLarge`]; those of [`Request::text`] and of decoding.
+    pub fn bytes(self, media: &str, bytes: &[u8]) -> Result<Self> {
+        self.add_bytes(media, bytes, Polarity::Like)
+    }
+
+    /// Adds the bytes of a media file of what is not wanted.
+    ///
+    /// # Errors
+    /// Those of [`Request::bytes`].
+    pub fn not_bytes(self, media: &str, bytes: &[u8]) -> Result<Self> {
+        self.add_bytes(media, bytes, Polarity::Unlike)
+    }
+
+    fn add_image(self, image: &Image, polarity: Polarity) -> Result<Self> {
+        match image {
+            Image::Path(path) => self.add_file(IMAGE, path, polarity),
+            Image::Bytes(bytes) => self.add_bytes(IMAGE, bytes, polarity),
+        }
+    }
+
+    fn add_bytes(self, media: &str, bytes: &[u8], polarity: Polarity) -> Result<Self> {
+        let encoder = self.view.encoder(self.view.bundle.media_index(media)?)?;
+        let (most, length) = (encoder.max_bytes(), bytes.len());
+        if length as u64 > most {
+            return Err(Error::new(ErrorCode::TooLarge, "a media file of the query is too large")
+                .expected(format!("at most {most} bytes"))
+                .got(format!("{length} bytes"))
+                .hint("save it smaller, or raise the limit of the encoder"));
+        }
+        self.item(media, Item::Bytes(bytes), polarity)
+    }
+
     fn add_file(self, media: &str, path: &Path, polarity: Polarity) -> Result<Self> {
-        let encoder = self.engine.encoder(self.engine.bundle.media_index(media)?)?;
+        let encoder = self.view.encoder(self.view.bundle.media_index(media)?)?;
         let bytes = read_media_file(path, encoder.max_bytes())?;
         self.item(media, Item::Bytes(&bytes), polarity)
             .map_err(|e| if e.facts().file.is_some() { e } else { e.file(path) })
     }
 
     fn item(self, media: &str, item: Item<'_>, polarity: Polarity) -> Result<Self> {
-        let encoder = self.engine.encoder(self.engine.bundle.media_index(media)?)?;
+        let encoder = self.view.encoder(self.view.bundle.media_index(media)?)?;
         if let Item::Text(text) = &item
             && encoder.is_empty(&item)
         {
@@ -212,11 +190,11 @@ impl<'a> Request<'a> {
     /// # Errors
     /// [`ErrorCode::UnknownId`]; [`ErrorCode::NoItems`] where it has no item.
     pub fn like(mut self, id: &str) -> Result<Self> {
-        let address = self.engine.find(id)?;
-        let (_, vectors) = self.engine.shards.segment(address);
-        let before = self.parts.len();
+        let address = self.view.find(id)?;
+        let (_, vectors) = self.view.shards.segment(address);
+        let before = self.asked.parts.len();
         let mut seen = HashSet::new();
-        for media in 0..self.engine.bundle.media().len() {
+        for media in 0..self.view.bundle.media().len() {
             let view = vectors.view(media);
             for row in view.items_of(address.doc_id) {
                 let mut vector = vec![0.0; view.dim];
@@ -224,11 +202,13 @@ impl<'a> Request<'a> {
                 let key = vector.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
                 // Equal items would only double a weight.
                 if seen.insert((media, content_hash(&key))) {
-                    self.parts.push(NamedPart { name: "like".into(), part: QueryPart::new(media, vector) });
+                    self.asked
+                        .parts
+                        .push(NamedPart { name: "like".into(), part: QueryPart::new(media, vector) });
                 }
             }
         }
-        if self.parts.len() == before {
+        if self.asked.parts.len() == before {
             return Err(Error::new(
                 ErrorCode::NoItems,
                 format!("the document {id:?} has no item to search with"),
@@ -240,57 +220,71 @@ impl<'a> Request<'a> {
     /// Leaves the document `id` out of the hits.
     #[must_use]
     pub fn exclude(mut self, id: &str) -> Self {
-        self.excluded.push(id.into());
+        self.asked.excluded.push(id.into());
         self
     }
 
     /// Keywords in the grammar of [`super::Grammar`].
     #[must_use]
     pub fn keywords(mut self, query: &str) -> Self {
-        self.keywords = Some(query.into());
+        self.asked.keywords = Some(Clause::Text(query.into()));
+        self
+    }
+
+    /// Keywords as a query of the host, in place of a string; [`Request::boost`] has no say in it.
+    #[must_use]
+    pub fn keywords_query(mut self, query: Box<dyn Query>) -> Self {
+        self.asked.keywords = Some(Clause::Query(query));
         self
     }
 
     /// A restriction in the grammar of [`super::Grammar`] that does not score; of several ones all must match.
     #[must_use]
     pub fn filter(mut self, query: &str) -> Self {
-        self.filters.push(query.into());
+        self.asked.filters.push(Clause::Text(query.into()));
+        self
+    }
+
+    /// [`Request::filter`] with a query of the host, whose scores have no say.
+    #[must_use]
+    pub fn filter_query(mut self, query: Box<dyn Query>) -> Self {
+        self.asked.filters.push(Clause::Query(query));
         self
     }
 
     /// Multiplies the keyword scores of words in `field` (default 1).
     #[must_use]
     pub fn boost(mut self, field: &str, boost: f32) -> Self {
-        self.boosts.push((field.into(), boost));
+        self.asked.boosts.push((field.into(), boost));
         self
     }
 
     /// Media types that documents are scored by.
     #[must_use]
-    pub fn media(mut self, wanted: Wanted) -> Self {
-        self.wanted = wanted;
+    pub fn media(mut self, choice: MediaChoice) -> Self {
+        self.asked.media = choice;
         self
     }
 
     /// Number of hits, at least 1 (default 10).
     #[must_use]
     pub fn k(mut self, k: usize) -> Self {
-        self.k = k;
+        self.asked.k = k;
         self
     }
 
     /// Hits to pass over. Pages of one commit are stable while `offset + k` is within the window.
     #[must_use]
     pub fn offset(mut self, offset: usize) -> Self {
-        self.offset = offset;
+        self.asked.offset = offset;
         self
     }
 
-    /// Documents of each leg that take part in a fusion, and in [`FacetsOver::Hits`] (default [`WINDOW`]; never fewer than
+    /// Documents of each leg that take part in a fusion, and in [`FacetsOver::Hits`] (default [`WINDOW`](super::WINDOW); never fewer than
     /// offset + k).
     #[must_use]
     pub fn window(mut self, window: usize) -> Self {
-        self.window = window;
+        self.asked.window = window;
         self
     }
 
@@ -298,14 +292,14 @@ impl<'a> Request<'a> {
     /// [`Fusion::Learned`] with the target that the layer was trained with).
     #[must_use]
     pub fn similarity(mut self, similarity: Similarity) -> Self {
-        self.similarity = Some(similarity);
+        self.asked.similarity = Some(similarity);
         self
     }
 
     /// Where the media leg looks (default: in all documents). Another source than an exact one makes the response inexact.
     #[must_use]
     pub fn candidates(mut self, source: Arc<dyn Candidates>) -> Self {
-        self.candidates = source;
+        self.asked.candidates = source;
         self
     }
 
@@ -313,42 +307,42 @@ impl<'a> Request<'a> {
     /// bundle's default target).
     #[must_use]
     pub fn probability_of(mut self, asked: Similarity) -> Self {
-        self.asked = Some(asked);
+        self.asked.probability_of = Some(asked);
         self
     }
 
     /// How keywords and media parts become one ranking.
     #[must_use]
     pub fn fusion(mut self, fusion: Fusion) -> Self {
-        self.fusion = fusion;
+        self.asked.fusion = fusion;
         self
     }
 
     /// The scale of [`Fusion::Linear`].
     #[must_use]
     pub fn normalise(mut self, normalise: Normalise) -> Self {
-        self.normalise = normalise;
+        self.asked.normalise = normalise;
         self
     }
 
-    /// The constant of [`Fusion::Rrf`] (default [`RRF_K`]).
+    /// The constant of [`Fusion::Rrf`] (default [`RRF_K`](super::RRF_K)).
     #[must_use]
     pub fn rrf_k(mut self, k: f32) -> Self {
-        self.rrf_k = k;
+        self.asked.rrf_k = k;
         self
     }
 
     /// Leaves out documents of a lower match probability, or of none.
     #[must_use]
     pub fn min_probability(mut self, minimum: f32) -> Self {
-        self.minimum = Some(minimum);
+        self.asked.minimum = Some(minimum);
         self
     }
 
     /// The rate of matches that probabilities assume, in place of the bundle's.
     #[must_use]
     pub fn prior(mut self, prior: f32) -> Self {
-        self.prior = Some(prior);
+        self.asked.prior = Some(prior);
         self
     }
 
@@ -356,14 +350,14 @@ impl<'a> Request<'a> {
     /// media type, `like`, or `not-` and its media type, with `[i]` for the one at position i from 0. Default 1.
     #[must_use]
     pub fn weight(mut self, name: &str, weight: f32) -> Self {
-        self.weights.push((name.into(), weight));
+        self.asked.weights.push((name.into(), weight));
         self
     }
 
     /// Which items of a hit are listed.
     #[must_use]
     pub fn items(mut self, items: ListItems) -> Self {
-        self.items = items;
+        self.asked.items = items;
         self
     }
 
@@ -372,7 +366,7 @@ impl<'a> Request<'a> {
     /// where there is one.
     #[must_use]
     pub fn facet(mut self, field: &str) -> Self {
-        self.facets.push(field.into());
+        self.asked.facets.push(field.into());
         self
     }
 
@@ -380,7 +374,7 @@ impl<'a> Request<'a> {
     /// statistics. A field that is not there is an error, unlike with tantivy.
     #[must_use]
     pub fn aggregations(mut self, request: serde_json::Value) -> Self {
-        self.aggregations = Some(request);
+        self.asked.aggregations = Some(request);
         self
     }
 
@@ -390,7 +384,7 @@ impl<'a> Request<'a> {
     /// its own: [`FacetsOver::Hits`] counts what the hits come from.
     #[must_use]
     pub fn facets_over(mut self, over: FacetsOver) -> Self {
-        self.facets_over = over;
+        self.asked.facets_over = over;
         self
     }
 
@@ -398,28 +392,28 @@ impl<'a> Request<'a> {
     /// patterns and ranges mark nothing.
     #[must_use]
     pub fn snippet(mut self, field: &str) -> Self {
-        self.snippets.push(field.into());
+        self.asked.snippets.push(field.into());
         self
     }
 
     /// Gives every number that made a hit, and the plan.
     #[must_use]
     pub fn explain(mut self) -> Self {
-        self.explains = true;
+        self.asked.explains = true;
         self
     }
 
     /// Stops scoring after this time and answers with what was found; the response is then marked `partial`.
     #[must_use]
     pub fn time_budget(mut self, time: Duration) -> Self {
-        self.time = Some(time);
+        self.asked.time = Some(time);
         self
     }
 
     /// Ends the query with [`ErrorCode::Interrupted`] when `cancel` says so.
     #[must_use]
     pub fn cancel(mut self, cancel: Cancel) -> Self {
-        self.cancel = Some(cancel);
+        self.asked.cancel = Some(cancel);
         self
     }
 
@@ -429,13 +423,14 @@ impl<'a> Request<'a> {
     /// [`ErrorCode::BadArgument`] for an empty query, `k` of 0, or numbers out of range; [`ErrorCode::BadQuery`],
     /// [`ErrorCode::UnknownField`], [`ErrorCode::UnknownMedia`]; [`ErrorCode::Interrupted`]; those of opening segments.
     pub fn run(self) -> Result<Response> {
-        guarded(self.engine.shards.dirs(), || {
+        guarded(self.view.shards.dirs(), || {
             let plan = self.plan()?;
-            hits::run(&self, &plan)
+            let ranking = legs::rank(&plan, None)?;
+            hits::respond(&plan, &ranking)
         })
     }
 
     pub(super) fn plan(&self) -> Result<Plan> {
-        plan::plan(self)
+        build::build(&self.view, &self.asked)
     }
 }

@@ -2,9 +2,9 @@
 
 use tantivy::schema::{Schema, Type};
 
-use super::grammar::unknown_field;
 use crate::error::{Error, ErrorCode, Result};
 use crate::schema::exact_name;
+use crate::search::grammar::unknown_field;
 
 /// The column that holds the values of the facet `name`: that of its exact twin where there is one.
 ///

@@ -1,0 +1,242 @@
+//! Which keys of a document hold its items: texts and pictures by default, and what a user names beside them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::names::{check_field_name, check_media_name};
+use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
+
+/// The media type of texts that no key names otherwise.
+pub const TEXT: &str = "text";
+/// The media type of pictures that no key names otherwise.
+pub const IMAGE: &str = "image";
+
+/// The keys that hold items where nobody says otherwise: media type, key of one item, key of a list, and what they hold.
+const DEFAULTS: [(&str, &str, &str, Holds); 2] =
+    [(TEXT, "text", "texts", Holds::Texts), (IMAGE, "image", "images", Holds::Files)];
+
+/// Keys that hold no items, whatever a user says.
+const RESERVED: [&str; 2] = ["id", "split"];
+
+/// What the values of a key are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Texts.
+    Texts,
+    /// Paths of media files, relative to the folder of the corpus; in a Parquet file their bytes too.
+    Files,
+}
+
+/// The keys of one media type.
+///
+/// Written `MEDIA=KEY`: the key holds a string or a list of strings. They are texts where the media type is `text`, paths of
+/// files for any other; `MEDIA:text=KEY` and `MEDIA:file=KEY` say so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaKey {
+    media: String,
+    one: String,
+    /// The key of a list, where it has another name; else `one` may hold either.
+    many: Option<String>,
+    holds: Holds,
+}
+
+/// Which keys of a document hold items of which media type, and which are passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    media: Vec<MediaKey>,
+    without: Vec<String>,
+}
+
+/// What a key may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    One,
+    Many,
+    Either,
+}
+
+impl MediaKey {
+    /// The items of the media type `media` stand under `key`, one or a list.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] or [`ErrorCode::BadValue`] for an impossible name.
+    pub fn new(media: impl Into<String>, key: impl Into<String>, holds: Holds) -> Result<Self> {
+        let (media, one) = (media.into(), key.into());
+        check_media_name(&media)?;
+        check_field_name(&one)?;
+        if RESERVED.contains(&one.as_str()) {
+            return Err(Error::new(ErrorCode::BadArgument, format!("the key `{one}` holds no items"))
+                .expected("a key of the corpus that holds texts or paths"));
+        }
+        Ok(Self { media, one, many: None, holds })
+    }
+
+    /// Name of the media type.
+    pub fn media(&self) -> &str {
+        &self.media
+    }
+
+    /// The key of one item, which is the name of the field.
+    pub fn field(&self) -> &str {
+        &self.one
+    }
+
+    /// What they hold.
+    pub fn holds(&self) -> Holds {
+        self.holds
+    }
+
+    /// All keys of the media type.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.one.as_str()).chain(self.many.as_deref())
+    }
+}
+
+/// As [`MediaKey::from_str`] reads it.
+impl fmt::Display for MediaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let holds = match self.holds {
+            Holds::Texts => "text",
+            Holds::Files => "file",
+        };
+        write!(f, "{}:{holds}={}", self.media, self.one)
+    }
+}
+
+impl FromStr for MediaKey {
+    type Err = Error;
+
+    /// Reads `MEDIA=KEY`, `MEDIA:text=KEY` or `MEDIA:file=KEY`.
+    fn from_str(argument: &str) -> Result<Self> {
+        let bad = || {
+            Error::new(ErrorCode::BadArgument, "not the key of a media type")
+                .expected("MEDIA=KEY, for instance audio=sound_path, or summary:text=abstract")
+                .got(format!("{argument:?}"))
+        };
+        let (media, key) = argument.split_once('=').ok_or_else(bad)?;
+        let (media, holds) = match media.split_once(':') {
+            Some((media, "text")) => (media, Holds::Texts),
+            Some((media, "file")) => (media, Holds::Files),
+            Some(_) => return Err(bad()),
+            None => (media, if media == TEXT { Holds::Texts } else { Holds::Files }),
+        };
+        Self::new(media, key, holds)
+    }
+}
+
+/// `text` and `texts` hold texts, `image` and `images` pictures, and no key is passed over.
+impl Default for Keys {
+    fn default() -> Self {
+        let media = DEFAULTS.map(|(media, one, many, holds)| MediaKey {
+            media: media.to_owned(),
+            one: one.to_owned(),
+            many: Some(many.to_owned()),
+            holds,
+        });
+        Self { media: media.to_vec(), without: Vec::new() }
+    }
+}
+
+impl Keys {
+    /// Adds the keys of a media type, in place of those that it had.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] where a key is that of another media type.
+    pub fn with(mut self, key: MediaKey) -> Result<Self> {
+        self.media.retain(|old| old.media != key.media);
+        if let Some((other, _)) = self.find(&key.one) {
+            let what = format!("the key `{}` holds items of `{}` already", key.one, self.media[other].media);
+            return Err(Error::new(ErrorCode::BadArgument, what)
+                .expected("keys of their own for each media type")
+                .hint(Hint::new("give").setting(Setting::MediaKey).text(" another key")));
+        }
+        self.media.push(key);
+        Ok(self)
+    }
+
+    /// Passes over these keys or columns, whatever they hold.
+    #[must_use]
+    pub fn without(mut self, keys: &[String]) -> Self {
+        self.without = keys.to_vec();
+        self
+    }
+
+    /// Passes over these keys too.
+    #[must_use]
+    pub(crate) fn and_without(mut self, keys: impl IntoIterator<Item = String>) -> Self {
+        self.without.extend(keys);
+        self
+    }
+
+    /// The keys that are passed over.
+    pub(crate) fn passed_over(&self) -> &[String] {
+        &self.without
+    }
+
+    /// The media types of which a document may have items.
+    pub fn media(&self) -> &[MediaKey] {
+        &self.media
+    }
+
+    /// Whether the key is passed over.
+    pub fn passes_over(&self, key: &str) -> bool {
+        self.without.iter().any(|without| without == key)
+    }
+
+    /// Whether the field `name` holds paths of media files, which are shown and not searched.
+    pub fn is_of_files(&self, name: &str) -> bool {
+        self.media.iter().any(|key| key.holds == Holds::Files && key.one == name)
+    }
+
+    /// The media type, by its place in the list, of which `key` holds items.
+    pub(super) fn find(&self, key: &str) -> Option<(usize, Form)> {
+        self.media.iter().enumerate().find_map(|(at, media)| match &media.many {
+            None => (media.one == key).then_some((at, Form::Either)),
+            Some(_) if media.one == key => Some((at, Form::One)),
+            Some(many) => (many == key).then_some((at, Form::Many)),
+        })
+    }
+
+    /// The keys of the media type `media`, where it has any.
+    pub(super) fn of(&self, media: &str) -> Option<&MediaKey> {
+        self.media.iter().find(|key| key.media == media)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_media_type_is_a_name_with_its_key() {
+        let read = |text: &str| text.parse::<MediaKey>().unwrap();
+        let audio = read("audio=sound_path");
+        assert_eq!((audio.media(), audio.field(), audio.holds()), ("audio", "sound_path", Holds::Files));
+        assert_eq!(read("summary:text=abstract").holds(), Holds::Texts);
+        assert_eq!(read("text=body").holds(), Holds::Texts);
+        assert_eq!(read("text:file=body").holds(), Holds::Files);
+        for bad in ["", "audio", "audio=", "any=x", "a b=x", "audio:sound=x", "audio=id", "audio=_x"] {
+            assert!(bad.parse::<MediaKey>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn keys_belong_to_one_media_type() {
+        let keys = Keys::default().with("audio=sound".parse().unwrap()).unwrap();
+        assert_eq!(keys.find("texts"), Some((0, Form::Many)));
+        assert_eq!(keys.find("image"), Some((1, Form::One)));
+        assert_eq!(keys.find("sound"), Some((2, Form::Either)));
+        assert_eq!(
+            (keys.find("sounds"), keys.is_of_files("sound"), keys.is_of_files("text")),
+            (None, true, false)
+        );
+        let error = keys.clone().with("noise=sound".parse().unwrap()).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::BadArgument);
+        assert!(keys.clone().with("noise=images".parse().unwrap()).is_err());
+        // In place of the keys that it had.
+        let keys = keys.with("text=body".parse().unwrap()).unwrap();
+        assert_eq!((keys.find("text"), keys.find("texts")), (None, None));
+        assert!(keys.find("body").is_some());
+    }
+}

@@ -1,0 +1,92 @@
+//! Untrained bundles for tests and examples.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Bundle, ClassNames, MediaConfig};
+use crate::media::Fingerprint;
+use crate::model::calibration::Calibration;
+use crate::model::metric::{Head, MetricNetwork, Target, symmetrise};
+use crate::model::pathway::Pathway;
+
+impl Bundle {
+    /// An untrained bundle for tests and examples: random pathways and heads, calibrations of slope 1.
+    ///
+    /// `dim` counts the posteriors of `classes` (0 for none) too.
+    ///
+    /// # Panics
+    /// When `dim <= classes`, or a width of the features is 0.
+    #[doc(hidden)]
+    pub fn random(media: &[(&str, usize)], dim: usize, half: usize, classes: usize, seed: u64) -> Bundle {
+        assert!(
+            dim > classes && media.iter().all(|(_, d_in)| *d_in > 0),
+            "room for a unit part, and features"
+        );
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut draw = |n: usize, scale: f32| -> Vec<f32> {
+            (0..n).map(|_| (rng.random::<f32>() * 2.0 - 1.0) * scale).collect()
+        };
+        let k = 16;
+        let unit = dim - classes;
+        let pathways = media
+            .iter()
+            .map(|&(_, d_in)| Pathway {
+                roots: false,
+                mean: draw(d_in, 0.1),
+                scale: vec![1.0; d_in],
+                hidden: draw(k * d_in, (3.0 / d_in as f32).sqrt()),
+                hidden_bias: draw(k, 0.1),
+                unit: draw(unit * k, 1.0),
+                unit_bias: draw(unit, 0.1),
+                class: draw(classes * k, 1.0),
+                class_bias: draw(classes, 0.1),
+            })
+            .collect();
+        let halves = media.iter().map(|_| draw(half * dim, 0.5)).collect();
+        let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
+        let calibration =
+            Calibration { slope: 1.0, offset: -0.5, prior: 0.5, natural: 0.1, positives: 100, curve: None };
+        let mut heads = Vec::new();
+        for &target in &targets {
+            for a in 0..media.len() {
+                for b in a..media.len() {
+                    let mut bilinear = draw(dim * dim, 0.5);
+                    if a == b {
+                        symmetrise(&mut bilinear, dim);
+                    }
+                    let (weights, shift, bias) = (draw(half, 0.5), draw(half, 0.1), draw(1, 0.5)[0]);
+                    let calibration = [Some(calibration); 2];
+                    heads.push(Head { target, a, b, bilinear, weights, shift, bias, calibration });
+                }
+            }
+        }
+        Bundle {
+            media: media
+                .iter()
+                .map(|&(name, features)| MediaConfig {
+                    name: name.to_owned(),
+                    encoder: format!("random-{name}"),
+                    features,
+                    state: 0,
+                    roots: false,
+                    fingerprint: None,
+                })
+                .collect(),
+            classes: (classes > 0).then(|| ClassNames {
+                count: classes,
+                names: None,
+                key: "label".to_owned(),
+            }),
+            default_target: targets[0],
+            posterior_scale: 1.0,
+            encoder_states: vec![Vec::new(); media.len()],
+            pathways,
+            metric: MetricNetwork { dim, half, targets, halves, heads },
+            posterior_fits: Vec::new(),
+            fusion: None,
+            space: Fingerprint([0; 32]),
+            model: Fingerprint([0; 32]),
+        }
+        .sealed()
+    }
+}

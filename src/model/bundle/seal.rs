@@ -1,0 +1,76 @@
+//! The tensors of a bundle in their order, and the fingerprints over them.
+
+use super::Bundle;
+use super::tensors::Named;
+use crate::media::Fingerprint;
+
+impl Bundle {
+    /// Sets the two fingerprints from the parts.
+    pub(crate) fn sealed(mut self) -> Self {
+        (self.space, self.model) = self.fingerprints();
+        self
+    }
+
+    /// `(space, model)` of the parts as they are.
+    pub(crate) fn fingerprints(&self) -> (Fingerprint, Fingerprint) {
+        let tensors = self.tensors();
+        let space_config = serde_json::json!({
+            "media": self.media,
+            "classes": self.classes.as_ref().map_or(0, |classes| classes.count),
+            "posterior_scale": self.posterior_scale,
+            "dtype": "f16",
+        });
+        let mut parts: Vec<Vec<u8>> = vec![space_config.to_string().into_bytes()];
+        let digest = |parts: &mut Vec<Vec<u8>>, in_space: bool| {
+            for tensor in tensors.iter().filter(|tensor| tensor.space == in_space) {
+                parts.push(tensor.name.clone().into_bytes());
+                parts.push(format!("{:?}", tensor.shape).into_bytes());
+                parts.push(tensor.bytes());
+            }
+        };
+        digest(&mut parts, true);
+        let space = Fingerprint::of(parts.iter().map(Vec::as_slice));
+        let mut rest: Vec<Vec<u8>> = vec![space.0.to_vec(), self.config_without_fingerprints()];
+        digest(&mut rest, false);
+        (space, Fingerprint::of(rest.iter().map(Vec::as_slice)))
+    }
+
+    /// All tensors in the order of the flow.
+    pub(crate) fn tensors(&self) -> Vec<Named<'_>> {
+        let (d, h) = (self.metric.dim, self.metric.half);
+        let mut out = Vec::new();
+        for (m, (config, p)) in self.media.iter().zip(&self.pathways).enumerate() {
+            let (d_in, k, e, c) =
+                (config.features, p.hidden_bias.len(), p.unit_bias.len(), p.class_bias.len());
+            if config.state > 0 {
+                let name = format!("encoder.{m}.state");
+                out.push(Named::new(name, &[config.state], &self.encoder_states[m], true));
+            }
+            let mut push = |part: &str, shape: &[usize], data| {
+                out.push(Named::new(format!("pathway.{m}.{part}"), shape, data, true));
+            };
+            push("mean", &[d_in], &p.mean);
+            push("scale", &[d_in], &p.scale);
+            push("hidden.weight", &[k, d_in], &p.hidden);
+            push("hidden.bias", &[k], &p.hidden_bias);
+            push("unit.weight", &[e, k], &p.unit);
+            push("unit.bias", &[e], &p.unit_bias);
+            if c > 0 {
+                push("class.weight", &[c, k], &p.class);
+                push("class.bias", &[c], &p.class_bias);
+            }
+            out.push(Named::new(format!("metric.half.{m}"), &[h, d], &self.metric.halves[m], true));
+        }
+        for head in &self.metric.heads {
+            let mut push = |part: &str, shape: &[usize], data| {
+                let name = format!("metric.{}.{}.{}.{part}", head.target.as_str(), head.a, head.b);
+                out.push(Named::new(name, shape, data, false));
+            };
+            push("bilinear", &[d, d], &head.bilinear);
+            push("weights", &[h], &head.weights);
+            push("shift", &[h], &head.shift);
+            push("bias", &[1], std::slice::from_ref(&head.bias));
+        }
+        out
+    }
+}

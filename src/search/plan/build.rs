@@ -1,0 +1,184 @@
+//! From what is asked to what runs: strings parsed, vectors compiled, numbers checked.
+
+use std::sync::Arc;
+
+use super::asked::{Asked, FacetsOver, MediaChoice, NamedPart};
+use super::counts::Counts;
+use super::filter::{queries, restrictions};
+use super::snippets::Snippets;
+use super::weights::weights;
+use super::{Depth, Plan, bad};
+use crate::error::Result;
+use crate::hint::{Hint, Setting};
+use crate::limits::{self, QUERY_PARTS};
+use crate::model::Bundle;
+use crate::search::budget::Budget;
+use crate::search::fusion::{self, Settings};
+use crate::search::query::CrossMediaQuery;
+use crate::search::scorer::{DocScorer, Polarity, QueryPart};
+use crate::search::similarity::Similarity;
+use crate::search::view::View;
+
+/// The plan of what is `asked`, on one state of an engine.
+pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
+    let depth = check_numbers(asked)?;
+    check_sizes(asked)?;
+    let mut parts = asked.parts.clone();
+    let (bundle, rule) = (&*view.bundle, asked.fusion.rule());
+    let similarity = asked.similarity.or_else(|| rule.similarity(bundle));
+    let similarity = similarity.unwrap_or(Similarity::Metric(bundle.default_target()));
+    check_similarity(bundle, similarity)?;
+    if let Some(other) = asked.probability_of {
+        check_similarity(bundle, other)?;
+    }
+    let settings = Settings {
+        weights: weights(asked, similarity, &mut parts)?,
+        normalise: asked.normalise,
+        rrf_k: asked.rrf_k,
+        layer: bundle.fusion().copied(),
+    };
+    rule.check(&fusion::Asked { settings: &settings, similarity, prior: asked.prior })?;
+    let (keywords, user_filter) = queries(&view.shards, asked)?;
+    let budget = Budget::new(asked.time, asked.cancel.clone());
+    let scorers =
+        if parts.is_empty() { Scorers::default() } else { scorers(view, asked, similarity, &parts)? };
+    let minimum = match asked.minimum {
+        Some(floor) if !parts.is_empty() => Some(minimum(view, &scorers, floor)?.within(budget.clone())),
+        _ => None,
+    };
+    let filter = restrictions(view, asked, user_filter, minimum)?;
+    Ok(Plan {
+        counts: Counts::new(&view.shards, asked)?,
+        snippets: Snippets::new(&view.shards, keywords.as_deref(), &asked.snippets)?,
+        keywords,
+        filter,
+        media: scorers.media,
+        probability: scorers.probability,
+        parts: parts.into_iter().map(|part| (part.part.media, part.name)).collect(),
+        candidates: asked.candidates.clone(),
+        fusion: asked.fusion,
+        settings,
+        depth,
+        has_minimum: asked.minimum.is_some(),
+        budget,
+        items: asked.items,
+        explains: asked.explains,
+        view: view.clone(),
+    })
+}
+
+/// Refuses parts above a limit; the grammar refuses strings.
+fn check_sizes(asked: &Asked) -> Result<()> {
+    if asked.parts.len() > QUERY_PARTS {
+        return Err(limits::over("the query has too many parts", QUERY_PARTS, asked.parts.len(), "parts")
+            .hint("ask in several queries"));
+    }
+    Ok(())
+}
+
+fn check_numbers(asked: &Asked) -> Result<Depth> {
+    if asked.k == 0 {
+        return Err(bad("k is 0").expected("at least 1").got(0));
+    }
+    let Some(end) = asked.offset.checked_add(asked.k) else {
+        return Err(bad("offset and k are too large"));
+    };
+    if !(0.0..=1e9).contains(&asked.rrf_k) {
+        return Err(bad("the constant of rrf is unusable").expected("0 to 1e9").got(asked.rrf_k));
+    }
+    let is_empty = asked.parts.is_empty() && asked.keywords.is_none() && asked.filters.is_empty();
+    if is_empty {
+        let hint =
+            Hint::new("give a media part,").setting(Setting::Keywords).text(" or").setting(Setting::Filter);
+        return Err(bad("the query is empty").hint(hint));
+    }
+    let any_like = asked.parts.iter().any(|part| part.part.polarity == Polarity::Like);
+    if asked.minimum.is_some() && !any_like {
+        let hint = Hint::new("add").setting(Setting::Text).text(",").setting(Setting::Image).text(" or");
+        let hint = hint.setting(Setting::Like).text(", or drop").setting(Setting::MinProbability);
+        return Err(bad("a minimum probability needs a media part").hint(hint));
+    }
+    if let Some(prior) = asked.prior
+        && !(prior > 0.0 && prior < 1.0)
+    {
+        return Err(bad("the prior is no rate of matches").expected("above 0 and below 1").got(prior));
+    }
+    let window = asked.window.max(end);
+    let counts = !asked.facets.is_empty() || asked.aggregations.is_some();
+    let whole = counts && asked.facets_over == FacetsOver::Hits;
+    Ok(Depth { k: asked.k, offset: asked.offset, end, window, alone: if whole { window } else { end } })
+}
+
+fn check_similarity(bundle: &Bundle, similarity: Similarity) -> Result<()> {
+    let targets = bundle.metric().targets();
+    let mut asked = similarity.measure().targets().iter();
+    if let Some(missing) = asked.find(|target| !targets.contains(target)) {
+        let hint = Hint::new("train it with").setting(Setting::Label).text(" for the target `class`");
+        return Err(bad(&format!("the bundle has no target `{}`", missing.as_str())).hint(hint));
+    }
+    Ok(())
+}
+
+/// What ranks by media parts, and what their probability is of.
+#[derive(Default)]
+struct Scorers {
+    media: Option<Arc<DocScorer>>,
+    probability: Option<Arc<DocScorer>>,
+}
+
+fn scorers(view: &View, asked: &Asked, similarity: Similarity, parts: &[NamedPart]) -> Result<Scorers> {
+    let searched = searched(view, asked)?;
+    let all: Vec<QueryPart> = parts.iter().map(|part| part.part.clone()).collect();
+    let likes: Vec<QueryPart> = all.iter().filter(|part| part.polarity == Polarity::Like).cloned().collect();
+    let build = |similarity, parts: &[QueryPart]| -> Result<Arc<DocScorer>> {
+        let scorer = DocScorer::new(&view.bundle, similarity, parts, &searched)?;
+        Ok(Arc::new(match asked.prior {
+            Some(prior) => scorer.with_prior(prior),
+            None => scorer,
+        }))
+    };
+    let media = build(similarity, &all)?;
+    let metric = if similarity.is_metric() {
+        similarity
+    } else {
+        asked.probability_of.unwrap_or(Similarity::Metric(view.bundle.default_target()))
+    };
+    let probability = if likes.is_empty() {
+        None
+    } else if likes.len() == all.len() && similarity.is_metric() {
+        Some(media.clone())
+    } else {
+        // Only for probabilities, so pairs of media types that were not trained are no error.
+        build(metric, &likes).ok()
+    };
+    Ok(Scorers { media: Some(media), probability })
+}
+
+fn minimum(view: &View, scorers: &Scorers, floor: f32) -> Result<CrossMediaQuery> {
+    let scorer = scorers.probability.clone().ok_or_else(|| {
+        let hint = Hint::new("choose others with").setting(Setting::Media).text(", or drop");
+        bad("no probability for these media types").hint(hint.setting(Setting::MinProbability))
+    })?;
+    CrossMediaQuery::new(scorer, &view.shards.cache)?.min_probability(floor)
+}
+
+/// The media types that documents are scored by.
+fn searched(view: &View, asked: &Asked) -> Result<Vec<usize>> {
+    let all: Vec<usize> = (0..view.bundle.media().len()).collect();
+    match &asked.media {
+        MediaChoice::Any => Ok(all),
+        MediaChoice::Named(name) => Ok(vec![view.bundle.media_index(name)?]),
+        MediaChoice::Other => {
+            let held = view.held()?;
+            // What is not wanted says nothing about where to look, unless it is all there is.
+            let likes = || asked.parts.iter().filter(|part| part.part.polarity == Polarity::Like);
+            let own: Vec<usize> = match likes().next() {
+                Some(_) => likes().map(|part| part.part.media).collect(),
+                None => asked.parts.iter().map(|part| part.part.media).collect(),
+            };
+            let others: Vec<usize> =
+                all.iter().copied().filter(|media| !own.contains(media) && held[*media]).collect();
+            Ok(if others.is_empty() { all } else { others })
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Keywords and restrictions as queries of the host.
+
+use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, Occur, Query};
+
+use super::asked::{Asked, Clause};
+use crate::error::Result;
+use crate::search::grammar::Grammar;
+use crate::search::query::CrossMediaQuery;
+use crate::search::view::View;
+use crate::search::view::shard::Shards;
+
+type MaybeQuery = Option<Box<dyn Query>>;
+
+/// The keywords, and what the filters say together.
+pub(super) fn queries(shards: &Shards, asked: &Asked) -> Result<(MaybeQuery, MaybeQuery)> {
+    let grammar = Grammar::new(&shards.first().tantivy);
+    let filter = |clause: &Clause| match clause {
+        Clause::Text(text) => grammar.filter(text),
+        Clause::Query(query) => Ok(query.box_clone()),
+    };
+    let mut filters: Vec<Box<dyn Query>> = asked.filters.iter().map(filter).collect::<Result<_>>()?;
+    // Queries are joined, not texts, where the AND would bind to what one of them ends with.
+    let filter = match filters.len() {
+        0 | 1 => filters.pop(),
+        _ => Some(Box::new(BooleanQuery::intersection(filters)) as Box<dyn Query>),
+    };
+    let mut boosted = grammar;
+    for (field, boost) in &asked.boosts {
+        boosted = boosted.boost(field, *boost)?;
+    }
+    let keywords = |clause: &Clause| match clause {
+        Clause::Text(text) => boosted.keywords(text),
+        Clause::Query(query) => Ok(query.box_clone()),
+    };
+    Ok((asked.keywords.as_ref().map(keywords).transpose()?, filter))
+}
+
+/// The restrictions as one query that adds nothing to a score.
+pub(super) fn restrictions(
+    view: &View,
+    asked: &Asked,
+    user: MaybeQuery,
+    minimum: Option<CrossMediaQuery>,
+) -> Result<MaybeQuery> {
+    let silent = |query: Box<dyn Query>| Box::new(ConstScoreQuery::new(query, 0.0)) as Box<dyn Query>;
+    let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
+    clauses.extend(user.map(|query| (Occur::Must, silent(query))));
+    clauses.extend(minimum.map(|query| (Occur::Must, silent(Box::new(query)))));
+    if !asked.excluded.is_empty() {
+        let field = view.id_field()?;
+        if clauses.is_empty() {
+            clauses.push((Occur::Must, silent(Box::new(AllQuery))));
+        }
+        for id in &asked.excluded {
+            clauses.push((Occur::MustNot, field.query(id)?));
+        }
+    }
+    Ok((!clauses.is_empty()).then(|| Box::new(BooleanQuery::new(clauses)) as Box<dyn Query>))
+}

@@ -1,0 +1,67 @@
+//! A query that is ready to run: all that its legs, their fusion and its hits need.
+
+pub(crate) mod aggregations;
+pub(crate) mod asked;
+pub(crate) mod build;
+mod columns;
+pub(crate) mod counts;
+mod filter;
+pub(crate) mod snippets;
+mod weights;
+
+use std::sync::Arc;
+
+use tantivy::query::Query;
+
+use self::asked::ListItems;
+use self::counts::Counts;
+use self::snippets::Snippets;
+use super::budget::Budget;
+use super::candidates::Candidates;
+use super::fusion::{Fusion, Settings};
+use super::scorer::DocScorer;
+use super::view::View;
+use crate::error::{Error, ErrorCode};
+
+/// A query whose strings are parsed, whose vectors are compiled and whose numbers are checked.
+pub(crate) struct Plan {
+    pub(crate) view: View,
+    pub(crate) keywords: Option<Box<dyn Query>>,
+    /// Filters, minimum probability and excluded ids; scores 0.
+    pub(crate) filter: Option<Box<dyn Query>>,
+    pub(crate) media: Option<Arc<DocScorer>>,
+    /// The parts that documents should be like under the metric network, for probabilities, whatever ranks.
+    pub(crate) probability: Option<Arc<DocScorer>>,
+    /// Media type and name of each query part.
+    pub(crate) parts: Vec<(usize, String)>,
+    /// Where the media leg looks.
+    pub(crate) candidates: Arc<dyn Candidates>,
+    /// As it runs: [`Fusion::Rrf`] stands for a query of one leg too.
+    pub(crate) fusion: Fusion,
+    pub(crate) settings: Settings,
+    pub(crate) depth: Depth,
+    /// Whether the filter holds a minimum probability, which stops matching once the budget is spent.
+    pub(crate) has_minimum: bool,
+    pub(crate) budget: Budget,
+    pub(crate) counts: Counts,
+    pub(crate) snippets: Snippets,
+    pub(crate) items: ListItems,
+    pub(crate) explains: bool,
+}
+
+/// How many documents are shown, and how many a leg gives for that.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Depth {
+    pub(crate) k: usize,
+    pub(crate) offset: usize,
+    /// `offset + k`.
+    pub(crate) end: usize,
+    /// Of each leg of a fusion.
+    pub(crate) window: usize,
+    /// Of what ranks alone.
+    pub(crate) alone: usize,
+}
+
+fn bad(message: &str) -> Error {
+    Error::new(ErrorCode::BadArgument, message)
+}

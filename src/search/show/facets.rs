@@ -1,0 +1,141 @@
+//! Counts over what matches, or over what is ranked.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use tantivy::DocId;
+use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
+use tantivy::aggregation::{AggContextParams, AggregationLimitsGuard, DistributedAggregationCollector};
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::schema::{Facet, FieldType};
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
+use crate::search::legs::{Ranking, both, query_of};
+use crate::search::plan::Plan;
+use crate::search::plan::aggregations::ASKED;
+use crate::search::plan::asked::FacetsOver;
+use crate::search::plan::counts::{FACET, MAX_VALUES};
+use crate::search::view::shard::{Shard, Shards};
+
+/// A value of a facet.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FacetCount {
+    /// The value, as the column holds it.
+    pub value: Value,
+    /// Documents that have it.
+    pub count: u64,
+}
+
+/// Facets by name, and the results of aggregations.
+pub(super) type Counted = (BTreeMap<String, Vec<FacetCount>>, Option<Value>);
+
+/// Counts what the plan says, in all shards together.
+pub(super) fn count(plan: &Plan, ranking: &Ranking) -> Result<Counted> {
+    let (counts, shards) = (&plan.counts, &plan.view.shards);
+    let Some(all) = &counts.all else { return Ok((BTreeMap::new(), None)) };
+    let bad = |e: tantivy::TantivyError| {
+        Error::new(ErrorCode::BadArgument, format!("the aggregations do not run: {e}")).source(e)
+    };
+    let query = both(plan.keywords.as_deref(), plan.filter.as_deref());
+    // Too many values are an error of their facet, below; tantivy's own limit is for all together.
+    let limits = AggregationLimitsGuard::new(None, Some(u32::MAX));
+    let mut joined = IntermediateAggregationResults::default();
+    let mut ranked = match counts.over {
+        FacetsOver::Matches => BTreeMap::new(),
+        FacetsOver::Hits => by_segment(shards, ranking),
+    };
+    for (at, shard) in shards.iter().enumerate() {
+        let context = AggContextParams::new(limits.clone(), shard.tantivy.tokenizers().clone());
+        let collector = DistributedAggregationCollector::from_aggs(all.clone(), context);
+        let part = match counts.over {
+            FacetsOver::Matches => shard.searcher.search(query_of(&query), &collector),
+            FacetsOver::Hits => over(shard, &collector, ranked.remove(&at).unwrap_or_default()),
+        };
+        joined.merge_fruits(part.map_err(bad)?).map_err(bad)?;
+    }
+    let results = joined.into_final_result(all.clone(), limits).map_err(bad)?;
+    let results = serde_json::to_value(results)
+        .map_err(|e| Error::new(ErrorCode::BadValue, format!("aggregations: {e}")).source(e))?;
+    let mut facets = BTreeMap::new();
+    let schema = shards.schema();
+    for (name, column) in &counts.facets {
+        let mut counted = values(name, &results[format!("{FACET}{name}")])?;
+        let field = schema.get_field(column).map(|field| schema.get_field_entry(field).field_type());
+        if matches!(field, Ok(FieldType::Facet(_))) {
+            counted.iter_mut().for_each(as_path);
+        }
+        facets.insert(name.clone(), counted);
+    }
+    let asked: serde_json::Map<String, Value> = results
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.strip_prefix(ASKED)?.to_owned(), value.clone())))
+        .collect();
+    Ok((facets, counts.has_aggregations.then_some(Value::Object(asked))))
+}
+
+/// Documents by segment of one shard, in ascending order.
+type BySegment = BTreeMap<u32, Vec<DocId>>;
+
+/// The ranked documents by position of their shard.
+fn by_segment(shards: &Shards, ranking: &Ranking) -> BTreeMap<usize, BySegment> {
+    let mut out: BTreeMap<usize, BySegment> = BTreeMap::new();
+    for fused in &ranking.docs {
+        let (at, _, inside) = shards.at(fused.doc.address);
+        out.entry(at).or_default().entry(inside.segment_ord).or_default().push(inside.doc_id);
+    }
+    for docs in out.values_mut().flat_map(BTreeMap::values_mut) {
+        docs.sort_unstable();
+    }
+    out
+}
+
+/// The fruit of `collector` over these documents of one shard.
+fn over<C: Collector>(shard: &Shard, collector: &C, docs: BySegment) -> tantivy::Result<C::Fruit> {
+    let mut fruits = Vec::with_capacity(docs.len());
+    for (segment, docs) in docs {
+        let mut child = collector.for_segment(segment, shard.searcher.segment_reader(segment))?;
+        for doc in docs {
+            child.collect(doc, 0.0);
+        }
+        fruits.push(child.harvest());
+    }
+    collector.merge_fruits(fruits)
+}
+
+fn values(name: &str, terms: &Value) -> Result<Vec<FacetCount>> {
+    let buckets = terms["buckets"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if buckets.len() > MAX_VALUES {
+        return Err(Error::new(ErrorCode::TooLarge, format!("the facet `{name}` has too many values"))
+            .expected(format!("at most {MAX_VALUES}"))
+            .hint(Hint::new("narrow it down with").setting(Setting::Filter)));
+    }
+    let count = |bucket: &Value| FacetCount {
+        value: bucket.get("key_as_string").unwrap_or(&bucket["key"]).clone(),
+        count: bucket["doc_count"].as_u64().unwrap_or_default(),
+    };
+    let mut counts: Vec<FacetCount> = buckets.iter().map(count).collect();
+    counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| order(&a.value, &b.value)));
+    Ok(counts)
+}
+
+/// A value of the host's own facets as it was added: `/news/local`, where the column has `news`, a zero byte, `local`.
+fn as_path(count: &mut FacetCount) {
+    if let Value::String(encoded) = &count.value
+        && let Ok(facet) = Facet::from_encoded(encoded.as_bytes().to_vec())
+    {
+        count.value = Value::String(facet.to_path_string());
+    }
+}
+
+/// Values of one column: numbers among themselves, strings by their bytes.
+fn order(a: &Value, b: &Value) -> std::cmp::Ordering {
+    match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        _ => a.as_str().cmp(&b.as_str()),
+    }
+}

@@ -1,0 +1,163 @@
+//! From a ranking to hits, with every number that made them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tantivy::query::Weight;
+use tantivy::{DocAddress, TantivyDocument};
+
+use super::response::{Hit, HitItem, LegScore, Response};
+use super::{explain, facets};
+use crate::error::Result;
+use crate::index::SegmentVectors;
+use crate::search::fusion::{FusedDoc, Share};
+use crate::search::legs::{self, Ranking};
+use crate::search::plan::Plan;
+use crate::search::plan::asked::ListItems;
+use crate::search::scorer::{BestItem, DocScorer};
+
+/// Runs what is left to run of a plan, whose legs are `ranking`, and shows the best.
+pub(crate) fn respond(plan: &Plan, ranking: &Ranking) -> Result<Response> {
+    let (facets, aggregations) = facets::count(plan, ranking)?;
+    let keywords = plan.keywords.as_ref();
+    let weights = keywords.map(|query| plan.view.shards.weights(&**query)).transpose()?;
+    let shown: Vec<&FusedDoc> = ranking.docs.iter().take(plan.depth.end).skip(plan.depth.offset).collect();
+    let keyword = match &weights {
+        Some(weights) => keyword_scores(plan, weights, &shown)?,
+        None => HashMap::new(),
+    };
+    let assembly = Assembly { plan, ranking, weights, keyword };
+    let mut hits = Vec::with_capacity(shown.len());
+    for (at, doc) in shown.into_iter().enumerate() {
+        plan.budget.check_cancelled()?;
+        hits.push(assembly.hit(plan.depth.offset + at + 1, doc)?);
+    }
+    Ok(Response {
+        hits,
+        candidates: ranking.candidates,
+        matched: ranking.matched,
+        scored: ranking.scored,
+        exact: ranking.exact && !ranking.partial,
+        partial: ranking.partial,
+        facets,
+        aggregations,
+        plan: plan.explains.then(|| explain::plan(plan)),
+    })
+}
+
+struct Assembly<'r> {
+    plan: &'r Plan,
+    ranking: &'r Ranking,
+    /// The compiled keywords, by shard.
+    weights: Option<Vec<Box<dyn Weight>>>,
+    /// BM25 of what is shown, where the keywords match it.
+    keyword: HashMap<DocAddress, f32>,
+}
+
+impl Assembly<'_> {
+    fn hit(&self, rank: usize, fused: &FusedDoc) -> Result<Hit> {
+        let (plan, address) = (self.plan, fused.doc.address);
+        let shards = &plan.view.shards;
+        let (shard_at, shard, inside) = shards.at(address);
+        let (reader, vectors) = shards.segment(address);
+        let score = |scorer: &Option<Arc<DocScorer>>| match scorer {
+            Some(scorer) => scorer.doc(vectors, inside.doc_id),
+            None => Ok(None),
+        };
+        let media = score(&plan.media)?;
+        let probability = match (&plan.probability, &plan.media) {
+            (Some(scorer), Some(ranks)) if Arc::ptr_eq(scorer, ranks) => media.clone(),
+            (scorer, _) => score(scorer)?,
+        };
+        let weight = self.weights.as_ref().map(|weights| &*weights[shard_at]);
+        let keyword = self.keyword.get(&address).copied();
+        let value = media.as_ref().map(|score| score.value);
+        let shares = self.shares(fused, keyword, value);
+        let legs = self.ranking.legs.iter().zip(&shares).map(|(&name, share)| {
+            let score = if name == "keyword" { keyword } else { value };
+            (name, LegScore { score, rank: share.rank })
+        });
+        let legs = legs.collect();
+        let items = match (plan.items, &plan.media, &media) {
+            (_, None, _) | (ListItems::Best, _, None) => Vec::new(),
+            (ListItems::Best, _, Some(score)) => score.best.clone(),
+            (ListItems::All, Some(scorer), _) => scorer.items(vectors, inside.doc_id)?,
+        };
+        let document: TantivyDocument = shard.searcher.doc(inside)?;
+        let explanation = if plan.explains {
+            let keyword = match (weight, keyword) {
+                (Some(weight), Some(_)) => Some(weight.explain(reader, inside.doc_id)?),
+                _ => None,
+            };
+            let numbers = explain::Numbers { vectors, media: media.as_ref(), keyword, shares: &shares };
+            Some(explain::hit(plan, self.ranking, fused, &numbers))
+        } else {
+            None
+        };
+        let item = |best: &BestItem| self.item(best, vectors);
+        Ok(Hit {
+            rank,
+            id: fused.doc.id.clone(),
+            index: (shards.len() > 1).then_some(shard_at),
+            score: fused.doc.score,
+            probability: probability.and_then(|score| score.probability),
+            legs,
+            items: items.iter().map(item).collect(),
+            snippets: plan.snippets.of(&document),
+            fields: shard.stored_fields(&document),
+            explanation,
+            address,
+        })
+    }
+
+    /// Where documents are scored inside their segments the shares are known only now; else they are complete already.
+    fn shares(&self, fused: &FusedDoc, keyword: Option<f32>, value: Option<f32>) -> Vec<Share> {
+        if self.ranking.legs.len() == 2
+            && let Some(shares) = legs::shares_of_scores(self.plan, keyword, value)
+        {
+            return shares;
+        }
+        fused.shares.clone()
+    }
+
+    fn item(&self, best: &BestItem, vectors: &SegmentVectors) -> HitItem {
+        let media = self.plan.view.bundle.media();
+        let probability = self.plan.media.as_ref().and_then(|scorer| scorer.item_probability(best));
+        HitItem {
+            part: best.part,
+            part_media: media[self.plan.parts[best.part].0].name.clone(),
+            media: media[best.media].name.clone(),
+            index: vectors.view(best.media).ordinals[best.row],
+            logit: best.raw,
+            // Where there is a probability, the value is its log-odds.
+            calibrated_logit: probability.map(|_| best.value),
+            probability,
+        }
+    }
+}
+
+/// BM25 of the documents that the keywords match, with one walk per segment: opening a fuzzy word or a range looks through
+/// the dictionary.
+fn keyword_scores(
+    plan: &Plan,
+    weights: &[Box<dyn Weight>],
+    shown: &[&FusedDoc],
+) -> Result<HashMap<DocAddress, f32>> {
+    let mut addresses: Vec<DocAddress> = shown.iter().map(|doc| doc.doc.address).collect();
+    addresses.sort_unstable();
+    let mut scores = HashMap::new();
+    for segment in addresses.chunk_by(|a, b| a.segment_ord == b.segment_ord) {
+        let (shard, _, _) = plan.view.shards.at(segment[0]);
+        let (reader, _) = plan.view.shards.segment(segment[0]);
+        let mut scorer = weights[shard].scorer(reader, 1.0)?;
+        for &address in segment {
+            if scorer.doc() < address.doc_id {
+                scorer.seek(address.doc_id);
+            }
+            if scorer.doc() == address.doc_id {
+                scores.insert(address, scorer.score());
+            }
+        }
+    }
+    Ok(scores)
+}

@@ -1,0 +1,6 @@
+//! What is shown of a ranking: hits, counts, explanations.
+
+mod explain;
+pub(crate) mod facets;
+pub(crate) mod hits;
+pub(crate) mod response;

@@ -1,0 +1,179 @@
+//! A query as plain data: what flags, lines of a batch, servers and other languages fill.
+
+mod json;
+mod request;
+mod rows;
+mod values;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Map, Value};
+
+pub use self::json::parse_aggregations;
+pub use self::rows::{FeaturesFrom, parse_rows};
+pub use self::values::named_number;
+use super::fusion::{Fusion, Normalise};
+use super::plan::asked::FacetsOver;
+use super::request::Image;
+
+/// What compares items, by name; see [`Similarity`](super::Similarity).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum SimilarityName {
+    /// The metric network, asked for the target.
+    Metric,
+    /// Cosine of the shared vectors.
+    Cosine,
+    /// Dot product of the class posteriors.
+    Posterior,
+}
+
+/// What the metric network is asked, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum TargetName {
+    /// Whether two items have the same class.
+    Class,
+    /// Whether they are this very pair.
+    Pair,
+    /// The mean of both probabilities.
+    Both,
+}
+
+/// A query as plain data. A field that is empty or `None` leaves the choice to the library; see the methods of the same names
+/// of [`Request`](super::Request).
+///
+/// It reads from JSON: keys are the names of the fields, with `_` or `-`; a list may be one value, and a number a string.
+///
+/// # Example
+/// ```
+/// use uncsm_index::search::RequestSpec;
+///
+/// let line = r#"{"text": "a red bird", "filter": ["size:<100", "size:>20"], "weight": {"keyword": 2}, "k": 5}"#;
+/// let spec: RequestSpec = serde_json::from_str(line)?;
+/// assert_eq!((spec.text.len(), spec.filter.len(), spec.k), (1, 2, Some(5)));
+/// let wrong = serde_json::from_str::<RequestSpec>(r#"{"txt": "a red bird"}"#).unwrap_err();
+/// assert!(wrong.to_string().contains("`txt`"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct RequestSpec {
+    /// Sentences.
+    pub text: Vec<String>,
+    /// Pictures.
+    pub image: Vec<Image>,
+    /// Sentences that say what is not wanted.
+    pub not_text: Vec<String>,
+    /// Pictures of what is not wanted.
+    pub not_image: Vec<Image>,
+    /// The items of this document are the query.
+    pub like: Option<String>,
+    /// Ids of documents that are left out.
+    pub exclude: Vec<String>,
+    /// Features `[d_in]` of query items, each with its media type; in JSON `{"image": [..]}`, or lists of such lists.
+    pub features: Vec<(String, Vec<f32>)>,
+    /// Rows of a file that are query items too; in JSON the keys `features` (the file), `pathway` and `rows`.
+    pub features_from: Option<FeaturesFrom>,
+    /// Keywords in the grammar.
+    pub keywords: Option<String>,
+    /// Restrictions in the grammar; all must match.
+    pub filter: Vec<String>,
+    /// Factors of the keyword scores of fields; in JSON `"title=2"` or `{"title": 2}`.
+    pub boost: Vec<(String, f32)>,
+    /// The media type to search in, or `any`.
+    pub media: Option<String>,
+    /// Number of hits.
+    pub k: Option<usize>,
+    /// Hits to pass over.
+    pub offset: Option<usize>,
+    /// What compares items.
+    pub similarity: Option<SimilarityName>,
+    /// What the metric network is asked.
+    pub target: Option<TargetName>,
+    /// How keywords and media parts become one ranking.
+    pub fusion: Option<Fusion>,
+    /// The scale of [`Fusion::Linear`].
+    pub normalise: Option<Normalise>,
+    /// The constant of [`Fusion::Rrf`].
+    pub rrf_k: Option<f32>,
+    /// Weights of legs and query parts; in JSON `"keyword=2"` or `{"keyword": 2}`.
+    pub weight: Vec<(String, f32)>,
+    /// Documents of each leg that take part in a fusion.
+    pub window: Option<usize>,
+    /// The least match probability of a hit.
+    pub min_probability: Option<f32>,
+    /// The rate of matches that probabilities assume.
+    pub prior: Option<f32>,
+    /// Share of the best items that must be found, above 0 and at most 1. Every candidate is scored, so all are.
+    pub recall: Option<f32>,
+    /// Score every candidate, as is always done.
+    pub exact: bool,
+    /// List every item of a hit.
+    pub items: bool,
+    /// Fields whose values are counted.
+    pub facet: Vec<String>,
+    /// Aggregations in tantivy's (Elasticsearch's) JSON form; in JSON an object, or a string of JSON.
+    pub aggregations: Option<Value>,
+    /// What facets and aggregations count.
+    pub facets_over: Option<FacetsOver>,
+    /// Fields of which a passage is shown.
+    pub snippet: Vec<String>,
+    /// Give every number that made a hit.
+    pub explain: bool,
+    /// Stop scoring after this time, in milliseconds.
+    pub time_budget: Option<u64>,
+}
+
+impl RequestSpec {
+    /// What this says, and what `base` says where this says nothing.
+    #[must_use]
+    pub fn over(self, base: &Self) -> Self {
+        fn list<T: Clone>(own: Vec<T>, base: &[T]) -> Vec<T> {
+            if own.is_empty() { base.to_vec() } else { own }
+        }
+        Self {
+            text: list(self.text, &base.text),
+            image: list(self.image, &base.image),
+            not_text: list(self.not_text, &base.not_text),
+            not_image: list(self.not_image, &base.not_image),
+            like: self.like.or_else(|| base.like.clone()),
+            exclude: list(self.exclude, &base.exclude),
+            features: list(self.features, &base.features),
+            features_from: self.features_from.or_else(|| base.features_from.clone()),
+            keywords: self.keywords.or_else(|| base.keywords.clone()),
+            filter: list(self.filter, &base.filter),
+            boost: list(self.boost, &base.boost),
+            media: self.media.or_else(|| base.media.clone()),
+            k: self.k.or(base.k),
+            offset: self.offset.or(base.offset),
+            similarity: self.similarity.or(base.similarity),
+            target: self.target.or(base.target),
+            fusion: self.fusion.or(base.fusion),
+            normalise: self.normalise.or(base.normalise),
+            rrf_k: self.rrf_k.or(base.rrf_k),
+            weight: list(self.weight, &base.weight),
+            window: self.window.or(base.window),
+            min_probability: self.min_probability.or(base.min_probability),
+            prior: self.prior.or(base.prior),
+            recall: self.recall.or(base.recall),
+            exact: self.exact || base.exact,
+            items: self.items || base.items,
+            facet: list(self.facet, &base.facet),
+            aggregations: self.aggregations.or_else(|| base.aggregations.clone()),
+            facets_over: self.facets_over.or(base.facets_over),
+            snippet: list(self.snippet, &base.snippet),
+            explain: self.explain || base.explain,
+            time_budget: self.time_budget.or(base.time_budget),
+        }
+    }
+}
+
+/// The message alone: [`RequestSpec::from_json`] gives the whole error.
+impl<'de> Deserialize<'de> for RequestSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let object = Map::<String, Value>::deserialize(deserializer)?;
+        Self::from_json(object).map_err(de::Error::custom)
+    }
+}

@@ -1,0 +1,85 @@
+//! What a query runs on: indexes at one commit each, the bundle that scores, and its encoders.
+
+pub(crate) mod encoders;
+pub(crate) mod shard;
+
+use std::sync::Arc;
+
+use tantivy::{DocAddress, Searcher};
+
+use self::encoders::OpenEncoders;
+use self::shard::Shards;
+use crate::encode::Encoder;
+use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
+use crate::index::{IdField, find_document, guarded};
+use crate::model::Bundle;
+
+/// One state of an engine. A clone is cheap; commits do not change it.
+#[derive(Clone)]
+pub(crate) struct View {
+    pub(crate) shards: Arc<Shards>,
+    pub(crate) bundle: Arc<Bundle>,
+    pub(crate) encoders: Arc<OpenEncoders>,
+    /// Name of the field of ids.
+    pub(crate) id: Arc<str>,
+}
+
+impl View {
+    /// The encoder of a media type, which stays open.
+    ///
+    /// # Errors
+    /// Those of [`Bundle::encoder`].
+    pub(crate) fn encoder(&self, media: usize) -> Result<Arc<dyn Encoder>> {
+        self.encoders.get(&self.bundle, media)
+    }
+
+    /// The first searcher: schema and analysis are those of all.
+    pub(crate) fn searcher(&self) -> &Searcher {
+        &self.shards.first().searcher
+    }
+
+    /// The field of ids.
+    ///
+    /// # Errors
+    /// Those of [`IdField::of`].
+    pub(crate) fn id_field(&self) -> Result<IdField> {
+        IdField::of(self.shards.schema(), &self.id)
+    }
+
+    /// Address of the live document `id`; segments of several indexes are numbered on.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownId`]; [`ErrorCode::UnknownField`] in an index without ids.
+    pub(crate) fn find(&self, id: &str) -> Result<DocAddress> {
+        let field = self.id_field()?.field();
+        let mut base = 0;
+        for shard in self.shards.iter() {
+            if let Some(found) = guarded(shard.dir(), || find_document(&shard.searcher, field, id))? {
+                return Ok(DocAddress::new(base + found.segment_ord, found.doc_id));
+            }
+            base += shard.searcher.segment_readers().len() as u32;
+        }
+        let hint =
+            Hint::new("ids are case-sensitive and whole;").given(Setting::Filter, "'id:..' finds one too");
+        Err(Error::new(ErrorCode::UnknownId, format!("no document has the id {id:?}")).hint(hint))
+    }
+
+    /// By media type: whether any index holds an item of it.
+    pub(crate) fn held(&self) -> Result<Vec<bool>> {
+        let mut held = vec![false; self.bundle.media().len()];
+        for shard in self.shards.iter() {
+            for reader in shard.searcher.segment_readers() {
+                let vectors = self.shards.cache.get(reader)?;
+                for (media, held) in held.iter_mut().enumerate() {
+                    *held = *held || {
+                        let docs = vectors.view(media).docs.iter();
+                        // The values of an open file are unchecked, and the host looks into a bitset.
+                        docs.copied().any(|doc| doc < reader.max_doc() && !reader.is_deleted(doc))
+                    };
+                }
+            }
+        }
+        Ok(held)
+    }
+}

@@ -1,0 +1,32 @@
+//! The indexes of a query, and the engine over them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use uncsm_index::encode::EncoderPaths;
+use uncsm_index::index::Index;
+use uncsm_index::model::Bundle;
+use uncsm_index::search::Engine;
+use uncsm_index::{Error, ErrorCode, Result};
+
+/// The indexes at `dirs` as one engine, ranking by `bundle` or, where it is none of theirs, the one that they hold.
+///
+/// # Errors
+/// Those of opening; [`ErrorCode::SpaceMismatch`] where the indexes hold different models and `bundle` is none.
+pub fn open(dirs: &[PathBuf], bundle: Option<&Path>, paths: EncoderPaths) -> Result<(Vec<Index>, Engine)> {
+    let indexes: Vec<Index> = dirs.iter().map(|dir| Index::open(dir)).collect::<Result<_>>()?;
+    let bundle = bundle.map(Bundle::load).transpose()?.map(Arc::new);
+    if let (None, [first, rest @ ..]) = (&bundle, indexes.as_slice())
+        && let Some(other) = rest.iter().find(|index| index.bundle().model() != first.bundle().model())
+    {
+        return Err(Error::new(ErrorCode::SpaceMismatch, "the indexes hold different models")
+            .file(other.dir())
+            .expected(format!("model {}, as in {}", first.bundle().model(), first.dir().display()))
+            .got(format!("model {}", other.bundle().model()))
+            .hint("give the one that scores with --bundle, or bring it to all with `attach`"));
+    }
+    let bundle = bundle.or_else(|| indexes.first().map(|index| index.bundle().clone()));
+    let bundle = bundle.ok_or_else(|| Error::new(ErrorCode::BadArgument, "there is no index to search"))?;
+    let engine = Engine::over(&indexes, bundle)?.with_encoders(paths);
+    Ok((indexes, engine))
+}
