@@ -9,18 +9,18 @@ ci:
 slow: demo kills readers damage filters
 
 demo:
-    cargo test --test cli demo -- --ignored
+    cargo test --test cli pictures::demo -- --ignored
 
 kills:
-    UNCSM_KILLS=60 cargo test --test cli kill
+    UNCSM_KILLS=60 cargo test --test cli a_killed_build
     UNCSM_KILLS=24 cargo test --test cli resume
 
 readers:
     UNCSM_READS=10000 cargo test --test cli beside
-    UNCSM_SEARCHES=100000 cargo test --test held
+    UNCSM_SEARCHES=100000 cargo test --test library held
 
 damage:
-    UNCSM_FLIPS=2000 cargo test --test library damage_anywhere
+    UNCSM_FLIPS=2000 cargo test --test flips damage_anywhere
     UNCSM_FLIPS=286 cargo test --test cli flips
 
 filters:
@@ -58,6 +58,14 @@ same old new:
 shared:
     cargo build
     cargo test --no-run 2>&1 | awk '/Compiling/ && !/uncsm-/ { print; bad = 1 } END { exit bad }'
+
+# After a wanted change of the public names.
+bless:
+    UNCSM_BLESS=1 cargo test --test architecture public
+
+# Fetching encoders from a server on loopback.
+hub:
+    cargo test --features hub --test library hub
 
 # Licences, advisories and sources of dependencies (cargo install cargo-deny).
 deny:
