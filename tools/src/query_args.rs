@@ -14,6 +14,13 @@ use uncsm_index::search::{
 
 use crate::args::LimitArgs;
 
+/// Headings of `--help`.
+const ASKED: &str = "What is asked for";
+const WORDS: &str = "Keywords and filters";
+const RANKING: &str = "Ranking";
+const ANSWER: &str = "What an answer holds";
+const MANY: &str = "Many queries";
+
 #[derive(Debug, Default, Args)]
 pub struct QueryArgs {
     /// An index; several are searched as if they were one
@@ -23,114 +30,114 @@ pub struct QueryArgs {
     #[arg(long, value_name = "BUNDLE")]
     pub bundle: Option<PathBuf>,
     /// A sentence; may be repeated
-    #[arg(long, value_name = "STRING")]
+    #[arg(long, help_heading = ASKED, value_name = "STRING")]
     pub text: Vec<String>,
     /// A picture; may be repeated
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = ASKED, value_name = "FILE")]
     pub image: Vec<PathBuf>,
     /// A sentence that says what is not wanted; may be repeated
-    #[arg(long, value_name = "STRING")]
+    #[arg(long, help_heading = ASKED, value_name = "STRING")]
     pub not_text: Vec<String>,
     /// A picture of what is not wanted; may be repeated
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = ASKED, value_name = "FILE")]
     pub not_image: Vec<PathBuf>,
     /// The items of this document are the query
-    #[arg(long, value_name = "ID")]
+    #[arg(long, help_heading = ASKED, value_name = "ID")]
     pub like: Option<String>,
     /// Leave this document out; may be repeated
-    #[arg(long, value_name = "ID")]
+    #[arg(long, help_heading = ASKED, value_name = "ID")]
     pub exclude: Vec<String>,
     /// Features of query items
-    #[arg(long, value_name = "FILE.safetensors", requires = "pathway")]
+    #[arg(long, help_heading = ASKED, value_name = "FILE.safetensors", requires = "pathway")]
     pub features: Option<PathBuf>,
     /// The tensor that holds the features of a media type; may be repeated
-    #[arg(long, value_name = "MEDIA=TENSOR", requires = "features")]
+    #[arg(long, help_heading = ASKED, value_name = "MEDIA=TENSOR", requires = "features")]
     pub pathway: Vec<String>,
     /// Rows of --features, the first included and the last not
-    #[arg(long, value_name = "A..B", requires = "features")]
+    #[arg(long, help_heading = ASKED, value_name = "A..B", requires = "features")]
     pub rows: Option<String>,
     /// The encoder of a media type, where it does not lie where it is looked for; may be repeated
-    #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]
+    #[arg(long, help_heading = ASKED, value_name = "MEDIA=NAME_OR_DIR")]
     pub encoder: Vec<String>,
     /// Keywords in tantivy's query grammar; `word~` and `word~2` match words within one or two edits, `wor*` words by their letters
-    #[arg(long, value_name = "QUERY")]
+    #[arg(long, help_heading = WORDS, value_name = "QUERY")]
     pub keywords: Option<String>,
     /// A restriction in tantivy's query grammar that does not score; a clause that gives no term is an error; of
     /// several, all must match
-    #[arg(long, value_name = "QUERY")]
+    #[arg(long, help_heading = WORDS, value_name = "QUERY")]
     pub filter: Vec<String>,
     /// Multiply the keyword scores of words in a field; may be repeated
-    #[arg(long, value_name = "FIELD=W")]
+    #[arg(long, help_heading = WORDS, value_name = "FIELD=W")]
     pub boost: Vec<String>,
     /// The media type to search in, or `any`
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = RANKING, value_name = "NAME")]
     pub media: Option<String>,
     /// Number of hits [default: 10]
-    #[arg(short, value_name = "N")]
+    #[arg(short, help_heading = ANSWER, value_name = "N")]
     pub k: Option<usize>,
     /// Hits to pass over [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = ANSWER, value_name = "N")]
     pub offset: Option<usize>,
     /// What ranks the items (default: metric)
-    #[arg(long, value_parser = named::<SimilarityName>(&SIMILARITIES))]
+    #[arg(long, help_heading = RANKING, value_parser = named::<SimilarityName>(&SIMILARITIES))]
     pub similarity: Option<SimilarityName>,
     /// What the metric network is asked (default: the bundle's own)
-    #[arg(long, value_parser = named::<TargetName>(&TARGETS))]
+    #[arg(long, help_heading = RANKING, value_parser = named::<TargetName>(&TARGETS))]
     pub target: Option<TargetName>,
     /// How keywords and media parts become one ranking [default: rrf]
-    #[arg(long, value_parser = named::<Fusion>(&FUSIONS))]
+    #[arg(long, help_heading = RANKING, value_parser = named::<Fusion>(&FUSIONS))]
     pub fusion: Option<Fusion>,
     /// The scale of `--fusion linear` [default: probability]
-    #[arg(long, value_parser = named::<Normalise>(&SCALES), alias = "normalize")]
+    #[arg(long, help_heading = RANKING, value_parser = named::<Normalise>(&SCALES), alias = "normalize")]
     pub normalise: Option<Normalise>,
     /// The constant of `--fusion rrf` [default: 60]
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = RANKING, value_name = "N")]
     pub rrf_k: Option<f32>,
     /// Weight of a leg (keyword, metric) or of a query part (text, image[1], like, not-text); may be repeated
-    #[arg(long, value_name = "LEG_OR_PART=W")]
+    #[arg(long, help_heading = RANKING, value_name = "LEG_OR_PART=W")]
     pub weight: Vec<String>,
     /// Documents of each leg that take part in a fusion [default: 1000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = RANKING, value_name = "N")]
     pub window: Option<usize>,
     /// Leave out documents of a lower match probability
-    #[arg(long, value_name = "P")]
+    #[arg(long, help_heading = RANKING, value_name = "P")]
     pub min_probability: Option<f32>,
     /// The rate of matches that probabilities assume (default: the bundle's)
-    #[arg(long, value_name = "P")]
+    #[arg(long, help_heading = RANKING, value_name = "P")]
     pub prior: Option<f32>,
     /// Share of the best items that must be found (every candidate is scored in this version, so all are)
-    #[arg(long, value_name = "R", conflicts_with = "exact")]
+    #[arg(long, help_heading = RANKING, value_name = "R", conflicts_with = "exact")]
     pub recall: Option<f32>,
     /// Score every candidate (always so in this version)
-    #[arg(long)]
+    #[arg(long, help_heading = RANKING)]
     pub exact: bool,
     /// List every item of a hit, not the best alone
-    #[arg(long)]
+    #[arg(long, help_heading = ANSWER)]
     pub items: bool,
     /// Count the values of a field over the documents that filter AND keywords let through, whatever a picture or a
     /// sentence ranks; may be repeated
-    #[arg(long, value_name = "FIELD")]
+    #[arg(long, help_heading = ANSWER, value_name = "FIELD")]
     pub facet: Vec<String>,
     /// Aggregations in tantivy's (Elasticsearch's) JSON form, over the documents that facets count
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, help_heading = ANSWER, value_name = "JSON")]
     pub aggregations: Option<String>,
     /// What facets and aggregations count: `matches` of filter AND keywords, or the `hits`: the documents that are ranked,
     /// up to --window of each leg, which a sentence may bring in without any keyword [default: matches]
-    #[arg(long, value_parser = named::<FacetsOver>(&COUNTED), value_name = "WHAT")]
+    #[arg(long, help_heading = ANSWER, value_parser = named::<FacetsOver>(&COUNTED), value_name = "WHAT")]
     pub facets_over: Option<FacetsOver>,
     /// The passage of a text field that fits the keywords best; may be repeated
-    #[arg(long, value_name = "FIELD")]
+    #[arg(long, help_heading = ANSWER, value_name = "FIELD")]
     pub snippet: Vec<String>,
     /// Every number that made a hit, and what was run
-    #[arg(long)]
+    #[arg(long, help_heading = ANSWER)]
     pub explain: bool,
     /// Stop scoring after this time; what was found is then marked as partial
-    #[arg(long, value_name = "MS")]
+    #[arg(long, help_heading = ANSWER, value_name = "MS")]
     pub time_budget: Option<u64>,
     /// One query per line, in JSON: the keys are the flag names, and "features": {"image": [..]} gives raw features.
     ///
     /// What is given beside it goes for every line that does not say otherwise. A bad line is an error of that line.
-    #[arg(long, value_name = "FILE.jsonl")]
+    #[arg(long, help_heading = MANY, value_name = "FILE.jsonl")]
     pub batch: Option<PathBuf>,
     #[command(flatten)]
     pub limits: LimitArgs,

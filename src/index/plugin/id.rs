@@ -125,7 +125,7 @@ impl IdField {
     /// The id whose term in the dictionary of the field is `key`.
     pub(crate) fn of_key(&self, key: &[u8]) -> String {
         match (self.kind, key.try_into()) {
-            (Kind::Number, Ok(bytes)) => u64::from_be_bytes(bytes).to_string(),
+            (Kind::Number, Ok(bytes)) => number_of(bytes).to_string(),
             _ => String::from_utf8_lossy(key).into_owned(),
         }
     }
@@ -183,6 +183,11 @@ impl IdColumn {
             .map_err(|e| Error::new(ErrorCode::Damaged, format!("id column: {e}")).source(e))?;
         Ok(ids)
     }
+}
+
+/// The number of a term of the dictionary: the host writes its eight bytes, the highest first, so that terms sort as numbers.
+fn number_of(bytes: [u8; 8]) -> u64 {
+    bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
 /// Digits of the longest number.
