@@ -18,7 +18,8 @@
 //! # let dir = folder.path();
 //! // One document per line: an id, a sentence, a picture, and any fields. Here, squares of three colours.
 //! let mut lines = String::new();
-//! for (side, (color, rgb)) in (12..60).zip([("red", [220, 30, 30]), ("green", [30, 170, 50]), ("blue", [40, 60, 220])].repeat(16)) {
+//! let colors = [("red", [220, 30, 30]), ("green", [30, 170, 50]), ("blue", [40, 60, 220])];
+//! for (side, (color, rgb)) in (12..60).zip(colors.repeat(16)) {
 //!     image::RgbImage::from_pixel(side, side, image::Rgb(rgb)).save(dir.join(format!("{side}.png")))?;
 //!     let split = if side % 4 == 3 { "val" } else { "train" };
 //!     lines += &format!(r#"{{"text":"the {color} square","image":"{side}.png","color":"{color}","side":{side},"split":"{split}"}}"#);

@@ -12,7 +12,7 @@ use tantivy::query::{
 use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TantivyError};
 
 use super::scorer::DocScorer;
-use crate::index::{SegmentCache, SegmentVectors, to_tantivy};
+use crate::index::{SegmentCache, SegmentVectors};
 
 /// A source of the documents that a media leg scores.
 ///
@@ -105,7 +105,9 @@ impl CandidateWeight {
 impl Weight for CandidateWeight {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let end = reader.max_doc();
-        Ok(match self.docs(reader).map_err(to_tantivy)? {
+        // Whole, so that `Error::from` gives it back.
+        let whole = |error: crate::Error| TantivyError::IoError(Arc::new(std::io::Error::other(error)));
+        Ok(match self.docs(reader).map_err(whole)? {
             CandidateDocs::All => Box::new(AllScorer::new(end)),
             CandidateDocs::Only(docs) => {
                 let mut set = BitSet::with_max_value(end);

@@ -1,21 +1,6 @@
 //! The library names no flag and no command: an app, a server and the command line each show its hints in their own way.
 
-use std::collections::BTreeMap;
-
 use crate::scan::{root, sources};
-
-/// Files of `src` that are left, with the most lines that name a flag or a command. The list gets shorter, never longer.
-const LEFT: [(&str, usize); 9] = [
-    ("src/corpus/features.rs", 3),
-    ("src/corpus/pathway.rs", 4),
-    ("src/schema/infer.rs", 1),
-    ("src/schema/overrides.rs", 2),
-    ("src/schema/spec.rs", 2),
-    ("src/search/engine.rs", 1),
-    ("src/search/facets.rs", 1),
-    ("src/search/plan.rs", 4),
-    ("src/search/shard.rs", 1),
-];
 
 /// `--flag`: two dashes, after no dash and no letter, and a letter.
 fn flags(line: &str) -> Vec<&str> {
@@ -66,13 +51,11 @@ fn named(text: &str, names: &[String]) -> Vec<(usize, String)> {
 
 #[test]
 fn the_library_names_no_flag_and_no_command() {
-    let (names, left) = (names(), BTreeMap::from(LEFT));
+    let names = names();
     let mut wrong = Vec::new();
     for (file, text) in sources().into_iter().filter(|(file, _)| file.starts_with("src/")) {
         let found = named(&text, &names);
-        if found.len() > left.get(file.as_str()).copied().unwrap_or(0) {
-            wrong.extend(found.iter().map(|(line, what)| format!("{file}:{line}: {what}")));
-        }
+        wrong.extend(found.iter().map(|(line, what)| format!("{file}:{line}: {what}")));
     }
     assert!(wrong.is_empty(), "use a typed hint, or the name of the setting:\n{}", wrong.join("\n"));
 }

@@ -12,7 +12,14 @@ use uncsm_index::search::TargetName;
 
 /// A cross-media search engine: train a similarity of pictures and texts, build an index with it, query it.
 #[derive(Debug, Parser)]
-#[command(name = "uncsm-index", version, about, propagate_version = true)]
+#[command(
+    name = "uncsm-index",
+    version,
+    about,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done (for `query`: at least one hit), 1 `query` found nothing, 2 error.\n\
+        Example: uncsm-index demo"
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -21,6 +28,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// Print one JSON object on stdout, and errors as one JSON line on stderr
     #[arg(long, global = true)]
@@ -46,8 +54,10 @@ impl Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Generate a corpus, train, evaluate, build, query, and write a page that shows it
+    #[command(after_help = "Example: uncsm-index demo --dir first-look")]
     Demo(DemoArgs),
     /// Train a bundle
+    #[command(after_help = "Example: uncsm-index train corpus.jsonl --label category --out my.bundle")]
     Train(TrainArgs),
     /// Encode a corpus into a safetensors file that `train`, `eval` and `calibrate` take as --features
     ///
@@ -55,6 +65,9 @@ pub enum Command {
     /// and `group`; train with `--features FILE --pathway image=image --pathway text=text --label label --test-mask
     /// is_test --group group`. Rows of the split `val` become train rows, since such a file knows test rows and others.
     /// Documents that lack an item of a media type are left out and counted.
+    #[command(
+        after_help = "Example: uncsm-index features corpus.jsonl --label category --out features.safetensors"
+    )]
     Features(FeaturesArgs),
     /// Fit the probabilities of a bundle again, on held-out rows or for another rate of matches
     ///
@@ -62,8 +75,12 @@ pub enum Command {
     /// was trained on read too confident: give rows that it has not seen. Rankings and stored vectors stay as they are, so
     /// `attach` brings the result to an index without a rebuild. A target and pair of media types without matches among
     /// these rows has no probability any more. Of more than 4,096 rows as many are drawn.
+    #[command(
+        after_help = "Example: uncsm-index calibrate my.bundle held_out.jsonl --prior 0.01 --out rare.bundle"
+    )]
     Calibrate(CalibrateArgs),
     /// Evaluate a bundle as in the literature: MAP over all results, recall of the paired item, calibration
+    #[command(after_help = "Example: uncsm-index eval my.bundle corpus.jsonl --split test")]
     Eval(EvalArgs),
     /// Print the field schema that `build` would infer, as TOML
     ///
@@ -73,30 +90,47 @@ pub enum Command {
     /// ngram:MIN:MAX or prefix:MIN:MAX. Such as stem:german+fold; an unknown part or language is answered with all there are.
     /// `exact` says the same of whole values, for facets and filters on NAME_exact: raw+nfc (where none is named: composed and
     /// decomposed letters are equal), raw, raw+nfc+lower.
+    #[command(after_help = "Example: uncsm-index schema corpus.jsonl > schema.toml")]
     Schema(SchemaArgs),
     /// Build an index
+    #[command(after_help = "Example: uncsm-index build corpus.jsonl --bundle my.bundle --out my.index")]
     Build(BuildArgs),
     /// Add documents to an index, replacing those of equal id, in one commit
+    #[command(after_help = "Example: uncsm-index add my.index more.jsonl")]
     Add(AddArgs),
     /// Delete documents from an index, in one commit
+    #[command(after_help = "Example: uncsm-index delete my.index --filter 'category_exact:birds' --dry-run")]
     Delete(DeleteArgs),
     /// Let an index use another bundle of equal space, atomically
+    #[command(after_help = "Example: uncsm-index attach my.index --bundle rare.bundle")]
     Attach(AttachArgs),
     /// Train how keywords and media parts become one ranking, from clicks or relevance
     ///
     /// The result differs from BUNDLE in its learned fusion alone: `attach` brings it to an index without a rebuild, and
     /// `query --fusion learned` ranks by it.
+    #[command(
+        after_help = "Example: uncsm-index fuse my.bundle --clicks clicks.jsonl --index my.index --out fused.bundle"
+    )]
     Fuse(FuseArgs),
     /// Query an index, or several as if they were one
+    #[command(
+        after_help = "Example: uncsm-index query my.index --text 'a bird that sits' --filter 'category_exact:birds' -k 5"
+    )]
     Query(Box<QueryArgs>),
     /// Show what an index, a bundle or a .uvec file is made of
+    #[command(after_help = "Example: uncsm-index inspect my.index --json")]
     Inspect(InspectArgs),
     /// Check every checksum and every row of an index
+    #[command(after_help = "Example: uncsm-index verify my.index")]
     Verify(VerifyArgs),
     /// Encoders with weights: which are here, and getting one
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: uncsm-index encoders list")]
     Encoders(EncodersCommand),
 }
+
+/// Headings of `--help`.
+const SOURCE: &str = "Source";
+const LIMITS: &str = "Limits on pictures";
 
 /// Where items come from: a corpus, or features in a safetensors file.
 #[derive(Debug, Args)]
@@ -105,26 +139,26 @@ pub struct SourceArgs {
     #[arg(value_name = "SOURCE")]
     pub source: Option<PathBuf>,
     /// Features instead of a corpus: row i of every tensor is one document
-    #[arg(long, value_name = "FILE.safetensors")]
+    #[arg(long, value_name = "FILE.safetensors", help_heading = SOURCE)]
     pub features: Option<PathBuf>,
     /// The tensor that holds the features of a media type; may be repeated
-    #[arg(long, value_name = "MEDIA=TENSOR")]
+    #[arg(long, value_name = "MEDIA=TENSOR", help_heading = SOURCE)]
     pub pathway: Vec<String>,
     /// The encoder of a media type, or the one that made its features; may be repeated
-    #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]
+    #[arg(long, value_name = "MEDIA=NAME_OR_DIR", help_heading = SOURCE)]
     pub encoder: Vec<String>,
     /// Keep features of a corpus' items here, and take over those that are there
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = SOURCE)]
     pub features_cache: Option<PathBuf>,
     /// A key or column of a corpus that is passed over, whatever it holds; may be repeated
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", help_heading = SOURCE)]
     pub without: Vec<String>,
     /// The key that holds the items of a media type, paths of files (MEDIA:text=KEY: texts), beside text, texts, image and
     /// images; may be repeated
     #[arg(long, value_name = "MEDIA=KEY")]
     pub media_key: Vec<String>,
     /// Split long texts of a corpus into items of at most N words, of which M repeat the passage before
-    #[arg(long, value_name = "N[:M]")]
+    #[arg(long, value_name = "N[:M]", help_heading = SOURCE)]
     pub passages: Option<String>,
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -134,10 +168,10 @@ pub struct SourceArgs {
 #[derive(Debug, Default, Clone, Copy, Args)]
 pub struct LimitArgs {
     /// Width times height of the largest picture that is decoded [default: 50000000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", help_heading = LIMITS, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_pixels: Option<u64>,
     /// Bytes of the largest picture file that is read [default: 67108864]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", help_heading = LIMITS, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_bytes: Option<u64>,
 }
 
@@ -377,8 +411,10 @@ pub struct FuseArgs {
 #[derive(Debug, Subcommand)]
 pub enum EncodersCommand {
     /// List the built-in encoders and all below UNCSM_ENCODERS and the cache
+    #[command(after_help = "Example: uncsm-index encoders list --json")]
     List,
     /// Pull an encoder such as sentence-transformers/all-MiniLM-L6-v2 into the cache (a build with the feature `hub`)
+    #[command(after_help = "Example: uncsm-index encoders fetch sentence-transformers/all-MiniLM-L6-v2")]
     Fetch {
         /// ORG/NAME
         #[arg(value_name = "NAME")]
@@ -442,4 +478,35 @@ pub struct AttachArgs {
     /// A bundle of the same space
     #[arg(long, value_name = "BUNDLE")]
     pub bundle: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn all(command: &clap::Command, path: &str, out: &mut Vec<(String, clap::Command)>) {
+        let path = format!("{path} {}", command.get_name()).trim().to_owned();
+        out.push((path.clone(), command.clone()));
+        command.get_subcommands().filter(|c| c.get_name() != "help").for_each(|c| all(c, &path, out));
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_parses_and_sets_the_global_flags_apart() {
+        let mut commands = Vec::new();
+        let mut cli = Cli::command();
+        cli.build();
+        all(&cli, "", &mut commands);
+        assert!(commands.len() > 15, "{}", commands.len());
+        for (path, mut command) in commands {
+            let help = command.render_long_help().to_string();
+            let example = help.lines().find_map(|line| line.trim().strip_prefix("Example: "));
+            let example = example.unwrap_or_else(|| panic!("{path} has no example"));
+            let example = example.split(" > ").next().unwrap();
+            let parsed = Cli::try_parse_from(shlex::split(example).unwrap());
+            assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+            assert!(help.contains("Options of every command:"), "{path}: {help}");
+        }
+    }
 }

@@ -157,20 +157,11 @@ impl Source {
         }
         // Only where it is used: builds of earlier versions know nothing of it.
         if !self.keys.passed_over().is_empty() {
-            identity = identity.with(
-                called(Setting::Without),
-                self.keys.passed_over().join(
-                    "
-",
-                ),
-            );
+            identity = identity.with(called(Setting::Without), self.keys.passed_over().join("\n"));
         }
         let media = self.keys.media();
         if media != Keys::default().media() {
-            let keys = media.iter().map(MediaKey::to_string).collect::<Vec<_>>().join(
-                "
-",
-            );
+            let keys = media.iter().map(MediaKey::to_string).collect::<Vec<_>>().join("\n");
             identity = identity.with(called(Setting::MediaKey), keys);
         }
         let encoders = self.encoders.iter().map(|arg| format!("{}={}", arg.media, arg.encoder));

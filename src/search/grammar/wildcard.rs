@@ -82,7 +82,7 @@ impl Grammar {
         }
         parts.extend(self.spelled(place, leaf, target, &text[from..])?);
         parts.dedup_by(|a, b| *a == Part::Any && *b == Part::Any);
-        Ok(Some(Box::new(WildcardQuery { field: target.field, parts, written: text.to_owned() })))
+        Ok(Some(WildcardQuery::boxed(target, parts, text)))
     }
 
     /// The query of the beginning of one word: `"bir"*`; `None` without a letter.
@@ -99,7 +99,7 @@ impl Grammar {
             return Ok(None);
         }
         parts.push(Part::Any);
-        Ok(Some(Box::new(WildcardQuery { field: target.field, parts, written: value.text.clone() })))
+        Ok(Some(WildcardQuery::boxed(target, parts, &value.text)))
     }
 
     /// The error of a pattern over stems or pieces of words.
@@ -164,6 +164,10 @@ struct WildcardQuery {
 }
 
 impl WildcardQuery {
+    fn boxed(target: Target<'_>, parts: Vec<Part>, written: &str) -> Box<dyn Query> {
+        Box::new(Self { field: target.field, parts, written: written.to_owned() })
+    }
+
     /// The letters that every word begins with.
     fn head(&self) -> String {
         let letter = |part: &Part| match part {
@@ -196,6 +200,20 @@ impl WildcardQuery {
     }
 }
 
+/// The words of a pattern, each once, so that their number does not hang on the segments.
+#[derive(Default)]
+struct Different(BTreeSet<Vec<u8>>);
+
+impl Different {
+    /// Takes a word; false where there are too many now.
+    fn take(&mut self, word: &[u8]) -> bool {
+        if !self.0.contains(word) {
+            self.0.insert(word.to_vec());
+        }
+        self.0.len() <= MAX_WORDS
+    }
+}
+
 fn too_many(written: &str) -> TantivyError {
     let error = Error::new(ErrorCode::BadQuery, format!("`{written}` stands for too many words"))
         .expected(format!("at most {MAX_WORDS} different words"))
@@ -217,16 +235,12 @@ pub(super) struct Beginning {
 impl Query for Beginning {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         let readers = scoring.searcher().map(|searcher| searcher.segment_readers()).unwrap_or_default();
-        // Different ones, so that it does not hang on the segments.
-        let mut seen: BTreeSet<Vec<u8>> = BTreeSet::new();
+        let mut seen = Different::default();
         for reader in readers {
             let inverted = reader.inverted_index(self.field)?;
             let mut stream = inverted.terms().range().ge(&self.head).into_stream()?;
             while stream.advance() && stream.key().starts_with(&self.head) {
-                if !seen.contains(stream.key()) {
-                    seen.insert(stream.key().to_vec());
-                }
-                if seen.len() > MAX_WORDS {
+                if !seen.take(stream.key()) {
                     return Err(too_many(&self.written));
                 }
             }
@@ -242,15 +256,14 @@ impl Query for Beginning {
 impl Query for WildcardQuery {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         if let Some(searcher) = scoring.searcher() {
-            let mut seen: BTreeSet<String> = BTreeSet::new();
+            let mut seen = Different::default();
             for reader in searcher.segment_readers() {
+                let mut room = true;
                 self.words(reader, &mut |word, _| {
-                    if !seen.contains(word) {
-                        seen.insert(word.to_owned());
-                    }
-                    Ok(seen.len() <= MAX_WORDS)
+                    room = seen.take(word.as_bytes());
+                    Ok(room)
                 })?;
-                if seen.len() > MAX_WORDS {
+                if !room {
                     return Err(too_many(&self.written));
                 }
             }

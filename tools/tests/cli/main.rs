@@ -32,6 +32,7 @@ mod query;
 mod query_more;
 #[cfg(unix)]
 mod read_only;
+mod readme;
 mod resume;
 mod run;
 mod weights;

@@ -1,0 +1,68 @@
+# Slow checks, none of which `cargo test` runs. `just --list` shows them; ARCHITECTURE.md, "Slow checks", says what each shows.
+# Those that need data read the folder UNCSM_DATA.
+
+# Everything that must hold before a change lands.
+ci:
+    .ci/run
+
+# Tests that take minutes: the demo as a newcomer has it, kills, resumes, readers beside a writer, damage, filters.
+slow: demo kills readers damage filters
+
+demo:
+    cargo test --test cli demo -- --ignored
+
+kills:
+    UNCSM_KILLS=60 cargo test --test cli kill
+    UNCSM_KILLS=24 cargo test --test cli resume
+
+readers:
+    UNCSM_READS=10000 cargo test --test cli beside
+    UNCSM_SEARCHES=100000 cargo test --test held
+
+damage:
+    UNCSM_FLIPS=2000 cargo test --test library damage_anywhere
+    UNCSM_FLIPS=286 cargo test --test cli flips
+
+filters:
+    UNCSM_FILTERS=100000 cargo test --test library filters
+
+# Peak memory and seconds of small files that ask for much, and of builds.
+bombs:
+    python3 benches/bombs.py
+
+memory:
+    benches/memory.sh 10000 100000
+
+# Speed of queries and of pathways, in the profile of the tests.
+latency:
+    cargo bench --profile dev --bench latency
+
+pathways:
+    cargo bench --profile dev --bench pathway
+
+# Quality beside eight baselines, ablation, relevance of hybrid queries.
+quality data out:
+    python3 benches/quality/run.py --data {{data}} --out {{out}}
+
+ablation data out:
+    python3 benches/quality/ablation.py --data {{data}} --out {{out}}
+
+relevance data out:
+    python3 benches/relevance/run.py --data {{data}} --out {{out}}
+
+# Two binaries give the same bundle, rows and answers.
+same old new:
+    tools/checks/same.sh {{old}} {{new}}
+
+# The README's two commands share every compiled dependency: the second call must compile crates of this repository alone.
+shared:
+    cargo build
+    cargo test --no-run 2>&1 | awk '/Compiling/ && !/uncsm-/ { print; bad = 1 } END { exit bad }'
+
+# Licences, advisories and sources of dependencies (cargo install cargo-deny).
+deny:
+    cargo deny check
+
+# What changed in the public items since a release (cargo install cargo-semver-checks).
+semver base:
+    cargo semver-checks --baseline-rev {{base}}
