@@ -16,10 +16,10 @@ const SHORT: usize = TEXT_TERMS / 64;
 /// Those of the host.
 pub(crate) fn too_many(index: &tantivy::Index, document: &TantivyDocument) -> Result<Option<Error>> {
     for (field, value) in document.iter_fields_and_values() {
-        if let Some(text) = value.as_str().filter(|text| text.len() > SHORT) {
-            if let Some(error) = in_text(index, field, text)? {
-                return Ok(Some(error));
-            }
+        if let Some(text) = value.as_str().filter(|text| text.len() > SHORT)
+            && let Some(error) = in_text(index, field, text)?
+        {
+            return Ok(Some(error));
         }
     }
     Ok(None)

@@ -15,7 +15,8 @@ const KINDS: [(&str, &str, [u8; 3]); 4] = [
     ("trees", "tree", [40, 150, 60]),
     ("stars", "star", [220, 190, 40]),
 ];
-const COLOURS: [(&str, [u8; 3]); 3] = [("red", [230, 60, 60]), ("blue", [60, 90, 230]), ("green", [60, 180, 80])];
+const COLOURS: [(&str, [u8; 3]); 3] =
+    [("red", [230, 60, 60]), ("blue", [60, 90, 230]), ("green", [60, 180, 80])];
 const PLACES: [&str; 4] = ["on a wire", "at night", "in a cage", "that sits by the water"];
 
 /// The lines of the README's blocks of the language `sh`, with their numbers; a line that ends in `\` goes on.
@@ -102,7 +103,10 @@ fn the_shell_blocks_of_the_readme_run_from_top_to_bottom() {
     for (number, line) in lines {
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(&line).current_dir(dir.path()).env("PATH", &path);
-        shell.env_remove("UNCSM_ENCODERS").env("UNCSM_CACHE", dir.path().join("cache")).env_remove("RUST_LOG");
+        shell
+            .env_remove("UNCSM_ENCODERS")
+            .env("UNCSM_CACHE", dir.path().join("cache"))
+            .env_remove("RUST_LOG");
         let output = shell.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "README.md:{number}: {line}\n{said}");
