@@ -124,9 +124,10 @@ impl IdField {
 
     /// The id whose term in the dictionary of the field is `key`.
     pub(crate) fn of_key(&self, key: &[u8]) -> String {
-        match (self.kind, key.try_into()) {
-            (Kind::Number, Ok(bytes)) => number_of(bytes).to_string(),
-            _ => String::from_utf8_lossy(key).into_owned(),
+        match self.kind {
+            // The host's order of terms: the highest byte first.
+            Kind::Number => key.iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte)).to_string(),
+            Kind::Text => String::from_utf8_lossy(key).into_owned(),
         }
     }
 
