@@ -186,11 +186,6 @@ impl IdColumn {
     }
 }
 
-/// The number of a term of the dictionary: the host writes its eight bytes, the highest first, so that terms sort as numbers.
-fn number_of(bytes: [u8; 8]) -> u64 {
-    bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
-}
-
 /// Digits of the longest number.
 const DIGITS: u32 = 20;
 /// More than there are lengths.
