@@ -11,7 +11,7 @@ use super::seen::{Seen, is_known};
 use super::titles::join_titles;
 use crate::corpus::{Document, EncoderArg, Given, Keys, Passages, Reader, SPLIT_NOT_READ, Split};
 use crate::encode::{
-    BadItem, CorpusSource, EncoderPaths, Encoders, FeatureCache, Ids, Incoming, Place, SourceDocument,
+    BadItem, CorpusSource, Encoders, FeatureCache, Ids, Incoming, Place, Registry, SourceDocument,
     encode_batch, fit_any,
 };
 use crate::error::{Error, ErrorCode, Result};
@@ -44,7 +44,7 @@ pub struct CorpusOptions<'a> {
     /// Encoders that differ from the built-in one of their media type.
     pub encoders: &'a [EncoderArg],
     /// Where those are looked for.
-    pub paths: EncoderPaths,
+    pub paths: Registry,
     /// Keys of the corpus that hold items, and those that are passed over.
     pub keys: Keys,
     /// How long texts are split into several items.

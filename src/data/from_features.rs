@@ -2,7 +2,7 @@
 
 use super::rows::{Labels, MediaFeatures, TrainingData};
 use crate::corpus::{EncoderArg, FeaturesFile, PathwayArg, Split};
-use crate::encode::{Encoder, EncoderPaths, FeatureRows};
+use crate::encode::{Encoder, FeatureRows, Registry};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::maker;
 
@@ -14,7 +14,7 @@ pub struct FeatureOptions<'a> {
     /// Who made them, where somebody knows.
     pub encoders: &'a [EncoderArg],
     /// Where those are looked for, so that the bundle can encode queries.
-    pub paths: EncoderPaths,
+    pub paths: Registry,
     /// The class of each row, from 0; a negative number for none.
     pub label: Option<&'a str>,
     /// 1 for test rows.

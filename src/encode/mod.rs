@@ -45,7 +45,6 @@ pub use from_file::FromFile;
 pub use picture::{DecodeLimits, RgbImage, decode};
 pub use resolve::Registry;
 /// The name of [`Registry`] until every caller says it.
-pub use resolve::Registry as EncoderPaths;
 pub use rows::FeatureRows;
 pub use source::{
     Content, CorpusSource, FeatureSource, Ids, Incoming, Place, RawItem, SourceDocument, items_of,

@@ -10,7 +10,7 @@ use super::top::ID_FIELD;
 use super::view::View;
 use super::view::encoders::OpenEncoders;
 use super::view::shard::{Shard, Shards};
-use crate::encode::{Encoder, EncoderPaths};
+use crate::encode::{Encoder, Registry};
 use crate::error::Result;
 use crate::index::{Index, MediaField, SegmentCache, check_created, encoder_paths_in, guarded};
 use crate::model::Bundle;
@@ -112,7 +112,7 @@ impl Source {
 
 impl Engine {
     /// Opens a reader on `index`. Encoders are opened when a query part needs one, from the index itself or from where
-    /// [`EncoderPaths::from_env`] says.
+    /// [`Registry::from_env`] says.
     ///
     /// # Errors
     /// Those of [`Index::reader`].
@@ -131,7 +131,7 @@ impl Engine {
         bundle: impl Into<Arc<Bundle>>,
     ) -> Result<Self> {
         let bundle = bundle.into();
-        let mut paths = EncoderPaths::from_env();
+        let mut paths = Registry::from_env();
         let mut sources = Vec::new();
         for index in indexes {
             index.media().check_space(bundle.space()).map_err(|e| e.file(index.dir()))?;
@@ -172,10 +172,10 @@ impl Engine {
             Ok(Source::Host { index: index.clone(), reader: reader.into(), cache: cache.clone() })
         };
         let sources = indexes.into_iter().map(source).collect::<Result<_>>()?;
-        Self::of(sources, bundle, EncoderPaths::from_env())
+        Self::of(sources, bundle, Registry::from_env())
     }
 
-    fn of(sources: Vec<Source>, bundle: Arc<Bundle>, paths: EncoderPaths) -> Result<Self> {
+    fn of(sources: Vec<Source>, bundle: Arc<Bundle>, paths: Registry) -> Result<Self> {
         let shards = Arc::new(Shards::new(sources.iter().map(Source::open).collect::<Result<_>>()?)?);
         let view = View { shards, bundle, encoders: Arc::new(OpenEncoders::new(paths)), id: ID_FIELD.into() };
         Ok(Self::at(sources.into(), view))
@@ -187,8 +187,8 @@ impl Engine {
 
     /// Looks for encoders in the indexes themselves and in `paths`. Other clones keep theirs.
     #[must_use]
-    pub fn with_encoders(self, paths: EncoderPaths) -> Self {
-        let inside = |paths: EncoderPaths, shard: &Shard| match shard.dir() {
+    pub fn with_encoders(self, paths: Registry) -> Self {
+        let inside = |paths: Registry, shard: &Shard| match shard.dir() {
             Some(dir) => encoder_paths_in(dir, paths),
             None => paths,
         };

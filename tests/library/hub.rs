@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use uncsm_index::ErrorCode;
-use uncsm_index::encode::EncoderPaths;
+use uncsm_index::encode::Registry;
 use uncsm_index::encode::resolve::fetch_from;
 
 const NAME: &str = "some-org/tiny";
@@ -95,8 +95,8 @@ fn answer(stream: TcpStream, manner: Manner, seen: &Mutex<Vec<String>>) -> std::
     stream.write_all(if cut { &part[..part.len() / 2] } else { part })
 }
 
-fn paths(cache: &Path) -> EncoderPaths {
-    EncoderPaths::from_vars(|name| (name == "UNCSM_CACHE").then(|| cache.into()))
+fn paths(cache: &Path) -> Registry {
+    Registry::from_vars(|name| (name == "UNCSM_CACHE").then(|| cache.into()))
 }
 
 /// All files below `dir`, by their path in it.
@@ -159,7 +159,7 @@ fn what_does_not_come_whole_leaves_nothing() {
     let error = fetch_from(NAME, &paths(dir.path()), Some(&format!("http://{gone}"))).unwrap_err();
     assert_eq!(error.code(), ErrorCode::Io);
     assert!(error.to_string().contains("HF_ENDPOINT"), "{error}");
-    let error = fetch_from(NAME, &EncoderPaths::default(), None).unwrap_err();
+    let error = fetch_from(NAME, &Registry::default(), None).unwrap_err();
     assert_eq!(error.code(), ErrorCode::BadArgument);
 }
 
@@ -182,6 +182,6 @@ fn the_variable_names_the_server() {
 #[test]
 #[ignore = "a child process of the_variable_names_the_server: cargo test --features hub --test library hub"]
 fn in_a_process_with_variables() {
-    let encoder = EncoderPaths::from_env().open("text", NAME).unwrap();
+    let encoder = Registry::from_env().open("text", NAME).unwrap();
     assert_eq!((encoder.name(), encoder.features()), (NAME, 16));
 }

@@ -6,7 +6,7 @@ use uncsm_index::corpus::{EncoderArg, FeaturesFile, Keys, Passages, PathwayArg};
 use uncsm_index::data::{
     CorpusOptions, FeatureOptions, NewClasses, TrainingData, from_corpus, from_features,
 };
-use uncsm_index::encode::{EncoderPaths, Encoders, FeatureCache};
+use uncsm_index::encode::{Encoders, FeatureCache, Registry};
 use uncsm_index::index;
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
@@ -135,8 +135,8 @@ fn encoder_args(args: &[String]) -> Result<Vec<EncoderArg>> {
 }
 
 /// Where encoders are looked for: as `--encoder` of `args` says, else where the environment says.
-pub fn encoder_paths(args: &[String], limits: LimitArgs) -> Result<EncoderPaths> {
-    Ok(EncoderPaths::from_env().with_limits(limits.into()).with_named(&encoder_args(args)?))
+pub fn encoder_paths(args: &[String], limits: LimitArgs) -> Result<Registry> {
+    Ok(Registry::from_env().with_limits(limits.into()).with_named(&encoder_args(args)?))
 }
 
 /// `--passages` of `args`.
@@ -177,7 +177,7 @@ pub fn training_data(
             let (pathways, encoders) = (pathways(&args.pathway)?, encoders(args)?);
             let (pathways, encoders) = (pathways.as_slice(), encoders.as_slice());
             // What made the features of an evaluation was checked before.
-            let paths = if trained.is_some() { EncoderPaths::default() } else { EncoderPaths::from_env() };
+            let paths = if trained.is_some() { Registry::default() } else { Registry::from_env() };
             let encoders = if trained.is_some() { &[] } else { encoders };
             let options = FeatureOptions { pathways, encoders, paths, label, test_mask, group };
             let data = from_features(&file, &options)?;
@@ -253,7 +253,7 @@ fn corpus_data(
         label: beside.label,
         group: beside.group,
         encoders: &named,
-        paths: EncoderPaths::from_env().with_limits(args.limits.into()),
+        paths: Registry::from_env().with_limits(args.limits.into()),
         keys: keys(&args.media_key, &args.without)?,
         passages: passages(args)?,
         trained: trained.map(|(bundle, encoders)| (encoders, bundle.classes())),

@@ -10,7 +10,7 @@ use super::partial::ExistingOut;
 use super::report::{BuildReport, OnBad};
 use super::settings::Settings;
 use super::source::Source;
-use crate::encode::EncoderPaths;
+use crate::encode::Registry;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Named, Setting};
 use crate::index::dir::layout::set_aside;
@@ -131,7 +131,7 @@ impl<'a> IndexBuilder<'a> {
 
     /// Where encoders with weights are looked for, and limits of what they decode.
     #[must_use]
-    pub fn encoder_paths(mut self, paths: EncoderPaths) -> Self {
+    pub fn encoder_paths(mut self, paths: Registry) -> Self {
         self.settings.paths = paths;
         self
     }

@@ -10,7 +10,7 @@ use super::report::{BuildReport, OnBad};
 use super::settings::{Settings, in_index};
 use super::source::{Opened, Source};
 use crate::corpus::unit_of;
-use crate::encode::{EncoderPaths, Encoders};
+use crate::encode::{Encoders, Registry};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::dir::duplicates::duplicate_ids;
@@ -84,7 +84,7 @@ fn resumed(
 fn begin(
     partial: &PartialDir,
     begun: Option<Begun>,
-    (bundle, source, paths): (&Bundle, &Source, &EncoderPaths),
+    (bundle, source, paths): (&Bundle, &Source, &Registry),
     settings: &Settings<'_>,
 ) -> Result<Begun> {
     let begun = match begun {

@@ -6,7 +6,7 @@ use super::identity::Identity;
 use super::options::{BuildOptions, BuildProgress, CommitPolicy, Commits};
 use super::report::OnBad;
 use super::source::Source;
-use crate::encode::EncoderPaths;
+use crate::encode::Registry;
 use crate::error::{Error, Result};
 use crate::hint::{Named, Setting};
 use crate::model::Bundle;
@@ -25,7 +25,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) policy: CommitPolicy,
     pub(crate) memory: usize,
     pub(crate) embed: bool,
-    pub(crate) paths: EncoderPaths,
+    pub(crate) paths: Registry,
     pub(crate) words: Option<fn(Named) -> String>,
     pub(crate) progress: Box<dyn FnMut(BuildProgress) + 'a>,
     pub(crate) interrupt: Option<Listen<'a>>,
@@ -39,7 +39,7 @@ impl Default for Settings<'_> {
             policy: CommitPolicy::default(),
             memory: MEMORY,
             embed: false,
-            paths: EncoderPaths::default(),
+            paths: Registry::default(),
             words: None,
             progress: Box::new(|_| {}),
             interrupt: None,

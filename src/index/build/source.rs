@@ -9,7 +9,7 @@ use super::pipeline::build;
 use super::report::BuildReport;
 use crate::corpus::{EncoderArg, FeaturesFile, Keys, MediaKey, Passages, PathwayArg, Reader};
 use crate::encode::{
-    CorpusSource, Encoder, EncoderPaths, Encoders, FeatureCache, FeatureRows, FeatureSource, Ids, Incoming,
+    CorpusSource, Encoder, Encoders, FeatureCache, FeatureRows, FeatureSource, Ids, Incoming, Registry,
     media_of,
 };
 use crate::error::{Error, ErrorCode, Result};
@@ -175,7 +175,7 @@ impl Source {
     }
 
     /// `paths`, with the encoders that are named here.
-    pub(crate) fn named_in(&self, paths: &EncoderPaths) -> EncoderPaths {
+    pub(crate) fn named_in(&self, paths: &Registry) -> Registry {
         match self.encoders.as_slice() {
             [] => paths.clone(),
             named => paths.clone().with_named(named),
@@ -221,7 +221,7 @@ impl Source {
     /// # Errors
     /// Those of the source, of [`Bundle::check_encoder`] and of [`Bundle::encoders_of`]; [`ErrorCode::BadDimension`] for
     /// features that no pathway fits.
-    pub fn encoders_for(&self, bundle: &Bundle, paths: &EncoderPaths) -> Result<Encoders> {
+    pub fn encoders_for(&self, bundle: &Bundle, paths: &Registry) -> Result<Encoders> {
         self.open()?.encoders(bundle, paths)
     }
 }
@@ -240,7 +240,7 @@ impl Opened<'_> {
     }
 
     /// As [`Source::encoders_for`].
-    pub(crate) fn encoders(&self, bundle: &Bundle, paths: &EncoderPaths) -> Result<Encoders> {
+    pub(crate) fn encoders(&self, bundle: &Bundle, paths: &Registry) -> Result<Encoders> {
         if let Some(file) = &self.file {
             self.rows(file)?.iter().try_for_each(|rows| check_rows(bundle, rows, paths))?;
             return Ok(Encoders::new());
@@ -317,7 +317,7 @@ impl Iterator for Watched<'_> {
     }
 }
 
-fn check_rows(bundle: &Bundle, rows: &FeatureRows<'_>, paths: &EncoderPaths) -> Result<()> {
+fn check_rows(bundle: &Bundle, rows: &FeatureRows<'_>, paths: &Registry) -> Result<()> {
     let media = &bundle.media()[bundle.media_index(rows.encoder.media())?];
     if media.features != rows.tensor.cols() {
         let message = format!("tensor `{}` does not fit the pathway of `{}`", rows.tensor.name(), media.name);

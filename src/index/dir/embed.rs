@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::damage::Damage;
 use super::layout::{ENCODERS, lock_writer};
 use super::snapshot::FolderId;
-use crate::encode::EncoderPaths;
+use crate::encode::Registry;
 use crate::encode::resolve::Folder;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::directory::{new_folder, sync_dir};
@@ -75,7 +75,7 @@ pub struct EmbeddedFile {
 ///
 /// # Errors
 /// Those of [`Bundle::encoder`]; [`ErrorCode::Locked`] while a writer has the index open; those of reading and writing.
-pub fn embed_encoders(dir: &Path, bundle: &Bundle, paths: &EncoderPaths) -> Result<Vec<EmbeddedEncoder>> {
+pub fn embed_encoders(dir: &Path, bundle: &Bundle, paths: &Registry) -> Result<Vec<EmbeddedEncoder>> {
     let _lock = lock_writer(dir)?;
     let partial = new_folder(dir).map_err(|e| Error::io(dir, e))?;
     let mut folders: Vec<(Folder, EmbeddedEncoder)> = Vec::new();
@@ -328,11 +328,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let source = dir.path().join("source");
         write(&source, "renamed", 1);
-        let paths = EncoderPaths::default().with_root(&source);
+        let paths = Registry::default().with_root(&source);
         let at = dir.path().join("index");
         let index = Index::create(&at, &FieldSchema::default(), &bundle()).unwrap();
         let text = |index: &Index| {
-            let paths = index.encoder_paths(EncoderPaths::default());
+            let paths = index.encoder_paths(Registry::default());
             index.bundle().encoder(1, &paths).map(drop).map_err(|error| error.code())
         };
         assert_eq!(text(&index), Err(ErrorCode::NotFound));
@@ -347,7 +347,7 @@ mod tests {
         attach(&at, &bundle().with_prior(0.01).unwrap()).unwrap();
         let index = Index::open(&at).unwrap();
         assert_eq!(text(&index), Ok(()));
-        let again = embed_encoders(&at, &bundle(), &index.encoder_paths(EncoderPaths::default())).unwrap();
+        let again = embed_encoders(&at, &bundle(), &index.encoder_paths(Registry::default())).unwrap();
         assert_eq!(again, folders);
         let left: Vec<_> = std::fs::read_dir(&at).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(names::LEFT_OVER)), "{left:?}");
@@ -360,7 +360,7 @@ mod tests {
         write(dir.path(), "org/one", 1);
         let at = dir.path().join("index");
         drop(Index::create(&at, &FieldSchema::default(), &bundle()).unwrap());
-        embed_encoders(&at, &bundle(), &EncoderPaths::default().with_root(dir.path())).unwrap();
+        embed_encoders(&at, &bundle(), &Registry::default().with_root(dir.path())).unwrap();
         let file = at.join(ENCODERS).join("org--one").join("model.safetensors");
         std::fs::write(&file, [7; 8]).unwrap();
         let found = verify(&at).unwrap();
@@ -387,7 +387,7 @@ mod tests {
         write(dir.path(), "one", 1);
         let at = dir.path().join("index");
         drop(Index::create(&at, &FieldSchema::default(), &bundle()).unwrap());
-        embed_encoders(&at, &bundle(), &EncoderPaths::default().with_root(dir.path())).unwrap();
+        embed_encoders(&at, &bundle(), &Registry::default().with_root(dir.path())).unwrap();
         let found = || verify(&at).unwrap().into_iter().map(|damage| damage.file).collect::<Vec<_>>();
         assert!(found().is_empty());
         let extra = at.join(ENCODERS).join("org--one").join("more");
@@ -409,11 +409,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let at = dir.path().join("index");
         drop(Index::create(&at, &FieldSchema::default(), &bundle()).unwrap());
-        let error = embed_encoders(&at, &bundle(), &EncoderPaths::default()).unwrap_err();
+        let error = embed_encoders(&at, &bundle(), &Registry::default()).unwrap_err();
         assert_eq!(error.code(), ErrorCode::NotFound);
         assert!(!at.join(ENCODERS).exists());
         let plain = Bundle::random(&[("text", 3)], 6, 4, 0, 9);
-        assert!(embed_encoders(&at, &plain, &EncoderPaths::default()).unwrap().is_empty());
+        assert!(embed_encoders(&at, &plain, &Registry::default()).unwrap().is_empty());
         assert!(embedded(&at).unwrap().is_empty());
     }
 }

@@ -14,7 +14,7 @@ use super::manifest::Manifest;
 use super::snapshot::{Place, settled};
 use super::writer::Writer;
 use crate::corpus::Root;
-use crate::encode::EncoderPaths;
+use crate::encode::Registry;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::directory::IndexDirectory;
 use crate::index::files::guarded::guarded;
@@ -313,7 +313,7 @@ impl Index {
     }
 
     /// `paths` with the encoders inside this index before them, where there are any.
-    pub fn encoder_paths(&self, paths: EncoderPaths) -> EncoderPaths {
+    pub fn encoder_paths(&self, paths: Registry) -> Registry {
         encoder_paths_in(&self.dir, paths)
     }
 
@@ -324,7 +324,7 @@ impl Index {
 }
 
 /// `paths` with the encoders inside the index at `dir` before them, where there are any.
-pub(crate) fn encoder_paths_in(dir: &Path, paths: EncoderPaths) -> EncoderPaths {
+pub(crate) fn encoder_paths_in(dir: &Path, paths: Registry) -> Registry {
     let inside = dir.join(ENCODERS);
     if inside.is_dir() { paths.with_root(inside) } else { paths }
 }

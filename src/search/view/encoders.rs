@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::encode::{Encoder, EncoderPaths};
+use crate::encode::{Encoder, Registry};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::Bundle;
 
 /// Where encoders are looked for, and those that are there already, by media type.
 #[derive(Default)]
 pub(crate) struct OpenEncoders {
-    paths: EncoderPaths,
+    paths: Registry,
     /// By the app.
     given: BTreeMap<usize, Arc<dyn Encoder>>,
     open: Mutex<BTreeMap<usize, Arc<dyn Encoder>>>,
@@ -18,12 +18,12 @@ pub(crate) struct OpenEncoders {
 
 impl OpenEncoders {
     /// None is open yet.
-    pub(crate) fn new(paths: EncoderPaths) -> Self {
+    pub(crate) fn new(paths: Registry) -> Self {
         Self { paths, ..Self::default() }
     }
 
     /// Those that the app gave, and others in `paths`.
-    pub(crate) fn with_paths(&self, paths: EncoderPaths) -> Self {
+    pub(crate) fn with_paths(&self, paths: Registry) -> Self {
         Self { paths, given: self.given.clone(), open: Mutex::default() }
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use uncsm_index::corpus::Split;
 use uncsm_index::data::{CorpusOptions, from_corpus};
-use uncsm_index::encode::EncoderPaths;
+use uncsm_index::encode::Registry;
 use uncsm_index::eval::{self, Evaluation};
 use uncsm_index::index::{Index, IndexBuilder, OnBad};
 use uncsm_index::model::{Bundle, OnExisting, Target};
@@ -139,7 +139,7 @@ fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, S
 }
 
 fn measure(corpus: &DemoCorpus, bundle: &Bundle) -> Result<(eval::Report, String)> {
-    let encoders = bundle.encoders(&EncoderPaths::default())?;
+    let encoders = bundle.encoders(&Registry::default())?;
     let options = CorpusOptions {
         label: Some(LABEL),
         trained: Some((&encoders, bundle.classes())),

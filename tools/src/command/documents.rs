@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use uncsm_index::encode::{EncoderPaths, Encoders};
+use uncsm_index::encode::{Encoders, Registry};
 use uncsm_index::index::{BuildReport, IndexBuilder, OnBad};
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
@@ -70,7 +70,7 @@ pub fn of<'a>(
     builder: IndexBuilder<'a>,
     global: &'a Global,
 ) -> Result<IndexBuilder<'a>> {
-    let paths = EncoderPaths::from_env().with_limits(args.limits.into());
+    let paths = Registry::from_env().with_limits(args.limits.into());
     let mut bar = None;
     let builder = builder
         .source(source::to_index(args, fields)?)
@@ -84,7 +84,7 @@ pub fn of<'a>(
 ///
 /// # Errors
 /// Those of the source, and of encoders or features that the bundle does not fit.
-pub fn encoders(bundle: &Bundle, args: &SourceArgs, paths: &EncoderPaths) -> Result<Encoders> {
+pub fn encoders(bundle: &Bundle, args: &SourceArgs, paths: &Registry) -> Result<Encoders> {
     source::to_index(args, None)?.encoders_for(bundle, paths)
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 use uncsm_index::Result;
-use uncsm_index::encode::EncoderPaths;
+use uncsm_index::encode::Registry;
 use uncsm_index::encode::resolve::{Listed, list};
 
 use crate::Outcome;
@@ -12,7 +12,7 @@ use crate::args::EncodersCommand;
 use crate::output::Output;
 
 pub fn run(command: &EncodersCommand, output: &Output) -> Result<Outcome> {
-    let paths = EncoderPaths::from_env();
+    let paths = Registry::from_env();
     match command {
         EncodersCommand::List => {
             let encoders = list(&paths);
@@ -30,13 +30,13 @@ pub fn run(command: &EncodersCommand, output: &Output) -> Result<Outcome> {
 }
 
 #[cfg(feature = "hub")]
-fn fetch(name: &str, paths: &EncoderPaths) -> Result<(String, &'static str)> {
+fn fetch(name: &str, paths: &Registry) -> Result<(String, &'static str)> {
     let folder = uncsm_index::encode::resolve::fetch(name, paths)?;
     Ok((folder.path.display().to_string(), folder.family.name()))
 }
 
 #[cfg(not(feature = "hub"))]
-fn fetch(name: &str, _: &EncoderPaths) -> Result<(String, &'static str)> {
+fn fetch(name: &str, _: &Registry) -> Result<(String, &'static str)> {
     use uncsm_index::{Error, ErrorCode};
     Err(Error::new(ErrorCode::BadArgument, "this build does not pull encoders")
         .got(name)

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use uncsm_index::encode::EncoderPaths;
+use uncsm_index::encode::Registry;
 use uncsm_index::index::Index;
 use uncsm_index::model::Bundle;
 use uncsm_index::search::Engine;
@@ -13,7 +13,7 @@ use uncsm_index::{Error, ErrorCode, Result};
 ///
 /// # Errors
 /// Those of opening; [`ErrorCode::SpaceMismatch`] where the indexes hold different models and `bundle` is none.
-pub fn open(dirs: &[PathBuf], bundle: Option<&Path>, paths: EncoderPaths) -> Result<(Vec<Index>, Engine)> {
+pub fn open(dirs: &[PathBuf], bundle: Option<&Path>, paths: Registry) -> Result<(Vec<Index>, Engine)> {
     let indexes: Vec<Index> = dirs.iter().map(|dir| Index::open(dir)).collect::<Result<_>>()?;
     let bundle = bundle.map(Bundle::load).transpose()?.map(Arc::new);
     if let (None, [first, rest @ ..]) = (&bundle, indexes.as_slice())
