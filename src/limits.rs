@@ -53,6 +53,8 @@ pub const ROW_ELEMENTS: usize = 65_536;
 pub const SAFETENSORS_HEADER: u64 = 16 << 20;
 /// Bytes of a small file that is read whole: a manifest, `schema.toml`, the settings of training.
 pub const SETTINGS_BYTES: u64 = 16 << 20;
+/// Sources that an index lists: the list is written anew with each. Documents of more do not say where they came from.
+pub const SOURCE_ROOTS: usize = 10_000;
 /// Bytes of the host's lists in an index, `meta.json` and `.managed.json`: some hundred for each file of a segment.
 pub const META_BYTES: u64 = 256 << 20;
 

@@ -104,13 +104,6 @@ impl<R: Read> JsonlReader<R> {
         self
     }
 
-    /// Passes over these keys, whatever they hold.
-    #[must_use]
-    pub fn without(mut self, keys: &[String]) -> Self {
-        self.keys = self.keys.without(keys);
-        self
-    }
-
     /// Says which keys hold items, and which are passed over.
     #[must_use]
     pub fn keys(mut self, keys: Keys) -> Self {

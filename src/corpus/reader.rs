@@ -38,14 +38,6 @@ impl Reader {
         Self::open_with(path, &Keys::default())
     }
 
-    /// As [`Reader::open`], but passes over these keys or columns, whatever they hold; nobody is warned of them.
-    ///
-    /// # Errors
-    /// Those of [`Reader::open`].
-    pub fn open_without(path: impl AsRef<Path>, keys: &[String]) -> Result<Self> {
-        Self::open_with(path, &Keys::default().without(keys))
-    }
-
     /// As [`Reader::open`], with the keys that hold items, and those that are passed over.
     ///
     /// # Errors

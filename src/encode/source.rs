@@ -150,14 +150,6 @@ impl<'a> FeatureSource<'a> {
         })
     }
 
-    /// Passes over these keys or columns of the corpus; for a source of which nothing was read.
-    ///
-    /// # Errors
-    /// Those of [`Reader::open`].
-    pub fn without(self, keys: &[String]) -> Result<Self> {
-        self.keys(&Keys::default().without(keys))
-    }
-
     /// Says which keys of the corpus hold items, whose fields are stored alone, and which are passed over; for a source of
     /// which nothing was read.
     ///
@@ -313,15 +305,7 @@ impl CorpusSource {
     /// # Errors
     /// Those of [`Reader::open`].
     pub fn open(path: &Path, ids: Ids) -> Result<Self> {
-        Self::open_without(path, ids, &[])
-    }
-
-    /// As [`CorpusSource::open`], but passes over these keys or columns.
-    ///
-    /// # Errors
-    /// Those of [`Reader::open`].
-    pub fn open_without(path: &Path, ids: Ids, keys: &[String]) -> Result<Self> {
-        Self::open_with(path, ids, &Keys::default().without(keys))
+        Self::open_with(path, ids, &Keys::default())
     }
 
     /// As [`CorpusSource::open`], with the keys that hold items, and those that are passed over.

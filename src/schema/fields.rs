@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use tantivy::TantivyDocument;
 use tantivy::schema::document::{OwnedValue, Value as _};
 use tantivy::schema::{
-    FAST, Field, FieldType, INDEXED, IndexRecordOption, JsonObjectOptions, NumericOptions, STORED, STRING,
+    FAST, Field, FieldEntry, FieldType, INDEXED, IndexRecordOption, JsonObjectOptions, NumericOptions, STORED, STRING,
     Schema, SchemaBuilder, TextFieldIndexing, TextOptions, Type,
 };
 
@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorCode, Result};
 pub struct FieldMap {
     id: Field,
     extra: Field,
-    /// Of references to sources; none in an index of an older build.
+    /// Of references to sources; none in an index of an older build, or of an app.
     source: Option<Field>,
     /// Of the texts in `extra`.
     extra_analysis: Option<Analysis>,
@@ -49,7 +49,7 @@ pub struct FillReport {
     pub long_words: usize,
 }
 
-/// Adds `id`, `_extra`, the fields of `fields`, in order of name, and `_source` to a tantivy schema.
+/// Adds `id`, `_extra` and the fields of `fields`, in order of name, to a tantivy schema.
 ///
 /// Text is tokenised with positions, and has its exact twin (one term, indexed, fast, not stored) right after it; numbers
 /// and booleans are indexed; `_extra` is stored, indexed as `words`, and reads a dot in a key as a step down. Columns of text
@@ -79,8 +79,23 @@ pub fn tantivy_schema(fields: &FieldSchema, builder: &mut SchemaBuilder) -> Fiel
         (name.to_owned(), Target::new(spec, field, exact))
     });
     let targets = targets.collect();
-    let source = Some(builder.add_text_field(SOURCE_FIELD, STORED));
-    FieldMap { id, extra, source, extra_analysis: Analysis::parse(NEW_TEXT).ok(), targets }
+    FieldMap { id, extra, source: None, extra_analysis: Analysis::parse(NEW_TEXT).ok(), targets }
+}
+
+/// Adds the field of references to sources: last of all, so that every other field has the number that it has in an index
+/// without it, since queries over several indexes hold numbers.
+pub(crate) fn add_source(builder: &mut SchemaBuilder) {
+    builder.add_text_field(SOURCE_FIELD, STORED);
+}
+
+/// Whether queries that are made for one of two indexes of this crate run on the other: the same fields under the same
+/// numbers, but for that of references to sources, which no query asks.
+pub(crate) fn is_searched_alike(one: &Schema, other: &Schema) -> bool {
+    let asked = |schema: &Schema| -> Vec<(Field, FieldEntry)> {
+        let fields = schema.fields().filter(|(_, entry)| entry.name() != SOURCE_FIELD);
+        fields.map(|(field, entry)| (field, entry.clone())).collect()
+    };
+    asked(one) == asked(other)
 }
 
 fn positions(tokenizer: &str) -> TextFieldIndexing {
@@ -160,11 +175,17 @@ impl FieldMap {
         };
         // An index of an app may name one of its own.
         let extra_analysis = extra_analysis.and_then(|indexing| Analysis::parse(indexing.tokenizer()).ok());
-        let source = match schema.get_field(SOURCE_FIELD) {
-            Ok(_) => Some(find(SOURCE_FIELD, Type::Str)?),
-            Err(_) => None,
-        };
-        Ok(Self { id: find(ID_FIELD, Type::Str)?, extra, source, extra_analysis, targets })
+        Ok(Self { id: find(ID_FIELD, Type::Str)?, extra, source: None, extra_analysis, targets })
+    }
+
+    /// As [`FieldMap::from_schema`], of an index of this crate, where a field `_source` is ours.
+    ///
+    /// # Errors
+    /// Those of [`FieldMap::from_schema`].
+    pub(crate) fn of_own(schema: &Schema, fields: &FieldSchema) -> Result<Self> {
+        let text = |field: &Field| schema.get_field_entry(*field).field_type().value_type() == Type::Str;
+        let source = schema.get_field(SOURCE_FIELD).ok().filter(text);
+        Ok(Self { source, ..Self::from_schema(schema, fields)? })
     }
 
     /// The field of the id.
@@ -233,7 +254,8 @@ impl FieldMap {
         Ok(report)
     }
 
-    /// Adds where a document was read to `out`. Says whether it could: an index of an older build has no field for it.
+    /// Adds where a document was read to `out`. Says whether it could: an index of an older build, or of an app, has no field
+    /// for it.
     pub fn fill_origin(&self, origin: &Origin, out: &mut TantivyDocument) -> bool {
         if let Some(field) = self.source {
             out.add_text(field, origin.to_json());
@@ -255,7 +277,8 @@ impl FieldMap {
     /// The stored fields of a hit as [`stored_fields`](super::stored::stored_fields) gives them, but a multi-valued field is
     /// a list even where this document has one value.
     pub fn stored_fields(&self, document: &TantivyDocument, schema: &Schema) -> Map<String, Value> {
-        super::stored::collect(document, schema, &|name| self.is_multi(name))
+        let is_hidden = |field| field == self.id || Some(field) == self.source;
+        super::stored::collect(document, schema, &is_hidden, &|name| self.is_multi(name))
     }
 }
 

@@ -5,31 +5,27 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use tantivy::TantivyDocument;
 use tantivy::schema::document::OwnedValue;
-use tantivy::schema::{FieldType, Schema};
+use tantivy::schema::{Field, FieldType, Schema};
 
-use super::names::{ID_FIELD, SOURCE_FIELD};
-
-/// The stored fields of a hit in order of name: without the id, the source and custom fields, and with a list where a field
-/// has several values.
+/// The stored fields of a hit in order of name: without the field of ids `id` and custom fields, and with a list where a
+/// field has several values.
 ///
 /// For an index of this crate, [`FieldMap::stored_fields`](super::fields::FieldMap::stored_fields) also keeps lists of one.
-pub fn stored_fields(document: &TantivyDocument, schema: &Schema) -> Map<String, Value> {
-    collect(document, schema, &|_| false)
+pub fn stored_fields(document: &TantivyDocument, schema: &Schema, id: &str) -> Map<String, Value> {
+    let id = schema.get_field(id).ok();
+    collect(document, schema, &|field| Some(field) == id, &|_| false)
 }
 
 pub(crate) fn collect(
     document: &TantivyDocument,
     schema: &Schema,
+    is_hidden: &dyn Fn(Field) -> bool,
     multi: &dyn Fn(&str) -> bool,
 ) -> Map<String, Value> {
     let mut fields: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for (field, value) in document.field_values() {
         let entry = schema.get_field_entry(field);
-        if entry.name() == ID_FIELD
-            || entry.name() == SOURCE_FIELD
-            || !entry.is_stored()
-            || matches!(entry.field_type(), FieldType::Custom(..))
-        {
+        if is_hidden(field) || !entry.is_stored() || matches!(entry.field_type(), FieldType::Custom(..)) {
             continue;
         }
         // The values that this crate stores all have a JSON form; what an app's own index adds and has none is null.

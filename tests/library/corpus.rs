@@ -212,7 +212,7 @@ fn documents_become_fields_and_come_back() {
     let wanted = "{\"_extra\":{\"late\":{\"when\":\"2020-01-01T00:00:00+02:00\"},\"nest\":{\"who\":{\"name\":\"Ada\"}}},\
                   \"f\":2.0,\"image\":\"i/a.png\",\"n\":[3],\"tags\":[\"x y\"],\"title\":\"Red apple\"}";
     assert_eq!(printed, wanted);
-    assert_eq!(stored_fields(&stored, &host)["n"], json!(3));
+    assert_eq!(stored_fields(&stored, &host, "id")["n"], json!(3));
 
     for (key, value) in [
         ("n", json!(1.5)),

@@ -66,13 +66,6 @@ impl FolderReader {
         Ok(Self { root, walk, documents: 0, last: None, keys: Keys::default() })
     }
 
-    /// Passes over these keys of sidecars in JSON, whatever they hold.
-    #[must_use]
-    pub fn without(mut self, keys: &[String]) -> Self {
-        self.keys = self.keys.without(keys);
-        self
-    }
-
     /// Says which keys hold items, and which keys of sidecars are passed over: a picture stands under that of `image`, the
     /// text beside it under that of `text`.
     #[must_use]
@@ -411,7 +404,7 @@ mod tests {
         );
         assert_eq!(find("i").id.as_deref(), Some("i.png"));
         // Who passes over the key asks for no split.
-        let mut reader = FolderReader::open(dir.path()).unwrap().without(&["split".to_owned()]);
+        let mut reader = FolderReader::open(dir.path()).unwrap().keys(Keys::default().without(&["split".to_owned()]));
         assert!(reader.all(|document| document.unwrap().unknown_split.is_none()));
     }
 

@@ -2,9 +2,10 @@
 
 use arrow_schema::{DataType, Field};
 
-use crate::corpus::keys::{Form, Holds, IMAGE, Keys};
+use crate::corpus::keys::{Form, Holds, IMAGE, Keys, MediaKey};
 use crate::corpus::names::check_field_name;
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 
 /// A column that is read.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Column {
                     role = Role::Files(at);
                 }
             }
-            (_, None) => check(name, kind)?,
+            (_, None) => check(name, kind, keys)?,
         }
         if kind == &DataType::Null {
             role = Role::Value;
@@ -146,7 +147,7 @@ fn is_picture(kind: &DataType) -> bool {
 }
 
 /// Refuses types that have no JSON value.
-fn check(name: &str, kind: &DataType) -> Result<()> {
+fn check(name: &str, kind: &DataType, keys: &Keys) -> Result<()> {
     use DataType as D;
     match kind {
         D::Null | D::Boolean | D::Float16 | D::Float32 | D::Float64 => Ok(()),
@@ -155,27 +156,54 @@ fn check(name: &str, kind: &DataType) -> Result<()> {
         D::Decimal32(..) | D::Decimal64(..) | D::Decimal128(..) | D::Decimal256(..) => Ok(()),
         kind if kind.is_integer() => Ok(()),
         D::Dictionary(keys, values) if keys.is_integer() && !matches!(**values, D::Dictionary(..)) => {
-            check(name, values)
+            check(name, values, keys)
         }
-        D::List(field) | D::LargeList(field) | D::FixedSizeList(field, _) => check(name, field.data_type()),
-        D::Struct(fields) => fields.iter().try_for_each(|field| check(name, field.data_type())),
+        D::List(field) | D::LargeList(field) | D::FixedSizeList(field, _) => check(name, field.data_type(), keys),
+        D::Struct(fields) => fields.iter().try_for_each(|field| check(name, field.data_type(), keys)),
         D::Map(entries, _) => match entries.data_type() {
             D::Struct(fields) if fields.len() == 2 => {
                 let keys = fields[0].data_type();
                 if !is_string(keys) && !plain(keys).is_integer() {
                     return Err(wrong(name, "maps with keys of strings or integers", kind));
                 }
-                check(name, fields[1].data_type())
+                check(name, fields[1].data_type(), keys)
             }
             _ => Err(wrong(name, "maps", kind)),
         },
         kind => {
             let error = wrong(name, "strings, numbers, booleans, dates, lists or structs", kind);
-            Err(if is_binary(kind) {
-                error.hint("bytes are read as pictures, from `image` or `images` alone: rename the column, or name it as one to pass over")
-            } else {
-                error
-            })
+            Err(if is_binary(kind) { error.hint(of_bytes(keys)) } else { error })
         }
+    }
+}
+
+/// What to do with bytes in a column that is none of media files.
+fn of_bytes(keys: &Keys) -> Hint {
+    let files = keys.media().iter().filter(|media| media.holds() == Holds::Files);
+    let names: Vec<String> = files.flat_map(MediaKey::names).map(|name| format!("`{name}`")).collect();
+    let hint = match names.as_slice() {
+        [] => Hint::new("no column holds media files, as which bytes are read"),
+        names => Hint::new(format!("bytes are read as media files, from {} alone", names.join(" or "))),
+    };
+    hint.text(": rename the column, name it with").setting(Setting::MediaKey).text(", or name it as one to pass over")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_elsewhere_are_told_which_columns_hold_media_files() {
+        let hint = |keys: &[&str], name: &str| {
+            let given = keys.iter().map(|key| key.parse().unwrap());
+            let keys = given.fold(Keys::default(), |keys, key| keys.with(key).unwrap());
+            let read = Column::new(&Field::new(name, DataType::Binary, true), &keys);
+            read.err().map(|error| error.facts().hint.clone().unwrap().to_string())
+        };
+        assert!(hint(&[], "sound").unwrap().contains("from `image` or `images` alone"));
+        assert!(hint(&["audio=sound_path"], "sound").unwrap().contains("from `image` or `images` or `sound_path` alone"));
+        assert!(hint(&["image=photo"], "image").unwrap().contains("from `photo` alone"));
+        assert!(hint(&["image:text=photo"], "image").unwrap().starts_with("no column holds media files"));
+        assert_eq!(hint(&["audio=sound_path"], "sound_path"), None);
     }
 }

@@ -96,15 +96,7 @@ impl ParquetReader {
     /// [`ErrorCode::TooLarge`] for a footer or schema above a limit, or ids whose pages are;
     /// [`ErrorCode::BadValue`] for an `id` of a type that it cannot have; where no column is left, the error of the first.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_without(path, &[])
-    }
-
-    /// As [`ParquetReader::open`], but passes over these columns, whatever they hold.
-    ///
-    /// # Errors
-    /// Those of [`ParquetReader::open`].
-    pub fn open_without(path: impl AsRef<Path>, keys: &[String]) -> Result<Self> {
-        Self::open_with(path, &Keys::default().without(keys))
+        Self::open_with(path, &Keys::default())
     }
 
     /// As [`ParquetReader::open`], with the columns that hold items, and those that are passed over.

@@ -1,6 +1,6 @@
 //! The last stage of a build: documents into the host's writer, and commits on the way.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
@@ -10,7 +10,7 @@ use super::checkpoint::Checkpoint;
 use super::options::{BuildOptions, BuildProgress, Commits, Existing};
 use super::project::Projected;
 use super::report::{BuildReport, Clocks, OnBad, StageTimes};
-use crate::corpus::{Origin, unit_of};
+use crate::corpus::{Origin, Root, unit_of};
 use crate::encode::{Incoming, Place};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::dir::store::Index;
@@ -36,8 +36,8 @@ pub(crate) struct Filling<'a> {
     last_commit: Instant,
     /// Line of each id, by its hash; only where documents are replaced.
     seen: HashMap<[u8; 16], u64>,
-    /// Ids of the sources that the manifest has.
-    roots: BTreeSet<String>,
+    /// Whether the index lists a source, by its id.
+    roots: BTreeMap<String, bool>,
     clocks: &'a Clocks,
     /// Times of earlier runs, and of this stage itself.
     times: StageTimes,
@@ -73,7 +73,7 @@ impl<'a> Filling<'a> {
             committed: consumed,
             last_commit: Instant::now(),
             seen: HashMap::new(),
-            roots: BTreeSet::new(),
+            roots: BTreeMap::new(),
             clocks,
             times,
         }
@@ -260,11 +260,9 @@ impl<'a> Filling<'a> {
             return self.skip(error, Some(place));
         }
         if let Some((root, spot)) = source.origin.take()
-            && self.index.fields().fill_origin(&Origin::new(&root, spot), &mut out)
-            && self.roots.insert(root.id.clone())
+            && self.is_listed(&root)?
         {
-            // Before the commit that has the first document of it.
-            self.index.add_root(&root)?;
+            self.index.fields().fill_origin(&Origin::new(&root, spot), &mut out);
         }
         let mut value = MediaValue::builder(self.index.media().spec());
         for item in &items {
@@ -294,6 +292,22 @@ impl<'a> Filling<'a> {
         self.writer.add(out).map_err(|error| self.writer.cause().unwrap_or(error))?;
         self.report.documents += 1;
         Ok(())
+    }
+
+    /// Whether the index lists `root`: written down before the commit that has the first document of it.
+    fn is_listed(&mut self, root: &Root) -> Result<bool> {
+        if let Some(listed) = self.roots.get(&root.id) {
+            return Ok(*listed);
+        }
+        let keeps = self.index.fields().keeps_origins();
+        let listed = keeps && self.index.add_root(root)?;
+        if keeps && !listed {
+            let what = "the index lists as many sources as it can, so documents do not say where they came from";
+            tracing::warn!("{}: {what}", root.path);
+            self.report.warnings += 1;
+        }
+        self.roots.insert(root.id.clone(), listed);
+        Ok(listed)
     }
 
     fn replace(&mut self, id: &str, place: &Place) -> Result<()> {

@@ -157,7 +157,8 @@ fn failed(out: &Path, partial: PartialDir, on_bad: OnBad, error: Error) -> Error
     }
 }
 
-/// The finished index need not say how it came into being, and where from. Left undone, nothing is wrong with it.
+/// The finished index need not say how far its build had come; where documents came from stays. Left undone, nothing is
+/// wrong with it.
 fn forget_checkpoint(out: &Path) {
     let forget = || -> Result<()> {
         let mut writer = Index::open(out)?.writer(SMALL)?;

@@ -124,8 +124,8 @@ pub struct Contents {
     pub segments: Vec<SegmentReport>,
 }
 
-/// Reports on an open index. Cost: a read of all files of its segments, to find damage; what it finds is named, and the rest
-/// of the report holds what still reads.
+/// Reports on one commit of an open index. Cost: a read of all files of its segments, to find damage, and every stored
+/// document is unpacked, to count sources; what it finds is named, and the rest of the report holds what still reads.
 ///
 /// # Errors
 /// Those of reading the list of segments and the embedded encoders.
@@ -134,9 +134,10 @@ pub fn inspect(index: &Index) -> Result<IndexReport> {
 }
 
 fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
+    let held = Held::take(index.files())?;
     let Contents { documents, deleted, rejected, rejected_reason, damaged, segments } =
-        contents(index.files(), index.media().spec())?;
-    let sources = sources::count(index, &Held::take(index.files())?, |id| damaged.contains_key(id));
+        contents(index.files(), &held, index.media().spec());
+    let sources = sources::count(index, &held, |id| damaged.contains_key(id));
     let mut report = IndexReport {
         format_version: index.manifest().format_version,
         fingerprint: BTreeMap::from([("space", index.bundle().space()), ("model", index.bundle().model())]),
@@ -198,20 +199,19 @@ fn host(files: Files<'_>) -> Result<HostReport> {
         Ok(HostReport {
             format_version: uncsm_format::FORMAT_VERSION,
             fingerprint: BTreeMap::from([("space", spec.space)]),
-            contents: contents(files, spec)?,
+            contents: contents(files, &Held::take(files)?, spec),
             media: spec.media.iter().map(media).collect(),
         })
     })
 }
 
-fn contents(files: Files<'_>, spec: &SpaceSpec) -> Result<Contents> {
-    let held = Held::take(files)?;
-    let faults = files.faults(&held);
+fn contents(files: Files<'_>, held: &Held, spec: &SpaceSpec) -> Contents {
+    let faults = files.faults(held);
     let mut contents = Contents::default();
     for meta in held.metas() {
-        segment(files, spec, (&held, meta), &faults, &mut contents);
+        segment(files, spec, (held, meta), &faults, &mut contents);
     }
-    Ok(contents)
+    contents
 }
 
 /// Adds one segment to the report; of a damaged one what its files still say.

@@ -13,6 +13,9 @@ use crate::index::files::names;
 /// Name of the manifest in an index directory.
 pub const MANIFEST: &str = "uncsm-index.json";
 
+/// Name of the list of sources in an index directory.
+pub(crate) const SOURCES: &str = "uncsm-sources.json";
+
 /// Folder of the encoders inside an index.
 pub(crate) const ENCODERS: &str = "encoders";
 

@@ -49,13 +49,14 @@ pub(super) fn is_bundle(name: &std::ffi::OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::dir::layout::SOURCES;
 
     #[test]
     fn what_is_under_construction_goes_and_all_else_stays() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let gone = [".tmpAbCd12", ".uncsm-AbCd12"];
-        let stay = [".tmp", ".tmpAbCd123", ".tmp-notes", "meta.json", ".managed.json", "notes.txt"];
+        let stay = [".tmp", ".tmpAbCd123", ".tmp-notes", "meta.json", ".managed.json", SOURCES, "notes.txt"];
         for name in gone.iter().chain(&stay) {
             std::fs::write(dir.join(name), "1").unwrap();
         }

@@ -2,8 +2,8 @@
 
 pub(crate) mod layout;
 pub(crate) mod manifest;
+pub(crate) mod roots;
 pub(crate) mod snapshot;
-pub(crate) mod sources;
 pub(crate) mod held;
 pub(crate) mod damage;
 pub(crate) mod duplicates;
@@ -11,6 +11,7 @@ pub(crate) mod litter;
 pub(crate) mod terms;
 pub(crate) mod writer;
 pub(crate) mod store;
+pub(crate) mod sources;
 pub(crate) mod guest;
 pub(crate) mod lookup;
 pub(crate) mod attach;

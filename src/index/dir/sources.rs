@@ -1,6 +1,6 @@
 //! Where the documents of an index came from, counted from their references.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use tantivy::{SegmentReader, TantivyDocument};
@@ -14,10 +14,13 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct SourcesReport {
-    /// The sources that the manifest names.
+    /// The sources that the index lists.
     pub roots: Vec<RootReport>,
-    /// Documents that do not say where they came from, as those of an app or of an index of an older build: their pictures
-    /// are found by their fields alone, and nothing encodes them again.
+    /// Why the list of sources does not read, where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<String>,
+    /// Documents that do not say where they came from, as those of an app, of an index of an older build, or of sources that
+    /// are not listed: their pictures are found by their fields alone, and nothing encodes them again.
     pub without: u64,
     /// Documents of segments whose stored documents do not read.
     #[serde(skip_serializing_if = "is_zero")]
@@ -41,7 +44,7 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// Counts the references of all live documents. Cost: reads the stored documents.
+/// Counts the references of all live documents of `held`. Cost: unpacks every stored document.
 pub(super) fn count(index: &Index, held: &Held, is_damaged: impl Fn(&str) -> bool) -> SourcesReport {
     let mut report = SourcesReport::default();
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
@@ -66,11 +69,15 @@ pub(super) fn count(index: &Index, held: &Held, is_damaged: impl Fn(&str) -> boo
             None => report.unread += live,
         }
     }
-    for root in &index.manifest().roots {
+    let roots = index.roots().unwrap_or_else(|error| {
+        report.damaged = Some(error.facts().message.clone());
+        BTreeSet::new()
+    });
+    for root in roots {
         let (documents, found) = (counts.remove(&root.id).unwrap_or(0), root.is_there());
-        report.roots.push(RootReport { root: root.clone(), documents, found });
+        report.roots.push(RootReport { root, documents, found });
     }
-    // Of sources that the manifest does not have.
+    // Of sources that are not listed.
     report.without += counts.values().sum::<u64>();
     report
 }

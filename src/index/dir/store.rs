@@ -11,6 +11,7 @@ use super::held::Files;
 use super::layout::ENCODERS;
 use super::litter;
 use super::manifest::Manifest;
+use super::roots::Roots;
 use super::snapshot::{Place, settled};
 use super::writer::Writer;
 use crate::corpus::Root;
@@ -62,6 +63,7 @@ impl Index {
         let mut builder = Schema::builder();
         crate::schema::tantivy_schema(fields, &mut builder);
         MediaField::add(&mut builder, &bundle.space_spec())?;
+        crate::schema::add_source(&mut builder);
         let plugin = UvecPlugin::new();
         tantivy::Index::builder()
             .schema(builder.build())
@@ -75,7 +77,6 @@ impl Index {
             bundle: folder,
             complete: false,
             pending: BTreeSet::new(),
-            roots: BTreeSet::new(),
             fields: fields.clone(),
         };
         manifest.save(dir)?;
@@ -113,7 +114,7 @@ impl Index {
         let media = MediaField::of(&schema).map_err(|e| e.file(dir))?;
         media.check_space(bundle.space()).map_err(|e| e.file(dir))?;
         check_folder(dir, &manifest, &bundle)?;
-        let fields = FieldMap::from_schema(&schema, &manifest.fields).map_err(|e| e.file(dir))?;
+        let fields = FieldMap::of_own(&schema, &manifest.fields).map_err(|e| e.file(dir))?;
         let warmer = Arc::new(plugin.cache().clone());
         let (dir, bundle) = (dir.to_path_buf(), Arc::new(bundle));
         let index = Self { dir, tantivy, sound, plugin, warmer, media, fields, manifest, bundle, place };
@@ -229,22 +230,28 @@ impl Index {
     /// Those of [`Manifest::save`].
     pub fn mark_complete(&mut self) -> Result<()> {
         self.check_place()?;
-        // Read anew: the build has added its sources.
+        // Read anew: what stands there may be newer than what was opened.
         self.manifest = Manifest::load(&self.dir)?;
         self.manifest.complete = true;
         self.manifest.pending.clear();
         self.manifest.save(&self.dir)
     }
 
-    /// Says in the manifest that documents are read from `root`. One of which none is committed then does no harm.
-    pub(crate) fn add_root(&self, root: &Root) -> Result<()> {
+    /// Writes down that documents are read from `root`; one of which none is committed then does no harm. Says whether it
+    /// could: there are at most [`SOURCE_ROOTS`](crate::limits::SOURCE_ROOTS).
+    pub(crate) fn add_root(&self, root: &Root) -> Result<bool> {
         self.check_place()?;
-        // Read anew: what stands there may be newer than what was opened.
-        let mut manifest = Manifest::load(&self.dir)?;
-        if manifest.roots.insert(root.clone()) {
-            manifest.save(&self.dir)?;
-        }
-        Ok(())
+        Roots::add(&self.dir, root)
+    }
+
+    /// The sources that documents were read from, in order of id; documents have references to them. Cost: a read of their
+    /// list.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Damaged`], [`ErrorCode::TooLarge`] or [`ErrorCode::UnsupportedVersion`] for the list of sources, which
+    /// queries do not need.
+    pub fn roots(&self) -> Result<BTreeSet<Root>> {
+        Ok(Roots::load(&self.dir)?.roots)
     }
 
     /// Says in the manifest that only a part of `source` is in an index that was complete before.

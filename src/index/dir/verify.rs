@@ -9,8 +9,9 @@ use super::damage::{Damage, Examination};
 use super::duplicates::duplicates_of;
 use super::guest;
 use super::held::{Files, Held};
-use super::layout::MANIFEST;
+use super::layout::{MANIFEST, SOURCES};
 use super::manifest::Manifest;
+use super::roots::Roots;
 use super::snapshot::settled;
 use super::store::Index;
 use crate::error::{Error, ErrorCode, Result};
@@ -46,8 +47,8 @@ pub fn verify(dir: &Path) -> Result<Vec<Damage>> {
     }
 }
 
-/// Checks the index at `dir`, or the index of another program whose media field is ours: manifest, bundle, embedded encoders, every checksum of tantivy and of the sections, every row, refused values,
-/// and that each id has one live document. Cost: one read of all files.
+/// Checks the index at `dir`, or the index of another program whose media field is ours: manifest, bundle, embedded encoders, list of
+/// sources, every checksum of tantivy and of the sections, every row, refused values, and that each id has one live document. Cost: one read of all files.
 ///
 /// # Errors
 /// Only where `dir` is no index; all else is in what it gives.
@@ -85,6 +86,9 @@ fn find(dir: &Path, found: &mut Examination) -> Result<()> {
     };
     let Some(segments) = contents(index.files(), NO_RECORD, found) else { return Ok(()) };
     super::embed::verify(dir, index.bundle(), &mut found.damage);
+    if let Err(error) = Roots::load(dir) {
+        found.add(SOURCES, &error);
+    }
     // Ids are compared over all segments, or not at all.
     if segments == Segments::Sound
         && let Some(id) = index.id_field().and_then(|id| id_of(index.tantivy(), id))

@@ -104,7 +104,7 @@ impl Assembly<'_> {
             legs,
             items: items.iter().map(item).collect(),
             snippets: plan.snippets.of(&document),
-            fields: shard.stored_fields(&document),
+            fields: shard.stored_fields(&document, &self.plan.view.id),
             explanation,
             address,
         })

@@ -46,20 +46,31 @@ impl Shard {
         })
     }
 
+    /// Whether what is compiled for `other` runs on this one. An app's `_source` is a field as any other.
+    fn is_searched_as(&self, other: &Self) -> bool {
+        let (schema, others) = (self.searcher.schema(), other.searcher.schema());
+        match self.own.is_some() && other.own.is_some() {
+            true => crate::schema::is_searched_alike(schema, others),
+            false => schema == others,
+        }
+    }
+
     /// Where it lies, where it is an index of this crate.
     pub(crate) fn dir(&self) -> Option<&Path> {
         self.own.as_ref().map(|index| index.dir())
     }
 
-    /// The stored fields of a document. An index of this crate knows which of them have several values.
+    /// The stored fields of a document, without the field of ids: that of an app is called `id`. An index of this crate knows
+    /// which fields have several values.
     pub(crate) fn stored_fields(
         &self,
         document: &TantivyDocument,
+        id: &str,
     ) -> serde_json::Map<String, serde_json::Value> {
         let schema = self.searcher.schema();
         match &self.own {
             Some(index) => index.fields().stored_fields(document, schema),
-            None => crate::schema::stored_fields(document, schema),
+            None => crate::schema::stored_fields(document, schema, id),
         }
     }
 }
@@ -83,8 +94,7 @@ impl Shards {
         let Some(first) = shards.first() else {
             return Err(Error::new(ErrorCode::BadArgument, "there is no index to search"));
         };
-        let schema = first.searcher.schema().clone();
-        if let Some(other) = shards.iter().find(|shard| *shard.searcher.schema() != schema) {
+        if let Some(other) = shards.iter().find(|shard| !shard.is_searched_as(first)) {
             let hint = Hint::new("build all of them with one")
                 .setting(Setting::Schema)
                 .text(" file (")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::builder::*;
 use arrow_array::*;
 use uncsm_index::ErrorCode;
-use uncsm_index::corpus::{Aside, ReadError, Reader, Split};
+use uncsm_index::corpus::{Aside, Keys, ReadError, Reader, Split};
 use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 
 use crate::readers::support::*;
@@ -50,7 +50,7 @@ fn a_column_that_does_not_fit_takes_away_itself_alone() {
         assert!(error.facts().message.contains(&format!("`{name}`")), "{error}");
         assert!(error.facts().hint.is_some(), "{error}");
         // Named away, nobody hears of it.
-        let mut reader = Reader::open_without(&file, &[name.to_owned()]).unwrap();
+        let mut reader = Reader::open_with(&file, &Keys::default().without(&[name.to_owned()])).unwrap();
         assert_eq!((reader.by_ref().count(), reader.take_asides().len()), (1, 0), "{name}");
         // Alone, it is the cause.
         write(&file, vec![(name, column)]);
@@ -88,7 +88,7 @@ fn a_split_that_is_not_read_is_unknown() {
         assert!(documents.iter().all(|document| unknown(document) == (None, true, 1)), "{documents:?}");
         assert_eq!(documents.iter().map(|document| document.flaws.len()).sum::<usize>(), flaws);
         // Passed over, it says nothing.
-        let mut reader = Reader::open_without(&file, &["split".to_owned()]).unwrap();
+        let mut reader = Reader::open_with(&file, &Keys::default().without(&["split".to_owned()])).unwrap();
         assert!(reader.all(|document| document.unwrap().unknown_split.is_none()));
     }
 }

@@ -82,6 +82,9 @@ fn index_text(path: &Path, report: &IndexReport) -> String {
     for (name, media) in &report.media {
         let _ = writeln!(out, "media type {name}: encoder {}, {} features", media["encoder"], media["dim"]);
     }
+    if let Some(why) = &report.sources.damaged {
+        let _ = writeln!(out, "{why}");
+    }
     for root in &report.sources.roots {
         let lost = if root.found { "" } else { ", which is not there any more" };
         let _ = writeln!(out, "source {}{lost}: {} documents", root.root.path, root.documents);
