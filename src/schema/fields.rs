@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use tantivy::TantivyDocument;
 use tantivy::schema::document::{OwnedValue, Value as _};
 use tantivy::schema::{
-    FAST, Field, FieldEntry, FieldType, INDEXED, IndexRecordOption, JsonObjectOptions, NumericOptions, STORED, STRING,
-    Schema, SchemaBuilder, TextFieldIndexing, TextOptions, Type,
+    FAST, Field, FieldEntry, FieldType, INDEXED, IndexRecordOption, JsonObjectOptions, NumericOptions,
+    STORED, STRING, Schema, SchemaBuilder, TextFieldIndexing, TextOptions, Type,
 };
 
 use super::analysis::Analysis;

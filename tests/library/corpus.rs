@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView, serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tantivy::TantivyDocument;
 use tantivy::collector::Count;
 use tantivy::query::QueryParser;
@@ -171,6 +171,27 @@ fn conflicts_name_both_lines() {
     assert_eq!(scan(&keys.join("\n"), "").unwrap_err().code(), BadValue);
     let strict = infer(read("{}\nbad"), Path::new("c"), &SchemaOverrides::default(), BadLines::Stop);
     assert_eq!(strict.unwrap_err().code(), BadJson);
+}
+
+#[test]
+fn a_field_of_an_app_is_hidden_nowhere_because_of_its_name() {
+    let schema = scan("{\"id\":\"a\",\"n\":1}", "").unwrap();
+    let mut builder = Schema::builder();
+    let source = builder.add_text_field("_source", tantivy::schema::STORED);
+    let fields = tantivy_schema(&schema, &mut builder);
+    let host = builder.build();
+    for fields in [fields, FieldMap::from_schema(&host, &schema).unwrap()] {
+        let mut document = TantivyDocument::new();
+        let origin = Origin::new(&Root::new("jsonl", Path::new("c")), Spot::row(1));
+        assert!(!fields.fill_origin(&origin, &mut document) && document.field_values().count() == 0);
+        document.add_text(fields.id(), "a");
+        document.add_text(source, "theirs");
+        assert_eq!(fields.origin(&document), None);
+        assert_eq!(Value::from(fields.stored_fields(&document, &host)), json!({"_source": "theirs"}));
+        assert_eq!(Value::from(stored_fields(&document, &host, "id")), json!({"_source": "theirs"}));
+        let all = json!({"id": "a", "_source": "theirs"});
+        assert_eq!(Value::from(stored_fields(&document, &host, "sku")), all);
+    }
 }
 
 #[test]

@@ -404,7 +404,8 @@ mod tests {
         );
         assert_eq!(find("i").id.as_deref(), Some("i.png"));
         // Who passes over the key asks for no split.
-        let mut reader = FolderReader::open(dir.path()).unwrap().keys(Keys::default().without(&["split".to_owned()]));
+        let mut reader =
+            FolderReader::open(dir.path()).unwrap().keys(Keys::default().without(&["split".to_owned()]));
         assert!(reader.all(|document| document.unwrap().unknown_split.is_none()));
     }
 

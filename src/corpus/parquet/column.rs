@@ -147,7 +147,7 @@ fn is_picture(kind: &DataType) -> bool {
 }
 
 /// Refuses types that have no JSON value.
-fn check(name: &str, kind: &DataType, keys: &Keys) -> Result<()> {
+fn check(name: &str, kind: &DataType, known: &Keys) -> Result<()> {
     use DataType as D;
     match kind {
         D::Null | D::Boolean | D::Float16 | D::Float32 | D::Float64 => Ok(()),
@@ -156,23 +156,25 @@ fn check(name: &str, kind: &DataType, keys: &Keys) -> Result<()> {
         D::Decimal32(..) | D::Decimal64(..) | D::Decimal128(..) | D::Decimal256(..) => Ok(()),
         kind if kind.is_integer() => Ok(()),
         D::Dictionary(keys, values) if keys.is_integer() && !matches!(**values, D::Dictionary(..)) => {
-            check(name, values, keys)
+            check(name, values, known)
         }
-        D::List(field) | D::LargeList(field) | D::FixedSizeList(field, _) => check(name, field.data_type(), keys),
-        D::Struct(fields) => fields.iter().try_for_each(|field| check(name, field.data_type(), keys)),
+        D::List(field) | D::LargeList(field) | D::FixedSizeList(field, _) => {
+            check(name, field.data_type(), known)
+        }
+        D::Struct(fields) => fields.iter().try_for_each(|field| check(name, field.data_type(), known)),
         D::Map(entries, _) => match entries.data_type() {
             D::Struct(fields) if fields.len() == 2 => {
                 let keys = fields[0].data_type();
                 if !is_string(keys) && !plain(keys).is_integer() {
                     return Err(wrong(name, "maps with keys of strings or integers", kind));
                 }
-                check(name, fields[1].data_type(), keys)
+                check(name, fields[1].data_type(), known)
             }
             _ => Err(wrong(name, "maps", kind)),
         },
         kind => {
             let error = wrong(name, "strings, numbers, booleans, dates, lists or structs", kind);
-            Err(if is_binary(kind) { error.hint(of_bytes(keys)) } else { error })
+            Err(if is_binary(kind) { error.hint(of_bytes(known)) } else { error })
         }
     }
 }
@@ -185,7 +187,9 @@ fn of_bytes(keys: &Keys) -> Hint {
         [] => Hint::new("no column holds media files, as which bytes are read"),
         names => Hint::new(format!("bytes are read as media files, from {} alone", names.join(" or "))),
     };
-    hint.text(": rename the column, name it with").setting(Setting::MediaKey).text(", or name it as one to pass over")
+    hint.text(": rename the column, name it with")
+        .setting(Setting::MediaKey)
+        .text(", or name it as one to pass over")
 }
 
 #[cfg(test)]
@@ -201,7 +205,11 @@ mod tests {
             read.err().map(|error| error.facts().hint.clone().unwrap().to_string())
         };
         assert!(hint(&[], "sound").unwrap().contains("from `image` or `images` alone"));
-        assert!(hint(&["audio=sound_path"], "sound").unwrap().contains("from `image` or `images` or `sound_path` alone"));
+        assert!(
+            hint(&["audio=sound_path"], "sound")
+                .unwrap()
+                .contains("from `image` or `images` or `sound_path` alone")
+        );
         assert!(hint(&["image=photo"], "image").unwrap().contains("from `photo` alone"));
         assert!(hint(&["image:text=photo"], "image").unwrap().starts_with("no column holds media files"));
         assert_eq!(hint(&["audio=sound_path"], "sound_path"), None);

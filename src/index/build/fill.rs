@@ -302,7 +302,8 @@ impl<'a> Filling<'a> {
         let keeps = self.index.fields().keeps_origins();
         let listed = keeps && self.index.add_root(root)?;
         if keeps && !listed {
-            let what = "the index lists as many sources as it can, so documents do not say where they came from";
+            let what =
+                "the index lists as many sources as it can, so documents do not say where they came from";
             tracing::warn!("{}: {what}", root.path);
             self.report.warnings += 1;
         }

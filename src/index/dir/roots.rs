@@ -19,7 +19,8 @@ use crate::limits::{self, SETTINGS_BYTES, SOURCE_ROOTS};
 /// Version of the file.
 const VERSION: u32 = 1;
 
-const REPAIR: &str = "bring the file back from a copy, or remove it: then documents do not say where they came from";
+const REPAIR: &str =
+    "bring the file back from a copy, or remove it: then documents do not say where they came from";
 
 /// The sources of an index, in order of id. The file is replaced by a rename, never written in place.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +69,8 @@ impl Roots {
         }
         let list: Self = serde_json::from_value(any).map_err(damaged)?;
         if list.roots.len() > SOURCE_ROOTS {
-            let error = limits::over("the list of sources is too long", SOURCE_ROOTS, list.roots.len(), "sources");
+            let error =
+                limits::over("the list of sources is too long", SOURCE_ROOTS, list.roots.len(), "sources");
             return Err(error.file(&path).hint(REPAIR));
         }
         Ok(list)

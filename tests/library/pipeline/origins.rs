@@ -12,7 +12,7 @@ fn origin(index: &Index, id: &str) -> (String, Value) {
     let engine = Engine::new(&index).unwrap();
     let document = engine.searcher().doc(engine.find(id).unwrap()).unwrap();
     let origin = index.fields().origin(&document).unwrap();
-    let root = index.manifest().roots.iter().find(|root| root.id == origin.root).unwrap();
+    let root = index.roots().unwrap().into_iter().find(|root| root.id == origin.root).unwrap();
     assert!(std::path::Path::new(&root.path).is_absolute() && root.is_there());
     let mut value = serde_json::to_value(&origin).unwrap();
     value.as_object_mut().unwrap().remove("root");
@@ -42,7 +42,7 @@ fn each_document_says_where_it_was_read_and_a_second_source_adds_a_root() {
     world.build(&index, &folder, OnBad::Stop, Existing::Replace).unwrap();
     let mut index = Index::open(index.dir()).unwrap();
     index.mark_complete().unwrap();
-    assert_eq!(index.manifest().roots.len(), 2);
+    assert_eq!(index.roots().unwrap().len(), 2);
     let report = inspect(&index).unwrap();
     let mut counts: Vec<(&str, u64, bool)> = report
         .sources
@@ -104,4 +104,151 @@ fn items_of_a_named_media_type_go_into_the_index() {
     assert_eq!(report.items, BTreeMap::from([("audio".to_owned(), 2), ("text".to_owned(), 1)]));
     assert_eq!((report.documents, report.skipped.len()), (2, 2));
     assert_eq!(stored(&index, "b").len(), 1);
+}
+
+/// Keys of the manifest.
+fn keys_of_manifest(index: &Path) -> Vec<String> {
+    let text = std::fs::read(index.join(index::MANIFEST)).unwrap();
+    serde_json::from_slice::<serde_json::Map<String, Value>>(&text)
+        .unwrap()
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect()
+}
+
+const SOURCES: &str = "uncsm-sources.json";
+
+#[test]
+fn sources_are_a_file_of_their_own_that_stays_and_that_queries_do_not_need() {
+    let world = World::new();
+    let corpus = world.corpus(&[json!({"id": "a", "text": "one"}), json!({"id": "b", "text": "two"})]);
+    let mut index = world.create(&corpus);
+    let dir = index.dir().to_path_buf();
+    assert!(index.roots().unwrap().is_empty() && !dir.join(SOURCES).exists());
+    world.build(&index, &corpus, OnBad::Stop, Existing::None).unwrap();
+    index.mark_complete().unwrap();
+    // Older builds refuse a key that they do not know.
+    let mut keys = keys_of_manifest(&dir);
+    keys.sort();
+    assert_eq!(keys, ["bundle", "complete", "fields", "format_version"]);
+    let roots = index.roots().unwrap();
+    assert_eq!(roots.len(), 1);
+    // Another bundle, other documents, deleted ones and what removes litter leave it.
+    index::attach(&dir, &index.bundle().with_prior(0.01).unwrap()).unwrap();
+    let mut writer = index.writer(MEMORY).unwrap();
+    writer.delete_id("b").unwrap();
+    writer.commit().unwrap();
+    writer.merge_all().unwrap();
+    writer.finish().unwrap();
+    assert_eq!(Index::open(&dir).unwrap().roots().unwrap(), roots);
+    assert_eq!(index::verify(&dir).unwrap(), []);
+    let hits =
+        || Engine::new(&Index::open(&dir).unwrap()).unwrap().request().keywords("one").run().unwrap().hits;
+    assert_eq!(hits().len(), 1);
+    let path = dir.join(SOURCES);
+    let whole = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, whole.replacen("jsonl", "jsonm", 1)).unwrap();
+    let damage = index::verify(&dir).unwrap();
+    assert_eq!(damage.iter().map(|damage| damage.file.as_str()).collect::<Vec<_>>(), [SOURCES]);
+    let sources = inspect(&Index::open(&dir).unwrap()).unwrap().sources;
+    assert!(sources.damaged.unwrap().contains("checksum") && sources.roots.is_empty());
+    assert_eq!((sources.without, hits().len()), (1, 1));
+    // What would be lost is not written over.
+    let index = Index::open(&dir).unwrap();
+    let error = world.build(&index, &corpus, OnBad::Stop, Existing::Replace).unwrap_err();
+    assert_eq!((error.code(), error.facts().file.as_deref()), (ErrorCode::Damaged, Some(&*path)));
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(index::verify(&dir).unwrap(), []);
+    assert_eq!(inspect(&index).unwrap().sources.without, 1);
+    world.build(&index, &corpus, OnBad::Stop, Existing::Replace).unwrap();
+    assert_eq!(index.roots().unwrap(), roots);
+}
+
+#[test]
+fn an_index_lists_so_many_sources_and_no_more() {
+    let world = World::new();
+    let corpus = world.corpus(&[json!({"id": "a", "text": "one"}), json!({"id": "b", "text": "two"})]);
+    let index = world.create(&corpus);
+    let most = uncsm_index::limits::SOURCE_ROOTS;
+    let root =
+        |at: usize| json!({"id": format!("{at:016x}"), "kind": "jsonl", "path": format!("/none/{at}")});
+    let list = json!({"version": 1, "roots": (0..most).map(root).collect::<Vec<_>>()});
+    std::fs::write(index.dir().join(SOURCES), list.to_string()).unwrap();
+    let report = world.build(&index, &corpus, OnBad::Stop, Existing::None).unwrap();
+    assert_eq!((report.documents, report.warnings), (2, 1));
+    let sources = inspect(&index).unwrap().sources;
+    assert_eq!((sources.roots.len(), sources.without), (most, 2));
+    let engine = Engine::new(&index).unwrap();
+    let document = engine.searcher().doc(engine.find("a").unwrap()).unwrap();
+    assert_eq!(index.fields().origin(&document), None);
+}
+
+/// Makes the empty index one of a build that knew no sources.
+fn without_sources(index: Index) -> Index {
+    let dir = index.dir().to_path_buf();
+    let path = dir.join("meta.json");
+    let mut meta: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for key in ["crc32", "uncsm_files"] {
+        meta.as_object_mut().unwrap().remove(key).unwrap();
+    }
+    let last = meta["schema"].as_array_mut().unwrap().pop().unwrap();
+    assert_eq!(last["name"], "_source", "after all others, so that these keep their numbers");
+    std::fs::write(&path, meta.to_string()).unwrap();
+    Index::open(&dir).unwrap()
+}
+
+#[test]
+fn an_index_without_sources_and_one_with_them_are_searched_as_one() {
+    let world = World::new();
+    let line = |at: usize| {
+        let word = ["red", "green", "blue"][at % 3];
+        json!({"id": format!("d{at}"), "text": format!("{word} {at}"), "n": at, "tags": [word, "all"]})
+    };
+    let corpus = world.corpus(&(0..20).map(line).collect::<Vec<_>>());
+    let [first, plain] = ["first", "plain"].map(|name| without_sources(world.create_at(&corpus, name)));
+    let sources = world.create_at(&corpus, "sources");
+    for index in [&first, &plain, &sources] {
+        world.build(index, &corpus, OnBad::Stop, Existing::None).unwrap();
+    }
+    assert_eq!((plain.roots().unwrap().len(), sources.roots().unwrap().len()), (0, 1));
+    let answers = |indexes: [&Index; 2]| -> Vec<String> {
+        let engine = Engine::over(indexes, None).unwrap();
+        let all = || engine.request().k(40).items(uncsm_index::search::ListItems::All);
+        let features: Vec<f32> = (0..5).map(|i| i as f32 - 1.5).collect();
+        let requests = [
+            all().keywords("red OR 7"),
+            all().filter("n:[3 TO 9]").keywords("tags:all"),
+            all().filter("tags_exact:blue").facet("tags"),
+            all().features("text", &features).unwrap(),
+            all().features("text", &features).unwrap().keywords("text:green"),
+        ];
+        requests.map(|request| serde_json::to_string(&request.run().unwrap()).unwrap()).into()
+    };
+    assert_eq!(answers([&first, &sources]), answers([&first, &plain]));
+    assert_eq!(answers([&sources, &first]), answers([&plain, &first]));
+    assert!(answers([&first, &sources]).iter().all(|answer| answer.len() > 500));
+}
+
+#[test]
+fn a_report_is_of_one_commit_whatever_a_writer_does() {
+    let world = World::new();
+    let corpus = world.corpus(&[json!({"id": "a", "text": "one"})]);
+    let index = world.create(&corpus);
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut writer = index.writer(MEMORY).unwrap();
+            for _ in 0..60 {
+                writer.add(tantivy::TantivyDocument::default()).unwrap();
+                writer.commit().unwrap();
+            }
+            writer.finish().unwrap();
+            ended.store(true, Ordering::Relaxed);
+        });
+        while !ended.load(Ordering::Relaxed) {
+            let report = inspect(&index).unwrap();
+            assert_eq!(report.documents, report.sources.without + report.sources.unread);
+        }
+    });
+    assert_eq!(inspect(&index).unwrap().sources.without, 60);
 }

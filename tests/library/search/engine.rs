@@ -194,6 +194,7 @@ fn the_field_of_ids_has_any_name_and_may_hold_numbers() {
     let bundle = bundle(2);
     let mut schema = Schema::builder();
     let sku = schema.add_u64_field("sku", FAST | INDEXED | STORED);
+    let others = ["id", "_source"].map(|name| schema.add_text_field(name, STORED));
     let text = schema.add_text_field("text", TEXT);
     let media = MediaField::add(&mut schema, &bundle.space_spec()).unwrap();
     let plugin = UvecPlugin::new();
@@ -204,6 +205,7 @@ fn the_field_of_ids_has_any_name_and_may_hold_numbers() {
         let mut document = TantivyDocument::new();
         document.add_u64(sku, number);
         document.add_text(text, "thing");
+        others.map(|field| document.add_text(field, "theirs"));
         let mut items = MediaValue::builder(media.spec());
         items.features(&bundle, "image", 0, &[0.2; 6]).unwrap();
         items.finish().add_to(&mut document, media.field());
@@ -220,6 +222,9 @@ fn the_field_of_ids_has_any_name_and_may_hold_numbers() {
     for request in [engine.request().filter("thing"), engine.request().keywords("thing")] {
         assert_eq!(ids(&request.run().unwrap()), ["100", "20", "3", "9"]);
     }
+    // Its own field of ids alone is not repeated among the fields.
+    let hits = engine.request().filter("thing").run().unwrap().hits;
+    assert_eq!(json!(hits[0].fields), json!({ "_source": "theirs", "id": "theirs" }));
     let like = engine.request().like("20").unwrap().exclude("3").run().unwrap();
     assert_eq!(ids(&like), ["100", "9"]);
     assert_eq!(engine.find("7").unwrap_err().code(), ErrorCode::UnknownId);

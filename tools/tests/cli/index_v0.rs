@@ -72,6 +72,65 @@ fn an_old_index_answers_as_it_did() {
     assert_eq!(json(0, "verify %", &[&index])["ok"], true);
 }
 
+/// Gives the index the field of sources, last, as an index of now has it.
+fn with_sources(index: &Path) {
+    let path = index.join("meta.json");
+    let mut meta: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let fields = meta["schema"].as_array_mut().unwrap();
+    fields.push(serde_json::json!({
+        "name": "_source", "type": "text",
+        "options": { "stored": true, "fast": false },
+    }));
+    std::fs::write(&path, serde_json::to_string_pretty(&meta).unwrap()).unwrap();
+}
+
+/// The lines of the batch over two indexes, without what differs from run to run.
+fn batch(first: &Path, second: &Path) -> Vec<Value> {
+    let queries = fixture("queries.jsonl");
+    let words: [&std::ffi::OsStr; 6] = [
+        "query".as_ref(),
+        first.as_os_str(),
+        second.as_os_str(),
+        "--batch".as_ref(),
+        queries.as_os_str(),
+        "--json".as_ref(),
+    ];
+    let run = crate::run::run(&words);
+    assert_eq!(run.code, 0, "{run:?}");
+    let line = |line: &str| {
+        let mut answer: Value = serde_json::from_str(line).unwrap();
+        answer.as_object_mut().unwrap().remove("took_ms");
+        answer
+    };
+    run.stdout.lines().map(line).collect()
+}
+
+#[test]
+fn an_old_index_is_searched_beside_one_with_sources_to_the_last_bit() {
+    let [old, plain, sources] = [copy(), copy(), copy()];
+    with_sources(&sources.1);
+    let (more, features) = (fixture("more.jsonl"), fixture("more.safetensors"));
+    for index in [&plain.1, &sources.1] {
+        let line = "add % --features % --pathway image=image --pathway text=text --corpus %";
+        json(0, line, &[index, &features, &more]);
+    }
+    let roots = |index: &Path| json(0, "inspect %", &[index])["sources"]["roots"].as_array().unwrap().len();
+    assert_eq!((roots(&plain.1), roots(&sources.1)), (0, 1));
+    assert_eq!(json(0, "verify %", &[&sources.1])["ok"], true);
+    for (mixed, right) in [
+        (batch(&old.1, &sources.1), batch(&old.1, &plain.1)),
+        (batch(&sources.1, &old.1), batch(&plain.1, &old.1)),
+    ] {
+        assert!(right.len() >= 20);
+        assert!(right.iter().any(|answer| answer["hits"].to_string().contains("doc-50")));
+        // Numbers are compared as they are written: whole.
+        for (mixed, right) in mixed.iter().zip(&right) {
+            assert_eq!(mixed, right);
+        }
+        assert_eq!(mixed.len(), right.len());
+    }
+}
+
 #[test]
 fn an_old_index_takes_documents_under_its_own_analyses() {
     let (_dir, index) = copy();
