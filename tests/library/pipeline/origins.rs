@@ -212,7 +212,7 @@ fn an_index_without_sources_and_one_with_them_are_searched_as_one() {
     }
     assert_eq!((plain.roots().unwrap().len(), sources.roots().unwrap().len()), (0, 1));
     let answers = |indexes: [&Index; 2]| -> Vec<String> {
-        let engine = Engine::over(indexes, None).unwrap();
+        let engine = Engine::over(indexes, first.bundle().clone()).unwrap();
         let all = || engine.request().k(40).items(uncsm_index::search::ListItems::All);
         let features: Vec<f32> = (0..5).map(|i| i as f32 - 1.5).collect();
         let requests = [
