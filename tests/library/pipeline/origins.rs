@@ -138,7 +138,6 @@ fn sources_are_a_file_of_their_own_that_stays_and_that_queries_do_not_need() {
     let mut writer = index.writer(MEMORY).unwrap();
     writer.delete_id("b").unwrap();
     writer.commit().unwrap();
-    writer.merge_all().unwrap();
     writer.finish().unwrap();
     assert_eq!(Index::open(&dir).unwrap().roots().unwrap(), roots);
     assert_eq!(index::verify(&dir).unwrap(), []);

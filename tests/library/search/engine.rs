@@ -205,7 +205,9 @@ fn the_field_of_ids_has_any_name_and_may_hold_numbers() {
         let mut document = TantivyDocument::new();
         document.add_u64(sku, number);
         document.add_text(text, "thing");
-        others.map(|field| document.add_text(field, "theirs"));
+        for field in others {
+            document.add_text(field, "theirs");
+        }
         let mut items = MediaValue::builder(media.spec());
         items.features(&bundle, "image", 0, &[0.2; 6]).unwrap();
         items.finish().add_to(&mut document, media.field());
