@@ -211,7 +211,7 @@ fn a_source_opens_encoders_of_its_items_or_of_all_media_types() {
     assert!(source.all_encoders_for(&rows.bundle, &paths).unwrap().is_empty(), "features need none");
     let corpus = Source::corpus(rows.path("rows.jsonl"));
     assert!(corpus.encoders_for(&rows.bundle, &paths).unwrap().is_empty(), "no document has an item");
-    let error = corpus.all_encoders_for(&rows.bundle, &paths).unwrap_err();
+    let error = corpus.all_encoders_for(&rows.bundle, &paths).err().unwrap();
     assert_eq!(error.code(), ErrorCode::BadArgument);
     assert!(error.to_string().contains("`features` and `pathway`"), "{error}");
     assert_eq!(Source::corpus(rows.path("none")).check().unwrap_err().code(), ErrorCode::NotFound);
