@@ -37,7 +37,7 @@ pub(crate) use files::guarded::guarded;
 pub use files::names::FIELD_TYPE;
 pub use files::sound::SoundDirectory;
 pub use plugin::cache::SegmentCache;
-pub(crate) use plugin::error::to_tantivy;
+pub(crate) use plugin::error::{to_tantivy, whole};
 pub use plugin::field::{FIELD_NAME, MediaField};
 pub use plugin::host::UvecPlugin;
 pub(crate) use plugin::id::IdColumn;

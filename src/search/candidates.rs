@@ -12,7 +12,7 @@ use tantivy::query::{
 use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TantivyError};
 
 use super::scorer::DocScorer;
-use crate::index::{SegmentCache, SegmentVectors};
+use crate::index::{SegmentCache, SegmentVectors, whole};
 
 /// A source of the documents that a media leg scores.
 ///
@@ -105,8 +105,6 @@ impl CandidateWeight {
 impl Weight for CandidateWeight {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let end = reader.max_doc();
-        // Whole, so that `Error::from` gives it back.
-        let whole = |error: crate::Error| TantivyError::IoError(Arc::new(std::io::Error::other(error)));
         Ok(match self.docs(reader).map_err(whole)? {
             CandidateDocs::All => Box::new(AllScorer::new(end)),
             CandidateDocs::Only(docs) => {

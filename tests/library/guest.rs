@@ -198,6 +198,47 @@ fn what_is_no_guest_is_no_index() {
 }
 
 #[test]
+fn a_meta_json_of_another_kind_is_no_index() {
+    for text in ["{\"name\":\"my data set\"}", "[1]", "no JSON", "{\"schema\":[{\"name\":\"a\"}]}", ""] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("meta.json"), text).unwrap();
+        std::fs::write(dir.path().join("notes.uvec"), "none of a segment").unwrap();
+        assert!(!index::is_host(dir.path()), "{text}");
+        assert_eq!(examine(dir.path()).unwrap_err().code(), ErrorCode::NotFound, "{text}");
+        assert_eq!(inspect_host_at(dir.path()).unwrap_err().code(), ErrorCode::NotFound, "{text}");
+    }
+}
+
+#[test]
+fn a_guest_that_does_not_open_says_why() {
+    let params = serde_json::to_value(bundle(3).space_spec()).unwrap();
+    let two = [("a", params.clone()), ("b", params)];
+    let bad = [("a", serde_json::json!({ "space": 3 }))];
+    for (fields, why) in [(&two[..], "two media fields"), (&bad[..], "params of field `a`")] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut builder = Schema::builder();
+        for (name, params) in fields {
+            builder.add_custom_field(name, index::FIELD_TYPE, params.clone());
+        }
+        let plugin = UvecPlugin::new().registered();
+        Index::builder().schema(builder.build()).register_plugin(plugin).create_in_dir(dir.path()).unwrap();
+        assert!(index::is_host(dir.path()), "{why}");
+        let found = examine(dir.path()).unwrap();
+        assert_eq!(found.damage.len(), 1, "{found:?}");
+        assert!(found.damage[0].reason.contains(why), "{found:?}");
+        let error = inspect_host_at(dir.path()).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::BadValue);
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    // Its vectors say what it is where its schema does not any more.
+    let dir = tempfile::tempdir().unwrap();
+    fill(&create(&UvecPlugin::new(), MmapDirectory::open(dir.path()).unwrap()), &[&[1]]);
+    std::fs::write(dir.path().join("meta.json"), "{}").unwrap();
+    assert!(index::is_host(dir.path()));
+    assert_eq!(examine(dir.path()).unwrap().damage.len(), 1);
+}
+
+#[test]
 fn documents_are_found_and_deleted_by_ids_of_all_kinds() {
     for name in IDS {
         let plugin = UvecPlugin::new();

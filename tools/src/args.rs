@@ -153,9 +153,9 @@ pub struct SourceArgs {
     /// A key or column of a corpus that is passed over, whatever it holds; may be repeated
     #[arg(long, value_name = "KEY", help_heading = SOURCE)]
     pub without: Vec<String>,
-    /// The key that holds the items of a media type, paths of files (MEDIA:text=KEY: texts), beside text, texts, image and
-    /// images; may be repeated
-    #[arg(long, value_name = "MEDIA=KEY")]
+    /// The key that holds the items of a media type, in place of the keys that the media type had: texts for `text`, else
+    /// paths of files; MEDIA:text=KEY and MEDIA:file=KEY say which; may be repeated
+    #[arg(long, value_name = "MEDIA=KEY", help_heading = SOURCE)]
     pub media_key: Vec<String>,
     /// Split long texts of a corpus into items of at most N words, of which M repeat the passage before
     #[arg(long, value_name = "N[:M]", help_heading = SOURCE)]
@@ -253,8 +253,8 @@ pub struct FeaturesArgs {
     /// A key or column that is passed over, whatever it holds; may be repeated
     #[arg(long, value_name = "KEY")]
     pub without: Vec<String>,
-    /// The key that holds the items of a media type, paths of files (MEDIA:text=KEY: texts), beside text, texts, image and
-    /// images; may be repeated
+    /// The key that holds the items of a media type, in place of the keys that the media type had: texts for `text`, else
+    /// paths of files; MEDIA:text=KEY and MEDIA:file=KEY say which; may be repeated
     #[arg(long, value_name = "MEDIA=KEY")]
     pub media_key: Vec<String>,
     /// Split long texts into items of at most N words, of which M repeat the passage before
@@ -338,8 +338,8 @@ pub struct SchemaArgs {
     /// A key or column that is passed over, whatever it holds; may be repeated
     #[arg(long, value_name = "KEY")]
     pub without: Vec<String>,
-    /// The key that holds the items of a media type, paths of files (MEDIA:text=KEY: texts), beside text, texts, image and
-    /// images; may be repeated
+    /// The key that holds the items of a media type, in place of the keys that the media type had: texts for `text`, else
+    /// paths of files; MEDIA:text=KEY and MEDIA:file=KEY say which; may be repeated
     #[arg(long, value_name = "MEDIA=KEY")]
     pub media_key: Vec<String>,
 }

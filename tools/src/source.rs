@@ -42,13 +42,7 @@ impl Source {
         match named(args)? {
             Named::Features(path) => Ok(Self::Features(FeaturesFile::open(path)?)),
             Named::Corpus(path) => {
-                let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
-                if !about.is_file() && !about.is_dir() {
-                    return Err(Error::new(ErrorCode::BadArgument, "a source is read more than once")
-                        .file(path)
-                        .expected("a file or a folder")
-                        .hint("write it to a file first"));
-                }
+                index::Source::corpus(path).check()?;
                 Ok(Self::Corpus(path.to_path_buf()))
             }
         }

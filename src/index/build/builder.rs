@@ -108,28 +108,31 @@ impl<'a> IndexBuilder<'a> {
         self
     }
 
-    /// When to commit on the way; [`IndexBuilder::add_to`] commits once.
+    /// When to commit on the way. [`IndexBuilder::add_to`] commits once, and refuses this.
     #[must_use]
     pub fn commits(mut self, policy: CommitPolicy) -> Self {
-        self.settings.policy = policy;
+        self.settings.policy = Some(policy);
         self
     }
 
-    /// Bytes for documents that are not yet in a segment: 128 MiB unless this says otherwise, and 15 MB at least.
+    /// Bytes for documents that are not yet in a segment: 128 MiB unless this says otherwise, 15 MB at least, and less than
+    /// 4 GiB (4,293,967,294 bytes at most).
     #[must_use]
     pub fn memory(mut self, bytes: usize) -> Self {
         self.settings.memory = bytes;
         self
     }
 
-    /// Copies the weights of the bundle's encoders into the index, so that it answers without them.
+    /// Copies the weights of the bundle's encoders into the index, so that it answers without them. An encoder that the app
+    /// made has no files to copy, and is refused.
     #[must_use]
     pub fn embed_encoders(mut self) -> Self {
         self.settings.embed = true;
         self
     }
 
-    /// Where encoders with weights are looked for, and limits of what they decode.
+    /// Where encoders with weights are looked for, and limits of what they decode. Where nobody says so: where
+    /// [`Registry::from_env`] says, as an [`Engine`](crate::search::Engine) does.
     #[must_use]
     pub fn encoder_paths(mut self, paths: Registry) -> Self {
         self.settings.paths = paths;
@@ -161,7 +164,7 @@ impl<'a> IndexBuilder<'a> {
     /// Builds, to the end of the source.
     ///
     /// # Errors
-    /// [`ErrorCode::BadArgument`] without a source, or for settings that exclude each other; [`ErrorCode::Exists`];
+    /// [`ErrorCode::BadArgument`] without a source, or for settings that are out of range or exclude each other; [`ErrorCode::Exists`];
     /// [`ErrorCode::Locked`] while another writer is at work; [`ErrorCode::Changed`] where a build is resumed with another
     /// source or other settings; [`ErrorCode::DuplicateId`]; [`ErrorCode::Interrupted`]; those of opening source, schema,
     /// encoders and index, and of [`build`](super::pipeline::build).
@@ -171,9 +174,10 @@ impl<'a> IndexBuilder<'a> {
             Error::new(ErrorCode::BadArgument, "no source is named")
                 .hint("give a corpus, or a file of features")
         })?;
+        settings.check()?;
         let Some(bundle) = bundle else {
-            if append || force || resume {
-                let what = "what is added in one commit is neither appended, nor put in place of an index, nor resumed";
+            if append || force || resume || settings.policy.is_some() {
+                let what = "what is added in one commit is neither appended, nor put in place of an index, nor resumed, nor committed on the way";
                 return Err(Error::new(ErrorCode::BadArgument, what).file(&place));
             }
             return into::add(&place, &source, settings);
@@ -186,6 +190,7 @@ impl<'a> IndexBuilder<'a> {
         if append && (place.exists() || set_aside(&place).is_some()) {
             return into::append(&place, bundle, &source, settings);
         }
+        settings.check_embedding(bundle, &source.named_in(&settings.paths))?;
         let existing = if force { ExistingOut::Replace } else { ExistingOut::Refuse };
         fresh::run(&fresh::Place { out: &place, existing, resume }, bundle, &source, settings)
     }

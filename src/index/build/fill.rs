@@ -145,9 +145,7 @@ impl<'a> Filling<'a> {
     }
 
     fn progress(&self) -> BuildProgress {
-        let BuildReport { documents, warnings, ref items, .. } = self.report;
-        let items = items.values().sum();
-        BuildProgress { consumed: self.consumed, documents, items, warnings, ..BuildProgress::default() }
+        BuildProgress::after(self.consumed, &self.report)
     }
 
     fn stages(&self) -> StageTimes {
@@ -185,7 +183,7 @@ impl<'a> Filling<'a> {
     fn commit_if_due(&mut self) -> Result<()> {
         let Some(commits) = self.options.commits else { return Ok(()) };
         let new = self.consumed - self.committed;
-        let due = new >= commits.policy.documents.max(1) || self.last_commit.elapsed() >= commits.policy.time;
+        let due = new >= commits.policy.documents || self.last_commit.elapsed() >= commits.policy.time;
         if new == 0 || !due {
             return Ok(());
         }

@@ -21,6 +21,7 @@ pub(crate) fn append(
     source: &Source,
     mut settings: Settings<'_>,
 ) -> Result<BuildReport> {
+    refuse_schema(dir, &settings)?;
     let mut index = Index::open(dir)?;
     index.media().check_space(bundle.space()).map_err(|e| e.file(dir))?;
     let (opened, encoders) = open(&index, source, &settings)?;
@@ -45,6 +46,7 @@ pub(crate) fn append(
 
 /// One commit at the end: all of the source, or nothing.
 pub(crate) fn add(dir: &Path, source: &Source, mut settings: Settings<'_>) -> Result<BuildReport> {
+    refuse_schema(dir, &settings)?;
     let index = Index::open(dir)?;
     let (opened, encoders) = open(&index, source, &settings)?;
     let mut writer = index.writer(settings.memory)?;
@@ -59,16 +61,22 @@ pub(crate) fn add(dir: &Path, source: &Source, mut settings: Settings<'_>) -> Re
     Ok(report)
 }
 
-/// The source and its encoders, for an index that has its fields already.
-fn open<'s>(index: &Index, source: &'s Source, settings: &Settings<'_>) -> Result<(Opened<'s>, Encoders)> {
-    if settings.schema.is_some() {
-        let what = "a field schema does not go with an index that is there";
-        return Err(Error::new(ErrorCode::BadArgument, what)
-            .file(index.dir())
-            .hint("the fields of an index are set when it is built"));
+/// An index that is there has its fields already.
+fn refuse_schema(dir: &Path, settings: &Settings<'_>) -> Result<()> {
+    if settings.schema.is_none() {
+        return Ok(());
     }
+    let what = "a field schema does not go with an index that is there";
+    Err(Error::new(ErrorCode::BadArgument, what)
+        .file(dir)
+        .hint("the fields of an index are set when it is built"))
+}
+
+/// The source and its encoders.
+fn open<'s>(index: &Index, source: &'s Source, settings: &Settings<'_>) -> Result<(Opened<'s>, Encoders)> {
     let opened = source.open()?;
     let paths = index.encoder_paths(source.named_in(&settings.paths));
+    settings.check_embedding(index.bundle(), &paths)?;
     let encoders = opened.encoders(index.bundle(), &paths)?;
     if settings.embed {
         embed_encoders(index.dir(), index.bundle(), &paths)?;

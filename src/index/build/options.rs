@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::checkpoint::Checkpoint;
 use super::identity::Identity;
-use super::report::OnBad;
+use super::report::{BuildReport, OnBad};
 use crate::encode::{Encoders, FeatureCache};
+use crate::error::{Error, ErrorCode, Result};
 use crate::hint::Named;
 
 /// What becomes of a document whose id is in the index already.
@@ -22,7 +23,7 @@ pub enum Existing {
 /// When a build commits on its way: at whichever comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommitPolicy {
-    /// Documents of the source between two commits.
+    /// Documents of the source between two commits, at least one.
     pub documents: u64,
     /// Time between two commits.
     pub time: Duration,
@@ -32,6 +33,17 @@ pub struct CommitPolicy {
 impl Default for CommitPolicy {
     fn default() -> Self {
         Self { documents: 50_000, time: Duration::from_secs(60) }
+    }
+}
+
+impl CommitPolicy {
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] for commits of no document.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.documents > 0 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::BadArgument, "a commit needs documents").expected("at least 1").got(0))
     }
 }
 
@@ -88,4 +100,26 @@ pub struct BuildProgress {
     pub position: u64,
     /// Where [`BuildProgress::position`] will end, if that is known.
     pub length: Option<u64>,
+}
+
+impl BuildProgress {
+    /// What is known when `consumed` of the source has come to `report`; how far it is read is another matter.
+    pub(crate) fn after(consumed: u64, report: &BuildReport) -> Self {
+        let items = report.items.values().sum();
+        let (documents, warnings) = (report.documents, report.warnings);
+        Self { consumed, documents, items, warnings, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_counts_what_a_report_has() {
+        let items = [("image".to_owned(), 3), ("text".to_owned(), 4)].into();
+        let report = BuildReport { documents: 5, items, warnings: 2, ..BuildReport::default() };
+        let at = BuildProgress::after(7, &report);
+        assert_eq!((at.consumed, at.documents, at.items, at.warnings), (7, 5, 7, 2));
+    }
 }

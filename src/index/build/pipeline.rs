@@ -32,7 +32,7 @@ const QUEUE: usize = 2;
 /// single commit at the end it is complete all the time.
 ///
 /// # Errors
-/// A broken source; the first bad document or item with [`OnBad::Stop`]; [`ErrorCode::Empty`] where
+/// A broken source; [`ErrorCode::BadArgument`] for commits of no document; the first bad document or item with [`OnBad::Stop`]; [`ErrorCode::Empty`] where
 /// there is no document, and where none reads the error of the first;
 /// [`ErrorCode::DuplicateId`] with [`Existing::Replace`], where an id stands twice in the source;
 /// [`ErrorCode::Interrupted`] where [`BuildOptions::stop`] was set; [`ErrorCode::Changed`] where the start is that of
@@ -44,6 +44,7 @@ pub fn build(
     options: BuildOptions<'_>,
     progress: &mut dyn FnMut(BuildProgress),
 ) -> Result<BuildReport> {
+    options.commits.iter().try_for_each(|commits| commits.policy.check())?;
     if let Some(start) = options.start {
         if options.existing == Existing::Replace {
             return Err(Error::new(ErrorCode::BadArgument, "only the build of a new index has a start")

@@ -215,6 +215,15 @@ impl Source {
         Ok(Opened { source: self, cache, file })
     }
 
+    /// Opens it, and closes it again.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] for what can be read once alone, such as a pipe, and for settings of the other kind of
+    /// source; those of opening its files.
+    pub fn check(&self) -> Result<()> {
+        self.open().map(drop)
+    }
+
     /// Refuses a source whose items `bundle` does not fit, and opens the encoders of those media types that the source has;
     /// features need none.
     ///
@@ -223,6 +232,19 @@ impl Source {
     /// features that no pathway fits.
     pub fn encoders_for(&self, bundle: &Bundle, paths: &Registry) -> Result<Encoders> {
         self.open()?.encoders(bundle, paths)
+    }
+
+    /// As [`Source::encoders_for`], with the encoders of media types that a corpus has no item of.
+    ///
+    /// # Errors
+    /// Those of [`Source::encoders_for`].
+    pub fn all_encoders_for(&self, bundle: &Bundle, paths: &Registry) -> Result<Encoders> {
+        let opened = self.open()?;
+        opened.check_fits(bundle, paths)?;
+        match opened.file {
+            Some(_) => Ok(Encoders::new()),
+            None => bundle.encoders(paths).map_err(from_features),
+        }
     }
 }
 
@@ -241,17 +263,23 @@ impl Opened<'_> {
 
     /// As [`Source::encoders_for`].
     pub(crate) fn encoders(&self, bundle: &Bundle, paths: &Registry) -> Result<Encoders> {
-        if let Some(file) = &self.file {
-            self.rows(file)?.iter().try_for_each(|rows| check_rows(bundle, rows, paths))?;
+        self.check_fits(bundle, paths)?;
+        if self.file.is_some() {
             return Ok(Encoders::new());
-        }
-        for named in &self.source.encoders {
-            bundle.check_encoder(&named.media, &named.encoder, paths)?;
         }
         let all: Vec<&str> = bundle.media().iter().map(|media| media.name.as_str()).collect();
         // Bad lines are counted when their documents are due.
         let documents = self.source.read(self.source.path())?.filter_map(std::result::Result::ok);
         bundle.encoders_of(&media_of(documents, &all), paths).map_err(from_features)
+    }
+
+    /// Refuses features that the pathways of `bundle` do not fit, and encoders that are named and are not its own.
+    fn check_fits(&self, bundle: &Bundle, paths: &Registry) -> Result<()> {
+        if let Some(file) = &self.file {
+            return self.rows(file)?.iter().try_for_each(|rows| check_rows(bundle, rows, paths));
+        }
+        let mut named = self.source.encoders.iter();
+        named.try_for_each(|named| bundle.check_encoder(&named.media, &named.encoder, paths))
     }
 
     fn rows<'f>(&self, file: &'f FeaturesFile) -> Result<Vec<FeatureRows<'f>>> {
@@ -273,13 +301,14 @@ impl Opened<'_> {
     ) -> Result<BuildReport> {
         let ids = if options.existing == Existing::Replace { Ids::Required } else { Ids::FromLine };
         let options = BuildOptions { cache: self.cache.as_ref(), ..options };
-        let items = options.start.map_or(0, |start| start.report.items.values().sum());
-        let begins = BuildProgress { items, ..BuildProgress::default() };
+        let begins = options
+            .start
+            .map_or_else(BuildProgress::default, |start| BuildProgress::after(start.consumed, &start.report));
         if let Some(file) = &self.file {
             let documents = FeatureSource::new(file.path(), self.rows(file)?, self.source.lines(), ids)?
                 .keys(&self.source.keys)?;
             let length = Some(documents.len() as u64);
-            progress(BuildProgress { length, ..begins });
+            progress(BuildProgress { position: begins.consumed, length, ..begins });
             return build(index, writer, documents, options, &mut |at| {
                 progress(BuildProgress { position: at.consumed, length, ..at });
             });
@@ -329,7 +358,7 @@ fn check_rows(bundle: &Bundle, rows: &FeatureRows<'_>, paths: &Registry) -> Resu
 }
 
 /// What to do about a bundle that does not know its encoder, where a corpus is to be encoded.
-pub(crate) fn from_features(error: Error) -> Error {
+fn from_features(error: Error) -> Error {
     match error.code() {
         ErrorCode::BadArgument => error.hint(
             Hint::new("the bundle was trained on features from a file: give")

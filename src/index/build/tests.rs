@@ -101,6 +101,13 @@ fn one_verb_builds_replaces_and_adds() {
     // What is said in vain is refused.
     for builder in [
         IndexBuilder::add_to(&out).source(more()).resume(),
+        IndexBuilder::add_to(&out).source(more()).commits(CommitPolicy::default()),
+        IndexBuilder::add_to(&out).source(more()).schema(SchemaOverrides::default()),
+        IndexBuilder::add_to(&out).source(more()).memory(1 << 20),
+        rows.new_index(&out)
+            .source(more())
+            .append()
+            .commits(CommitPolicy { documents: 0, ..CommitPolicy::default() }),
         IndexBuilder::add_to(&out).source(more().cache(rows.path("cache"))),
         IndexBuilder::add_to(&out).source(more().passages("3".parse().unwrap())),
         IndexBuilder::add_to(&out).source(Source::corpus(rows.path("more.jsonl")).fields_of(&out)),
@@ -138,10 +145,76 @@ fn a_stopped_build_goes_on_with_the_same_source_alone() {
     assert_eq!(code(resume(other).run()), ErrorCode::Changed);
     assert_eq!(code(resume(source.clone().without(["title".to_owned()])).run()), ErrorCode::Changed);
     assert_eq!(code(resume(source.clone()).on_bad(OnBad::Stop).run()), ErrorCode::Changed);
+    // What no build takes is refused before anything is touched.
+    let commits = |documents| CommitPolicy { documents, ..CommitPolicy::default() };
+    for (builder, facts) in [
+        (resume(source.clone()).memory(1 << 20), ("15000000 to 4293967294 bytes", "1048576")),
+        (resume(source.clone()).commits(commits(0)), ("at least 1", "0")),
+        (
+            rows.new_index(&out).source(source.clone()).memory(5 << 30),
+            ("15000000 to 4293967294 bytes", "5368709120"),
+        ),
+        (rows.new_index(&out).source(source.clone()).commits(commits(0)), ("at least 1", "0")),
+    ] {
+        let error = builder.run().unwrap_err();
+        let got = (error.facts().expected.as_deref(), error.facts().got.as_deref());
+        assert_eq!((error.code(), got), (ErrorCode::BadArgument, (Some(facts.0), Some(facts.1))), "{error}");
+        assert_eq!(Checkpoint::load(&rows.path("index.partial")).map(|at| at.consumed), Some(256));
+    }
     let mut heard = Vec::new();
-    let report = resume(source).progress(|at| heard.push((at.consumed, at.items))).run().unwrap();
+    let report = resume(source).progress(|at| heard.push(at)).run().unwrap();
     assert_eq!((report.documents, report.items["text"], documents(&out)), (900, 900, 900));
-    assert_eq!(heard[0], (0, 512), "items of the earlier run are there already");
+    // Those of the earlier run are there already.
+    let begins = &heard[0];
+    assert_eq!((begins.consumed, begins.documents, begins.items), (256, 256, 512));
+    assert_eq!((begins.position, begins.length), (256, Some(900)));
+}
+
+#[test]
+fn an_encoder_of_the_app_has_nothing_to_copy() {
+    use crate::encode::Registry;
+    use crate::encode::testing::{FEATURES, fingerprint, write};
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    write(dir.path(), "one", 1);
+    let folder = Registry::default().with_root(dir.path());
+    let own = Registry::default().with_encoder("text", folder.open("text", "one").unwrap());
+    let mut bundle = Bundle::random(&[("text", FEATURES)], 6, 4, 0, 9);
+    bundle.media[0].encoder = "one".into();
+    bundle.media[0].fingerprint = Some(fingerprint(1));
+    let bundle = bundle.sealed();
+    let corpus = path("corpus.jsonl");
+    std::fs::write(&corpus, "{\"id\":\"a\",\"text\":\"red\"}\n").unwrap();
+    let build = |out: &str, paths: &Registry| {
+        IndexBuilder::new(path(out), &bundle).source(&corpus).encoder_paths(paths.clone())
+    };
+    let error = build("index", &own).embed_encoders().run().unwrap_err();
+    assert_eq!(error.code(), ErrorCode::BadArgument);
+    assert!(error.to_string().contains("the encoder `one` of `text` is one of the app"), "{error}");
+    assert!(!path("index").exists() && !path("index.partial").exists());
+    // Without copying it serves, and from its folder it is copied.
+    build("index", &own).run().unwrap();
+    build("whole", &folder).embed_encoders().run().unwrap();
+    assert_eq!(crate::index::dir::embed::embedded(&path("whole")).unwrap().len(), 1);
+    let add = IndexBuilder::add_to(path("index")).source(&corpus).encoder_paths(own.clone()).embed_encoders();
+    assert_eq!(code(add.run()), ErrorCode::BadArgument);
+    assert_eq!(code(build("index", &own).append().embed_encoders().run()), ErrorCode::BadArgument);
+}
+
+#[test]
+fn a_source_opens_encoders_of_its_items_or_of_all_media_types() {
+    use crate::encode::Registry;
+    let rows = Rows::new();
+    let source = rows.source("rows", 0..3, "red");
+    let paths = Registry::default();
+    source.check().unwrap();
+    assert!(source.all_encoders_for(&rows.bundle, &paths).unwrap().is_empty(), "features need none");
+    let corpus = Source::corpus(rows.path("rows.jsonl"));
+    assert!(corpus.encoders_for(&rows.bundle, &paths).unwrap().is_empty(), "no document has an item");
+    let error = corpus.all_encoders_for(&rows.bundle, &paths).err().unwrap();
+    assert_eq!(error.code(), ErrorCode::BadArgument);
+    assert!(error.to_string().contains("`features` and `pathway`"), "{error}");
+    assert_eq!(Source::corpus(rows.path("none")).check().unwrap_err().code(), ErrorCode::NotFound);
 }
 
 #[test]

@@ -32,18 +32,32 @@ pub fn check_registered(index: &tantivy::Index) -> Result<()> {
 /// # Errors
 /// [`ErrorCode::BadArgument`]; those of reading `meta.json`.
 pub(crate) fn check_created(index: &tantivy::Index) -> Result<()> {
+    match lost(index)? {
+        None => Ok(()),
+        Some(error) => Err(error),
+    }
+}
+
+/// The error of an index that was created without the plugin; `None` for one that keeps its vectors.
+///
+/// # Errors
+/// Those of reading `meta.json`.
+pub(super) fn lost(index: &tantivy::Index) -> Result<Option<Error>> {
     let created = index.load_metas()?.persisted_custom_extensions;
     if created.iter().any(|extension| extension == FIELD_TYPE) {
-        return Ok(());
+        return Ok(None);
     }
     let got = if created.is_empty() { "no plugin".to_owned() } else { created.join(", ") };
-    Err(Error::new(ErrorCode::BadArgument, "the index was created without the plugin and has no vectors")
-        .expected(format!("the extension `{FIELD_TYPE}` in meta.json"))
-        .got(got)
-        .hint(
-            "create it anew with `tantivy::Index::builder().schema(..).register_plugin(plugin.registered())`, \
-             and add all documents again",
-        ))
+    let what = "the index was created without the plugin and has no vectors";
+    Ok(Some(
+        Error::new(ErrorCode::BadArgument, what)
+            .expected(format!("the extension `{FIELD_TYPE}` in meta.json"))
+            .got(got)
+            .hint(
+                "create it anew with `tantivy::Index::builder().schema(..).register_plugin(plugin.registered())`, \
+                 and add all documents again",
+            ),
+    ))
 }
 
 #[cfg(test)]

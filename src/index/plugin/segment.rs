@@ -28,8 +28,8 @@ impl SegmentVectors {
         let spec = MediaField::of(reader.schema())?;
         let file = reader.open_read(SegmentComponent::Custom(FIELD_TYPE.into())).map_err(|error| {
             let missing = matches!(error, OpenReadError::FileDoesNotExist(_));
-            match super::registered::check_created(reader.index()) {
-                Err(error) if error.code() == ErrorCode::BadArgument => error,
+            match super::registered::lost(reader.index()) {
+                Ok(Some(lost)) => lost,
                 _ if missing && is_unlisted(reader) => gone(&name, error),
                 _ => Error::from(error).file(&name),
             }

@@ -1,7 +1,6 @@
 //! `bir*`, `b?rd`: words by their letters.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use tantivy::query::{
     BitSetDocSet, ConstScorer, EnableScoring, Explanation, PhrasePrefixQuery, Query, Scorer, Weight,
@@ -14,6 +13,7 @@ use super::ast::{Leaf, Value};
 use super::errors::Place;
 use super::target::Target;
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::whole;
 use crate::schema::{Analysis, exact_name};
 
 /// Different words that one pattern stands for at most.
@@ -218,8 +218,7 @@ fn too_many(written: &str) -> TantivyError {
     let error = Error::new(ErrorCode::BadQuery, format!("`{written}` stands for too many words"))
         .expected(format!("at most {MAX_WORDS} different words"))
         .hint("write more letters");
-    // Whole, so that `Error::from` gives it back.
-    TantivyError::IoError(Arc::new(std::io::Error::other(error)))
+    whole(error)
 }
 
 /// A phrase whose last word is a beginning, and an error where that stands for too many words: tantivy takes the first ones.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use uncsm_index::Result;
-use uncsm_index::index::IndexBuilder;
+use uncsm_index::index::{Index, IndexBuilder};
 
 use super::documents::{self, Report};
 use crate::Outcome;
@@ -13,7 +13,10 @@ use crate::output::Output;
 pub fn run(args: &AddArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let started = Instant::now();
     let source = (&args.source, args.corpus.as_deref());
-    let built = documents::of(source, args.strict, IndexBuilder::add_to(&args.index), global)?.run()?;
+    let builder = documents::of(source, args.strict, IndexBuilder::add_to(&args.index), global);
+    // What is wrong with the index comes first.
+    let builder = builder.map_err(|error| Index::open(&args.index).err().unwrap_or(error))?;
+    let built = builder.run()?;
     let report = Report { built, seconds: started.elapsed().as_secs_f64() };
     output.print(&report, || report.text(&args.index))?;
     Ok(Outcome::Done)

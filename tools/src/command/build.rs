@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use uncsm_index::index::{CommitPolicy, IndexBuilder};
+use uncsm_index::index::{CommitPolicy, IndexBuilder, set_aside};
 use uncsm_index::model::Bundle;
 use uncsm_index::schema::SchemaOverrides;
 use uncsm_index::{Error, ErrorCode, Result};
@@ -15,6 +15,10 @@ use crate::{Outcome, interrupt};
 pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome> {
     let started = Instant::now();
     let bundle = Bundle::load(&args.bundle)?;
+    if args.append && args.schema.is_some() && (args.out.exists() || set_aside(&args.out).is_some()) {
+        return Err(Error::new(ErrorCode::BadArgument, "--schema does not go with --append")
+            .hint("the fields of an index are set when it is built"));
+    }
     let mut builder = IndexBuilder::new(&args.out, &bundle).memory(memory(args)?).commits(policy(args)?);
     if let Some(schema) = &args.schema {
         builder = builder.schema(SchemaOverrides::open(schema)?);
@@ -41,11 +45,13 @@ pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome
 
 /// `--memory` in bytes.
 fn memory(args: &BuildArgs) -> Result<usize> {
-    args.memory.checked_mul(1 << 20).filter(|&bytes| bytes >= 15 << 20).ok_or_else(|| {
-        Error::new(ErrorCode::BadArgument, "--memory is out of range")
-            .expected("at least 15")
-            .got(args.memory)
-    })
+    // In whole megabytes, what the library takes.
+    if (15..=4095).contains(&args.memory) {
+        return Ok(args.memory << 20);
+    }
+    Err(Error::new(ErrorCode::BadArgument, "--memory is out of range")
+        .expected("15 to 4095")
+        .got(args.memory))
 }
 
 /// `--commit-every`, else the usual.

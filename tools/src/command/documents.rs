@@ -4,10 +4,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use uncsm_index::encode::{Encoders, Registry};
+use uncsm_index::Result;
+use uncsm_index::encode::Registry;
 use uncsm_index::index::{BuildReport, IndexBuilder, OnBad};
-use uncsm_index::model::Bundle;
-use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::args::{Global, SourceArgs};
 use crate::progress::BuildBar;
@@ -78,22 +77,4 @@ pub fn of<'a>(
         .words(output::flag)
         .progress(move |at| bar.get_or_insert_with(|| BuildBar::new(global, &at)).show(&at));
     Ok(if strict { builder.on_bad(OnBad::Stop) } else { builder })
-}
-
-/// The encoders that encode a source for `bundle`; features need none.
-///
-/// # Errors
-/// Those of the source, and of encoders or features that the bundle does not fit.
-pub fn encoders(bundle: &Bundle, args: &SourceArgs, paths: &Registry) -> Result<Encoders> {
-    source::to_index(args, None)?.encoders_for(bundle, paths)
-}
-
-/// What to do about a bundle that does not know its encoder, where a corpus is to be encoded.
-pub fn unknown_features(error: Error) -> Error {
-    match error.code() {
-        ErrorCode::BadArgument => error.hint(
-            "the bundle was trained on features from a file: give --features and --pathway, and with `build` --corpus; or train it again with --encoder",
-        ),
-        _ => error,
-    }
 }

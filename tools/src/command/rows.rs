@@ -3,7 +3,6 @@
 use uncsm_index::Result;
 use uncsm_index::model::Bundle;
 
-use super::documents;
 use crate::args::{Global, SourceArgs};
 use crate::source::{self, Beside, Read};
 
@@ -15,15 +14,7 @@ pub fn of_trained(bundle: &Bundle, args: &SourceArgs, beside: Beside<'_>, global
     let label = beside.label.or(bundle.classes().map(|classes| classes.key.as_str()));
     let beside = Beside { label, ..beside };
     let paths = source::encoder_paths(&args.encoder, args.limits)?;
-    let mut encoders = documents::encoders(bundle, args, &paths)?;
-    if args.features.is_none() {
-        // A media type without items has rows too, which are absent.
-        for (at, media) in bundle.media().iter().enumerate() {
-            if !encoders.contains_key(&media.name) {
-                let encoder = bundle.encoder(at, &paths).map_err(documents::unknown_features)?;
-                encoders.insert(media.name.clone(), encoder);
-            }
-        }
-    }
+    // A media type without items has rows too, which are absent.
+    let encoders = source::to_index(args, None)?.all_encoders_for(bundle, &paths)?;
     source::training_data(args, beside, Some((bundle, &encoders)), global)
 }

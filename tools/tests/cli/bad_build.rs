@@ -224,6 +224,7 @@ fn features_that_do_not_fit_the_bundle() {
         ("--pathway image=image --encoder image=other", "space_mismatch"),
         ("--pathway image=nope", "unknown_tensor"),
         ("--pathway image=image --encoder image=eyes --memory 1", "bad_argument"),
+        ("--pathway image=image --encoder image=eyes --memory 4096", "bad_argument"),
         ("--pathway image=image --encoder image=eyes --memory 99999999999999999", "bad_argument"),
     ] {
         let found = error(
@@ -233,6 +234,28 @@ fn features_that_do_not_fit_the_bundle() {
         assert_eq!(found["code"], code, "{args}: {found}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{args}: nothing is left");
     }
+}
+
+#[test]
+fn what_is_wrong_with_an_index_or_its_flags_comes_before_what_is_in_files() {
+    let world = world();
+    let missing = world.corpus.with_file_name("missing");
+    let line = format!("{} --append --schema %", build_line());
+    let found = error(&line, &[&world.features, &missing, &world.bundle, &world.index, &missing]);
+    assert_eq!(
+        (&found["code"], &found["message"]),
+        (&"bad_argument".into(), &"--schema does not go with --append".into())
+    );
+    assert_eq!(found["hint"], "the fields of an index are set when it is built");
+    let line = format!("add % % --features % {PATHWAYS}");
+    let found = error(&line, &[&missing, &world.corpus, &world.features]);
+    assert_eq!(found["code"], "not_found", "{found}");
+    assert!(found["file"].as_str().unwrap().starts_with(&name(&missing)), "{found}");
+    let found = error(&line, &[&world.index, &world.corpus, &world.features]);
+    assert_eq!(
+        (&found["code"], &found["message"]),
+        (&"bad_argument".into(), &"two sources are named".into())
+    );
 }
 
 #[test]

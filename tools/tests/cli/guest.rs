@@ -46,6 +46,11 @@ fn an_apps_own_index_is_inspected_and_verified() {
     // Nothing there yet.
     let (code, json, _) = run(&["verify"], dir);
     assert_eq!((code, &json["error"]["code"]), (Some(2), &"not_found".into()), "{json}");
+    // Nor is another program's file of that name an index.
+    std::fs::write(dir.join("meta.json"), "{\"name\":\"my data set\"}").unwrap();
+    let (code, json, _) = run(&["verify"], dir);
+    assert_eq!((code, &json["error"]["code"]), (Some(2), &"not_found".into()), "{json}");
+    std::fs::remove_file(dir.join("meta.json")).unwrap();
     app(dir);
     let (code, json, stderr) = run(&["inspect"], dir);
     assert_eq!(code, Some(0), "{stderr}");

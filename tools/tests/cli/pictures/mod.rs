@@ -9,5 +9,6 @@ mod change;
 mod demo;
 mod encoders;
 mod kill;
+mod media_key;
 mod search;
 mod support;
