@@ -48,15 +48,27 @@ fn map(file: &File) -> std::io::Result<Mmap> {
     unsafe { uncsm_format::map(file) }
 }
 
+/// Refuses a pipe, which would wait for a writer, and what else cannot be mapped.
+fn check_regular(path: &Path) -> Result<()> {
+    let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
+    if about.is_file() {
+        return Ok(());
+    }
+    let got = if about.is_dir() { "a directory" } else { "a device or pipe" };
+    Err(Error::new(ErrorCode::BadValue, "not a file of features").file(path).expected("a file").got(got))
+}
+
 impl FeaturesFile {
     /// Opens the file at `path`. It must not be changed while it is open.
     ///
     /// Cost: reads the header alone.
     ///
     /// # Errors
-    /// [`ErrorCode::NotFound`], [`ErrorCode::Io`], or [`ErrorCode::Damaged`] for what is no whole safetensors file.
+    /// [`ErrorCode::NotFound`], [`ErrorCode::Io`], [`ErrorCode::BadValue`] for what is no regular file, or
+    /// [`ErrorCode::Damaged`] for what is no whole safetensors file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
+        check_regular(&path)?;
         let file = File::open(&path).map_err(|error| Error::io(&path, error))?;
         let map = map(&file).map_err(|error| Error::io(&path, error))?;
         limits::check_safetensors(&map).map_err(|error| error.file(&path))?;
