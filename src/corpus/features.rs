@@ -230,3 +230,25 @@ impl FeaturesFile {
 fn likeness(a: &str, b: &str) -> usize {
     a.as_bytes().windows(2).filter(|pair| b.as_bytes().windows(2).any(|other| other == *pair)).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_without_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let code = |path: &Path| FeaturesFile::open(path).unwrap_err().code();
+        assert_eq!(code(dir.path()), ErrorCode::BadValue);
+        assert_eq!(code(&dir.path().join("none")), ErrorCode::NotFound);
+        #[cfg(unix)]
+        {
+            let pipe = dir.path().join("pipe");
+            assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+            let (told, heard) = std::sync::mpsc::channel();
+            std::thread::spawn(move || told.send(FeaturesFile::open(pipe).unwrap_err().code()));
+            let code = heard.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+            assert_eq!(code, ErrorCode::BadValue);
+        }
+    }
+}

@@ -38,7 +38,9 @@ use crate::corpus::strict;
 /// assert_eq!((spec.text.len(), spec.filter.len(), spec.k), (1, 2, Some(5)));
 /// let wrong = serde_json::from_str::<RequestSpec>(r#"{"txt": "a red bird"}"#).unwrap_err();
 /// assert!(wrong.to_string().contains("`txt`"));
-/// assert!(!spec.reads_files(), "else a server refuses it");
+/// // What a server refuses, or its files are read for others.
+/// assert!(!spec.reads_files());
+/// assert!(serde_json::from_str::<RequestSpec>(r#"{"image": "/home/me/a.png"}"#)?.reads_files());
 /// let written = serde_json::to_string(&spec)?;
 /// assert_eq!(serde_json::from_str::<RequestSpec>(&written)?, spec);
 /// # Ok::<(), serde_json::Error>(())
