@@ -1,7 +1,7 @@
 //! The pattern for async servers: one thread owns the engine and answers together what has queued up, so that media parts
 //! share one pass over the stored rows; a request that nobody waits for any more is cancelled, and each has a time budget.
 
-#![allow(clippy::print_stdout, reason = "an example prints what it finds")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints what it finds")]
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -20,14 +20,17 @@ struct Job {
 }
 
 /// Runs until all senders are gone.
-fn worker(engine: &Engine, jobs: &mpsc::Receiver<Job>) -> Result<()> {
+fn worker(engine: &Engine, jobs: &mpsc::Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         let mut queued = vec![first];
         queued.extend(jobs.try_iter().take(TOGETHER - 1));
         // Who has gone away meanwhile costs nothing.
         queued.retain(|job| !job.cancel.is_cancelled());
         // What a writer has committed meanwhile is found; a look where nothing is new.
-        engine.reload()?;
+        if let Err(error) = engine.reload() {
+            // The engine stays where it was, and answers from there.
+            eprintln!("reload: {error}");
+        }
         let requests = queued.iter().map(|job| {
             let request = engine.request().keywords(&job.keywords).cancel(job.cancel.clone());
             request.time_budget(Duration::from_millis(200))
@@ -38,7 +41,6 @@ fn worker(engine: &Engine, jobs: &mpsc::Receiver<Job>) -> Result<()> {
             let _ = job.answer.send(answer);
         }
     }
-    Ok(())
 }
 
 /// What a handler awaits. Dropped by its runtime, at a closed connection say, it cancels its query.
@@ -67,5 +69,5 @@ async fn main() -> Result<()> {
         }
     }
     drop(jobs);
-    thread.join().map_err(|_| Error::new(uncsm_index::ErrorCode::Engine, "the search thread panicked"))?
+    thread.join().map_err(|_| Error::new(uncsm_index::ErrorCode::Engine, "the search thread panicked"))
 }

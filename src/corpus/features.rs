@@ -48,15 +48,27 @@ fn map(file: &File) -> std::io::Result<Mmap> {
     unsafe { uncsm_format::map(file) }
 }
 
+/// Refuses a pipe, which would wait for a writer, and what else cannot be mapped.
+fn check_regular(path: &Path) -> Result<()> {
+    let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
+    if about.is_file() {
+        return Ok(());
+    }
+    let got = if about.is_dir() { "a directory" } else { "a device or pipe" };
+    Err(Error::new(ErrorCode::BadValue, "not a file of features").file(path).expected("a file").got(got))
+}
+
 impl FeaturesFile {
     /// Opens the file at `path`. It must not be changed while it is open.
     ///
     /// Cost: reads the header alone.
     ///
     /// # Errors
-    /// [`ErrorCode::NotFound`], [`ErrorCode::Io`], or [`ErrorCode::Damaged`] for what is no whole safetensors file.
+    /// [`ErrorCode::NotFound`], [`ErrorCode::Io`], [`ErrorCode::BadValue`] for what is no regular file, or
+    /// [`ErrorCode::Damaged`] for what is no whole safetensors file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
+        check_regular(&path)?;
         let file = File::open(&path).map_err(|error| Error::io(&path, error))?;
         let map = map(&file).map_err(|error| Error::io(&path, error))?;
         limits::check_safetensors(&map).map_err(|error| error.file(&path))?;
@@ -217,4 +229,26 @@ impl FeaturesFile {
 /// Pairs of neighbouring bytes that two names share.
 fn likeness(a: &str, b: &str) -> usize {
     a.as_bytes().windows(2).filter(|pair| b.as_bytes().windows(2).any(|other| other == *pair)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_without_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let code = |path: &Path| FeaturesFile::open(path).unwrap_err().code();
+        assert_eq!(code(dir.path()), ErrorCode::BadValue);
+        assert_eq!(code(&dir.path().join("none")), ErrorCode::NotFound);
+        #[cfg(unix)]
+        {
+            let pipe = dir.path().join("pipe");
+            assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+            let (told, heard) = std::sync::mpsc::channel();
+            std::thread::spawn(move || told.send(FeaturesFile::open(pipe).unwrap_err().code()));
+            let code = heard.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+            assert_eq!(code, ErrorCode::BadValue);
+        }
+    }
 }

@@ -24,6 +24,11 @@ pub(crate) fn parse(text: &str) -> serde_json::Result<Value> {
     Ok(value)
 }
 
+/// Reads a value in which no key stands twice, of any size.
+pub(crate) fn strict<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    Strict(&Cell::new(usize::MAX)).deserialize(deserializer)
+}
+
 /// Parses one line of JSON, in which no key stands twice.
 ///
 /// # Errors

@@ -28,7 +28,7 @@ pub use document::{Document, Given, MAX_ID_BYTES, Split};
 pub use features::{FeatureSet, FeaturesFile};
 pub use folder::{FolderReader, folder_fingerprint};
 pub use json::parse_line;
-pub(crate) use json::type_name;
+pub(crate) use json::{strict, type_name};
 pub use jsonl::{DEFAULT_LINE_LIMIT, JsonlReader};
 pub use keys::{Holds, IMAGE, Keys, MediaKey, TEXT};
 pub use names::{MAX_MEDIA_NAME_BYTES, check_field_name, check_media_name};

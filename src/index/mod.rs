@@ -29,7 +29,7 @@ pub use dir::lookup::find_document;
 pub use dir::manifest::Manifest;
 pub use dir::sources::{RootReport, SourcesReport};
 pub use dir::store::Index;
-pub(crate) use dir::store::encoder_paths_in;
+pub(crate) use dir::store::{bundle_folder, encoder_paths_in};
 pub use dir::verify::{examine, examine_host, verify};
 pub use dir::writer::{CommitReport, Writer};
 pub use files::directory::IndexDirectory;

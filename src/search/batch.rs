@@ -15,9 +15,9 @@ use crate::index::guarded;
 /// Queries of one pass at most: what they keep per document must stay in the cache of a core.
 const PASS: usize = 32;
 
-/// What queries of one pass have in common: the state that they run on, and filters and excluded ids as they were typed.
-/// Equal strings are equal filters.
-type Common<'r> = (usize, Vec<&'r str>, &'r [String]);
+/// What queries of one pass have in common: the state that they run on, the field of ids, and filters and excluded ids as they
+/// were typed. Equal strings are equal filters.
+type Common<'r> = (usize, &'r str, Vec<&'r str>, &'r [String]);
 
 /// `None` for a filter that is no string: whether two are equal is not known.
 fn common(request: &Request) -> Option<Common<'_>> {
@@ -28,7 +28,9 @@ fn common(request: &Request) -> Option<Common<'_>> {
         }
     }
     let filters = request.asked.filters.iter().map(text).collect::<Option<_>>()?;
-    Some((std::sync::Arc::as_ptr(&request.view.shards).addr(), filters, &request.asked.excluded))
+    let view = &request.view;
+    // An id excludes another document where another field names them.
+    Some((std::sync::Arc::as_ptr(&view.shards).addr(), &view.id, filters, &request.asked.excluded))
 }
 
 impl Engine {
@@ -70,7 +72,7 @@ impl Engine {
     }
 }
 
-/// The media legs of `members`, which have equal filters and run on one state.
+/// The media legs of `members`, which have equal restrictions and run on one state.
 fn scan(members: &[&Plan]) -> Result<Vec<MetricFruit>> {
     let Some(first) = members.first() else { return Ok(Vec::new()) };
     let mut scans = Vec::new();

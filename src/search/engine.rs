@@ -12,11 +12,13 @@ use super::view::encoders::OpenEncoders;
 use super::view::shard::{Shard, Shards};
 use crate::encode::{Encoder, Registry};
 use crate::error::Result;
-use crate::index::{Index, MediaField, SegmentCache, check_created, encoder_paths_in, guarded};
+use crate::index::{
+    Index, Manifest, MediaField, SegmentCache, bundle_folder, check_created, encoder_paths_in, guarded,
+};
 use crate::model::Bundle;
 
 /// Searches one index, or several as if they were one. It owns what it needs: a clone is cheap, may go to any thread and
-/// live in the state of an app.
+/// live in the state of an app. Clones are at one state, which a reload of any brings forward.
 ///
 /// An engine answers from the commit that it was made at, or last [reloaded](Engine::reload) at. A request keeps the state
 /// that it was started on, whatever is committed or reloaded meanwhile.
@@ -45,6 +47,8 @@ pub struct Engine {
     now: Arc<RwLock<View>>,
     /// Held by the clone that reloads.
     reloading: Arc<Mutex<()>>,
+    /// Whether the bundle is that of the only index, and goes on with it.
+    follows: bool,
 }
 
 /// Where a shard comes from.
@@ -111,17 +115,18 @@ impl Source {
 }
 
 impl Engine {
-    /// Opens a reader on `index`. Encoders are opened when a query part needs one, from the index itself or from where
+    /// Opens a reader on `index`, and scores with the bundle that it holds; what is attached to it later comes with
+    /// [`Engine::reload`]. Encoders are opened when a query part needs one, from the index itself or from where
     /// [`Registry::from_env`] says.
     ///
     /// # Errors
     /// Those of [`Index::reader`].
     pub fn new(index: &Index) -> Result<Self> {
-        Self::over([index], index.bundle().clone())
+        Ok(Self { follows: true, ..Self::over([index], index.bundle().clone())? })
     }
 
     /// Opens readers on `indexes`, which answer as one: with shared keyword statistics, and one ranking by `bundle`. An id
-    /// that stands in two of them is two documents.
+    /// that stands in two of them is two documents. The engine keeps `bundle`, whatever is attached to an index.
     ///
     /// # Errors
     /// [`BadArgument`](crate::ErrorCode::BadArgument) without any; [`SchemaConflict`](crate::ErrorCode::SchemaConflict) where their fields differ;
@@ -178,14 +183,16 @@ impl Engine {
     fn of(sources: Vec<Source>, bundle: Arc<Bundle>, paths: Registry) -> Result<Self> {
         let shards = Arc::new(Shards::new(sources.iter().map(Source::open).collect::<Result<_>>()?)?);
         let view = View { shards, bundle, encoders: Arc::new(OpenEncoders::new(paths)), id: ID_FIELD.into() };
-        Ok(Self::at(sources.into(), view))
+        let now = Arc::new(RwLock::new(view));
+        Ok(Self { sources: sources.into(), now, reloading: Arc::default(), follows: false })
     }
 
-    fn at(sources: Arc<[Source]>, view: View) -> Self {
-        Self { sources, now: Arc::new(RwLock::new(view)), reloading: Arc::default() }
+    /// An engine of its own over the same sources.
+    fn at(self, view: View) -> Self {
+        Self { now: Arc::new(RwLock::new(view)), reloading: Arc::default(), ..self }
     }
 
-    /// Looks for encoders in the indexes themselves and in `paths`. Other clones keep theirs.
+    /// Looks for encoders in the indexes themselves and in `paths`. The result is an engine of its own, reloaded by itself.
     #[must_use]
     pub fn with_encoders(self, paths: Registry) -> Self {
         let inside = |paths: Registry, shard: &Shard| match shard.dir() {
@@ -195,11 +202,11 @@ impl Engine {
         let view = self.view();
         let paths = view.shards.iter().fold(paths, inside);
         let encoders = Arc::new(view.encoders.with_paths(paths));
-        Self::at(self.sources, View { encoders, ..view })
+        self.at(View { encoders, ..view })
     }
 
     /// Encodes query items of `media` with an encoder of the app, so that [`Request::text`], [`Request::image`] and the like
-    /// work with it. Other clones keep theirs.
+    /// work with it. The result is an engine of its own, reloaded by itself.
     ///
     /// # Errors
     /// [`UnknownMedia`](crate::ErrorCode::UnknownMedia); [`BadDimension`](crate::ErrorCode::BadDimension) for one that does not fit the pathway, [`SpaceMismatch`](crate::ErrorCode::SpaceMismatch) for another than the bundle was
@@ -208,26 +215,29 @@ impl Engine {
         let view = self.view();
         let at = view.bundle.media_index(media)?;
         let encoders = Arc::new(view.encoders.with(&view.bundle, at, encoder)?);
-        Ok(Self::at(self.sources, View { encoders, ..view }))
+        Ok(self.at(View { encoders, ..view }))
     }
 
     /// Names documents by the field `name`, of strings or of `u64`, in place of `id`: ties are broken by it where it is fast,
-    /// hits show it, and [`Request::like`], [`Request::exclude`] and [`Engine::find`] take it. Other clones keep theirs.
+    /// hits show it, and [`Request::like`], [`Request::exclude`] and [`Engine::find`] take it. The result is an
+    /// engine of its own, reloaded by itself.
     ///
     /// # Errors
     /// Those of [`IdField::of`](crate::index::IdField::of).
     pub fn id_field(self, name: &str) -> Result<Self> {
         let view = View { id: name.into(), ..self.view() };
         view.id_field()?;
-        Ok(Self::at(self.sources, view))
+        Ok(self.at(view))
     }
 
-    /// Goes on to the last commit, for this engine and its clones; says whether there was a newer one. Requests that were
-    /// started before stay where they are. Cost: a read of `meta.json` where nothing is new, else that of opening the index
-    /// that has changed. An engine of a fixed `Searcher` stays at its commit.
+    /// Goes on to the last commit, and in an engine of [`Engine::new`] to the bundle that was attached since, for this engine and
+    /// its clones; says whether there was something newer. Requests that were started before stay where they are. An engine of a
+    /// fixed `Searcher` stays at its commit, and one that was given its bundle keeps it: make a new engine for another.
+    ///
+    /// Cost: a read of `meta.json` and of the manifest where nothing is new, else that of opening the index that has changed.
     ///
     /// # Errors
-    /// Those of [`Index::reader`]; the engine then stays where it was.
+    /// Those of [`Index::reader`] and [`Index::open`]; the engine then stays where it was.
     pub fn reload(&self) -> Result<bool> {
         let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let view = self.view();
@@ -237,11 +247,27 @@ impl Engine {
             newer |= is_newer;
             shards.push(if is_newer { source.open()? } else { shard.clone() });
         }
-        if newer {
-            let shards = Arc::new(Shards::new(shards)?);
-            *self.now.write().unwrap_or_else(PoisonError::into_inner) = View { shards, ..view };
+        let attached = self.attached(&view)?;
+        if !newer && attached.is_none() {
+            return Ok(false);
         }
-        Ok(newer)
+        let shards = if newer { Arc::new(Shards::new(shards)?) } else { view.shards };
+        // The same space has the same encoders: those that are open serve on.
+        let bundle = attached.unwrap_or(view.bundle);
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = View { shards, bundle, ..view };
+        Ok(true)
+    }
+
+    /// The bundle of the index that is followed, where it is another than that of `view`.
+    fn attached(&self, view: &View) -> Result<Option<Arc<Bundle>>> {
+        let Some(Source::Own(index)) = self.sources.first().filter(|_| self.follows) else { return Ok(None) };
+        // A folder is named by its bundle's fingerprint.
+        if Manifest::load(index.dir())?.bundle == bundle_folder(view.bundle.model()) {
+            return Ok(None);
+        }
+        let bundle = Index::open(index.dir())?.bundle().clone();
+        index.media().check_space(bundle.space()).map_err(|e| e.file(index.dir()))?;
+        Ok((bundle.model() != view.bundle.model()).then_some(bundle))
     }
 
     /// Starts a query, on the state of now.
@@ -262,7 +288,8 @@ impl Engine {
     /// Address of the live document `id`; segments of several indexes are numbered on.
     ///
     /// # Errors
-    /// [`UnknownId`](crate::ErrorCode::UnknownId); [`UnknownField`](crate::ErrorCode::UnknownField) in an index without ids.
+    /// [`UnknownId`](crate::ErrorCode::UnknownId); [`UnknownField`](crate::ErrorCode::UnknownField) in an index without ids;
+    /// [`BadValue`](crate::ErrorCode::BadValue) for an `id` that is no number where the field of ids holds numbers.
     pub fn find(&self, id: &str) -> Result<DocAddress> {
         self.view().find(id)
     }

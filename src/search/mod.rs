@@ -37,8 +37,6 @@ pub use request::{Image, Request};
 pub use scorer::{BestItem, DocScore, DocScorer, Polarity, QueryPart};
 pub use show::facets::FacetCount;
 pub use show::response::{Hit, HitItem, LegScore, Response};
-pub use similarity::Similarity;
-pub use spec::{
-    FeaturesFrom, RequestSpec, SimilarityName, TargetName, named_number, parse_aggregations, parse_rows,
-};
+pub use similarity::{Similarity, SimilarityName, TargetName};
+pub use spec::{FeaturesFrom, RequestSpec, named_number, names_of, parse_aggregations, parse_rows};
 pub use top::{ID_FIELD, RankedDoc};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use crate::query_args::QueryArgs;
-use crate::query_args::{TARGETS, named};
+use crate::query_args::named;
 use uncsm_index::encode::DecodeLimits;
 use uncsm_index::search::TargetName;
 
@@ -399,7 +399,7 @@ pub struct FuseArgs {
     #[arg(long, value_name = "BUNDLE2")]
     pub out: PathBuf,
     /// What the metric network is asked (default: the bundle's own)
-    #[arg(long, value_parser = named::<TargetName>(&TARGETS))]
+    #[arg(long, value_parser = named::<TargetName>())]
     pub target: Option<TargetName>,
     /// The encoder of a media type, where it does not lie where it is looked for; may be repeated
     #[arg(long, value_name = "MEDIA=NAME_OR_DIR")]

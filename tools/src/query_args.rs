@@ -9,7 +9,7 @@ use serde::de::IntoDeserializer;
 use uncsm_index::Result;
 use uncsm_index::search::{
     FacetsOver, FeaturesFrom, Fusion, Normalise, RequestSpec, SimilarityName, TargetName, named_number,
-    parse_aggregations, parse_rows,
+    names_of, parse_aggregations, parse_rows,
 };
 
 use crate::args::LimitArgs;
@@ -79,16 +79,16 @@ pub struct QueryArgs {
     #[arg(long, help_heading = ANSWER, value_name = "N")]
     pub offset: Option<usize>,
     /// What ranks the items (default: metric)
-    #[arg(long, help_heading = RANKING, value_parser = named::<SimilarityName>(&SIMILARITIES))]
+    #[arg(long, help_heading = RANKING, value_parser = named::<SimilarityName>())]
     pub similarity: Option<SimilarityName>,
     /// What the metric network is asked (default: the bundle's own)
-    #[arg(long, help_heading = RANKING, value_parser = named::<TargetName>(&TARGETS))]
+    #[arg(long, help_heading = RANKING, value_parser = named::<TargetName>())]
     pub target: Option<TargetName>,
     /// How keywords and media parts become one ranking [default: rrf]
-    #[arg(long, help_heading = RANKING, value_parser = named::<Fusion>(&FUSIONS))]
+    #[arg(long, help_heading = RANKING, value_parser = named::<Fusion>())]
     pub fusion: Option<Fusion>,
     /// The scale of `--fusion linear` [default: probability]
-    #[arg(long, help_heading = RANKING, value_parser = named::<Normalise>(&SCALES), alias = "normalize")]
+    #[arg(long, help_heading = RANKING, value_parser = named::<Normalise>(), alias = "normalize")]
     pub normalise: Option<Normalise>,
     /// The constant of `--fusion rrf` [default: 60]
     #[arg(long, help_heading = RANKING, value_name = "N")]
@@ -123,7 +123,7 @@ pub struct QueryArgs {
     pub aggregations: Option<String>,
     /// What facets and aggregations count: `matches` of filter AND keywords, or the `hits`: the documents that are ranked,
     /// up to --window of each leg, which a sentence may bring in without any keyword [default: matches]
-    #[arg(long, help_heading = ANSWER, value_parser = named::<FacetsOver>(&COUNTED), value_name = "WHAT")]
+    #[arg(long, help_heading = ANSWER, value_parser = named::<FacetsOver>(), value_name = "WHAT")]
     pub facets_over: Option<FacetsOver>,
     /// The passage of a text field that fits the keywords best; may be repeated
     #[arg(long, help_heading = ANSWER, value_name = "FIELD")]
@@ -178,40 +178,42 @@ impl QueryArgs {
 
     fn features_from(&self) -> Result<Option<FeaturesFrom>> {
         let Some(file) = &self.features else { return Ok(None) };
-        let rows = self.rows.as_deref().map(parse_rows).transpose()?;
-        Ok(Some(FeaturesFrom { file: file.clone(), pathways: self.pathway.clone(), rows }))
+        let mut from = FeaturesFrom::new(file, self.pathway.clone());
+        from.rows = self.rows.as_deref().map(parse_rows).transpose()?;
+        Ok(Some(from))
     }
 }
 
-const SIMILARITIES: [&str; 3] = ["metric", "cosine", "posterior"];
-pub const TARGETS: [&str; 3] = ["class", "pair", "both"];
-const FUSIONS: [&str; 5] = ["rrf", "linear", "product", "metric", "learned"];
-const SCALES: [&str; 3] = ["min-max", "z-score", "probability"];
-const COUNTED: [&str; 2] = ["matches", "hits"];
-
-/// One of `names`, as the library reads it.
-pub fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+/// One of the names of an enum of the library.
+pub fn named<T>() -> impl TypedValueParser<Value = T>
 where
     T: for<'de> Deserialize<'de> + Clone + Send + Sync + 'static,
 {
     let read = |name: String| T::deserialize(name.as_str().into_deserializer());
-    PossibleValuesParser::new(names)
+    PossibleValuesParser::new(names_of::<T>())
         .try_map(read as fn(String) -> std::result::Result<T, serde::de::value::Error>)
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::args::Cli;
 
     #[test]
     fn every_name_is_one_of_the_library() {
-        fn all<T: for<'de> Deserialize<'de>>(names: &[&str]) -> bool {
-            let read = |name: &&str| T::deserialize((*name).into_deserializer());
-            names.iter().all(|name| read(name).map_err(|e: serde::de::value::Error| e).is_ok())
+        let parses =
+            |flag: &str, name: &str| Cli::try_parse_from(["uncsm-index", "query", "x", flag, name]).is_ok();
+        for (flag, names) in [
+            ("--similarity", names_of::<SimilarityName>()),
+            ("--target", names_of::<TargetName>()),
+            ("--fusion", names_of::<Fusion>()),
+            ("--normalise", names_of::<Normalise>()),
+            ("--facets-over", names_of::<FacetsOver>()),
+        ] {
+            assert!(names.len() > 1 && names.iter().all(|name| parses(flag, name)), "{flag}");
+            assert!(!parses(flag, "sum"), "{flag}");
         }
-        assert!(
-            all::<SimilarityName>(&SIMILARITIES) && all::<TargetName>(&TARGETS) && all::<Fusion>(&FUSIONS)
-        );
-        assert!(all::<Normalise>(&SCALES) && all::<FacetsOver>(&COUNTED) && !all::<Fusion>(&["sum"]));
     }
 }

@@ -29,7 +29,7 @@ pub struct Share {
     pub score: Option<f32>,
     /// The score on the scale of the fusion.
     pub normalised: Option<f32>,
-    /// What enters the fused score: a summand, under [`Fusion::Product`] a factor.
+    /// What enters the fused score: a summand, under [`Fusion::Product`](super::Fusion::Product) a factor.
     pub contribution: f32,
 }
 

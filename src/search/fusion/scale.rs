@@ -8,6 +8,7 @@ use crate::search::similarity::Similarity;
 /// How [`Fusion::Linear`](super::Fusion::Linear) brings the scores of a leg to one scale, over the leg's documents after the global merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Normalise {
     /// `(x - min) / (max - min)`; 1 where all are equal.
     MinMax,

@@ -42,6 +42,7 @@ pub enum ListItems {
 /// Which documents facets and aggregations count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum FacetsOver {
     /// Those that filter and keywords let through, whatever media parts say: [`Response::matched`](crate::search::Response)
     /// of them.

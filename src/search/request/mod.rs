@@ -188,7 +188,8 @@ impl Request {
     /// Takes all items of the document `id` as query parts, and leaves that document out of the hits.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownId`]; [`ErrorCode::NoItems`] where it has no item.
+    /// [`ErrorCode::UnknownId`]; [`ErrorCode::NoItems`] where it has no item; [`ErrorCode::UnknownField`] in an index without
+    /// ids; [`ErrorCode::BadValue`] for an id that is no number where the field of ids holds numbers.
     pub fn like(mut self, id: &str) -> Result<Self> {
         let address = self.view.find(id)?;
         let (_, vectors) = self.view.shards.segment(address);
@@ -217,7 +218,8 @@ impl Request {
         Ok(self.exclude(id))
     }
 
-    /// Leaves the document `id` out of the hits.
+    /// Leaves the document `id` out of the hits. One that the field of ids cannot hold is an error of
+    /// [`Request::run`].
     #[must_use]
     pub fn exclude(mut self, id: &str) -> Self {
         self.asked.excluded.push(id.into());
@@ -297,6 +299,7 @@ impl Request {
     }
 
     /// Where the media leg looks (default: in all documents). Another source than an exact one makes the response inexact.
+    /// Under [`Fusion::Product`] with keywords, where every keyword match is scored, it is not asked.
     #[must_use]
     pub fn candidates(mut self, source: Arc<dyn Candidates>) -> Self {
         self.asked.candidates = source;
@@ -421,7 +424,8 @@ impl Request {
     ///
     /// # Errors
     /// [`ErrorCode::BadArgument`] for an empty query, `k` of 0, or numbers out of range; [`ErrorCode::BadQuery`],
-    /// [`ErrorCode::UnknownField`], [`ErrorCode::UnknownMedia`]; [`ErrorCode::Interrupted`]; those of opening segments.
+    /// [`ErrorCode::UnknownField`], [`ErrorCode::UnknownMedia`]; [`ErrorCode::BadValue`] for an excluded id that is no number
+    /// where the field of ids holds numbers; [`ErrorCode::Interrupted`]; those of opening segments.
     pub fn run(self) -> Result<Response> {
         guarded(self.view.shards.dirs(), || {
             let plan = self.plan()?;

@@ -17,7 +17,7 @@ pub struct Response {
     /// Documents that were let through to the ranking.
     pub candidates: u64,
     /// Documents that filter (with minimum probability and exclusions) and keywords let through: what facets count unless
-    /// [`FacetsOver::Hits`](super::FacetsOver) was asked for.
+    /// [`FacetsOver::Hits`](crate::search::FacetsOver::Hits) was asked for.
     pub matched: u64,
     /// Documents whose items were scored.
     pub scored: u64,

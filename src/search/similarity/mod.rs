@@ -1,13 +1,15 @@
 //! How a query item and a stored row are compared: one file per similarity, and the table of all.
 //!
-//! A new one is a file with a [`Measure`](compare::Measure), a variant of [`Similarity`] and its line in
-//! [`Similarity::measure`].
+//! A new one is a file with a [`Measure`](compare::Measure), and here a variant of [`Similarity`] with its line in
+//! [`Similarity::measure`], and a variant of [`SimilarityName`] with its line in [`SimilarityName::similarity`].
 
 mod both;
 mod compare;
 mod cosine;
 mod metric;
 mod posterior;
+
+use serde::{Deserialize, Serialize};
 
 use crate::model::Target;
 
@@ -49,9 +51,65 @@ impl Similarity {
     }
 }
 
+/// What compares items, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum SimilarityName {
+    /// The metric network, asked for the target.
+    Metric,
+    /// Cosine of the shared vectors.
+    Cosine,
+    /// Dot product of the class posteriors.
+    Posterior,
+}
+
+impl SimilarityName {
+    /// The one of this name; `None` for the metric network, which needs a target.
+    pub(in crate::search) fn similarity(self) -> Option<Similarity> {
+        match self {
+            Self::Metric => None,
+            Self::Cosine => Some(Similarity::Cosine),
+            Self::Posterior => Some(Similarity::Posterior),
+        }
+    }
+}
+
+/// What the metric network is asked, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum TargetName {
+    /// Whether two items have the same class.
+    Class,
+    /// Whether they are this very pair.
+    Pair,
+    /// The mean of both probabilities.
+    Both,
+}
+
+impl TargetName {
+    /// The metric network under it.
+    pub(in crate::search) fn similarity(self) -> Similarity {
+        match self {
+            Self::Class => Similarity::Metric(Target::Class),
+            Self::Pair => Similarity::Metric(Target::Pair),
+            Self::Both => Similarity::Both,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_that_of_its_leg() {
+        for name in crate::search::names_of::<SimilarityName>() {
+            let named: SimilarityName = serde_json::from_value((*name).into()).unwrap();
+            assert_eq!(named.similarity().unwrap_or(Similarity::Both).leg(), *name);
+        }
+    }
 
     #[test]
     fn every_similarity_grows_into_the_unit_interval() {

@@ -4,13 +4,13 @@ use serde_json::{Map, Value};
 
 use super::RequestSpec;
 use super::rows::{FeaturesFrom, parse_rows};
-use super::values::{Given, bad, flag, list, numbers, one, one_of, parsed, pictures, raw_features};
+use super::values::{Given, bad, features, flag, list, numbers, one, one_of, parsed, pictures};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::search::near::near_names;
 
 /// All keys, as [`RequestSpec::from_json`] reads them.
-const KEYS: [&str; 34] = [
+const KEYS: [&str; 33] = [
     "aggregations",
     "boost",
     "exact",
@@ -29,7 +29,6 @@ const KEYS: [&str; 34] = [
     "media",
     "min_probability",
     "normalise",
-    "normalize",
     "not_image",
     "not_text",
     "offset",
@@ -55,10 +54,18 @@ struct File {
     rows: Option<String>,
 }
 
+/// The one name of a key that has several.
+fn name(key: &str) -> String {
+    match key.replace('-', "_").as_str() {
+        "normalize" => "normalise".to_owned(),
+        key => key.to_owned(),
+    }
+}
+
 impl RequestSpec {
     /// Whether a query has this key, with `_` or `-`.
     pub fn has_key(key: &str) -> bool {
-        KEYS.contains(&key.replace('-', "_").as_str())
+        KEYS.contains(&name(key).as_str())
     }
 
     /// Reads the keys of a query. `null` and `false` say nothing.
@@ -70,7 +77,7 @@ impl RequestSpec {
         let (mut spec, mut file) = (Self::default(), File::default());
         let mut seen: Vec<String> = Vec::new();
         for (key, value) in object {
-            let key = key.replace('-', "_");
+            let key = name(&key);
             if seen.contains(&key) {
                 return Err(bad(format!("`{key}` is given twice")));
             }
@@ -93,8 +100,7 @@ impl RequestSpec {
             "explain" => self.explain = flag(given)?,
             "facet" => self.facet = list(given)?,
             "facets_over" => self.facets_over = one_of(given)?,
-            "features" if given.value.is_object() => self.features = raw_features(given)?,
-            "features" => file.path = one(given)?,
+            "features" => (self.features, file.path) = features(given)?,
             "filter" => self.filter = list(given)?,
             "fusion" => self.fusion = one_of(given)?,
             "image" => self.image = pictures(given)?,
@@ -104,7 +110,7 @@ impl RequestSpec {
             "like" => self.like = one(given)?,
             "media" => self.media = one(given)?,
             "min_probability" => self.min_probability = parsed(given)?,
-            "normalise" | "normalize" => self.normalise = one_of(given)?,
+            "normalise" => self.normalise = one_of(given)?,
             "not_image" => self.not_image = pictures(given)?,
             "not_text" => self.not_text = list(given)?,
             "offset" => self.offset = parsed(given)?,
@@ -178,7 +184,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::search::{Fusion, Image};
+    use crate::search::{Fusion, Image, Normalise};
 
     fn read(value: Value) -> Result<RequestSpec> {
         let Value::Object(object) = value else { panic!("an object") };
@@ -213,6 +219,19 @@ mod tests {
             (json!({ "k": [1, 2] }), BadArgument, "`k`"),
             (json!({ "k": true }), BadArgument, "`k`"),
             (json!({ "rrf_k": 1, "rrf-k": 2 }), BadArgument, "`rrf_k`"),
+            (
+                json!({ "normalise": "min-max", "normalize": "z-score" }),
+                BadArgument,
+                "`normalise` is given twice",
+            ),
+            (json!({ "normalise": "min-max", "normalize": null }), BadArgument, "`normalise` is given twice"),
+            (json!({ "not_text": "a", "not-text": "b" }), BadArgument, "`not_text` is given twice"),
+            (
+                json!({ "features": ["f", { "image": [1] }, "g"], "pathway": "image=i" }),
+                BadArgument,
+                "`features`",
+            ),
+            (json!({ "weight": [{ "keyword": 1 }, "x"] }), BadArgument, "weight"),
             (json!({ "explain": "yes" }), BadArgument, "`explain`"),
             (json!({ "fusion": "sum" }), BadArgument, "`fusion`"),
             (json!({ "filter": ["a", ["b"]] }), BadValue, "`filter`"),
@@ -233,6 +252,8 @@ mod tests {
         let error = read(json!({ "keyword": "red" })).unwrap_err();
         assert_eq!(error.facts().hint.as_deref(), Some("did you mean `keywords`?"));
         assert!(KEYS.iter().all(|key| RequestSpec::has_key(key)) && !RequestSpec::has_key("index"));
+        let american = read(json!({ "normalize": "z-score" })).unwrap();
+        assert!(RequestSpec::has_key("normalize") && american.normalise == Some(Normalise::ZScore));
         // Every key is read.
         for key in KEYS {
             let object = Map::from_iter([(key.to_owned(), Value::Null)]);

@@ -1,50 +1,33 @@
 //! A query as plain data: what flags, lines of a batch, servers and other languages fill.
 
 mod json;
+mod names;
 mod request;
 mod rows;
 mod values;
+mod write;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
 
 pub use self::json::parse_aggregations;
+pub use self::names::names_of;
 pub use self::rows::{FeaturesFrom, parse_rows};
 pub use self::values::named_number;
 use super::fusion::{Fusion, Normalise};
 use super::plan::asked::FacetsOver;
 use super::request::Image;
-
-/// What compares items, by name; see [`Similarity`](super::Similarity).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum SimilarityName {
-    /// The metric network, asked for the target.
-    Metric,
-    /// Cosine of the shared vectors.
-    Cosine,
-    /// Dot product of the class posteriors.
-    Posterior,
-}
-
-/// What the metric network is asked, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum TargetName {
-    /// Whether two items have the same class.
-    Class,
-    /// Whether they are this very pair.
-    Pair,
-    /// The mean of both probabilities.
-    Both,
-}
+use super::similarity::{SimilarityName, TargetName};
+use crate::corpus::strict;
 
 /// A query as plain data. A field that is empty or `None` leaves the choice to the library; see the methods of the same names
 /// of [`Request`](super::Request).
 ///
-/// It reads from JSON: keys are the names of the fields, with `_` or `-`; a list may be one value, and a number a string.
+/// It reads from JSON and is written to it. Keys are those of a line of a batch, with `_` or `-`: the names of the fields, but
+/// for `features_from`, whose parts are `features` (the file), `pathway` and `rows`; `normalize` is `normalise`. A list may be
+/// one value, and a number a string.
+///
+/// A query from somewhere else may name files of this machine: see [`RequestSpec::reads_files`].
 ///
 /// # Example
 /// ```
@@ -55,6 +38,11 @@ pub enum TargetName {
 /// assert_eq!((spec.text.len(), spec.filter.len(), spec.k), (1, 2, Some(5)));
 /// let wrong = serde_json::from_str::<RequestSpec>(r#"{"txt": "a red bird"}"#).unwrap_err();
 /// assert!(wrong.to_string().contains("`txt`"));
+/// // What a server refuses, or its files are read for others.
+/// assert!(!spec.reads_files());
+/// assert!(serde_json::from_str::<RequestSpec>(r#"{"image": "/home/me/a.png"}"#)?.reads_files());
+/// let written = serde_json::to_string(&spec)?;
+/// assert_eq!(serde_json::from_str::<RequestSpec>(&written)?, spec);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -72,9 +60,11 @@ pub struct RequestSpec {
     pub like: Option<String>,
     /// Ids of documents that are left out.
     pub exclude: Vec<String>,
-    /// Features `[d_in]` of query items, each with its media type; in JSON `{"image": [..]}`, or lists of such lists.
+    /// Features `[d_in]` of query items, each with its media type; in JSON `{"image": [..]}`, where a list of such lists is
+    /// several items, or a list of such objects.
     pub features: Vec<(String, Vec<f32>)>,
-    /// Rows of a file that are query items too; in JSON the keys `features` (the file), `pathway` and `rows`.
+    /// Rows of a file that are query items too; in JSON the keys `features` (the file; in
+    /// a list beside objects of features), `pathway` and `rows`.
     pub features_from: Option<FeaturesFrom>,
     /// Keywords in the grammar.
     pub keywords: Option<String>,
@@ -106,9 +96,10 @@ pub struct RequestSpec {
     pub min_probability: Option<f32>,
     /// The rate of matches that probabilities assume.
     pub prior: Option<f32>,
-    /// Share of the best items that must be found, above 0 and at most 1. Every candidate is scored, so all are.
+    /// Share of the best items that must be found, above 0 and at most 1. Every candidate is scored, so all are, unless the
+    /// request has another source of candidates ([`Request::candidates`](super::Request::candidates)).
     pub recall: Option<f32>,
-    /// Score every candidate, as is always done.
+    /// Score every candidate, as is always done unless the request has another source of candidates.
     pub exact: bool,
     /// List every item of a hit.
     pub items: bool,
@@ -127,6 +118,13 @@ pub struct RequestSpec {
 }
 
 impl RequestSpec {
+    /// Whether it names files, which are read where it is run: pictures by their paths, or features. A server that runs queries
+    /// of others refuses such ones, or shows them what its own files hold. Pictures may come as bytes: `{"bytes": [..]}`.
+    pub fn reads_files(&self) -> bool {
+        let is_path = |image: &Image| matches!(image, Image::Path(_));
+        self.features_from.is_some() || self.image.iter().chain(&self.not_image).any(is_path)
+    }
+
     /// What this says, and what `base` says where this says nothing.
     #[must_use]
     pub fn over(self, base: &Self) -> Self {
@@ -170,10 +168,12 @@ impl RequestSpec {
     }
 }
 
-/// The message alone: [`RequestSpec::from_json`] gives the whole error.
+/// The message alone: [`RequestSpec::from_json`] gives the whole error. A key that stands twice in one object is an error.
 impl<'de> Deserialize<'de> for RequestSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let object = Map::<String, Value>::deserialize(deserializer)?;
-        Self::from_json(object).map_err(de::Error::custom)
+        match strict(deserializer)? {
+            Value::Object(object) => Self::from_json(object).map_err(de::Error::custom),
+            _ => Err(de::Error::custom("a query is a JSON object")),
+        }
     }
 }

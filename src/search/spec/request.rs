@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use super::RequestSpec;
 use super::values::bad;
-use super::{RequestSpec, SimilarityName, TargetName};
 use crate::error::Result;
-use crate::model::{Bundle, Target};
+use crate::model::Bundle;
 use crate::search::engine::Engine;
 use crate::search::fusion::Fusion;
 use crate::search::plan::asked::{ListItems, MediaChoice};
 use crate::search::request::Request;
 use crate::search::show::response::Response;
-use crate::search::similarity::Similarity;
+use crate::search::similarity::{Similarity, SimilarityName, TargetName};
 
 impl Engine {
     /// Runs a query that is plain data.
@@ -63,19 +63,14 @@ impl RequestSpec {
 
     /// What ranks, and how.
     fn rank(&self, mut request: Request, bundle: &Bundle) -> Request {
-        let target = self.target.map(|target| match target {
-            TargetName::Class => Similarity::Metric(Target::Class),
-            TargetName::Pair => Similarity::Metric(Target::Pair),
-            TargetName::Both => Similarity::Both,
-        });
+        let target = self.target.map(TargetName::similarity);
         // What is left open here is chosen by the plan, by what a learned fusion was trained with too.
-        let similarity = match self.similarity {
-            Some(SimilarityName::Cosine) => Some(Similarity::Cosine),
-            Some(SimilarityName::Posterior) => Some(Similarity::Posterior),
-            Some(SimilarityName::Metric) if self.fusion != Some(Fusion::Learned) => {
+        let similarity = match self.similarity.map(SimilarityName::similarity) {
+            Some(Some(without_target)) => Some(without_target),
+            Some(None) if self.fusion != Some(Fusion::Learned) => {
                 target.or(Some(Similarity::Metric(bundle.default_target())))
             }
-            Some(SimilarityName::Metric) | None => target,
+            Some(None) | None => target,
         };
         request = similarity.into_iter().fold(request, Request::similarity);
         request = target.into_iter().fold(request, Request::probability_of);

@@ -10,6 +10,7 @@ use crate::error::Result;
 
 /// Rows of a file of features: each row of each tensor is a query item.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FeaturesFrom {
     /// The file.
     pub file: PathBuf,
@@ -20,6 +21,11 @@ pub struct FeaturesFrom {
 }
 
 impl FeaturesFrom {
+    /// All rows of the tensors `pathways` (`MEDIA=TENSOR`) of `file`, which must have one.
+    pub fn new(file: impl Into<PathBuf>, pathways: Vec<String>) -> Self {
+        Self { file: file.into(), pathways, rows: None }
+    }
+
     /// Media type and features of each item, row by row.
     ///
     /// # Errors

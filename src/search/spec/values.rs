@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::search::request::Image;
@@ -107,16 +107,22 @@ pub(super) fn pictures(Given { key, value }: Given<'_>) -> Result<Vec<Image>> {
     each(value).map(picture).collect()
 }
 
-/// Names with numbers: `NAME=NUMBER`, or an object of both.
+/// Names with numbers: `NAME=NUMBER`, or objects of both.
 pub(super) fn numbers(Given { key, value }: Given<'_>) -> Result<Vec<(String, f32)>> {
-    let Value::Object(object) = value else {
-        return list(Given { key, value })?.iter().map(|text| named_number(key, text)).collect();
-    };
-    let number = |(name, value): (String, Value)| match text(key, value)?.parse() {
-        Ok(number) => Ok((name, number)),
-        Err(_) => Err(bad(format!("the {key} of `{name}` is no number"))),
-    };
-    object.into_iter().map(number).collect()
+    let mut out = Vec::new();
+    for value in each(value) {
+        let Value::Object(object) = value else {
+            out.push(named_number(key, &text(key, value)?)?);
+            continue;
+        };
+        for (name, value) in object {
+            let Ok(number) = text(key, value)?.parse() else {
+                return Err(bad(format!("the {key} of `{name}` is no number")));
+            };
+            out.push((name, number));
+        }
+    }
+    Ok(out)
 }
 
 /// `NAME=NUMBER`, of a `what`.
@@ -129,8 +135,23 @@ pub fn named_number(what: &str, text: &str) -> Result<(String, f32)> {
     Ok((name.trim().to_owned(), number.trim().parse().map_err(|_| wrong())?))
 }
 
+/// Query items with their media types.
+type Items = Vec<(String, Vec<f32>)>;
+
+/// Items as objects, and one file of them at most.
+pub(super) fn features(Given { key, value }: Given<'_>) -> Result<(Items, Option<String>)> {
+    let (mut items, mut files) = (Vec::new(), Vec::new());
+    for value in each(value) {
+        match value {
+            Value::Object(object) => raw_features(&object, &mut items)?,
+            value => files.push(value),
+        }
+    }
+    Ok((items, one(Given { key, value: Value::Array(files) })?))
+}
+
 /// `{"image": [..]}`, or a list of such lists.
-pub(super) fn raw_features(Given { value, .. }: Given<'_>) -> Result<Vec<(String, Vec<f32>)>> {
+fn raw_features(object: &Map<String, Value>, out: &mut Items) -> Result<()> {
     let wrong = |media: &str| {
         Error::new(ErrorCode::BadValue, format!("the features of `{media}` are no numbers"))
             .expected("a list of numbers, or a list of such lists")
@@ -138,8 +159,7 @@ pub(super) fn raw_features(Given { value, .. }: Given<'_>) -> Result<Vec<(String
     let row = |media: &str, list: &[Value]| -> Result<Vec<f32>> {
         list.iter().map(|x| x.as_f64().map(|x| x as f32).ok_or_else(|| wrong(media))).collect()
     };
-    let mut out = Vec::new();
-    for (media, value) in value.as_object().into_iter().flatten() {
+    for (media, value) in object {
         let list = value.as_array().ok_or_else(|| wrong(media))?;
         if list.first().is_some_and(Value::is_array) {
             for one in list {
@@ -149,5 +169,5 @@ pub(super) fn raw_features(Given { value, .. }: Given<'_>) -> Result<Vec<(String
             out.push((media.clone(), row(media, list)?));
         }
     }
-    Ok(out)
+    Ok(())
 }

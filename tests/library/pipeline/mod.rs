@@ -336,3 +336,33 @@ fn an_index_opens_at_any_moment_of_an_attach() {
     std::fs::remove_dir_all(Index::open(dir).unwrap().manifest().bundle_dir(dir)).unwrap();
     assert_eq!(Index::open(dir).err().unwrap().code(), ErrorCode::NotFound);
 }
+
+#[test]
+fn reloading_brings_the_bundle_that_was_attached() {
+    let world = World::new();
+    let corpus = world.corpus(&[json!({ "id": "1", "text": "one" })]);
+    let index = world.create(&corpus);
+    world.build(&index, &corpus, OnBad::Stop, Existing::None).unwrap();
+    let old = index.bundle().clone();
+    let new = old.with_prior(0.01).unwrap();
+    assert_ne!(new.model(), old.model());
+    let engine = Engine::new(&index).unwrap();
+    let (clone, given) = (engine.clone(), Engine::over([&index], old.clone()).unwrap());
+    let apart = engine.clone().id_field("id").unwrap();
+    let before = engine.request();
+    assert!(!engine.reload().unwrap());
+    index::attach(index.dir(), &new).unwrap();
+    assert_eq!(engine.bundle().model(), old.model(), "not before it is asked for");
+    assert!(engine.reload().unwrap() && !engine.reload().unwrap());
+    assert!([&engine, &clone].iter().all(|engine| engine.bundle().model() == new.model()));
+    assert_eq!(apart.bundle().model(), old.model(), "an engine of its own");
+    assert!(apart.reload().unwrap() && apart.bundle().model() == new.model());
+    assert!(!given.reload().unwrap() && given.bundle().model() == old.model(), "it was given its bundle");
+    // A request stays with the bundle that it began with.
+    let probability = |request: uncsm_index::search::Request| {
+        let found = request.features("image", &[0.1; 6]).unwrap().media(MediaChoice::Any).run().unwrap();
+        found.hits[0].probability
+    };
+    assert_eq!(probability(before), probability(given.request()));
+    assert_ne!(probability(engine.request()), probability(given.request()));
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tantivy::query::{Query, TermQuery};
-use tantivy::schema::{FAST, INDEXED, IndexRecordOption, STORED, Schema, TEXT};
+use tantivy::schema::{FAST, INDEXED, IndexRecordOption, STORED, STRING, Schema, TEXT};
 use tantivy::{IndexWriter, TantivyDocument, Term};
 use uncsm_index::encode::{Encoder, Item};
 use uncsm_index::index::{MediaField, MediaValue, UvecPlugin};
@@ -218,6 +218,7 @@ fn the_field_of_ids_has_any_name_and_may_hold_numbers() {
     let searcher = index.reader().unwrap().searcher();
     let engine = Engine::host(&index, searcher, plugin.cache(), bundle).unwrap();
     assert_eq!(engine.request().filter("thing").run().unwrap().hits[0].id, None);
+    let plain = engine.clone();
     assert_eq!(engine.clone().id_field("text").err().unwrap().code(), ErrorCode::UnknownField);
     let engine = engine.id_field("sku").unwrap();
     // Ids are text wherever they are compared.
@@ -231,4 +232,71 @@ fn the_field_of_ids_has_any_name_and_may_hold_numbers() {
     assert_eq!(ids(&like), ["100", "9"]);
     assert_eq!(engine.find("7").unwrap_err().code(), ErrorCode::UnknownId);
     assert_eq!(engine.request().like("many").err().unwrap().code(), ErrorCode::BadValue);
+    assert_eq!(engine.find("many").unwrap_err().code(), ErrorCode::BadValue);
+    let excluding = engine.request().filter("thing").exclude("many");
+    assert_eq!(excluding.run().unwrap_err().code(), ErrorCode::BadValue);
+    assert_eq!(plain.find("3").unwrap_err().code(), ErrorCode::UnknownField, "it keeps its own field of ids");
+}
+
+#[test]
+fn a_batch_of_two_fields_of_ids_excludes_by_each_its_own() {
+    let bundle = bundle(2);
+    let mut schema = Schema::builder();
+    let [id, sku] = ["id", "sku"].map(|name| schema.add_text_field(name, STRING | FAST | STORED));
+    let media = MediaField::add(&mut schema, &bundle.space_spec()).unwrap();
+    let plugin = UvecPlugin::new();
+    let builder = tantivy::Index::builder().schema(schema.build()).register_plugin(plugin.registered());
+    let index = builder.create_in_ram().unwrap();
+    let mut writer: IndexWriter = index.writer_with_num_threads(1, 15_000_000).unwrap();
+    for (own, other) in [("5", "6"), ("6", "5"), ("7", "7")] {
+        let mut document = TantivyDocument::new();
+        document.add_text(id, own);
+        document.add_text(sku, other);
+        let mut items = MediaValue::builder(media.spec());
+        items.features(&bundle, "image", 0, &[0.2; 6]).unwrap();
+        items.finish().add_to(&mut document, media.field());
+        writer.add_document(document).unwrap();
+    }
+    writer.commit().unwrap();
+    let by_id = Engine::host(&index, index.reader().unwrap().searcher(), plugin.cache(), bundle).unwrap();
+    let by_sku = by_id.clone().id_field("sku").unwrap();
+    let ask = |engine: &Engine| engine.request().features("image", &[0.2; 6]).unwrap().exclude("5");
+    let found = by_id.batch(vec![ask(&by_id), ask(&by_sku), ask(&by_id)]);
+    let found: Vec<_> = found.into_iter().map(|found| ids(&found.unwrap())).collect();
+    // Ties come in order of id; the document that is left out is another under each field.
+    assert_eq!(found, [["6", "7"], ["6", "7"], ["6", "7"]]);
+    let own = |engine: &Engine| {
+        let mut addresses: Vec<_> = ask(engine).run().unwrap().hits.iter().map(|hit| hit.address).collect();
+        addresses.sort();
+        addresses
+    };
+    assert_ne!(own(&by_id), own(&by_sku));
+    let batched = by_id.batch(vec![ask(&by_id), ask(&by_sku)]);
+    for (engine, found) in [&by_id, &by_sku].into_iter().zip(batched) {
+        let mut addresses: Vec<_> = found.unwrap().hits.iter().map(|hit| hit.address).collect();
+        addresses.sort();
+        assert_eq!(addresses, own(engine));
+    }
+}
+
+#[test]
+fn what_stands_twice_in_a_text_is_refused_and_files_are_seen() {
+    for (text, says) in [
+        (r#"{"k":1,"k":2}"#, "`k` stands twice"),
+        (r#"{"weight":{"a":1,"a":2}}"#, "`a` stands twice"),
+        (r#"{"normalize":null,"normalise":"min-max"}"#, "`normalise` is given twice"),
+        (r#"[1]"#, "a query is a JSON object"),
+    ] {
+        let error = serde_json::from_str::<RequestSpec>(text).unwrap_err().to_string();
+        assert!(error.contains(says), "{text}: {error}");
+    }
+    for (text, reads) in [
+        (r#"{"text":"a","features":{"image":[1]},"image":{"bytes":[1]},"like":"a"}"#, false),
+        (r#"{"image":"/etc/passwd"}"#, true),
+        (r#"{"not_image":["a.png"]}"#, true),
+        (r#"{"features":"/dev/stdin","pathway":"image=i"}"#, true),
+    ] {
+        let spec: RequestSpec = serde_json::from_str(text).unwrap();
+        assert_eq!(spec.reads_files(), reads, "{text}");
+    }
 }

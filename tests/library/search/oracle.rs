@@ -96,6 +96,7 @@ fn in_windows(query: &Query, keyword: &[(String, f32)], media: &[(String, f32)])
             (_, Normalise::Probability) if max > 0.0 => score / max,
             (_, Normalise::Probability) => 0.0,
             (_, Normalise::MinMax) => 1.0,
+            (_, other) => panic!("{other:?} has no formula here"),
         })
     };
     let sum = if query.fusion == Fusion::Rrf { 1.0 } else { query.weights.0 + query.weights.1 };

@@ -33,7 +33,7 @@ pub fn run(args: &FuseArgs, output: &Output) -> Result<Outcome> {
                 .got("both"));
         }
     };
-    let paths = source::encoder_paths(&args.encoder, args.limits)?;
+    let paths = || source::encoder_paths(&args.encoder, args.limits);
     let (_, engine) = opened::open(&args.index, Some(&args.bundle), paths)?;
     let base = RequestSpec::default();
     let (mut queries, mut lines, mut missed) = (Vec::new(), 0u64, 0u64);

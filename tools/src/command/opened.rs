@@ -9,11 +9,16 @@ use uncsm_index::model::Bundle;
 use uncsm_index::search::Engine;
 use uncsm_index::{Error, ErrorCode, Result};
 
-/// The indexes at `dirs` as one engine, ranking by `bundle` or, where it is none of theirs, the one that they hold.
+/// The indexes at `dirs` as one engine, ranking by `bundle` or, where it is none of theirs, the one that they hold. `paths` are
+/// read after the indexes, so that a missing one is told first.
 ///
 /// # Errors
-/// Those of opening; [`ErrorCode::SpaceMismatch`] where the indexes hold different models and `bundle` is none.
-pub fn open(dirs: &[PathBuf], bundle: Option<&Path>, paths: Registry) -> Result<(Vec<Index>, Engine)> {
+/// Those of opening, and of `paths`; [`ErrorCode::SpaceMismatch`] where the indexes hold different models and `bundle` is none.
+pub fn open(
+    dirs: &[PathBuf],
+    bundle: Option<&Path>,
+    paths: impl FnOnce() -> Result<Registry>,
+) -> Result<(Vec<Index>, Engine)> {
     let indexes: Vec<Index> = dirs.iter().map(|dir| Index::open(dir)).collect::<Result<_>>()?;
     let bundle = bundle.map(Bundle::load).transpose()?.map(Arc::new);
     if let (None, [first, rest @ ..]) = (&bundle, indexes.as_slice())
@@ -27,6 +32,7 @@ pub fn open(dirs: &[PathBuf], bundle: Option<&Path>, paths: Registry) -> Result<
     }
     let bundle = bundle.or_else(|| indexes.first().map(|index| index.bundle().clone()));
     let bundle = bundle.ok_or_else(|| Error::new(ErrorCode::BadArgument, "there is no index to search"))?;
+    let paths = paths()?;
     let engine = Engine::over(&indexes, bundle)?.with_encoders(paths);
     Ok((indexes, engine))
 }

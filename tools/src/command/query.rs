@@ -30,7 +30,7 @@ struct Report {
 }
 
 pub fn run(args: &QueryArgs, global: &Global, output: &Output) -> Result<Outcome> {
-    let paths = source::encoder_paths(&args.encoder, args.limits)?;
+    let paths = || source::encoder_paths(&args.encoder, args.limits);
     let (indexes, engine) = opened::open(&args.index, args.bundle.as_deref(), paths)?;
     for media in args.encoder.iter().filter_map(|arg| arg.split_once('=')) {
         engine.bundle().media_index(media.0)?;

@@ -106,7 +106,8 @@ fn paths_that_are_no_index() {
     let dir = tempfile::tempdir().unwrap();
     let none = dir.path().join("none");
     for path in [dir.path(), &none, &world.bundle] {
-        for command in ["query % --keywords red", "verify %"] {
+        // The index is opened before what else is named is looked at.
+        for command in ["query % --keywords red", "query % --keywords red --encoder image", "verify %"] {
             let found = error(command, &[path]);
             assert_eq!(found["code"], "not_found", "{command} {}: {found}", path.display());
             assert!(found["file"].as_str().unwrap().starts_with(&path.display().to_string()), "{found}");
