@@ -40,8 +40,8 @@ impl<D: AsRef<[u8]>> Uvec<D> {
     /// shape is checked here, its values are unchecked until [`Uvec::verify`].
     ///
     /// # Errors
-    /// `Duplicate` where it stands twice; `ElementType` for an element type of a later version; `Field` where its length is
-    /// not that of its rows.
+    /// `Duplicate` where it stands twice; `ElementType` for an element type of a later version; `Field` where the file has no
+    /// such media type, or where its length is not that of its rows.
     pub fn derived(&self, kind: u32, media: Option<usize>) -> Result<Option<Derived<'_>>, Error> {
         let is = |info: &SectionInfo| info.derived && info.kind == kind && info.media == media;
         let mut found = self.sections().iter().enumerate().filter(|(_, info)| is(info));
@@ -49,19 +49,24 @@ impl<D: AsRef<[u8]>> Uvec<D> {
         let offset = |at: usize| self.table() + (at * layout::entry::SIZE) as u64;
         let name = media.and_then(|media| self.media().get(media)).map(|info| info.name.as_str());
         let section = || label(kind, name);
-        if let Some((again, _)) = found.next() {
-            return Err(Error::Duplicate { section: section(), offset: offset(again) });
-        }
-        let Some(element) = info.element() else {
-            let offset = offset(at) + layout::entry::ELEMENT as u64;
-            return Err(Error::ElementType { section: section(), offset, got: info.element });
-        };
         let field = |field, place: usize, expected, got| Error::Field {
             section: section(),
             field,
             offset: offset(at) + place as u64,
             expected,
             got,
+        };
+        let count = self.media().len();
+        if let Some(got) = media.filter(|&media| media >= count) {
+            let most = (count as u64).saturating_sub(1);
+            return Err(field("media index", layout::entry::MEDIA, most, got as u64));
+        }
+        if let Some((again, _)) = found.next() {
+            return Err(Error::Duplicate { section: section(), offset: offset(again) });
+        }
+        let Some(element) = info.element() else {
+            let offset = offset(at) + layout::entry::ELEMENT as u64;
+            return Err(Error::ElementType { section: section(), offset, got: info.element });
         };
         if info.columns == 0 {
             return Err(field("columns", layout::entry::COLUMNS, 1, 0));

@@ -1,5 +1,7 @@
 //! Looks at every byte of a container.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 
 use crate::column::Column;
@@ -49,6 +51,20 @@ pub enum Reason {
         columns: u32,
         /// Bytes.
         length: u64,
+    },
+    /// A derived section names a media type that the file does not have.
+    #[error("media index {got} is not one of the {count} media types")]
+    MediaIndex {
+        /// Media index found.
+        got: usize,
+        /// Number of media types.
+        count: usize,
+    },
+    /// A derived section has the kind and the media index of one before it.
+    #[error("it stands twice, first at byte {first}")]
+    Duplicate {
+        /// First byte of the section before it.
+        first: u64,
     },
     /// Documents do not ascend.
     #[error("documents descend before row {row}, in {count} rows")]
@@ -124,16 +140,19 @@ fn find(wrong: impl Iterator<Item = bool>) -> Option<Rows> {
 }
 
 impl<D: AsRef<[u8]>> Uvec<D> {
-    /// Checks everything that `open` leaves out: the checksum of every section, also of unknown kinds; padding; the shape of derived
-    /// sections; order
-    /// and range of documents; spans; finite vectors and halves; inverse norms. Finds all damage, at most one entry
-    /// per section and reason; none means that the file is sound. Cost: reads the file twice.
+    /// Checks everything that `open` leaves out: the checksum of every section, also of unknown kinds; padding; the shape and
+    /// media index of derived sections, and that none stands twice; order and range of documents; spans; finite vectors and
+    /// halves; inverse norms. Finds all damage, at most one entry per section and reason; none means that the file is sound.
+    /// Cost: reads the file twice.
     pub fn verify(&self) -> Vec<Damage> {
         let mut damage = Vec::new();
+        let mut derived = HashMap::new();
         let mut sections = self.sections().iter().peekable();
         while let Some(section) = sections.next() {
             self.check_crc(section, &mut damage);
-            self.check_derived(section, &mut damage);
+            if section.derived {
+                self.check_derived(section, &mut derived, &mut damage);
+            }
             let end = section.offset.saturating_add(section.length);
             let next = sections.peek().map_or(self.table(), |next| next.offset);
             self.check_padding(section, end, next, &mut damage);
@@ -145,8 +164,8 @@ impl<D: AsRef<[u8]>> Uvec<D> {
     }
 
     /// Checks the sections of one media type, as [`Uvec::verify`] does, but not the padding between them, and not what is
-    /// derived, which is not copied. To be called
-    /// before rows are copied to another file, where they get a fresh checksum. Cost: reads these sections twice.
+    /// derived, which is not copied. To be called before rows are copied to another file, where they get a fresh checksum.
+    /// Cost: reads these sections twice.
     ///
     /// # Panics
     /// If there is no media type `media`.
@@ -175,13 +194,28 @@ impl<D: AsRef<[u8]>> Uvec<D> {
         }
     }
 
-    /// The shape of a derived section whose elements this version knows.
-    fn check_derived(&self, section: &SectionInfo, damage: &mut Vec<Damage>) {
-        if section.derived && section.element().is_some() {
-            let is_whole = section.columns > 0 && section.due() == Some(section.length);
-            let &SectionInfo { rows, columns, length, .. } = section;
-            let reason = Reason::Shape { rows, columns, length };
-            damage.extend((!is_whole).then(|| self.damage(section, section.offset, reason)));
+    /// The rules of a derived section; its shape only where this version knows its elements. `seen` holds the first bytes of
+    /// those before it.
+    fn check_derived(
+        &self,
+        section: &SectionInfo,
+        seen: &mut HashMap<(u32, Option<usize>), u64>,
+        damage: &mut Vec<Damage>,
+    ) {
+        let mut push = |reason| damage.push(self.damage(section, section.offset, reason));
+        let &SectionInfo { kind, media, offset, rows, columns, length, .. } = section;
+        if section.element().is_some() && (columns == 0 || section.due() != Some(length)) {
+            push(Reason::Shape { rows, columns, length });
+        }
+        let count = self.media().len();
+        if let Some(got) = media.filter(|&media| media >= count) {
+            push(Reason::MediaIndex { got, count });
+        }
+        match seen.entry((kind, media)) {
+            Entry::Occupied(first) => push(Reason::Duplicate { first: *first.get() }),
+            Entry::Vacant(first) => {
+                first.insert(offset);
+            }
         }
     }
 

@@ -157,8 +157,6 @@ fn derived_section_of_another_shape_is_refused_at_use_and_found_by_verify() {
     let error = assert_is!(used(&later), Error::ElementType { got: 77, .. });
     assert_eq!(error.offset(), Some((at + entry::ELEMENT) as u64));
     assert_eq!(later.verify(), []);
-    let twice = bend(entry::KIND, &MEMBERS.to_le_bytes());
-    assert_is!(twice.derived(MEMBERS, Some(0)).map(|_| ()).unwrap_err(), Error::Duplicate { .. });
     // Without its bit it is optional and unknown, as before there were derived ones.
     let plain = bend(entry::FLAGS, &0u32.to_le_bytes());
     assert_eq!((plain.derived(CENTRES, Some(0)).unwrap(), plain.verify()), (None, vec![]));
@@ -170,6 +168,52 @@ fn derived_section_of_another_shape_is_refused_at_use_and_found_by_verify() {
     let damage = Uvec::open(flipped).unwrap().verify();
     assert_eq!((damage.len(), damage[0].media.as_deref()), (1, Some("image")));
     assert!(matches!(damage[0].reason, Reason::Checksum { .. }));
+}
+
+#[test]
+fn derived_section_that_stands_twice_or_names_no_media_type_is_refused_at_use_and_found_by_verify() {
+    let bytes = common::write_golden(Optional::Derived);
+    let (at, start) = (entry_at(&bytes, CENTRES, 0), section_at(&bytes, CENTRES, 0) as u64);
+    // Sections of a later version's elements have one place each too.
+    for element in [3u32, 77] {
+        let bend = |place: usize, new: u32| {
+            let mut bytes = bytes.clone();
+            put(&mut bytes, at + entry::ELEMENT, &element.to_le_bytes());
+            put(&mut bytes, at + place, &new.to_le_bytes());
+            seal(&mut bytes);
+            Uvec::open(aligned(&bytes)).unwrap()
+        };
+        let one = |uvec: &Uvec<AlignedVec<64>>| {
+            let mut damage = uvec.verify();
+            assert_eq!(damage.len(), 1, "{damage:?}");
+            assert_eq!(uvec.verify_media(0), []);
+            damage.remove(0)
+        };
+        let twice = bend(entry::KIND, MEMBERS);
+        let error =
+            assert_is!(twice.derived(MEMBERS, Some(0)).map(|_| ()).unwrap_err(), Error::Duplicate { .. });
+        assert_eq!(error.offset(), Some((at + entry::SIZE) as u64));
+        let damage = one(&twice);
+        assert_eq!(damage.reason, Reason::Duplicate { first: start });
+        let second = section_at(&bytes, MEMBERS, 0) as u64;
+        let place = (damage.section.as_str(), damage.media.as_deref(), damage.offset);
+        assert_eq!(place, ("kind 2001", Some("image"), second));
+
+        // The file has three media types.
+        for got in [3, 9, NONE - 1] {
+            let uvec = bend(entry::MEDIA, got);
+            let error = uvec.derived(CENTRES, Some(got as usize)).map(|_| ()).unwrap_err();
+            let error = assert_is!(error, Error::Field { field: "media index", expected: 2, .. });
+            assert_eq!(error.offset(), Some((at + entry::MEDIA) as u64));
+            let damage = one(&uvec);
+            assert_eq!(damage.reason, Reason::MediaIndex { got: got as usize, count: 3 });
+            assert_eq!((damage.media, damage.offset), (None, start));
+            assert_eq!(uvec.derived(CENTRES, Some(0)).unwrap(), None);
+        }
+        for fits in [1, 2, NONE] {
+            assert_eq!(bend(entry::MEDIA, fits).verify(), []);
+        }
+    }
 }
 
 fn bend_error(bytes: &[u8], at: usize, new: u32) -> Error {

@@ -33,11 +33,14 @@ pub struct EncodedItem {
 
 /// An item that has no features.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct BadItem {
     /// Name of the media type.
     pub media: String,
     /// Why.
     pub error: Error,
+    /// Whether it says nothing, and so is no item, rather than one that does not read.
+    pub is_empty: bool,
 }
 
 /// What has become of the items of one document: those with features, in order, and the others.
@@ -71,7 +74,8 @@ type Owned<'a> = (usize, &'a RawItem);
 ///
 /// A file is read and hashed before it is decoded, so that `reuse` can spare both decoding and encoding, and `cache`, the
 /// features of earlier runs, too. An item without information, which [`Encoder::is_empty`] says of a text and zeros of any
-/// features, is an error of [`ErrorCode::NoItems`]. Cost: at most 64 MiB of media files are in memory at a time, or one larger file.
+/// features, is an error of [`ErrorCode::NoItems`] that says so ([`BadItem::is_empty`]). Cost: at most 64 MiB of media files are
+/// in memory at a time, or one larger file.
 pub fn encode_batch(
     encoders: &Encoders,
     documents: &[&SourceDocument],
@@ -104,15 +108,18 @@ fn encode_part(
     items: &[Owned<'_>],
     out: &mut [EncodedItems],
 ) {
-    let loaded: Vec<Result<Loaded<'_>>> = items
+    // With whether the item says nothing.
+    let failed = |error: Error| (error, false);
+    let empty = |error: Error| (error, true);
+    let loaded: Vec<std::result::Result<Loaded<'_>, (Error, bool)>> = items
         .par_iter()
         .map(|&(document, item)| {
             if let Content::Text(text) = &item.content
                 && is_empty(encoders, &item.media, text)
             {
-                return Err(empty_text(text));
+                return Err(empty(empty_text(text)));
             }
-            let (hash, payload) = load(&item.content, max_bytes(encoders, &item.media))?;
+            let (hash, payload) = load(&item.content, max_bytes(encoders, &item.media)).map_err(failed)?;
             let id = documents[document].document.id.as_deref();
             let reused = matches!((reuse, id), (Some(reuse), Some(id)) if reuse(id, &item.media, &hash));
             let raw = matches!(payload, Payload::Text(_) | Payload::Bytes(_));
@@ -155,8 +162,8 @@ fn encode_part(
     for ((&(document, source), item), result) in items.iter().zip(loaded).zip(results) {
         let item = match item {
             Ok(item) => item,
-            Err(error) => {
-                out[document].1.push(BadItem { media: source.media.clone(), error });
+            Err((error, is_empty)) => {
+                out[document].1.push(BadItem { media: source.media.clone(), error, is_empty });
                 continue;
             }
         };
@@ -169,20 +176,20 @@ fn encode_part(
                 .got(&source.media)),
         };
         let origin = ItemOrigin { ordinal: source.ordinal, span: source.span, hash: item.hash };
-        let features = features.and_then(|features| match features {
-            Some(row) => check_informed(&row).map(|()| Some(row)),
+        let features = features.map_err(failed).and_then(|features| match features {
+            Some(row) => check_informed(&row).map(|()| Some(row)).map_err(empty),
             None => Ok(None),
         });
         match features {
             Ok(features) => {
                 out[document].0.push(EncodedItem { media: source.media.clone(), origin, features })
             }
-            Err(error) => {
+            Err((error, is_empty)) => {
                 let error = match &source.content {
                     Content::File(path) => error.file(path),
                     _ => error,
                 };
-                out[document].1.push(BadItem { media: source.media.clone(), error });
+                out[document].1.push(BadItem { media: source.media.clone(), error, is_empty });
             }
         }
     }
@@ -315,6 +322,54 @@ mod tests {
         let lengths: Vec<usize> = by_bytes(&owned, 10).into_iter().map(<[_]>::len).collect();
         assert_eq!(lengths, [3, 1, 1, 1, 3]);
         assert_eq!(by_bytes(&[], 10).len(), 0);
+    }
+
+    /// Refuses every text, with the code of an item that says nothing; one of vowels alone says nothing.
+    struct Refuses;
+
+    impl Encoder for Refuses {
+        fn name(&self) -> &str {
+            "refuses"
+        }
+
+        fn fingerprint(&self) -> crate::media::Fingerprint {
+            crate::media::Fingerprint([1; 32])
+        }
+
+        fn features(&self) -> usize {
+            1
+        }
+
+        fn is_empty(&self, item: &Item<'_>) -> bool {
+            matches!(item, Item::Text(text) if text.chars().all(|c| "aeiou".contains(c)))
+        }
+
+        fn encode(&self, items: &[Item<'_>]) -> Vec<Result<Vec<f32>>> {
+            items.iter().map(|_| Err(Error::new(ErrorCode::NoItems, "of the encoder's own"))).collect()
+        }
+    }
+
+    #[test]
+    fn whether_an_item_says_nothing_is_not_told_by_the_code_of_its_error() {
+        let item = |media: &str, content| RawItem { media: media.into(), ordinal: 0, span: None, content };
+        let document = SourceDocument {
+            place: crate::encode::Place { file: "corpus.jsonl".into(), line: 1 },
+            document: Default::default(),
+            items: vec![
+                item("text", Content::Text("aei".into())),
+                item("text", Content::Text("b".into())),
+                item("sound", Content::Features(vec![0.0])),
+                item("text", Content::File("missing".into())),
+            ],
+            origin: None,
+        };
+        let encoders = Encoders::from([("text".to_owned(), Arc::new(Refuses) as Arc<dyn Encoder>)]);
+        let out = encode_batch(&encoders, &[&document], None, None);
+        let (items, bad) = &out[0];
+        assert!(items.is_empty());
+        let told: Vec<_> = bad.iter().map(|bad| (bad.error.code(), bad.is_empty)).collect();
+        let (none, missing) = (ErrorCode::NoItems, ErrorCode::NotFound);
+        assert_eq!(told, [(none, true), (none, false), (none, true), (missing, false)]);
     }
 
     #[test]

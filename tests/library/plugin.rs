@@ -1,13 +1,15 @@
 //! The plugin in tantivy's life of a segment: merges with deletes, damage, foreign values, refusals.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
-use crate::common::files::files_with;
+use crate::common::files::{copy_dir, files_with};
 use crate::common::{App, Doc, bundle, random_docs};
-use tantivy::directory::MmapDirectory;
+use tantivy::directory::{Directory, MmapDirectory, TerminatingWrite};
 use tantivy::schema::{Schema, TEXT};
 use tantivy::{IndexWriter, Searcher, TantivyDocument, Term};
+use uncsm_format::{Column, ElementType, Uvec};
 use uncsm_index::ErrorCode;
 use uncsm_index::index::{MediaField, MediaValue, SegmentCache, SegmentVectors, UvecPlugin, Writer};
 use uncsm_index::media::{Fingerprint, ItemOrigin, SpaceSpec};
@@ -49,8 +51,8 @@ fn rows(cache: &SegmentCache, searcher: &Searcher) -> Rows {
                     let bytes = |column, width: usize| {
                         vectors.uvec().column_bytes(media, column)[row * width..(row + 1) * width].to_vec()
                     };
-                    let vector = bytes(uncsm_format::Column::Vectors, view.dim * 2);
-                    let half = bytes(uncsm_format::Column::Halves, view.half * 2);
+                    let vector = bytes(Column::Vectors, view.dim * 2);
+                    let half = bytes(Column::Halves, view.half * 2);
                     rows.push((media, view.ordinals[row], vector, half, view.inverse_norms[row].to_bits()));
                 }
             }
@@ -82,6 +84,95 @@ fn a_merge_keeps_every_row_of_every_live_document() {
     assert!(app.plugin.cache().get(searcher.segment_reader(0)).unwrap().uvec().verify().is_empty());
 }
 
+/// The index in `dir`, as another program opens it.
+fn reopen(dir: &Path) -> (tantivy::Index, UvecPlugin) {
+    let plugin = UvecPlugin::new();
+    let mut index = tantivy::Index::open(MmapDirectory::open(dir).unwrap()).unwrap();
+    index.register_plugin(plugin.registered());
+    (index, plugin)
+}
+
+fn writer_of(index: &tantivy::Index, plugin: &UvecPlugin) -> Writer {
+    let id = index.schema().get_field("id").unwrap();
+    let fingerprints = (bundle(3).space(), bundle(3).model());
+    Writer::new(index, plugin.cache(), Some(id), fingerprints, MEMORY).unwrap()
+}
+
+/// A kind of derived sections, of this test alone.
+const KIND: u32 = 2000;
+
+/// The container in the `.uvec` at `path`, without what tantivy adds.
+fn container(index: &tantivy::Index, path: &Path) -> Vec<u8> {
+    let name = Path::new(path.file_name().unwrap());
+    index.directory().open_read(name).unwrap().read_bytes().unwrap().to_vec()
+}
+
+/// Writes each `.uvec` in `dir` again, with a derived section of each media type and one of the segment.
+fn add_derived(dir: &Path) {
+    let (index, _) = reopen(dir);
+    for path in files_with(dir, "uvec") {
+        let uvec = Uvec::open(container(&index, &path)).unwrap();
+        let mut writer = uncsm_format::Writer::new(Vec::new(), uvec.space(), uvec.media()).unwrap();
+        for (media, info) in uvec.media().iter().enumerate() {
+            for column in Column::stored(info) {
+                writer.begin(media, column).unwrap();
+                writer.write(uvec.column_bytes(media, column)).unwrap();
+                writer.end().unwrap();
+            }
+            writer.derived(KIND, Some(media), ElementType::U32, 1, &[7; 20]).unwrap();
+        }
+        writer.derived(KIND, None, ElementType::Bytes, 3, b"abcdef").unwrap();
+        let (count, reason) = uvec.rejected();
+        let bytes = writer.finish(uvec.documents(), count, reason).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let mut file = index.directory().open_write(Path::new(path.file_name().unwrap())).unwrap();
+        file.write_all(&bytes).unwrap();
+        file.terminate().unwrap();
+    }
+}
+
+#[test]
+fn a_merge_leaves_derived_sections_out_and_keeps_the_rest() {
+    let (plain, derived) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let docs = random_docs(5, 60);
+    let mut writer = add_segments(&App::in_dir(bundle(3), plain.path()), &docs, 20);
+    for doc in docs.iter().step_by(4) {
+        writer.delete_id(&doc.id).unwrap();
+    }
+    writer.commit().unwrap();
+    writer.finish().unwrap();
+    copy_dir(plain.path(), derived.path());
+    add_derived(derived.path());
+
+    let merged = [plain.path(), derived.path()].map(|dir| {
+        let (index, plugin) = reopen(dir);
+        let searcher = index.reader().unwrap().searcher();
+        assert_eq!(searcher.segment_readers().len(), 3);
+        for reader in searcher.segment_readers() {
+            let vectors = plugin.cache().get(reader).unwrap();
+            assert_eq!(vectors.uvec().verify(), []);
+            for media in [Some(0), Some(1), None] {
+                let found = vectors.uvec().derived(KIND, media).unwrap();
+                assert_eq!(found.is_some(), dir == derived.path());
+            }
+        }
+        let before = rows(plugin.cache(), &searcher);
+        drop(searcher);
+        let mut writer = writer_of(&index, &plugin);
+        writer.merge_all().unwrap();
+        writer.finish().unwrap();
+        let searcher = index.reader().unwrap().searcher();
+        assert_eq!(searcher.segment_readers().len(), 1);
+        assert_eq!(rows(plugin.cache(), &searcher), before);
+        let names = index.searchable_segment_ids().unwrap();
+        container(&index, &dir.join(format!("{}.uvec", names[0].uuid_string())))
+    });
+    let uvec = Uvec::open(merged[1].clone()).unwrap();
+    assert_eq!((uvec.documents(), uvec.verify()), (45, vec![]));
+    assert!(uvec.sections().iter().all(|section| !section.derived && section.kind != KIND));
+    assert!(merged[0] == merged[1], "the merge of the same rows has other bytes");
+}
+
 /// Changes one byte inside the first section of shared vectors that is not empty.
 fn flip_vector_byte(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
@@ -108,12 +199,8 @@ fn a_damaged_segment_makes_the_merge_fail_and_stays_as_it_is() {
     flip_vector_byte(&files[1]);
     let after_damage: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
 
-    let plugin = UvecPlugin::new();
-    let mut index = tantivy::Index::open(MmapDirectory::open(dir.path()).unwrap()).unwrap();
-    index.register_plugin(plugin.registered());
-    let id = index.schema().get_field("id").unwrap();
-    let fingerprints = (bundle(3).space(), bundle(3).model());
-    let mut writer = Writer::new(&index, plugin.cache(), Some(id), fingerprints, MEMORY).unwrap();
+    let (index, plugin) = reopen(dir.path());
+    let mut writer = writer_of(&index, &plugin);
     let segments = index.searchable_segment_ids().unwrap();
     let error = writer.merge_all().unwrap_err();
     assert!(error.to_string().contains("damaged"), "{error}");

@@ -4,7 +4,7 @@
 # OLD writes the corpus, the bundle and the index of the demo into FOLDER (a fresh temporary one without it; one that has
 # them is used as it is). Both programs answer a fixed set of queries over that index; answers must be equal but for
 # `took_ms` and for keys that only NEW gives. With SAME_BUILD=1 both also train with one seed and build, and the bytes of the
-# bundles and of the vectors are compared.
+# bundles and of the vectors are compared. All differences are told; it ends with 1 where there is one.
 set -eu
 
 old=$1 new=$2
@@ -17,6 +17,7 @@ fi
 if [ ! -d "$folder/index" ]; then
     "$old" --quiet demo --dir "$folder" >/dev/null
 fi
+failed=0
 index=$folder/index corpus=$folder/corpus.jsonl
 picture=$(find "$folder" -name '*.png' | sort | head -n 1)
 first=$(sed -n '1s/.*"id": *"\{0,1\}\([^",}]*\).*/\1/p' "$corpus")
@@ -41,7 +42,7 @@ same() {
         "$program" --json query "$index" "$@" >"$folder/$which.out" 2>"$folder/$which.err" || code=$?
         echo "$code" >"$folder/$which.code"
     done
-    python3 - "$folder" "$*" <<'END'
+    python3 - "$folder" "$*" <<'END' || failed=1
 import json, pathlib, sys
 
 folder, asked = pathlib.Path(sys.argv[1]), sys.argv[2]
@@ -100,5 +101,11 @@ if [ "${SAME_BUILD:-0}" = 1 ]; then
         (cd "$folder/$which.bundle" && find . -type f | sort | xargs sha256sum) >"$folder/$which.bytes"
         find "$folder/$which.index" -name '*.uvec' -exec sha256sum {} + | cut -d' ' -f1 | sort >>"$folder/$which.bytes"
     done
-    cmp "$folder/old.bytes" "$folder/new.bytes" && echo 'same: bytes of bundle and vectors'
+    if diff "$folder/old.bytes" "$folder/new.bytes"; then
+        echo 'same: bytes of bundle and vectors'
+    else
+        echo 'different: bytes of bundle or vectors'
+        failed=1
+    fi
 fi
+exit "$failed"

@@ -19,6 +19,8 @@ use crate::corpus::document::{Document, both};
 use crate::corpus::keys::Keys;
 use crate::corpus::origin::Spot;
 use crate::corpus::source::{Aside, ReadError, Source};
+#[cfg(doc)]
+use crate::error::ErrorCode;
 use crate::error::{Error, Result};
 
 /// Bytes that a batch is meant to have at most, by the sizes that the file states.

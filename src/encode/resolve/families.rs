@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::encode::family::{Family, Signs, all};
+#[cfg(doc)]
+use crate::error::ErrorCode;
 use crate::error::Result;
 
 /// Families in the order in which they are asked.

@@ -8,6 +8,8 @@ use crossbeam::channel::{Sender, bounded};
 use super::fill::Filling;
 use super::options::{BuildOptions, BuildProgress, Existing};
 use super::project;
+#[cfg(doc)]
+use super::report::OnBad;
 use super::report::{BuildReport, Clock, Clocks};
 use crate::encode::{Encoders, Incoming};
 use crate::error::{Error, ErrorCode, Result};

@@ -29,7 +29,10 @@ fn shop(rows: std::ops::Range<u64>) -> (tantivy::Index, UvecPlugin) {
         doc.add_text(id, format!("{row:02}"));
         doc.add_text(
             text,
-            format!("A <b>thing</b> & its {} number {row}", if row % 2 == 0 { "even" } else { "odd" }),
+            format!(
+                "A <b>thing</b> & its {} number {row}",
+                if row.is_multiple_of(2) { "even" } else { "odd" }
+            ),
         );
         doc.add_text(colour, ["red", "green", "blue"][row as usize % 3]);
         doc.add_u64(size, row);

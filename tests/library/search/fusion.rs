@@ -22,7 +22,7 @@ const SIMILARITIES: [Similarity; 4] = [
     Similarity::Posterior,
 ];
 
-fn request<'a>(mut request: Request, query: &Query, raw: &[(&str, Vec<f32>)]) -> Request {
+fn request(mut request: Request, query: &Query, raw: &[(&str, Vec<f32>)]) -> Request {
     for (media, features) in raw {
         request = request.features(media, features).unwrap();
     }
