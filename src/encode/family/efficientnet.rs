@@ -48,7 +48,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::encode::resolve::Registry;
+    use crate::encode::Registry;
     use crate::error::ErrorCode;
 
     fn lite0(path: &Path, names: &[&str]) {
