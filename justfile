@@ -57,7 +57,8 @@ same old new:
 # The README's two commands share every compiled dependency: the second call must compile crates of this repository alone.
 shared:
     cargo build
-    cargo test --no-run 2>&1 | awk '/Compiling/ && !/uncsm-/ { print; bad = 1 } END { exit bad }'
+    said=$(cargo test --no-run 2>&1) || { printf '%s\n' "$said" >&2; exit 1; }; \
+    ! printf '%s\n' "$said" | grep Compiling | grep -v uncsm-
 
 # After a wanted change of the public names.
 bless:

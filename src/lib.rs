@@ -51,9 +51,6 @@
 //! # }
 //! ```
 
-// What training alone reads stands beside what else reads the same data.
-#![cfg_attr(not(feature = "train"), allow(dead_code, unused_imports))]
-
 mod hint;
 mod error;
 mod guard;
@@ -63,8 +60,12 @@ mod parallel;
 pub mod corpus;
 pub mod schema;
 pub mod encode;
+// What training alone reads stands beside what else reads the same data.
+#[cfg_attr(not(feature = "train"), allow(dead_code, unused_imports))]
 pub mod model;
+#[cfg_attr(not(feature = "train"), allow(dead_code, unused_imports))]
 pub mod data;
+#[cfg_attr(not(feature = "train"), allow(dead_code, unused_imports))]
 pub mod eval;
 #[cfg(feature = "train")]
 pub mod train;

@@ -14,9 +14,6 @@ use super::{json, not_finite};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, LINE_BYTES};
 
-/// Longest line in bytes unless [`JsonlReader::line_limit`] sets another: 64 MiB.
-pub const DEFAULT_LINE_LIMIT: usize = LINE_BYTES;
-
 /// Any file that is of no other kind.
 pub(super) const KIND: Kind = Kind {
     name: "jsonl",
@@ -87,7 +84,7 @@ impl<R: Read> JsonlReader<R> {
             reader: BufReader::with_capacity(1 << 17, reader),
             folder: file.parent().map(Path::to_path_buf).unwrap_or_default(),
             file,
-            limit: DEFAULT_LINE_LIMIT,
+            limit: LINE_BYTES,
             line: 0,
             offset: 0,
             buffer: Vec::new(),
@@ -97,7 +94,7 @@ impl<R: Read> JsonlReader<R> {
         }
     }
 
-    /// Sets the longest line in bytes, without its end.
+    /// Sets the longest line in bytes, without its end; [`LINE_BYTES`] where nobody does.
     #[must_use]
     pub fn line_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;

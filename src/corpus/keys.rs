@@ -8,9 +8,9 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 
 /// The media type of texts that no key names otherwise.
-pub const TEXT: &str = "text";
+pub(crate) const TEXT: &str = "text";
 /// The media type of pictures that no key names otherwise.
-pub const IMAGE: &str = "image";
+pub(crate) const IMAGE: &str = "image";
 
 /// The keys that hold items where nobody says otherwise: media type, key of one item, key of a list, and what they hold.
 const DEFAULTS: [(&str, &str, &str, Holds); 2] =

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorCode, Result};
 
 /// Longest name of a media type in bytes.
-pub const MAX_MEDIA_NAME_BYTES: usize = 32;
+const MAX_MEDIA_NAME_BYTES: usize = 32;
 
 /// Longest name of a field in bytes.
 const MAX_FIELD_NAME_BYTES: usize = 255;
@@ -12,7 +12,7 @@ const MAX_FIELD_NAME_BYTES: usize = 255;
 ///
 /// # Errors
 /// [`ErrorCode::BadArgument`].
-pub fn check_media_name(name: &str) -> Result<()> {
+pub(crate) fn check_media_name(name: &str) -> Result<()> {
     let error = |what: &str| {
         Err(Error::new(ErrorCode::BadArgument, what)
             .expected("1 to 32 letters, digits, `_` or `-`, for instance image or text")
@@ -34,7 +34,7 @@ pub fn check_media_name(name: &str) -> Result<()> {
 ///
 /// # Errors
 /// [`ErrorCode::BadValue`].
-pub fn check_field_name(name: &str) -> Result<()> {
+pub(crate) fn check_field_name(name: &str) -> Result<()> {
     let error = |what: String| Err(Error::new(ErrorCode::BadValue, what).hint("rename the key"));
     if name.is_empty() {
         return error("a key has an empty name".to_owned());

@@ -17,9 +17,6 @@ pub struct Passages {
     overlap: usize,
 }
 
-/// A passage: bytes `start..end` of its text.
-pub type Passage = Range<usize>;
-
 /// As it is written.
 impl fmt::Display for Passages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,12 +41,12 @@ impl Passages {
         Ok(Self { words, overlap })
     }
 
-    /// The passages of `text` in order: each begins and ends with a word, and what is in none of them is blank.
+    /// The passages of `text` in order, as bytes `start..end` of it: each begins and ends with a word, and what is in none of them is blank.
     ///
     /// A text of at most `words` words is one passage, the whole of it with its blanks. A passage ends where a sentence
     /// ends if that is near (in its last quarter), else between two words; without overlap the last two are about equally long, so
     /// that none is a scrap. Cost: O(bytes).
-    pub fn split(&self, text: &str) -> Vec<Passage> {
+    pub fn split(&self, text: &str) -> Vec<Range<usize>> {
         let words = words(text);
         if words.len() <= self.words {
             return std::iter::once(0..text.len()).collect();

@@ -17,7 +17,7 @@ pub use from_corpus::{CorpusOptions, NewClasses, from_corpus};
 pub use from_features::{FeatureOptions, from_features};
 pub use graded::GradedCount;
 pub(crate) use items::{Items, Similarity, content_numbers};
-pub use rows::{DocumentRef, Documents, GradedItems, GradedPair, Labels, MediaFeatures, Split, TrainingData};
+pub use rows::{DocumentRef, Documents, GradedItems, GradedPair, Labels, MediaFeatures, TrainingData};
 pub(crate) use sets::Sets;
 pub use summary::DataSummary;
 pub use write_features::{WrittenFeatures, write_features};

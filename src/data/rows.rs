@@ -1,6 +1,6 @@
 //! What a model is trained and measured on: features of several media types, row by row.
 
-pub use crate::corpus::Split;
+use crate::corpus::Split;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
 use crate::model::{Bundle, not_finite};

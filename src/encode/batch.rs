@@ -15,39 +15,38 @@ use crate::hint::{Hint, Setting};
 use crate::media::{ItemOrigin, content_hash};
 
 /// Bytes of the largest media file that is read, unless an encoder says otherwise.
-pub const MAX_FILE: u64 = crate::limits::PICTURE_BYTES;
+pub(super) const MAX_FILE: u64 = crate::limits::PICTURE_BYTES;
 
 /// The encoders of a bundle by media type.
 pub type Encoders = BTreeMap<String, Arc<dyn Encoder>>;
 
 /// An item after encoding.
 #[derive(Debug, Clone, PartialEq)]
-pub struct EncodedItem {
+pub(crate) struct EncodedItem {
     /// Name of the media type.
-    pub media: String,
+    pub(crate) media: String,
     /// Where it stands, and the hash of what it was made from.
-    pub origin: ItemOrigin,
+    pub(crate) origin: ItemOrigin,
     /// Features `[d_in]`; `None` where the caller has the shared vector of equal content already.
-    pub features: Option<Vec<f32>>,
+    pub(crate) features: Option<Vec<f32>>,
 }
 
 /// An item that has no features.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct BadItem {
+pub(crate) struct BadItem {
     /// Name of the media type.
-    pub media: String,
+    pub(crate) media: String,
     /// Why.
-    pub error: Error,
+    pub(crate) error: Error,
     /// Whether it says nothing, and so is no item, rather than one that does not read.
-    pub is_empty: bool,
+    pub(crate) is_empty: bool,
 }
 
 /// What has become of the items of one document: those with features, in order, and the others.
-pub type EncodedItems = (Vec<EncodedItem>, Vec<BadItem>);
+type EncodedItems = (Vec<EncodedItem>, Vec<BadItem>);
 
 /// Whether the caller has the vector of an item already: document id, media type, content hash.
-pub type Reuse<'a> = &'a (dyn Fn(&str, &str, &[u8; 16]) -> bool + Sync);
+type Reuse<'a> = &'a (dyn Fn(&str, &str, &[u8; 16]) -> bool + Sync);
 
 /// Bytes of media files that are in memory together, unless one item alone has more.
 const FILE_BYTES: u64 = 64 << 20;
@@ -76,7 +75,7 @@ type Owned<'a> = (usize, &'a RawItem);
 /// features of earlier runs, too. An item without information, which [`Encoder::is_empty`] says of a text and zeros of any
 /// features, is an error of [`ErrorCode::NoItems`] that says so ([`BadItem::is_empty`]). Cost: at most 64 MiB of media files are
 /// in memory at a time, or one larger file.
-pub fn encode_batch(
+pub(crate) fn encode_batch(
     encoders: &Encoders,
     documents: &[&SourceDocument],
     reuse: Option<Reuse<'_>>,
@@ -280,7 +279,7 @@ fn load(content: &Content, max_bytes: u64) -> Result<([u8; 16], Payload<'_>)> {
 /// # Errors
 /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::BadValue`] for what is no file, such as a directory or a pipe,
 /// which might never end; [`ErrorCode::TooLarge`] above `max_bytes`.
-pub fn read_media_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>> {
+pub(crate) fn read_media_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>> {
     let about = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
     if !about.is_file() {
         let got = if about.is_dir() { "a directory" } else { "a device or pipe" };

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Encoder;
 use super::batch::Encoders;
 use super::builtin::{Builtin, Learning};
 use super::hashing::has_word;
-use super::resolve::Registry;
+use super::{Encoder, Registry};
 use crate::corpus::{Document, EncoderArg, Given};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
@@ -91,7 +90,7 @@ fn is_blank(text: &str) -> bool {
 }
 
 /// Which of the media types `wanted` the documents have. Cost: reads documents until all have been seen.
-pub fn media_of(documents: impl Iterator<Item = Document>, wanted: &[&str]) -> BTreeSet<String> {
+pub(crate) fn media_of(documents: impl Iterator<Item = Document>, wanted: &[&str]) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     for document in documents {
         for (media, items) in document.items {

@@ -22,15 +22,14 @@ pub mod resolve;
 mod rows;
 mod source;
 #[cfg(feature = "encoders")]
-pub mod weights;
+mod weights;
 
 use crate::error::Result;
 use crate::media::Fingerprint;
 
-pub use batch::{
-    BadItem, EncodedItem, EncodedItems, Encoders, MAX_FILE, Reuse, encode_batch, read_media_file,
-};
-pub(crate) use batch::{check_informed, empty_text};
+pub use batch::Encoders;
+use batch::MAX_FILE;
+pub(crate) use batch::{BadItem, EncodedItem, check_informed, empty_text, encode_batch, read_media_file};
 pub(crate) use builtin::Builtin;
 pub use builtin::{BuiltinImage, BuiltinText};
 pub use cache::FeatureCache;
@@ -39,16 +38,13 @@ pub use efficientnet::EfficientNetLite0;
 #[cfg(test)]
 pub(crate) use family::testing;
 pub use family::{Family, Opening, Signs};
-pub(crate) use fit::fit_any;
-pub use fit::{fit, media_of};
+pub use fit::fit;
+pub(crate) use fit::{fit_any, media_of};
 pub use from_file::FromFile;
 pub use picture::{DecodeLimits, RgbImage, decode};
-pub use resolve::Registry;
-/// The name of [`Registry`] until every caller says it.
+pub use resolve::registry::Registry;
 pub use rows::FeatureRows;
-pub use source::{
-    Content, CorpusSource, FeatureSource, Ids, Incoming, Place, RawItem, SourceDocument, items_of,
-};
+pub use source::{Content, CorpusSource, FeatureSource, Ids, Incoming, Place, RawItem, SourceDocument};
 
 /// What an encoder reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

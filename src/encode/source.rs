@@ -385,7 +385,7 @@ fn identified(mut document: Document, place: &Place, ids: Ids) -> Result<Documen
 ///
 /// Passages of all texts of a media type are counted on, in order; each has its span in its own text. Of more than
 /// [`DOCUMENT_ITEMS`] there is one too many, and no further.
-pub fn items_of(document: &Document, passages: Option<Passages>) -> Vec<RawItem> {
+fn items_of(document: &Document, passages: Option<Passages>) -> Vec<RawItem> {
     let mut items = Vec::with_capacity(document.items.values().map(Vec::len).sum());
     for (media, given) in &document.items {
         let mut ordinal = 0;

@@ -12,7 +12,7 @@ use crate::limits;
 /// Tensors of a safetensors file, as `f32` on the CPU.
 ///
 /// Cost: the file is read whole; a tensor is copied when it is asked for.
-pub struct Weights {
+pub(crate) struct Weights {
     file: PathBuf,
     bytes: Vec<u8>,
     hash: [u8; 32],
@@ -23,7 +23,7 @@ impl Weights {
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::Damaged`] for anything but a safetensors file.
-    pub fn open(file: &Path) -> Result<Self> {
+    pub(crate) fn open(file: &Path) -> Result<Self> {
         let bytes = std::fs::read(file).map_err(|error| Error::io(file, error))?;
         limits::check_safetensors(&bytes).map_err(|error| error.file(file))?;
         SafeTensors::deserialize(&bytes).map_err(|error| {
@@ -37,12 +37,12 @@ impl Weights {
     }
 
     /// SHA-256 of the file's bytes.
-    pub fn hash(&self) -> [u8; 32] {
+    pub(crate) fn hash(&self) -> [u8; 32] {
         self.hash
     }
 
     /// The file.
-    pub fn file(&self) -> &Path {
+    pub(crate) fn file(&self) -> &Path {
         &self.file
     }
 
@@ -50,7 +50,7 @@ impl Weights {
     ///
     /// # Errors
     /// [`ErrorCode::Damaged`], which [`Weights::open`] would have found.
-    pub fn names(&self) -> Result<Vec<String>> {
+    pub(crate) fn names(&self) -> Result<Vec<String>> {
         Ok(self.parsed()?.names().into_iter().map(|name| name.to_owned()).collect())
     }
 
@@ -59,7 +59,7 @@ impl Weights {
     /// # Errors
     /// [`ErrorCode::UnknownTensor`], [`ErrorCode::BadDimension`]; [`ErrorCode::BadValue`] for integers;
     /// [`ErrorCode::NotFinite`].
-    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+    pub(crate) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let parsed = self.parsed()?;
         let view = parsed.tensor(name).map_err(|_| {
             Error::new(ErrorCode::UnknownTensor, format!("the weights have no tensor `{name}`"))
@@ -100,7 +100,7 @@ impl Weights {
     ///
     /// # Errors
     /// Those of [`Weights::tensor`].
-    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    pub(crate) fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         Ok(self.tensor(name, shape)?.flatten_all()?.to_vec1()?)
     }
 

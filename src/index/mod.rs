@@ -18,7 +18,7 @@ pub use build::source::Source;
 pub use dir::attach::attach;
 pub use dir::damage::{Damage, Examination};
 pub use dir::duplicates::duplicate_ids;
-pub use dir::embed::{EmbeddedEncoder, EmbeddedFile, embed_encoders, embedded};
+pub use dir::embed::{EmbeddedEncoder, EmbeddedFile};
 pub use dir::guest::is_host;
 pub use dir::inspect::{
     Contents, FileReport, HostReport, IndexReport, SegmentReport, inspect, inspect_host, inspect_host_at,
@@ -34,7 +34,6 @@ pub use dir::verify::{examine, examine_host, verify};
 pub use dir::writer::{CommitReport, Writer};
 pub use files::directory::IndexDirectory;
 pub(crate) use files::guarded::guarded;
-pub use files::names::FIELD_TYPE;
 pub use files::sound::SoundDirectory;
 pub use plugin::cache::SegmentCache;
 pub(crate) use plugin::error::{to_tantivy, whole};

@@ -7,4 +7,4 @@ pub const ID_FIELD: &str = "id";
 pub const EXTRA_FIELD: &str = "_extra";
 
 /// Name of the field that holds where a document was read: stored alone, and shown nowhere among the fields.
-pub const SOURCE_FIELD: &str = "_source";
+pub(crate) const SOURCE_FIELD: &str = "_source";

@@ -27,7 +27,7 @@ pub const MAX_FIELDS: usize = 1000;
 const RESERVED: [&str; 4] = ["id", "split", "texts", "images"];
 
 /// Name of the exact twin of the text field `name`.
-pub fn exact_name(name: &str) -> String {
+pub(crate) fn exact_name(name: &str) -> String {
     format!("{name}_exact")
 }
 

@@ -25,12 +25,9 @@ mod view;
 pub use budget::{Cancel, CancelOnDrop};
 pub use candidates::{AllDocuments, CandidateDocs, Candidates, Probe};
 pub use engine::{Engine, HostReader};
-pub use fusion::{FusedDoc, Fusion, Leg, Normalise, RRF_K, Share, linear, product_score, rrf};
+pub use fusion::{FusedDoc, Fusion, Leg, Normalise, RRF_K, Share, linear, rrf};
 pub use grammar::{Grammar, Mode, parse};
-pub use legs::{
-    KeywordCollector, KeywordFruit, KeywordSegmentCollector, MetricCollector, MetricFruit,
-    MetricSegmentCollector,
-};
+pub use legs::{MetricCollector, MetricFruit, MetricSegmentCollector};
 pub use plan::asked::{FacetsOver, ListItems, MediaChoice, WINDOW};
 pub use query::CrossMediaQuery;
 pub use request::{Image, Request};
@@ -39,4 +36,4 @@ pub use show::facets::FacetCount;
 pub use show::response::{Hit, HitItem, LegScore, Response};
 pub use similarity::{Similarity, SimilarityName, TargetName};
 pub use spec::{FeaturesFrom, RequestSpec, named_number, names_of, parse_aggregations, parse_rows};
-pub use top::{ID_FIELD, RankedDoc};
+pub use top::RankedDoc;

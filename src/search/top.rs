@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::index::{IdColumn, IdField};
 
 /// The field that ties are broken by, unless an engine or a collector is told another one.
-pub const ID_FIELD: &str = "id";
+pub(super) use crate::schema::ID_FIELD;
 
 /// A document in a ranking.
 #[derive(Debug, Clone, PartialEq)]

@@ -61,7 +61,7 @@ fn bundle(
         pathways,
         posterior_fits: Vec::new(),
         fusion: None,
-        metric: MetricNetwork { dim: network.dim, half: network.half, targets, halves, heads },
+        metric: MetricNetwork { dim: network.dim, half: network.item_half, targets, halves, heads },
         space: Fingerprint([0; 32]),
         model: Fingerprint([0; 32]),
     })

@@ -41,13 +41,13 @@ pub struct Trainer<'a> {
     data: &'a TrainingData,
     config: TrainConfig,
     start: Option<&'a Bundle>,
-    progress: &'a (dyn Fn(&Progress) + Sync),
+    progress: Box<dyn Fn(&Progress) + Sync + 'a>,
 }
 
 impl<'a> Trainer<'a> {
     /// A trainer with the default settings.
     pub fn new(data: &'a TrainingData) -> Self {
-        Self { data, config: TrainConfig::default(), start: None, progress: &|_| {} }
+        Self { data, config: TrainConfig::default(), start: None, progress: Box::new(|_| {}) }
     }
 
     /// Sets all settings.
@@ -75,8 +75,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Is called after each epoch of each run; runs on different folds go on side by side.
-    pub fn progress(mut self, progress: &'a (dyn Fn(&Progress) + Sync)) -> Self {
-        self.progress = progress;
+    pub fn progress(mut self, hear: impl Fn(&Progress) + Sync + 'a) -> Self {
+        self.progress = Box::new(hear);
         self
     }
 
@@ -121,7 +121,15 @@ impl<'a> Trainer<'a> {
             ));
         }
         let stages = if start.is_some() { &[Stage::Metric][..] } else { &Stage::ALL[..] };
-        let run = Run { start, stages, data, config: &config, classes, runs: folds.len(), progress };
+        let run = Run {
+            start,
+            stages,
+            data,
+            config: &config,
+            classes,
+            runs: folds.len(),
+            progress: progress.as_ref(),
+        };
         learn(&run, &folds)
     }
 }

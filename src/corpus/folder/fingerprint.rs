@@ -13,7 +13,7 @@ use crate::media::Fingerprint;
 ///
 /// # Errors
 /// Those of reading the folder itself.
-pub fn folder_fingerprint(root: impl AsRef<Path>) -> Result<Fingerprint> {
+pub(crate) fn folder_fingerprint(root: impl AsRef<Path>) -> Result<Fingerprint> {
     let mut so_far = Fingerprint::of([]);
     let mut walk = Walk::open(root.as_ref())?;
     for found in walk.by_ref() {

@@ -14,7 +14,7 @@ use super::keys::{IMAGE, Keys, TEXT};
 use super::origin::Spot;
 use super::source::{Aside, Kind, ReadError, Source};
 use crate::error::{Error, ErrorCode, Result};
-pub use fingerprint::folder_fingerprint;
+pub(crate) use fingerprint::folder_fingerprint;
 use sidecar::Sidecars;
 use walk::{Found, Walk};
 
@@ -46,7 +46,7 @@ pub(super) const KIND: Kind = Kind {
 /// as one of [`Document::flaws`], with its file and line; so does a key of it, and a folder, as an aside. Where the split may be
 /// lost so, and no folder names it, it is unknown ([`Document::unknown_split`]).
 #[derive(Debug)]
-pub struct FolderReader {
+pub(super) struct FolderReader {
     root: PathBuf,
     walk: Walk,
     documents: u64,
@@ -60,7 +60,7 @@ impl FolderReader {
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`] or [`ErrorCode::Io`].
-    pub fn open(root: impl AsRef<Path>) -> Result<Self> {
+    pub(super) fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
         let walk = Walk::open(&root)?;
         Ok(Self { root, walk, documents: 0, last: None, keys: Keys::default() })
@@ -69,18 +69,18 @@ impl FolderReader {
     /// Says which keys hold items, and which keys of sidecars are passed over: a picture stands under that of `image`, the
     /// text beside it under that of `text`.
     #[must_use]
-    pub fn keys(mut self, keys: Keys) -> Self {
+    pub(super) fn keys(mut self, keys: Keys) -> Self {
         self.keys = keys;
         self
     }
 
     /// The folder.
-    pub fn root(&self) -> &Path {
+    pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Documents so far, good and bad.
-    pub fn position(&self) -> u64 {
+    pub(super) fn position(&self) -> u64 {
         self.documents
     }
 
@@ -160,7 +160,7 @@ impl FolderReader {
     }
 
     /// What was left out since the last call: folders that do not read, and at the end files of other kinds.
-    pub fn take_asides(&mut self) -> Vec<Aside> {
+    pub(super) fn take_asides(&mut self) -> Vec<Aside> {
         self.walk.take_asides()
     }
 }

@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 
 use super::walk::Found;
 use crate::corpus::json;
-use crate::corpus::jsonl::DEFAULT_LINE_LIMIT;
 use crate::corpus::keys::{Keys, TEXT};
 use crate::corpus::not_finite;
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::LINE_BYTES;
 
 /// What the sidecars of one file say.
 pub(super) struct Sidecars {
@@ -133,7 +133,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
         return Err(Error::new(ErrorCode::BadValue, "a sidecar is no file").file(path));
     }
     let mut bytes = Vec::new();
-    let limit = DEFAULT_LINE_LIMIT as u64;
+    let limit = LINE_BYTES as u64;
     File::open(path).map_err(bad)?.take(limit + 1).read_to_end(&mut bytes).map_err(bad)?;
     if bytes.len() as u64 > limit {
         return Err(Error::new(ErrorCode::TooLarge, "a sidecar is too large")

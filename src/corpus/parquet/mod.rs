@@ -29,7 +29,7 @@ use super::keys::Keys;
 use super::source::{Kind, Source};
 use crate::error::{Error, Result};
 #[cfg(feature = "parquet")]
-pub use reader::ParquetReader;
+use reader::ParquetReader;
 
 /// A file that begins so, or has the name.
 pub(super) const KIND: Kind = Kind { name: "parquet", unit: "row", is: is_parquet, open };

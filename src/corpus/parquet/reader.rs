@@ -50,7 +50,7 @@ const BYTES: u64 = 8 << 20;
 /// # Errors
 /// Each bad row is one `Err` item with file and row, and reading goes on: [`ErrorCode::BadValue`] as in JSON Lines,
 /// [`ErrorCode::TooLarge`] for texts above a limit. An error of the file itself, [`ReadError::End`], is the last item.
-pub struct ParquetReader {
+pub(super) struct ParquetReader {
     file: PathBuf,
     folder: PathBuf,
     keys: Keys,
@@ -90,22 +90,14 @@ struct Plan {
 }
 
 impl ParquetReader {
-    /// Opens the file at `path`. Cost: reads the footer, and the page headers of the first row group, whose long lists, and
+    /// Opens the file at `path`; `keys` says which columns hold items, and which are passed over. Cost: reads the footer, and the page headers of the first row group, whose long lists, and
     /// pages of gzip, brotli and zstd, are unpacked once more to be counted; so are those of each later group when it comes.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::Damaged`] for what is no whole Parquet file;
     /// [`ErrorCode::TooLarge`] for a footer or schema above a limit, or ids whose pages are;
     /// [`ErrorCode::BadValue`] for an `id` of a type that it cannot have; where no column is left, the error of the first.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_with(path, &Keys::default())
-    }
-
-    /// As [`ParquetReader::open`], with the columns that hold items, and those that are passed over.
-    ///
-    /// # Errors
-    /// Those of [`ParquetReader::open`].
-    pub fn open_with(path: impl AsRef<Path>, keys: &Keys) -> Result<Self> {
+    pub(super) fn open_with(path: impl AsRef<Path>, keys: &Keys) -> Result<Self> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
         damage::guard(|| Self::build(path, file, keys))
@@ -212,22 +204,22 @@ impl ParquetReader {
     }
 
     /// The file.
-    pub fn file(&self) -> &Path {
+    pub(super) fn file(&self) -> &Path {
         &self.file
     }
 
     /// The columns that were left out since the last call: of all rows, or, above a limit, of a row group that is read now.
-    pub fn take_asides(&mut self) -> Vec<Aside> {
+    pub(super) fn take_asides(&mut self) -> Vec<Aside> {
         std::mem::take(&mut self.asides)
     }
 
     /// Rows read so far.
-    pub fn position(&self) -> u64 {
+    pub(super) fn position(&self) -> u64 {
         self.row
     }
 
     /// Rows of the file.
-    pub fn rows(&self) -> u64 {
+    pub(super) fn rows(&self) -> u64 {
         self.rows
     }
 

@@ -1,7 +1,7 @@
 //! Sentence encoders of the BERT family, from a folder as sentence-transformers publishes it.
 //!
 //! Text -> tokens (`tokens`) -> rows of a transformer (`network`) -> one pooled vector. Between the matrix products,
-//! which are candle's, the steps are operations of our own over plain slices (`steps`, `attention`, `lanes`).
+//! which are candle's, the steps are operations of our own over plain slices (`steps`, `attention`; their loops are in `encode::kernel`).
 
 mod attention;
 mod config;

@@ -38,4 +38,9 @@ impl Family for Clip {
     fn open(&self, opening: &Opening<'_>) -> Result<Arc<dyn Encoder>> {
         Err(opening.not_in_this_build(self.name()))
     }
+
+    #[cfg(not(feature = "encoders"))]
+    fn is_in_this_build(&self) -> bool {
+        false
+    }
 }

@@ -41,6 +41,11 @@ impl Family for Lite0 {
     fn open(&self, opening: &Opening<'_>) -> Result<Arc<dyn Encoder>> {
         Err(opening.not_in_this_build(self.name()))
     }
+
+    #[cfg(not(feature = "encoders"))]
+    fn is_in_this_build(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]
@@ -48,7 +53,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::encode::resolve::Registry;
+    use crate::encode::Registry;
     use crate::error::ErrorCode;
 
     fn lite0(path: &Path, names: &[&str]) {

@@ -51,6 +51,14 @@ mod tests {
     }
 
     #[test]
+    fn weights_open_with_the_feature() {
+        for family in [&bert::Bert as &dyn Family, &clip::Clip, &siglip::Siglip, &efficientnet::Lite0] {
+            assert_eq!(family.is_in_this_build(), cfg!(feature = "encoders"), "{}", family.name());
+        }
+        assert!(builtin::BuiltIn.is_in_this_build() && testing::Test.is_in_this_build());
+    }
+
+    #[test]
     fn names_are_taken_once() {
         let all = all();
         let mut names: Vec<&str> = all.iter().map(|family| family.name()).collect();

@@ -34,6 +34,12 @@ pub trait Family: Send + Sync {
     /// # Errors
     /// Where weights or state are none of this family's, or do not read.
     fn open(&self, opening: &Opening<'_>) -> Result<Arc<dyn Encoder>>;
+
+    /// Whether [`Family::open`] can open anything here; false for one that the build knows by its signs alone, as without the
+    /// feature `encoders`.
+    fn is_in_this_build(&self) -> bool {
+        true
+    }
 }
 
 /// What a family is to open.

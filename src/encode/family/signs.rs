@@ -173,7 +173,7 @@ fn tensor_names(file: &Path) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::resolve::Registry;
+    use crate::encode::Registry;
 
     #[test]
     fn settings_name_the_family() {

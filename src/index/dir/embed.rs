@@ -75,7 +75,7 @@ pub struct EmbeddedFile {
 ///
 /// # Errors
 /// Those of [`Bundle::encoder`]; [`ErrorCode::Locked`] while a writer has the index open; those of reading and writing.
-pub fn embed_encoders(dir: &Path, bundle: &Bundle, paths: &Registry) -> Result<Vec<EmbeddedEncoder>> {
+pub(crate) fn embed_encoders(dir: &Path, bundle: &Bundle, paths: &Registry) -> Result<Vec<EmbeddedEncoder>> {
     let _lock = lock_writer(dir)?;
     let partial = new_folder(dir).map_err(|e| Error::io(dir, e))?;
     let mut folders: Vec<(Folder, EmbeddedEncoder)> = Vec::new();
@@ -186,7 +186,7 @@ fn put_in_place(dir: &Path, partial: tempfile::TempDir) -> Result<()> {
 ///
 /// # Errors
 /// [`ErrorCode::Damaged`] for a list that does not parse, [`ErrorCode::UnsupportedVersion`].
-pub fn embedded(dir: &Path) -> Result<Vec<EmbeddedEncoder>> {
+pub(crate) fn embedded(dir: &Path) -> Result<Vec<EmbeddedEncoder>> {
     let path = dir.join(ENCODERS).join(LIST);
     let text =
         names::check(&path).and_then(|()| limits::read_file(&path, SETTINGS_BYTES, "the list of encoders"));

@@ -1,16 +1,5 @@
-//! The one place from which files and folders of an index are renamed and removed.
-//!
-//! # Platforms
-//! Linux is tested. What follows is written for the others and has not been run there:
-//!
-//! | | Linux, macOS | Windows |
-//! |---|---|---|
-//! | removing a file that is mapped or open | its bytes stay until the last map goes | refused while it is mapped: it stays, and the next writer tries again |
-//! | renaming over a file | in one step | in one step; refused while somebody has it open, so it is tried again for [`PATIENCE`] |
-//! | renaming a folder | files in it may be open | refused while a file in it is open: close the index that is to be replaced |
-//! | exchanging two folders | in one step (`renameat2`, `renameatx_np`) | in two steps, see [`exchange`](super::exchange) |
-//! | locks (`flock`, `LockFileEx`) | advisory; lost with the process | binding, for lock files alone, which hold nothing |
-//! | syncing a folder | makes its names durable | does not exist: names may be lost with the power |
+//! The one place from which files and folders of an index are renamed and removed. What other systems refuse, and what is done
+//! about it, says the [page of this folder](super).
 
 use std::io;
 use std::path::Path;

@@ -72,7 +72,7 @@ impl Bundle {
     }
 
     /// Refuses items of `media` that the encoder `name_or_dir` made, unless it is the bundle's own: by its fingerprint
-    /// where that can be had, else by its name.
+    /// where that can be had, else (nobody wrote one down, or this build opens no such encoder) by its name.
     ///
     /// # Errors
     /// [`ErrorCode::UnknownMedia`], [`ErrorCode::SpaceMismatch`]; those of opening an encoder.
@@ -99,11 +99,9 @@ impl Bundle {
         match config.fingerprint {
             None if folder.name == config.encoder => Ok(()),
             None => Err(named()),
+            // Nothing here opens it: the name has to do.
+            Some(_) if same && !folder.family.is_in_this_build() => Ok(()),
             Some(wanted) => {
-                if same && cfg!(not(any(test, feature = "encoders"))) {
-                    // Nothing here opens it: the name has to do.
-                    return Ok(());
-                }
                 let got = folder.open(media, registry.limits())?.fingerprint();
                 if got == wanted { Ok(()) } else { Err(mismatch(wanted, got).file(&folder.path)) }
             }
@@ -208,6 +206,7 @@ mod tests {
     use super::*;
     use crate::corpus::EncoderArg;
     use crate::encode::testing::{FEATURES, fingerprint, write};
+    use crate::encode::{Family, Opening, Signs};
 
     /// A bundle whose texts were encoded by the test encoder of these weights.
     fn bundle(weights: u8) -> Bundle {
@@ -291,6 +290,45 @@ mod tests {
         assert_eq!(code(builtin.encoder(0, &paths.clone().with_named(&named))), ErrorCode::SpaceMismatch);
         builtin.media[0].fingerprint = Some(fingerprint(1));
         assert_eq!(code(builtin.encoder(0, &Registry::default())), ErrorCode::SpaceMismatch);
+    }
+
+    /// Knows the folders of the test encoder, and opens none.
+    struct Absent;
+
+    impl Family for Absent {
+        fn name(&self) -> &'static str {
+            "absent"
+        }
+
+        fn media(&self) -> &'static [&'static str] {
+            &["text"]
+        }
+
+        fn detect(&self, _: &Signs) -> bool {
+            true
+        }
+
+        fn open(&self, _: &Opening<'_>) -> Result<Arc<dyn Encoder>> {
+            Err(Error::new(ErrorCode::BadArgument, "not in this build"))
+        }
+
+        fn is_in_this_build(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn the_name_has_to_do_where_the_build_opens_no_such_encoder() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "one", 2);
+        write(dir.path(), "other", 1);
+        let paths = Registry::default().with_root(dir.path());
+        let check = |name: &str, paths: &Registry| bundle(1).check_encoder("text", name, paths);
+        // What opens is compared, whatever the features of the build.
+        assert_eq!(code(check("one", &paths)), ErrorCode::SpaceMismatch);
+        let paths = paths.with_family(Arc::new(Absent));
+        check("one", &paths).unwrap();
+        assert_eq!(code(check("other", &paths)), ErrorCode::BadArgument);
     }
 
     #[test]

@@ -20,7 +20,6 @@ use serde::{Deserialize, Serialize};
 
 pub use leg::{FusedDoc, Leg, Share};
 pub use linear::linear;
-pub use product::product_score;
 pub use rrf::{RRF_K, rrf};
 pub use scale::Normalise;
 

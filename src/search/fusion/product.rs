@@ -10,10 +10,7 @@ pub(super) struct Product;
 
 impl Rule for Product {
     fn score(&self) -> Score {
-        Score::Together(|keyword, media, settings| {
-            let contributions = factors(keyword, media, settings.weights);
-            Joined { score: contributions[0] * contributions[1], contributions }
-        })
+        Score::Together(|keyword, media, settings| product(keyword, media, settings.weights))
     }
 
     fn check(&self, asked: &Asked<'_>) -> Result<()> {
@@ -34,23 +31,23 @@ impl Rule for Product {
 }
 
 /// `keyword ^ w_keyword * media ^ w_media` for a BM25 score and a media value in 0 to 1; 0 where one of them is 0 and has a
-/// weight.
-pub fn product_score(keyword: f32, media: f32, weights: (f32, f32)) -> f32 {
-    let [keyword, media] = factors(keyword, media, weights);
-    keyword * media
-}
-
-fn factors(keyword: f32, media: f32, weights: (f32, f32)) -> [f32; 2] {
+/// weight. The contributions are the two factors.
+fn product(keyword: f32, media: f32, weights: (f32, f32)) -> Joined {
     // Boosts of a million to the eighth power leave the range of f32, and a factor of 0 must stay one.
     let factor = |base: f32, weight: f32| {
         if weight == 0.0 { 1.0 } else { base.max(0.0).powf(weight).min(f32::MAX) }
     };
-    [factor(keyword, weights.0), factor(media, weights.1)]
+    let contributions = [factor(keyword, weights.0), factor(media, weights.1)];
+    Joined { score: contributions[0] * contributions[1], contributions }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn product_score(keyword: f32, media: f32, weights: (f32, f32)) -> f32 {
+        product(keyword, media, weights).score
+    }
 
     #[test]
     fn product_needs_both_sides() {

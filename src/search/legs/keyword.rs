@@ -16,7 +16,7 @@ use crate::search::view::shard::moved;
 
 /// Keeps the best k by the query's own score, ties by id (tantivy's `TopDocs` breaks them by address).
 #[derive(Debug, Clone)]
-pub struct KeywordCollector {
+pub(super) struct KeywordCollector {
     k: usize,
     id: Arc<str>,
     budget: Budget,
@@ -24,13 +24,13 @@ pub struct KeywordCollector {
 
 impl KeywordCollector {
     /// Keeps the best `k`.
-    pub fn new(k: usize) -> Self {
+    pub(super) fn new(k: usize) -> Self {
         Self { k, id: ID_FIELD.into(), budget: Budget::default() }
     }
 
     /// Breaks ties by the field `name`, in place of [`ID_FIELD`].
     #[must_use]
-    pub fn id_field(self, name: impl Into<Arc<str>>) -> Self {
+    pub(super) fn id_field(self, name: impl Into<Arc<str>>) -> Self {
         Self { id: name.into(), ..self }
     }
 
@@ -42,14 +42,13 @@ impl KeywordCollector {
 
 /// What a [`KeywordCollector`] finds.
 #[derive(Debug, Clone, PartialEq, Default)]
-#[non_exhaustive]
-pub struct KeywordFruit {
+pub(super) struct KeywordFruit {
     /// The best k documents, best first.
-    pub docs: Vec<RankedDoc>,
+    pub(super) docs: Vec<RankedDoc>,
     /// Documents that the query matched.
-    pub matched: u64,
+    pub(super) matched: u64,
     /// Whether a time budget ended before all were ranked.
-    pub partial: bool,
+    pub(super) partial: bool,
 }
 
 /// The best `k` of what `query` matches in all shards.
@@ -90,7 +89,7 @@ impl Collector for KeywordCollector {
 }
 
 /// The part of a [`KeywordCollector`] that works on one segment.
-pub struct KeywordSegmentCollector {
+pub(super) struct KeywordSegmentCollector {
     top: SegmentTop,
     budget: Budget,
     matched: u64,

@@ -12,7 +12,6 @@ use super::plan::Plan;
 use super::top::RankedDoc;
 use crate::error::Result;
 
-pub use keyword::{KeywordCollector, KeywordFruit, KeywordSegmentCollector};
 pub use metric::{MetricCollector, MetricSegmentCollector};
 pub use scan::MetricFruit;
 

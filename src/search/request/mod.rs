@@ -22,16 +22,12 @@ use super::show::hits;
 use super::show::response::Response;
 use super::similarity::Similarity;
 use super::view::View;
+use crate::corpus::{IMAGE, TEXT};
 use crate::encode::{Item, empty_text, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::guarded;
 use crate::limits::{self, TEXT_BYTES};
 use crate::media::content_hash;
-
-/// The media type of sentences.
-const TEXT: &str = "text";
-/// The media type of pictures.
-const IMAGE: &str = "image";
 
 /// A query under construction, on the state that its engine had when it was started. Nothing runs before [`Request::run`];
 /// what is typed wrongly is an error there.

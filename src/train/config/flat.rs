@@ -18,6 +18,14 @@ macro_rules! table {
             seed: u64,
         }
 
+        /// Each key with its field.
+        #[cfg(test)]
+        const KEYS: &[(&str, &str)] = &[
+            $((stringify!($key), concat!(stringify!($section), ".", stringify!($field))),)*
+            ("default_target", "default_target"),
+            ("seed", "seed"),
+        ];
+
         impl From<&TrainConfig> for Flat {
             fn from(config: &TrainConfig) -> Self {
                 let TrainConfig { default_target, seed, .. } = *config;
@@ -93,7 +101,50 @@ impl<'de> Deserialize<'de> for TrainConfig {
 }
 
 impl TrainConfig {
-    /// Reads a TOML file's text; what it does not name keeps its default.
+    /// Reads a TOML file's text: one flat table of the keys below; what it does not name keeps its default.
+    ///
+    /// The field of [`TrainConfig`] says what a key means. `head` is `"bilinear"` or `"concatenation"`, `refit` `"all"` or
+    /// `"off"`, `default_target` `"class"` or `"pair"`, or left out (`null` below).
+    ///
+    /// | key | field | default |
+    /// |---|---|---|
+    /// | `dim` | `model.dim` | `128` |
+    /// | `members` | `model.members` | `4` |
+    /// | `hidden` | `model.hidden` | `256` |
+    /// | `head` | `model.head` | `"bilinear"` |
+    /// | `half` | `model.item_half` | `32` |
+    /// | `batch` | `steps.batch` | `128` |
+    /// | `least_steps` | `steps.least` | `200` |
+    /// | `epochs_contrastive` | `contrastive.epochs` | `45` |
+    /// | `epochs_double_triplet` | `double_triplet.epochs` | `20` |
+    /// | `epochs_metric` | `metric.epochs` | `30` |
+    /// | `patience` | `steps.patience` | `8` |
+    /// | `learning_rate` | `contrastive.learning_rate` | `0.003` |
+    /// | `learning_rate_double_triplet` | `double_triplet.learning_rate` | `0.001` |
+    /// | `learning_rate_joint` | `metric.learning_rate_pathways` | `0.0005` |
+    /// | `learning_rate_metric` | `metric.learning_rate` | `0.0005` |
+    /// | `weight_decay` | `regularisation.weight_decay` | `0.1` |
+    /// | `weight_decay_metric` | `metric.weight_decay` | `0.1` |
+    /// | `dropout_input` | `regularisation.dropout_input` | `0.3` |
+    /// | `dropout_hidden` | `regularisation.dropout_hidden` | `0.5` |
+    /// | `contrastive_margin` | `contrastive.margin` | `1.2` |
+    /// | `triplet_margin` | `double_triplet.margin` | `0.4` |
+    /// | `class_weight` | `losses.class_weight` | `0.2` |
+    /// | `pair_weight` | `losses.pair_weight` | `0.2` |
+    /// | `label_weight` | `losses.label_weight` | `1.0` |
+    /// | `softmax_weight` | `losses.softmax_weight` | `0.5` |
+    /// | `temperature` | `losses.temperature` | `0.1` |
+    /// | `keep_weight` | `metric.keep_weight` | `0.5` |
+    /// | `ranking_weight` | `metric.ranking_weight` | `0.5` |
+    /// | `graded_weight` | `metric.graded_weight` | `1.0` |
+    /// | `average` | `steps.average` | `0.98` |
+    /// | `validation` | `selection.validation` | `0.15` |
+    /// | `folds` | `selection.folds` | `4` |
+    /// | `validation_rows` | `selection.validation_rows` | `4000` |
+    /// | `duplicate_cosine` | `selection.duplicate_cosine` | `0.98` |
+    /// | `refit` | `selection.refit` | `"all"` |
+    /// | `default_target` | `default_target` | `null` |
+    /// | `seed` | `seed` | `42` |
     ///
     /// # Errors
     /// [`ErrorCode::BadValue`] for unknown keys and wrong types, [`ErrorCode::BadArgument`] for values out of range.
@@ -127,6 +178,23 @@ mod tests {
         assert_eq!(bare.code(), ErrorCode::BadArgument);
         assert_eq!(TrainConfig::from_toml("batch = 1").unwrap_err().code(), ErrorCode::BadArgument);
         assert_eq!(TrainConfig::from_toml("dropout_input = nan").unwrap_err().code(), ErrorCode::BadArgument);
+    }
+
+    #[test]
+    fn the_table_of_keys_is_that_of_the_code() {
+        let defaults = serde_json::to_value(TrainConfig::default()).unwrap();
+        let row = |(key, field): &(&str, &str)| {
+            let default = defaults.get(key).unwrap_or(&serde_json::Value::Null);
+            format!("    /// | `{key}` | `{field}` | `{default}` |")
+        };
+        let right: Vec<String> = KEYS.iter().map(row).collect();
+        let written: Vec<&str> =
+            include_str!("flat.rs").lines().filter(|line| line.starts_with("    /// | `")).collect();
+        assert_eq!(written, right);
+        // The list is that of the keys which are read.
+        let error = TrainConfig::from_toml("width = 3").unwrap_err().facts().message.clone();
+        let read: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+        assert_eq!(read, KEYS.iter().map(|(key, _)| *key).collect::<Vec<_>>(), "{error}");
     }
 
     #[test]

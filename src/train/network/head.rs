@@ -39,7 +39,7 @@ impl HeadVars {
         config: &TrainConfig,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self> {
-        let (classes, half) = (weights.len(), config.model.item_half);
+        let (classes, item_half) = (weights.len(), config.model.item_half);
         let class_weights = match target {
             Target::Class => weights.to_vec(),
             Target::Pair => vec![1.0; classes],
@@ -50,10 +50,10 @@ impl HeadVars {
             Target::Pair => (if classes > 0 { 1.0 } else { 0.0 }, 10.0, -5.0),
         };
         let (class, unit, bias, weights) = match config.model.head {
-            HeadForm::Bilinear => (class, unit, bias, zeros(half)?),
+            HeadForm::Bilinear => (class, unit, bias, zeros(item_half)?),
             HeadForm::Concatenation => {
-                let start = uniform(half, 1, 1.0, rng);
-                (0.0, 0.0, 0.0, Var::from_vec(start, half, &Device::Cpu)?)
+                let start = uniform(item_half, 1, 1.0, rng);
+                (0.0, 0.0, 0.0, Var::from_vec(start, item_half, &Device::Cpu)?)
             }
         };
         let one = |x: f32| Var::new(&[x], &Device::Cpu);
@@ -67,7 +67,7 @@ impl HeadVars {
             unit_scale: one(unit)?,
             change: Var::zeros((d, d), DType::F32, &Device::Cpu)?,
             weights,
-            shift: zeros(half)?,
+            shift: zeros(item_half)?,
             bias: one(bias)?,
         })
     }

@@ -25,7 +25,7 @@ pub(crate) struct Network {
     /// `A' [d, h]` per media type; empty for `h = 0`.
     halves: Vec<Var>,
     pub(crate) dim: usize,
-    pub(crate) half: usize,
+    pub(crate) item_half: usize,
     pub(crate) classes: usize,
 }
 
@@ -59,14 +59,14 @@ impl Network {
     ) -> Result<Self> {
         let classes = class_weights.len();
         let unit = config.unit(classes);
-        let (dim, half, media) = (classes + unit, config.model.item_half, scalings.len());
+        let (dim, item_half, media) = (classes + unit, config.model.item_half, scalings.len());
         let pathways = scalings
             .into_iter()
             .map(|scaling| PathwayVars::new(scaling, unit, classes, config, rng))
             .collect::<Result<_>>()?;
-        let halves = match half {
+        let halves = match item_half {
             0 => Vec::new(),
-            _ => (0..media).map(|_| matrix(dim, half, dim as f32 / 8.0, rng)).collect::<Result<_>>()?,
+            _ => (0..media).map(|_| matrix(dim, item_half, dim as f32 / 8.0, rng)).collect::<Result<_>>()?,
         };
         let targets = if classes > 0 { &[Target::Class, Target::Pair][..] } else { &[Target::Pair][..] };
         let mut heads = Vec::new();
@@ -77,12 +77,12 @@ impl Network {
                 }
             }
         }
-        Ok(Self { pathways, heads, halves, dim, half, classes })
+        Ok(Self { pathways, heads, halves, dim, item_half, classes })
     }
 
     /// Logits of a head for shared vectors of its two media types.
     pub(crate) fn logits(&self, head: &HeadVars, u: &Tensor, v: &Tensor) -> Result<Tensor> {
-        let halves = match self.half {
+        let halves = match self.item_half {
             0 => None,
             _ => Some((u.matmul(&self.halves[head.a])?, v.matmul(&self.halves[head.b])?)),
         };
@@ -114,7 +114,7 @@ impl Network {
                 groups.metric.push(head.change.clone());
                 groups.metric_free.extend([head.class_scale.clone(), head.unit_scale.clone()]);
             }
-            if self.half > 0 {
+            if self.item_half > 0 {
                 groups.metric.push(head.weights.clone());
                 groups.metric_free.push(head.shift.clone());
             }
@@ -130,7 +130,7 @@ impl Network {
 
     /// The parameters of the metric network as plain numbers.
     pub(crate) fn export_metric(&self) -> Result<Exported> {
-        let halves = match self.half {
+        let halves = match self.item_half {
             0 => vec![Vec::new(); self.pathways.len()],
             _ => self.halves.iter().map(|var| values(&var.t()?.contiguous()?)).collect::<Result<_>>()?,
         };

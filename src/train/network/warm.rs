@@ -17,21 +17,21 @@ impl Network {
     /// A network exported and started again gives the same shared vectors and logits, but for rounding.
     pub(crate) fn warm(bundle: &Bundle, class_weights: &[f32], config: &TrainConfig) -> Result<Self> {
         let classes = class_weights.len();
-        let (dim, half) = (bundle.metric.dim, bundle.metric.half);
+        let (dim, item_half) = (bundle.metric.dim, bundle.metric.half);
         let pathways = bundle
             .pathways
             .iter()
             .map(|pathway| PathwayVars::warm(pathway, config))
             .collect::<Result<_>>()?;
-        let halves = match half {
+        let halves = match item_half {
             0 => Vec::new(),
-            _ => bundle.metric.halves.iter().map(|a| transposed(a, half, dim)).collect::<Result<_>>()?,
+            _ => bundle.metric.halves.iter().map(|a| transposed(a, item_half, dim)).collect::<Result<_>>()?,
         };
         // The form of the paper has no bilinear term anywhere.
         let bilinear = bundle.metric.heads.iter().any(|head| head.bilinear.iter().any(|x| *x != 0.0));
-        let form = if bilinear || half == 0 { HeadForm::Bilinear } else { HeadForm::Concatenation };
+        let form = if bilinear || item_half == 0 { HeadForm::Bilinear } else { HeadForm::Concatenation };
         let heads = bundle.metric.heads.iter().map(|head| HeadVars::warm(head, form, dim, class_weights));
-        Ok(Self { pathways, heads: heads.collect::<Result<_>>()?, halves, dim, half, classes })
+        Ok(Self { pathways, heads: heads.collect::<Result<_>>()?, halves, dim, item_half, classes })
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
             (config.model.members, config.model.hidden) = (4, 4);
             let weights: Vec<f32> = (0..classes).map(|c| 0.5 + c as f32).collect();
             let network = Network::warm(&bundle, &weights, &config).unwrap();
-            assert_eq!((network.dim, network.half, network.classes), (9, half, classes));
+            assert_eq!((network.dim, network.item_half, network.classes), (9, half, classes));
             let exported = network.export().unwrap();
             for (new, old) in exported.pathways.iter().zip(&bundle.pathways) {
                 assert_eq!((new.roots, &new.mean, &new.scale), (old.roots, &old.mean, &old.scale));

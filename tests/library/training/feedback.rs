@@ -100,7 +100,7 @@ fn a_trained_bundle_learns_further_and_keeps_what_belongs_to_it() {
     let trained = Trainer::new(&data)
         .config(small())
         .from(&fused)
-        .progress(&|at| assert_eq!(at.stage, "metric"))
+        .progress(|at| assert_eq!(at.stage, "metric"))
         .run()
         .unwrap();
     assert_eq!(trained.stages.iter().map(|stage| stage.name).collect::<Vec<_>>(), ["metric"]);

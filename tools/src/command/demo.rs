@@ -130,7 +130,7 @@ fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, S
             curve.points.push((at.epoch, at.loss, at.score));
         }
     };
-    let trained = Trainer::new(&data).config(config).progress(&progress).run()?;
+    let trained = Trainer::new(&data).config(config).progress(progress).run()?;
     bar.finish_and_clear();
     trained.bundle.save_as(&dir.join("bundle"), OnExisting::Replace)?;
     let stages: Vec<String> =

@@ -53,7 +53,7 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
         let score = at.score.map(|s| format!(" {s:.3}")).unwrap_or_default();
         bar.set_message(format!("{part} {}{score}", at.stage));
     };
-    let mut trainer = Trainer::new(&read.data).config(config).progress(&progress);
+    let mut trainer = Trainer::new(&read.data).config(config).progress(progress);
     if let Some(bundle) = &start {
         trainer = trainer.from(bundle);
     }
