@@ -34,6 +34,7 @@ pub use dir::verify::{examine, examine_host, verify};
 pub use dir::writer::{CommitReport, Writer};
 pub use files::directory::IndexDirectory;
 pub(crate) use files::guarded::guarded;
+pub use files::names::FIELD_TYPE;
 pub use files::sound::SoundDirectory;
 pub use plugin::cache::SegmentCache;
 pub(crate) use plugin::error::{to_tantivy, whole};

@@ -149,8 +149,9 @@ impl<'a> IndexBuilder<'a> {
     /// Ends the build soon after the flag is set that `listen` gives, with [`ErrorCode::Interrupted`] and what is there
     /// committed. It is asked once, before the first document: what comes before needs no orderly end.
     #[must_use]
-    pub fn interrupt(mut self, listen: impl FnOnce() -> Result<&'a AtomicBool> + 'a) -> Self {
-        self.settings.interrupt = Some(Box::new(listen));
+    pub fn interrupt<'s: 'a>(mut self, listen: impl FnOnce() -> Result<&'s AtomicBool> + 'a) -> Self {
+        // A flag that lives longer will do.
+        self.settings.interrupt = Some(Box::new(move || listen().map(|flag| -> &'a AtomicBool { flag })));
         self
     }
 

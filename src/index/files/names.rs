@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::limits::META_BYTES;
 
 /// Extension of the files of shared vectors, and `type_name` of the custom field whose values they hold.
-pub(crate) const FIELD_TYPE: &str = "uvec";
+pub const FIELD_TYPE: &str = "uvec";
 
 /// The host's list of segments.
 pub(crate) const META: &str = "meta.json";
