@@ -96,8 +96,8 @@ if [ "${SAME_BUILD:-0}" = 1 ]; then
     for which in old new; do
         eval "program=\$$which"
         rm -rf "$folder/$which.bundle" "$folder/$which.index"
-        "$program" --quiet --seed 7 --threads 1 train "$corpus" --label category --out "$folder/$which.bundle"
-        "$program" --quiet build "$corpus" --bundle "$folder/old.bundle" --out "$folder/$which.index"
+        "$program" --quiet --seed 7 --threads 1 train "$corpus" --label category --out "$folder/$which.bundle" >/dev/null
+        "$program" --quiet build "$corpus" --bundle "$folder/old.bundle" --out "$folder/$which.index" >/dev/null
         (cd "$folder/$which.bundle" && find . -type f | sort | xargs sha256sum) >"$folder/$which.bytes"
         find "$folder/$which.index" -name '*.uvec' -exec sha256sum {} + | cut -d' ' -f1 | sort >>"$folder/$which.bytes"
     done

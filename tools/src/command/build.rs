@@ -37,7 +37,11 @@ pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome
     }
     let source = (&args.source, args.corpus.as_deref());
     let builder = documents::of(source, args.strict, builder, global)?;
-    let built = builder.interrupt(interrupt::listen).run()?;
+    #[expect(
+        clippy::redundant_closure,
+        reason = "the function itself would make the builder borrow for `'static`"
+    )]
+    let built = builder.interrupt(|| interrupt::listen()).run()?;
     let report = Report { built, seconds: started.elapsed().as_secs_f64() };
     output.print(&report, || report.text(&args.out))?;
     Ok(Outcome::Done)
