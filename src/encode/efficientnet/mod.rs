@@ -42,7 +42,7 @@ impl EfficientNetLite0 {
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::BadJson`] and [`ErrorCode::BadValue`] for a `config.json`
-    /// of anything else; those of [`Weights::tensor`] for a missing tensor, another shape or values that are not finite.
+    /// of anything else; of a tensor that is missing, has another shape, or holds values that are not finite.
     pub fn open(path: &Path, name: &str, limits: DecodeLimits) -> Result<Self> {
         let weights = Weights::open(&weights_file(path)?)?;
         let fingerprint =
