@@ -68,6 +68,11 @@ bless:
 hub:
     cargo test --features hub --test library hub
 
+# Training without encoders with weights, and the other way round: each compiles most dependencies again.
+features:
+    cargo check --lib --no-default-features --features train --locked
+    cargo check --lib --no-default-features --features encoders --locked
+
 # Licences, advisories and sources of dependencies (cargo install cargo-deny).
 deny:
     cargo deny check

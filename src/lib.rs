@@ -56,6 +56,7 @@ mod error;
 mod guard;
 pub mod limits;
 pub mod media;
+#[cfg(any(feature = "encoders", feature = "train"))]
 mod parallel;
 pub mod corpus;
 pub mod schema;

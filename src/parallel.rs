@@ -41,6 +41,7 @@ pub(crate) fn map<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) 
 /// `work` on one core.
 ///
 /// Small products of matrices take longer on two cores than on one: dividing them costs more than it saves.
+#[cfg(feature = "train")]
 pub(crate) fn alone<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     match ThreadPoolBuilder::new().num_threads(1).build() {
         Ok(pool) => pool.install(work),
@@ -65,6 +66,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "train")]
     fn alone_is_a_pool_of_one() {
         assert_eq!(alone(rayon::current_num_threads), 1);
     }

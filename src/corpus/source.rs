@@ -78,6 +78,7 @@ impl ReadError {
     }
 
     /// The same with another error.
+    #[cfg(feature = "parquet")]
     pub(super) fn map(self, change: impl FnOnce(Error) -> Error) -> Self {
         match self {
             Self::Document(error) => Self::Document(change(error)),

@@ -15,7 +15,7 @@ use crate::hint::{Hint, Setting};
 use crate::media::{ItemOrigin, content_hash};
 
 /// Bytes of the largest media file that is read, unless an encoder says otherwise.
-pub(super) const MAX_FILE: u64 = crate::limits::PICTURE_BYTES;
+const MAX_FILE: u64 = crate::limits::PICTURE_BYTES;
 
 /// The encoders of a bundle by media type.
 pub type Encoders = BTreeMap<String, Arc<dyn Encoder>>;

@@ -28,7 +28,6 @@ use crate::error::Result;
 use crate::media::Fingerprint;
 
 pub use batch::Encoders;
-use batch::MAX_FILE;
 pub(crate) use batch::{BadItem, EncodedItem, check_informed, empty_text, encode_batch, read_media_file};
 pub(crate) use builtin::Builtin;
 pub use builtin::{BuiltinImage, BuiltinText};
@@ -70,7 +69,7 @@ pub trait Encoder: Send + Sync {
 
     /// Bytes of the largest media file that is worth reading: the encoder would refuse a larger one.
     fn max_bytes(&self) -> u64 {
-        MAX_FILE
+        crate::limits::PICTURE_BYTES
     }
 
     /// Whether `item` holds nothing that this encoder reads, so that it is no item. Cost: far below that of encoding.
