@@ -18,7 +18,7 @@ use crate::error::Result;
 ///
 /// ```
 /// use tantivy::schema::{IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
-/// use uncsm_index::corpus::register_analyses;
+/// use uncsm_index::schema::register_analyses;
 ///
 /// let mut schema = Schema::builder();
 /// let german = TextFieldIndexing::default()

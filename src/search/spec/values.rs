@@ -15,6 +15,11 @@ pub(super) struct Given<'k> {
     pub(super) value: Value,
 }
 
+/// A key as documents of queries write it: `facets-over`, which is read as `facets_over` is.
+pub(super) fn shown(key: &str) -> String {
+    key.replace('_', "-")
+}
+
 pub(super) fn bad(message: impl Into<String>) -> Error {
     Error::new(ErrorCode::BadArgument, message)
 }
@@ -45,12 +50,12 @@ fn text(key: &str, value: Value) -> Result<String> {
 
 /// Strings.
 pub(super) fn list(Given { key, value }: Given<'_>) -> Result<Vec<String>> {
-    each(value).map(|value| text(key, value)).collect()
+    each(value).map(|value| text(&shown(key), value)).collect()
 }
 
 /// One string at most.
 pub(super) fn one(given: Given<'_>) -> Result<Option<String>> {
-    let key = given.key;
+    let key = shown(given.key);
     let mut all = list(given)?;
     match all.len() {
         0 | 1 => Ok(all.pop()),
@@ -60,7 +65,7 @@ pub(super) fn one(given: Given<'_>) -> Result<Option<String>> {
 
 /// One number at most.
 pub(super) fn parsed<T: FromStr>(given: Given<'_>) -> Result<Option<T>> {
-    let key = given.key;
+    let key = shown(given.key);
     let parse = |text: String| {
         text.parse().map_err(|_| {
             bad(format!("`{key}` does not parse")).expected("a number in its range").got(format!("{text:?}"))
@@ -71,7 +76,7 @@ pub(super) fn parsed<T: FromStr>(given: Given<'_>) -> Result<Option<T>> {
 
 /// One of the names of an enum at most.
 pub(super) fn one_of<T: for<'de> Deserialize<'de>>(given: Given<'_>) -> Result<Option<T>> {
-    let key = given.key;
+    let key = shown(given.key);
     let parse = |text: String| {
         T::deserialize(text.as_str().into_deserializer()).map_err(|e: serde::de::value::Error| {
             let says = e.to_string();

@@ -63,7 +63,16 @@ impl Place {
         if std::fs::metadata(self.dir.path()).unwrap().uid() == 0 {
             command.uid(NOBODY).gid(NOBODY);
         }
-        let output = command.output().unwrap();
+        // Another thread that starts a process meanwhile may still hold the copy open for writing.
+        let mut output = command.output();
+        for _ in 0..200 {
+            if !matches!(&output, Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            output = command.output();
+        }
+        let output = output.unwrap();
         let text = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
         let value = serde_json::from_slice(text).unwrap_or_else(|_| panic!("{args}: {output:?}"));
         (output.status.code().unwrap(), value)

@@ -55,7 +55,9 @@ fn the_same_data_and_seed_give_the_same_bundle() {
 fn logits(hit: &Value) -> Vec<Value> {
     let mut items = hit["items"].as_array().unwrap().clone();
     for item in &mut items {
-        assert!(item.as_object_mut().unwrap().remove("probability").is_some(), "{hit}");
+        for key in ["probability", "calibrated_logit"] {
+            assert!(item.as_object_mut().unwrap().remove(key).is_some(), "{hit}");
+        }
     }
     items
 }
