@@ -16,13 +16,20 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let dir = folder.path();
-//! // One document per line: an id, a sentence, a picture, and any fields. Here, squares of three colours.
+//! // One document per line: an id, a sentence, a picture, and any fields. Here, plain squares of four colours.
+//! let colors = [("red", [220, 30, 30]), ("green", [30, 170, 50]), ("blue", [40, 60, 220]), ("grey", [90, 90, 90])];
 //! let mut lines = String::new();
-//! let colors = [("red", [220, 30, 30]), ("green", [30, 170, 50]), ("blue", [40, 60, 220])];
-//! for (side, (color, rgb)) in (12..60).zip(colors.repeat(16)) {
-//!     image::RgbImage::from_pixel(side, side, image::Rgb(rgb)).save(dir.join(format!("{side}.png")))?;
-//!     let split = if side % 4 == 3 { "val" } else { "train" };
-//!     lines += &format!(r#"{{"text":"the {color} square","image":"{side}.png","color":"{color}","side":{side},"split":"{split}"}}"#);
+//! for i in 0..48 {
+//!     let (name, rgb) = colors[i % 4];
+//!     let side = 12 + i as u32 / 4;
+//!     let inside = |x, y| x > 4 && x < 4 + side && y > 4 && y < 4 + side;
+//!     let at = |x, y| image::Rgb(if inside(x, y) { rgb } else { [250; 3] });
+//!     image::RgbImage::from_fn(32, 32, at).save(dir.join(format!("{i}.png")))?;
+//!     let text = if i % 3 == 0 { format!("a square in {name}") } else { format!("the {name} square") };
+//!     let split = if i / 4 % 4 == 3 { "val" } else { "train" };
+//!     lines += &format!(
+//!         r#"{{"id":{i},"text":"{text}","image":"{i}.png","color":"{name}","side":{side},"split":"{split}"}}"#
+//!     );
 //!     lines += "\n";
 //! }
 //! let corpus = dir.join("corpus.jsonl");
@@ -46,10 +53,9 @@
 //! // A sentence that no document has finds pictures; a field restricts them.
 //! let index = Index::open(&dir.join("index"))?;
 //! let engine = Engine::new(&index)?;
-//! let found = engine.request().text("a blue thing")?.keywords("side:[20 TO 31]").fusion(Fusion::Metric).k(4).run()?;
-//! assert_eq!((found.candidates, found.hits.len()), (12, 4));
-//! # assert!(found.hits.iter().all(|hit| hit.fields["color"] == "blue"), "{:?}", found.hits);
-//! assert!(found.hits[0].fields["color"] == "blue" && found.hits[0].probability > Some(0.5));
+//! let found = engine.request().text("a blue square")?.keywords("side:[15 TO 18]").fusion(Fusion::Metric).k(4).run()?;
+//! assert_eq!((found.candidates, found.hits.len()), (16, 4));
+//! assert!(found.hits.iter().all(|hit| hit.fields["color"] == "blue") && found.hits[0].probability > Some(0.5));
 //! # Ok(())
 //! # }
 //! ```

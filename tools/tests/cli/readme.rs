@@ -109,7 +109,13 @@ fn the_shell_blocks_of_the_readme_run_from_top_to_bottom() {
             .env_remove("RUST_LOG");
         let output = shell.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "README.md:{number}: {line}\n{said}");
+        // With so few documents none may be probable enough: that nothing is found is an answer too.
+        let most = i32::from(line.contains("--min-probability"));
+        let code = output.status.code();
+        assert!(
+            code.is_some_and(|code| (0..=most).contains(&code)),
+            "README.md:{number}: {line}: {code:?}\n{said}"
+        );
     }
 }
 
