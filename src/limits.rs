@@ -45,6 +45,8 @@ pub const BUNDLE_TENSOR_BYTES: u64 = 1 << 30;
 pub const BUNDLE_MEDIA: usize = 256;
 /// Classes of a bundle: posteriors are stored with every item.
 pub const BUNDLE_CLASSES: usize = 4096;
+/// Landmarks of a kernel member of a bundle.
+pub const BUNDLE_LANDMARKS: usize = 65_536;
 /// Elements of a shared vector: the metric network has its square, for each pair of media types.
 pub const DIM: usize = 8192;
 /// Elements of a vector, or of a half of one, in an index, whatever made it.

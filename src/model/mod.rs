@@ -18,4 +18,4 @@ pub use calibration::{Calibration, Curve};
 pub use fusion::{FusionCounts, FusionFeatures, FusionLayer};
 pub(crate) use metric::{Head, symmetrise};
 pub use metric::{MetricNetwork, QueryHalf, Target, dot};
-pub(crate) use pathway::{Pathway, root, standardise};
+pub(crate) use pathway::{Deep, Kernel, Pathway, Shares, normalise, root, standardise};

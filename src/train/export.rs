@@ -5,7 +5,7 @@ use super::network::{Exported, Network};
 use crate::data::TrainingData;
 use crate::error::Result;
 use crate::media::Fingerprint;
-use crate::model::{Bundle, ClassNames, MediaConfig, MetricNetwork, Target};
+use crate::model::{Bundle, ClassNames, MediaConfig, MetricNetwork, Pathway, Target};
 
 /// The metric network as a bundle that cannot project: what scores need, without copies of the pathways.
 pub(crate) fn network_alone(
@@ -58,7 +58,7 @@ fn bundle(
         default_target: config.default_target.unwrap_or(targets[0]),
         posterior_scale: 1.0,
         encoder_states: data.media.iter().map(|media| media.encoder_state.clone()).collect(),
-        pathways,
+        pathways: pathways.into_iter().map(Pathway::from).collect(),
         posterior_fits: Vec::new(),
         fusion: None,
         metric: MetricNetwork { dim: network.dim, half: network.item_half, targets, halves, heads },

@@ -145,8 +145,8 @@ fn score(target: Target, one: One) -> Option<f64> {
 
 /// Shrinks all heads and sharpens all posteriors.
 pub(crate) fn apply(bundle: &mut Bundle, choice: &Choice, weights: &ClassShares) {
-    for pathway in &mut bundle.pathways {
-        pathway.class.iter_mut().chain(&mut pathway.class_bias).for_each(|x| *x /= choice.temperature);
+    for deep in bundle.pathways.iter_mut().filter_map(|pathway| pathway.deep.as_mut()) {
+        deep.class.iter_mut().chain(&mut deep.class_bias).for_each(|x| *x /= choice.temperature);
     }
     let classes = bundle.posterior().map_or(0, |range| range.end);
     let d = bundle.dim();

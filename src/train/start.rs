@@ -51,7 +51,8 @@ fn check_encoders(start: &Bundle, data: &TrainingData) -> Result<()> {
 
 /// How many members the hidden layers of `start` are shared out to.
 fn members(start: &Bundle, config: &TrainConfig) -> Result<usize> {
-    let widths = || start.pathways.iter().map(|pathway| pathway.hidden_bias.len());
+    let deep = || start.pathways.iter().filter_map(|pathway| pathway.deep.as_ref());
+    let widths = || deep().map(|deep| deep.hidden_bias.len());
     if let Some(width) =
         widths().find(|width| width % config.model.hidden != 0 || Some(*width) != widths().next())
     {

@@ -87,27 +87,7 @@ pub(super) fn assemble(
             reader.take(&format!("encoder.{m}.state"), &[media.state])?
         };
         encoder_states.push(state);
-        let name = |part: &str| format!("pathway.{m}.{part}");
-        let k = reader.rows(&name("hidden.bias"))?;
-        let e = d - classes;
-        let mut class = (Vec::new(), Vec::new());
-        if classes > 0 {
-            class = (
-                reader.take(&name("class.weight"), &[classes, k])?,
-                reader.take(&name("class.bias"), &[classes])?,
-            );
-        }
-        pathways.push(Pathway {
-            roots: media.roots,
-            mean: reader.take(&name("mean"), &[media.features])?,
-            scale: reader.take(&name("scale"), &[media.features])?,
-            hidden: reader.take(&name("hidden.weight"), &[k, media.features])?,
-            hidden_bias: reader.take(&name("hidden.bias"), &[k])?,
-            unit: reader.take(&name("unit.weight"), &[e, k])?,
-            unit_bias: reader.take(&name("unit.bias"), &[e])?,
-            class: class.0,
-            class_bias: class.1,
-        });
+        pathways.push(Pathway::read(&mut reader, m, media, (classes, d - classes))?);
         halves.push(reader.take(&format!("metric.half.{m}"), &[h, d])?);
     }
     let mut heads = Vec::new();

@@ -4,6 +4,7 @@ mod assemble;
 mod config;
 mod encoders;
 mod io;
+mod members;
 mod project;
 mod random;
 mod seal;

@@ -57,7 +57,7 @@ impl Bundle {
         let mut out = vec![0.0f32; features.len() / d_in * d];
         out.par_chunks_mut(TOGETHER * d)
             .zip(features.par_chunks(TOGETHER * d_in))
-            .for_each(|(out, x)| pathway.project(x, self.posterior_scale, out));
+            .for_each(|(out, x)| pathway.project(out.len() / d, x, self.posterior_scale, out));
         out
     }
 

@@ -7,7 +7,7 @@ use super::{Bundle, ClassNames, MediaConfig};
 use crate::media::Fingerprint;
 use crate::model::calibration::Calibration;
 use crate::model::metric::{Head, MetricNetwork, Target, symmetrise};
-use crate::model::pathway::Pathway;
+use crate::model::pathway::{Deep, Pathway};
 
 impl Bundle {
     /// An untrained bundle for tests and examples: random pathways and heads, calibrations of slope 1.
@@ -30,7 +30,7 @@ impl Bundle {
         let unit = dim - classes;
         let pathways = media
             .iter()
-            .map(|&(_, d_in)| Pathway {
+            .map(|&(_, d_in)| Deep {
                 roots: false,
                 mean: draw(d_in, 0.1),
                 scale: vec![1.0; d_in],
@@ -41,6 +41,7 @@ impl Bundle {
                 class: draw(classes * k, 1.0),
                 class_bias: draw(classes, 0.1),
             })
+            .map(Pathway::from)
             .collect();
         let halves = media.iter().map(|_| draw(half * dim, 0.5)).collect();
         let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };

@@ -40,25 +40,11 @@ impl Bundle {
         let (d, h) = (self.metric.dim, self.metric.half);
         let mut out = Vec::new();
         for (m, (config, p)) in self.media.iter().zip(&self.pathways).enumerate() {
-            let (d_in, k, e, c) =
-                (config.features, p.hidden_bias.len(), p.unit_bias.len(), p.class_bias.len());
             if config.state > 0 {
                 let name = format!("encoder.{m}.state");
                 out.push(Named::new(name, &[config.state], &self.encoder_states[m], true));
             }
-            let mut push = |part: &str, shape: &[usize], data| {
-                out.push(Named::new(format!("pathway.{m}.{part}"), shape, data, true));
-            };
-            push("mean", &[d_in], &p.mean);
-            push("scale", &[d_in], &p.scale);
-            push("hidden.weight", &[k, d_in], &p.hidden);
-            push("hidden.bias", &[k], &p.hidden_bias);
-            push("unit.weight", &[e, k], &p.unit);
-            push("unit.bias", &[e], &p.unit_bias);
-            if c > 0 {
-                push("class.weight", &[c, k], &p.class);
-                push("class.bias", &[c], &p.class_bias);
-            }
+            out.extend(p.tensors(m, config.features));
             out.push(Named::new(format!("metric.half.{m}"), &[h, d], &self.metric.halves[m], true));
         }
         for head in &self.metric.heads {

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::config::{HeadForm, TrainConfig};
 use super::scaling::Scaling;
-use crate::model::{Head, Pathway, Target};
+use crate::model::{Deep, Head, Target};
 use head::HeadVars;
 use pathway::PathwayVars;
 pub(super) use pathway::{View, first_layers};
@@ -31,7 +31,7 @@ pub(crate) struct Network {
 
 /// The parameters of a network as plain numbers.
 pub(crate) struct Exported {
-    pub(crate) pathways: Vec<Pathway>,
+    pub(crate) pathways: Vec<Deep>,
     /// `A [h, d]` per media type.
     pub(crate) halves: Vec<Vec<f32>>,
     pub(crate) heads: Vec<Head>,

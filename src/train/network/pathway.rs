@@ -6,7 +6,7 @@ use candle_nn::ops::softmax;
 use rand_chacha::ChaCha8Rng;
 
 use super::vars::{matrix, values, zeros};
-use crate::model::{Pathway, standardise};
+use crate::model::{Deep, standardise};
 use crate::train::config::TrainConfig;
 use crate::train::dropout::dropout_mask;
 use crate::train::op::hidden_layer;
@@ -150,7 +150,7 @@ impl PathwayVars {
         Ok(View { unit, logits, shared, taps })
     }
 
-    pub(super) fn export(&self) -> Result<Pathway> {
+    pub(super) fn export(&self) -> Result<Deep> {
         // Members stand one after the other in the hidden layer.
         let mut hidden = Vec::new();
         let mut hidden_bias = Vec::new();
@@ -174,7 +174,7 @@ impl PathwayVars {
         let mut class = reader(&class)?;
         class.iter_mut().for_each(|x| *x /= count);
         let Scaling { roots, mean, scale } = self.scaling.clone();
-        Ok(Pathway {
+        Ok(Deep {
             roots,
             mean,
             scale,

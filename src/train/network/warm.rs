@@ -5,7 +5,7 @@ use candle_core::{Device, Result, Var};
 use super::Network;
 use super::head::HeadVars;
 use super::pathway::{MemberVars, PathwayVars};
-use crate::model::{Bundle, Head, Pathway, Target};
+use crate::model::{Bundle, Deep, Head, Target};
 use crate::train::config::{HeadForm, TrainConfig};
 use crate::train::scaling::Scaling;
 
@@ -21,7 +21,8 @@ impl Network {
         let pathways = bundle
             .pathways
             .iter()
-            .map(|pathway| PathwayVars::warm(pathway, config))
+            .filter_map(|pathway| pathway.deep.as_ref())
+            .map(|deep| PathwayVars::warm(deep, config))
             .collect::<Result<_>>()?;
         let halves = match item_half {
             0 => Vec::new(),
@@ -53,7 +54,7 @@ fn vector(values: &[f32]) -> Result<Var> {
 }
 
 impl PathwayVars {
-    fn warm(pathway: &Pathway, config: &TrainConfig) -> Result<Self> {
+    fn warm(pathway: &Deep, config: &TrainConfig) -> Result<Self> {
         let (members, k, d_in) = (config.model.members, config.model.hidden, pathway.mean.len());
         let all = members * k;
         let member = |m: usize| {

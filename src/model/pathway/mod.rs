@@ -1,0 +1,137 @@
+//! A pathway: from the features of one media type to the shared space.
+//!
+//! It has deep members, a kernel member, or both. Each gives a unit part `[e]` and, where there are classes, class logits
+//! `[C]`. The shared vector is `[posteriors; unit part] [d]`, `d = C + e`:
+//! - posteriors `s softmax(kernel) + (1 - s) softmax(deep)`, times a constant, with the share `s` of the kernel member;
+//! - unit part `[sqrt(a) kernel; sqrt(1 - a) deep]`, each divided by its Euclidean norm, with another share `a`: its dot
+//!   product is the mean of theirs. Where `a` is 0 or 1 one of them has no elements.
+//!
+//! With the constant 1 both parts have a norm of at most 1 (posteriors: between `1/sqrt(C)` and 1), so they weigh alike in a
+//! cosine.
+
+mod deep;
+mod kernel;
+
+use crate::encode::kernel::{Rows, dot, products};
+pub(crate) use deep::{Deep, root, standardise};
+pub(crate) use kernel::{Kernel, normalise};
+
+/// The members of a pathway, and how they are mixed.
+///
+/// Invariant: at least one member; both have as many classes; a member without elements of the unit part has a share of 0.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pathway {
+    pub(crate) deep: Option<Deep>,
+    pub(crate) kernel: Option<Kernel>,
+    /// What the kernel member has of the posteriors, and of the unit part.
+    pub(crate) shares: Shares,
+}
+
+/// The part of a kernel member, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Shares {
+    pub(crate) posterior: f32,
+    pub(crate) unit: f32,
+}
+
+impl Shares {
+    /// Of a pathway without a kernel member.
+    pub(crate) const DEEP: Self = Self { posterior: 0.0, unit: 0.0 };
+    /// Of a pathway without deep members.
+    pub(crate) const KERNEL: Self = Self { posterior: 1.0, unit: 1.0 };
+}
+
+impl From<Deep> for Pathway {
+    fn from(deep: Deep) -> Self {
+        Self { deep: Some(deep), kernel: None, shares: Shares::DEEP }
+    }
+}
+
+impl Pathway {
+    /// Number of classes, `C`.
+    pub(crate) fn classes(&self) -> usize {
+        let (deep, kernel) = (self.deep.as_ref(), self.kernel.as_ref());
+        let deep = deep.map_or(0, |deep| deep.class_bias.len());
+        deep.max(kernel.map_or(0, |kernel| kernel.class_bias.len()))
+    }
+
+    /// Elements of the unit part that the kernel member gives, and those of the deep members.
+    pub(crate) fn unit_parts(&self) -> [usize; 2] {
+        [
+            self.kernel.as_ref().map_or(0, |kernel| kernel.unit_bias.len()),
+            self.deep.as_ref().map_or(0, |deep| deep.unit_bias.len()),
+        ]
+    }
+
+    /// Shared vectors `[n, d]` into `out`, each a pure function of its row of `x [n, d_in]`, which must be finite.
+    ///
+    /// A row has the same bits alone and in any batch: see [`products`]. Cost: `n * (k * (d_in + d) + m * (d_in + d))`
+    /// multiply-adds on the calling thread for `k` hidden units and `m` landmarks, and `n * (d_in + k + m + d)` numbers.
+    pub(crate) fn project(&self, n: usize, x: &[f32], posterior_scale: f32, out: &mut [f32]) {
+        let kernel = self.kernel.as_ref().map(|kernel| kernel.outputs(n, x));
+        let deep = self.deep.as_ref().map(|deep| deep.outputs(n, x));
+        self.mix(n, [kernel, deep], posterior_scale, out);
+    }
+
+    /// Shared vectors from class logits and unit parts of the kernel member and of the deep ones.
+    pub(crate) fn mix(
+        &self,
+        n: usize,
+        members: [Option<(Vec<f32>, Vec<f32>)>; 2],
+        posterior_scale: f32,
+        out: &mut [f32],
+    ) {
+        let Shares { posterior, unit } = self.shares;
+        let (classes, d) = (self.classes(), out.len() / n.max(1));
+        out.fill(0.0);
+        let (mut at, mut mixed) = (classes, false);
+        let shares = [(posterior, unit), (1.0 - posterior, 1.0 - unit)];
+        for ((member, parts), (of_class, of_unit)) in members.into_iter().zip(self.unit_parts()).zip(shares) {
+            let Some((mut logits, units)) = member else { continue };
+            if classes > 0 && of_class > 0.0 {
+                for (out, logits) in out.chunks_exact_mut(d).zip(logits.chunks_exact_mut(classes)) {
+                    softmax(logits, posterior_scale);
+                    for (out, p) in out.iter_mut().zip(logits) {
+                        // Alone, a member keeps the bits of its posteriors.
+                        *out = if mixed { *out + of_class * *p } else { of_class * *p };
+                    }
+                }
+                mixed = true;
+            }
+            if parts > 0 {
+                for (out, unit) in out.chunks_exact_mut(d).zip(units.chunks_exact(parts)) {
+                    let norm = dot(unit, unit).sqrt();
+                    let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+                    let share = of_unit.sqrt();
+                    out[at..at + parts].iter_mut().zip(unit).for_each(|(out, x)| *out = *x * inverse * share);
+                }
+            }
+            at += parts;
+        }
+    }
+}
+
+/// `x W' + bias [n, out]` of `x [n, width]` and `weights [out, width]`.
+fn layer(n: usize, x: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f32> {
+    let mut out = bias.repeat(n);
+    if let Some(width) = x.len().checked_div(n).filter(|width| *width > 0) {
+        let mut sums = vec![0.0; out.len()];
+        products(Rows::new(x, width), Rows::new(weights, width), &mut sums);
+        out.iter_mut().zip(&sums).for_each(|(out, sum)| *out += sum);
+    }
+    out
+}
+
+/// `scale * exp(x - max) / sum`, in place.
+fn softmax(x: &mut [f32], scale: f32) {
+    let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for x in x.iter_mut() {
+        *x = (*x - max).exp();
+        sum += *x;
+    }
+    x.iter_mut().for_each(|x| *x *= scale / sum);
+}
+
+#[cfg(test)]
+mod tests;
