@@ -13,6 +13,7 @@ mod dropout;
 mod export;
 mod fusion;
 mod graded;
+mod linear;
 mod loss;
 mod network;
 mod newton;

@@ -12,6 +12,12 @@ pub(crate) struct Scaling {
     pub(crate) scale: Vec<f32>,
 }
 
+/// Whether no feature of these rows is negative, so that roots are taken.
+pub(crate) fn takes_roots(media: &MediaFeatures, rows: &[usize]) -> bool {
+    let mut present = rows.iter().filter(|&&row| media.present[row]);
+    present.all(|&row| media.row(row).iter().all(|x| *x >= 0.0))
+}
+
 /// Roots where no feature of these rows is negative, then mean and inverse standard deviation.
 ///
 /// Features without negative numbers are counts, shares or activations after a ReLU: their tails are long, and roots
@@ -19,7 +25,7 @@ pub(crate) struct Scaling {
 pub(crate) fn scaling(media: &MediaFeatures, rows: &[usize]) -> Scaling {
     let d = media.d_in;
     let present = || rows.iter().filter(|&&row| media.present[row]).map(|&row| media.row(row));
-    let roots = present().all(|row| row.iter().all(|x| *x >= 0.0));
+    let roots = takes_roots(media, rows);
     let read = |x: f32| f64::from(if roots { root(x) } else { x });
     let (mut sum, mut squares, mut n) = (vec![0.0f64; d], vec![0.0f64; d], 0.0f64);
     for row in present() {

@@ -1,0 +1,62 @@
+//! The train rows that a kernel member compares with.
+
+use half::f16;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::data::{MediaFeatures, content_numbers};
+use crate::model::{Kernel, normalise};
+use crate::train::scaling::takes_roots;
+
+/// Landmarks whose mutual distances set the width.
+const MEASURED: usize = 512;
+
+/// A kernel member without a readout: its landmarks are `most` of `rows` at most, drawn where there are more.
+///
+/// Its width is `spread` over the median squared distance of landmarks. `None` where no row has an item of this media type, or
+/// all items are the same.
+pub(super) fn with_landmarks(
+    media: &MediaFeatures,
+    rows: &[usize],
+    most: usize,
+    spread: f32,
+    seed: u64,
+) -> Option<Kernel> {
+    let mut present: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
+    let roots = takes_roots(media, &present);
+    // Byte-equal rows are one landmark: a second one would say nothing new.
+    let numbers = content_numbers(present.iter().map(|&row| media.row(row)));
+    let mut seen = 0;
+    let mut first = numbers.iter().map(|&number| {
+        let new = number == seen;
+        seen += u32::from(new);
+        new
+    });
+    present.retain(|_| first.next().unwrap_or(false));
+    // A seeded draw in either case: the first of them measure the width.
+    present.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ 0x6c61_6e64));
+    present.truncate(most);
+    let mut landmarks = Vec::with_capacity(present.len() * media.d_in);
+    for &row in &present {
+        let from = landmarks.len();
+        landmarks.extend_from_slice(media.row(row));
+        normalise(&mut landmarks[from..], roots);
+    }
+    landmarks.iter_mut().for_each(|x| *x = f16::from_f32(*x).to_f32());
+    let kernel = Kernel::new(roots, landmarks, media.d_in, 1.0);
+    let median = median_distance(&kernel, media.d_in)?;
+    Some(Kernel { width: spread / median, ..kernel })
+}
+
+/// The median squared distance of the first landmarks; `None` where they do not differ.
+fn median_distance(kernel: &Kernel, d_in: usize) -> Option<f32> {
+    let n = kernel.len().min(MEASURED);
+    // Landmarks are of unit length already, and roots of roots are not wanted.
+    let plain = Kernel { roots: false, ..Kernel::new(false, kernel.landmarks[..n * d_in].to_vec(), d_in, 1.0) };
+    let responses = plain.responses(n, &plain.landmarks);
+    let mut distances: Vec<f32> = (0..n).flat_map(|i| (0..i).map(move |j| i * n + j)).map(|at| -responses[at].ln()).collect();
+    distances.sort_by(f32::total_cmp);
+    let median = *distances.get(distances.len() / 2)?;
+    (median > 1e-6).then_some(median)
+}
