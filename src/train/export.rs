@@ -34,7 +34,7 @@ fn bundle(
     classes: usize,
     config: &TrainConfig,
 ) -> Result<Bundle> {
-    let Exported { pathways, halves, heads } = exported;
+    let Exported { pathways, halves, hubs, heads } = exported;
     let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
     Ok(Bundle {
         media: data
@@ -61,7 +61,7 @@ fn bundle(
         pathways,
         posterior_fits: Vec::new(),
         fusion: None,
-        metric: MetricNetwork { dim: network.dim, half: network.item_half, targets, halves, heads },
+        metric: MetricNetwork { dim: network.dim, half: network.item_half, targets, halves, hubs, heads },
         space: Fingerprint([0; 32]),
         model: Fingerprint([0; 32]),
     })

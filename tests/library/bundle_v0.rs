@@ -43,7 +43,7 @@ fn said(bundle: &Bundle) -> String {
                     .1
                     .chunks(d)
                     .zip(shared[b].2.chunks(h))
-                    .map(|(v, half)| format!("{:08x}", query.logit(v, half).to_bits()))
+                    .map(|(v, half)| format!("{:08x}", query.logit(v, half, &[]).to_bits()))
                     .collect();
                 writeln!(out, "{} {a} {b} {i}: {}", target.as_str(), scores.join(" ")).unwrap();
             }
