@@ -49,6 +49,8 @@ pub const BUNDLE_CLASSES: usize = 4096;
 pub const BUNDLE_LANDMARKS: usize = 65_536;
 /// Elements of a shared vector: the metric network has its square, for each pair of media types.
 pub const DIM: usize = 8192;
+/// Anchors of the hub terms of a media type: each item is compared with all of them when it is indexed.
+pub const HUB_ANCHORS: usize = 65_536;
 /// Elements of a vector, or of a half of one, in an index, whatever made it.
 pub const ROW_ELEMENTS: usize = 65_536;
 /// Bytes of the header of a safetensors file: it becomes a table of tensors.

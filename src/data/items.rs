@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::rows::TrainingData;
 use crate::encode::kernel::{Rows, products};
 use crate::error::Result;
-use crate::model::{Bundle, Target};
+use crate::model::{Bundle, ItemRows, Target};
 
 /// Queries that are scored together on one core.
 const TOGETHER: usize = 48;
@@ -18,6 +18,9 @@ pub(crate) enum Similarity {
     Cosine,
     /// Dot product of the class posteriors.
     Posterior,
+    /// Dot product of the unit parts.
+    #[cfg(feature = "train")]
+    Unit,
     Metric(Target),
 }
 
@@ -29,6 +32,7 @@ pub(crate) struct MediaItems {
     pub(crate) content: Vec<u32>,
     vectors: Vec<f32>,
     halves: Vec<f32>,
+    hubs: Vec<f32>,
     inverse_norms: Vec<f32>,
 }
 
@@ -39,6 +43,12 @@ type Project<'p> = &'p dyn Fn(usize, &[f32]) -> Result<Vec<f32>>;
 pub(crate) struct Items<'a> {
     pub(crate) bundle: &'a Bundle,
     pub(crate) media: Vec<MediaItems>,
+}
+
+impl MediaItems {
+    fn scored(&self) -> ItemRows<'_> {
+        ItemRows { vectors: &self.vectors, halves: &self.halves, hubs: &self.hubs }
+    }
 }
 
 impl<'a> Items<'a> {
@@ -68,6 +78,7 @@ impl<'a> Items<'a> {
                     rows,
                     vectors: stored.vectors.iter().map(|x| x.to_f32()).collect(),
                     halves: stored.halves.iter().map(|x| x.to_f32()).collect(),
+                    hubs: stored.hubs,
                     inverse_norms: stored.inverse_norms,
                 })
             })
@@ -83,6 +94,8 @@ impl<'a> Items<'a> {
         let (queries, items) = (&self.media[a], &self.media[b]);
         let part = match similarity {
             Similarity::Posterior => bundle.posterior()?,
+            #[cfg(feature = "train")]
+            Similarity::Unit => bundle.posterior().map_or(0, |range| range.end)..d,
             _ => 0..d,
         };
         if let Similarity::Metric(target) = similarity {
@@ -94,7 +107,7 @@ impl<'a> Items<'a> {
             let rows = block * TOGETHER..block * TOGETHER + scores.len() / n;
             let vectors = &queries.vectors[rows.start * d..rows.end * d];
             if let Similarity::Metric(target) = similarity {
-                bundle.metric().logits(target, (a, vectors), (b, &items.vectors, &items.halves), scores);
+                bundle.metric().logits(target, (a, vectors), (b, items.scored()), scores);
                 return;
             }
             let part = |vectors| Rows::part(vectors, d, part.clone());

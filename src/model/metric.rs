@@ -5,12 +5,14 @@
 //! with `u, v [d]`, `M_ab [d, d]`, `A [h, d]` per media type and shared by the targets, `w, c [h]`. It is symmetric:
 //! `M_ab = M_ba'` per unordered pair of media types and `M_aa` is symmetric. `M'u` and `A_a u + c` are computed once per
 //! query, `A_b v` depends on the item alone and may be stored, so a score costs one dot of `d` and one pass over `h`.
+//! Between two media types a head may subtract a hub term `w (h_b(u) + h_a(v))` besides, see [`super::hub`]; `h_a(v)` is stored too.
 //! Source: the metric network of Qi, Huang, Peng, "Cross-media similarity metric learning with unified deep networks",
 //! 2017, with a bilinear term added and one hidden layer split into its two halves.
 
 use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibration;
+use super::hub::{Hubs, hub_column};
 pub use crate::encode::kernel::dot;
 use crate::encode::kernel::{Rows, hidden, hidden_products, products};
 
@@ -58,6 +60,8 @@ pub(crate) struct Head {
     /// `c [h]`.
     pub(crate) shift: Vec<f32>,
     pub(crate) bias: f32,
+    /// What the hub term is taken by; 0 where there is none, as where `a == b`.
+    pub(crate) hub: f32,
     /// Of queries of `a` over items of `b`, and of `b` over `a`; both hold the same fit where `a == b`.
     pub(crate) calibration: [Option<Calibration>; 2],
 }
@@ -70,6 +74,7 @@ pub struct MetricNetwork {
     pub(crate) targets: Vec<Target>,
     /// `A [h, d]` per media type.
     pub(crate) halves: Vec<Vec<f32>>,
+    pub(crate) hubs: Hubs,
     /// Per target in the order of `targets`, all pairs `a <= b` in lexicographic order.
     pub(crate) heads: Vec<Head>,
 }
@@ -83,6 +88,11 @@ impl MetricNetwork {
     /// Elements of a stored item half, `h`; 0 where the head has no hidden layer.
     pub fn half(&self) -> usize {
         self.half
+    }
+
+    /// Hubs that are stored of each item, one per other media type in their order; 0 where the bundle has no hub term.
+    pub fn hub_columns(&self) -> usize {
+        self.hubs.columns()
     }
 
     /// The targets that it was trained for.
@@ -103,7 +113,7 @@ impl MetricNetwork {
 
     /// All that a query `u [d]` contributes to its scores; `None` where target or media types are not there.
     ///
-    /// Cost: `d * (d + h)` multiply-adds.
+    /// Cost: `d * (d + h)` multiply-adds, and with a hub term `e` for each anchor of the other media type.
     ///
     /// # Panics
     /// When `u` has not [`dim`](Self::dim) elements.
@@ -116,6 +126,35 @@ impl MetricNetwork {
     ) -> Option<QueryHalf> {
         assert_eq!(u.len(), self.dim, "a shared vector of this bundle");
         let head = self.head(target, query_media, item_media)?;
+        let hubs = self.query_hubs(head, query_media, item_media, u);
+        Some(self.query_side(head, (query_media, item_media), u, hubs.first().copied()))
+    }
+
+    /// The hub terms of the queries `[q, d]`; none where the head has none.
+    fn query_hubs(
+        &self,
+        head: &Head,
+        query_media: usize,
+        item_media: usize,
+        queries: &[f32],
+    ) -> Vec<QueryHub> {
+        match hub_column(item_media, query_media).filter(|_| head.hub != 0.0) {
+            Some(column) => {
+                let all = self.hubs.of(item_media, queries, self.dim).into_iter();
+                all.map(|own| QueryHub { column, weight: head.hub, own }).collect()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// [`query_half`](Self::query_half) of a head, with the hub term of the query.
+    fn query_side(
+        &self,
+        head: &Head,
+        (query_media, item_media): (usize, usize),
+        u: &[f32],
+        hub: Option<QueryHub>,
+    ) -> QueryHalf {
         let mut bilinear = vec![0.0f32; self.dim];
         if query_media <= item_media {
             for (x, row) in u.iter().zip(head.bilinear.chunks_exact(self.dim)) {
@@ -133,18 +172,19 @@ impl MetricNetwork {
         for (out, shift) in hidden.iter_mut().zip(&head.shift) {
             *out += shift;
         }
-        Some(QueryHalf {
+        QueryHalf {
             bilinear,
             hidden,
             weights: head.weights.clone(),
             bias: head.bias,
-            calibration: self.calibration(target, query_media, item_media),
-        })
+            hub,
+            calibration: self.calibration(head.target, query_media, item_media),
+        }
     }
 
-    /// Replaces `out [q, n]` by the raw logits of queries `[q, d]` of one media type over items `[n, d]` of another and their
-    /// halves `[n, h]`, each with the bits of [`QueryHalf::logit`]; leaves it where target or media types are not there.
-    /// Cost: `q * (n + d) * (d + h)` on the calling thread.
+    /// Replaces `out [q, n]` by the raw logits of queries `[q, d]` of one media type over items `[n, d]` of another, their
+    /// halves `[n, h]` and hubs `[n, columns]`, each with the bits of [`QueryHalf::logit`]; leaves it where target or media types
+    /// are not there. Cost: `q * (n + d) * (d + h)` on the calling thread, and the hubs of the queries.
     ///
     /// # Panics
     /// When a length does not fit.
@@ -152,29 +192,30 @@ impl MetricNetwork {
         &self,
         target: Target,
         (query_media, queries): (usize, &[f32]),
-        (item_media, items, halves): (usize, &[f32], &[f32]),
+        (item_media, items): (usize, ItemRows<'_>),
         out: &mut [f32],
     ) {
+        let Some(head) = self.head(target, query_media, item_media) else { return };
+        let hubs = self.query_hubs(head, query_media, item_media, queries);
         let (mut bilinear, mut hidden) = (Vec::with_capacity(queries.len()), Vec::new());
-        let mut last = None;
-        for u in queries.chunks_exact(self.dim) {
-            let Some(query) = self.query_half(target, query_media, item_media, u) else { return };
+        for (i, u) in queries.chunks_exact(self.dim).enumerate() {
+            let query = self.query_side(head, (query_media, item_media), u, hubs.get(i).copied());
             bilinear.extend_from_slice(&query.bilinear);
             hidden.extend_from_slice(&query.hidden);
-            last = Some(query);
         }
-        let Some(QueryHalf { weights, bias, .. }) = last else { return };
-        products(Rows::new(&bilinear, self.dim), Rows::new(items, self.dim), out);
+        products(Rows::new(&bilinear, self.dim), Rows::new(items.vectors, self.dim), out);
         let mut terms = vec![0.0; out.len()];
         if self.half > 0 {
-            hidden_products(
-                Rows::new(&hidden, self.half),
-                Rows::new(halves, self.half),
-                &weights,
-                &mut terms,
-            );
+            let (hidden, halves) = (Rows::new(&hidden, self.half), Rows::new(items.halves, self.half));
+            hidden_products(hidden, halves, &head.weights, &mut terms);
         }
-        out.iter_mut().zip(&terms).for_each(|(logit, term)| *logit = *logit + term + bias);
+        out.iter_mut().zip(&terms).for_each(|(logit, term)| *logit = *logit + term + head.bias);
+        let (n, columns) = (items.vectors.len() / self.dim, self.hub_columns());
+        for (logits, query) in out.chunks_exact_mut(n.max(1)).zip(&hubs) {
+            for (logit, hubs) in logits.iter_mut().zip(items.hubs.chunks_exact(columns)) {
+                *logit -= query.term(hubs);
+            }
+        }
     }
 
     /// `A_b v [h]`: the part of the hidden layer that depends on the item alone, for storage.
@@ -189,6 +230,53 @@ impl MetricNetwork {
             *out = dot(row, v);
         }
     }
+
+    /// The hubs of items `vectors [n, d]` of a media type into `out [n, columns]`, for storage; the bits of a row do not depend
+    /// on the others.
+    ///
+    /// Cost: per row, `e` multiply-adds and one exponential for each anchor of the other media types.
+    ///
+    /// # Panics
+    /// When the slices have not `n` rows of [`dim`](Self::dim) and [`hub_columns`](Self::hub_columns) elements.
+    pub fn item_hubs(&self, media: usize, vectors: &[f32], out: &mut [f32]) {
+        let rows = vectors.len() / self.dim;
+        assert_eq!(
+            (vectors.len(), out.len()),
+            (rows * self.dim, rows * self.hub_columns()),
+            "shared vectors and hubs of this bundle"
+        );
+        self.hubs.of_items(media, vectors, self.dim, out);
+    }
+}
+
+/// Items as they are scored: shared vectors `[n, d]`, halves `[n, h]` and hubs `[n, columns]`.
+#[derive(Clone, Copy)]
+pub(crate) struct ItemRows<'a> {
+    pub(crate) vectors: &'a [f32],
+    pub(crate) halves: &'a [f32],
+    pub(crate) hubs: &'a [f32],
+}
+
+/// The hub term of a query over items of one media type.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct QueryHub {
+    /// Where the hub of the query's media type stands among those of an item.
+    pub column: usize,
+    /// What the sum of both hubs is taken by.
+    pub weight: f32,
+    /// `h_b(u)`: the hub of the query among the anchors of the items' media type.
+    pub own: f32,
+}
+
+impl QueryHub {
+    /// What the hubs of an item `[columns]` and of the query take from its score: `w (h_b(u) + h_a(v))`.
+    ///
+    /// # Panics
+    /// When the item has no hub of the query's media type.
+    #[inline]
+    pub fn term(&self, hubs: &[f32]) -> f32 {
+        self.weight * (self.own + hubs[self.column])
+    }
 }
 
 /// The query side of the metric network, ready to score items.
@@ -202,17 +290,27 @@ pub struct QueryHalf {
     pub weights: Vec<f32>,
     /// Added to every score.
     pub bias: f32,
+    /// What is taken from a score for being near to everything; `None` where the head has no hub term.
+    pub hub: Option<QueryHub>,
     /// From raw logits to probabilities; `None` where no positives were measured.
     pub calibration: Option<Calibration>,
 }
 
 impl QueryHalf {
-    /// The raw logit of one item: shared vector `v [d]` and its half `[h]` from [`MetricNetwork::item_half`].
+    /// The raw logit of one item: shared vector `v [d]`, its half `[h]` from [`MetricNetwork::item_half`] and its hubs `[columns]`
+    /// from [`MetricNetwork::item_hubs`].
     ///
     /// A pure function of its arguments, the same on every machine. Cost: one dot of `d`, one pass over `h`.
+    ///
+    /// # Panics
+    /// When there is a hub term and `hubs` is shorter than its column.
     #[inline]
-    pub fn logit(&self, v: &[f32], half: &[f32]) -> f32 {
-        dot(&self.bilinear, v) + hidden(&self.hidden, half, &self.weights) + self.bias
+    pub fn logit(&self, v: &[f32], half: &[f32], hubs: &[f32]) -> f32 {
+        let logit = dot(&self.bilinear, v) + hidden(&self.hidden, half, &self.weights) + self.bias;
+        match &self.hub {
+            Some(hub) => logit - hub.term(hubs),
+            None => logit,
+        }
     }
 }
 
@@ -223,8 +321,9 @@ mod tests {
 
     #[test]
     fn many_logits_have_the_bits_of_one() {
-        for half in [0, 19] {
+        for (half, anchors) in [(0, 0), (19, 0), (0, 33), (19, 5)] {
             let bundle = Bundle::random(&[("image", 7), ("text", 5)], 21, half, 4, 3);
+            let bundle = bundle.with_random_hubs(anchors, 7);
             let (metric, d) = (bundle.metric(), 21);
             let wave = |n: usize, f: f32| -> Vec<f32> { (0..n * d).map(|i| (i as f32 * f).sin()).collect() };
             let (queries, items) = (wave(5, 0.7), wave(9, 1.3));
@@ -232,12 +331,19 @@ mod tests {
             for (i, v) in items.chunks_exact(d).enumerate() {
                 metric.item_half(1, v, &mut halves[i * half..(i + 1) * half]);
             }
+            let columns = metric.hub_columns();
+            assert_eq!(columns, usize::from(anchors > 0));
+            let mut hubs = vec![f32::NAN; 9 * columns];
+            metric.item_hubs(1, &items, &mut hubs);
             let mut out = vec![f32::NAN; 45];
-            metric.logits(Target::Class, (0, &queries), (1, &items, &halves), &mut out);
+            let rows = ItemRows { vectors: &items, halves: &halves, hubs: &hubs };
+            metric.logits(Target::Class, (0, &queries), (1, rows), &mut out);
             for (at, logit) in out.iter().enumerate() {
                 let (i, j) = (at / 9, at % 9);
                 let query = metric.query_half(Target::Class, 0, 1, &queries[i * d..(i + 1) * d]).unwrap();
-                let one = query.logit(&items[j * d..(j + 1) * d], &halves[j * half..(j + 1) * half]);
+                assert_eq!(query.hub.is_some(), anchors > 0);
+                let part = |all: &[f32], width| all[j * width..(j + 1) * width].to_vec();
+                let one = query.logit(&part(&items, d), &part(&halves, half), &part(&hubs, columns));
                 assert_eq!(one.to_bits(), logit.to_bits(), "{i} {j}");
             }
         }
@@ -246,6 +352,11 @@ mod tests {
     #[test]
     fn logit_is_the_formula_and_symmetric() {
         let bundle = Bundle::random(&[("image", 7), ("text", 5)], 21, 19, 4, 3);
+        is_formula_and_symmetric(&bundle);
+        is_formula_and_symmetric(&bundle.with_random_hubs(6, 11));
+    }
+
+    fn is_formula_and_symmetric(bundle: &Bundle) {
         let metric = bundle.metric();
         let (d, h) = (metric.dim(), metric.half());
         let u: Vec<f32> = (0..d).map(|i| (i as f32).sin()).collect();
@@ -253,7 +364,9 @@ mod tests {
         let score = |target, a, b, u: &[f32], v: &[f32]| {
             let mut half = vec![0.0; h];
             metric.item_half(b, v, &mut half);
-            metric.query_half(target, a, b, u).unwrap().logit(v, &half)
+            let mut hubs = vec![0.0; metric.hub_columns()];
+            metric.item_hubs(b, v, &mut hubs);
+            metric.query_half(target, a, b, u).unwrap().logit(v, &half, &hubs)
         };
         for target in [Target::Class, Target::Pair] {
             for (a, b) in [(0, 1), (1, 0), (0, 0), (1, 1)] {
@@ -273,6 +386,11 @@ mod tests {
                     };
                     let pre = row(a, &u) + row(b, &v) + f64::from(head.shift[k]);
                     exact += f64::from(head.weights[k]) * pre.max(0.0);
+                }
+                if a != b && metric.hub_columns() > 0 {
+                    assert_ne!(head.hub, 0.0);
+                    let hubs = metric.hubs.of(b, &u, d)[0] + metric.hubs.of(a, &v, d)[0];
+                    exact -= f64::from(head.hub) * f64::from(hubs);
                 }
                 assert!((f64::from(x) - exact).abs() < 1e-4, "{target:?} {a} {b}: {x} {exact}");
             }

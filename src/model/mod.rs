@@ -6,16 +6,19 @@
 mod bundle;
 mod calibration;
 mod fusion;
+mod hub;
 mod metric;
 mod pathway;
 
 pub use bundle::{Bundle, ClassNames, MediaConfig, OnExisting, Stored};
-pub(crate) use bundle::{maker, not_finite};
+pub(crate) use bundle::{Unrounded, maker, not_finite};
 pub(crate) use calibration::KNOTS;
 #[cfg(all(test, feature = "train"))]
 pub(crate) use calibration::sigmoid;
 pub use calibration::{Calibration, Curve};
 pub use fusion::{FusionCounts, FusionFeatures, FusionLayer};
-pub(crate) use metric::{Head, symmetrise};
-pub use metric::{MetricNetwork, QueryHalf, Target, dot};
+#[cfg(feature = "train")]
+pub(crate) use hub::Hubs;
+pub(crate) use metric::{Head, ItemRows, symmetrise};
+pub use metric::{MetricNetwork, QueryHalf, QueryHub, Target, dot};
 pub(crate) use pathway::{Deep, Kernel, Pathway, Shares, normalise, root, standardise};

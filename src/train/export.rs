@@ -34,35 +34,48 @@ fn bundle(
     classes: usize,
     config: &TrainConfig,
 ) -> Result<Bundle> {
-    let Exported { pathways, halves, heads } = exported;
+    let Exported { pathways, halves, hubs, heads } = exported;
     let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
+    let pathways: Vec<Pathway> = pathways.into_iter().map(Pathway::from).collect();
+    let (media, names) = describe(data, &pathways, classes);
     Ok(Bundle {
-        media: data
-            .media
-            .iter()
-            .enumerate()
-            .map(|(m, media)| MediaConfig {
-                name: media.name.clone(),
-                encoder: media.encoder.clone(),
-                features: media.d_in,
-                state: media.encoder_state.len(),
-                roots: pathways.get(m).is_some_and(|pathway| pathway.roots),
-                fingerprint: media.fingerprint,
-            })
-            .collect(),
-        classes: data.labels.as_ref().map(|labels| ClassNames {
-            count: classes,
-            names: labels.names.clone(),
-            key: labels.key.clone(),
-        }),
+        media,
+        classes: names,
         default_target: config.default_target.unwrap_or(targets[0]),
         posterior_scale: 1.0,
         encoder_states: data.media.iter().map(|media| media.encoder_state.clone()).collect(),
-        pathways: pathways.into_iter().map(Pathway::from).collect(),
+        pathways,
         posterior_fits: Vec::new(),
         fusion: None,
-        metric: MetricNetwork { dim: network.dim, half: network.item_half, targets, halves, heads },
+        metric: MetricNetwork { dim: network.dim, half: network.item_half, targets, halves, hubs, heads },
         space: Fingerprint([0; 32]),
         model: Fingerprint([0; 32]),
     })
+}
+
+/// What a bundle with these pathways says of its media types and classes; without pathways no media type takes roots.
+pub(crate) fn describe(
+    data: &TrainingData,
+    pathways: &[Pathway],
+    classes: usize,
+) -> (Vec<MediaConfig>, Option<ClassNames>) {
+    let roots = |pathway: &Pathway| {
+        let of_kernel = pathway.kernel.as_ref().is_some_and(|kernel| kernel.roots);
+        pathway.deep.as_ref().map_or(of_kernel, |deep| deep.roots)
+    };
+    let media = data.media.iter().enumerate().map(|(m, media)| MediaConfig {
+        name: media.name.clone(),
+        encoder: media.encoder.clone(),
+        features: media.d_in,
+        state: media.encoder_state.len(),
+        roots: pathways.get(m).is_some_and(roots),
+        fingerprint: media.fingerprint,
+    });
+    let labels = data.labels.as_ref().filter(|_| classes > 0);
+    let names = labels.map(|labels| ClassNames {
+        count: classes,
+        names: labels.names.clone(),
+        key: labels.key.clone(),
+    });
+    (media.collect(), names)
 }

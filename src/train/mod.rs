@@ -5,6 +5,7 @@
 //! In the order of a run: `trainer`, `split`, `run`, `stage` with `loss`, `network` and `optimiser`, `export`, `shrink`,
 //! `calibrate`.
 
+mod alone;
 mod batch;
 mod calibrate;
 mod check;
@@ -13,12 +14,16 @@ mod dropout;
 mod export;
 mod fusion;
 mod graded;
+mod hub;
+mod kernel;
 mod linear;
 mod loss;
+mod members;
 mod network;
 mod newton;
 mod op;
 mod optimiser;
+mod plan;
 mod priors;
 mod report;
 mod run;
@@ -34,7 +39,7 @@ mod trainer;
 pub use calibrate::calibrate;
 pub use config::{
     ContrastiveConfig, DoubleTripletConfig, HeadForm, LossConfig, MetricConfig, ModelConfig, Refit,
-    RegularisationConfig, SelectionConfig, StepConfig, TrainConfig,
+    KernelConfig, RegularisationConfig, SelectionConfig, StepConfig, TrainConfig,
 };
 pub use fusion::{FusionQuery, FusionRow};
 pub use report::{Progress, StageReport};

@@ -4,6 +4,9 @@ use super::calibrate::{calibrations, posterior_calibrations};
 use super::check::{check_enough, check_finite_parameters, check_rows};
 use super::config::{Refit, TrainConfig};
 use super::graded::taught;
+use super::hub;
+use super::kernel::{self, Given};
+use super::plan::Plan;
 use super::report::{Progress, StageReport, mean_reports};
 use super::run::{End, Run};
 use super::schedule::Stage;
@@ -137,20 +140,43 @@ impl<'a> Trainer<'a> {
 /// Runs on all folds, and what they choose together.
 fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     let Run { start, data, config, classes, .. } = *run;
+    let train = data.rows_of(Split::Train);
+    // A bundle that learns further keeps its kernel member.
+    let kernels = match (config.kernel.member, start) {
+        (true, None) => kernel::fit_folds(Given { data, config, classes, unit: config.unit(classes) }, folds)?,
+        _ => None,
+    };
+    let plan = Plan::new(run, kernels.as_ref())?;
+    let deep = Run { config: &plan.config, ..*run };
     let numbered: Vec<(usize, &Fold)> = folds.iter().enumerate().collect();
-    let ends: Vec<End> =
-        workers::map(&numbered, |&(at, fold)| run.fold(at, fold)).into_iter().collect::<Result<_>>()?;
+    let ends: Vec<End> = match plan.deep {
+        true => workers::map(&numbered, |&(at, fold)| deep.fold(at, fold)).into_iter().collect::<Result<_>>()?,
+        false => Vec::new(),
+    };
     let (mut models, mut reports, mut kept) = (Vec::new(), Vec::new(), Vec::new());
-    for (end, fold) in ends.into_iter().zip(folds) {
-        models.push((end.bundle, fold.validation.clone()));
+    for end in ends {
+        models.push(end.bundle);
         reports.push(end.reports);
         kept.push(end.kept);
     }
+    let members = plan.members(models, kernels.as_ref(), folds, data)?;
+    let mut models = members.models;
     let shares = ClassShares::of(data, classes);
     let by_classes = if classes > 0 { Target::Class } else { Target::Pair };
     let whole = taught(data, config).then(|| config.default_target.unwrap_or(by_classes));
     let choice = shrink::choose(&models, data, &shares, whole)?;
     models.iter_mut().for_each(|(bundle, _)| shrink::apply(bundle, &choice, &shares));
+    let hub = match config.kernel.hub && start.is_none() {
+        true => {
+            let of_folds: Vec<hub::Fold<'_>> =
+                models.iter().zip(folds).map(|((bundle, held), fold)| (bundle, &fold.fit[..], &held[..])).collect();
+            hub::choose_weight(&of_folds, data)?
+        }
+        false => 0.0,
+    };
+    for ((bundle, _), fold) in models.iter_mut().zip(folds).filter(|_| start.is_none()) {
+        *bundle = hub::with_hub(bundle, data, &fold.fit, hub)?;
+    }
     let items: Vec<Items<'_>> =
         models.iter().map(|(bundle, rows)| Items::new(bundle, data, rows)).collect::<Result<_>>()?;
     for (reports, items) in reports.iter_mut().zip(&items) {
@@ -164,8 +190,19 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     drop(items);
     let drawn = data.split.iter().all(|split| *split != Split::Val);
     let mut bundle = if config.selection.refit == Refit::All && drawn && !models[0].1.is_empty() {
-        let mut bundle = run.whole(&kept)?;
+        let whole = if members.deep { Some(deep.whole(&kept)?) } else { None };
+        let of_kernels = match &kernels {
+            Some(fitted) => {
+                let given = Given { data, config, classes, unit: config.unit(classes) };
+                kernel::fit(given, &fitted.settings, &train)?
+            }
+            None => None,
+        };
+        let mut bundle = plan.join(whole, of_kernels, members.shares, run)?;
         shrink::apply(&mut bundle, &choice, &shares);
+        if start.is_none() {
+            bundle = hub::with_hub(&bundle, data, &train, hub)?;
+        }
         bundle
     } else {
         models.swap_remove(0).0

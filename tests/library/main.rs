@@ -5,6 +5,7 @@
 mod analysis;
 #[cfg(feature = "encoders")]
 mod bert;
+mod bundle_v0;
 #[cfg(feature = "encoders")]
 mod clip;
 mod collector;

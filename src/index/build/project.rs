@@ -8,7 +8,7 @@ use crate::encode::{EncodedItem, Encoders, Incoming, SourceDocument, encode_batc
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::dir::lookup::Snapshot;
 use crate::media::ItemOrigin;
-use crate::model::Bundle;
+use crate::model::{Bundle, Unrounded};
 
 /// A document whose items are encoded.
 pub(crate) struct Encoded {
@@ -160,7 +160,7 @@ fn project(
                 }
             }
         }
-        let (vectors, halves) = bundle.rows(media, &features);
+        let Unrounded { vectors, halves, .. } = bundle.rows(media, &features);
         let (dim, half) = (bundle.dim(), bundle.metric().half());
         for (row, (at, origin)) in owners.into_iter().enumerate() {
             let vector = vectors[row * dim..(row + 1) * dim].to_vec();

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::Bundle;
-use super::stored::{Config, damaged};
+use super::stored::{Config, Fingerprints, damaged};
 use super::tensors::Reader;
 use crate::error::Result;
-use crate::limits::{self, BUNDLE_CLASSES, BUNDLE_MEDIA, DIM};
+use crate::limits::{self, BUNDLE_CLASSES, BUNDLE_MEDIA, DIM, HUB_ANCHORS};
 use crate::model::calibration::Calibration;
+use crate::model::hub::Hubs;
 use crate::model::metric::{Head, MetricNetwork};
 use crate::model::pathway::Pathway;
 
@@ -51,6 +52,39 @@ fn check_sizes(file: &Path, config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// The anchors of the hub terms, where the configuration has their temperature.
+fn read_hubs(
+    config_file: &Path,
+    tensor_file: &Path,
+    config: &Config,
+    reader: &mut Reader<'_>,
+) -> Result<Hubs> {
+    let Some(temperature) = config.hub_temperature else { return Ok(Hubs::default()) };
+    if !(temperature > 0.0 && temperature.is_finite()) {
+        return Err(damaged(config_file, "the temperature of the hub terms is no number above 0"));
+    }
+    let unit = config.dim - config.classes.as_ref().map_or(0, |classes| classes.count);
+    let mut anchors = vec![Vec::new(); config.media.len()];
+    for (m, anchors) in anchors.iter_mut().enumerate() {
+        let name = format!("metric.hub.{m}");
+        if reader.has(&name) {
+            let rows = reader.rows(&name)?;
+            if rows > HUB_ANCHORS {
+                let what = "a media type of the bundle has too many anchors";
+                return Err(limits::over(what, HUB_ANCHORS, rows, "anchors")
+                    .file(tensor_file)
+                    .hint("copy or train the bundle again"));
+            }
+            *anchors = reader.take(&name, &[rows, unit])?;
+        }
+    }
+    let hubs = Hubs { unit, temperature, anchors };
+    if hubs.is_empty() {
+        return Err(damaged(config_file, "the hub terms have a temperature and no anchors"));
+    }
+    Ok(hubs)
+}
+
 /// The bundle of a configuration and the bytes of its tensors; its fingerprints are those that the file names.
 pub(super) fn assemble(
     config_file: &Path,
@@ -75,7 +109,10 @@ pub(super) fn assemble(
     if config.fusion.is_some_and(|layer| !config.targets.contains(&layer.target())) {
         return Err(bad("the target of the fusion is not among the targets"));
     }
-    let Some(fingerprint) = config.fingerprint else { return Err(bad("the fingerprints are missing")) };
+    let Some(Fingerprints { space, model }) = &config.fingerprint else {
+        return Err(bad("the fingerprints are missing"));
+    };
+    let (space, model) = (*space, *model);
     let mut reader = Reader::new(tensor_file, bytes)?;
     let mut encoder_states = Vec::new();
     let mut pathways = Vec::new();
@@ -90,6 +127,7 @@ pub(super) fn assemble(
         pathways.push(Pathway::read(&mut reader, m, media, (classes, d - classes))?);
         halves.push(reader.take(&format!("metric.half.{m}"), &[h, d])?);
     }
+    let hubs = read_hubs(config_file, tensor_file, &config, &mut reader)?;
     let mut heads = Vec::new();
     for &target in &config.targets {
         for a in 0..config.media.len() {
@@ -110,6 +148,11 @@ pub(super) fn assemble(
                 if !calibration.iter().flatten().all(Calibration::is_sound) {
                     return Err(bad("a calibration does not ascend"));
                 }
+                let has_hub = a != b && !hubs.is_empty();
+                let hub = if has_hub { reader.take(&name("hub"), &[1])?[0] } else { 0.0 };
+                if hub != 0.0 && [a, b].iter().any(|&m| hubs.anchors[m].is_empty()) {
+                    return Err(damaged(tensor_file, "a hub term is of a media type without anchors"));
+                }
                 heads.push(Head {
                     target,
                     a,
@@ -118,6 +161,7 @@ pub(super) fn assemble(
                     weights: reader.take(&name("weights"), &[h])?,
                     shift: reader.take(&name("shift"), &[h])?,
                     bias: reader.take(&name("bias"), &[1])?[0],
+                    hub,
                     calibration,
                 });
             }
@@ -131,8 +175,9 @@ pub(super) fn assemble(
     {
         return Err(bad("a calibration of posteriors does not ascend, or their number is wrong"));
     }
-    Ok(Bundle {
-        metric: MetricNetwork { dim: d, half: h, targets: config.targets, halves, heads },
+    let version = config.version;
+    let bundle = Bundle {
+        metric: MetricNetwork { dim: d, half: h, targets: config.targets, halves, hubs, heads },
         media: config.media,
         classes: config.classes,
         default_target: config.default_target,
@@ -141,7 +186,11 @@ pub(super) fn assemble(
         pathways,
         posterior_fits,
         fusion: config.fusion,
-        space: fingerprint.space,
-        model: fingerprint.model,
-    })
+        space,
+        model,
+    };
+    if version != bundle.version() {
+        return Err(bad("the bundle has other parts than its version says"));
+    }
+    Ok(bundle)
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::Bundle;
 use super::assemble::assemble;
-use super::stored::{Config, Fingerprints, Preamble, VERSION, damaged};
+use super::stored::{Config, Fingerprints, Preamble, VERSIONS, damaged};
 use super::tensors::to_bytes;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Task};
@@ -115,10 +115,12 @@ impl Bundle {
             return Err(damaged(&config_file, "not the configuration of a bundle")
                 .expected("\"format\": \"uncsm-bundle\""));
         }
-        if let Some(version) = head.version.filter(|version| *version != u64::from(VERSION)) {
+        if let Some(version) =
+            head.version.filter(|version| !VERSIONS.contains(&u32::try_from(*version).unwrap_or(u32::MAX)))
+        {
             return Err(Error::new(ErrorCode::UnsupportedVersion, "a bundle of another version")
                 .file(&config_file)
-                .expected(VERSION)
+                .expected(format!("{} to {}", VERSIONS.start(), VERSIONS.end()))
                 .got(version)
                 .hint("train it again, or use the program that wrote it"));
         }
@@ -171,9 +173,18 @@ mod tests {
         bundle().with_fusion(FusionLayer::new(Target::Pair, weights, -4.7, counts).unwrap()).unwrap()
     }
 
+    fn hubbed() -> Bundle {
+        Bundle::random(&[("image", 3), ("text", 2), ("sound", 4)], 6, 4, 2, 9).with_random_hubs(5, 3)
+    }
+
     #[test]
     fn save_and_load_give_the_same_bundle_and_bytes() {
-        for bundle in [bundle(), fused()] {
+        let mut some = hubbed();
+        some.metric.hubs.anchors[1].clear();
+        for head in some.metric.heads.iter_mut().filter(|head| head.a == 1 || head.b == 1) {
+            head.hub = 0.0;
+        }
+        for bundle in [bundle(), fused(), hubbed(), some.sealed()] {
             let dir = tempfile::tempdir().unwrap();
             let one = dir.path().join("one");
             bundle.save(&one).unwrap();
@@ -260,10 +271,79 @@ mod tests {
     }
 
     #[test]
-    fn every_flipped_byte_of_the_tensors_is_refused() {
+    fn hub_terms_make_version_1_and_stand_in_both_files() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("bundle");
-        bundle().save(&out).unwrap();
+        let text = |bundle: &Bundle| {
+            bundle.save_as(&out, OnExisting::Replace).unwrap();
+            fs::read_to_string(out.join(CONFIG)).unwrap()
+        };
+        let plain = text(&bundle());
+        assert!(plain.contains("\"version\": 0") && !plain.contains("hub"), "{plain}");
+        assert!(bundle().tensors().iter().all(|tensor| !tensor.name.contains("hub")));
+        let good = text(&hubbed());
+        assert!(good.contains("\"version\": 1") && good.contains("\"hub_temperature\": 0.15"), "{good}");
+        let hubbed = hubbed();
+        let tensors = hubbed.tensors();
+        let names: Vec<&str> =
+            tensors.iter().map(|tensor| tensor.name.as_str()).filter(|name| name.contains("hub")).collect();
+        let of_heads = ["class", "pair"]
+            .map(|target| ["0.1", "0.2", "1.2"].map(|pair| format!("metric.{target}.{pair}.hub")).to_vec());
+        let anchors = (0..3).map(|m| format!("metric.hub.{m}"));
+        assert_eq!(names, anchors.chain(of_heads.concat()).collect::<Vec<_>>());
+        for (from, to) in [
+            ("\"version\": 1", "\"version\": 0"),
+            ("0.15", "0.25"),
+            ("0.15", "0.0"),
+            ("0.15", "-0.15"),
+            ("0.15", "1e300"),
+            ("0.15", "null"),
+            ("\"hub_temperature\": 0.15,", ""),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good, "{from}");
+            fs::write(out.join(CONFIG), &bad).unwrap();
+            assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::Damaged, "{from} {to}");
+        }
+        // A version that has more than the parts of its bundle.
+        fs::write(out.join(CONFIG), plain.replacen("\"version\": 0", "\"version\": 1", 1)).unwrap();
+        fs::write(out.join(TENSORS), to_bytes(&bundle().tensors()).unwrap()).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::Damaged);
+    }
+
+    #[test]
+    fn hub_terms_that_do_not_fit_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("bundle");
+        let code = |change: &dyn Fn(&mut Bundle)| {
+            let mut bundle = hubbed();
+            change(&mut bundle);
+            bundle.sealed().save_as(&out, OnExisting::Replace).unwrap();
+            Bundle::load(&out).map(drop).map_err(|error| error.code())
+        };
+        assert_eq!(code(&|_| ()), Ok(()));
+        let most = limits::HUB_ANCHORS;
+        let resize =
+            |count: usize| move |bundle: &mut Bundle| bundle.metric.hubs.anchors[0].resize(count * 4, 0.5);
+        assert_eq!(code(&resize(most)), Ok(()));
+        assert_eq!(code(&resize(most + 1)), Err(ErrorCode::TooLarge));
+        assert_eq!(code(&|bundle| bundle.metric.hubs.anchors[2][3] = f32::NAN), Err(ErrorCode::Damaged));
+        assert_eq!(code(&|bundle| bundle.metric.heads[1].hub = f32::INFINITY), Err(ErrorCode::Damaged));
+        // Weighed, with nothing to weigh.
+        assert_eq!(code(&|bundle| bundle.metric.hubs.anchors[2].clear()), Err(ErrorCode::Damaged));
+    }
+
+    #[test]
+    fn every_flipped_byte_of_the_tensors_is_refused() {
+        for bundle in [bundle(), bundle().with_random_hubs(2, 3)] {
+            flipped_tensors_are_refused(&bundle);
+        }
+    }
+
+    fn flipped_tensors_are_refused(bundle: &Bundle) {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("bundle");
+        bundle.save(&out).unwrap();
         let file = out.join(TENSORS);
         let good = fs::read(&file).unwrap();
         for at in 0..good.len() {
@@ -284,11 +364,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("bundle");
         let file = out.join(CONFIG);
-        let flipped = |bundle: &Bundle, key: &str| {
+        let flipped = |bundle: &Bundle, key: &str, most: usize| {
             bundle.save_as(&out, OnExisting::Replace).unwrap();
             let good = fs::read(&file).unwrap();
             let start = String::from_utf8(good.clone()).unwrap().find(key).unwrap();
-            for at in start..good.len() {
+            for at in start..good.len().min(start.saturating_add(most)) {
                 for bit in [1u8, 4, 16] {
                     let mut bad = good.clone();
                     bad[at] ^= bit;
@@ -300,8 +380,9 @@ mod tests {
             }
             good
         };
-        flipped(&fused(), "\"fusion\"");
-        let good = flipped(&bundle(), "{");
+        flipped(&fused(), "\"fusion\"", usize::MAX);
+        flipped(&hubbed(), "\"hub_temperature\"", 30);
+        let good = flipped(&bundle(), "{", usize::MAX);
         let text = String::from_utf8(good).unwrap();
         fs::write(&file, text.replace("\"version\": 0", "\"version\": 7")).unwrap();
         assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::UnsupportedVersion);

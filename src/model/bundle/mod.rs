@@ -24,7 +24,7 @@ pub use config::{ClassNames, MediaConfig};
 pub(crate) use encoders::maker;
 pub use io::OnExisting;
 pub use project::Stored;
-pub(crate) use project::not_finite;
+pub(crate) use project::{Unrounded, not_finite};
 
 /// A trained model: pathways, metric network, calibration, and maybe a learned fusion.
 ///
@@ -223,9 +223,33 @@ mod tests {
         assert!((stored.inverse_norms[1] * dot(&row, &row).sqrt() - 1.0).abs() < 1e-6);
         assert_eq!(bundle.store(1, &[0.0; 12]).inverse_norms, [0.0]);
         // Narrowed later, they are the same.
-        let (vectors, halves) = bundle.rows(1, &[0.3, -0.2, 0.9, 0.0, 0.1, 0.2]);
+        let Unrounded { vectors, halves, hubs } = bundle.rows(1, &[0.3, -0.2, 0.9, 0.0, 0.1, 0.2]);
         let narrow = |row: &[f32]| row.iter().map(|x| f16::from_f32(*x)).collect::<Vec<_>>();
         assert_eq!((narrow(&vectors), narrow(&halves)), (stored.vectors.clone(), stored.halves.clone()));
+        assert!(hubs.is_empty() && stored.hubs.is_empty());
+    }
+
+    #[test]
+    fn stored_hubs_are_of_the_rounded_vectors() {
+        let plain = Bundle::random(&[("image", 6), ("text", 3), ("sound", 2)], 12, 8, 4, 1);
+        let bundle = plain.with_random_hubs(70, 5);
+        let features: Vec<f32> = (0..3 * 50).map(|i| (i as f32 * 0.7).sin()).collect();
+        let shared = bundle.project(1, &features).unwrap();
+        assert_eq!(shared, plain.project(1, &features).unwrap());
+        let stored = bundle.store(1, &shared);
+        assert_eq!(stored.hubs.len(), 50 * 2);
+        for (v, hubs) in stored.vectors.chunks(12).zip(stored.hubs.chunks(2)) {
+            let row: Vec<f32> = v.iter().map(|x| x.to_f32()).collect();
+            let mut alone = [0.0; 2];
+            bundle.metric().item_hubs(1, &row, &mut alone);
+            assert_eq!(alone.map(f32::to_bits), [hubs[0].to_bits(), hubs[1].to_bits()]);
+            assert!(alone[0] != alone[1]);
+        }
+        let rows = bundle.rows(1, &features);
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&rows.hubs), bits(&stored.hubs));
+        let without = plain.store(1, &shared);
+        assert_eq!(without, Stored { hubs: Vec::new(), ..stored }, "all else is as without hubs");
     }
 
     #[test]
@@ -285,5 +309,23 @@ mod tests {
         let moved = moved.sealed();
         assert_ne!(one.space(), moved.space());
         assert_ne!(one.model(), moved.model());
+        let hubs = one.with_random_hubs(3, 1);
+        assert_ne!(one.space(), hubs.space());
+        assert_eq!((one.version(), hubs.version()), (0, 1));
+        let changed = |change: fn(&mut MetricNetwork)| {
+            let mut other = hubs.clone();
+            change(&mut other.metric);
+            other.sealed()
+        };
+        for moves in [
+            changed(|metric| metric.hubs.temperature += 0.1),
+            changed(|metric| metric.hubs.anchors[1][0] += 0.1),
+        ] {
+            assert_ne!(hubs.space(), moves.space());
+            assert_ne!(hubs.model(), moves.model());
+        }
+        let weighed = changed(|metric| metric.heads[1].hub += 0.1);
+        assert_eq!(hubs.space(), weighed.space());
+        assert_ne!(hubs.model(), weighed.model());
     }
 }

@@ -18,8 +18,20 @@ pub struct Stored {
     pub vectors: Vec<f16>,
     /// Item halves `[n, h]`, of the rounded vectors.
     pub halves: Vec<f16>,
+    /// Hubs `[n, columns]`, of the rounded vectors; none where the bundle has no hub term.
+    pub hubs: Vec<f32>,
     /// One over the Euclidean norm of each rounded vector; 0 for a zero row.
     pub inverse_norms: Vec<f32>,
+}
+
+/// [`Stored`] before its halves are rounded, without norms; the vectors are rounded, and wide again.
+pub(crate) struct Unrounded {
+    /// Shared vectors `[n, d]`, rounded to f16.
+    pub(crate) vectors: Vec<f32>,
+    /// Item halves `[n, h]`.
+    pub(crate) halves: Vec<f32>,
+    /// Hubs `[n, columns]`.
+    pub(crate) hubs: Vec<f32>,
 }
 
 impl Bundle {
@@ -61,14 +73,14 @@ impl Bundle {
         out
     }
 
-    /// Shared vectors `[n, d]` and halves `[n, h]` of features `[n, d_in]`, as an index stores them but still in f32: the
-    /// vectors are rounded to f16, since the halves are of the rounded ones, and the halves are not yet.
+    /// Shared vectors `[n, d]`, halves `[n, h]` and hubs of features `[n, d_in]`, as an index stores them but still in f32: the
+    /// vectors are rounded to f16, since halves and hubs are of the rounded ones, and the halves are not yet.
     ///
     /// The caller has checked that the features are whole rows and finite; the rows that come out may not be.
     ///
     /// # Panics
     /// When `media` does not exist.
-    pub(crate) fn rows(&self, media: usize, features: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    pub(crate) fn rows(&self, media: usize, features: &[f32]) -> Unrounded {
         let (d, h) = (self.dim(), self.metric.half);
         let mut vectors = self.through(&self.pathways[media], self.media[media].features, features);
         let mut halves = vec![0.0f32; vectors.len() / d * h];
@@ -76,10 +88,23 @@ impl Bundle {
             row.iter_mut().for_each(|x| *x = f16::from_f32(*x).to_f32());
             self.metric.item_half(media, row, &mut halves[at * h..(at + 1) * h]);
         }
-        (vectors, halves)
+        let hubs = self.hubs(media, &vectors);
+        Unrounded { vectors, halves, hubs }
     }
 
-    /// Shared vectors `[n, d]` as an index stores them: rounded to f16, with halves of the rounded vectors.
+    /// Hubs `[n, columns]` of rounded vectors `[n, d]`, on all cores.
+    fn hubs(&self, media: usize, vectors: &[f32]) -> Vec<f32> {
+        let (d, columns) = (self.dim(), self.metric.hub_columns());
+        let mut hubs = vec![0.0f32; vectors.len() / d * columns];
+        if columns > 0 {
+            hubs.par_chunks_mut(TOGETHER * columns)
+                .zip(vectors.par_chunks(TOGETHER * d))
+                .for_each(|(hubs, vectors)| self.metric.item_hubs(media, vectors, hubs));
+        }
+        hubs
+    }
+
+    /// Shared vectors `[n, d]` as an index stores them: rounded to f16, with halves and hubs of the rounded vectors.
     ///
     /// # Panics
     /// When `media` does not exist or `shared` is no multiple of `d`.
@@ -90,20 +115,18 @@ impl Bundle {
         let rows = shared.len() / d;
         let mut halves = vec![f16::ZERO; rows * h];
         let mut inverse_norms = vec![0.0f32; rows];
-        let mut row = vec![0.0f32; d];
         let mut half = vec![0.0f32; h];
-        for i in 0..rows {
-            for (x, stored) in row.iter_mut().zip(&vectors[i * d..(i + 1) * d]) {
-                *x = stored.to_f32();
-            }
-            let norm = dot(&row, &row).sqrt();
+        let rounded: Vec<f32> = vectors.iter().map(|x| x.to_f32()).collect();
+        for (i, row) in rounded.chunks_exact(d).enumerate() {
+            let norm = dot(row, row).sqrt();
             inverse_norms[i] = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-            self.metric.item_half(media, &row, &mut half);
+            self.metric.item_half(media, row, &mut half);
             for (stored, x) in halves[i * h..(i + 1) * h].iter_mut().zip(&half) {
                 *stored = f16::from_f32(*x);
             }
         }
-        Stored { vectors, halves, inverse_norms }
+        let hubs = self.hubs(media, &rounded);
+        Stored { vectors, halves, hubs, inverse_norms }
     }
 }
 

@@ -6,7 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use super::{Bundle, ClassNames, MediaConfig};
 use crate::media::Fingerprint;
 use crate::model::calibration::Calibration;
-use crate::model::metric::{Head, MetricNetwork, Target, symmetrise};
+use crate::model::hub::Hubs;
+use crate::model::metric::{Head, MetricNetwork, Target, dot, symmetrise};
 use crate::model::pathway::{Deep, Pathway};
 
 impl Bundle {
@@ -57,7 +58,8 @@ impl Bundle {
                     }
                     let (weights, shift, bias) = (draw(half, 0.5), draw(half, 0.1), draw(1, 0.5)[0]);
                     let calibration = [Some(calibration); 2];
-                    heads.push(Head { target, a, b, bilinear, weights, shift, bias, calibration });
+                    let hub = 0.0;
+                    heads.push(Head { target, a, b, bilinear, weights, shift, bias, hub, calibration });
                 }
             }
         }
@@ -82,12 +84,34 @@ impl Bundle {
             posterior_scale: 1.0,
             encoder_states: vec![Vec::new(); media.len()],
             pathways,
-            metric: MetricNetwork { dim, half, targets, halves, heads },
+            metric: MetricNetwork { dim, half, targets, halves, hubs: Hubs::default(), heads },
             posterior_fits: Vec::new(),
             fusion: None,
             space: Fingerprint([0; 32]),
             model: Fingerprint([0; 32]),
         }
         .sealed()
+    }
+
+    /// The same bundle with hub terms for tests: `count` random anchors of each media type, random weights; none for 0 anchors.
+    #[doc(hidden)]
+    pub fn with_random_hubs(&self, count: usize, seed: u64) -> Bundle {
+        let mut bundle = self.clone();
+        let unit = self.dim() - self.posterior().map_or(0, |part| part.len());
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut draw = || rng.random::<f32>() * 2.0 - 1.0;
+        let mut anchors: Vec<Vec<f32>> =
+            self.media.iter().map(|_| (0..count * unit).map(|_| draw()).collect()).collect();
+        for anchor in anchors.iter_mut().flat_map(|anchors| anchors.chunks_exact_mut(unit)) {
+            let norm = dot(anchor, anchor).sqrt().max(f32::MIN_POSITIVE);
+            anchor.iter_mut().for_each(|x| *x /= norm);
+        }
+        if count > 0 {
+            bundle.metric.hubs = Hubs { unit, temperature: 0.15, anchors };
+            for head in bundle.metric.heads.iter_mut().filter(|head| head.a != head.b) {
+                head.hub = 1.5 + draw();
+            }
+        }
+        bundle.sealed()
     }
 }

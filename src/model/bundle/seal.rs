@@ -14,12 +14,16 @@ impl Bundle {
     /// `(space, model)` of the parts as they are.
     pub(crate) fn fingerprints(&self) -> (Fingerprint, Fingerprint) {
         let tensors = self.tensors();
-        let space_config = serde_json::json!({
+        let mut space_config = serde_json::json!({
             "media": self.media,
             "classes": self.classes.as_ref().map_or(0, |classes| classes.count),
             "posterior_scale": self.posterior_scale,
             "dtype": "f16",
         });
+        // Left out where there is none, so that fingerprints of such bundles stay what they were.
+        if !self.metric.hubs.is_empty() {
+            space_config["hub_temperature"] = self.metric.hubs.temperature.into();
+        }
         let mut parts: Vec<Vec<u8>> = vec![space_config.to_string().into_bytes()];
         let digest = |parts: &mut Vec<Vec<u8>>, in_space: bool| {
             for tensor in tensors.iter().filter(|tensor| tensor.space == in_space) {
@@ -38,6 +42,7 @@ impl Bundle {
     /// All tensors in the order of the flow.
     pub(crate) fn tensors(&self) -> Vec<Named<'_>> {
         let (d, h) = (self.metric.dim, self.metric.half);
+        let unit = self.metric.hubs.unit;
         let mut out = Vec::new();
         for (m, (config, p)) in self.media.iter().zip(&self.pathways).enumerate() {
             if config.state > 0 {
@@ -46,6 +51,9 @@ impl Bundle {
             }
             out.extend(p.tensors(m, config.features));
             out.push(Named::new(format!("metric.half.{m}"), &[h, d], &self.metric.halves[m], true));
+            if let Some(anchors) = self.metric.hubs.anchors.get(m).filter(|anchors| !anchors.is_empty()) {
+                out.push(Named::new(format!("metric.hub.{m}"), &[anchors.len() / unit, unit], anchors, true));
+            }
         }
         for head in &self.metric.heads {
             let mut push = |part: &str, shape: &[usize], data| {
@@ -56,6 +64,9 @@ impl Bundle {
             push("weights", &[h], &head.weights);
             push("shift", &[h], &head.shift);
             push("bias", &[1], std::slice::from_ref(&head.bias));
+            if head.a != head.b && !self.metric.hubs.is_empty() {
+                push("hub", &[1], std::slice::from_ref(&head.hub));
+            }
         }
         out
     }

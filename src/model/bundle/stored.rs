@@ -1,5 +1,6 @@
 //! The configuration of a bundle as its file holds it.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,8 @@ use crate::model::calibration::Calibration;
 use crate::model::fusion::FusionLayer;
 use crate::model::metric::Target;
 
-/// Unstable until it is declared 1.
-pub(super) const VERSION: u32 = 0;
+/// Versions that are read. 1 is 0 with parts that a reader of 0 does not know.
+pub(super) const VERSIONS: RangeInclusive<u32> = 0..=1;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +28,9 @@ pub(super) struct Config {
     pub(super) posterior_scale: f32,
     pub(super) dim: usize,
     pub(super) half: usize,
+    /// Of the hub terms; left out where there are no anchors, as their tensors are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) hub_temperature: Option<f32>,
     pub(super) targets: Vec<Target>,
     pub(super) calibration: Vec<CalibrationEntry>,
     /// Per pair `a <= b` of media types: of queries of `a` over items of `b`, and the other way round.
@@ -65,6 +69,13 @@ pub(super) fn damaged(file: &Path, message: impl Into<String>) -> Error {
 }
 
 impl Bundle {
+    /// The least version that has all of its parts, so that files of bundles without newer ones stay as they were.
+    pub(super) fn version(&self) -> u32 {
+        let has_hubs = !self.metric.hubs.is_empty();
+        let has_kernel = self.pathways.iter().any(|pathway| pathway.kernel.is_some());
+        u32::from(has_hubs || has_kernel)
+    }
+
     /// What the file of the configuration holds.
     pub(super) fn config(&self, fingerprint: Option<Fingerprints>) -> Config {
         let mut calibration = Vec::new();
@@ -91,7 +102,7 @@ impl Bundle {
         }
         Config {
             format: "uncsm-bundle".to_owned(),
-            version: VERSION,
+            version: self.version(),
             fingerprint,
             media: self.media.clone(),
             classes: self.classes.clone(),
@@ -99,6 +110,7 @@ impl Bundle {
             posterior_scale: self.posterior_scale,
             dim: self.metric.dim,
             half: self.metric.half,
+            hub_temperature: (!self.metric.hubs.is_empty()).then_some(self.metric.hubs.temperature),
             targets: self.metric.targets.clone(),
             calibration,
             posterior_calibration: self.posterior_fits.clone(),

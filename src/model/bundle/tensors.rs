@@ -80,14 +80,14 @@ impl<'a> Reader<'a> {
         Ok(Self { file, tensors, read: 0 })
     }
 
-    /// Length of dimension 0 of a tensor.
-    pub(crate) fn rows(&self, name: &str) -> Result<usize> {
-        Ok(self.view(name)?.shape().first().copied().unwrap_or(0))
-    }
-
     /// Whether there is a tensor `name`.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.tensors.tensor(name).is_ok()
+    }
+
+    /// Length of dimension 0 of a tensor.
+    pub(crate) fn rows(&self, name: &str) -> Result<usize> {
+        Ok(self.view(name)?.shape().first().copied().unwrap_or(0))
     }
 
     /// The elements of the tensor `name`, which must be finite f32 of this shape.

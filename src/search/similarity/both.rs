@@ -51,7 +51,7 @@ struct Heads([QueryHalf; 2]);
 impl RowScorer for Heads {
     fn compare(&self, row: &Row) -> f32 {
         let [class, pair] = self.0.each_ref().map(|head| {
-            let raw = head.logit(&row.vector, &row.half);
+            let raw = head.logit(&row.vector, &row.half, &row.hubs);
             f64::from(head.calibration.map_or(raw, |fit| fit.logit(raw)))
         });
         mixed_log_odds(class, pair)

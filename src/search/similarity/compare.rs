@@ -103,7 +103,7 @@ pub(in crate::search) struct HeadNumbers {
 impl HeadNumbers {
     fn of(query: &QueryHalf, row: &Row) -> Self {
         let bilinear = dot(&query.bilinear, &row.vector);
-        let raw = query.logit(&row.vector, &row.half);
+        let raw = query.logit(&row.vector, &row.half, &row.hubs);
         Self {
             bilinear,
             hidden: raw - query.bias - bilinear,
@@ -119,6 +119,7 @@ impl HeadNumbers {
 pub(in crate::search) struct Row {
     pub(in crate::search) vector: Vec<f32>,
     pub(in crate::search) half: Vec<f32>,
+    pub(in crate::search) hubs: Vec<f32>,
     pub(in crate::search) inverse_norm: f32,
 }
 

@@ -51,7 +51,7 @@ struct Head(QueryHalf);
 
 impl RowScorer for Head {
     fn compare(&self, row: &Row) -> f32 {
-        self.0.logit(&row.vector, &row.half)
+        self.0.logit(&row.vector, &row.half, &row.hubs)
     }
 
     fn value(&self, raw: f32) -> f32 {

@@ -2,7 +2,7 @@
 
 use super::{HeadForm, TrainConfig};
 use crate::error::{Error, ErrorCode, Result};
-use crate::limits::DIM;
+use crate::limits::{BUNDLE_LANDMARKS, DIM};
 
 impl TrainConfig {
     /// Refuses values out of range.
@@ -12,7 +12,8 @@ impl TrainConfig {
     pub fn check(&self) -> Result<()> {
         let whole = [
             ("dim", self.model.dim, 2, DIM),
-            ("members", self.model.members, 1, 64),
+            ("members", self.model.members, 0, 64),
+            ("landmarks", self.kernel.landmarks, 2, BUNDLE_LANDMARKS),
             ("hidden", self.model.hidden, 1, 1 << 14),
             ("half", self.model.item_half, 0, 1 << 12),
             ("batch", self.steps.batch, 2, 1 << 13),
@@ -28,6 +29,9 @@ impl TrainConfig {
         }
         if self.model.head == HeadForm::Concatenation && self.model.item_half == 0 {
             return Err(out_of_range("half", "at least 1 beside `head = \"concatenation\"`", "0"));
+        }
+        if self.model.members == 0 && !self.kernel.member {
+            return Err(out_of_range("members", "at least 1 beside `kernel = false`", "0"));
         }
         let open = 1e6;
         let real = [

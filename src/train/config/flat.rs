@@ -50,6 +50,9 @@ table! {
     hidden: usize = model.hidden;
     head: HeadForm = model.head;
     half: usize = model.item_half;
+    kernel: bool = kernel.member;
+    landmarks: usize = kernel.landmarks;
+    hub: bool = kernel.hub;
     batch: usize = steps.batch;
     least_steps: usize = steps.least;
     epochs_contrastive: usize = contrastive.epochs;
@@ -108,11 +111,14 @@ impl TrainConfig {
     ///
     /// | key | field | default |
     /// |---|---|---|
-    /// | `dim` | `model.dim` | `128` |
+    /// | `dim` | `model.dim` | `192` |
     /// | `members` | `model.members` | `4` |
     /// | `hidden` | `model.hidden` | `256` |
     /// | `head` | `model.head` | `"bilinear"` |
     /// | `half` | `model.item_half` | `32` |
+    /// | `kernel` | `kernel.member` | `true` |
+    /// | `landmarks` | `kernel.landmarks` | `2048` |
+    /// | `hub` | `kernel.hub` | `true` |
     /// | `batch` | `steps.batch` | `128` |
     /// | `least_steps` | `steps.least` | `200` |
     /// | `epochs_contrastive` | `contrastive.epochs` | `45` |

@@ -27,13 +27,26 @@ pub enum HeadForm {
     Concatenation,
 }
 
+/// The kernel member of each pathway, which is fitted in closed form.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct KernelConfig {
+    /// Whether there is one. Its landmarks are train rows: they become a part of the bundle, and of every index.
+    pub member: bool,
+    /// Most landmarks of a media type; with fewer train rows all are landmarks.
+    pub landmarks: usize,
+    /// Whether the target `pair` may get a hub term, whose anchors are unit parts of train rows.
+    pub hub: bool,
+}
+
 /// Sizes and form of the networks.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ModelConfig {
     /// Elements of a shared vector; where classes would take more than half, the unit part keeps half of it beside them.
     pub dim: usize,
-    /// Networks within a pathway, each with a hidden layer of its own, whose class logits are averaged.
+    /// Deep networks within a pathway, each with a hidden layer of its own, whose class logits are averaged; 0 leaves the
+    /// kernel member alone.
     pub members: usize,
     /// Width of the hidden layer of a member.
     pub hidden: usize,
@@ -41,6 +54,8 @@ pub struct ModelConfig {
     pub head: HeadForm,
     /// Width of the hidden layer of the metric network, whose item half is stored; 0 leaves the bilinear term alone.
     pub item_half: usize,
+    /// Elements of the unit part, where it is a part of one.
+    pub(crate) unit: Option<usize>,
 }
 
 /// Stage 1: similar items close, others at least a margin apart.
@@ -155,6 +170,8 @@ pub struct SelectionConfig {
 pub struct TrainConfig {
     /// Sizes and form of the networks.
     pub model: ModelConfig,
+    /// The kernel member.
+    pub kernel: KernelConfig,
     /// Stage 1.
     pub contrastive: ContrastiveConfig,
     /// Stage 2.
@@ -178,7 +195,8 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
-            model: ModelConfig { dim: 128, members: 4, hidden: 256, head: HeadForm::Bilinear, item_half: 32 },
+            model: ModelConfig { dim: 192, members: 4, hidden: 256, head: HeadForm::Bilinear, item_half: 32, unit: None },
+            kernel: KernelConfig { member: true, landmarks: 2048, hub: true },
             contrastive: ContrastiveConfig { epochs: 45, learning_rate: 3e-3, margin: 1.2 },
             double_triplet: DoubleTripletConfig { epochs: 20, learning_rate: 1e-3, margin: 0.4 },
             metric: MetricConfig {
@@ -224,7 +242,8 @@ impl TrainConfig {
 
     /// Elements of the unit part beside `classes` posteriors.
     pub(crate) fn unit(&self, classes: usize) -> usize {
-        self.model.dim.saturating_sub(classes).max(self.model.dim.div_ceil(2))
+        let all = self.model.dim.saturating_sub(classes).max(self.model.dim.div_ceil(2));
+        self.model.unit.unwrap_or(all)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use super::trial::respond;
 use crate::data::TrainingData;
 use crate::model::Kernel;
 use crate::train::linear::{elements, inner, matrix};
@@ -116,7 +117,7 @@ impl Moments {
             let media = &data.media[m];
             let here: Vec<usize> = (0..n).filter(|&i| media.present[rows[i]]).collect();
             let x: Vec<f32> = here.iter().flat_map(|&i| media.row(rows[i])).copied().collect();
-            let found = side.kernel.responses(here.len(), &x);
+            let found = respond(&side.kernel, media.d_in, &x);
             // Absent items respond with zeros, so that they take no part in any sum.
             let width = side.kernel.len();
             let mut k = vec![0.0f64; n * width];

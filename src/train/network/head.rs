@@ -29,6 +29,8 @@ pub(crate) struct HeadVars {
     pub(super) weights: Var,
     pub(super) shift: Var,
     pub(super) bias: Var,
+    /// Not trained: that of the bundle that it started from.
+    pub(super) hub: f32,
 }
 
 impl HeadVars {
@@ -69,6 +71,7 @@ impl HeadVars {
             weights,
             shift: zeros(item_half)?,
             bias: one(bias)?,
+            hub: 0.0,
         })
     }
 
@@ -122,6 +125,7 @@ impl HeadVars {
             weights: values(&self.weights)?,
             shift: values(&self.shift)?,
             bias: values(&self.bias)?[0],
+            hub: self.hub,
             calibration: [None; 2],
         })
     }

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::config::{HeadForm, TrainConfig};
 use super::scaling::Scaling;
-use crate::model::{Deep, Head, Target};
+use crate::model::{Deep, Head, Hubs, Target};
 use head::HeadVars;
 use pathway::PathwayVars;
 pub(super) use pathway::{View, first_layers};
@@ -24,6 +24,8 @@ pub(crate) struct Network {
     pub(crate) heads: Vec<HeadVars>,
     /// `A' [d, h]` per media type; empty for `h = 0`.
     halves: Vec<Var>,
+    /// Not trained: those of the bundle that it started from.
+    hubs: Hubs,
     pub(crate) dim: usize,
     pub(crate) item_half: usize,
     pub(crate) classes: usize,
@@ -34,6 +36,7 @@ pub(crate) struct Exported {
     pub(crate) pathways: Vec<Deep>,
     /// `A [h, d]` per media type.
     pub(crate) halves: Vec<Vec<f32>>,
+    pub(crate) hubs: Hubs,
     pub(crate) heads: Vec<Head>,
 }
 
@@ -77,7 +80,7 @@ impl Network {
                 }
             }
         }
-        Ok(Self { pathways, heads, halves, dim, item_half, classes })
+        Ok(Self { pathways, heads, halves, hubs: Hubs::default(), dim, item_half, classes })
     }
 
     /// Logits of a head for shared vectors of its two media types.
@@ -136,6 +139,6 @@ impl Network {
         };
         let heads =
             self.heads.iter().map(|head| head.export(self.dim, self.classes)).collect::<Result<_>>()?;
-        Ok(Exported { pathways: Vec::new(), halves, heads })
+        Ok(Exported { pathways: Vec::new(), halves, hubs: self.hubs.clone(), heads })
     }
 }

@@ -32,7 +32,8 @@ impl Network {
         let bilinear = bundle.metric.heads.iter().any(|head| head.bilinear.iter().any(|x| *x != 0.0));
         let form = if bilinear || item_half == 0 { HeadForm::Bilinear } else { HeadForm::Concatenation };
         let heads = bundle.metric.heads.iter().map(|head| HeadVars::warm(head, form, dim, class_weights));
-        Ok(Self { pathways, heads: heads.collect::<Result<_>>()?, halves, dim, item_half, classes })
+        let (heads, hubs) = (heads.collect::<Result<_>>()?, bundle.metric.hubs.clone());
+        Ok(Self { pathways, heads, halves, hubs, dim, item_half, classes })
     }
 }
 
@@ -114,6 +115,7 @@ impl HeadVars {
             weights: vector(&head.weights)?,
             shift: vector(&head.shift)?,
             bias: vector(&[head.bias])?,
+            hub: head.hub,
         })
     }
 }

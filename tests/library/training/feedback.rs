@@ -33,7 +33,7 @@ fn probability(bundle: &Bundle, data: &TrainingData, pairs: &[GradedPair]) -> f3
         let (u, v) = (shared(&pair.a), shared(&pair.b));
         let mut half = vec![0.0; metric.half()];
         metric.item_half(b, &v, &mut half);
-        let raw = metric.query_half(target, a, b, &u).unwrap().logit(&v, &half);
+        let raw = metric.query_half(target, a, b, &u).unwrap().logit(&v, &half, &[]);
         metric.calibration(target, a, b).unwrap().probability(raw)
     };
     pairs.iter().map(one).sum::<f32>() / pairs.len() as f32

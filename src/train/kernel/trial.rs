@@ -1,0 +1,162 @@
+//! A fit on the rows of a fold, and what its settings are worth on the rows that it has not seen.
+
+use rayon::prelude::*;
+
+use super::classes::Classes;
+use super::landmarks::with_landmarks;
+use super::moments::Moments;
+use super::units::Units;
+use crate::data::{Items, Similarity, TrainingData};
+use crate::error::Result;
+use crate::eval::measure_one;
+use crate::model::{Bundle, Kernel};
+use crate::train::config::TrainConfig;
+
+/// Rows that respond together.
+const TOGETHER: usize = 48;
+
+/// What a fit on some rows is read from, and the responses of rows to validate on.
+pub(super) struct Trial<'a> {
+    data: &'a TrainingData,
+    moments: Moments,
+    held: &'a [usize],
+    /// By media type: responses `[n, m]` of those of `held` that have an item.
+    responses: Vec<Vec<f32>>,
+}
+
+/// How settings do on the rows of a fold: what they are chosen by.
+pub(super) trait Worth {
+    /// Recall at 1 and 10 of the paired item, mean of both: more is better; `None` without pairs.
+    fn of_units(&self, units: &Units, power: f64, shape: &Bundle) -> Result<Option<f64>>;
+    /// MAP by the dot product of posteriors; `None` without classes.
+    fn of_classes(&self, classes: &[Option<Classes>], sharpness: f64, shape: &Bundle) -> Result<Option<f64>>;
+}
+
+impl<'a> Trial<'a> {
+    /// Sums up `fit`; `None` where a media type has no two different items.
+    pub(super) fn new(
+        data: &'a TrainingData,
+        fit: &[usize],
+        held: &'a [usize],
+        (spread, classes): (f32, usize),
+        config: &TrainConfig,
+    ) -> Result<Option<Self>> {
+        let kernels: Option<Vec<Kernel>> = data
+            .media
+            .iter()
+            .map(|media| with_landmarks(media, fit, config.kernel.landmarks, spread, config.seed))
+            .collect();
+        let Some(kernels) = kernels else { return Ok(None) };
+        let responses = kernels
+            .iter()
+            .zip(&data.media)
+            .map(|(kernel, media)| {
+                let rows: Vec<usize> = held.iter().copied().filter(|&row| media.present[row]).collect();
+                let x: Vec<f32> = rows.iter().flat_map(|&row| media.row(row)).copied().collect();
+                respond(kernel, media.d_in, &x)
+            })
+            .collect();
+        let mut moments = Moments::new(kernels, classes)?;
+        moments.add(data, fit)?;
+        Ok(Some(Self { data, moments, held, responses }))
+    }
+
+    /// At most `k` directions with the ridge `ridge`; `None` without pairs.
+    pub(super) fn units(&self, ridge: f64, k: usize) -> Result<Option<Units>> {
+        Ok(Units::fit(&self.moments, ridge, k)?)
+    }
+
+    /// Class values by media type.
+    pub(super) fn classes(&self, decay: f64) -> Result<Vec<Option<Classes>>> {
+        Ok(self.moments.sides.iter().map(|side| Classes::fit(side, decay)).collect::<candle_core::Result<_>>()?)
+    }
+
+    /// The kernel members with these readouts; `unit` elements, filled up with zeros where there are fewer directions.
+    pub(super) fn members(
+        &self,
+        units: Option<(&Units, f64)>,
+        classes: &[Option<Classes>],
+        sharpness: f64,
+        (count, unit): (usize, usize),
+    ) -> Result<Vec<Kernel>> {
+        let sides = self.moments.sides.iter().enumerate();
+        sides
+            .map(|(m, side)| {
+                let mut kernel = side.kernel.clone();
+                readout(&mut kernel, m, units, classes, sharpness, (count, unit))?;
+                Ok(kernel)
+            })
+            .collect()
+    }
+
+    /// The shared vectors of the held rows by members of these readouts.
+    fn items<'b>(&self, shape: &'b Bundle, readers: &[Kernel]) -> Result<Items<'b>> {
+        let project = |m: usize, features: &[f32]| {
+            let n = features.len() / self.data.media[m].d_in;
+            let mut out = vec![0.0; n * shape.dim()];
+            let members = [Some(readers[m].read(n, &self.responses[m])), None];
+            shape.pathways[m].mix(n, members, 1.0, &mut out);
+            Ok(out)
+        };
+        Items::projected(shape, self.data, self.held, &project)
+    }
+}
+
+impl Worth for Trial<'_> {
+    fn of_units(&self, units: &Units, power: f64, shape: &Bundle) -> Result<Option<f64>> {
+        let mut readers = readers(shape);
+        for (m, reader) in readers.iter_mut().enumerate() {
+            readout(reader, m, Some((units, power)), &[], 1.0, (0, shape.dim()))?;
+        }
+        let recall = measure_one(&self.items(shape, &readers)?, self.data, Similarity::Cosine).recall;
+        Ok(recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0))
+    }
+
+    fn of_classes(&self, classes: &[Option<Classes>], sharpness: f64, shape: &Bundle) -> Result<Option<f64>> {
+        let mut readers = readers(shape);
+        let count = shape.posterior().map_or(0, |range| range.end);
+        for (m, reader) in readers.iter_mut().enumerate() {
+            readout(reader, m, None, classes, sharpness, (count, shape.dim() - count))?;
+        }
+        let found = measure_one(&self.items(shape, &readers)?, self.data, Similarity::Posterior);
+        Ok(found.map.map(|map| map.mean))
+    }
+}
+
+/// Members without landmarks, one per media type: they read responses that are there already.
+fn readers(shape: &Bundle) -> Vec<Kernel> {
+    shape.media().iter().map(|_| Kernel::new(false, Vec::new(), 1, 1.0)).collect()
+}
+
+fn readout(
+    kernel: &mut Kernel,
+    m: usize,
+    units: Option<(&Units, f64)>,
+    classes: &[Option<Classes>],
+    sharpness: f64,
+    (count, unit): (usize, usize),
+) -> Result<()> {
+    if let Some((units, power)) = units {
+        (kernel.unit, kernel.unit_bias) = units.readout(m, power)?;
+        let width = kernel.unit.len() / kernel.unit_bias.len().max(1);
+        kernel.unit_bias.resize(unit, 0.0);
+        kernel.unit.resize(unit * width, 0.0);
+    }
+    if count > 0 {
+        (kernel.class, kernel.class_bias) = match classes.get(m).and_then(Option::as_ref) {
+            Some(classes) => classes.readout(sharpness)?,
+            // No row of this media type has a class: all are as likely.
+            None => (vec![0.0; count * kernel.len()], vec![0.0; count]),
+        };
+    }
+    Ok(())
+}
+
+/// Responses `[n, m]` of features `[n, d_in]`, on all cores.
+pub(super) fn respond(kernel: &Kernel, d_in: usize, x: &[f32]) -> Vec<f32> {
+    let mut out = vec![0.0; x.len() / d_in * kernel.len()];
+    out.par_chunks_mut(TOGETHER * kernel.len())
+        .zip(x.par_chunks(TOGETHER * d_in))
+        .for_each(|(out, x)| out.copy_from_slice(&kernel.responses(x.len() / d_in, x)));
+    out
+}

@@ -1,0 +1,125 @@
+//! Kernel members and deep members in one bundle.
+//!
+//! The shared vector of both is `[posteriors; kernel unit part; deep unit part]`. What is kept of each is chosen on validation rows: the
+//! share of the kernel member in the posteriors by MAP, that in the unit part by recall. A member without a share is left out, and
+//! with the deep unit part all that the metric network has learned on it.
+
+use super::kernel::Members;
+use crate::data::{Items, Similarity, TrainingData};
+use crate::error::Result;
+use crate::eval::measure_one;
+use crate::model::{Bundle, Head, Hubs, MetricNetwork, Pathway, Shares, Target};
+use crate::parallel as workers;
+
+/// Candidates for the share of the kernel member in the posteriors, in order of preference where they do equally well.
+const POSTERIOR: [f32; 5] = [0.75, 1.0, 0.5, 0.25, 0.0];
+/// The same in the unit part.
+const UNIT: [f32; 4] = [1.0, 0.7, 0.5, 0.3];
+/// `deep` with kernel members of these shares beside it.
+///
+/// Of more than `unit` elements of the unit part, those of the kernel member with the least correlation are left out.
+pub(crate) fn combined(deep: &Bundle, members: &Members, shares: Shares, unit: usize) -> Bundle {
+    let classes = deep.posterior().map_or(0, |range| range.end);
+    let of_deep = deep.dim() - classes;
+    let kept = if shares.unit < 1.0 { of_deep } else { 0 };
+    let of_kernel = if shares.unit > 0.0 { unit - kept.min(unit) } else { 0 };
+    let (old, d) = (deep.dim(), classes + of_kernel + kept);
+    let pathways = deep.pathways.iter().zip(members).map(|(pathway, kernel)| {
+        let mut kernel = kernel.clone();
+        let width = kernel.len();
+        kernel.unit_bias.truncate(of_kernel);
+        kernel.unit.truncate(of_kernel * width);
+        let mut deep = pathway.deep.clone().filter(|_| kept > 0 || shares.posterior < 1.0);
+        if let Some(deep) = deep.as_mut().filter(|_| kept == 0) {
+            (deep.unit, deep.unit_bias) = (Vec::new(), Vec::new());
+        }
+        Pathway { deep, kernel: Some(kernel), shares }
+    });
+    // Where an element of the old shared vector stands in the new one.
+    let place = |i: usize| match i < classes {
+        true => Some(i),
+        false => (kept > 0).then(|| i + of_kernel),
+    };
+    let half = if kept > 0 { deep.metric.half } else { 0 };
+    let halves = deep.metric.halves.iter().map(|half_of| {
+        let mut out = vec![0.0; half * d];
+        for (out, row) in out.chunks_exact_mut(d).zip(half_of.chunks_exact(old)) {
+            row.iter().enumerate().for_each(|(i, x)| place(i).into_iter().for_each(|i| out[i] = *x));
+        }
+        out
+    });
+    let heads = deep.metric.heads.iter().map(|head| {
+        let mut bilinear = vec![0.0; d * d];
+        for (i, row) in head.bilinear.chunks_exact(old).enumerate() {
+            for (j, x) in row.iter().enumerate() {
+                if let (Some(i), Some(j)) = (place(i), place(j)) {
+                    bilinear[i * d + j] = *x;
+                }
+            }
+        }
+        if head.target == Target::Pair {
+            // The scale that the head has for its own unit part.
+            let sum: f32 = (classes..old).map(|i| head.bilinear[i * old + i]).sum();
+            (classes..classes + of_kernel).for_each(|i| bilinear[i * d + i] = sum / of_deep.max(1) as f32);
+        }
+        let part = |x: &Vec<f32>| if half > 0 { x.clone() } else { Vec::new() };
+        Head { bilinear, weights: part(&head.weights), shift: part(&head.shift), ..head.clone() }
+    });
+    Bundle {
+        pathways: pathways.collect(),
+        metric: MetricNetwork {
+            dim: d,
+            half,
+            targets: deep.metric.targets.clone(),
+            halves: halves.collect(),
+            hubs: Hubs::default(),
+            heads: heads.collect(),
+        },
+        ..deep.clone()
+    }
+}
+
+/// The shares that do best on rows that the members of each fold have not seen, on average.
+///
+/// `folds` are deep bundles with the kernel members beside them and the rows that both have not seen.
+pub(crate) fn choose_shares(
+    folds: &[(Bundle, Members, Vec<usize>)],
+    data: &TrainingData,
+    unit: usize,
+) -> Result<Shares> {
+    let has_units = folds.iter().all(|(_, members, _)| members.iter().all(|kernel| !kernel.unit_bias.is_empty()));
+    let units: &[f32] = if has_units { &UNIT } else { &[0.0] };
+    let by_unit = best(folds, units, |share, (deep, members, rows)| {
+        let bundle = combined(deep, members, Shares { posterior: 1.0, unit: share }, unit);
+        let recall = measure_one(&Items::new(&bundle, data, rows)?, data, Similarity::Unit).recall;
+        Ok(recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0))
+    })?;
+    let by_posterior = best(folds, &POSTERIOR, |share, (deep, members, rows)| {
+        let bundle = combined(deep, members, Shares { posterior: share, unit: units[0] }, unit);
+        let map = measure_one(&Items::new(&bundle, data, rows)?, data, Similarity::Posterior).map;
+        Ok(map.map(|map| map.mean))
+    })?;
+    // Without classes there are no posteriors to share.
+    Ok(Shares { posterior: by_posterior.unwrap_or(1.0), unit: by_unit.unwrap_or(units[0]) })
+}
+
+/// The candidate of the best mean score; `None` where nothing measures them.
+pub(crate) fn best<T: Sync>(
+    folds: &[T],
+    candidates: &[f32],
+    score: impl Fn(f32, &T) -> Result<Option<f64>> + Sync,
+) -> Result<Option<f32>> {
+    let tasks: Vec<(f32, &T)> =
+        candidates.iter().flat_map(|&candidate| folds.iter().map(move |fold| (candidate, fold))).collect();
+    let scores: Vec<Option<f64>> =
+        workers::map(&tasks, |(candidate, fold)| score(*candidate, fold)).into_iter().collect::<Result<_>>()?;
+    let mut best: Option<(f64, f32)> = None;
+    for (candidate, scores) in candidates.iter().zip(scores.chunks(folds.len().max(1))) {
+        let found: Vec<f64> = scores.iter().copied().flatten().collect();
+        let mean = found.iter().sum::<f64>() / found.len().max(1) as f64;
+        if !found.is_empty() && best.is_none_or(|best| mean > best.0 + 1e-9) {
+            best = Some((mean, *candidate));
+        }
+    }
+    Ok(best.map(|best| best.1))
+}

@@ -1,0 +1,111 @@
+//! Which members a model gets, and how they are put together.
+
+use super::alone::alone;
+use super::config::TrainConfig;
+use super::kernel::{Fitted, Members};
+use super::members::{choose_shares, combined};
+use super::priors;
+use super::run::Run;
+use super::split::Fold;
+use crate::corpus::Split;
+use crate::data::TrainingData;
+use crate::error::{Error, ErrorCode, Result};
+use crate::model::{Bundle, Shares};
+
+/// What is trained: the settings of the deep members, and whether there are any.
+pub(crate) struct Plan {
+    pub(crate) config: TrainConfig,
+    pub(crate) deep: bool,
+    /// Elements of the whole unit part.
+    unit: usize,
+    /// Class weights of a bundle of kernel members alone.
+    weights: Vec<f32>,
+}
+
+/// The models of the folds, and what of them the last one needs.
+pub(crate) struct Joined {
+    /// A bundle per fold, and the rows that it has not seen.
+    pub(crate) models: Vec<(Bundle, Vec<usize>)>,
+    pub(crate) shares: Shares,
+    /// Whether deep members are among them.
+    pub(crate) deep: bool,
+}
+
+impl Plan {
+    /// Deep members share the unit part with kernel members, half and half.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooFewData`] where no member can be had.
+    pub(crate) fn new(run: &Run<'_>, kernels: Option<&Fitted>) -> Result<Self> {
+        let Run { data, config, classes, .. } = *run;
+        let unit = config.unit(classes);
+        let mut own = config.clone();
+        let units = kernels.is_some_and(|fitted| fitted.has_units());
+        if units {
+            own.model.unit = Some((unit / 2).max(1));
+        }
+        let deep = config.model.members > 0;
+        if !deep && run.start.is_none() && !units {
+            return Err(Error::new(
+                ErrorCode::TooFewData,
+                "a kernel member alone needs documents with different items of two media types",
+            )
+            .expected("deep members, or such documents")
+            .got("`members = 0`"));
+        }
+        let weights = priors::weights(data, &data.rows_of(Split::Train), classes, priors::START);
+        Ok(Self { config: own, deep, unit, weights })
+    }
+
+    /// The models of the folds: deep bundles, kernel members, or both with shares that validation chooses.
+    pub(crate) fn members(
+        &self,
+        deep: Vec<Bundle>,
+        kernels: Option<&Fitted>,
+        folds: &[Fold],
+        data: &TrainingData,
+    ) -> Result<Joined> {
+        let held = || folds.iter().map(|fold| fold.validation.clone());
+        let Some(kernels) = kernels else {
+            return Ok(Joined { models: deep.into_iter().zip(held()).collect(), shares: Shares::DEEP, deep: true });
+        };
+        let kernel_alone = || {
+            let all = kernels.folds.iter();
+            let models = all.map(|members| alone(data, &self.config, &self.weights, members.clone())).zip(held());
+            Joined { models: models.collect(), shares: Shares::KERNEL, deep: false }
+        };
+        if deep.is_empty() {
+            return Ok(kernel_alone());
+        }
+        let both: Vec<(Bundle, Members, Vec<usize>)> = deep
+            .into_iter()
+            .zip(&kernels.folds)
+            .zip(held())
+            .map(|((bundle, members), held)| (bundle, members.clone(), held))
+            .collect();
+        let shares = choose_shares(&both, data, self.unit)?;
+        // Nothing of the deep members is left: what their heads have learned belongs to them.
+        if shares == Shares::KERNEL {
+            return Ok(kernel_alone());
+        }
+        let models = both.into_iter().map(|(bundle, members, held)| (combined(&bundle, &members, shares, self.unit), held));
+        Ok(Joined { models: models.collect(), shares, deep: true })
+    }
+
+    /// The last model, of members that were fitted on all train rows.
+    pub(crate) fn join(
+        &self,
+        deep: Option<Bundle>,
+        kernels: Option<Members>,
+        shares: Shares,
+        run: &Run<'_>,
+    ) -> Result<Bundle> {
+        match (deep, kernels) {
+            (Some(deep), Some(kernels)) => Ok(combined(&deep, &kernels, shares, self.unit)),
+            (Some(deep), None) => Ok(deep),
+            (None, Some(kernels)) => Ok(alone(run.data, run.config, &self.weights, kernels)),
+            // The folds had one of them.
+            (None, None) => Err(Error::new(ErrorCode::TooFewData, "no member can be fitted on all train rows")),
+        }
+    }
+}
