@@ -33,9 +33,9 @@ fn add_segments(app: &App, docs: &[Doc], per_segment: usize) -> Writer {
     writer
 }
 
-type Rows = BTreeMap<String, Vec<(usize, u32, Vec<u8>, Vec<u8>, u32)>>;
+type Rows = BTreeMap<String, Vec<(usize, u32, Vec<u8>, Vec<u8>, Vec<u8>, u32)>>;
 
-/// Every stored row of every live document, by id: media type, ordinal, vector bytes, half bytes, norm bits.
+/// Every stored row of every live document, by id: media type, ordinal, vector bytes, half bytes, hub bytes, norm bits.
 fn rows(cache: &SegmentCache, searcher: &Searcher) -> Rows {
     let mut out = Rows::new();
     for reader in searcher.segment_readers() {
@@ -53,7 +53,9 @@ fn rows(cache: &SegmentCache, searcher: &Searcher) -> Rows {
                     };
                     let vector = bytes(Column::Vectors, view.dim * 2);
                     let half = bytes(Column::Halves, view.half * 2);
-                    rows.push((media, view.ordinals[row], vector, half, view.inverse_norms[row].to_bits()));
+                    let hubs = bytes(Column::Hubs, view.hub_columns * 4);
+                    let norm = view.inverse_norms[row].to_bits();
+                    rows.push((media, view.ordinals[row], vector, half, hubs, norm));
                 }
             }
         }

@@ -194,7 +194,11 @@ fn host(files: Files<'_>) -> Result<HostReport> {
         let field = MediaField::of(&files.tantivy.schema())?;
         let spec = field.spec();
         let media = |media: &MediaSpec| {
-            (media.name.clone(), serde_json::json!({ "shared_dim": media.dim, "half": media.half }))
+            let mut about = serde_json::json!({ "shared_dim": media.dim, "half": media.half });
+            if media.hubs > 0 {
+                about["hubs"] = media.hubs.into();
+            }
+            (media.name.clone(), about)
         };
         Ok(HostReport {
             format_version: uncsm_format::FORMAT_VERSION,

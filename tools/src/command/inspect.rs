@@ -53,7 +53,7 @@ fn bundle(bundle: &Bundle) -> serde_json::Value {
             "lines": layer.lines(),
         })
     });
-    json!({
+    let mut out = json!({
         "fingerprint": { "space": bundle.space(), "model": bundle.model() },
         "fusion": fusion,
         "media": media.collect::<serde_json::Map<_, _>>(),
@@ -62,7 +62,17 @@ fn bundle(bundle: &Bundle) -> serde_json::Value {
         "targets": bundle.metric().targets(),
         "default_target": bundle.default_target(),
         "classes": bundle.classes().map(|classes| classes.count),
-    })
+    });
+    if let Some(temperature) = bundle.metric().hub_temperature() {
+        let anchors = bundle
+            .media()
+            .iter()
+            .enumerate()
+            .map(|(m, media)| (media.name.clone(), json!(bundle.metric().hub_anchors(m))));
+        let anchors = anchors.collect::<serde_json::Map<_, _>>();
+        out["hubs"] = json!({ "temperature": temperature, "anchors": anchors });
+    }
+    out
 }
 
 fn pretty(value: &impl serde::Serialize) -> String {
