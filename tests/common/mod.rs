@@ -65,6 +65,11 @@ pub fn bundle(seed: u64) -> Bundle {
     Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 3, seed)
 }
 
+/// The same with hub terms.
+pub fn hub_bundle(seed: u64) -> Bundle {
+    bundle(seed).with_random_hubs(11, seed)
+}
+
 impl App {
     pub fn in_ram(bundle: Bundle) -> Self {
         Self::with(bundle, |builder| builder.create_in_ram().unwrap())

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::common::files::{copy_dir, files_with};
-use crate::common::{App, Doc, bundle, random_docs};
+use crate::common::{App, Doc, bundle, hub_bundle, random_docs};
 use tantivy::directory::{Directory, MmapDirectory, TerminatingWrite};
 use tantivy::schema::{Schema, TEXT};
 use tantivy::{IndexWriter, Searcher, TantivyDocument, Term};
@@ -13,6 +13,7 @@ use uncsm_format::{Column, ElementType, Uvec};
 use uncsm_index::ErrorCode;
 use uncsm_index::index::{MediaField, MediaValue, SegmentCache, SegmentVectors, UvecPlugin, Writer};
 use uncsm_index::media::{Fingerprint, ItemOrigin, SpaceSpec};
+use uncsm_index::model::Bundle;
 
 const MEMORY: usize = 15_000_000;
 
@@ -65,7 +66,12 @@ fn rows(cache: &SegmentCache, searcher: &Searcher) -> Rows {
 
 #[test]
 fn a_merge_keeps_every_row_of_every_live_document() {
-    let app = App::in_ram(bundle(3));
+    a_merge_keeps_rows(bundle(3));
+    a_merge_keeps_rows(hub_bundle(3));
+}
+
+fn a_merge_keeps_rows(bundle: Bundle) {
+    let app = App::in_ram(bundle);
     let docs = random_docs(9, 120);
     let mut writer = add_segments(&app, &docs, 17);
     for doc in docs.iter().step_by(4) {
