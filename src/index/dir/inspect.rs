@@ -155,10 +155,15 @@ fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
         schema: serde_json::to_value(&index.manifest().fields)
             .map_err(|e| Error::new(ErrorCode::BadValue, e.to_string()).source(e))?,
     };
-    for media in index.bundle().media() {
+    for (m, media) in index.bundle().media().iter().enumerate() {
         let mut value = serde_json::json!({ "encoder": media.encoder, "dim": media.features });
         if let Some(fingerprint) = media.fingerprint {
             value["fingerprint"] = fingerprint.to_string().into();
+        }
+        // Unit parts of train rows, which the bundle of the index holds.
+        let anchors = index.bundle().metric().hub_anchors(m);
+        if anchors > 0 {
+            value["anchors"] = anchors.into();
         }
         report.media.insert(media.name.clone(), value);
     }

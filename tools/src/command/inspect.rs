@@ -90,7 +90,13 @@ fn index_text(path: &Path, report: &IndexReport) -> String {
     let counts = (report.documents, report.deleted, report.rejected);
     contents_text(&mut out, counts, report.rejected_reason.as_deref(), &report.damaged);
     for (name, media) in &report.media {
-        let _ = writeln!(out, "media type {name}: encoder {}, {} features", media["encoder"], media["dim"]);
+        let anchors = media.get("anchors").map(|count| format!(", {count} anchors of hub terms"));
+        let (encoder, dim) = (&media["encoder"], &media["dim"]);
+        let _ = writeln!(
+            out,
+            "media type {name}: encoder {encoder}, {dim} features{}",
+            anchors.unwrap_or_default()
+        );
     }
     if let Some(why) = &report.sources.damaged {
         let _ = writeln!(out, "{why}");
