@@ -45,7 +45,7 @@ pub const KIND_HUBS: u32 = 23;
 /// Most media types of one file.
 pub const MAX_MEDIA: usize = 256;
 /// Most hubs of an item: one for each other media type.
-pub const MAX_HUBS: u32 = 255;
+pub const MAX_HUBS: u32 = MAX_MEDIA as u32 - 1;
 /// Longest name of a media type in bytes.
 pub const MAX_NAME: usize = 32;
 /// Largest dimension of shared vectors, and largest width of halves.

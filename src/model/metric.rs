@@ -367,6 +367,16 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_lost_its_hub_is_no_number() {
+        let bundle = Bundle::random(&[("image", 7), ("text", 5)], 21, 0, 4, 3).with_random_hubs(6, 11);
+        let of = |a, b| bundle.metric().query_half(Target::Pair, a, b, &[0.5; 21]).unwrap();
+        assert!(of(0, 1).logit(&[0.5; 21], &[], &[]).is_nan());
+        assert!(of(0, 1).logit(&[0.5; 21], &[], &[0.25]).is_finite());
+        // Within a media type there is no term, and nothing is read.
+        assert!(of(1, 1).hub.is_none() && of(1, 1).logit(&[0.5; 21], &[], &[]).is_finite());
+    }
+
+    #[test]
     fn logit_is_the_formula_and_symmetric() {
         let bundle = Bundle::random(&[("image", 7), ("text", 5)], 21, 19, 4, 3);
         is_formula_and_symmetric(&bundle);
