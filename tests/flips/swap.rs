@@ -82,7 +82,7 @@ fn deletes_of_another_segment_or_commit_are_found() {
 fn a_bundle_of_the_same_space_in_the_place_of_another_is_refused() {
     let _beside = crate::beside();
     let world = World::with(std::slice::from_ref(&(0..12)));
-    let bundle = Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 3, 3);
+    let bundle = crate::world::bundle();
     let scratch = tempfile::tempdir().unwrap();
     let (dir, other) = (scratch.path().join("index"), scratch.path().join("other"));
     copy_dir(&world.index, &dir);

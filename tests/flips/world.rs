@@ -17,6 +17,11 @@ use crate::common::encoder::Bytes;
 const MEMORY: usize = 15 << 20;
 const WORDS: [&str; 5] = ["red", "green", "blue", "grey", "white"];
 
+/// Of the index: with all parts that a bundle can have.
+pub(crate) fn bundle() -> Bundle {
+    Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 3, 3).with_random_hubs(9, 3)
+}
+
 pub(crate) struct World {
     dir: tempfile::TempDir,
     pub(crate) index: PathBuf,
@@ -51,7 +56,7 @@ impl World {
             std::fs::write(dir.path().join(format!("{at}.img")), format!("picture {at}{at}")).unwrap();
         }
         let index = dir.path().join("index");
-        let bundle = Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 3, 3);
+        let bundle = bundle();
         let mut world = Self { dir, index, bundle, answers: Value::Null };
         let corpus = world.corpus(0..12, 0);
         let reader = JsonlReader::open(&corpus).unwrap();

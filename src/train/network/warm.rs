@@ -133,6 +133,7 @@ mod tests {
     fn what_is_exported_is_what_it_started_from() {
         for (classes, half) in [(3, 4), (0, 4), (3, 0)] {
             let bundle = Bundle::random(&[("image", 5), ("text", 4)], 9, half, classes, 3);
+            let bundle = bundle.with_random_hubs(half, 5);
             // Its hidden layers have 16 units.
             let mut config = TrainConfig::default();
             (config.model.members, config.model.hidden) = (4, 4);
@@ -159,7 +160,9 @@ mod tests {
                 near("weights", &new.weights, &old.weights);
                 near("shift", &new.shift, &old.shift);
                 assert!((new.bias - old.bias).abs() < 1e-5);
+                assert_eq!(new.hub, old.hub);
             }
+            assert_eq!(exported.hubs, bundle.metric.hubs);
             let x = [0.3, -0.2, 0.9, 0.1, -1.4];
             near("shared", &network.pathways[0].project(&x).unwrap(), &bundle.project(0, &x).unwrap());
         }
