@@ -36,7 +36,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`ErrorCode::TooFewData`] where no member can be had.
-    pub(crate) fn new(run: &Run<'_>, kernels: Option<&Fitted>) -> Result<Self> {
+    pub(crate) fn new(run: &Run<'_>, kernels: Option<&Fitted<'_>>) -> Result<Self> {
         let Run { data, config, classes, .. } = *run;
         let unit = config.unit(classes);
         let mut own = config.clone();
@@ -61,7 +61,7 @@ impl Plan {
     pub(crate) fn members(
         &self,
         deep: Vec<Bundle>,
-        kernels: Option<&Fitted>,
+        kernels: Option<&Fitted<'_>>,
         folds: &[Fold],
         data: &TrainingData,
     ) -> Result<Joined> {

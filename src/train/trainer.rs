@@ -141,9 +141,10 @@ impl<'a> Trainer<'a> {
 fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     let Run { start, data, config, classes, .. } = *run;
     let train = data.rows_of(Split::Train);
+    let given = Given { data, config, classes, unit: config.unit(classes) };
     // A bundle that learns further keeps its kernel member.
     let kernels = match (config.kernel.member, start) {
-        (true, None) => kernel::fit_folds(Given { data, config, classes, unit: config.unit(classes) }, folds)?,
+        (true, None) => kernel::fit_folds(given, folds)?,
         _ => None,
     };
     let plan = Plan::new(run, kernels.as_ref())?;
@@ -191,11 +192,8 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     let drawn = data.split.iter().all(|split| *split != Split::Val);
     let mut bundle = if config.selection.refit == Refit::All && drawn && !models[0].1.is_empty() {
         let whole = if members.deep { Some(deep.whole(&kept)?) } else { None };
-        let of_kernels = match &kernels {
-            Some(fitted) => {
-                let given = Given { data, config, classes, unit: config.unit(classes) };
-                kernel::fit(given, &fitted.settings, &train)?
-            }
+        let of_kernels = match kernels {
+            Some(fitted) => kernel::fit_whole(given, fitted, &train, &folds[0].validation)?,
             None => None,
         };
         let mut bundle = plan.join(whole, of_kernels, members.shares, run)?;

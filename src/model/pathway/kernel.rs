@@ -67,6 +67,18 @@ impl Kernel {
 
     /// `k [n, m]` of the rows `x [n, d_in]`. Cost: `n * m * d_in` multiply-adds on the calling thread.
     pub(crate) fn responses(&self, n: usize, x: &[f32]) -> Vec<f32> {
+        let mut out = self.distances(n, x);
+        self.respond(&mut out);
+        out
+    }
+
+    /// From squared distances to responses, in place.
+    pub(crate) fn respond(&self, distances: &mut [f32]) {
+        distances.iter_mut().for_each(|x| *x = (-self.width * *x).exp());
+    }
+
+    /// `|z - z_j|^2 [n, m]` of the rows `x [n, d_in]`.
+    pub(crate) fn distances(&self, n: usize, x: &[f32]) -> Vec<f32> {
         let d_in = x.len() / n.max(1);
         let mut z = x.to_vec();
         let mut out = vec![0.0; n * self.len()];
@@ -78,7 +90,7 @@ impl Kernel {
         for (z, out) in z.chunks_exact(d_in).zip(out.chunks_exact_mut(self.len())) {
             let square = dot(z, z);
             for (out, landmark) in out.iter_mut().zip(&self.squares) {
-                *out = (-self.width * (square + landmark - 2.0 * *out).max(0.0)).exp();
+                *out = (square + landmark - 2.0 * *out).max(0.0);
             }
         }
         out

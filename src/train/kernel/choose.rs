@@ -17,7 +17,7 @@ const POWERS: [f64; 3] = [1.0, 0.5, 1.5];
 const DECAYS: [f64; 4] = [1e-4, 1e-5, 1e-3, 1e-2];
 const SHARPNESS: [f64; 4] = [10.0, 5.0, 3.0, 15.0];
 /// Settings are chosen on at most this many rows to fit: with more, one fit takes long.
-const EXPLORED: usize = 4096;
+const EXPLORED: usize = 768;
 
 /// What was chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,12 +33,14 @@ pub(crate) struct Settings {
 pub(crate) type Members = Vec<Kernel>;
 
 /// The settings, and the members of each fold; `None` where a media type has no two different items.
-pub(crate) struct Fitted {
-    pub(crate) settings: Settings,
+pub(crate) struct Fitted<'a> {
+    settings: Settings,
     pub(crate) folds: Vec<Members>,
+    /// What the only fold was fitted from, where its landmarks serve all train rows.
+    sums: Option<Trial<'a>>,
 }
 
-impl Fitted {
+impl Fitted<'_> {
     /// Whether the members have unit parts.
     pub(crate) fn has_units(&self) -> bool {
         self.folds.iter().flatten().all(|kernel| !kernel.unit_bias.is_empty())
@@ -66,7 +68,7 @@ impl Given<'_> {
 }
 
 /// Chooses settings on the `folds` and fits the members of each.
-pub(crate) fn fit_folds(given: Given<'_>, folds: &[Fold]) -> Result<Option<Fitted>> {
+pub(crate) fn fit_folds<'a>(given: Given<'a>, folds: &[Fold]) -> Result<Option<Fitted<'a>>> {
     let explored: Vec<(Vec<usize>, &Fold)> = folds.iter().map(|fold| (some(&fold.fit), fold)).collect();
     let tried = |spread: f32, ridges: &[f64], decays: &[f64]| -> Result<Option<(Scores, Scores)>> {
         let each: Vec<Option<(Scores, Scores)>> = workers::map(&explored, |(rows, fold)| {
@@ -99,20 +101,41 @@ pub(crate) fn fit_folds(given: Given<'_>, folds: &[Fold]) -> Result<Option<Fitte
         sharpness: SHARPNESS[class % SHARPNESS.len()],
     };
     tracing::debug!(?settings, "kernel members");
-    let members: Vec<Option<Members>> =
+    let fits: Vec<Option<(Members, Trial<'_>)>> =
         workers::map(folds, |fold| fit(given, &settings, &fold.fit)).into_iter().collect::<Result<_>>()?;
-    let folds: Option<Vec<Members>> = members.into_iter().collect();
-    Ok(folds.map(|folds| Fitted { settings, folds }))
+    let Some(fits) = fits.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
+    let (folds, mut trials): (Vec<Members>, Vec<Trial<'_>>) = fits.into_iter().unzip();
+    // With more rows than landmarks the sums of a single fold are most of those of all rows.
+    let most = given.config.kernel.landmarks;
+    let sums = if folds.len() == 1 && folds[0].iter().any(|kernel| kernel.len() == most) { trials.pop() } else { None };
+    Ok(Some(Fitted { settings, folds, sums }))
+}
+
+/// Members of the chosen settings on the train rows, which are those that the only fold has fitted and `held`, or any others.
+pub(crate) fn fit_whole(given: Given<'_>, fitted: Fitted<'_>, train: &[usize], held: &[usize]) -> Result<Option<Members>> {
+    match fitted.sums {
+        Some(mut trial) => {
+            trial.extend(held)?;
+            Ok(Some(members(given, &fitted.settings, &trial)?))
+        }
+        None => Ok(fit(given, &fitted.settings, train)?.map(|fit| fit.0)),
+    }
 }
 
 /// Members of these settings on `rows`; `None` where a media type has no two different items.
-pub(crate) fn fit(given: Given<'_>, settings: &Settings, rows: &[usize]) -> Result<Option<Members>> {
-    let Given { data, config, classes, unit } = given;
+fn fit<'a>(given: Given<'a>, settings: &Settings, rows: &[usize]) -> Result<Option<(Members, Trial<'a>)>> {
+    let Given { data, config, classes, .. } = given;
     let Some(trial) = Trial::new(data, rows, &[], (settings.spread, classes), config)? else { return Ok(None) };
+    Ok(Some((members(given, settings, &trial)?, trial)))
+}
+
+/// Members of these settings from what was summed up.
+fn members(given: Given<'_>, settings: &Settings, trial: &Trial<'_>) -> Result<Members> {
+    let Given { classes, unit, .. } = given;
     let units = trial.units(settings.ridge, unit)?;
     let of_classes = trial.classes(settings.decay)?;
     let units = units.as_ref().map(|units| (units, settings.power));
-    Ok(Some(trial.members(units, &of_classes, settings.sharpness, (classes, unit))?))
+    trial.members(units, &of_classes, settings.sharpness, (classes, unit))
 }
 
 /// Every so many of the rows, where there are more than are explored.

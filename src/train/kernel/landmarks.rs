@@ -1,9 +1,10 @@
-//! The train rows that a kernel member compares with.
+//! The train rows that a kernel member compares with, and how far all rows are from them.
 
 use half::f16;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use crate::data::{MediaFeatures, content_numbers};
 use crate::model::{Kernel, normalise};
@@ -11,18 +12,14 @@ use crate::train::scaling::takes_roots;
 
 /// Landmarks whose mutual distances set the width.
 const MEASURED: usize = 512;
+/// Rows that are compared together.
+const TOGETHER: usize = 48;
 
 /// A kernel member without a readout: its landmarks are `most` of `rows` at most, drawn where there are more.
 ///
-/// Its width is `spread` over the median squared distance of landmarks. `None` where no row has an item of this media type, or
+/// Its width is one over the median squared distance of landmarks. `None` where no row has an item of this media type, or
 /// all items are the same.
-pub(super) fn with_landmarks(
-    media: &MediaFeatures,
-    rows: &[usize],
-    most: usize,
-    spread: f32,
-    seed: u64,
-) -> Option<Kernel> {
+pub(super) fn with_landmarks(media: &MediaFeatures, rows: &[usize], most: usize, seed: u64) -> Option<Kernel> {
     let mut present: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
     let roots = takes_roots(media, &present);
     // Byte-equal rows are one landmark: a second one would say nothing new.
@@ -46,17 +43,32 @@ pub(super) fn with_landmarks(
     landmarks.iter_mut().for_each(|x| *x = f16::from_f32(*x).to_f32());
     let kernel = Kernel::new(roots, landmarks, media.d_in, 1.0);
     let median = median_distance(&kernel, media.d_in)?;
-    Some(Kernel { width: spread / median, ..kernel })
+    Some(Kernel { width: 1.0 / median, ..kernel })
 }
 
 /// The median squared distance of the first landmarks; `None` where they do not differ.
 fn median_distance(kernel: &Kernel, d_in: usize) -> Option<f32> {
     let n = kernel.len().min(MEASURED);
-    // Landmarks are of unit length already, and roots of roots are not wanted.
-    let plain = Kernel { roots: false, ..Kernel::new(false, kernel.landmarks[..n * d_in].to_vec(), d_in, 1.0) };
-    let responses = plain.responses(n, &plain.landmarks);
-    let mut distances: Vec<f32> = (0..n).flat_map(|i| (0..i).map(move |j| i * n + j)).map(|at| -responses[at].ln()).collect();
+    let first = Kernel::new(false, kernel.landmarks[..n * d_in].to_vec(), d_in, 1.0);
+    let all = within(&first, d_in);
+    let mut distances: Vec<f32> = (0..n).flat_map(|i| (0..i).map(move |j| i * n + j)).map(|at| all[at]).collect();
     distances.sort_by(f32::total_cmp);
     let median = *distances.get(distances.len() / 2)?;
     (median > 1e-6).then_some(median)
+}
+
+/// Squared distances `[m, m]` of the landmarks among themselves.
+pub(super) fn within(kernel: &Kernel, d_in: usize) -> Vec<f32> {
+    // Landmarks are of unit length already, and roots of roots are not wanted.
+    let plain = Kernel { roots: false, ..kernel.clone() };
+    distances(&plain, d_in, &kernel.landmarks)
+}
+
+/// Squared distances `[n, m]` of features `[n, d_in]` from the landmarks, on all cores.
+pub(super) fn distances(kernel: &Kernel, d_in: usize, x: &[f32]) -> Vec<f32> {
+    let mut out = vec![0.0; x.len() / d_in * kernel.len()];
+    out.par_chunks_mut(TOGETHER * kernel.len().max(1))
+        .zip(x.par_chunks(TOGETHER * d_in))
+        .for_each(|(out, x)| out.copy_from_slice(&kernel.distances(x.len() / d_in, x)));
+    out
 }

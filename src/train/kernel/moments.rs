@@ -1,8 +1,9 @@
 //! How rows respond to the landmarks, summed up: all that the fits read.
 
 use candle_core::{DType, Result, Tensor};
+use rayon::prelude::*;
 
-use super::trial::respond;
+use super::landmarks::{distances, within};
 use crate::data::TrainingData;
 use crate::model::Kernel;
 use crate::train::linear::{elements, inner, matrix};
@@ -48,6 +49,25 @@ pub(super) struct Moments {
     pub(super) sides: Vec<Side>,
     pub(super) cross: Vec<Cross>,
     classes: usize,
+    precision: Precision,
+}
+
+/// How products of responses are summed up within the rows that respond together; in f64 beyond them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Precision {
+    /// In f64: a small ridge beside many landmarks needs it.
+    Double,
+    /// In f32, twice as fast: of many rows to a landmark, which leave the ridge little to do.
+    Single,
+}
+
+impl Precision {
+    fn inner(self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Double => inner(x, y),
+            Self::Single => inner(&x.to_dtype(DType::F32)?, &y.to_dtype(DType::F32)?)?.to_dtype(DType::F64),
+        }
+    }
 }
 
 fn zeros(rows: usize, columns: usize) -> Result<Tensor> {
@@ -61,14 +81,14 @@ fn add(to: &mut Tensor, x: &Tensor) -> Result<()> {
 
 impl Moments {
     /// Of no rows yet. `classes` is 0 for none.
-    pub(super) fn new(kernels: Vec<Kernel>, classes: usize) -> Result<Self> {
+    pub(super) fn new(kernels: Vec<Kernel>, classes: usize, precision: Precision) -> Result<Self> {
         let sizes: Vec<usize> = kernels.iter().map(Kernel::len).collect();
         let mut sides = Vec::with_capacity(kernels.len());
         for kernel in kernels {
             let m = kernel.len();
-            // Landmarks are of unit length, and roots already.
-            let plain = Kernel { roots: false, ..kernel.clone() };
-            let within = plain.responses(m, &kernel.landmarks).into_iter().map(f64::from).collect();
+            let mut own = within(&kernel, kernel.landmarks.len() / m.max(1));
+            kernel.respond(&mut own);
+            let within = own.into_iter().map(f64::from).collect();
             let labelled = match classes {
                 0 => None,
                 _ => Some(Labelled {
@@ -95,7 +115,7 @@ impl Moments {
                 Ok(Cross { a, b, rows: 0.0, sums, products: zeros(sizes[a], sizes[b])? })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { sides, cross, classes })
+        Ok(Self { sides, cross, classes, precision })
     }
 
     /// Adds the rows. Cost: `n m (d_in + 3 m)` multiply-adds per media type with `m` landmarks.
@@ -116,17 +136,18 @@ impl Moments {
         for (m, side) in self.sides.iter_mut().enumerate() {
             let media = &data.media[m];
             let here: Vec<usize> = (0..n).filter(|&i| media.present[rows[i]]).collect();
-            let x: Vec<f32> = here.iter().flat_map(|&i| media.row(rows[i])).copied().collect();
-            let found = respond(&side.kernel, media.d_in, &x);
-            // Absent items respond with zeros, so that they take no part in any sum.
             let width = side.kernel.len();
+            let x: Vec<f32> = here.iter().flat_map(|&i| media.row(rows[i])).copied().collect();
+            let mut found = distances(&side.kernel, media.d_in, &x);
+            found.par_chunks_mut(width).for_each(|found| side.kernel.respond(found));
+            // Absent items respond with zeros, so that they take no part in any sum.
             let mut k = vec![0.0f64; n * width];
             for (&i, found) in here.iter().zip(found.chunks_exact(width)) {
                 k[i * width..(i + 1) * width].iter_mut().zip(found).for_each(|(k, x)| *k = f64::from(*x));
             }
             let mask: Vec<f64> = (0..n).map(|i| if media.present[rows[i]] { 1.0 } else { 0.0 }).collect();
             let k = matrix(k, n, width)?;
-            let squares = inner(&k, &k)?;
+            let squares = self.precision.inner(&k, &k)?;
             side.rows += here.len() as f64;
             add(&mut side.sum, &k.sum_keepdim(0)?)?;
             add(&mut side.squares, &squares)?;
@@ -160,7 +181,7 @@ impl Moments {
             *rows += elements(&(&in_a * &in_b)?)?.iter().sum::<f64>();
             add(&mut sums[0], &k.broadcast_mul(&in_b)?.sum_keepdim(0)?)?;
             add(&mut sums[1], &l.broadcast_mul(&in_a)?.sum_keepdim(0)?)?;
-            add(products, &inner(k, l)?)?;
+            add(products, &self.precision.inner(k, l)?)?;
         }
         Ok(())
     }

@@ -1,10 +1,8 @@
 //! A fit on the rows of a fold, and what its settings are worth on the rows that it has not seen.
 
-use rayon::prelude::*;
-
 use super::classes::Classes;
-use super::landmarks::with_landmarks;
-use super::moments::Moments;
+use super::landmarks::{distances, with_landmarks};
+use super::moments::{Moments, Precision};
 use super::units::Units;
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::Result;
@@ -12,8 +10,8 @@ use crate::eval::measure_one;
 use crate::model::{Bundle, Kernel};
 use crate::train::config::TrainConfig;
 
-/// Rows that respond together.
-const TOGETHER: usize = 48;
+/// With more rows to a landmark than this, sums need less precision.
+const MANY: usize = 4;
 
 /// What a fit on some rows is read from, and the responses of rows to validate on.
 pub(super) struct Trial<'a> {
@@ -44,7 +42,10 @@ impl<'a> Trial<'a> {
         let kernels: Option<Vec<Kernel>> = data
             .media
             .iter()
-            .map(|media| with_landmarks(media, fit, config.kernel.landmarks, spread, config.seed))
+            .map(|media| {
+                let kernel = with_landmarks(media, fit, config.kernel.landmarks, config.seed)?;
+                Some(Kernel { width: spread * kernel.width, ..kernel })
+            })
             .collect();
         let Some(kernels) = kernels else { return Ok(None) };
         let responses = kernels
@@ -53,12 +54,21 @@ impl<'a> Trial<'a> {
             .map(|(kernel, media)| {
                 let rows: Vec<usize> = held.iter().copied().filter(|&row| media.present[row]).collect();
                 let x: Vec<f32> = rows.iter().flat_map(|&row| media.row(row)).copied().collect();
-                respond(kernel, media.d_in, &x)
+                let mut k = distances(kernel, media.d_in, &x);
+                kernel.respond(&mut k);
+                k
             })
             .collect();
-        let mut moments = Moments::new(kernels, classes)?;
+        let precision =
+            if fit.len() > MANY * config.kernel.landmarks { Precision::Single } else { Precision::Double };
+        let mut moments = Moments::new(kernels, classes, precision)?;
         moments.add(data, fit)?;
         Ok(Some(Self { data, moments, held, responses }))
+    }
+
+    /// Adds rows to what the fit is read from, which keeps its landmarks.
+    pub(super) fn extend(&mut self, rows: &[usize]) -> Result<()> {
+        Ok(self.moments.add(self.data, rows)?)
     }
 
     /// At most `k` directions with the ridge `ridge`; `None` without pairs.
@@ -150,13 +160,4 @@ fn readout(
         };
     }
     Ok(())
-}
-
-/// Responses `[n, m]` of features `[n, d_in]`, on all cores.
-pub(super) fn respond(kernel: &Kernel, d_in: usize, x: &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0; x.len() / d_in * kernel.len()];
-    out.par_chunks_mut(TOGETHER * kernel.len())
-        .zip(x.par_chunks(TOGETHER * d_in))
-        .for_each(|(out, x)| out.copy_from_slice(&kernel.responses(x.len() / d_in, x)));
-    out
 }
