@@ -2,7 +2,7 @@
 //!
 //! For features `x [d_in]`, or their roots `sign(x) sqrt(|x|)` where the pathway takes them: `z = (x - mean) * scale`,
 //! `r = relu(W1 z + b1) [k]`, then
-//! - unit part `We r + be [e]`, divided by its Euclidean norm;
+//! - unit part `We r + be [e]`, with a linear skip `We r + be + S z`, divided by its Euclidean norm;
 //! - where there are classes, posteriors `softmax(Wc r + bc) [C]`, times a constant.
 //!
 //! The shared vector is `[posteriors; unit part] [d]`, `d = C + e`. With the constant 1 both parts have a norm of at
@@ -27,6 +27,8 @@ pub(crate) struct Pathway {
     pub(crate) unit: Vec<f32>,
     /// `be [e]`.
     pub(crate) unit_bias: Vec<f32>,
+    /// `S [e, d_in]`; empty without a skip.
+    pub(crate) skip: Vec<f32>,
     /// `Wc [C, k]`; empty without classes.
     pub(crate) class: Vec<f32>,
     /// `bc [C]`; empty without classes.
@@ -53,7 +55,7 @@ impl Pathway {
     /// Shared vectors `[n, d]` into `out`, each a pure function of its row of `x [n, d_in]`, which must be finite.
     ///
     /// A row has the same bits alone and in any batch: see [`products`]. Cost: `n * k * (d_in + d)` multiply-adds on the
-    /// calling thread, and `n * (d_in + k + d)` numbers.
+    /// calling thread, `n * d_in * e` more for a skip, and `n * (d_in + k + d)` numbers.
     pub(crate) fn project(&self, x: &[f32], posterior_scale: f32, out: &mut [f32]) {
         let d_in = self.mean.len();
         let n = x.len() / d_in;
@@ -65,7 +67,11 @@ impl Pathway {
         let mut r = layer(n, &z, &self.hidden, &self.hidden_bias);
         r.iter_mut().for_each(|x| *x = x.max(0.0));
         let posteriors = layer(n, &r, &self.class, &self.class_bias);
-        let units = layer(n, &r, &self.unit, &self.unit_bias);
+        let mut units = layer(n, &r, &self.unit, &self.unit_bias);
+        if !self.skip.is_empty() {
+            let straight = layer(n, &z, &self.skip, &vec![0.0; d - classes]);
+            units.iter_mut().zip(&straight).for_each(|(unit, x)| *unit += x);
+        }
         for (i, out) in out.chunks_exact_mut(d).enumerate() {
             let (posterior, unit) = out.split_at_mut(classes);
             posterior.copy_from_slice(&posteriors[i * classes..][..classes]);
@@ -120,6 +126,11 @@ mod tests {
         layer(&pathway.class, &pathway.class_bias, &r, posteriors);
         softmax(posteriors, 0.7);
         layer(&pathway.unit, &pathway.unit_bias, &r, unit);
+        if !pathway.skip.is_empty() {
+            for (unit, row) in unit.iter_mut().zip(pathway.skip.chunks_exact(z.len())) {
+                *unit += dot(row, &z);
+            }
+        }
         let norm = dot(unit, unit).sqrt();
         unit.iter_mut().for_each(|x| *x *= 1.0 / norm);
     }
@@ -127,7 +138,7 @@ mod tests {
     #[test]
     fn a_row_has_the_same_bits_alone_in_a_batch_and_element_by_element() {
         let wave = |n: usize, f: f32| -> Vec<f32> { (0..n).map(|i| (i as f32 * f).sin()).collect() };
-        for (classes, roots) in [(0, false), (5, true)] {
+        for (classes, roots, skip) in [(0, false, false), (5, true, false), (0, false, true), (5, true, true)] {
             let (d_in, k, e) = (37, 53, 11);
             let pathway = Pathway {
                 roots,
@@ -137,6 +148,7 @@ mod tests {
                 hidden_bias: wave(k, 2.1),
                 unit: wave(e * k, 0.91),
                 unit_bias: wave(e, 0.2),
+                skip: wave(if skip { e * d_in } else { 0 }, 0.77),
                 class: wave(classes * k, 0.53),
                 class_bias: wave(classes, 1.1),
             };
@@ -165,6 +177,7 @@ mod tests {
             hidden_bias: vec![0.0, 3.0, 0.1],
             unit: vec![1.0, 2.0, 0.0, 0.0, 1.0, -1.0],
             unit_bias: vec![0.0, 0.5],
+            skip: Vec::new(),
             class: vec![200.0, 0.0, 0.0, 0.0, 200.0, 0.0],
             class_bias: vec![0.0, 0.0],
         };
@@ -181,5 +194,11 @@ mod tests {
         pathway.roots = true;
         pathway.project(&[4.0, -7.0], 1.0, &mut other);
         assert_eq!(out, other, "the root of 4 is 2");
+        // z = (2, 0): unit = (4, 0.9) + (1, 2).
+        pathway.skip = vec![0.5, 3.0, 1.0, -1.0];
+        pathway.project(&[4.0, -7.0], 1.0, &mut other);
+        let norm = (25.0f32 + 2.9 * 2.9).sqrt();
+        assert!((other[2] - 5.0 / norm).abs() < 1e-6 && (other[3] - 2.9 / norm).abs() < 1e-6, "{other:?}");
+        assert_eq!(out[..2], other[..2], "posteriors have no skip");
     }
 }

@@ -128,6 +128,7 @@ impl<'a> Trainer<'a> {
             config: &config,
             classes,
             runs: folds.len(),
+            threads: rayon::current_num_threads(),
             progress: progress.as_ref(),
         };
         learn(&run, &folds)

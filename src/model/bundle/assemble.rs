@@ -134,6 +134,9 @@ pub(super) fn assemble(
                 reader.take(&name("class.bias"), &[classes])?,
             );
         }
+        let skip = name("skip.weight");
+        let skip =
+            if reader.has(&skip) { reader.take(&skip, &[e, media.features])? } else { Vec::new() };
         pathways.push(Pathway {
             roots: media.roots,
             mean: reader.take(&name("mean"), &[media.features])?,
@@ -142,6 +145,7 @@ pub(super) fn assemble(
             hidden_bias: reader.take(&name("hidden.bias"), &[k])?,
             unit: reader.take(&name("unit.weight"), &[e, k])?,
             unit_bias: reader.take(&name("unit.bias"), &[e])?,
+            skip,
             class: class.0,
             class_bias: class.1,
         });

@@ -59,6 +59,9 @@ impl Bundle {
             push("hidden.bias", &[k], &p.hidden_bias);
             push("unit.weight", &[e, k], &p.unit);
             push("unit.bias", &[e], &p.unit_bias);
+            if !p.skip.is_empty() {
+                push("skip.weight", &[e, d_in], &p.skip);
+            }
             if c > 0 {
                 push("class.weight", &[c, k], &p.class);
                 push("class.bias", &[c], &p.class_bias);

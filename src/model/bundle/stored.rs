@@ -72,7 +72,8 @@ impl Bundle {
     /// The least version that has all of its parts, so that files of bundles without newer ones stay as they were.
     pub(super) fn version(&self) -> u32 {
         let has_hubs = !self.metric.hubs.is_empty();
-        u32::from(has_hubs)
+        let has_skips = self.pathways.iter().any(|pathway| !pathway.skip.is_empty());
+        u32::from(has_hubs || has_skips)
     }
 
     /// What the file of the configuration holds.

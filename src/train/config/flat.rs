@@ -48,6 +48,7 @@ table! {
     dim: usize = model.dim;
     members: usize = model.members;
     hidden: usize = model.hidden;
+    skip: bool = model.skip;
     head: HeadForm = model.head;
     half: usize = model.item_half;
     batch: usize = steps.batch;
@@ -111,6 +112,7 @@ impl TrainConfig {
     /// | `dim` | `model.dim` | `128` |
     /// | `members` | `model.members` | `4` |
     /// | `hidden` | `model.hidden` | `256` |
+    /// | `skip` | `model.skip` | `false` |
     /// | `head` | `model.head` | `"bilinear"` |
     /// | `half` | `model.item_half` | `32` |
     /// | `batch` | `steps.batch` | `128` |
@@ -173,7 +175,7 @@ mod tests {
         assert_eq!(config.model.hidden, TrainConfig::default().model.hidden);
         let error = TrainConfig::from_toml("dim = 64\nwidth = 3\n").unwrap_err();
         assert_eq!((error.code(), error.facts().line), (ErrorCode::BadValue, Some(2)));
-        assert!(error.facts().message.contains("`dim`, `members`, `hidden`, `head`, `half`"), "{error}");
+        assert!(error.facts().message.contains("`dim`, `members`, `hidden`, `skip`, `head`, `half`"), "{error}");
         let bare = TrainConfig::from_toml("head = \"concatenation\"\nhalf = 0").unwrap_err();
         assert_eq!(bare.code(), ErrorCode::BadArgument);
         assert_eq!(TrainConfig::from_toml("batch = 1").unwrap_err().code(), ErrorCode::BadArgument);
@@ -202,9 +204,10 @@ mod tests {
         let value = |config: &TrainConfig| serde_json::to_value(config).unwrap();
         let start = value(&TrainConfig::default());
         let keys = start.as_object().unwrap();
-        assert_eq!(keys.len(), 36, "all but the default target, which is not set");
+        assert_eq!(keys.len(), 37, "all but the default target, which is not set");
         for (key, old) in keys {
             let other = match old.as_str() {
+                None if old.is_boolean() => (!old.as_bool().unwrap()).into(),
                 Some("bilinear") => "concatenation".into(),
                 Some(_) => "off".into(),
                 None if old.is_u64() => (old.as_u64().unwrap() + 1).into(),

@@ -37,6 +37,8 @@ pub struct ModelConfig {
     pub members: usize,
     /// Width of the hidden layer of a member.
     pub hidden: usize,
+    /// Whether the unit part also reads the features straight, by a matrix beside the hidden layer.
+    pub skip: bool,
     /// The form of the metric network.
     pub head: HeadForm,
     /// Width of the hidden layer of the metric network, whose item half is stored; 0 leaves the bilinear term alone.
@@ -178,7 +180,14 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
-            model: ModelConfig { dim: 128, members: 4, hidden: 256, head: HeadForm::Bilinear, item_half: 32 },
+            model: ModelConfig {
+                dim: 128,
+                members: 4,
+                hidden: 256,
+                skip: false,
+                head: HeadForm::Bilinear,
+                item_half: 32,
+            },
             contrastive: ContrastiveConfig { epochs: 45, learning_rate: 3e-3, margin: 1.2 },
             double_triplet: DoubleTripletConfig { epochs: 20, learning_rate: 1e-3, margin: 0.4 },
             metric: MetricConfig {
