@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn a_row_has_the_same_bits_alone_in_a_batch_and_element_by_element() {
         let wave = |n: usize, f: f32| -> Vec<f32> { (0..n).map(|i| (i as f32 * f).sin()).collect() };
-        for (classes, roots, skip) in [(0, false, false), (5, true, false), (0, false, true), (5, true, true)] {
+        for (classes, roots, skip) in [(0, false, false), (5, true, false), (0, false, true), (5, true, true)]
+        {
             let (d_in, k, e) = (37, 53, 11);
             let pathway = Pathway {
                 roots,

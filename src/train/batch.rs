@@ -143,13 +143,6 @@ pub(crate) struct Relations {
     pub(crate) unpaired: Vec<f32>,
 }
 
-impl Relations {
-    /// An empty mask of the same shape.
-    pub(crate) fn none(&self) -> Vec<f32> {
-        vec![0.0; self.paired.len()]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;

@@ -63,7 +63,10 @@ pub(crate) fn run(
     let patience = config.steps.patience.max(epochs / 4);
     let mut optimiser = optimiser(network, stage, config)?;
     let mut best: Option<(f64, usize, Vec<Vec<f32>>)> = None;
-    if earns && epochs > 0 && let Some(score) = validate(0, 0.0)? {
+    if earns
+        && epochs > 0
+        && let Some(score) = validate(0, 0.0)?
+    {
         best = Some((score, 0, optimiser.values()?));
     }
     let mut done = 0;

@@ -39,20 +39,20 @@ pub struct Trained {
 #[must_use = "nothing is trained before `run`"]
 pub struct Trainer<'a> {
     data: &'a TrainingData,
-    config: TrainConfig,
+    config: Option<TrainConfig>,
     start: Option<&'a Bundle>,
     progress: Box<dyn Fn(&Progress) + Sync + 'a>,
 }
 
 impl<'a> Trainer<'a> {
-    /// A trainer with the default settings.
+    /// A trainer with the settings for as many train rows as there are: [`TrainConfig::for_rows`].
     pub fn new(data: &'a TrainingData) -> Self {
-        Self { data, config: TrainConfig::default(), start: None, progress: Box::new(|_| {}) }
+        Self { data, config: None, start: None, progress: Box::new(|_| {}) }
     }
 
     /// Sets all settings.
     pub fn config(mut self, config: TrainConfig) -> Self {
-        self.config = config;
+        self.config = Some(config);
         self
     }
 
@@ -94,8 +94,9 @@ impl<'a> Trainer<'a> {
     /// the hidden layers.
     pub fn run(self) -> Result<Trained> {
         let Self { data, config, start, progress } = self;
-        config.check()?;
         data.check_shapes()?;
+        let config = config.unwrap_or_else(|| TrainConfig::for_rows(data.rows_of(Split::Train).len()));
+        config.check()?;
         let config = match start {
             None => config,
             Some(start) => start::settings(start, data, config)?,

@@ -135,8 +135,7 @@ pub(super) fn assemble(
             );
         }
         let skip = name("skip.weight");
-        let skip =
-            if reader.has(&skip) { reader.take(&skip, &[e, media.features])? } else { Vec::new() };
+        let skip = if reader.has(&skip) { reader.take(&skip, &[e, media.features])? } else { Vec::new() };
         pathways.push(Pathway {
             roots: media.roots,
             mean: reader.take(&name("mean"), &[media.features])?,

@@ -2,6 +2,7 @@
 
 mod check;
 mod flat;
+mod size;
 
 use serde::{Deserialize, Serialize};
 
@@ -149,7 +150,7 @@ pub struct SelectionConfig {
     pub refit: Refit,
 }
 
-/// Settings of training, chosen on validation splits of data of a few thousand rows.
+/// Settings of training, chosen on validation splits; [`TrainConfig::for_rows`] says which suit how many rows.
 ///
 /// It serialises as one flat table, the keys of a file of settings; see [`TrainConfig::from_toml`].
 #[derive(Clone, Debug, PartialEq)]
@@ -178,6 +179,7 @@ pub struct TrainConfig {
 }
 
 impl Default for TrainConfig {
+    /// Those of small data, of up to 4,096 train rows.
     fn default() -> Self {
         Self {
             model: ModelConfig {

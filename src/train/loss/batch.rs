@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
-use super::{contrastive, cross_entropy, double_triplet, graded, logistic};
+use super::{contrastive, cross_entropy, double_triplet, graded, logistic, ranking};
 use crate::error::Result;
 use crate::model::Target;
 use crate::parallel::Crew;
@@ -30,11 +30,7 @@ struct Side<'p> {
 
 impl Losses<'_> {
     /// The weighted sum of the losses, and all passes that it is of; `None` where the batch has nothing to learn from.
-    pub(crate) fn of(
-        &self,
-        batch: &[usize],
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Option<(Tensor, Vec<Pass>)>> {
+    pub(crate) fn of(&self, batch: &[usize], rng: &mut ChaCha8Rng) -> Result<Option<(Tensor, Vec<Pass>)>> {
         let media = self.network.pathways.len();
         let present: Vec<Vec<usize>> = (0..media).map(|m| self.rows.present(m, batch)).collect();
         let views = if self.stage == Stage::Metric || media == 1 { 2 } else { 1 };
@@ -94,8 +90,7 @@ impl Losses<'_> {
     /// The views that are asked for, under fresh dropout masks.
     pub(super) fn forward(&self, asks: &[Ask<'_>], rng: &mut ChaCha8Rng) -> Result<Vec<Pass>> {
         let dropout = self.config.regularisation.dropout_input;
-        let input =
-            |ask: &Ask<'_>, seed| self.rows.input((ask.media, ask.rows, ask.views), dropout, seed);
+        let input = |ask: &Ask<'_>, seed| self.rows.input((ask.media, ask.rows, ask.views), dropout, seed);
         self.network.forward(asks, &input, self.config, rng, self.crew)
     }
 
@@ -137,7 +132,7 @@ impl Losses<'_> {
         }
         if config.losses.softmax_weight > 0.0 {
             let scores = ((squared * -0.5)? / config.losses.temperature)?;
-            let loss = both_ways(&scores, &relations.paired, &relations.none())?;
+            let loss = ranking::ranking(&scores, &relations.paired, Vec::new())?;
             terms.push((loss * (keep * config.losses.softmax_weight))?);
         }
         Ok(())
@@ -165,7 +160,7 @@ impl Losses<'_> {
             if self.config.metric.ranking_weight > 0.0 {
                 let excluded: Vec<f32> =
                     similar.iter().zip(dissimilar).map(|(s, d)| 1.0 - (s + d).min(1.0)).collect();
-                let loss = both_ways(&logits, similar, &excluded)?;
+                let loss = ranking::ranking(&logits, similar, excluded)?;
                 terms.push((loss * (weight * self.config.metric.ranking_weight))?);
             }
         }
@@ -177,15 +172,4 @@ impl Losses<'_> {
 fn balanced(similar: &[f32], dissimilar: &[f32]) -> Vec<f32> {
     let (s, d) = (similar.iter().sum::<f32>().max(1.0), dissimilar.iter().sum::<f32>().max(1.0));
     similar.iter().zip(dissimilar).map(|(x, y)| x / s + y / d).collect()
-}
-
-/// The ranking loss of rows over columns and of columns over rows, averaged.
-fn both_ways(scores: &Tensor, similar: &[f32], excluded: &[f32]) -> Result<Tensor> {
-    let shape = scores.dims2()?;
-    let similar = Tensor::from_slice(similar, shape, &Device::Cpu)?;
-    let excluded = Tensor::from_slice(excluded, shape, &Device::Cpu)?;
-    let rows = cross_entropy::ranking(scores, &similar, &excluded)?;
-    let turn = |t: &Tensor| -> candle_core::Result<Tensor> { t.t()?.contiguous() };
-    let columns = cross_entropy::ranking(&turn(scores)?, &turn(&similar)?, &turn(&excluded)?)?;
-    Ok(((rows + columns)? * 0.5)?)
 }

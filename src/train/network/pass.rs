@@ -54,8 +54,7 @@ impl Network {
         let mut leaves = leaves.into_iter();
         let pass = |ask: &Ask<'_>| {
             let pathway = &self.pathways[ask.media];
-            let leaves: Vec<Leaf> =
-                leaves.by_ref().take(pathway.members.len()).collect::<Result<_>>()?;
+            let leaves: Vec<Leaf> = leaves.by_ref().take(pathway.members.len()).collect::<Result<_>>()?;
             let all = pathway.view(&leaves)?;
             let n = ask.rows.len();
             let views = match ask.views {

@@ -75,11 +75,8 @@ impl PathwayVars {
             self.standardise(x, out);
         }
         let input = Tensor::from_vec(input, (features.len() / d_in, d_in), &Device::Cpu)?;
-        let leaves: Vec<Leaf> = self
-            .members
-            .iter()
-            .map(|member| member.forward(input.clone(), 0.0, 0))
-            .collect::<Result<_>>()?;
+        let leaves: Vec<Leaf> =
+            self.members.iter().map(|member| member.forward(input.clone(), 0.0, 0)).collect::<Result<_>>()?;
         values(&self.view(&leaves)?.shared.contiguous()?)
     }
 

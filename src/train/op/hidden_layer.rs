@@ -50,10 +50,7 @@ impl InplaceOp2 for Backward {
         let (gradient, outputs) = (slice_mut(s1, l1)?, slice(s2, l2)?);
         let keep = kept(self.dropout);
         // A unit that is off or dropped gave 0, and passes nothing back.
-        gradient
-            .iter_mut()
-            .zip(outputs)
-            .for_each(|(g, out)| *g = if *out > 0.0 { *g * keep } else { 0.0 });
+        gradient.iter_mut().zip(outputs).for_each(|(g, out)| *g = if *out > 0.0 { *g * keep } else { 0.0 });
         Ok(())
     }
 }
