@@ -87,9 +87,16 @@ pub struct MediaSpec {
     pub dim: usize,
     /// Width of the stored item half of the metric network's first layer, `h`; 0 where none is stored.
     pub half: usize,
-    /// Element type of stored shared vectors; halves are always f16.
+    /// Hubs that are stored of each item, one per other media type in their order; 0 where none are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hubs: usize,
+    /// Element type of stored shared vectors; halves are always f16, hubs f32.
     #[serde(with = "dtype_name")]
     pub dtype: Dtype,
+}
+
+fn is_zero(x: &usize) -> bool {
+    *x == 0
 }
 
 /// The shared space that an index belongs to: what a `.uvec` file must fit.

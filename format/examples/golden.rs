@@ -1,4 +1,4 @@
-//! Writes the golden files of this format version to a folder: the plain one, and one with derived sections:
+//! Writes the golden files of this format version to a folder: the plain one, one with derived sections, and one with hubs:
 //! `cargo run -p uncsm-format --example golden -- format/tests/golden`
 
 #[path = "../tests/common/mod.rs"]
@@ -9,5 +9,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::path::PathBuf::from(folder);
     std::fs::write(folder.join("v0.uvec"), common::write_golden(common::Optional::Absent))?;
     std::fs::write(folder.join("v0-derived.uvec"), common::write_golden(common::Optional::Derived))?;
+    std::fs::write(folder.join("v0-hubs.uvec"), common::write_golden(common::Optional::Hubs))?;
     Ok(())
 }

@@ -62,11 +62,13 @@ pub enum Column {
     InverseNorms,
     /// Item half of the metric network's first layer `[n, h]`, f16; only where `h > 0`.
     Halves,
+    /// Hubs of each item `[n, g]`, f32; only where `g > 0`.
+    Hubs,
 }
 
 impl Column {
     /// All columns in the order of the file.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Vectors,
         Self::Docs,
         Self::Ordinals,
@@ -74,6 +76,7 @@ impl Column {
         Self::Hashes,
         Self::InverseNorms,
         Self::Halves,
+        Self::Hubs,
     ];
 
     /// Name of the section, as in SPEC.md.
@@ -86,6 +89,7 @@ impl Column {
             Self::Hashes => "HASHES",
             Self::InverseNorms => "INVERSE_NORMS",
             Self::Halves => "HALVES",
+            Self::Hubs => "HUBS",
         }
     }
 
@@ -99,6 +103,7 @@ impl Column {
             Self::Hashes => layout::KIND_HASHES,
             Self::InverseNorms => layout::KIND_INVERSE_NORMS,
             Self::Halves => layout::KIND_HALVES,
+            Self::Hubs => layout::KIND_HUBS,
         }
     }
 
@@ -113,7 +118,7 @@ impl Column {
             Self::Vectors => info.dtype.element(),
             Self::Docs | Self::Ordinals | Self::Spans => ElementType::U32,
             Self::Hashes => ElementType::Bytes,
-            Self::InverseNorms => ElementType::F32,
+            Self::InverseNorms | Self::Hubs => ElementType::F32,
             Self::Halves => ElementType::F16,
         }
     }
@@ -126,6 +131,7 @@ impl Column {
             Self::Spans => 2,
             Self::Hashes => 16,
             Self::Halves => info.half,
+            Self::Hubs => info.hubs,
         }
     }
 
@@ -137,14 +143,23 @@ impl Column {
     /// Flags of the section in the table.
     pub const fn flags(self) -> u32 {
         match self {
-            Self::Halves => 0,
+            Self::Halves | Self::Hubs => 0,
             _ => layout::FLAG_REQUIRED,
         }
     }
 
     /// The columns that a media type stores, in the order of the file.
     pub fn stored(info: &MediaInfo) -> impl Iterator<Item = Self> + use<> {
-        let half = info.half;
-        Self::ALL.into_iter().filter(move |&column| column != Self::Halves || half > 0)
+        let (halves, hubs) = (Self::Halves.is_stored(info), Self::Hubs.is_stored(info));
+        Self::ALL.into_iter().filter(move |column| match column {
+            Self::Halves => halves,
+            Self::Hubs => hubs,
+            _ => true,
+        })
+    }
+
+    /// Whether a media type stores the column; all but halves and hubs always are.
+    pub(crate) const fn is_stored(self, info: &MediaInfo) -> bool {
+        self.columns(info) > 0 || !matches!(self, Self::Halves | Self::Hubs)
     }
 }

@@ -39,9 +39,13 @@ pub const KIND_HASHES: u32 = 20;
 pub const KIND_INVERSE_NORMS: u32 = 21;
 /// Section kind: item half of the metric network's first layer `[n, h]`.
 pub const KIND_HALVES: u32 = 22;
+/// Section kind: hubs of each item `[n, g]`.
+pub const KIND_HUBS: u32 = 23;
 
 /// Most media types of one file.
 pub const MAX_MEDIA: usize = 256;
+/// Most hubs of an item: one for each other media type.
+pub const MAX_HUBS: u32 = 255;
 /// Longest name of a media type in bytes.
 pub const MAX_NAME: usize = 32;
 /// Largest dimension of shared vectors, and largest width of halves.
@@ -117,10 +121,12 @@ pub mod media {
     pub const DTYPE: usize = DIM + 4;
     /// Width of the halves, u32.
     pub const HALF: usize = DTYPE + 4;
-    /// Zeros, 20 bytes.
-    pub const RESERVED: usize = HALF + 4;
+    /// Number of hubs of each item, u32.
+    pub const HUBS: usize = HALF + 4;
+    /// Zeros, 16 bytes.
+    pub const RESERVED: usize = HUBS + 4;
     /// Size of a record.
-    pub const SIZE: usize = RESERVED + 20;
+    pub const SIZE: usize = RESERVED + 16;
 }
 
 /// Offsets of the fields of the STATUS section.
@@ -226,7 +232,8 @@ record! {
         dim @ DIM: u32_le,
         dtype @ DTYPE: u32_le,
         half @ HALF: u32_le,
-        reserved @ RESERVED: [u8; 20],
+        hubs @ HUBS: u32_le,
+        reserved @ RESERVED: [u8; 16],
     }
 }
 

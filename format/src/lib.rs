@@ -4,9 +4,10 @@
 //! ```
 //! use uncsm_format::{Dtype, ItemRow, MediaInfo, Rows, Uvec, Writer};
 //!
-//! let media = [MediaInfo { name: "image".into(), dim: 2, dtype: Dtype::F16, half: 0 }];
+//! let media = [MediaInfo { name: "image".into(), dim: 2, dtype: Dtype::F16, half: 0, hubs: 0 }];
 //! let mut rows = Rows::new(&media[0]);
-//! rows.push(&ItemRow { doc: 3, ordinal: 0, span: None, hash: [7; 16], vector: &[3.0, 4.0], half: &[] })?;
+//! let (vector, hash) = (&[3.0, 4.0], [7; 16]);
+//! rows.push(&ItemRow { doc: 3, ordinal: 0, span: None, hash, vector, half: &[], hubs: &[] })?;
 //! let mut writer = Writer::new(Vec::new(), &[0; 32], &media)?;
 //! rows.write_to(0, &mut writer)?;
 //! let bytes = writer.finish(5, 0, None)?;

@@ -38,6 +38,8 @@ pub struct MediaInfo {
     pub dtype: Dtype,
     /// Width `h` of the stored halves of the metric network's first layer, 0 where none are stored.
     pub half: u32,
+    /// Number of stored hubs `g` of each item, 0 to 255; 0 where none are stored.
+    pub hubs: u32,
 }
 
 impl MediaInfo {
@@ -51,7 +53,8 @@ impl MediaInfo {
             dim: self.dim.into(),
             dtype: self.dtype.element().code().into(),
             half: self.half.into(),
-            reserved: [0; 20],
+            hubs: self.hubs.into(),
+            reserved: [0; 16],
         }
     }
 
@@ -80,7 +83,8 @@ impl MediaInfo {
             let offset = offset + layout::media::RESERVED as u64;
             return Err(Error::Reserved { section: section(), offset });
         }
-        Ok(Self { name, dim: record.dim.to_native(), dtype, half: record.half.to_native() })
+        let (dim, half, hubs) = (record.dim.to_native(), record.half.to_native(), record.hubs.to_native());
+        Ok(Self { name, dim, dtype, half, hubs })
     }
 }
 
@@ -109,6 +113,7 @@ pub(crate) fn check(media: &[MediaInfo]) -> Result<(), Error> {
         }
         limit("dimension of shared vectors", 1, layout::MAX_DIM.into(), info.dim.into())?;
         limit("width of halves", 0, layout::MAX_DIM.into(), info.half.into())?;
+        limit("number of hubs", 0, layout::MAX_HUBS.into(), info.hubs.into())?;
     }
     Ok(())
 }

@@ -139,7 +139,7 @@ impl<D: AsRef<[u8]>> Uvec<D> {
         matches!(self.bytes, Bytes::Copied(_))
     }
 
-    /// The columns of a media type. Cost: seven slices of the data.
+    /// The columns of a media type. Cost: eight slices of the data.
     ///
     /// # Panics
     /// If there is no media type `media`.
@@ -148,7 +148,7 @@ impl<D: AsRef<[u8]>> Uvec<D> {
         view::resolve(self.data(), info, columns)
     }
 
-    /// The bytes of one column; none for halves where none are stored.
+    /// The bytes of one column; none for halves and hubs where none are stored.
     ///
     /// # Panics
     /// If there is no media type `media`.

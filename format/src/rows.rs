@@ -26,6 +26,8 @@ pub struct ItemRow<'a> {
     pub vector: &'a [f32],
     /// Item half of the metric network's first layer `[h]`; empty where `h = 0`.
     pub half: &'a [f32],
+    /// Hubs `[g]`, one for each other media type; empty where `g = 0`.
+    pub hubs: &'a [f32],
 }
 
 /// Rows of one media type: one growing byte buffer per column.
@@ -77,12 +79,13 @@ impl Rows {
     /// the rounded vector. An error leaves the rows as they were.
     ///
     /// # Errors
-    /// `RowLength` for a vector or half of another length than the media type says, `NotFinite` for a value that is NaN
-    /// or infinite once rounded, `DocOrder` for a document before the previous one, `Span` for a span that ends before
+    /// `RowLength` for a vector, half or hubs of another length than the media type says, `NotFinite` for a value that is
+    /// NaN or infinite once rounded, `DocOrder` for a document before the previous one, `Span` for a span that ends before
     /// it starts or is the mark of a whole item.
     pub fn push(&mut self, item: &ItemRow<'_>) -> Result<(), Error> {
         same_length(Column::Vectors, self.info.dim, item.vector)?;
         same_length(Column::Halves, self.info.half, item.half)?;
+        same_length(Column::Hubs, self.info.hubs, item.hubs)?;
         if let Some(previous) = self.last_doc.filter(|&previous| previous > item.doc) {
             return Err(Error::DocOrder { previous, got: item.doc });
         }
@@ -102,12 +105,13 @@ impl Rows {
         self.half.resize(item.half.len(), f16::ZERO);
         self.half.convert_from_f32_slice(item.half);
         finite(Column::Halves, item.half, self.half.iter().map(|value| value.is_finite()))?;
+        finite(Column::Hubs, item.hubs, item.hubs.iter().map(|value| value.is_finite()))?;
 
         let vector: &[u8] = match self.info.dtype {
             Dtype::F16 => bytemuck::cast_slice(short),
             Dtype::F32 => bytemuck::cast_slice(wide),
         };
-        let [vectors, docs, ordinals, spans, hashes, inverse_norms, halves] = &mut self.columns;
+        let [vectors, docs, ordinals, spans, hashes, inverse_norms, halves, hubs] = &mut self.columns;
         vectors.extend_from_slice(vector);
         docs.extend_from_slice(&item.doc.to_le_bytes());
         ordinals.extend_from_slice(&item.ordinal.to_le_bytes());
@@ -116,12 +120,13 @@ impl Rows {
         hashes.extend_from_slice(&item.hash);
         inverse_norms.extend_from_slice(&inverse_norm(wide).to_le_bytes());
         halves.extend_from_slice(bytemuck::cast_slice(&self.half));
+        hubs.extend_from_slice(bytemuck::cast_slice(item.hubs));
         self.last_doc = Some(item.doc);
         self.len += 1;
         Ok(())
     }
 
-    /// The bytes of a column as they go into the file; empty for halves where none are stored.
+    /// The bytes of a column as they go into the file; empty for halves and hubs where none are stored.
     pub fn column(&self, column: Column) -> &[u8] {
         self.columns.get(column as usize).map_or(&[], Vec::as_slice)
     }

@@ -11,7 +11,7 @@ use crate::media::MediaInfo;
 /// Where the columns of a media type stand.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Columns {
-    /// By position in `Column::ALL`; empty for halves where none are stored.
+    /// By position in `Column::ALL`; empty for halves and hubs where none are stored.
     pub(crate) ranges: [Range<usize>; Column::ALL.len()],
     pub(crate) rows: usize,
 }
@@ -84,14 +84,15 @@ impl<'a> Slots<'a> {
         let mut found = Columns::default();
         let mut count = None;
         for ((column, slot), range) in Column::ALL.into_iter().zip(slots).zip(&mut found.ranges) {
-            let stored = column != Column::Halves || info.half > 0;
+            let stored = column.is_stored(info);
+            let announced = if column == Column::Hubs { "hubs" } else { "half" };
             match slot {
                 None if !stored => {}
                 None => return Err(Error::Missing { section: label(column.kind(), Some(&info.name)) }),
                 Some(row) if !stored => {
                     let expected = u64::from(row.entry.columns.to_native()).max(1);
                     let section = label(column.kind(), Some(&info.name));
-                    return Err(Error::Field { section, field: "half", offset: row.at, expected, got: 0 });
+                    return Err(Error::Field { section, field: announced, offset: row.at, expected, got: 0 });
                 }
                 Some(row) => {
                     let count = *count.get_or_insert(row.entry.rows.to_native());

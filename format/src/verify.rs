@@ -141,8 +141,8 @@ fn find(wrong: impl Iterator<Item = bool>) -> Option<Rows> {
 
 impl<D: AsRef<[u8]>> Uvec<D> {
     /// Checks everything that `open` leaves out: the checksum of every section, also of unknown kinds; padding; the shape and
-    /// media index of derived sections, and that none stands twice; order and range of documents; spans; finite vectors and
-    /// halves; inverse norms. Finds all damage, at most one entry per section and reason; none means that the file is sound.
+    /// media index of derived sections, and that none stands twice; order and range of documents; spans; finite vectors,
+    /// halves and hubs; inverse norms. Finds all damage, at most one entry per section and reason; none means that the file is sound.
     /// Cost: reads the file twice.
     pub fn verify(&self) -> Vec<Damage> {
         let mut damage = Vec::new();
@@ -276,7 +276,10 @@ fn values(view: &MediaView<'_>) -> impl Iterator<Item = (Column, usize, Reason)>
     let not_finite = |row: &[half::f16]| row.iter().any(|value| !value.is_finite());
     let halves = find(view.halves.chunks(view.half.max(1)).map(not_finite))
         .map(|Rows { first, count }| (Column::Halves, first, Reason::NotFinite { row: first, count }));
-    vectors.into_iter().chain(norms).chain(halves)
+    let not_finite = |row: &[f32]| row.iter().any(|value| !value.is_finite());
+    let hubs = find(view.hubs.chunks(view.hub_columns.max(1)).map(not_finite))
+        .map(|Rows { first, count }| (Column::Hubs, first, Reason::NotFinite { row: first, count }));
+    vectors.into_iter().chain(norms).chain(halves).chain(hubs)
 }
 
 /// Whether two inverse norms agree to 20 bits; never for NaN.

@@ -36,10 +36,14 @@ pub struct MediaView<'a> {
     pub inverse_norms: &'a [f32],
     /// Item half of the metric network's first layer `[n, h]`; empty where none is stored.
     pub halves: &'a [f16],
+    /// Hubs of each item `[n, g]`, one for each other media type; empty where none are stored.
+    pub hubs: &'a [f32],
     /// Dimension `d` of the shared vectors.
     pub dim: usize,
     /// Width `h` of the halves; 0 where none are stored.
     pub half: usize,
+    /// Number of hubs `g` of each item; 0 where none are stored.
+    pub hub_columns: usize,
 }
 
 /// Cuts the columns out of the bytes of a file.
@@ -56,8 +60,10 @@ pub(crate) fn resolve<'a>(data: &'a [u8], info: &MediaInfo, columns: &Columns) -
         hashes: cast(columns.bytes(data, Column::Hashes)),
         inverse_norms: cast(columns.bytes(data, Column::InverseNorms)),
         halves: cast(columns.bytes(data, Column::Halves)),
+        hubs: cast(columns.bytes(data, Column::Hubs)),
         dim: info.dim as usize,
         half: info.half as usize,
+        hub_columns: info.hubs as usize,
     }
 }
 
@@ -109,6 +115,14 @@ impl MediaView<'_> {
     /// If `row` is not below [`MediaView::len`], or `out` is not of `half` values.
     pub fn half_into(&self, row: usize, out: &mut [f32]) {
         of_row(self.halves, row, self.half).convert_to_f32_slice(out);
+    }
+
+    /// The hubs of a row `[g]`.
+    ///
+    /// # Panics
+    /// If `row` is not below [`MediaView::len`], where there are hubs.
+    pub fn hubs_of(&self, row: usize) -> &[f32] {
+        of_row(self.hubs, row, self.hub_columns)
     }
 }
 

@@ -64,7 +64,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// `MediaName` for a name that is empty, over 32 bytes, with a zero character or there twice; `Limit` for over 256
-    /// media types, or a dimension or width of halves outside of its limits; `Io` when `inner` fails.
+    /// media types, or a dimension, width of halves or number of hubs outside of its limits; `Io` when `inner` fails.
     pub fn new(inner: W, space: &[u8; 32], media: &[MediaInfo]) -> Result<Self, Error> {
         media::check(media)?;
         let header = Header {
@@ -112,8 +112,8 @@ impl<W: Write> Writer<W> {
 
     /// Starts column `column` of media type `media`.
     ///
-    /// Columns come in the order media 0: `Column::ALL`, media 1: `Column::ALL`, and so on; `Halves` only of a media
-    /// type with `half > 0`. A media type without items has all its columns, with no rows.
+    /// Columns come in the order media 0: `Column::ALL`, media 1: `Column::ALL`, and so on; `Halves` and `Hubs` only
+    /// of a media type that has them. A media type without items has all its columns, with no rows.
     ///
     /// # Errors
     /// `Order` when another step is due; `Io` when the sink fails.

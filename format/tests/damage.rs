@@ -97,7 +97,7 @@ fn forge(bytes: &mut [u8], at: usize, size: usize, is_free: impl Fn(u64) -> bool
 
 #[test]
 fn forged_table_is_refused() {
-    for optional in [Optional::Present, Optional::Derived] {
+    for optional in [Optional::Present, Optional::Derived, Optional::Hubs] {
         forge_table(optional);
     }
 }
@@ -110,7 +110,7 @@ fn forge_table(optional: Optional) {
         let kind = u32_at(&bytes, at + entry::KIND);
         // Of unknown optional sections most fields mean nothing.
         let is_unknown = kind >= 1000;
-        // HALVES, the one known kind without the required bit, is missed when its kind is changed.
+        // HALVES and HUBS, the known kinds without the required bit, are missed when their kind is changed.
         forge(&mut bytes, at + entry::KIND, 4, |_| is_unknown);
         for (field, size) in
             [(entry::MEDIA, 4), (entry::FLAGS, 4), (entry::ELEMENT, 4), (entry::ROWS, 8), (entry::COLUMNS, 4)]
@@ -135,10 +135,16 @@ fn forged_trailer_is_refused() {
 
 #[test]
 fn forged_records_are_refused() {
-    let bytes = aligned(&common::write_golden(Optional::Absent));
+    for optional in [Optional::Absent, Optional::Hubs] {
+        forge_records(optional);
+    }
+}
+
+fn forge_records(optional: Optional) {
+    let bytes = aligned(&common::write_golden(optional));
     let records = common::section_at(&bytes, layout::KIND_MEDIA, layout::NONE);
     for record in 0..3 {
-        for field in [media::DIM, media::DTYPE, media::HALF] {
+        for field in [media::DIM, media::DTYPE, media::HALF, media::HUBS] {
             let at = records + record * media::SIZE + field;
             let old = u32_at(&bytes, at);
             for new in numbers(old.into(), bytes.len() as u64) {
@@ -153,7 +159,7 @@ fn forged_records_are_refused() {
 
 #[test]
 fn resealed_changes_of_sections_never_panic() {
-    for optional in [Optional::Present, Optional::Derived] {
+    for optional in [Optional::Present, Optional::Derived, Optional::Hubs] {
         reseal(optional);
     }
 }

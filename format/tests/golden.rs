@@ -52,8 +52,39 @@ fn derived_sections_are_the_committed_ones_and_change_nothing_else() {
 }
 
 #[test]
+fn hubs_are_the_committed_ones_and_change_nothing_else() {
+    let bytes = committed("v0-hubs.uvec");
+    assert!(common::write_golden(Optional::Hubs) == bytes, "the writer makes other bytes");
+    let uvec = Uvec::open(&bytes).unwrap();
+    assert_eq!(uvec.verify(), []);
+    assert_eq!(uvec.media(), common::hub_media());
+    let columns = [0, 1, 2].map(|media| (uvec.view(media).hub_columns, uvec.view(media).hubs.len()));
+    assert_eq!(columns, [(2, 8), (1, 3), (2, 0)]);
+    assert_eq!(uvec.view(0).hubs_of(2), [-1.5, 1.0e-9]);
+    assert_eq!(uvec.view(1).hubs, [0.5, -0.5, -1.5]);
+    let kinds = uvec.sections().iter().filter(|section| section.name == "HUBS");
+    let shapes: Vec<_> = kinds.map(|s| (s.kind, s.media, s.rows, s.columns, s.required, s.derived)).collect();
+    assert_eq!(
+        shapes,
+        [
+            (23, Some(0), 4, 2, false, false),
+            (23, Some(1), 3, 1, false, false),
+            (23, Some(2), 0, 2, false, false)
+        ]
+    );
+
+    let mut file = second::read(&bytes);
+    assert_eq!(&file, &as_second(&uvec));
+    assert_eq!(file.media[0].hubs, (0..4).map(|item| common::hubs(item, 2)).collect::<Vec<_>>());
+    for media in &mut file.media {
+        (media.hub_columns, media.hubs) = (0, Vec::new());
+    }
+    assert_eq!(file, second::read(&golden()));
+}
+
+#[test]
 fn writing_twice_gives_the_same_bytes() {
-    for optional in [Optional::Absent, Optional::Present, Optional::Derived] {
+    for optional in [Optional::Absent, Optional::Present, Optional::Derived, Optional::Hubs] {
         assert_eq!(common::write_golden(optional), common::write_golden(optional));
     }
 }
@@ -148,6 +179,8 @@ fn as_second<D: AsRef<[u8]>>(uvec: &Uvec<D>) -> second::File {
             hashes: view.hashes.iter().map(|hash| hash.to_vec()).collect(),
             inverse_norms: view.inverse_norms.to_vec(),
             halves: rows(view.half, &|row, out| view.half_into(row, out)),
+            hub_columns: view.hub_columns,
+            hubs: rows(view.hub_columns, &|row, out| out.copy_from_slice(view.hubs_of(row))),
         }
     });
     let (rejected, reason) = uvec.rejected();

@@ -275,6 +275,46 @@ fn missing_sections_are_refused() {
     let half = section_at(&bytes, layout::KIND_MEDIA, NONE) + media::HALF;
     let extra = bent(|bytes| put(bytes, half, &0u32.to_le_bytes()));
     assert_is!(open_error(&extra), Error::Field { field: "half", expected: 2, got: 0, .. });
+    // Hubs that are announced and not there, and the other way round.
+    let announced = |bytes: &mut [u8], record: usize, hubs: u32| {
+        let at = section_at(bytes, layout::KIND_MEDIA, NONE) + record * media::SIZE + media::HUBS;
+        put(bytes, at, &hubs.to_le_bytes());
+        seal(bytes);
+    };
+    let mut missing = bytes.clone();
+    announced(&mut missing, 1, 2);
+    assert_is!(open_error(&missing), Error::Missing { ref section } if section == "HUBS of text");
+    for (record, hubs, field) in [(0, 0, "hubs"), (1, 2, "columns")] {
+        let mut other = common::write_golden(Optional::Hubs);
+        announced(&mut other, record, hubs);
+        assert_is!(open_error(&other), Error::Field { field: found, .. } if found == field);
+    }
+}
+
+#[test]
+fn verify_finds_damaged_hubs() {
+    let good = common::write_golden(Optional::Hubs);
+    let at = section_at(&good, layout::KIND_HUBS, 0);
+    let offsets = |bytes: &[u8]| -> Vec<(String, u64, Reason)> {
+        let uvec = Uvec::open(aligned(bytes)).unwrap();
+        assert_eq!(format!("{:?}", uvec.verify()), format!("{:?}", uvec.verify_media(0)));
+        uvec.verify().into_iter().map(|damage| (damage.section, damage.offset, damage.reason)).collect()
+    };
+    for byte in 0..32 {
+        let mut flipped = good.clone();
+        flipped[at + byte] ^= 1;
+        let found = offsets(&flipped);
+        assert!(
+            matches!(&found[..], [(name, offset, Reason::Checksum { .. })] if name == "HUBS" && *offset == at as u64)
+        );
+    }
+    let mut infinite = good;
+    put(&mut infinite, at + 12, &f32::INFINITY.to_le_bytes());
+    seal(&mut infinite);
+    assert_eq!(
+        offsets(&infinite),
+        [("HUBS".to_owned(), at as u64 + 8, Reason::NotFinite { row: 1, count: 1 })]
+    );
 }
 
 #[test]
@@ -303,6 +343,7 @@ fn bad_media_records_are_refused() {
     assert_is!(field(media::DIM, 0), Error::Limit { got: 0, least: 1, .. });
     assert_is!(field(media::DIM, 65_537), Error::Limit { got: 65_537, .. });
     assert_is!(field(media::HALF, 65_537), Error::Limit { got: 65_537, .. });
+    assert_is!(field(media::HUBS, 256), Error::Limit { got: 256, most: 255, .. });
     assert_is!(field(media::DTYPE, 1), Error::ElementType { got: 1, .. });
 }
 

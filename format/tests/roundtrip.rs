@@ -9,7 +9,7 @@ use common::{Optional, aligned, read_all, second};
 use proptest::prelude::*;
 use uncsm_format::{Column, Dtype, ElementType, ItemRow, MediaInfo, Rows, Uvec, Values, Writer};
 
-/// Of one item: steps to the next document, ordinal, span, hash, vector and half.
+/// Of one item: steps to the next document, ordinal, span, hash, vector, half and hubs.
 #[derive(Debug, Clone)]
 struct Item {
     skip: u32,
@@ -18,24 +18,36 @@ struct Item {
     hash: [u8; 16],
     vector: Vec<f32>,
     half: Vec<f32>,
+    hubs: Vec<f32>,
 }
 
-fn item(dim: usize, half: usize) -> impl Strategy<Value = Item> {
+fn item(dim: usize, half: usize, hubs: usize) -> impl Strategy<Value = Item> {
     let value =
         prop_oneof![4 => -65_504.0f32..65_504.0, 2 => -1.0f32..1.0, 1 => Just(0.0), 1 => Just(-1.0e-7)];
     let span = prop_oneof![Just(None), (0..1000u32, 0..1000u32).prop_map(|(a, n)| Some((a, a + n)))];
     let vector = prop::collection::vec(value.clone(), dim);
-    let half = prop::collection::vec(value, half);
-    (0..3u32, any::<u32>(), span, any::<[u8; 16]>(), vector, half).prop_map(
-        |(skip, ordinal, span, hash, vector, half)| Item { skip, ordinal, span, hash, vector, half },
+    let half = prop::collection::vec(value.clone(), half);
+    let hubs = prop::collection::vec(value.prop_map(|value| value / 3.0), hubs);
+    (0..3u32, any::<u32>(), span, any::<[u8; 16]>(), vector, half, hubs).prop_map(
+        |(skip, ordinal, span, hash, vector, half, hubs)| Item {
+            skip,
+            ordinal,
+            span,
+            hash,
+            vector,
+            half,
+            hubs,
+        },
     )
 }
 
 fn media() -> impl Strategy<Value = Vec<(MediaInfo, Vec<Item>)>> {
-    let shape = (1..9usize, prop_oneof![Just(0), 1..5usize], prop_oneof![Just(Dtype::F16), Just(Dtype::F32)]);
-    let one = shape.prop_flat_map(|(dim, half, dtype)| {
-        let info = MediaInfo { name: String::new(), dim: dim as u32, dtype, half: half as u32 };
-        (Just(info), prop::collection::vec(item(dim, half), 0..20))
+    let width = || prop_oneof![Just(0), 1..5usize];
+    let shape = (1..9usize, width(), width(), prop_oneof![Just(Dtype::F16), Just(Dtype::F32)]);
+    let one = shape.prop_flat_map(|(dim, half, hubs, dtype)| {
+        let name = String::new();
+        let info = MediaInfo { name, dim: dim as u32, dtype, half: half as u32, hubs: hubs as u32 };
+        (Just(info), prop::collection::vec(item(dim, half, hubs), 0..20))
     });
     prop::collection::vec(one, 0..4).prop_map(|mut media| {
         for (index, (info, _)) in media.iter_mut().enumerate() {
@@ -61,11 +73,11 @@ fn file(media: &[(MediaInfo, Vec<Item>)], rejected: u64, reason: Option<&str>) -
 /// The rows of a media type, and their documents.
 fn rows(info: &MediaInfo, items: &[Item]) -> (Rows, Vec<u32>) {
     let (mut rows, mut docs, mut doc) = (Rows::new(info), Vec::new(), 0);
-    for Item { skip, ordinal, span, hash, vector, half } in items {
+    for Item { skip, ordinal, span, hash, vector, half, hubs } in items {
         doc += skip;
         docs.push(doc);
         let (ordinal, span, hash) = (*ordinal, *span, *hash);
-        rows.push(&ItemRow { doc, ordinal, span, hash, vector, half }).unwrap();
+        rows.push(&ItemRow { doc, ordinal, span, hash, vector, half, hubs }).unwrap();
     }
     (rows, docs)
 }
@@ -99,6 +111,7 @@ proptest! {
                 let stored = |value: f32| if info.dtype == Dtype::F16 { f16(value) } else { value };
                 prop_assert_eq!(&vector, &item.vector.iter().map(|&v| stored(v)).collect::<Vec<_>>());
                 prop_assert_eq!(&half, &item.half.iter().map(|&v| f16(v)).collect::<Vec<_>>());
+                prop_assert_eq!(view.hubs_of(row), item.hubs.as_slice());
                 prop_assert_eq!(view.ordinals[row], item.ordinal);
                 let (start, end) = item.span.unwrap_or((u32::MAX, u32::MAX));
                 prop_assert_eq!(view.spans[row], [start, end]);

@@ -91,6 +91,7 @@ fn records_are_those_of_the_text() {
             ("dim", media::DIM),
             ("dtype", media::DTYPE),
             ("half", media::HALF),
+            ("hubs", media::HUBS),
             ("reserved", media::RESERVED),
         ],
         media::SIZE,
@@ -157,24 +158,30 @@ fn section_kinds_are_those_of_the_text() {
     assert_eq!(head(1), (u64::from(layout::KIND_STATUS), "STATUS", "1", "bytes", "no"));
     assert_eq!(number(rows[0][5]) as usize, media::SIZE);
     assert_eq!(rows[1][5], format!("{} to {}", status::REASON, status::REASON + layout::MAX_REASON));
-    let (d, h) = (11, 13);
+    let (d, h, g) = (11, 13, 17);
     for (row, column) in rows[2..].iter().zip(Column::ALL) {
         assert_eq!((number(row[0]), row[1]), (u64::from(column.kind()), column.name()));
         assert_eq!(number(row[2]), u64::from(column.flags()));
         assert_eq!(row[4], "n");
         for dtype in [Dtype::F16, Dtype::F32] {
-            let info = MediaInfo { name: "image".into(), dim: d, dtype, half: h };
+            let info = MediaInfo { name: "image".into(), dim: d, dtype, half: h, hubs: g };
             let element = format!("{:?}", column.element(&info)).to_lowercase();
             assert!(row[3].split(" or ").any(|name| name == element), "{row:?}");
             let columns = match row[5] {
                 "d" => d,
                 "h" => h,
+                "g" => g,
                 fixed => number(fixed) as u32,
             };
             assert_eq!(columns, column.columns(&info), "{row:?}");
             assert_eq!(column.row_bytes(&info), columns as usize * column.element(&info).size());
         }
-        assert_eq!(row[6], if column == Column::Halves { "where h > 0" } else { "yes" });
+        let of_each = match column {
+            Column::Halves => "where h > 0",
+            Column::Hubs => "where g > 0",
+            _ => "yes",
+        };
+        assert_eq!(row[6], of_each);
     }
 }
 
@@ -185,6 +192,7 @@ fn limits_are_those_of_the_text() {
         ("bytes of a name", 1, layout::MAX_NAME as u64),
         ("d", 1, u64::from(layout::MAX_DIM)),
         ("h", 0, u64::from(layout::MAX_DIM)),
+        ("g", 0, u64::from(layout::MAX_HUBS)),
         ("documents", 0, u64::from(u32::MAX)),
         ("bytes of the reason in STATUS", 0, layout::MAX_REASON as u64),
     ];
@@ -192,4 +200,5 @@ fn limits_are_those_of_the_text() {
         table("## Limits").iter().map(|row| (row[0], number(row[1]), number(row[2]))).collect();
     assert_eq!(rows, expected);
     assert_eq!(layout::MAX_NAME, media::DIM - media::NAME);
+    assert_eq!(layout::MAX_HUBS as usize, layout::MAX_MEDIA - 1);
 }

@@ -8,7 +8,7 @@ use common::{IMAGES, Optional, TEXTS, info};
 use uncsm_format::{Column, Dtype, ElementType, Error, ItemRow, MediaInfo, Rows, Uvec, Writer};
 
 fn item<'a>(doc: u32, vector: &'a [f32], half: &'a [f32]) -> ItemRow<'a> {
-    ItemRow { doc, ordinal: 0, span: None, hash: [0; 16], vector, half }
+    ItemRow { doc, ordinal: 0, span: None, hash: [0; 16], vector, half, hubs: &[] }
 }
 
 fn new_error(media: &[MediaInfo]) -> Error {
@@ -49,6 +49,9 @@ fn bad_media_types_are_refused() {
     assert!(matches!(new_error(&[info("a", 0, Dtype::F16, 0)]), Error::Limit { least: 1, got: 0, .. }));
     assert!(matches!(new_error(&[info("a", 65_537, Dtype::F16, 0)]), Error::Limit { .. }));
     assert!(matches!(new_error(&[info("a", 1, Dtype::F16, 65_537)]), Error::Limit { .. }));
+    let hubs = |hubs| [MediaInfo { hubs, ..info("a", 1, Dtype::F16, 0) }];
+    assert!(matches!(new_error(&hubs(256)), Error::Limit { what: "number of hubs", most: 255, .. }));
+    assert!(Writer::new(Vec::new(), &[0; 32], &hubs(255)).is_ok());
     let many: Vec<_> = (0..257).map(|i| info(&i.to_string(), 1, Dtype::F16, 0)).collect();
     assert!(matches!(new_error(&many), Error::Limit { most: 256, got: 257, .. }));
     assert!(Writer::new(Vec::new(), &[0; 32], &many[..256]).is_ok());
@@ -70,9 +73,10 @@ fn steps_out_of_order_are_refused() {
     writer.end().unwrap();
     order(writer.optional(Column::Docs.kind(), Some(0), &[]));
     order(writer.optional(1000, Some(1), &[]));
-    // Halves are not stored, so they never are due.
+    // Halves and hubs are not stored, so they never are due.
     for column in Column::stored(&media[0]).skip(1) {
         order(writer.begin(0, Column::Halves));
+        order(writer.begin(0, Column::Hubs));
         writer.begin(0, column).unwrap();
         writer.write(&vec![0; 2 * column.row_bytes(&media[0])]).unwrap();
         writer.end().unwrap();
@@ -130,7 +134,8 @@ fn documents_are_checked() {
 
 #[test]
 fn bad_items_are_refused_and_leave_the_rows_as_they_were() {
-    let mut rows = Rows::new(&info("image", 2, Dtype::F16, 1));
+    let mut rows = Rows::new(&MediaInfo { hubs: 2, ..info("image", 2, Dtype::F16, 1) });
+    let item = |doc, vector, half| ItemRow { hubs: &[1.0e9, -0.5], ..item(doc, vector, half) };
     rows.push(&item(4, &[1.0, 2.0], &[3.0])).unwrap();
     let before: Vec<_> = Column::ALL.map(|column| rows.column(column).to_vec()).into();
     let bad = [
@@ -140,6 +145,8 @@ fn bad_items_are_refused_and_leave_the_rows_as_they_were() {
         item(4, &[1.0, 65_520.0], &[3.0]),
         item(4, &[1.0, 2.0], &[-65_520.0]),
         item(3, &[1.0, 2.0], &[3.0]),
+        ItemRow { hubs: &[0.5], ..item(4, &[1.0, 2.0], &[3.0]) },
+        ItemRow { hubs: &[0.5, f32::INFINITY], ..item(4, &[1.0, 2.0], &[3.0]) },
         ItemRow { span: Some((2, 1)), ..item(4, &[1.0, 2.0], &[3.0]) },
         ItemRow { span: Some((u32::MAX, u32::MAX)), ..item(4, &[1.0, 2.0], &[3.0]) },
     ];
@@ -150,13 +157,15 @@ fn bad_items_are_refused_and_leave_the_rows_as_they_were() {
     assert!(matches!(errors[3], Error::NotFinite { column: "VECTORS", position: 1, got: 65_520.0 }));
     assert!(matches!(errors[4], Error::NotFinite { column: "HALVES", position: 0, got: -65_520.0 }));
     assert!(matches!(errors[5], Error::DocOrder { previous: 4, got: 3 }));
-    assert!(matches!(errors[6], Error::Span { start: 2, end: 1 }));
-    assert!(matches!(errors[7], Error::Span { start: u32::MAX, end: u32::MAX }));
+    assert!(matches!(errors[6], Error::RowLength { column: "HUBS", expected: 2, got: 1 }));
+    assert!(matches!(errors[7], Error::NotFinite { column: "HUBS", position: 1, got: f32::INFINITY }));
+    assert!(matches!(errors[8], Error::Span { start: 2, end: 1 }));
+    assert!(matches!(errors[9], Error::Span { start: u32::MAX, end: u32::MAX }));
     assert!(errors.iter().all(|error| error.offset().is_none()));
     let after: Vec<_> = Column::ALL.map(|column| rows.column(column).to_vec()).into();
     assert_eq!((rows.len(), rows.is_empty(), before), (1, false, after));
     rows.push(&item(4, &[65_519.0, 0.0], &[3.0])).unwrap();
-    assert!(rows.bytes() >= 2 * (4 + 4 + 4 + 8 + 16 + 4 + 2));
+    assert!(rows.bytes() >= 2 * (4 + 4 + 4 + 8 + 16 + 4 + 2 + 8));
 }
 
 #[test]

@@ -33,6 +33,11 @@ impl Hubs {
         self.anchors.iter().all(Vec::is_empty)
     }
 
+    /// Anchors of a media type.
+    pub(crate) fn count(&self, media: usize) -> usize {
+        self.anchors.get(media).and_then(|anchors| anchors.len().checked_div(self.unit)).unwrap_or(0)
+    }
+
     /// Hubs that each item has, one per other media type; 0 without anchors.
     pub(crate) fn columns(&self) -> usize {
         if self.is_empty() { 0 } else { self.anchors.len() - 1 }
@@ -44,17 +49,17 @@ impl Hubs {
     /// Cost: `n * A` times `e` multiply-adds and one exponential, on the calling thread.
     pub(crate) fn of(&self, other: usize, vectors: &[f32], d: usize) -> Vec<f32> {
         let rows = vectors.len().checked_div(d).unwrap_or(0);
-        let anchors = self.anchors.get(other).map_or(&[][..], Vec::as_slice);
-        let count = anchors.len().checked_div(self.unit).unwrap_or(0);
+        let count = self.count(other);
         if count == 0 {
             return vec![0.0; rows];
         }
+        let anchors = Rows::new(&self.anchors[other], self.unit);
         let mut sums = vec![0.0f32; TOGETHER.min(rows) * count];
         let mut out = Vec::with_capacity(rows);
         for vectors in vectors.chunks(TOGETHER * d) {
             let sums = &mut sums[..vectors.len() / d * count];
             let units = Rows::part(vectors, d, d - self.unit..d);
-            products(units, Rows::new(anchors, self.unit), sums);
+            products(units, anchors, sums);
             out.extend(sums.chunks_exact(count).map(|sums| soft_maximum(sums, self.temperature)));
         }
         out

@@ -95,6 +95,16 @@ impl MetricNetwork {
         self.hubs.columns()
     }
 
+    /// Anchors of a media type, the unit parts of train rows that hubs are measured by; 0 where it has none.
+    pub fn hub_anchors(&self, media: usize) -> usize {
+        self.hubs.count(media)
+    }
+
+    /// The temperature of the hub terms, where there are any.
+    pub fn hub_temperature(&self) -> Option<f32> {
+        (!self.hubs.is_empty()).then_some(self.hubs.temperature)
+    }
+
     /// The targets that it was trained for.
     pub fn targets(&self) -> &[Target] {
         &self.targets
@@ -269,13 +279,17 @@ pub struct QueryHub {
 }
 
 impl QueryHub {
-    /// What the hubs of an item `[columns]` and of the query take from its score: `w (h_b(u) + h_a(v))`.
-    ///
-    /// # Panics
-    /// When the item has no hub of the query's media type.
+    /// What the hubs of an item `[columns]` and of the query take from its score: `w (h_b(u) + h_a(v))`; NaN for an item
+    /// without one of the query's media type, as only a damaged file has it.
     #[inline]
     pub fn term(&self, hubs: &[f32]) -> f32 {
-        self.weight * (self.own + hubs[self.column])
+        self.weight * (self.own + self.of_item(hubs))
+    }
+
+    /// `h_a(v)` among the hubs of an item.
+    #[inline]
+    pub(crate) fn of_item(&self, hubs: &[f32]) -> f32 {
+        hubs.get(self.column).copied().unwrap_or(f32::NAN)
     }
 }
 
@@ -301,16 +315,19 @@ impl QueryHalf {
     /// from [`MetricNetwork::item_hubs`].
     ///
     /// A pure function of its arguments, the same on every machine. Cost: one dot of `d`, one pass over `h`.
-    ///
-    /// # Panics
-    /// When there is a hub term and `hubs` is shorter than its column.
     #[inline]
     pub fn logit(&self, v: &[f32], half: &[f32], hubs: &[f32]) -> f32 {
-        let logit = dot(&self.bilinear, v) + hidden(&self.hidden, half, &self.weights) + self.bias;
+        let logit = self.without_hub(v, half);
         match &self.hub {
             Some(hub) => logit - hub.term(hubs),
             None => logit,
         }
+    }
+
+    /// The raw logit before the hub term.
+    #[inline]
+    pub(crate) fn without_hub(&self, v: &[f32], half: &[f32]) -> f32 {
+        dot(&self.bilinear, v) + hidden(&self.hidden, half, &self.weights) + self.bias
     }
 }
 

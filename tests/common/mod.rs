@@ -65,6 +65,11 @@ pub fn bundle(seed: u64) -> Bundle {
     Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 3, seed)
 }
 
+/// The same with hub terms.
+pub fn hub_bundle(seed: u64) -> Bundle {
+    bundle(seed).with_random_hubs(11, seed)
+}
+
 impl App {
     pub fn in_ram(bundle: Bundle) -> Self {
         Self::with(bundle, |builder| builder.create_in_ram().unwrap())
@@ -98,7 +103,7 @@ impl App {
             let half: Vec<f32> = stored.halves.iter().map(|v| v.to_f32()).collect();
             let origin = ItemOrigin { ordinal: ordinals[*media], span: None, hash: [7; 16] };
             ordinals[*media] += 1;
-            value.item(*media, &origin, &vector, &half).unwrap();
+            value.item_with_hubs(*media, &origin, &vector, &half, &stored.hubs).unwrap();
         }
         if !value.is_empty() {
             value.finish().add_to(&mut out, self.media.field());
@@ -164,8 +169,13 @@ pub fn brute_force(
                     view.vector_into(row, &mut vector);
                     view.half_into(row, &mut half);
                     for (part, best) in parts.iter().zip(&mut best) {
-                        let value =
-                            value(app, similarity, part, media, &vector, &half, view.inverse_norms[row]);
+                        let row = Row {
+                            vector: &vector,
+                            half: &half,
+                            hubs: view.hubs_of(row),
+                            inverse_norm: view.inverse_norms[row],
+                        };
+                        let value = value(app, similarity, part, media, row);
                         *best = Some(best.map_or(value, |b: f32| b.max(value)));
                     }
                 }
@@ -185,21 +195,22 @@ pub fn brute_force(
     out
 }
 
-fn value(
-    app: &App,
-    similarity: Similarity,
-    part: &QueryPart,
-    media: usize,
-    vector: &[f32],
-    half: &[f32],
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    vector: &'a [f32],
+    half: &'a [f32],
+    hubs: &'a [f32],
     inverse_norm: f32,
-) -> f32 {
+}
+
+fn value(app: &App, similarity: Similarity, part: &QueryPart, media: usize, row: Row<'_>) -> f32 {
     use uncsm_index::model::{Target, dot};
+    let Row { vector, half, hubs, inverse_norm } = row;
     match similarity {
         Similarity::Both => {
             let p = |target| {
                 let similarity = Similarity::Metric(target);
-                let logit = f64::from(value(app, similarity, part, media, vector, half, inverse_norm));
+                let logit = f64::from(value(app, similarity, part, media, row));
                 1.0 / (1.0 + (-logit).exp())
             };
             let mean = (p(Target::Class) + p(Target::Pair)) / 2.0;
@@ -207,7 +218,7 @@ fn value(
         }
         Similarity::Metric(target) => {
             let query = app.bundle.metric().query_half(target, part.media, media, &part.vector).unwrap();
-            let raw = query.logit(vector, half);
+            let raw = query.logit(vector, half, hubs);
             query.calibration.map_or(raw, |c| c.logit(raw))
         }
         Similarity::Cosine => {

@@ -51,7 +51,7 @@ impl World {
             std::fs::write(dir.path().join(format!("{at}.img")), format!("picture {at}{at}")).unwrap();
         }
         let index = dir.path().join("index");
-        let bundle = Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 3, 3);
+        let bundle = Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 3, 3).with_random_hubs(9, 3);
         let mut world = Self { dir, index, bundle, answers: Value::Null };
         let corpus = world.corpus(0..12, 0);
         let reader = JsonlReader::open(&corpus).unwrap();

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::common::files::{copy_dir, files_with};
-use crate::common::{App, Doc, bundle, random_docs};
+use crate::common::{App, Doc, bundle, hub_bundle, random_docs};
 use tantivy::directory::{Directory, MmapDirectory, TerminatingWrite};
 use tantivy::schema::{Schema, TEXT};
 use tantivy::{IndexWriter, Searcher, TantivyDocument, Term};
@@ -13,6 +13,7 @@ use uncsm_format::{Column, ElementType, Uvec};
 use uncsm_index::ErrorCode;
 use uncsm_index::index::{MediaField, MediaValue, SegmentCache, SegmentVectors, UvecPlugin, Writer};
 use uncsm_index::media::{Fingerprint, ItemOrigin, SpaceSpec};
+use uncsm_index::model::Bundle;
 
 const MEMORY: usize = 15_000_000;
 
@@ -33,9 +34,9 @@ fn add_segments(app: &App, docs: &[Doc], per_segment: usize) -> Writer {
     writer
 }
 
-type Rows = BTreeMap<String, Vec<(usize, u32, Vec<u8>, Vec<u8>, u32)>>;
+type Rows = BTreeMap<String, Vec<(usize, u32, Vec<u8>, Vec<u8>, Vec<u8>, u32)>>;
 
-/// Every stored row of every live document, by id: media type, ordinal, vector bytes, half bytes, norm bits.
+/// Every stored row of every live document, by id: media type, ordinal, vector bytes, half bytes, hub bytes, norm bits.
 fn rows(cache: &SegmentCache, searcher: &Searcher) -> Rows {
     let mut out = Rows::new();
     for reader in searcher.segment_readers() {
@@ -53,7 +54,9 @@ fn rows(cache: &SegmentCache, searcher: &Searcher) -> Rows {
                     };
                     let vector = bytes(Column::Vectors, view.dim * 2);
                     let half = bytes(Column::Halves, view.half * 2);
-                    rows.push((media, view.ordinals[row], vector, half, view.inverse_norms[row].to_bits()));
+                    let hubs = bytes(Column::Hubs, view.hub_columns * 4);
+                    let norm = view.inverse_norms[row].to_bits();
+                    rows.push((media, view.ordinals[row], vector, half, hubs, norm));
                 }
             }
         }
@@ -63,7 +66,12 @@ fn rows(cache: &SegmentCache, searcher: &Searcher) -> Rows {
 
 #[test]
 fn a_merge_keeps_every_row_of_every_live_document() {
-    let app = App::in_ram(bundle(3));
+    a_merge_keeps_rows(bundle(3));
+    a_merge_keeps_rows(hub_bundle(3));
+}
+
+fn a_merge_keeps_rows(bundle: Bundle) {
+    let app = App::in_ram(bundle);
     let docs = random_docs(9, 120);
     let mut writer = add_segments(&app, &docs, 17);
     for doc in docs.iter().step_by(4) {

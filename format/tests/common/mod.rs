@@ -13,12 +13,25 @@ pub const REJECTED: u64 = 3;
 pub const REASON: &str = "value 7 of document 2 is NaN — skipped";
 
 pub fn info(name: &str, dim: u32, dtype: Dtype, half: u32) -> MediaInfo {
-    MediaInfo { name: name.into(), dim, dtype, half }
+    MediaInfo { name: name.into(), dim, dtype, half, hubs: 0 }
 }
 
 /// Half precision and halves; single precision without; no items at all.
 pub fn golden_media() -> [MediaInfo; 3] {
     [info("image", 3, Dtype::F16, 2), info("text", 2, Dtype::F32, 0), info("vidéo", 5, Dtype::F16, 0)]
+}
+
+/// The same with hubs, of different numbers to tell them apart.
+pub fn hub_media() -> [MediaInfo; 3] {
+    let mut media = golden_media();
+    media.iter_mut().zip([2, 1, 2]).for_each(|(info, hubs)| info.hubs = hubs);
+    media
+}
+
+/// The hubs of an item of the golden file.
+pub fn hubs(item: usize, count: u32) -> Vec<f32> {
+    let all = [0.5 - item as f32, (item as f32 + 1.0) / 3.0 * 1.0e-9];
+    all[..count as usize].to_vec()
 }
 
 /// `(doc, ordinal, span, vector, half)` of the items of the golden file.
@@ -45,7 +58,8 @@ pub fn hash(item: usize) -> [u8; 16] {
 pub fn rows(info: &MediaInfo, items: &[Item]) -> Rows {
     let mut rows = Rows::new(info);
     for (i, &(doc, ordinal, span, vector, half)) in items.iter().enumerate() {
-        rows.push(&ItemRow { doc, ordinal, span, hash: hash(i), vector, half }).unwrap();
+        let hubs = &hubs(i, info.hubs);
+        rows.push(&ItemRow { doc, ordinal, span, hash: hash(i), vector, half, hubs }).unwrap();
     }
     rows
 }
@@ -58,9 +72,9 @@ fn le<const N: usize>(values: impl IntoIterator<Item = [u8; N]>) -> Vec<u8> {
     values.into_iter().flatten().collect()
 }
 
-/// The golden file, or with `optional` the same with two sections of unknown kinds, or with three derived ones.
+/// The golden file, or with `optional` the same with two sections of unknown kinds, with three derived ones, or with hubs.
 pub fn write_golden(optional: Optional) -> Vec<u8> {
-    let media = golden_media();
+    let media = if optional == Optional::Hubs { hub_media() } else { golden_media() };
     let mut writer = Writer::new(Vec::new(), &SPACE, &media).unwrap();
     rows(&media[0], &IMAGES).write_to(0, &mut writer).unwrap();
     if optional == Optional::Present {
@@ -89,6 +103,7 @@ pub enum Optional {
     Absent,
     Present,
     Derived,
+    Hubs,
 }
 
 /// The bytes at an address that is a multiple of 64.
@@ -116,7 +131,8 @@ pub fn read_all<D: AsRef<[u8]>>(uvec: &Uvec<D>) -> Vec<u8> {
         for row in 0..view.len() {
             view.vector_into(row, &mut vector);
             view.half_into(row, &mut half);
-            for value in vector.iter().chain(&half).chain([&view.inverse_norms[row]]) {
+            let hubs = view.hubs_of(row);
+            for value in vector.iter().chain(&half).chain(hubs).chain([&view.inverse_norms[row]]) {
                 out.extend(value.to_bits().to_le_bytes());
             }
             out.extend(

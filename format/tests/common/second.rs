@@ -33,6 +33,7 @@ pub struct Media {
     pub dim: usize,
     pub dtype: u32,
     pub half: usize,
+    pub hub_columns: usize,
     pub vectors: Vec<Vec<f32>>,
     pub docs: Vec<u32>,
     pub ordinals: Vec<u32>,
@@ -40,6 +41,7 @@ pub struct Media {
     pub hashes: Vec<Vec<u8>>,
     pub inverse_norms: Vec<f32>,
     pub halves: Vec<Vec<f32>>,
+    pub hubs: Vec<Vec<f32>>,
 }
 
 const NONE: u32 = 0xffff_ffff;
@@ -133,7 +135,7 @@ pub fn read(file: &[u8]) -> File {
         end = offset + length;
         let bytes = &file[offset..end];
         assert_eq!(crc(&[bytes]), u32(&entry[44..48]));
-        if !matches!(kind, 1 | 2 | 16..=22) {
+        if !matches!(kind, 1 | 2 | 16..=23) {
             assert_eq!(flags & 1, 0);
             if flags & 2 == 2 {
                 let element = u32(&entry[12..16]);
@@ -147,7 +149,7 @@ pub fn read(file: &[u8]) -> File {
             unknown.push((kind, bytes.to_vec()));
             continue;
         }
-        assert_eq!(flags, if kind == 22 { 0 } else { 1 });
+        assert_eq!(flags, if kind >= 22 { 0 } else { 1 });
         let element = u32(&entry[12..16]);
         let (rows, columns) = (int(&entry[32..40]) as usize, int(&entry[40..44]) as usize);
         assert_eq!(length, rows * columns * [1, 4, 2, 4][element as usize]);
@@ -164,7 +166,9 @@ pub fn read(file: &[u8]) -> File {
         let name = text(&record[0..32]);
         let name = name.trim_end_matches('\0');
         assert!(!name.is_empty() && !name.contains('\0') && media.iter().all(|m: &Media| m.name != name));
-        assert_eq!(record[44..64], [0; 20]);
+        let hub_columns = int(&record[44..48]) as usize;
+        assert!(hub_columns <= 255);
+        assert_eq!(record[48..64], [0; 16]);
         let (dim, dtype, half) =
             (int(&record[32..36]) as usize, u32(&record[36..40]), int(&record[40..44]) as usize);
         assert!((1..=65536).contains(&dim) && half <= 65536 && (dtype == 2 || dtype == 3));
@@ -188,6 +192,9 @@ pub fn read(file: &[u8]) -> File {
         let inverse_norms = row(take(21, 3, 1), 4, f32);
         let halves = if half > 0 { take(22, 2, half) } else { &[] };
         let halves = halves.chunks((2 * half).max(1)).map(|r| row(r, 2, f16)).collect();
+        let hubs = if hub_columns > 0 { take(23, 3, hub_columns) } else { &[] };
+        let hubs: Vec<_> = hubs.chunks((4 * hub_columns).max(1)).map(|r| row(r, 4, f32)).collect();
+        assert!(hubs.iter().flatten().all(|value| value.is_finite()));
         assert!(docs.is_sorted() && docs.iter().all(|&doc| doc < documents));
         assert!(spans.iter().all(|&(a, b)| a == NONE && b == NONE || a <= b && b != NONE));
         assert!(vectors.iter().flatten().all(|value| value.is_finite()));
@@ -203,6 +210,7 @@ pub fn read(file: &[u8]) -> File {
             dim,
             dtype,
             half,
+            hub_columns,
             vectors,
             docs,
             ordinals,
@@ -210,6 +218,7 @@ pub fn read(file: &[u8]) -> File {
             hashes,
             inverse_norms,
             halves,
+            hubs,
         });
     }
     let (element, rows, columns, status) = sections.remove(&(2, NONE)).unwrap();

@@ -264,7 +264,7 @@ impl<'a> Filling<'a> {
         }
         let mut value = MediaValue::builder(self.index.media().spec());
         for item in &items {
-            match value.item(item.media, &item.origin, &item.vector, &item.half) {
+            match value.item_with_hubs(item.media, &item.origin, &item.vector, &item.half, &item.hubs) {
                 Ok(_) => {
                     let name = self.index.bundle().media()[item.media].name.clone();
                     *self.report.items.entry(name).or_default() += 1;

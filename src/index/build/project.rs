@@ -6,7 +6,7 @@ use super::options::BuildOptions;
 use super::report::Clock;
 use crate::encode::{EncodedItem, Encoders, Incoming, SourceDocument, encode_batch};
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::dir::lookup::Snapshot;
+use crate::index::dir::lookup::{Snapshot, StoredRow};
 use crate::media::ItemOrigin;
 use crate::model::{Bundle, Unrounded};
 
@@ -30,6 +30,7 @@ pub(crate) struct SharedItem {
     pub(crate) origin: ItemOrigin,
     pub(crate) vector: Vec<f32>,
     pub(crate) half: Vec<f32>,
+    pub(crate) hubs: Vec<f32>,
 }
 
 /// Documents that are encoded between two looks at whether the build is to stop.
@@ -160,13 +161,14 @@ fn project(
                 }
             }
         }
-        let Unrounded { vectors, halves, .. } = bundle.rows(media, &features);
-        let (dim, half) = (bundle.dim(), bundle.metric().half());
+        let Unrounded { vectors, halves, hubs } = bundle.rows(media, &features);
+        let (dim, half, columns) = (bundle.dim(), bundle.metric().half(), bundle.metric().hub_columns());
         for (row, (at, origin)) in owners.into_iter().enumerate() {
             let vector = vectors[row * dim..(row + 1) * dim].to_vec();
             let half = halves[row * half..(row + 1) * half].to_vec();
+            let hubs = hubs[row * columns..(row + 1) * columns].to_vec();
             if let Ok(document) = &mut batch[at] {
-                document.items.push(SharedItem { media, origin, vector, half });
+                document.items.push(SharedItem { media, origin, vector, half, hubs });
             }
         }
     }
@@ -190,8 +192,8 @@ impl Projected {
     fn reuse(&mut self, snapshot: Option<&Snapshot>, media: usize, item: &EncodedItem) {
         let id = self.source.document.id.as_deref().unwrap_or_default();
         match snapshot.map(|snapshot| snapshot.row(id, media, &item.origin.hash)).transpose() {
-            Ok(Some(Some((vector, half)))) => {
-                self.items.push(SharedItem { media, origin: item.origin, vector, half });
+            Ok(Some(Some(StoredRow { vector, half, hubs }))) => {
+                self.items.push(SharedItem { media, origin: item.origin, vector, half, hubs });
             }
             Ok(_) => {
                 self.bad.push(Error::new(ErrorCode::Damaged, "a stored vector is gone that was there before"))

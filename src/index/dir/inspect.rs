@@ -155,10 +155,15 @@ fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
         schema: serde_json::to_value(&index.manifest().fields)
             .map_err(|e| Error::new(ErrorCode::BadValue, e.to_string()).source(e))?,
     };
-    for media in index.bundle().media() {
+    for (m, media) in index.bundle().media().iter().enumerate() {
         let mut value = serde_json::json!({ "encoder": media.encoder, "dim": media.features });
         if let Some(fingerprint) = media.fingerprint {
             value["fingerprint"] = fingerprint.to_string().into();
+        }
+        // Unit parts of train rows, which the bundle of the index holds.
+        let anchors = index.bundle().metric().hub_anchors(m);
+        if anchors > 0 {
+            value["anchors"] = anchors.into();
         }
         report.media.insert(media.name.clone(), value);
     }
@@ -194,7 +199,11 @@ fn host(files: Files<'_>) -> Result<HostReport> {
         let field = MediaField::of(&files.tantivy.schema())?;
         let spec = field.spec();
         let media = |media: &MediaSpec| {
-            (media.name.clone(), serde_json::json!({ "shared_dim": media.dim, "half": media.half }))
+            let mut about = serde_json::json!({ "shared_dim": media.dim, "half": media.half });
+            if media.hubs > 0 {
+                about["hubs"] = media.hubs.into();
+            }
+            (media.name.clone(), about)
         };
         Ok(HostReport {
             format_version: uncsm_format::FORMAT_VERSION,

@@ -58,6 +58,13 @@ fn first_live(postings: &mut impl Postings, reader: &tantivy::SegmentReader) -> 
     None
 }
 
+/// The numbers of an item as an index has them, as f32.
+pub(crate) struct StoredRow {
+    pub(crate) vector: Vec<f32>,
+    pub(crate) half: Vec<f32>,
+    pub(crate) hubs: Vec<f32>,
+}
+
 /// What an index holds before a change, to spare encoding what has not changed.
 pub(crate) struct Snapshot {
     searcher: Searcher,
@@ -88,13 +95,8 @@ impl Snapshot {
         Ok(view.items_of(address.doc_id).any(|row| view.hashes[row] == *hash))
     }
 
-    /// Shared vector and half of an item of document `id` with this content, as f32.
-    pub(crate) fn row(
-        &self,
-        id: &str,
-        media: usize,
-        hash: &[u8; 16],
-    ) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
+    /// The item of document `id` with this content.
+    pub(crate) fn row(&self, id: &str, media: usize, hash: &[u8; 16]) -> Result<Option<StoredRow>> {
         let Some(address) = self.find(id)? else { return Ok(None) };
         let view = self.vectors[address.segment_ord as usize].view(media);
         let Some(row) = view.items_of(address.doc_id).find(|&row| view.hashes[row] == *hash) else {
@@ -103,6 +105,6 @@ impl Snapshot {
         let (mut vector, mut half) = (vec![0.0; view.dim], vec![0.0; view.half]);
         view.vector_into(row, &mut vector);
         view.half_into(row, &mut half);
-        Ok(Some((vector, half)))
+        Ok(Some(StoredRow { vector, half, hubs: view.hubs_of(row).to_vec() }))
     }
 }

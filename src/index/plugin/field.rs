@@ -123,12 +123,14 @@ pub(crate) fn infos(spec: &SpaceSpec) -> Vec<MediaInfo> {
         dim: media.dim as u32,
         dtype: media.dtype,
         half: media.half as u32,
+        hubs: media.hubs as u32,
     };
     spec.media.iter().map(info).collect()
 }
 
-/// Refuses sizes that no `.uvec` has.
+/// Refuses sizes that no `.uvec` has, and numbers of hubs that no bundle has.
 fn check_spec(spec: &SpaceSpec) -> Result<()> {
+    let others = spec.media.len().saturating_sub(1);
     let longest = spec.media.iter().map(|media| media.dim.max(media.half)).max().unwrap_or(0);
     for (what, most, got, unit) in [
         ("too many media types", BUNDLE_MEDIA, spec.media.len(), "media types"),
@@ -137,6 +139,14 @@ fn check_spec(spec: &SpaceSpec) -> Result<()> {
         if got > most {
             return Err(limits::over(what, most, got, unit));
         }
+    }
+    if let Some(media) = spec.media.iter().find(|media| ![0, others].contains(&media.hubs)) {
+        return Err(Error::new(
+            ErrorCode::BadValue,
+            format!("media type `{}` has hubs for another number of media types", media.name),
+        )
+        .expected(format!("0 or {others}, one for each other media type"))
+        .got(media.hubs));
     }
     Ok(())
 }
@@ -147,7 +157,7 @@ mod tests {
     use crate::media::Dtype;
 
     fn spec() -> SpaceSpec {
-        let media = |name: &str| MediaSpec { name: name.into(), dim: 4, half: 2, dtype: Dtype::F16 };
+        let media = |name: &str| MediaSpec { name: name.into(), dim: 4, half: 2, hubs: 0, dtype: Dtype::F16 };
         SpaceSpec { space: Fingerprint([7; 32]), media: vec![media("image"), media("text")] }
     }
 
@@ -178,11 +188,32 @@ mod tests {
     }
 
     #[test]
+    fn hubs_are_of_all_other_media_types_or_none_and_left_out_where_none() {
+        let of = |hubs: usize| {
+            let mut spec = spec();
+            spec.media.iter_mut().for_each(|media| media.hubs = hubs);
+            let mut builder = Schema::builder();
+            MediaField::add(&mut builder, &spec).unwrap();
+            let schema = builder.build();
+            let text = serde_json::to_string(&schema).unwrap();
+            assert_eq!(text.contains("hubs"), hubs > 0, "{text}");
+            MediaField::of(&schema).map(|field| field.spec == spec).map_err(|error| error.code())
+        };
+        assert_eq!((of(0), of(1)), (Ok(true), Ok(true)));
+        assert_eq!(of(2), Err(ErrorCode::BadValue));
+    }
+
+    #[test]
     fn sizes_in_a_schema_have_limits() {
         let of = |dim: usize, media: usize| {
             let mut builder = Schema::builder();
-            let media =
-                (0..media).map(|i| MediaSpec { name: format!("m{i}"), dim, half: 0, dtype: Dtype::F16 });
+            let media = (0..media).map(|i| MediaSpec {
+                name: format!("m{i}"),
+                dim,
+                half: 0,
+                hubs: 0,
+                dtype: Dtype::F16,
+            });
             let spec = SpaceSpec { space: Fingerprint([7; 32]), media: media.collect() };
             MediaField::add(&mut builder, &spec).unwrap();
             MediaField::of(&builder.build()).map(drop).map_err(|error| error.code())

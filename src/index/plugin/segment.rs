@@ -108,6 +108,7 @@ fn check_fits(uvec: &Uvec<OwnedBytes>, spec: &SpaceSpec) -> Result<()> {
             have.name == want.name
                 && have.dim as usize == want.dim
                 && have.half as usize == want.half
+                && have.hubs as usize == want.hubs
                 && have.dtype == want.dtype
         });
     if fits {

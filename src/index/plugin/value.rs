@@ -56,13 +56,10 @@ pub struct MediaValueBuilder<'a> {
 }
 
 impl MediaValueBuilder<'_> {
-    /// Adds an item: shared vector `[d]` and item half `[h]` (empty where the media type stores none).
+    /// Adds an item of a media type without hubs: [`item_with_hubs`](Self::item_with_hubs) of none.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], [`ErrorCode::BadValue`] for a span out of order or an
-    /// ordinal that an item of the media type has already, or
-    /// [`ErrorCode::NotFinite`] (after rounding to the stored type, so a value beyond f16 counts). The builder is unchanged
-    /// then.
+    /// Those of [`item_with_hubs`](Self::item_with_hubs).
     pub fn item(
         &mut self,
         media: usize,
@@ -70,20 +67,40 @@ impl MediaValueBuilder<'_> {
         vector: &[f32],
         half: &[f32],
     ) -> Result<&mut Self> {
+        self.item_with_hubs(media, origin, vector, half, &[])
+    }
+
+    /// Adds an item: shared vector `[d]`, item half `[h]` and hubs `[g]` (both empty where the media type stores none).
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownMedia`], [`ErrorCode::BadDimension`], [`ErrorCode::BadValue`] for a span out of order or an
+    /// ordinal that an item of the media type has already, or
+    /// [`ErrorCode::NotFinite`] (after rounding to the stored type, so a value beyond f16 counts). The builder is unchanged
+    /// then.
+    pub fn item_with_hubs(
+        &mut self,
+        media: usize,
+        origin: &ItemOrigin,
+        vector: &[f32],
+        half: &[f32],
+        hubs: &[f32],
+    ) -> Result<&mut Self> {
         let Some(spec) = self.spec.media.get(media) else {
             return Err(Error::new(ErrorCode::UnknownMedia, format!("no media type number {media}"))
                 .expected(format!("less than {}", self.spec.media.len()))
                 .got(media));
         };
-        for (what, expected, values) in [("shared vector", spec.dim, vector), ("item half", spec.half, half)]
-        {
+        for (what, expected, values, narrow) in [
+            ("shared vector", spec.dim, vector, spec.dtype == Dtype::F16),
+            ("item half", spec.half, half, true),
+            ("list of hubs", spec.hubs, hubs, false),
+        ] {
             if values.len() != expected {
                 let message = format!("{what} of media type `{}` has the wrong length", spec.name);
                 return Err(Error::new(ErrorCode::BadDimension, message)
                     .expected(expected)
                     .got(values.len()));
             }
-            let narrow = what == "item half" || spec.dtype == Dtype::F16;
             if let Some(at) = values.iter().position(|&v| !is_storable(v, narrow)) {
                 let message = format!("{what} of media type `{}` is not finite at element {at}", spec.name);
                 return Err(Error::new(ErrorCode::NotFinite, message)
@@ -111,7 +128,7 @@ impl MediaValueBuilder<'_> {
             self.bytes.extend_from_slice(&word.to_le_bytes());
         }
         self.bytes.extend_from_slice(&origin.hash);
-        for value in vector.iter().chain(half) {
+        for value in vector.iter().chain(half).chain(hubs) {
             self.bytes.extend_from_slice(&value.to_le_bytes());
         }
         self.items += 1;
@@ -149,7 +166,8 @@ impl MediaValueBuilder<'_> {
         let widen = |values: &[f16]| values.iter().map(|v| v.to_f32()).collect::<Vec<f32>>();
         let bytes: Vec<u8> = features.iter().flat_map(|v| v.to_le_bytes()).collect();
         let origin = ItemOrigin { ordinal, span: None, hash: content_hash(&bytes) };
-        self.item(media, &origin, &widen(&stored.vectors), &widen(&stored.halves))
+        let (vector, half) = (widen(&stored.vectors), widen(&stored.halves));
+        self.item_with_hubs(media, &origin, &vector, &half, &stored.hubs)
     }
 
     /// Items so far.
@@ -175,6 +193,7 @@ pub(crate) struct DecodedItem {
     pub(crate) origin: ItemOrigin,
     pub(crate) vector: Vec<f32>,
     pub(crate) half: Vec<f32>,
+    pub(crate) hubs: Vec<f32>,
 }
 
 /// Reads what any app may have put into the field; `Err` is the reason for `inspect`.
@@ -193,7 +212,9 @@ pub(crate) fn decode(bytes: &[u8], spec: &SpaceSpec) -> std::result::Result<Vec<
     // The constructor has checked what it made; of bytes that only look like its own, it says what is wrong.
     for item in items.iter().filter(|item| !item.is_sound(&spec.media[item.media])) {
         let mut builder = MediaValue::builder(spec);
-        builder.item(item.media, &item.origin, &item.vector, &item.half).map_err(|e| e.to_string())?;
+        builder
+            .item_with_hubs(item.media, &item.origin, &item.vector, &item.half, &item.hubs)
+            .map_err(|e| e.to_string())?;
     }
     Ok(items)
 }
@@ -205,6 +226,7 @@ impl DecodedItem {
         self.origin.span.is_none_or(|(start, end)| start <= end && end != WHOLE)
             && self.vector.iter().all(|&value| is_storable(value, narrow))
             && self.half.iter().all(|&value| is_storable(value, true))
+            && self.hubs.iter().all(|&value| is_storable(value, false))
     }
 }
 
@@ -217,8 +239,9 @@ fn decode_item(rest: &mut &[u8], spec: &SpaceSpec) -> Option<DecodedItem> {
         |n: usize| (0..n).map(|_| take::<4>(rest).map(f32::from_le_bytes)).collect::<Option<Vec<_>>>();
     let vector = floats(shape.dim)?;
     let half = floats(shape.half)?;
+    let hubs = floats(shape.hubs)?;
     let span = (start != WHOLE || end != WHOLE).then_some((start, end));
-    Some(DecodedItem { media, origin: ItemOrigin { ordinal, span, hash }, vector, half })
+    Some(DecodedItem { media, origin: ItemOrigin { ordinal, span, hash }, vector, half, hubs })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -233,7 +256,8 @@ mod tests {
     use crate::media::Fingerprint;
 
     fn spec() -> SpaceSpec {
-        let media = |name: &str, half| MediaSpec { name: name.into(), dim: 2, half, dtype: Dtype::F16 };
+        let media =
+            |name: &str, half| MediaSpec { name: name.into(), dim: 2, half, hubs: 0, dtype: Dtype::F16 };
         SpaceSpec { space: Fingerprint([7; 32]), media: vec![media("image", 1), media("text", 0)] }
     }
 
@@ -274,6 +298,33 @@ mod tests {
     }
 
     #[test]
+    fn hubs_are_as_many_as_the_spec_says_and_finite() {
+        let mut spec = spec();
+        spec.media.iter_mut().for_each(|media| media.hubs = 1);
+        let mut builder = MediaValue::builder(&spec);
+        let mut code = |hubs: &[f32]| {
+            builder.item_with_hubs(0, &origin(0), &[0.5, 0.25], &[9.0], hubs).map(|_| ()).unwrap_err().code()
+        };
+        assert_eq!(code(&[]), ErrorCode::BadDimension);
+        assert_eq!(code(&[0.5, 0.5]), ErrorCode::BadDimension);
+        assert_eq!(code(&[f32::INFINITY]), ErrorCode::NotFinite);
+        assert_eq!(code(&[f32::NAN]), ErrorCode::NotFinite);
+        let error = builder.item(0, &origin(0), &[0.5, 0.25], &[9.0]).unwrap_err();
+        assert!(error.to_string().contains("list of hubs of media type `image`"), "{error}");
+        // More than f16 holds, and more digits: they are stored as they are.
+        builder.item_with_hubs(0, &origin(0), &[0.5, 0.25], &[9.0], &[1.0e9 / 3.0]).unwrap();
+        builder.item_with_hubs(1, &origin(1), &[0.5, 0.25], &[], &[-0.1]).unwrap();
+        let bytes = builder.finish().bytes;
+        let items = decode(&bytes, &spec).unwrap();
+        assert_eq!((items[0].hubs.as_slice(), items[1].hubs.as_slice()), (&[1.0e9 / 3.0][..], &[-0.1][..]));
+        let mut foreign = bytes;
+        foreign.truncate(foreign.len() - 4);
+        assert!(decode(&foreign, &spec).unwrap_err().contains("cut short"));
+        foreign.extend_from_slice(&f32::NAN.to_le_bytes());
+        assert!(decode(&foreign, &spec).unwrap_err().contains("not finite"));
+    }
+
+    #[test]
     fn what_is_storable_is_finite_after_rounding() {
         // Each f16 and its neighbours in f32, of both signs, infinities and NaN too.
         for bits in 0..=u16::MAX {
@@ -304,9 +355,14 @@ mod tests {
     #[test]
     fn features_become_the_item_that_the_bundle_stores() {
         let bundle = Bundle::random(&[("image", 3), ("text", 2)], 5, 2, 2, 8);
+        become_what_the_bundle_stores(&bundle);
+        become_what_the_bundle_stores(&bundle.with_random_hubs(3, 8));
+    }
+
+    fn become_what_the_bundle_stores(bundle: &Bundle) {
         let spec = bundle.space_spec();
         let mut builder = MediaValue::builder(&spec);
-        builder.features(&bundle, "text", 4, &[0.5, -1.0]).unwrap();
+        builder.features(bundle, "text", 4, &[0.5, -1.0]).unwrap();
         let item = decode(&builder.finish().bytes, &spec).unwrap().remove(0);
         let stored = bundle.store(1, &bundle.project(1, &[0.5, -1.0]).unwrap());
         let bytes = [0.5f32.to_le_bytes(), (-1.0f32).to_le_bytes()].concat();
@@ -317,6 +373,7 @@ mod tests {
                 origin: ItemOrigin { ordinal: 4, span: None, hash: content_hash(&bytes) },
                 vector: stored.vectors.iter().map(|v| v.to_f32()).collect(),
                 half: stored.halves.iter().map(|v| v.to_f32()).collect(),
+                hubs: stored.hubs,
             }
         );
     }

@@ -67,6 +67,7 @@ impl UvecWriter {
                 hash: item.origin.hash,
                 vector: &item.vector,
                 half: &item.half,
+                hubs: &item.hubs,
             };
             if let Err(error) = self.rows[item.media].push(&row) {
                 self.reject(error.to_string());

@@ -164,6 +164,7 @@ impl Bundle {
                 name: media.name.clone(),
                 dim: self.metric.dim,
                 half: self.metric.half,
+                hubs: self.metric.hub_columns(),
                 dtype: Dtype::F16,
             })
             .collect();

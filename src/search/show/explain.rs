@@ -89,7 +89,7 @@ fn part(plan: &Plan, scorer: &DocScorer, vectors: &SegmentVectors, item: &BestIt
     out
 }
 
-/// `raw = bilinear + hidden + bias`, and what calibration makes of it.
+/// `raw = bilinear + hidden + bias`, and `+ hub` where the head has a hub term, and what calibration makes of it.
 fn head(numbers: &HeadNumbers, query_half: &[f32]) -> Value {
     let calibrated = numbers.calibration.map(|fit| {
         let Calibration { slope, offset, prior, .. } = fit;
@@ -98,10 +98,15 @@ fn head(numbers: &HeadNumbers, query_half: &[f32]) -> Value {
             "logit": fit.logit(numbers.raw), "probability": fit.probability(numbers.raw),
         })
     });
-    json!({
+    let mut out = json!({
         "bilinear": numbers.bilinear, "hidden": numbers.hidden, "bias": numbers.bias, "raw": numbers.raw,
         "calibration": calibrated, "query_half": query_half,
-    })
+    });
+    if let Some(hub) = numbers.hub {
+        out["hub"] = json!(hub.value);
+        out["hub_parts"] = json!({ "weight": hub.weight, "query": hub.query, "item": hub.item });
+    }
+    out
 }
 
 fn formula(plan: &Plan, ranking: &Ranking) -> String {

@@ -6,7 +6,7 @@ use half::slice::HalfFloatSliceExt;
 use uncsm_format::{MediaView, Vectors};
 
 use crate::error::Result;
-use crate::model::{Bundle, Calibration, QueryHalf, Target, dot};
+use crate::model::{Bundle, Calibration, QueryHalf, QueryHub, Target, dot};
 
 /// One way to compare a query item with a stored row.
 pub(in crate::search) trait Measure {
@@ -96,19 +96,37 @@ pub(in crate::search) struct HeadNumbers {
     pub(in crate::search) bilinear: f32,
     pub(in crate::search) hidden: f32,
     pub(in crate::search) bias: f32,
+    /// What the hub term adds, where the head has one.
+    pub(in crate::search) hub: Option<HubNumbers>,
     pub(in crate::search) raw: f32,
     pub(in crate::search) calibration: Option<Calibration>,
+}
+
+/// `value = -weight * (query + item)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::search) struct HubNumbers {
+    pub(in crate::search) weight: f32,
+    pub(in crate::search) query: f32,
+    pub(in crate::search) item: f32,
+    pub(in crate::search) value: f32,
+}
+
+impl HubNumbers {
+    fn of(hub: &QueryHub, row: &Row) -> Self {
+        let item = hub.of_item(&row.hubs);
+        Self { weight: hub.weight, query: hub.own, item, value: -hub.term(&row.hubs) }
+    }
 }
 
 impl HeadNumbers {
     fn of(query: &QueryHalf, row: &Row) -> Self {
         let bilinear = dot(&query.bilinear, &row.vector);
-        let raw = query.logit(&row.vector, &row.half, &row.hubs);
         Self {
             bilinear,
-            hidden: raw - query.bias - bilinear,
+            hidden: query.without_hub(&row.vector, &row.half) - query.bias - bilinear,
             bias: query.bias,
-            raw,
+            hub: query.hub.as_ref().map(|hub| HubNumbers::of(hub, row)),
+            raw: query.logit(&row.vector, &row.half, &row.hubs),
             calibration: query.calibration,
         }
     }
@@ -134,6 +152,8 @@ impl Row {
             Vectors::F32(all) => self.vector.copy_from_slice(&all[at]),
         }
         view.halves[row * view.half..(row + 1) * view.half].convert_to_f32_slice(&mut self.half);
+        self.hubs.clear();
+        self.hubs.extend_from_slice(view.hubs_of(row));
         self.inverse_norm = view.inverse_norms[row];
     }
 }

@@ -17,7 +17,7 @@ impl Measure for Metric {
 
     fn formula(&self) -> &'static str {
         "(sum of weight x logit over wanted parts - sum of weight x ln(1 + exp(logit)) over unwanted) / weight_sum; \
-         raw = u'Mv + w.relu(query_half + item_half) + bias"
+         raw = u'Mv + w.relu(query_half + item_half) + bias, and + hub where the head has one"
     }
 
     fn targets(&self) -> &'static [Target] {

@@ -9,7 +9,7 @@ use uncsm_index::search::{
     Fusion, Leg, MediaChoice, Normalise, QueryPart, RankedDoc, Request, Response, Similarity, linear, rrf,
 };
 
-use crate::common::{WORDS, bundle, features, random_docs};
+use crate::common::{WORDS, bundle, features, hub_bundle, random_docs};
 use crate::search::oracle::{self, Query};
 use crate::search::world::{engine, id, ids, spread};
 
@@ -59,7 +59,8 @@ proptest! {
     ) {
         let docs = random_docs(seed, n);
         let gone: Vec<String> = docs.iter().step_by(3).take(deleted).map(|doc| doc.id.clone()).collect();
-        let apps = spread(&bundle(seed % 5), &docs, 1, segments, &gone);
+        let bundle = if seed % 2 == 0 { bundle(seed % 5) } else { hub_bundle(seed % 5) };
+        let apps = spread(&bundle, &docs, 1, segments, &gone);
         let app = &apps[0];
         let engine = engine(&apps);
         let mut rng = ChaCha8Rng::seed_from_u64(seed + 1);
@@ -164,7 +165,8 @@ fn check_sums(found: &Response, fusion: Fusion) -> Result<(), TestCaseError> {
             let sum: f32 = parts.iter().map(|part| number(&part["contribution"])).sum();
             prop_assert!(close(sum, number(&media["value"])), "{sum} {media}");
             for head in parts.iter().filter_map(|part| part["heads"].as_array()).flatten() {
-                let raw = number(&head["bilinear"]) + number(&head["hidden"]) + number(&head["bias"]);
+                let hub = head.get("hub").map_or(0.0, number);
+                let raw = number(&head["bilinear"]) + number(&head["hidden"]) + number(&head["bias"]) + hub;
                 prop_assert!(close(raw, number(&head["raw"])), "{head}");
             }
         }

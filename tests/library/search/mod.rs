@@ -6,6 +6,7 @@ mod engine;
 mod facets;
 mod filters;
 mod fusion;
+mod hubs;
 mod keywords;
 mod oracle;
 mod parts;

@@ -17,7 +17,8 @@ const LETTERS: [&str; 6] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"
 fn bundle(seed: u64) -> Bundle {
     let counts = FusionCounts { lines: 20, positives: 20, negatives: 200 };
     let layer = FusionLayer::new(Target::Class, [0.4, 0.8, 0.3, 0.2, 1.1], -2.0, counts).unwrap();
-    common::bundle(seed).with_fusion(layer).unwrap()
+    let bundle = if seed.is_multiple_of(2) { common::bundle(seed) } else { common::hub_bundle(seed) };
+    bundle.with_fusion(layer).unwrap()
 }
 
 /// Queries of every kind; some with three words and more, whose sums tantivy adds up in an order of its own.

@@ -53,7 +53,7 @@ fn bundle(bundle: &Bundle) -> serde_json::Value {
             "lines": layer.lines(),
         })
     });
-    json!({
+    let mut out = json!({
         "fingerprint": { "space": bundle.space(), "model": bundle.model() },
         "fusion": fusion,
         "media": media.collect::<serde_json::Map<_, _>>(),
@@ -62,7 +62,17 @@ fn bundle(bundle: &Bundle) -> serde_json::Value {
         "targets": bundle.metric().targets(),
         "default_target": bundle.default_target(),
         "classes": bundle.classes().map(|classes| classes.count),
-    })
+    });
+    if let Some(temperature) = bundle.metric().hub_temperature() {
+        let anchors = bundle
+            .media()
+            .iter()
+            .enumerate()
+            .map(|(m, media)| (media.name.clone(), json!(bundle.metric().hub_anchors(m))));
+        let anchors = anchors.collect::<serde_json::Map<_, _>>();
+        out["hubs"] = json!({ "temperature": temperature, "anchors": anchors });
+    }
+    out
 }
 
 fn pretty(value: &impl serde::Serialize) -> String {
@@ -80,7 +90,13 @@ fn index_text(path: &Path, report: &IndexReport) -> String {
     let counts = (report.documents, report.deleted, report.rejected);
     contents_text(&mut out, counts, report.rejected_reason.as_deref(), &report.damaged);
     for (name, media) in &report.media {
-        let _ = writeln!(out, "media type {name}: encoder {}, {} features", media["encoder"], media["dim"]);
+        let anchors = media.get("anchors").map(|count| format!(", {count} anchors of hub terms"));
+        let (encoder, dim) = (&media["encoder"], &media["dim"]);
+        let _ = writeln!(
+            out,
+            "media type {name}: encoder {encoder}, {dim} features{}",
+            anchors.unwrap_or_default()
+        );
     }
     if let Some(why) = &report.sources.damaged {
         let _ = writeln!(out, "{why}");

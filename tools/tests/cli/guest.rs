@@ -11,7 +11,7 @@ use uncsm_index::media::{Dtype, Fingerprint, ItemOrigin, MediaSpec, SpaceSpec};
 use crate::run::command;
 
 fn app(dir: &Path) {
-    let media = MediaSpec { name: "image".into(), dim: 4, half: 0, dtype: Dtype::F16 };
+    let media = MediaSpec { name: "image".into(), dim: 4, half: 0, hubs: 0, dtype: Dtype::F16 };
     let spec = SpaceSpec { space: Fingerprint([5; 32]), media: vec![media] };
     let mut builder = Schema::builder();
     let sku = builder.add_text_field("sku", STRING);
