@@ -5,37 +5,58 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// `each` of all `items`, in their order; as many at a time as the current rayon pool has threads.
+/// Workers that stay, for many short calls of [`Crew::map`].
 ///
 /// Every worker is a pool of one thread. A tensor library that uses rayon inside of a parallel iterator would, while it
 /// waits, take up the next item on the same stack: memory and stack would then grow with the batch. Here at most one
-/// item per core is alive. A single item runs in the current pool, so that its products of matrices use all cores.
-pub(crate) fn map<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let count = rayon::current_num_threads().min(items.len());
-    let pools: Vec<ThreadPool> =
-        (0..count).map_while(|_| ThreadPoolBuilder::new().num_threads(1).build().ok()).collect();
-    // Where the system gives no thread, this one does the work.
-    if pools.len() < 2 {
-        return items.iter().map(each).collect();
+/// item per worker is alive.
+pub(crate) struct Crew(Vec<ThreadPool>);
+
+impl Crew {
+    /// A crew of `count` workers; for fewer than two the calling thread does the work.
+    pub(crate) fn new(count: usize) -> Self {
+        let pool = |_| ThreadPoolBuilder::new().num_threads(1).build().ok();
+        Self(if count < 2 { Vec::new() } else { (0..count).map_while(pool).collect() })
     }
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(items.len()));
-    let work = || {
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(at) else { break };
-            let result = each(item);
-            done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((at, result));
+
+    /// `each` of all `items`, in their order, as many at a time as there are workers.
+    ///
+    /// A single item runs in the current pool, so that its products of matrices use all of that.
+    pub(crate) fn map<T: Sync, R: Send>(&self, items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+        // Where the system gives no thread, this one does the work.
+        if self.0.len() < 2 || items.len() < 2 {
+            return items.iter().map(each).collect();
         }
-    };
-    std::thread::scope(|scope| {
-        for pool in &pools {
-            scope.spawn(|| pool.install(work));
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    done.sort_unstable_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::with_capacity(items.len()));
+        let work = || {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(at) else { break };
+                let result = each(item);
+                done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((at, result));
+            }
+        };
+        everywhere(&self.0, &work);
+        let mut done = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        done.sort_unstable_by_key(|(at, _)| *at);
+        done.into_iter().map(|(_, result)| result).collect()
+    }
+}
+
+/// `work` in each of `pools`, at once.
+fn everywhere(pools: &[ThreadPool], work: &(impl Fn() + Sync)) {
+    if let Some((pool, rest)) = pools.split_first() {
+        pool.in_place_scope(|scope| {
+            scope.spawn(|_| work());
+            everywhere(rest, work);
+        });
+    }
+}
+
+/// `each` of all `items`, in their order; as many at a time as the current rayon pool has threads. See [`Crew`].
+pub(crate) fn map<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    Crew::new(rayon::current_num_threads().min(items.len())).map(items, each)
 }
 
 /// `work` on one core.

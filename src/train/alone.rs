@@ -22,7 +22,12 @@ pub(crate) fn shape(data: &TrainingData, config: &TrainConfig, classes: usize, u
 
 /// A bundle of kernel members alone, whose heads are scaled dot products: of posteriors with these class weights, and of unit
 /// parts.
-pub(crate) fn alone(data: &TrainingData, config: &TrainConfig, weights: &[f32], members: Vec<Kernel>) -> Bundle {
+pub(crate) fn alone(
+    data: &TrainingData,
+    config: &TrainConfig,
+    weights: &[f32],
+    members: Vec<Kernel>,
+) -> Bundle {
     let classes = weights.len();
     let unit = members.first().map_or(0, |kernel| kernel.unit_bias.len());
     let (d, media) = (classes + unit, members.len());

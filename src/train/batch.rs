@@ -1,12 +1,13 @@
 //! Batches of rows, and what is similar to what within one.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Tensor};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::dropout::dropout_mask;
+use super::dropout::drop_out;
 use super::graded::Graded;
 use crate::data::{TrainingData, content_numbers};
+use crate::error::Result;
 
 /// The rows that are learned from, with standardised features and content numbers.
 pub(crate) struct Prepared {
@@ -75,25 +76,21 @@ impl Prepared {
         batch.iter().copied().filter(|&row| self.present[media][row]).collect()
     }
 
-    /// Input tensors `[n, d_in]` of these rows for each of `members` networks, with dropout masks of their own.
-    pub(crate) fn inputs(
+    /// The input `[views * n, d_in]` of these rows, as many times as there are views, of which a part is dropped.
+    pub(crate) fn input(
         &self,
-        media: usize,
-        rows: &[usize],
-        members: usize,
+        (media, rows, views): (usize, &[usize], usize),
         dropout: f64,
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Vec<Tensor>> {
+        seed: u64,
+    ) -> Result<Tensor> {
         let d = self.widths[media];
-        let one = |_| {
-            let mut values = Vec::with_capacity(rows.len() * d);
+        let mut values = Vec::with_capacity(views * rows.len() * d);
+        for _ in 0..views {
             rows.iter()
                 .for_each(|&row| values.extend_from_slice(&self.features[media][row * d..(row + 1) * d]));
-            let mask = dropout_mask(values.len(), dropout, rng);
-            values.iter_mut().zip(&mask).for_each(|(x, mask)| *x *= mask);
-            Tensor::from_vec(values, (rows.len(), d), &Device::Cpu)
-        };
-        (0..members).map(one).collect()
+        }
+        drop_out(&mut values, dropout, seed);
+        Ok(Tensor::from_vec(values, (views * rows.len(), d), &Device::Cpu)?)
     }
 
     /// One-hot classes `[n, C]`; zero rows where there is no class.
@@ -104,7 +101,7 @@ impl Prepared {
                 values[i * classes + class as usize] = 1.0;
             }
         }
-        Tensor::from_vec(values, (rows.len(), classes), &Device::Cpu)
+        Ok(Tensor::from_vec(values, (rows.len(), classes), &Device::Cpu)?)
     }
 
     /// How the items of `rows` of media type `a` relate to those of `columns` of `b`.
@@ -144,13 +141,6 @@ pub(crate) struct Relations {
     pub(crate) other_class: Vec<f32>,
     pub(crate) paired: Vec<f32>,
     pub(crate) unpaired: Vec<f32>,
-}
-
-impl Relations {
-    /// An empty mask of the same shape.
-    pub(crate) fn none(&self) -> Vec<f32> {
-        vec![0.0; self.paired.len()]
-    }
 }
 
 #[cfg(test)]

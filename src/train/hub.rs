@@ -49,7 +49,8 @@ pub(crate) type Fold<'a> = (&'a Bundle, &'a [usize], &'a [usize]);
 pub(crate) fn choose_weight(folds: &[Fold<'_>], data: &TrainingData) -> Result<f32> {
     let found = best(folds, &WEIGHTS, |weight, (bundle, fit, held)| {
         let bundle = with_hub(bundle, data, fit, weight)?;
-        let recall = measure_one(&Items::new(&bundle, data, held)?, data, Similarity::Metric(Target::Pair)).recall;
+        let recall =
+            measure_one(&Items::new(&bundle, data, held)?, data, Similarity::Metric(Target::Pair)).recall;
         Ok(recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0))
     })?;
     Ok(found.unwrap_or(0.0))

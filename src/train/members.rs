@@ -31,7 +31,7 @@ pub(crate) fn combined(deep: &Bundle, members: &Members, shares: Shares, unit: u
         kernel.unit.truncate(of_kernel * width);
         let mut deep = pathway.deep.clone().filter(|_| kept > 0 || shares.posterior < 1.0);
         if let Some(deep) = deep.as_mut().filter(|_| kept == 0) {
-            (deep.unit, deep.unit_bias) = (Vec::new(), Vec::new());
+            (deep.unit, deep.unit_bias, deep.skip) = (Vec::new(), Vec::new(), Vec::new());
         }
         Pathway { deep, kernel: Some(kernel), shares }
     });
@@ -87,7 +87,8 @@ pub(crate) fn choose_shares(
     data: &TrainingData,
     unit: usize,
 ) -> Result<Shares> {
-    let has_units = folds.iter().all(|(_, members, _)| members.iter().all(|kernel| !kernel.unit_bias.is_empty()));
+    let has_units =
+        folds.iter().all(|(_, members, _)| members.iter().all(|kernel| !kernel.unit_bias.is_empty()));
     let units: &[f32] = if has_units { &UNIT } else { &[0.0] };
     let by_unit = best(folds, units, |share, (deep, members, rows)| {
         let bundle = combined(deep, members, Shares { posterior: 1.0, unit: share }, unit);
@@ -111,8 +112,9 @@ pub(crate) fn best<T: Sync>(
 ) -> Result<Option<f32>> {
     let tasks: Vec<(f32, &T)> =
         candidates.iter().flat_map(|&candidate| folds.iter().map(move |fold| (candidate, fold))).collect();
-    let scores: Vec<Option<f64>> =
-        workers::map(&tasks, |(candidate, fold)| score(*candidate, fold)).into_iter().collect::<Result<_>>()?;
+    let scores: Vec<Option<f64>> = workers::map(&tasks, |(candidate, fold)| score(*candidate, fold))
+        .into_iter()
+        .collect::<Result<_>>()?;
     let mut best: Option<(f64, f32)> = None;
     for (candidate, scores) in candidates.iter().zip(scores.chunks(folds.len().max(1))) {
         let found: Vec<f64> = scores.iter().copied().flatten().collect();

@@ -38,8 +38,8 @@ mod trainer;
 
 pub use calibrate::calibrate;
 pub use config::{
-    ContrastiveConfig, DoubleTripletConfig, HeadForm, LossConfig, MetricConfig, ModelConfig, Refit,
-    KernelConfig, RegularisationConfig, SelectionConfig, StepConfig, TrainConfig,
+    ContrastiveConfig, DoubleTripletConfig, HeadForm, KernelConfig, LossConfig, MetricConfig, ModelConfig,
+    Refit, RegularisationConfig, SelectionConfig, StepConfig, TrainConfig,
 };
 pub use fusion::{FusionQuery, FusionRow};
 pub use report::{Progress, StageReport};

@@ -9,6 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor, Var};
 
+use super::op::{slice, slice_mut};
+use crate::parallel::Crew;
+
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
@@ -70,14 +73,20 @@ impl Adam {
     }
 
     /// One step at `factor` times the peak rates; the average keeps the share `average` of what it was, less at the start.
-    pub(crate) fn step(&mut self, gradients: &GradStore, factor: f64, average: f64) -> Result<()> {
+    pub(crate) fn step(
+        &mut self,
+        gradients: &GradStore,
+        factor: f64,
+        average: f64,
+        crew: &Crew,
+    ) -> Result<()> {
         self.steps += 1;
         let correction = |beta: f32| (1.0 / (1.0 - f64::from(beta).powi(self.steps))) as f32;
         let corrections = [correction(BETA1), correction(BETA2)];
         // Young averages forget faster, so that the start does not linger.
         let keep = average.min(f64::from(self.steps) / (f64::from(self.steps) + 9.0)) as f32;
-        for slot in &self.slots {
-            let Some(gradient) = gradients.get(&slot.variable) else { continue };
+        let step = |slot: &Slot| -> Result<()> {
+            let Some(gradient) = gradients.get(&slot.variable) else { return Ok(()) };
             {
                 let mut step = slot.step.lock().unwrap_or_else(PoisonError::into_inner);
                 step.learning_rate = (slot.learning_rate * factor) as f32;
@@ -85,9 +94,9 @@ impl Adam {
                 step.corrections = corrections;
                 step.keep = keep;
             }
-            slot.variable.inplace_op2(&gradient.contiguous()?, slot)?;
-        }
-        Ok(())
+            slot.variable.inplace_op2(&gradient.contiguous()?, slot)
+        };
+        crew.map(&self.slots, step).into_iter().collect()
     }
 
     /// Exchanges the variables with their averages; a second call undoes the first.
@@ -121,12 +130,7 @@ impl InplaceOp2 for Slot {
     }
 
     fn cpu_fwd(&self, s1: &mut CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<()> {
-        let outside = || candle_core::Error::Msg("a step needs contiguous variables".to_owned());
-        let (start, end) = l1.contiguous_offsets().ok_or_else(outside)?;
-        let (from, to) = l2.contiguous_offsets().ok_or_else(outside)?;
-        let gradient = &s2.as_slice::<f32>()?[from..to];
-        let CpuStorage::F32(all) = s1 else { return Err(outside()) };
-        let theta = &mut all[start..end];
+        let (theta, gradient) = (slice_mut(s1, l1)?, slice(s2, l2)?);
         let mut guard = self.step.lock().unwrap_or_else(PoisonError::into_inner);
         let Step { first, second, average, learning_rate, decay, corrections, keep } = &mut *guard;
         let shrink = 1.0 - *learning_rate * *decay;
@@ -161,7 +165,7 @@ mod tests {
         let mut average = flat(&one);
         for t in 1..=5u8 {
             let loss = |x: &Var| ((x.as_tensor() - 0.5).unwrap().sqr().unwrap() * 3.0).unwrap().sum_all();
-            ours.step(&loss(&one).unwrap().backward().unwrap(), 0.5, 0.25).unwrap();
+            ours.step(&loss(&one).unwrap().backward().unwrap(), 0.5, 0.25, &Crew::new(1)).unwrap();
             theirs.step(&loss(&two).unwrap().backward().unwrap()).unwrap();
             let keep = 0.25f32.min(f32::from(t) / (f32::from(t) + 9.0));
             average.iter_mut().zip(flat(&one)).for_each(|(a, x)| *a = keep * *a + (1.0 - keep) * x);

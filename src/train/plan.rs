@@ -36,7 +36,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`ErrorCode::TooFewData`] where no member can be had.
-    pub(crate) fn new(run: &Run<'_>, kernels: Option<&Fitted<'_>>) -> Result<Self> {
+    pub(crate) fn new(run: &Run<'_>, kernels: Option<&Fitted>) -> Result<Self> {
         let Run { data, config, classes, .. } = *run;
         let unit = config.unit(classes);
         let mut own = config.clone();
@@ -61,17 +61,22 @@ impl Plan {
     pub(crate) fn members(
         &self,
         deep: Vec<Bundle>,
-        kernels: Option<&Fitted<'_>>,
+        kernels: Option<&Fitted>,
         folds: &[Fold],
         data: &TrainingData,
     ) -> Result<Joined> {
         let held = || folds.iter().map(|fold| fold.validation.clone());
         let Some(kernels) = kernels else {
-            return Ok(Joined { models: deep.into_iter().zip(held()).collect(), shares: Shares::DEEP, deep: true });
+            return Ok(Joined {
+                models: deep.into_iter().zip(held()).collect(),
+                shares: Shares::DEEP,
+                deep: true,
+            });
         };
         let kernel_alone = || {
             let all = kernels.folds.iter();
-            let models = all.map(|members| alone(data, &self.config, &self.weights, members.clone())).zip(held());
+            let models =
+                all.map(|members| alone(data, &self.config, &self.weights, members.clone())).zip(held());
             Joined { models: models.collect(), shares: Shares::KERNEL, deep: false }
         };
         if deep.is_empty() {
@@ -88,7 +93,9 @@ impl Plan {
         if shares == Shares::KERNEL {
             return Ok(kernel_alone());
         }
-        let models = both.into_iter().map(|(bundle, members, held)| (combined(&bundle, &members, shares, self.unit), held));
+        let models = both
+            .into_iter()
+            .map(|(bundle, members, held)| (combined(&bundle, &members, shares, self.unit), held));
         Ok(Joined { models: models.collect(), shares, deep: true })
     }
 
@@ -105,7 +112,9 @@ impl Plan {
             (Some(deep), None) => Ok(deep),
             (None, Some(kernels)) => Ok(alone(run.data, run.config, &self.weights, kernels)),
             // The folds had one of them.
-            (None, None) => Err(Error::new(ErrorCode::TooFewData, "no member can be fitted on all train rows")),
+            (None, None) => {
+                Err(Error::new(ErrorCode::TooFewData, "no member can be fitted on all train rows"))
+            }
         }
     }
 }

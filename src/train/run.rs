@@ -16,13 +16,13 @@ use super::scaling::scaling;
 use super::schedule::Stage;
 use super::select::selection_score;
 use super::split::Fold;
-use super::stage;
+use super::stage::{self, Work};
 use crate::corpus::Split;
 use crate::data::{Items, TrainingData};
 use crate::error::Result;
 use crate::eval::measure;
 use crate::model::Bundle;
-use crate::parallel as workers;
+use crate::parallel::{self as workers, Crew};
 
 /// What the runs of the stages over different rows share.
 pub(crate) struct Run<'a> {
@@ -34,6 +34,8 @@ pub(crate) struct Run<'a> {
     pub(crate) classes: usize,
     /// Runs on folds; one over all rows may follow.
     pub(crate) runs: usize,
+    /// Cores that a run gets which runs alone.
+    pub(crate) threads: usize,
     pub(crate) progress: &'a (dyn Fn(&Progress) + Sync),
 }
 
@@ -56,7 +58,9 @@ pub(crate) struct End {
 impl Run<'_> {
     /// The run number `at`, on a fold.
     pub(crate) fn fold(&self, at: usize, fold: &Fold) -> Result<End> {
-        let Finished { network, reports, kept } = self.stages(at, &fold.fit, &fold.validation, None)?;
+        let cores = self.threads / self.runs.max(1);
+        let Finished { network, reports, kept } =
+            self.stages(at, (&fold.fit, &fold.validation), None, cores)?;
         Ok(End { bundle: export(&network, self.data, self.classes, self.config)?, reports, kept })
     }
 
@@ -64,29 +68,32 @@ impl Run<'_> {
     pub(crate) fn whole(&self, kept: &[Vec<usize>]) -> Result<Bundle> {
         let limits = (0..self.stages.len()).map(|stage| mean_epoch(kept, stage)).collect();
         let rows = self.data.rows_of(Split::Train);
-        let Finished { network, .. } = self.stages(self.runs, &rows, &[], Some(limits))?;
+        let Finished { network, .. } = self.stages(self.runs, (&rows, &[]), Some(limits), self.threads)?;
         export(&network, self.data, self.classes, self.config)
     }
 
-    /// Trains a new network on the rows `fit`, on one core; `limits` cuts each stage at an epoch of its schedule.
+    /// Trains a new network on the first of `rows`, validated on the others; `limits` cuts each stage at an epoch of its
+    /// schedule. What the pathways do is shared out to `cores`, one for each member at most; the bits do not depend on them.
     fn stages(
         &self,
         at: usize,
-        fit: &[usize],
-        validation: &[usize],
+        rows: (&[usize], &[usize]),
         limits: Option<Vec<usize>>,
+        cores: usize,
     ) -> Result<Finished> {
-        workers::alone(|| self.stages_alone(at, fit, validation, limits))
+        let members = self.data.media.len() * self.config.model.members;
+        let crew = Crew::new(cores.min(members));
+        workers::alone(|| self.stages_alone(at, rows, limits, &crew))
     }
 
     fn stages_alone(
         &self,
         at: usize,
-        fit: &[usize],
-        validation: &[usize],
+        (fit, validation): (&[usize], &[usize]),
         limits: Option<Vec<usize>>,
+        crew: &Crew,
     ) -> Result<Finished> {
-        let Self { start, stages, data, config, classes, runs, progress } = *self;
+        let Self { start, stages, data, config, classes, runs, progress, .. } = *self;
         // Runs differ in where they start, too.
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         rng.set_stream(at as u64);
@@ -114,11 +121,16 @@ impl Run<'_> {
                     let project = |m: usize, features: &[f32]| Ok(network.pathways[m].project(features)?);
                     selection_score(&Items::projected(&bundle, data, validation, &project)?, data, stage)
                 };
-                progress(&Progress { run: at, runs, stage: stage.name(), epoch, epochs, loss, score });
+                if epoch > 0 {
+                    progress(&Progress { run: at, runs, stage: stage.name(), epoch, epochs, loss, score });
+                }
                 // Labels cannot tell what graded pairs are to change: the stage that learns them runs to its end.
                 Ok(score.filter(|_| !(taught && stage == Stage::Metric)))
             };
-            let ran = stage::run(stage, &network, &rows, config, limit, &mut rng, &mut validate)?;
+            // A bundle that is trained further has seen rows of validation: it would always look better than what it becomes.
+            let earns = number > 0 && start.is_none();
+            let work = Work { stage, network: &network, rows: &rows, config, limit, earns, crew };
+            let ran = stage::run(&work, &mut rng, &mut validate)?;
             kept.push(ran.kept);
             if limits.is_none() {
                 let bundle = export(&network, data, classes, config)?;

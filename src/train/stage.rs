@@ -5,10 +5,11 @@ use rand_chacha::ChaCha8Rng;
 use super::batch::Prepared;
 use super::config::TrainConfig;
 use super::loss::Losses;
-use super::network::{Network, first_layers};
+use super::network::Network;
 use super::optimiser::{Adam, Group};
 use super::schedule::{Stage, schedule};
 use crate::error::Result;
+use crate::parallel::Crew;
 
 /// The optimiser of the variables that a stage learns.
 fn optimiser(network: &Network, stage: Stage, config: &TrainConfig) -> Result<Adam> {
@@ -34,39 +35,54 @@ pub(crate) struct Ran {
     pub(crate) kept: usize,
 }
 
+/// What a stage runs on.
+pub(crate) struct Work<'a> {
+    pub(crate) stage: Stage,
+    pub(crate) network: &'a Network,
+    pub(crate) rows: &'a Prepared,
+    pub(crate) config: &'a TrainConfig,
+    /// Most epochs that are run of the schedule.
+    pub(crate) limit: Option<usize>,
+    /// Whether the parameters that it starts from are kept where no epoch does better.
+    pub(crate) earns: bool,
+    pub(crate) crew: &'a Crew,
+}
+
 /// Runs a stage and leaves the best averaged parameters in the network.
 ///
-/// `validate` gets the epoch and the mean loss, sees the averaged parameters in the network and returns a score of which
-/// more is better. Where it returns `None` there is nothing to choose by: the stage runs for `limit` epochs of its
-/// schedule and keeps the last parameters.
+/// `validate` gets the epoch, 0 before the first, and the mean loss, sees the averaged parameters in the network and returns
+/// a score of which more is better. Where it returns `None` there is nothing to choose by: the stage runs for `limit` epochs
+/// of its schedule and keeps the last parameters.
 pub(crate) fn run(
-    stage: Stage,
-    network: &Network,
-    rows: &Prepared,
-    config: &TrainConfig,
-    limit: Option<usize>,
+    work: &Work<'_>,
     rng: &mut ChaCha8Rng,
     validate: &mut dyn FnMut(usize, f64) -> Result<Option<f64>>,
 ) -> Result<Ran> {
+    let Work { stage, network, rows, config, limit, earns, crew } = *work;
     let epochs = stage.epochs(config, rows.len());
     let patience = config.steps.patience.max(epochs / 4);
     let mut optimiser = optimiser(network, stage, config)?;
     let mut best: Option<(f64, usize, Vec<Vec<f32>>)> = None;
+    if earns
+        && epochs > 0
+        && let Some(score) = validate(0, 0.0)?
+    {
+        best = Some((score, 0, optimiser.values()?));
+    }
     let mut done = 0;
     for epoch in 0..limit.unwrap_or(epochs).min(epochs) {
         let batches = rows.batches(config.batch_for(rows.len()), rng);
         let mut sum = 0.0;
         for (at, batch) in batches.iter().enumerate() {
-            let Some((loss, views)) = Losses { stage, network, rows, config }.of(batch, rng)? else {
+            let losses = Losses { stage, network, rows, config, crew };
+            let Some((loss, passes)) = losses.of(batch, rng)? else {
                 continue;
             };
             sum += f64::from(loss.to_scalar::<f32>()?);
             let progress = (epoch * batches.len() + at) as f64 / (epochs * batches.len()) as f64;
             let mut gradients = loss.backward()?;
-            for views in &views {
-                first_layers(&mut gradients, views)?;
-            }
-            optimiser.step(&gradients, schedule(progress), config.steps.average)?;
+            network.backward(&mut gradients, &passes, crew)?;
+            optimiser.step(&gradients, schedule(progress), config.steps.average, crew)?;
         }
         done = epoch + 1;
         optimiser.swap()?;

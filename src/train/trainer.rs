@@ -42,20 +42,20 @@ pub struct Trained {
 #[must_use = "nothing is trained before `run`"]
 pub struct Trainer<'a> {
     data: &'a TrainingData,
-    config: TrainConfig,
+    config: Option<TrainConfig>,
     start: Option<&'a Bundle>,
     progress: Box<dyn Fn(&Progress) + Sync + 'a>,
 }
 
 impl<'a> Trainer<'a> {
-    /// A trainer with the default settings.
+    /// A trainer with the settings for as many train rows as there are: [`TrainConfig::for_rows`].
     pub fn new(data: &'a TrainingData) -> Self {
-        Self { data, config: TrainConfig::default(), start: None, progress: Box::new(|_| {}) }
+        Self { data, config: None, start: None, progress: Box::new(|_| {}) }
     }
 
     /// Sets all settings.
     pub fn config(mut self, config: TrainConfig) -> Self {
-        self.config = config;
+        self.config = Some(config);
         self
     }
 
@@ -97,8 +97,9 @@ impl<'a> Trainer<'a> {
     /// the hidden layers.
     pub fn run(self) -> Result<Trained> {
         let Self { data, config, start, progress } = self;
-        config.check()?;
         data.check_shapes()?;
+        let config = config.unwrap_or_else(|| TrainConfig::for_rows(data.rows_of(Split::Train).len()));
+        config.check()?;
         let config = match start {
             None => config,
             Some(start) => start::settings(start, data, config)?,
@@ -131,6 +132,7 @@ impl<'a> Trainer<'a> {
             config: &config,
             classes,
             runs: folds.len(),
+            threads: rayon::current_num_threads(),
             progress: progress.as_ref(),
         };
         learn(&run, &folds)
@@ -151,7 +153,9 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     let deep = Run { config: &plan.config, ..*run };
     let numbered: Vec<(usize, &Fold)> = folds.iter().enumerate().collect();
     let ends: Vec<End> = match plan.deep {
-        true => workers::map(&numbered, |&(at, fold)| deep.fold(at, fold)).into_iter().collect::<Result<_>>()?,
+        true => {
+            workers::map(&numbered, |&(at, fold)| deep.fold(at, fold)).into_iter().collect::<Result<_>>()?
+        }
         false => Vec::new(),
     };
     let (mut models, mut reports, mut kept) = (Vec::new(), Vec::new(), Vec::new());
@@ -169,8 +173,11 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     models.iter_mut().for_each(|(bundle, _)| shrink::apply(bundle, &choice, &shares));
     let hub = match config.kernel.hub && start.is_none() {
         true => {
-            let of_folds: Vec<hub::Fold<'_>> =
-                models.iter().zip(folds).map(|((bundle, held), fold)| (bundle, &fold.fit[..], &held[..])).collect();
+            let of_folds: Vec<hub::Fold<'_>> = models
+                .iter()
+                .zip(folds)
+                .map(|((bundle, held), fold)| (bundle, &fold.fit[..], &held[..]))
+                .collect();
             hub::choose_weight(&of_folds, data)?
         }
         false => 0.0,
@@ -193,7 +200,7 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     let mut bundle = if config.selection.refit == Refit::All && drawn && !models[0].1.is_empty() {
         let whole = if members.deep { Some(deep.whole(&kept)?) } else { None };
         let of_kernels = match kernels {
-            Some(fitted) => kernel::fit_whole(given, fitted, &train, &folds[0].validation)?,
+            Some(fitted) => kernel::fit(given, &fitted.settings, &train)?,
             None => None,
         };
         let mut bundle = plan.join(whole, of_kernels, members.shares, run)?;

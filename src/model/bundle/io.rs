@@ -184,7 +184,7 @@ mod tests {
         for head in some.metric.heads.iter_mut().filter(|head| head.a == 1 || head.b == 1) {
             head.hub = 0.0;
         }
-        for bundle in [bundle(), fused(), hubbed(), some.sealed()] {
+        for bundle in [bundle(), fused(), hubbed(), some.sealed(), bundle().with_random_skip(5)] {
             let dir = tempfile::tempdir().unwrap();
             let one = dir.path().join("one");
             bundle.save(&one).unwrap();
@@ -308,6 +308,27 @@ mod tests {
         // A version that has more than the parts of its bundle.
         fs::write(out.join(CONFIG), plain.replacen("\"version\": 0", "\"version\": 1", 1)).unwrap();
         fs::write(out.join(TENSORS), to_bytes(&bundle().tensors()).unwrap()).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::Damaged);
+    }
+
+    #[test]
+    fn a_skip_makes_version_1_and_another_space() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("bundle");
+        let (plain, skipped) = (bundle(), bundle().with_random_skip(5));
+        assert_ne!(plain.space(), skipped.space());
+        assert!(plain.tensors().iter().all(|tensor| !tensor.name.contains("skip")));
+        skipped.save(&out).unwrap();
+        let text = fs::read_to_string(out.join(CONFIG)).unwrap();
+        assert!(text.contains("\"version\": 1"), "{text}");
+        fs::write(out.join(CONFIG), text.replacen("\"version\": 1", "\"version\": 0", 1)).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::Damaged);
+        fs::write(out.join(CONFIG), text).unwrap();
+        assert_eq!(Bundle::load(&out).unwrap(), skipped);
+        let mut tensors = skipped.tensors();
+        let skip = tensors.iter_mut().find(|tensor| tensor.name == "pathway.0.skip.weight").unwrap();
+        skip.shape.reverse();
+        fs::write(out.join(TENSORS), to_bytes(&tensors).unwrap()).unwrap();
         assert_eq!(Bundle::load(&out).unwrap_err().code(), ErrorCode::Damaged);
     }
 

@@ -21,6 +21,9 @@ impl Pathway {
             push("hidden.bias", &[k], &p.hidden_bias);
             push("unit.weight", &[e, k], &p.unit);
             push("unit.bias", &[e], &p.unit_bias);
+            if !p.skip.is_empty() {
+                push("skip.weight", &[e, d_in], &p.skip);
+            }
             if c > 0 {
                 push("class.weight", &[c, k], &p.class);
                 push("class.bias", &[c], &p.class_bias);
@@ -106,7 +109,10 @@ fn deep_of(
             reader.take(&name("class.bias"), &[classes])?,
         );
     }
+    let skip = name("skip.weight");
+    let skip = if reader.has(&skip) { reader.take(&skip, &[e, d_in])? } else { Vec::new() };
     Ok(Deep {
+        skip,
         roots,
         mean: reader.take(&name("mean"), &[d_in])?,
         scale: reader.take(&name("scale"), &[d_in])?,

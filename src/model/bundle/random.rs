@@ -39,6 +39,7 @@ impl Bundle {
                 hidden_bias: draw(k, 0.1),
                 unit: draw(unit * k, 1.0),
                 unit_bias: draw(unit, 0.1),
+                skip: Vec::new(),
                 class: draw(classes * k, 1.0),
                 class_bias: draw(classes, 0.1),
             })
@@ -91,6 +92,18 @@ impl Bundle {
             model: Fingerprint([0; 32]),
         }
         .sealed()
+    }
+
+    /// The same bundle with random skips in all pathways, for tests.
+    #[cfg(test)]
+    pub(crate) fn with_random_skip(&self, seed: u64) -> Bundle {
+        let mut bundle = self.clone();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        for pathway in bundle.pathways.iter_mut().filter_map(|pathway| pathway.deep.as_mut()) {
+            let n = pathway.unit_bias.len() * pathway.mean.len();
+            pathway.skip = (0..n).map(|_| rng.random::<f32>() * 2.0 - 1.0).collect();
+        }
+        bundle.sealed()
     }
 
     /// The same bundle with hub terms for tests: `count` random anchors of each media type, random weights; none for 0 anchors.

@@ -73,7 +73,9 @@ impl Bundle {
     pub(super) fn version(&self) -> u32 {
         let has_hubs = !self.metric.hubs.is_empty();
         let has_kernel = self.pathways.iter().any(|pathway| pathway.kernel.is_some());
-        u32::from(has_hubs || has_kernel)
+        let deep = || self.pathways.iter().filter_map(|pathway| pathway.deep.as_ref());
+        let has_skips = deep().any(|deep| !deep.skip.is_empty());
+        u32::from(has_hubs || has_kernel || has_skips)
     }
 
     /// What the file of the configuration holds.

@@ -50,7 +50,9 @@ pub(crate) fn to_bytes(tensors: &[Named<'_>]) -> Result<Vec<u8>> {
     let views = tensors
         .iter()
         .zip(&bytes)
-        .map(|(tensor, bytes)| Ok((&tensor.name, TensorView::new(tensor.dtype(), tensor.shape.clone(), bytes)?)))
+        .map(|(tensor, bytes)| {
+            Ok((&tensor.name, TensorView::new(tensor.dtype(), tensor.shape.clone(), bytes)?))
+        })
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
     views
         .and_then(|views| safetensors::serialize(views, None))

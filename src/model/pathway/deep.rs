@@ -1,7 +1,7 @@
 //! The deep members of a pathway: hidden layers that were trained in stages.
 //!
-//! `z = (x - mean) * scale` of the features `x [d_in]` or their roots, `r = relu(W1 z + b1) [k]`, unit part `We r + be [e]`,
-//! class logits `Wc r + bc [C]`. All members stand in one hidden layer: it is those of the members side by side, and the
+//! `z = (x - mean) * scale` of the features `x [d_in]` or their roots, `r = relu(W1 z + b1) [k]`, unit part `We r + be [e]`, with
+//! a linear skip `We r + be + S z`, class logits `Wc r + bc [C]`. All members stand in one hidden layer: it is those of the members side by side, and the
 //! class logits are their mean.
 
 use super::layer;
@@ -23,6 +23,8 @@ pub(crate) struct Deep {
     pub(crate) unit: Vec<f32>,
     /// `be [e]`.
     pub(crate) unit_bias: Vec<f32>,
+    /// `S [e, d_in]`; empty without a skip.
+    pub(crate) skip: Vec<f32>,
     /// `Wc [C, k]`; empty without classes.
     pub(crate) class: Vec<f32>,
     /// `bc [C]`; empty without classes.
@@ -55,6 +57,11 @@ impl Deep {
         }
         let mut r = layer(n, &z, &self.hidden, &self.hidden_bias);
         r.iter_mut().for_each(|x| *x = x.max(0.0));
-        (layer(n, &r, &self.class, &self.class_bias), layer(n, &r, &self.unit, &self.unit_bias))
+        let mut units = layer(n, &r, &self.unit, &self.unit_bias);
+        if !self.skip.is_empty() {
+            let straight = layer(n, &z, &self.skip, &vec![0.0; self.unit_bias.len()]);
+            units.iter_mut().zip(&straight).for_each(|(unit, x)| *unit += x);
+        }
+        (layer(n, &r, &self.class, &self.class_bias), units)
     }
 }

@@ -16,6 +16,11 @@ fn one_by_one(pathway: &Deep, x: &[f32], out: &mut [f32]) {
     layer(&pathway.class, &pathway.class_bias, &r, posteriors);
     softmax(posteriors, 0.7);
     layer(&pathway.unit, &pathway.unit_bias, &r, unit);
+    if !pathway.skip.is_empty() {
+        for (unit, row) in unit.iter_mut().zip(pathway.skip.chunks_exact(z.len())) {
+            *unit += dot(row, &z);
+        }
+    }
     let norm = dot(unit, unit).sqrt();
     unit.iter_mut().for_each(|x| *x *= 1.0 / norm);
 }
@@ -23,7 +28,7 @@ fn one_by_one(pathway: &Deep, x: &[f32], out: &mut [f32]) {
 #[test]
 fn a_row_has_the_same_bits_alone_in_a_batch_and_element_by_element() {
     let wave = |n: usize, f: f32| -> Vec<f32> { (0..n).map(|i| (i as f32 * f).sin()).collect() };
-    for (classes, roots) in [(0, false), (5, true)] {
+    for (classes, roots, skip) in [(0, false, false), (5, true, false), (0, false, true), (5, true, true)] {
         let (d_in, k, e) = (37, 53, 11);
         let deep = Deep {
             roots,
@@ -33,6 +38,7 @@ fn a_row_has_the_same_bits_alone_in_a_batch_and_element_by_element() {
             hidden_bias: wave(k, 2.1),
             unit: wave(e * k, 0.91),
             unit_bias: wave(e, 0.2),
+            skip: wave(if skip { e * d_in } else { 0 }, 0.77),
             class: wave(classes * k, 0.53),
             class_bias: wave(classes, 1.1),
         };
@@ -62,6 +68,7 @@ fn parts_are_a_distribution_and_a_unit_vector() {
         hidden_bias: vec![0.0, 3.0, 0.1],
         unit: vec![1.0, 2.0, 0.0, 0.0, 1.0, -1.0],
         unit_bias: vec![0.0, 0.5],
+        skip: Vec::new(),
         class: vec![200.0, 0.0, 0.0, 0.0, 200.0, 0.0],
         class_bias: vec![0.0, 0.0],
     };
@@ -77,7 +84,13 @@ fn parts_are_a_distribution_and_a_unit_vector() {
     pathway.project(1, &[2.0, -7.0], 1.0, &mut other);
     assert_eq!(out, other, "a constant feature does not count");
     deep.roots = true;
-    pathway = Pathway::from(deep);
+    pathway = Pathway::from(deep.clone());
     pathway.project(1, &[4.0, -7.0], 1.0, &mut other);
     assert_eq!(out, other, "the root of 4 is 2");
+    // z = (2, 0): unit = (4, 0.9) + (1, 2).
+    deep.skip = vec![0.5, 3.0, 1.0, -1.0];
+    Pathway::from(deep).project(1, &[4.0, -7.0], 1.0, &mut other);
+    let norm = (25.0f32 + 2.9 * 2.9).sqrt();
+    assert!((other[2] - 5.0 / norm).abs() < 1e-6 && (other[3] - 2.9 / norm).abs() < 1e-6, "{other:?}");
+    assert_eq!(out[..2], other[..2], "posteriors have no skip");
 }

@@ -48,6 +48,7 @@ table! {
     dim: usize = model.dim;
     members: usize = model.members;
     hidden: usize = model.hidden;
+    skip: bool = model.skip;
     head: HeadForm = model.head;
     half: usize = model.item_half;
     kernel: bool = kernel.member;
@@ -104,65 +105,87 @@ impl<'de> Deserialize<'de> for TrainConfig {
 }
 
 impl TrainConfig {
-    /// Reads a TOML file's text: one flat table of the keys below; what it does not name keeps its default.
+    /// Reads a TOML file's text as [`TrainConfig::from_toml_for`] does, for small data.
+    ///
+    /// # Errors
+    /// As [`TrainConfig::from_toml_for`].
+    pub fn from_toml(text: &str) -> Result<Self> {
+        Self::from_toml_for(text, 0)
+    }
+
+    /// Reads a TOML file's text for data of `rows` train rows: one flat table of the keys below; what it does not name is
+    /// that of [`TrainConfig::for_rows`].
     ///
     /// The field of [`TrainConfig`] says what a key means. `head` is `"bilinear"` or `"concatenation"`, `refit` `"all"` or
-    /// `"off"`, `default_target` `"class"` or `"pair"`, or left out (`null` below).
+    /// `"off"`, `default_target` `"class"` or `"pair"`, or left out (`null` below). The last column is for more than 4,096 train
+    /// rows, where it differs.
     ///
-    /// | key | field | default |
-    /// |---|---|---|
-    /// | `dim` | `model.dim` | `192` |
-    /// | `members` | `model.members` | `4` |
-    /// | `hidden` | `model.hidden` | `256` |
-    /// | `head` | `model.head` | `"bilinear"` |
-    /// | `half` | `model.item_half` | `32` |
-    /// | `kernel` | `kernel.member` | `true` |
-    /// | `landmarks` | `kernel.landmarks` | `2048` |
-    /// | `hub` | `kernel.hub` | `true` |
-    /// | `batch` | `steps.batch` | `128` |
-    /// | `least_steps` | `steps.least` | `200` |
-    /// | `epochs_contrastive` | `contrastive.epochs` | `45` |
-    /// | `epochs_double_triplet` | `double_triplet.epochs` | `20` |
-    /// | `epochs_metric` | `metric.epochs` | `30` |
-    /// | `patience` | `steps.patience` | `8` |
-    /// | `learning_rate` | `contrastive.learning_rate` | `0.003` |
-    /// | `learning_rate_double_triplet` | `double_triplet.learning_rate` | `0.001` |
-    /// | `learning_rate_joint` | `metric.learning_rate_pathways` | `0.0005` |
-    /// | `learning_rate_metric` | `metric.learning_rate` | `0.0005` |
-    /// | `weight_decay` | `regularisation.weight_decay` | `0.1` |
-    /// | `weight_decay_metric` | `metric.weight_decay` | `0.1` |
-    /// | `dropout_input` | `regularisation.dropout_input` | `0.3` |
-    /// | `dropout_hidden` | `regularisation.dropout_hidden` | `0.5` |
-    /// | `contrastive_margin` | `contrastive.margin` | `1.2` |
-    /// | `triplet_margin` | `double_triplet.margin` | `0.4` |
-    /// | `class_weight` | `losses.class_weight` | `0.2` |
-    /// | `pair_weight` | `losses.pair_weight` | `0.2` |
-    /// | `label_weight` | `losses.label_weight` | `1.0` |
-    /// | `softmax_weight` | `losses.softmax_weight` | `0.5` |
-    /// | `temperature` | `losses.temperature` | `0.1` |
-    /// | `keep_weight` | `metric.keep_weight` | `0.5` |
-    /// | `ranking_weight` | `metric.ranking_weight` | `0.5` |
-    /// | `graded_weight` | `metric.graded_weight` | `1.0` |
-    /// | `average` | `steps.average` | `0.98` |
-    /// | `validation` | `selection.validation` | `0.15` |
-    /// | `folds` | `selection.folds` | `4` |
-    /// | `validation_rows` | `selection.validation_rows` | `4000` |
-    /// | `duplicate_cosine` | `selection.duplicate_cosine` | `0.98` |
-    /// | `refit` | `selection.refit` | `"all"` |
-    /// | `default_target` | `default_target` | `null` |
-    /// | `seed` | `seed` | `42` |
+    /// | key | field | default | large |
+    /// |---|---|---|---|
+    /// | `dim` | `model.dim` | `192` | |
+    /// | `members` | `model.members` | `4` | `1` |
+    /// | `hidden` | `model.hidden` | `256` | `512` |
+    /// | `skip` | `model.skip` | `false` | `true` |
+    /// | `head` | `model.head` | `"bilinear"` | |
+    /// | `half` | `model.item_half` | `32` | `0` |
+    /// | `kernel` | `kernel.member` | `true` | |
+    /// | `landmarks` | `kernel.landmarks` | `2048` | |
+    /// | `hub` | `kernel.hub` | `true` | |
+    /// | `batch` | `steps.batch` | `128` | `512` |
+    /// | `least_steps` | `steps.least` | `200` | `0` |
+    /// | `epochs_contrastive` | `contrastive.epochs` | `45` | `20` |
+    /// | `epochs_double_triplet` | `double_triplet.epochs` | `20` | `2` |
+    /// | `epochs_metric` | `metric.epochs` | `30` | `3` |
+    /// | `patience` | `steps.patience` | `8` | `4` |
+    /// | `learning_rate` | `contrastive.learning_rate` | `0.003` | `0.002` |
+    /// | `learning_rate_double_triplet` | `double_triplet.learning_rate` | `0.001` | |
+    /// | `learning_rate_joint` | `metric.learning_rate_pathways` | `0.0005` | |
+    /// | `learning_rate_metric` | `metric.learning_rate` | `0.0005` | |
+    /// | `weight_decay` | `regularisation.weight_decay` | `0.1` | |
+    /// | `weight_decay_metric` | `metric.weight_decay` | `0.1` | |
+    /// | `dropout_input` | `regularisation.dropout_input` | `0.3` | `0.1` |
+    /// | `dropout_hidden` | `regularisation.dropout_hidden` | `0.5` | `0.3` |
+    /// | `contrastive_margin` | `contrastive.margin` | `1.2` | |
+    /// | `triplet_margin` | `double_triplet.margin` | `0.4` | |
+    /// | `class_weight` | `losses.class_weight` | `0.2` | |
+    /// | `pair_weight` | `losses.pair_weight` | `0.2` | `0.0` |
+    /// | `label_weight` | `losses.label_weight` | `1.0` | |
+    /// | `softmax_weight` | `losses.softmax_weight` | `0.5` | `1.0` |
+    /// | `temperature` | `losses.temperature` | `0.1` | `0.05` |
+    /// | `keep_weight` | `metric.keep_weight` | `0.5` | |
+    /// | `ranking_weight` | `metric.ranking_weight` | `0.5` | |
+    /// | `graded_weight` | `metric.graded_weight` | `1.0` | |
+    /// | `average` | `steps.average` | `0.98` | |
+    /// | `validation` | `selection.validation` | `0.15` | |
+    /// | `folds` | `selection.folds` | `4` | |
+    /// | `validation_rows` | `selection.validation_rows` | `4000` | `1000` |
+    /// | `duplicate_cosine` | `selection.duplicate_cosine` | `0.98` | |
+    /// | `refit` | `selection.refit` | `"all"` | `"off"` |
+    /// | `default_target` | `default_target` | `null` | |
+    /// | `seed` | `seed` | `42` | |
     ///
     /// # Errors
     /// [`ErrorCode::BadValue`] for unknown keys and wrong types, [`ErrorCode::BadArgument`] for values out of range.
-    pub fn from_toml(text: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text).map_err(|source| {
+    pub fn from_toml_for(text: &str, rows: usize) -> Result<Self> {
+        let refused = |source: toml::de::Error| {
             let error = Error::new(ErrorCode::BadValue, source.message().to_owned());
             let line = source.span().map(|span| text[..span.start].matches('\n').count() as u64 + 1);
             match line {
                 Some(line) => error.line(line).source(source),
                 None => error.source(source),
             }
-        })?;
+        };
+        // What is wrong is said with its line, which a table has no more.
+        let _: Self = toml::from_str(text).map_err(refused)?;
+        let mut table = toml::Table::try_from(Self::for_rows(rows))
+            .map_err(|source| Error::new(ErrorCode::BadValue, source.to_string()).source(source))?;
+        let named = toml::from_str::<toml::Table>(text).map_err(refused)?;
+        table.extend(named.clone());
+        let mut config: Self = table.try_into().map_err(refused)?;
+        // A head that is nothing but its hidden layer has one, however many rows there are.
+        if config.model.head == HeadForm::Concatenation && !named.contains_key("half") {
+            config.model.item_half = Self::default().model.item_half;
+        }
         config.check()?;
         Ok(config)
     }
@@ -179,7 +202,10 @@ mod tests {
         assert_eq!(config.model.hidden, TrainConfig::default().model.hidden);
         let error = TrainConfig::from_toml("dim = 64\nwidth = 3\n").unwrap_err();
         assert_eq!((error.code(), error.facts().line), (ErrorCode::BadValue, Some(2)));
-        assert!(error.facts().message.contains("`dim`, `members`, `hidden`, `head`, `half`"), "{error}");
+        assert!(
+            error.facts().message.contains("`dim`, `members`, `hidden`, `skip`, `head`, `half`"),
+            "{error}"
+        );
         let bare = TrainConfig::from_toml("head = \"concatenation\"\nhalf = 0").unwrap_err();
         assert_eq!(bare.code(), ErrorCode::BadArgument);
         assert_eq!(TrainConfig::from_toml("batch = 1").unwrap_err().code(), ErrorCode::BadArgument);
@@ -187,11 +213,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_file_does_not_name_follows_the_size_of_the_data() {
+        let text = "dim = 64\nhidden = 256\n";
+        assert_eq!(TrainConfig::from_toml(text).unwrap(), TrainConfig::from_toml_for(text, 4096).unwrap());
+        let mut large = TrainConfig::for_rows(5000);
+        // What is named holds, even where it is the default of small data.
+        (large.model.dim, large.model.hidden) = (64, 256);
+        assert_eq!(TrainConfig::from_toml_for(text, 5000).unwrap(), large);
+        assert_ne!(TrainConfig::for_rows(5000).model.hidden, 256);
+        assert_eq!(TrainConfig::from_toml_for("", 5000).unwrap(), TrainConfig::for_rows(5000));
+        let paper = TrainConfig::from_toml_for("head = \"concatenation\"", 5000).unwrap();
+        assert_eq!(paper.model.item_half, TrainConfig::default().model.item_half);
+        let error = TrainConfig::from_toml_for("dim = 64\nwidth = 3\n", 5000).unwrap_err();
+        assert_eq!((error.code(), error.facts().line), (ErrorCode::BadValue, Some(2)));
+    }
+
+    #[test]
     fn the_table_of_keys_is_that_of_the_code() {
         let defaults = serde_json::to_value(TrainConfig::default()).unwrap();
+        let large = serde_json::to_value(TrainConfig::for_rows(1 << 20)).unwrap();
         let row = |(key, field): &(&str, &str)| {
             let default = defaults.get(key).unwrap_or(&serde_json::Value::Null);
-            format!("    /// | `{key}` | `{field}` | `{default}` |")
+            let large = large.get(key).unwrap_or(&serde_json::Value::Null);
+            let large = if large == default { String::new() } else { format!("`{large}` ") };
+            format!("    /// | `{key}` | `{field}` | `{default}` | {large}|")
         };
         let right: Vec<String> = KEYS.iter().map(row).collect();
         let written: Vec<&str> =
@@ -208,9 +253,10 @@ mod tests {
         let value = |config: &TrainConfig| serde_json::to_value(config).unwrap();
         let start = value(&TrainConfig::default());
         let keys = start.as_object().unwrap();
-        assert_eq!(keys.len(), 36, "all but the default target, which is not set");
+        assert_eq!(keys.len(), 37, "all but the default target, which is not set");
         for (key, old) in keys {
             let other = match old.as_str() {
+                None if old.is_boolean() => (!old.as_bool().unwrap()).into(),
                 Some("bilinear") => "concatenation".into(),
                 Some(_) => "off".into(),
                 None if old.is_u64() => (old.as_u64().unwrap() + 1).into(),

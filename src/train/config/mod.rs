@@ -2,6 +2,7 @@
 
 mod check;
 mod flat;
+mod size;
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,8 @@ pub struct ModelConfig {
     pub members: usize,
     /// Width of the hidden layer of a member.
     pub hidden: usize,
+    /// Whether the unit part also reads the features straight, by a matrix beside the hidden layer.
+    pub skip: bool,
     /// The form of the metric network.
     pub head: HeadForm,
     /// Width of the hidden layer of the metric network, whose item half is stored; 0 leaves the bilinear term alone.
@@ -162,7 +165,7 @@ pub struct SelectionConfig {
     pub refit: Refit,
 }
 
-/// Settings of training, chosen on validation splits of data of a few thousand rows.
+/// Settings of training, chosen on validation splits; [`TrainConfig::for_rows`] says which suit how many rows.
 ///
 /// It serialises as one flat table, the keys of a file of settings; see [`TrainConfig::from_toml`].
 #[derive(Clone, Debug, PartialEq)]
@@ -193,9 +196,18 @@ pub struct TrainConfig {
 }
 
 impl Default for TrainConfig {
+    /// Those of small data, of up to 4,096 train rows.
     fn default() -> Self {
         Self {
-            model: ModelConfig { dim: 192, members: 4, hidden: 256, head: HeadForm::Bilinear, item_half: 32, unit: None },
+            model: ModelConfig {
+                dim: 192,
+                members: 4,
+                hidden: 256,
+                skip: false,
+                head: HeadForm::Bilinear,
+                item_half: 32,
+                unit: None,
+            },
             kernel: KernelConfig { member: true, landmarks: 2048, hub: true },
             contrastive: ContrastiveConfig { epochs: 45, learning_rate: 3e-3, margin: 1.2 },
             double_triplet: DoubleTripletConfig { epochs: 20, learning_rate: 1e-3, margin: 0.4 },

@@ -5,8 +5,8 @@ use crate::data::TrainingData;
 use crate::error::Result;
 use crate::model::{Bundle, Kernel};
 use crate::parallel as workers;
-use crate::train::config::TrainConfig;
 use crate::train::alone::shape;
+use crate::train::config::TrainConfig;
 use crate::train::split::Fold;
 
 /// Candidates, the first of which are tried together: spread of the kernel, ridge and power of the correlations of the
@@ -33,14 +33,12 @@ pub(crate) struct Settings {
 pub(crate) type Members = Vec<Kernel>;
 
 /// The settings, and the members of each fold; `None` where a media type has no two different items.
-pub(crate) struct Fitted<'a> {
-    settings: Settings,
+pub(crate) struct Fitted {
+    pub(crate) settings: Settings,
     pub(crate) folds: Vec<Members>,
-    /// What the only fold was fitted from, where its landmarks serve all train rows.
-    sums: Option<Trial<'a>>,
 }
 
-impl Fitted<'_> {
+impl Fitted {
     /// Whether the members have unit parts.
     pub(crate) fn has_units(&self) -> bool {
         self.folds.iter().flatten().all(|kernel| !kernel.unit_bias.is_empty())
@@ -68,7 +66,7 @@ impl Given<'_> {
 }
 
 /// Chooses settings on the `folds` and fits the members of each.
-pub(crate) fn fit_folds<'a>(given: Given<'a>, folds: &[Fold]) -> Result<Option<Fitted<'a>>> {
+pub(crate) fn fit_folds(given: Given<'_>, folds: &[Fold]) -> Result<Option<Fitted>> {
     let explored: Vec<(Vec<usize>, &Fold)> = folds.iter().map(|fold| (some(&fold.fit), fold)).collect();
     let tried = |spread: f32, ridges: &[f64], decays: &[f64]| -> Result<Option<(Scores, Scores)>> {
         let each: Vec<Option<(Scores, Scores)>> = workers::map(&explored, |(rows, fold)| {
@@ -101,32 +99,17 @@ pub(crate) fn fit_folds<'a>(given: Given<'a>, folds: &[Fold]) -> Result<Option<F
         sharpness: SHARPNESS[class % SHARPNESS.len()],
     };
     tracing::debug!(?settings, "kernel members");
-    let fits: Vec<Option<(Members, Trial<'_>)>> =
+    let folds: Vec<Option<Members>> =
         workers::map(folds, |fold| fit(given, &settings, &fold.fit)).into_iter().collect::<Result<_>>()?;
-    let Some(fits) = fits.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
-    let (folds, mut trials): (Vec<Members>, Vec<Trial<'_>>) = fits.into_iter().unzip();
-    // With more rows than landmarks the sums of a single fold are most of those of all rows.
-    let most = given.config.kernel.landmarks;
-    let sums = if folds.len() == 1 && folds[0].iter().any(|kernel| kernel.len() == most) { trials.pop() } else { None };
-    Ok(Some(Fitted { settings, folds, sums }))
-}
-
-/// Members of the chosen settings on the train rows, which are those that the only fold has fitted and `held`, or any others.
-pub(crate) fn fit_whole(given: Given<'_>, fitted: Fitted<'_>, train: &[usize], held: &[usize]) -> Result<Option<Members>> {
-    match fitted.sums {
-        Some(mut trial) => {
-            trial.extend(held)?;
-            Ok(Some(members(given, &fitted.settings, &trial)?))
-        }
-        None => Ok(fit(given, &fitted.settings, train)?.map(|fit| fit.0)),
-    }
+    let folds: Option<Vec<Members>> = folds.into_iter().collect();
+    Ok(folds.map(|folds| Fitted { settings, folds }))
 }
 
 /// Members of these settings on `rows`; `None` where a media type has no two different items.
-fn fit<'a>(given: Given<'a>, settings: &Settings, rows: &[usize]) -> Result<Option<(Members, Trial<'a>)>> {
+pub(crate) fn fit(given: Given<'_>, settings: &Settings, rows: &[usize]) -> Result<Option<Members>> {
     let Given { data, config, classes, .. } = given;
-    let Some(trial) = Trial::new(data, rows, &[], (settings.spread, classes), config)? else { return Ok(None) };
-    Ok(Some((members(given, settings, &trial)?, trial)))
+    let trial = Trial::new(data, rows, &[], (settings.spread, classes), config)?;
+    trial.map(|trial| members(given, settings, &trial)).transpose()
 }
 
 /// Members of these settings from what was summed up.

@@ -19,7 +19,12 @@ const TOGETHER: usize = 48;
 ///
 /// Its width is one over the median squared distance of landmarks. `None` where no row has an item of this media type, or
 /// all items are the same.
-pub(super) fn with_landmarks(media: &MediaFeatures, rows: &[usize], most: usize, seed: u64) -> Option<Kernel> {
+pub(super) fn with_landmarks(
+    media: &MediaFeatures,
+    rows: &[usize],
+    most: usize,
+    seed: u64,
+) -> Option<Kernel> {
     let mut present: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
     let roots = takes_roots(media, &present);
     // Byte-equal rows are one landmark: a second one would say nothing new.
@@ -51,7 +56,8 @@ fn median_distance(kernel: &Kernel, d_in: usize) -> Option<f32> {
     let n = kernel.len().min(MEASURED);
     let first = Kernel::new(false, kernel.landmarks[..n * d_in].to_vec(), d_in, 1.0);
     let all = within(&first, d_in);
-    let mut distances: Vec<f32> = (0..n).flat_map(|i| (0..i).map(move |j| i * n + j)).map(|at| all[at]).collect();
+    let mut distances: Vec<f32> =
+        (0..n).flat_map(|i| (0..i).map(move |j| i * n + j)).map(|at| all[at]).collect();
     distances.sort_by(f32::total_cmp);
     let median = *distances.get(distances.len() / 2)?;
     (median > 1e-6).then_some(median)

@@ -11,4 +11,4 @@ mod moments;
 mod trial;
 mod units;
 
-pub(crate) use choose::{Fitted, Given, Members, fit_folds, fit_whole};
+pub(crate) use choose::{Fitted, Given, Members, fit, fit_folds};

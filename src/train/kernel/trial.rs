@@ -66,11 +66,6 @@ impl<'a> Trial<'a> {
         Ok(Some(Self { data, moments, held, responses }))
     }
 
-    /// Adds rows to what the fit is read from, which keeps its landmarks.
-    pub(super) fn extend(&mut self, rows: &[usize]) -> Result<()> {
-        Ok(self.moments.add(self.data, rows)?)
-    }
-
     /// At most `k` directions with the ridge `ridge`; `None` without pairs.
     pub(super) fn units(&self, ridge: f64, k: usize) -> Result<Option<Units>> {
         Ok(Units::fit(&self.moments, ridge, k)?)
@@ -78,7 +73,12 @@ impl<'a> Trial<'a> {
 
     /// Class values by media type.
     pub(super) fn classes(&self, decay: f64) -> Result<Vec<Option<Classes>>> {
-        Ok(self.moments.sides.iter().map(|side| Classes::fit(side, decay)).collect::<candle_core::Result<_>>()?)
+        Ok(self
+            .moments
+            .sides
+            .iter()
+            .map(|side| Classes::fit(side, decay))
+            .collect::<candle_core::Result<_>>()?)
     }
 
     /// The kernel members with these readouts; `unit` elements, filled up with zeros where there are fewer directions.

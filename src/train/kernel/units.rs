@@ -85,12 +85,18 @@ pub(super) fn narrow(x: &[f64]) -> Vec<f32> {
 
 /// The leading eigenvectors of the symmetric matrix of all blocks `(a, b, M_ab)`, cut by media type, and the eigenvalues.
 fn stacked(blocks: &[(usize, usize, Tensor)], sizes: &[usize], k: usize) -> Result<(Vec<Tensor>, Vec<f64>)> {
-    let ends: Vec<usize> =
-        sizes.iter().scan(0, |end, size| { *end += size; Some(*end) }).collect();
+    let ends: Vec<usize> = sizes
+        .iter()
+        .scan(0, |end, size| {
+            *end += size;
+            Some(*end)
+        })
+        .collect();
     let n = ends.last().copied().unwrap_or(0);
     let others = (sizes.len() - 1).max(1) as f64;
     // No eigenvalue is below minus the number of other media types: shifted, all are singular values.
-    let mut all: Vec<f64> = elements(&Tensor::eye(n, DType::F64, &candle_core::Device::Cpu)?.affine(others, 0.0)?)?;
+    let mut all: Vec<f64> =
+        elements(&Tensor::eye(n, DType::F64, &candle_core::Device::Cpu)?.affine(others, 0.0)?)?;
     for (a, b, block) in blocks {
         let (from_a, from_b) = (ends[*a] - sizes[*a], ends[*b] - sizes[*b]);
         for (i, row) in elements(block)?.chunks_exact(sizes[*b]).enumerate() {

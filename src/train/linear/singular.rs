@@ -50,7 +50,10 @@ pub(crate) fn largest_triplets(m: &Tensor, k: usize) -> Result<Triplets> {
     order.retain(|&i| squares[i] > least);
     order.truncate(k);
     let values: Vec<f64> = order.iter().map(|&i| squares[i].sqrt()).collect();
-    let chosen: Vec<f64> = (0..width).flat_map(|i| order.iter().map(move |&j| (i, j))).map(|(i, j)| rotation[i * width + j]).collect();
+    let chosen: Vec<f64> = (0..width)
+        .flat_map(|i| order.iter().map(move |&j| (i, j)))
+        .map(|(i, j)| rotation[i * width + j])
+        .collect();
     let chosen = matrix(chosen, width, order.len())?;
     let inverse = matrix(values.iter().map(|x| 1.0 / x).collect(), 1, order.len())?;
     let right = inner(&small, &chosen)?.broadcast_mul(&inverse)?;
@@ -77,7 +80,8 @@ fn jacobi(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
     (0..n).for_each(|i| v[i * n + i] = 1.0);
     let total: f64 = a.iter().map(|x| x * x).sum();
     for _ in 0..30 {
-        let off: f64 = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i * n + j] * a[i * n + j]).sum();
+        let off: f64 =
+            (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i * n + j] * a[i * n + j]).sum();
         // NaN ends too.
         if !(off > 1e-26 * total) {
             break;
@@ -125,7 +129,8 @@ mod tests {
     #[test]
     fn triplets_of_a_known_matrix_are_found() {
         // Orthonormal factors and known values.
-        let (u, v) = (orthonormal(&wave(90, 40, 0.0713)).unwrap(), orthonormal(&wave(70, 40, 0.0397)).unwrap());
+        let (u, v) =
+            (orthonormal(&wave(90, 40, 0.0713)).unwrap(), orthonormal(&wave(70, 40, 0.0397)).unwrap());
         let values: Vec<f64> = (0..40).map(|i| 1.0 / (1.0 + i as f64)).collect();
         let scaled = u.broadcast_mul(&matrix(values.clone(), 1, 40).unwrap()).unwrap();
         let m = scaled.matmul(&v.t().unwrap()).unwrap();

@@ -32,7 +32,12 @@ pub(crate) fn whitener(s: &Tensor) -> Result<Tensor> {
 }
 
 /// A block of rows and columns of `values`, of `n` columns.
-fn block(values: &[f64], n: usize, rows: std::ops::Range<usize>, columns: std::ops::Range<usize>) -> Result<Tensor> {
+fn block(
+    values: &[f64],
+    n: usize,
+    rows: std::ops::Range<usize>,
+    columns: std::ops::Range<usize>,
+) -> Result<Tensor> {
     let mut out = Vec::with_capacity(rows.len() * columns.len());
     let (height, width) = (rows.len(), columns.len());
     rows.for_each(|i| out.extend_from_slice(&values[i * n + columns.start..i * n + columns.end]));
@@ -112,7 +117,8 @@ mod tests {
     fn the_whitened_matrix_is_the_identity() {
         for n in [1, 5, BLOCK, BLOCK + 1, 3 * BLOCK + 7] {
             let x = wave(2 * n + 3, n);
-            let s = (inner(&x, &x).unwrap() + Tensor::eye(n, candle_core::DType::F64, x.device()).unwrap()).unwrap();
+            let s = (inner(&x, &x).unwrap() + Tensor::eye(n, candle_core::DType::F64, x.device()).unwrap())
+                .unwrap();
             let w = whitener(&s).unwrap();
             let one = elements(&w.matmul(&s).unwrap().matmul(&w.t().unwrap()).unwrap()).unwrap();
             for (at, x) in one.iter().enumerate() {

@@ -3,12 +3,13 @@
 use candle_core::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
-use super::{contrastive, cross_entropy, double_triplet, graded, logistic};
+use super::{contrastive, cross_entropy, double_triplet, graded, logistic, ranking};
 use crate::error::Result;
 use crate::model::Target;
+use crate::parallel::Crew;
 use crate::train::batch::{Prepared, Relations};
 use crate::train::config::TrainConfig;
-use crate::train::network::{Network, View};
+use crate::train::network::{Ask, Network, Pass, View};
 use crate::train::schedule::Stage;
 
 /// The losses of one batch.
@@ -17,46 +18,40 @@ pub(crate) struct Losses<'a> {
     pub(crate) network: &'a Network,
     pub(crate) rows: &'a Prepared,
     pub(crate) config: &'a TrainConfig,
+    pub(crate) crew: &'a Crew,
 }
 
 /// One media type in a batch: two views of its items under two dropout masks, the second where one is needed.
-struct Side {
-    rows: Vec<usize>,
-    one: View,
-    two: Option<View>,
+struct Side<'p> {
+    rows: &'p [usize],
+    one: &'p View,
+    two: Option<&'p View>,
 }
 
 impl Losses<'_> {
-    /// The weighted sum of the losses, and per media type all views that it is of; `None` where the batch has nothing to
-    /// learn from.
-    pub(crate) fn of(
-        &self,
-        batch: &[usize],
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Option<(Tensor, Vec<Vec<View>>)>> {
+    /// The weighted sum of the losses, and all passes that it is of; `None` where the batch has nothing to learn from.
+    pub(crate) fn of(&self, batch: &[usize], rng: &mut ChaCha8Rng) -> Result<Option<(Tensor, Vec<Pass>)>> {
         let media = self.network.pathways.len();
-        let mut sides = Vec::with_capacity(media);
-        for (m, pathway) in self.network.pathways.iter().enumerate() {
-            let rows = self.rows.present(m, batch);
-            if rows.is_empty() {
-                sides.push(None);
-                continue;
+        let present: Vec<Vec<usize>> = (0..media).map(|m| self.rows.present(m, batch)).collect();
+        let views = if self.stage == Stage::Metric || media == 1 { 2 } else { 1 };
+        let asks: Vec<Ask<'_>> = present
+            .iter()
+            .enumerate()
+            .filter(|(_, rows)| !rows.is_empty())
+            .map(|(media, rows)| Ask { media, rows, views })
+            .collect();
+        let mut passes = self.forward(&asks, rng)?;
+        let mut sides: Vec<Option<Side<'_>>> = (0..media).map(|_| None).collect();
+        for (ask, pass) in asks.iter().zip(&passes) {
+            if let Some(one) = pass.views.first() {
+                sides[ask.media] = Some(Side { rows: ask.rows, one, two: pass.views.get(1) });
             }
-            let mut view = || {
-                let (members, dropout) =
-                    (self.config.model.members, self.config.regularisation.dropout_input);
-                let inputs = self.rows.inputs(m, &rows, members, dropout, rng)?;
-                pathway.forward(&inputs, self.config, rng)
-            };
-            let one = view()?;
-            let two = if self.stage == Stage::Metric || media == 1 { Some(view()?) } else { None };
-            sides.push(Some(Side { rows, one, two }));
         }
         let mut terms: Vec<Tensor> = Vec::new();
         let keep = if self.stage == Stage::Metric { self.config.metric.keep_weight } else { 1.0 };
         for side in sides.iter().flatten() {
             if self.config.losses.label_weight > 0.0 && self.network.classes > 0 {
-                let one_hot = self.rows.one_hot(&side.rows, self.network.classes)?;
+                let one_hot = self.rows.one_hot(side.rows, self.network.classes)?;
                 // Each member has a loss of its own, of the weight that a single network would have.
                 for logits in &side.one.logits {
                     let loss = cross_entropy::labels(logits, &one_hot)?;
@@ -67,26 +62,20 @@ impl Losses<'_> {
         for a in 0..media {
             for b in a..media {
                 let (Some(left), Some(right)) = (&sides[a], &sides[b]) else { continue };
-                let second = if a == b { right.two.as_ref() } else { Some(&right.one) };
+                let second = if a == b { right.two } else { Some(right.one) };
                 let Some(second) = second else { continue };
-                let relations = self.rows.relations(a, &left.rows, b, &right.rows);
+                let relations = self.rows.relations(a, left.rows, b, right.rows);
                 if a != b || media == 1 {
-                    self.shared_space(&left.one, second, &relations, keep, rng, &mut terms)?;
+                    self.shared_space(left.one, second, &relations, keep, rng, &mut terms)?;
                 }
                 if self.stage == Stage::Metric {
-                    self.metric((a, b), &left.one, second, &relations, &mut terms)?;
+                    self.metric((a, b), left.one, second, &relations, &mut terms)?;
                 }
             }
         }
-        let mut views: Vec<Vec<View>> = sides
-            .into_iter()
-            .map(|side| {
-                side.map_or_else(Vec::new, |side| std::iter::once(side.one).chain(side.two).collect())
-            })
-            .collect();
         if self.stage == Stage::Metric
             && self.config.metric.graded_weight > 0.0
-            && let Some(loss) = graded::graded(self.network, self.rows, self.config, rng, &mut views)?
+            && let Some(loss) = graded::graded(self, rng, &mut passes)?
         {
             terms.push((loss * self.config.metric.graded_weight)?);
         }
@@ -95,7 +84,14 @@ impl Losses<'_> {
         for term in terms {
             total = (total + term)?;
         }
-        Ok(Some((total, views)))
+        Ok(Some((total, passes)))
+    }
+
+    /// The views that are asked for, under fresh dropout masks.
+    pub(super) fn forward(&self, asks: &[Ask<'_>], rng: &mut ChaCha8Rng) -> Result<Vec<Pass>> {
+        let dropout = self.config.regularisation.dropout_input;
+        let input = |ask: &Ask<'_>, seed| self.rows.input((ask.media, ask.rows, ask.views), dropout, seed);
+        self.network.forward(asks, &input, self.config, rng, self.crew)
     }
 
     /// Losses on the unit parts: of the stage, and the softmax over pairs.
@@ -136,7 +132,7 @@ impl Losses<'_> {
         }
         if config.losses.softmax_weight > 0.0 {
             let scores = ((squared * -0.5)? / config.losses.temperature)?;
-            let loss = both_ways(&scores, &relations.paired, &relations.none())?;
+            let loss = ranking::ranking(&scores, &relations.paired, Vec::new())?;
             terms.push((loss * (keep * config.losses.softmax_weight))?);
         }
         Ok(())
@@ -164,7 +160,7 @@ impl Losses<'_> {
             if self.config.metric.ranking_weight > 0.0 {
                 let excluded: Vec<f32> =
                     similar.iter().zip(dissimilar).map(|(s, d)| 1.0 - (s + d).min(1.0)).collect();
-                let loss = both_ways(&logits, similar, &excluded)?;
+                let loss = ranking::ranking(&logits, similar, excluded)?;
                 terms.push((loss * (weight * self.config.metric.ranking_weight))?);
             }
         }
@@ -176,15 +172,4 @@ impl Losses<'_> {
 fn balanced(similar: &[f32], dissimilar: &[f32]) -> Vec<f32> {
     let (s, d) = (similar.iter().sum::<f32>().max(1.0), dissimilar.iter().sum::<f32>().max(1.0));
     similar.iter().zip(dissimilar).map(|(x, y)| x / s + y / d).collect()
-}
-
-/// The ranking loss of rows over columns and of columns over rows, averaged.
-fn both_ways(scores: &Tensor, similar: &[f32], excluded: &[f32]) -> Result<Tensor> {
-    let shape = scores.dims2()?;
-    let similar = Tensor::from_slice(similar, shape, &Device::Cpu)?;
-    let excluded = Tensor::from_slice(excluded, shape, &Device::Cpu)?;
-    let rows = cross_entropy::ranking(scores, &similar, &excluded)?;
-    let turn = |t: &Tensor| -> candle_core::Result<Tensor> { t.t()?.contiguous() };
-    let columns = cross_entropy::ranking(&turn(scores)?, &turn(&similar)?, &turn(&excluded)?)?;
-    Ok(((rows + columns)? * 0.5)?)
 }

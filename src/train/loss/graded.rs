@@ -10,25 +10,23 @@ use rand::Rng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
+use super::batch::Losses;
 use super::logistic;
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::model::Target;
-use crate::train::batch::Prepared;
-use crate::train::config::TrainConfig;
-use crate::train::network::{Network, View};
+use crate::train::network::{Ask, Pass};
 
 /// A row of each side and how similar they are.
 type Drawn = (usize, usize, f32);
 
-/// The loss of one draw, of at most a batch of pairs and one item for each side; `None` without pairs. Its views are added
-/// to those of their media types in `views`.
-pub(crate) fn graded(
-    network: &Network,
-    rows: &Prepared,
-    config: &TrainConfig,
+/// The loss of one draw, of at most a batch of pairs and one item for each side; `None` without pairs. What it passed
+/// through is added to `passes`.
+pub(super) fn graded(
+    losses: &Losses<'_>,
     rng: &mut ChaCha8Rng,
-    views: &mut [Vec<View>],
+    passes: &mut Vec<Pass>,
 ) -> Result<Option<Tensor>> {
+    let Losses { network, rows, config, .. } = *losses;
     let pairs = &rows.graded.0;
     if pairs.is_empty() {
         return Ok(None);
@@ -48,12 +46,10 @@ pub(crate) fn graded(
         let head = network.heads.iter().find(|head| (head.target, head.a, head.b) == (target, a, b));
         let Some(head) = head else { continue };
         let mut shared = |media: usize, items: Vec<usize>| -> Result<Tensor> {
-            let inputs =
-                rows.inputs(media, &items, config.model.members, config.regularisation.dropout_input, rng)?;
-            let view = network.pathways[media].forward(&inputs, config, rng)?;
-            let shared = view.shared.clone();
-            views[media].push(view);
-            Ok(shared)
+            let asked = losses.forward(&[Ask { media, rows: &items, views: 1 }], rng)?;
+            let shared = asked.iter().flat_map(|pass| &pass.views).map(|view| view.shared.clone()).next();
+            passes.extend(asked);
+            shared.ok_or_else(|| Error::new(ErrorCode::Tensor, "a pathway gave nothing for its rows"))
         };
         let left = shared(a, drawn.iter().map(|pair| pair.0).collect())?;
         let right = shared(b, drawn.iter().map(|pair| pair.1).collect())?;

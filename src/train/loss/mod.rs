@@ -6,5 +6,6 @@ mod cross_entropy;
 mod double_triplet;
 mod graded;
 mod logistic;
+mod ranking;
 
 pub(super) use batch::Losses;

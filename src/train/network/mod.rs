@@ -3,6 +3,8 @@
 //! Matrices are `[in, out]` here, so that a batch `[n, in]` is multiplied from the left; the bundle holds `[out, in]`.
 
 mod head;
+mod member;
+mod pass;
 mod pathway;
 mod vars;
 mod warm;
@@ -14,8 +16,9 @@ use super::config::{HeadForm, TrainConfig};
 use super::scaling::Scaling;
 use crate::model::{Deep, Head, Hubs, Target};
 use head::HeadVars;
+pub(super) use pass::{Ask, Pass};
 use pathway::PathwayVars;
-pub(super) use pathway::{View, first_layers};
+pub(super) use pathway::View;
 use vars::{matrix, values};
 
 /// All variables of a model.
@@ -103,6 +106,7 @@ impl Network {
             groups.pathway_free.push(pathway.unit_bias.clone());
             for member in &pathway.members {
                 groups.pathway.extend([member.hidden.clone(), member.unit.clone()]);
+                groups.pathway.extend(member.skip.clone());
                 groups.pathway_free.push(member.hidden_bias.clone());
                 if let Some((weight, bias)) = &member.class {
                     groups.pathway.push(weight.clone());

@@ -4,7 +4,8 @@ use candle_core::{Device, Result, Var};
 
 use super::Network;
 use super::head::HeadVars;
-use super::pathway::{MemberVars, PathwayVars};
+use super::member::MemberVars;
+use super::pathway::PathwayVars;
 use crate::model::{Bundle, Deep, Head, Target};
 use crate::train::config::{HeadForm, TrainConfig};
 use crate::train::scaling::Scaling;
@@ -64,6 +65,11 @@ impl PathwayVars {
                 hidden: transposed(&pathway.hidden[m * k * d_in..(m + 1) * k * d_in], k, d_in)?,
                 hidden_bias: vector(&pathway.hidden_bias[m * k..(m + 1) * k])?,
                 unit: block(&pathway.unit, all, part, 1.0)?,
+                // The export sums over the members.
+                skip: match pathway.skip.len() {
+                    0 => None,
+                    _ => Some(block(&pathway.skip, d_in, (0, d_in), 1.0 / members as f32)?),
+                },
                 class: match pathway.class_bias.len() {
                     0 => None,
                     // The export divides by the number of members.
@@ -131,9 +137,9 @@ mod tests {
 
     #[test]
     fn what_is_exported_is_what_it_started_from() {
-        for (classes, half) in [(3, 4), (0, 4), (3, 0)] {
+        for (classes, half, skip) in [(3, 4, false), (0, 4, true), (3, 0, true)] {
             let bundle = Bundle::random(&[("image", 5), ("text", 4)], 9, half, classes, 3);
-            let bundle = bundle.with_random_hubs(half, 5);
+            let bundle = if skip { bundle.with_random_skip(4) } else { bundle };
             // Its hidden layers have 16 units.
             let mut config = TrainConfig::default();
             (config.model.members, config.model.hidden) = (4, 4);
@@ -147,6 +153,7 @@ mod tests {
                 near("hidden bias", &new.hidden_bias, &old.hidden_bias);
                 near("unit", &new.unit, &old.unit);
                 near("unit bias", &new.unit_bias, &old.unit_bias);
+                near("skip", &new.skip, &old.skip);
                 near("class", &new.class, &old.class);
                 near("class bias", &new.class_bias, &old.class_bias);
             }

@@ -1,70 +1,57 @@
-//! The hidden layer of a pathway: `relu(x + b) * mask`, in one pass each way.
+//! The hidden layer of a pathway, in place: forward `relu(x + b)` with dropout, backward the gradient of that.
 //!
-//! `x [n, k]`, `b [k]`, a dropout mask `[n * k]` or none. Built from tensor operations it
-//! would hold five intermediates of the size of `x`.
+//! `x [n, k]`, `b [k]`. Built from tensor operations it would hold five intermediates of the size of `x`.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor};
 
-use super::slice::slice;
+use super::slice::{slice, slice_mut};
+use crate::train::dropout::{drop_out, kept};
 
-struct HiddenLayer {
-    /// Empty for none.
-    mask: Vec<f32>,
+struct Forward {
+    dropout: f64,
+    seed: u64,
 }
 
-/// `relu(x + bias) * mask`, `[n, k]`.
-pub(crate) fn hidden_layer(x: &Tensor, bias: &Tensor, mask: Vec<f32>) -> Result<Tensor> {
-    x.contiguous()?.apply_op2(&bias.contiguous()?, HiddenLayer { mask })
+struct Backward {
+    dropout: f64,
 }
 
-impl CustomOp2 for HiddenLayer {
+/// Makes `x [n, k]` the outputs `relu(x + bias)`, of which a part is dropped.
+pub(crate) fn hidden_layer(x: &Tensor, bias: &Tensor, dropout: f64, seed: u64) -> Result<()> {
+    x.inplace_op2(bias, &Forward { dropout, seed })
+}
+
+/// Makes the gradient of the outputs, `gradient [n, k]`, that of the inputs; `outputs` as [`hidden_layer`] left them.
+pub(crate) fn through_hidden_layer(gradient: &Tensor, outputs: &Tensor, dropout: f64) -> Result<()> {
+    gradient.inplace_op2(outputs, &Backward { dropout })
+}
+
+impl InplaceOp2 for Forward {
     fn name(&self) -> &'static str {
         "hidden-layer"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, bias) = (slice(s1, l1)?, slice(s2, l2)?);
-        let mut out = Vec::with_capacity(x.len());
-        for x in x.chunks_exact(bias.len()) {
-            out.extend(x.iter().zip(bias).map(|(x, b)| (x + b).max(0.0)));
+    fn cpu_fwd(&self, s1: &mut CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<()> {
+        let (x, bias) = (slice_mut(s1, l1)?, slice(s2, l2)?);
+        for x in x.chunks_exact_mut(bias.len()) {
+            x.iter_mut().zip(bias).for_each(|(x, b)| *x = (*x + b).max(0.0));
         }
-        if !self.mask.is_empty() {
-            out.iter_mut().zip(&self.mask).for_each(|(out, mask)| *out *= mask);
-        }
-        Ok((CpuStorage::F32(out), l1.shape().clone()))
+        drop_out(x, self.dropout, self.seed);
+        Ok(())
+    }
+}
+
+impl InplaceOp2 for Backward {
+    fn name(&self) -> &'static str {
+        "through-hidden-layer"
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        bias: &Tensor,
-        out: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (out, mut gx) = (out.flatten_all()?.to_vec1::<f32>()?, grad.flatten_all()?.to_vec1::<f32>()?);
+    fn cpu_fwd(&self, s1: &mut CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<()> {
+        let (gradient, outputs) = (slice_mut(s1, l1)?, slice(s2, l2)?);
+        let keep = kept(self.dropout);
         // A unit that is off or dropped gave 0, and passes nothing back.
-        if self.mask.is_empty() {
-            gx.iter_mut().zip(&out).for_each(|(g, out)| *g = if *out > 0.0 { *g } else { 0.0 });
-        } else {
-            for ((g, out), mask) in gx.iter_mut().zip(&out).zip(&self.mask) {
-                *g = if *out > 0.0 { *g * mask } else { 0.0 };
-            }
-        }
-        let mut gb = vec![0.0f32; bias.elem_count()];
-        for gx in gx.chunks_exact(gb.len()) {
-            gb.iter_mut().zip(gx).for_each(|(sum, g)| *sum += g);
-        }
-        let device = x.device();
-        Ok((
-            Some(Tensor::from_vec(gx, x.shape(), device)?),
-            Some(Tensor::from_vec(gb, bias.shape(), device)?),
-        ))
+        gradient.iter_mut().zip(outputs).for_each(|(g, out)| *g = if *out > 0.0 { *g * keep } else { 0.0 });
+        Ok(())
     }
 }
 
@@ -77,26 +64,26 @@ mod tests {
     #[test]
     fn value_and_gradient_are_those_of_the_composed_operations() {
         let wave = |n: usize, f: f32| -> Vec<f32> { (0..n).map(|i| (i as f32 * f).sin()).collect() };
-        let var = |f: f32| Var::from_vec(wave(30, f), (6, 5), &Device::Cpu).unwrap();
-        let (x, weight) = (var(0.7), var(2.1));
-        let bias = Var::from_vec(wave(5, 1.3), 5, &Device::Cpu).unwrap();
-        let mask: Vec<f32> = (0..30).map(|i| if i % 3 == 0 { 0.0 } else { 1.5 }).collect();
-        for mask in [Vec::new(), mask] {
-            let one = hidden_layer(&x, &bias, mask.clone()).unwrap();
-            let mut two = x.broadcast_add(&bias).unwrap().relu().unwrap();
-            if !mask.is_empty() {
-                two = (two * Tensor::from_vec(mask, (6, 5), &Device::Cpu).unwrap()).unwrap();
-            }
-            let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            let near = |a: &Tensor, b: &Tensor| {
-                flat(a).iter().zip(flat(b)).all(|(a, b)| (a - b).abs() < 1e-6) && a.dims() == b.dims()
-            };
-            assert!(near(&one, &two));
-            let back = |t: &Tensor| (t * weight.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
-            let (one, two) = (back(&one), back(&two));
-            for var in [&x, &bias] {
-                assert!(near(one.get(var).unwrap(), two.get(var).unwrap()));
-            }
+        let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let near = |a: &Tensor, b: &Tensor| {
+            flat(a).iter().zip(flat(b)).all(|(a, b)| (a - b).abs() < 1e-6) && a.dims() == b.dims()
+        };
+        let x = Var::from_vec(wave(30, 0.7), (6, 5), &Device::Cpu).unwrap();
+        let bias = Tensor::from_vec(wave(5, 1.3), 5, &Device::Cpu).unwrap();
+        let weight = Tensor::from_vec(wave(30, 2.1), (6, 5), &Device::Cpu).unwrap();
+        for dropout in [0.0, 0.4] {
+            let mut mask = vec![1.0; 30];
+            drop_out(&mut mask, dropout, 9);
+            assert_eq!(mask.contains(&0.0), dropout > 0.0);
+            let mask = Tensor::from_vec(mask, (6, 5), &Device::Cpu).unwrap();
+            let composed = (x.broadcast_add(&bias).unwrap().relu().unwrap() * mask).unwrap();
+            let ours = x.copy().unwrap().detach();
+            hidden_layer(&ours, &bias, dropout, 9).unwrap();
+            assert!(near(&ours, &composed));
+            let gradients = (composed * &weight).unwrap().sum_all().unwrap().backward().unwrap();
+            let gradient = weight.copy().unwrap();
+            through_hidden_layer(&gradient, &ours, dropout).unwrap();
+            assert!(near(&gradient, gradients.get(&x).unwrap()));
         }
     }
 }

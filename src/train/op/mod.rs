@@ -4,5 +4,6 @@ mod hidden_layer;
 mod hidden_term;
 mod slice;
 
-pub(super) use hidden_layer::hidden_layer;
+pub(super) use hidden_layer::{hidden_layer, through_hidden_layer};
 pub(super) use hidden_term::hidden_term;
+pub(super) use slice::{column_sums, slice, slice_mut};

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use serde_json::json;
-use uncsm_index::corpus::Pairs;
+use uncsm_index::corpus::{Pairs, Split};
 use uncsm_index::data::NewClasses;
 use uncsm_index::limits::{self, SETTINGS_BYTES};
 use uncsm_index::model::Bundle;
@@ -25,7 +25,8 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
             .file(&args.out)
             .hint("choose another --out, or remove it"));
     }
-    let config = config(args, global)?;
+    // What is wrong with the settings is said before anything is encoded; how many rows there are is known later.
+    config(args, global, 0)?;
     let beside = Beside {
         label: args.label.as_deref(),
         test_mask: args.test_mask.as_deref(),
@@ -40,6 +41,8 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
         Some(bundle) => rows::of_trained(bundle, &args.source, beside, global)?,
     };
     let graded = pairs.map(|pairs| read.data.grade(&pairs)).transpose()?;
+    let train_rows = read.data.split.iter().filter(|split| **split == Split::Train).count();
+    let config = config(args, global, train_rows)?;
     let (summary, said) = (read.summary(), read.text());
     if global.shows_progress() {
         // A log line that is no warning; without a reader of stderr it is lost.
@@ -90,12 +93,13 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
     Ok(Outcome::Done)
 }
 
-fn config(args: &TrainArgs, global: &Global) -> Result<TrainConfig> {
+/// The settings for `rows` train rows, as far as the arguments do not say otherwise.
+fn config(args: &TrainArgs, global: &Global, rows: usize) -> Result<TrainConfig> {
     let mut config = match &args.config {
-        None => TrainConfig::default(),
+        None => TrainConfig::for_rows(rows),
         Some(path) => {
             let text = limits::read_text(path, SETTINGS_BYTES, "the file of settings")?;
-            TrainConfig::from_toml(&text).map_err(|e| e.file(path))?
+            TrainConfig::from_toml_for(&text, rows).map_err(|e| e.file(path))?
         }
     };
     if let Some(seed) = global.seed {

@@ -1,0 +1,54 @@
+//! Which settings suit how many rows.
+
+use super::{Refit, TrainConfig};
+
+/// Data of more train rows than this are large.
+///
+/// Small data teach a wide network little that validation would confirm, and several splits are needed to choose by. With
+/// more rows it is the other way round: one wide member with a skip, large batches and few epochs find more, and a
+/// thousand rows held out once tell enough.
+const SMALL: usize = 4096;
+
+impl TrainConfig {
+    /// The settings for `rows` train rows: those of [`TrainConfig::default`] up to 4,096, and for more those of the last
+    /// column of [`TrainConfig::from_toml`].
+    pub fn for_rows(rows: usize) -> Self {
+        let mut config = Self::default();
+        if rows <= SMALL {
+            return config;
+        }
+        let model = &mut config.model;
+        (model.dim, model.members, model.hidden, model.skip, model.item_half) = (192, 1, 512, true, 0);
+        // Every epoch has dozens of steps: a stage needs no more of them than its setting.
+        (config.steps.batch, config.steps.least, config.steps.patience) = (512, 0, 4);
+        (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (20, 2, 3);
+        config.contrastive.learning_rate = 2e-3;
+        // Of many rows the other items of a batch are negatives enough.
+        (config.losses.softmax_weight, config.losses.pair_weight, config.losses.temperature) =
+            (1.0, 0.0, 0.05);
+        (config.regularisation.dropout_input, config.regularisation.dropout_hidden) = (0.1, 0.3);
+        // The model that was validated is kept, so that nothing is learned twice.
+        (config.selection.validation_rows, config.selection.refit) = (1000, Refit::Off);
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn size_decides() {
+        assert_eq!(TrainConfig::for_rows(0), TrainConfig::default());
+        assert_eq!(TrainConfig::for_rows(4096), TrainConfig::default());
+        let large = TrainConfig::for_rows(4097);
+        assert_eq!(large, TrainConfig::for_rows(1_000_000));
+        large.check().unwrap();
+        assert!(large.model.skip && large.model.item_half == 0 && large.selection.refit == Refit::Off);
+        assert!(large.steps.batch > TrainConfig::default().steps.batch);
+        // A bundle of either size can be trained further with the settings of the other.
+        let small = TrainConfig::default();
+        assert_eq!(large.model.members * large.model.hidden % small.model.hidden, 0);
+        assert_eq!(small.model.members * small.model.hidden % large.model.hidden, 0);
+    }
+}
