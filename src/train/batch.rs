@@ -23,15 +23,17 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Converts the rows, ascending, once; `standardise(media, x, out)` writes the input of a pathway.
+    /// Converts the rows, ascending, once; `standardise(media, x, out)` writes the input of a pathway, of
+    /// `widths` elements by media type.
     pub(crate) fn new(
         data: &TrainingData,
         rows: &[usize],
+        widths: Vec<usize>,
         standardise: impl Fn(usize, &[f32], &mut [f32]),
     ) -> Self {
         let mut prepared = Self {
             features: Vec::new(),
-            widths: data.media.iter().map(|media| media.d_in).collect(),
+            widths,
             present: Vec::new(),
             content: Vec::new(),
             class: rows.iter().map(|&row| data.class(row)).collect(),
@@ -39,14 +41,15 @@ impl Prepared {
         };
         for (m, media) in data.media.iter().enumerate() {
             let present: Vec<bool> = rows.iter().map(|&row| media.present[row]).collect();
-            let mut features = vec![0.0; rows.len() * media.d_in];
+            let width = prepared.widths[m];
+            let mut features = vec![0.0; rows.len() * width];
             for ((out, &row), _) in
-                features.chunks_exact_mut(media.d_in).zip(rows).zip(&present).filter(|(_, present)| **present)
+                features.chunks_exact_mut(width).zip(rows).zip(&present).filter(|(_, present)| **present)
             {
                 standardise(m, media.row(row), out);
             }
             // Absent rows share one number, but never meet: a batch holds present items alone.
-            prepared.content.push(content_numbers(features.chunks_exact(media.d_in)));
+            prepared.content.push(content_numbers(features.chunks_exact(width)));
             prepared.features.push(features);
             prepared.present.push(present);
         }
@@ -177,7 +180,7 @@ mod tests {
             documents: None,
             graded: Vec::new(),
         };
-        Prepared::new(&data, &[0, 1, 2, 3], |_, x, out| out.copy_from_slice(x))
+        Prepared::new(&data, &[0, 1, 2, 3], vec![1, 1], |_, x, out| out.copy_from_slice(x))
     }
 
     #[test]

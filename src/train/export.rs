@@ -36,7 +36,6 @@ fn bundle(
 ) -> Result<Bundle> {
     let Exported { pathways, halves, hubs, heads } = exported;
     let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
-    let pathways: Vec<Pathway> = pathways.into_iter().map(Pathway::from).collect();
     let (media, names) = describe(data, &pathways, classes);
     Ok(Bundle {
         media,

@@ -14,6 +14,7 @@ mod dropout;
 mod export;
 mod fusion;
 mod graded;
+mod hidden;
 mod hub;
 mod kernel;
 mod linear;

@@ -44,7 +44,7 @@ impl Plan {
         if units {
             own.model.unit = Some((unit / 2).max(1));
         }
-        let deep = config.model.members > 0;
+        let deep = config.model.members > 0 || run.start.is_some();
         if !deep && run.start.is_none() && !units {
             return Err(Error::new(
                 ErrorCode::TooFewData,

@@ -185,6 +185,7 @@ fn shrink(head: &mut Head, d: usize, from: usize, (old, new): (&[f32], &[f32]), 
         let (fixed, bias) = FIXED;
         let values = head.bilinear.iter_mut().chain(&mut head.weights);
         values.for_each(|value| *value *= fixed / scale);
+        head.hub *= fixed / scale;
         head.bias = bias;
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn settings(start: &Bundle, data: &TrainingData, mut config: TrainCon
         error.hint(Hint::new(what).setting(Setting::From))
     })?;
     check_encoders(start, data)?;
-    config.model.members = members(start, &config)?;
+    config.model.members = if is_frozen(start) { 0 } else { members(start, &config)? };
     config.default_target = config.default_target.or(Some(start.default_target));
     Ok(config)
 }
@@ -47,6 +47,11 @@ fn check_encoders(start: &Bundle, data: &TrainingData) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether the pathways of `start` stay as they are: those with a kernel member, which is fitted at once or not at all.
+fn is_frozen(start: &Bundle) -> bool {
+    start.pathways.iter().any(|pathway| pathway.kernel.is_some())
 }
 
 /// How many members the hidden layers of `start` are shared out to.

@@ -2,8 +2,9 @@
 
 use super::calibrate::{calibrations, posterior_calibrations};
 use super::check::{check_enough, check_finite_parameters, check_rows};
-use super::config::{Refit, TrainConfig};
+use super::config::{HeadForm, Refit, TrainConfig};
 use super::graded::taught;
+use super::hidden;
 use super::hub;
 use super::kernel::{self, Given};
 use super::plan::Plan;
@@ -171,6 +172,12 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     let whole = taught(data, config).then(|| config.default_target.unwrap_or(by_classes));
     let choice = shrink::choose(&models, data, &shares, whole)?;
     models.iter_mut().for_each(|(bundle, _)| shrink::apply(bundle, &choice, &shares));
+    // The paper's head is its hidden layer.
+    let bilinear = config.model.head == HeadForm::Bilinear && start.is_none();
+    let bare = bilinear && whole.is_none() && !hidden::pays(&models, data)?;
+    if bare {
+        models.iter_mut().for_each(|(bundle, _)| *bundle = hidden::without(bundle));
+    }
     let hub = match config.kernel.hub && start.is_none() {
         true => {
             let of_folds: Vec<hub::Fold<'_>> = models
@@ -205,6 +212,9 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
         };
         let mut bundle = plan.join(whole, of_kernels, members.shares, run)?;
         shrink::apply(&mut bundle, &choice, &shares);
+        if bare {
+            bundle = hidden::without(&bundle);
+        }
         if start.is_none() {
             bundle = hub::with_hub(&bundle, data, &train, hub)?;
         }

@@ -55,6 +55,13 @@ impl Pathway {
         deep.max(kernel.map_or(0, |kernel| kernel.class_bias.len()))
     }
 
+    /// Elements of the features, `d_in`.
+    pub(crate) fn d_in(&self) -> usize {
+        let of_kernel = |kernel: &Kernel| kernel.landmarks.len() / kernel.len().max(1);
+        let of_deep = self.deep.as_ref().map(|deep| deep.mean.len());
+        of_deep.or(self.kernel.as_ref().map(of_kernel)).unwrap_or(0)
+    }
+
     /// Elements of the unit part that the kernel member gives, and those of the deep members.
     pub(crate) fn unit_parts(&self) -> [usize; 2] {
         [

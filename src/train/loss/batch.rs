@@ -65,7 +65,7 @@ impl Losses<'_> {
                 let second = if a == b { right.two } else { Some(right.one) };
                 let Some(second) = second else { continue };
                 let relations = self.rows.relations(a, left.rows, b, right.rows);
-                if a != b || media == 1 {
+                if (a != b || media == 1) && !self.network.is_frozen() {
                     self.shared_space(left.one, second, &relations, keep, rng, &mut terms)?;
                 }
                 if self.stage == Stage::Metric {
@@ -89,7 +89,9 @@ impl Losses<'_> {
 
     /// The views that are asked for, under fresh dropout masks.
     pub(super) fn forward(&self, asks: &[Ask<'_>], rng: &mut ChaCha8Rng) -> Result<Vec<Pass>> {
-        let dropout = self.config.regularisation.dropout_input;
+        // Shared vectors are what the metric network reads: nothing of them is dropped.
+        let dropout =
+            if self.network.is_frozen() { 0.0 } else { self.config.regularisation.dropout_input };
         let input = |ask: &Ask<'_>, seed| self.rows.input((ask.media, ask.rows, ask.views), dropout, seed);
         self.network.forward(asks, &input, self.config, rng, self.crew)
     }

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::config::{HeadForm, TrainConfig};
 use super::scaling::Scaling;
-use crate::model::{Deep, Head, Hubs, Target};
+use crate::model::{Head, Hubs, Pathway, Target};
 use head::HeadVars;
 pub(super) use pass::{Ask, Pass};
 use pathway::PathwayVars;
@@ -36,7 +36,7 @@ pub(crate) struct Network {
 
 /// The parameters of a network as plain numbers.
 pub(crate) struct Exported {
-    pub(crate) pathways: Vec<Deep>,
+    pub(crate) pathways: Vec<Pathway>,
     /// `A [h, d]` per media type.
     pub(crate) halves: Vec<Vec<f32>>,
     pub(crate) hubs: Hubs,
@@ -95,6 +95,11 @@ impl Network {
         head.forward(u, v, self.classes, halves)
     }
 
+    /// Whether the pathways learn nothing.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.pathways.iter().any(PathwayVars::is_frozen)
+    }
+
     pub(crate) fn groups(&self) -> Groups {
         let mut groups = Groups {
             pathway: Vec::new(),
@@ -102,7 +107,7 @@ impl Network {
             metric: Vec::new(),
             metric_free: Vec::new(),
         };
-        for pathway in &self.pathways {
+        for pathway in self.pathways.iter().filter(|pathway| !pathway.is_frozen()) {
             groups.pathway_free.push(pathway.unit_bias.clone());
             for member in &pathway.members {
                 groups.pathway.extend([member.hidden.clone(), member.unit.clone()]);

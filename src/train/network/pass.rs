@@ -55,7 +55,10 @@ impl Network {
         let pass = |ask: &Ask<'_>| {
             let pathway = &self.pathways[ask.media];
             let leaves: Vec<Leaf> = leaves.by_ref().take(pathway.members.len()).collect::<Result<_>>()?;
-            let all = pathway.view(&leaves)?;
+            let all = match pathway.is_frozen() {
+                true => pathway.view_frozen(input(ask, 0)?)?,
+                false => pathway.view(&leaves)?,
+            };
             let n = ask.rows.len();
             let views = match ask.views {
                 1 => vec![all],

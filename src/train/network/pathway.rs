@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::member::{Leaf, MemberVars};
 use super::vars::{values, zeros};
-use crate::model::{Deep, standardise};
+use crate::model::{Deep, Pathway, standardise};
 use crate::train::config::TrainConfig;
 use crate::train::scaling::Scaling;
 
@@ -18,6 +18,8 @@ pub(crate) struct PathwayVars {
     pub(super) scaling: Scaling,
     pub(super) members: Vec<MemberVars>,
     pub(super) unit_bias: Var,
+    /// What stays as it is, in place of members: a pathway with a kernel member, whose inputs here are shared vectors `[d]`.
+    pub(super) frozen: Option<Pathway>,
 }
 
 /// What a pathway gives for a batch.
@@ -53,11 +55,31 @@ impl PathwayVars {
     ) -> Result<Self> {
         let d_in = scaling.mean.len();
         let members = (0..config.model.members).map(|_| MemberVars::new(d_in, unit, classes, config, rng));
-        Ok(Self { members: members.collect::<Result<_>>()?, scaling, unit_bias: zeros(unit)? })
+        Ok(Self { members: members.collect::<Result<_>>()?, scaling, unit_bias: zeros(unit)?, frozen: None })
     }
 
-    /// The input of the pathway: roots where it takes them, standardised and cut.
+    /// A pathway that learns nothing.
+    pub(super) fn frozen(pathway: &Pathway) -> Result<Self> {
+        let scaling = Scaling { roots: false, mean: Vec::new(), scale: Vec::new() };
+        Ok(Self { scaling, members: Vec::new(), unit_bias: zeros(1)?, frozen: Some(pathway.clone()) })
+    }
+
+    /// Elements of the input of items of `d_in` features.
+    pub(crate) fn width(&self, d_in: usize) -> usize {
+        let whole = |pathway: &Pathway| pathway.classes() + pathway.unit_parts().iter().sum::<usize>();
+        self.frozen.as_ref().map_or(d_in, whole)
+    }
+
+    /// Whether it learns nothing.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// The input of the pathway: roots where it takes them, standardised and cut; shared vectors where it is frozen.
     pub(crate) fn standardise(&self, x: &[f32], out: &mut [f32]) {
+        if let Some(frozen) = &self.frozen {
+            return frozen.project(1, x, 1.0, out);
+        }
         let Scaling { roots, mean, scale } = &self.scaling;
         standardise(x, *roots, mean, scale, out);
     }
@@ -69,6 +91,12 @@ impl PathwayVars {
         if features.is_empty() {
             return Ok(Vec::new());
         }
+        if let Some(frozen) = &self.frozen {
+            let n = features.len() / frozen.d_in();
+            let mut out = vec![0.0; n * self.width(0)];
+            frozen.project(n, features, 1.0, &mut out);
+            return Ok(out);
+        }
         let d_in = self.scaling.mean.len();
         let mut input = vec![0.0; features.len()];
         for (x, out) in features.chunks_exact(d_in).zip(input.chunks_exact_mut(d_in)) {
@@ -78,6 +106,13 @@ impl PathwayVars {
         let leaves: Vec<Leaf> =
             self.members.iter().map(|member| member.forward(input.clone(), 0.0, 0)).collect::<Result<_>>()?;
         values(&self.view(&leaves)?.shared.contiguous()?)
+    }
+
+    /// What a frozen pathway gives: its input `[n, d]`.
+    pub(super) fn view_frozen(&self, shared: Tensor) -> Result<View> {
+        let classes = self.frozen.as_ref().map_or(0, Pathway::classes);
+        let unit = shared.narrow(1, classes, shared.dim(1)? - classes)?.contiguous()?;
+        Ok(View { unit, logits: Vec::new(), shared })
     }
 
     /// What the pathway gives, from what each of its members gave.
@@ -102,7 +137,14 @@ impl PathwayVars {
         Ok(View { unit, logits, shared })
     }
 
-    pub(super) fn export(&self) -> Result<Deep> {
+    pub(super) fn export(&self) -> Result<Pathway> {
+        match &self.frozen {
+            Some(frozen) => Ok(frozen.clone()),
+            None => Ok(self.export_deep()?.into()),
+        }
+    }
+
+    fn export_deep(&self) -> Result<Deep> {
         // Members stand one after the other in the hidden layer.
         let mut hidden = Vec::new();
         let mut hidden_bias = Vec::new();

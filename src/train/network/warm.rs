@@ -11,7 +11,8 @@ use crate::train::config::{HeadForm, TrainConfig};
 use crate::train::scaling::Scaling;
 
 impl Network {
-    /// The variables of `bundle`, whose hidden layers are those of `members` members of
+    /// Pathways with a kernel member stay as they are: the metric network alone learns. Of others:
+    /// the variables of `bundle`, whose hidden layers are those of `members` members of
     /// `hidden` units each, and whose posteriors are not scaled.
     ///
     /// Members get their own blocks of the weights; of their class biases only the mean is known, which each of them gets.
@@ -22,8 +23,10 @@ impl Network {
         let pathways = bundle
             .pathways
             .iter()
-            .filter_map(|pathway| pathway.deep.as_ref())
-            .map(|deep| PathwayVars::warm(deep, config))
+            .map(|pathway| match &pathway.deep {
+                Some(deep) if pathway.kernel.is_none() => PathwayVars::warm(deep, config),
+                _ => PathwayVars::frozen(pathway),
+            })
             .collect::<Result<_>>()?;
         let halves = match item_half {
             0 => Vec::new(),
@@ -88,6 +91,7 @@ impl PathwayVars {
             },
             members: (0..members).map(member).collect::<Result<_>>()?,
             unit_bias: vector(&pathway.unit_bias)?,
+            frozen: None,
         })
     }
 }
