@@ -73,12 +73,12 @@ fn three_media_types_answer_as_the_stored_values_say() {
     for query in 0..3 {
         let raw = features(&mut rng, WIDTHS[query]);
         let parts = [app.part(query, &raw)];
-        for wanted in 0..3 {
+        for (wanted, name) in NAMES.into_iter().enumerate() {
             for target in [Target::Class, Target::Pair] {
                 let similarity = Similarity::Metric(target);
                 let request = || {
                     let request = engine.request().features(NAMES[query], &raw).unwrap().k(20);
-                    request.media(MediaChoice::Named(NAMES[wanted].into())).similarity(similarity)
+                    request.media(MediaChoice::Named(name.into())).similarity(similarity)
                 };
                 let found = request().explain().run().unwrap();
                 let expected = top(&brute_force(app, &app.searcher(), similarity, &parts, &[wanted]), 20);
