@@ -1,6 +1,7 @@
 //! Training on small generated data: it learns, it is reproducible, and it never looks at test rows.
 
 mod feedback;
+mod large;
 
 use std::path::Path;
 
