@@ -108,7 +108,8 @@ impl Run<'_> {
         };
         let taught = taught(data, config);
         let rows = {
-            let widths = data.media.iter().zip(&network.pathways).map(|(media, pathway)| pathway.width(media.d_in));
+            let widths =
+                data.media.iter().zip(&network.pathways).map(|(media, pathway)| pathway.width(media.d_in));
             Prepared::new(data, fit, widths.collect(), |m, x, out| network.pathways[m].standardise(x, out))
         };
         let (mut reports, mut kept) = (Vec::new(), Vec::new());

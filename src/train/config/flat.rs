@@ -122,7 +122,7 @@ impl TrainConfig {
     ///
     /// | key | field | default | large |
     /// |---|---|---|---|
-    /// | `dim` | `model.dim` | `192` | |
+    /// | `dim` | `model.dim` | `256` | `192` |
     /// | `members` | `model.members` | `4` | `1` |
     /// | `hidden` | `model.hidden` | `256` | `512` |
     /// | `skip` | `model.skip` | `false` | `true` |

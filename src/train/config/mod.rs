@@ -200,7 +200,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             model: ModelConfig {
-                dim: 192,
+                dim: 256,
                 members: 4,
                 hidden: 256,
                 skip: false,

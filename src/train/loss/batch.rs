@@ -90,8 +90,7 @@ impl Losses<'_> {
     /// The views that are asked for, under fresh dropout masks.
     pub(super) fn forward(&self, asks: &[Ask<'_>], rng: &mut ChaCha8Rng) -> Result<Vec<Pass>> {
         // Shared vectors are what the metric network reads: nothing of them is dropped.
-        let dropout =
-            if self.network.is_frozen() { 0.0 } else { self.config.regularisation.dropout_input };
+        let dropout = if self.network.is_frozen() { 0.0 } else { self.config.regularisation.dropout_input };
         let input = |ask: &Ask<'_>, seed| self.rows.input((ask.media, ask.rows, ask.views), dropout, seed);
         self.network.forward(asks, &input, self.config, rng, self.crew)
     }

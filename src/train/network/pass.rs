@@ -203,17 +203,17 @@ mod tests {
             let exported = network.export().unwrap();
             let x: Vec<f32> = (0..12).map(|i| (i as f32 * 0.9).cos()).collect();
             for (pathway, trained) in exported.pathways.iter().zip(&network.pathways) {
-                assert_eq!(pathway.skip.is_empty(), !skip);
+                let deep = pathway.deep.as_ref().unwrap();
+                assert_eq!(deep.skip.is_empty(), !skip);
                 let mut out = vec![0.0; 4 * network.dim];
-                pathway.project(&x, 1.0, &mut out);
+                pathway.project(4, &x, 1.0, &mut out);
                 let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
                 assert!(near(&out, &trained.project(&x).unwrap()));
                 // The skip is a part of what is projected.
-                let mut without = crate::model::Pathway { skip: Vec::new(), ..pathway.clone() };
-                without.project(&x, 1.0, &mut out);
+                let without = crate::model::Deep { skip: Vec::new(), ..deep.clone() };
+                crate::model::Pathway::from(without.clone()).project(4, &x, 1.0, &mut out);
                 assert_eq!(near(&out, &trained.project(&x).unwrap()), !skip);
-                without.skip.clone_from(&pathway.skip);
-                assert_eq!(without, *pathway);
+                assert_eq!(crate::model::Deep { skip: deep.skip.clone(), ..without }, *deep);
             }
         }
     }

@@ -151,7 +151,10 @@ mod tests {
             let network = Network::warm(&bundle, &weights, &config).unwrap();
             assert_eq!((network.dim, network.item_half, network.classes), (9, half, classes));
             let exported = network.export().unwrap();
-            for (new, old) in exported.pathways.iter().zip(&bundle.pathways) {
+            let deep = |pathways: &[crate::model::Pathway]| -> Vec<Deep> {
+                pathways.iter().map(|pathway| pathway.deep.clone().unwrap()).collect()
+            };
+            for (new, old) in deep(&exported.pathways).iter().zip(&deep(&bundle.pathways)) {
                 assert_eq!((new.roots, &new.mean, &new.scale), (old.roots, &old.mean, &old.scale));
                 near("hidden", &new.hidden, &old.hidden);
                 near("hidden bias", &new.hidden_bias, &old.hidden_bias);
