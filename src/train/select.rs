@@ -5,7 +5,7 @@ use crate::data::{Items, Similarity, TrainingData};
 use crate::eval::measure_one;
 use crate::model::Target;
 
-/// What early stopping looks at: MAP where there are classes, plus recall at 10 where there are pairs.
+/// What early stopping looks at: MAP where there are classes, plus the mean of recall at 1 and at 10 where there are pairs.
 ///
 /// The stages on the shared space are judged by cosine and posteriors, the last by the metric network.
 pub(crate) fn selection_score(items: &Items<'_>, data: &TrainingData, stage: Stage) -> Option<f64> {
@@ -22,8 +22,9 @@ pub(crate) fn selection_score(items: &Items<'_>, data: &TrainingData, stage: Sta
             recall = one.recall;
         }
     }
-    let recall =
-        recall.or_else(|| measure_one(items, data, for_recall).recall).map(|recall| recall.mean()[2]);
+    let recall = recall
+        .or_else(|| measure_one(items, data, for_recall).recall)
+        .map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
     let map = (!maps.is_empty()).then(|| maps.iter().sum::<f64>() / maps.len() as f64);
     match (map, recall) {
         (None, None) => None,

@@ -35,7 +35,9 @@ pub struct Trained {
 /// Trains a model on the rows marked `train`, stopped and calibrated on those marked `val`.
 ///
 /// Without rows marked `val` several validation splits are drawn from the train rows, such that near-duplicates and groups
-/// stay on one side. Each gets a model that has not seen it, one per core at a time. They set the numbers of epochs, what
+/// stay on one side; of large data one, whose model is kept (see [`TrainConfig::for_rows`]). Each gets a model that has not
+/// seen it, one per core at a time; a run that is alone shares its work out to all cores. A stage after the first keeps what
+/// it started from where no epoch of it does better. They set the numbers of epochs, what
 /// [`TrainConfig`] leaves to validation, and the calibration; then a last run learns from all train rows (see
 /// [`SelectionConfig::refit`](super::SelectionConfig::refit)). Stages are reported as the mean over the splits. Rows marked
 /// `test` are never read. The same data, configuration, machine, build and number of threads give the same bundle, byte for

@@ -20,13 +20,14 @@ impl TrainConfig {
         let model = &mut config.model;
         (model.dim, model.members, model.hidden, model.skip, model.item_half) = (192, 1, 512, true, 0);
         // Every epoch has dozens of steps: a stage needs no more of them than its setting.
-        (config.steps.batch, config.steps.least, config.steps.patience) = (512, 0, 4);
-        (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (20, 2, 3);
-        config.contrastive.learning_rate = 2e-3;
+        (config.steps.batch, config.steps.least) = (512, 0);
+        // The end of the schedule is where the averaged parameters are best: no stage stops before it.
+        config.steps.patience = 32;
+        (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (20, 1, 2);
         // Of many rows the other items of a batch are negatives enough.
         (config.losses.softmax_weight, config.losses.pair_weight, config.losses.temperature) =
             (1.0, 0.0, 0.05);
-        (config.regularisation.dropout_input, config.regularisation.dropout_hidden) = (0.1, 0.3);
+        (config.regularisation.dropout_input, config.regularisation.dropout_hidden) = (0.1, 0.2);
         // The model that was validated is kept, so that nothing is learned twice.
         (config.selection.validation_rows, config.selection.refit) = (1000, Refit::Off);
         config

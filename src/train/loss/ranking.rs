@@ -28,6 +28,9 @@ pub(super) fn ranking(scores: &Tensor, similar: &[f32], excluded: Vec<f32>) -> R
     scores.contiguous()?.apply_op1(op)
 }
 
+/// `exp(-80)` is a normal number of 32 bits.
+const SPREAD: f32 = 80.0;
+
 /// What the entries of one line, a row or a column, come to.
 #[derive(Clone, Copy)]
 struct Line {
@@ -77,7 +80,16 @@ impl Ranking {
                 }
             }
         }
-        // The exponentials of rows, kept for the gradient; those of columns are computed twice instead.
+        // Where no exponential vanishes beside another, one of each score serves its row and its column.
+        let most = rows.iter().map(|row| row.most).fold(f32::NEG_INFINITY, f32::max);
+        let least = scores.iter().copied().fold(f32::INFINITY, f32::min);
+        let shared = most - least < SPREAD;
+        if shared {
+            rows.iter_mut().chain(&mut columns).for_each(|line| line.most = most);
+        }
+        let of_column =
+            |e: f32, score: f32, column: &Line| if shared { e } else { (score - column.most).exp() };
+        // The exponentials of rows are kept for the gradient.
         let mut gradient = vec![0.0f32; scores.len()];
         for (i, row) in rows.iter_mut().enumerate() {
             for (j, column) in columns.iter_mut().enumerate() {
@@ -86,7 +98,7 @@ impl Ranking {
                     let e = (scores[at] - row.most).exp();
                     row.sum += e;
                     gradient[at] = e;
-                    column.sum += (scores[at] - column.most).exp();
+                    column.sum += of_column(e, scores[at], column);
                 }
             }
         }
@@ -101,9 +113,10 @@ impl Ranking {
                     continue;
                 }
                 let share = 0.5 * column.share(of_columns);
-                let by_column = share * (scores[at] - column.most).exp() / column.sum;
+                let e = gradient[at];
+                let by_column = share * of_column(e, scores[at], column) / column.sum;
                 let similar = self.similar[at] * (similar_row + share / column.similar.max(1.0));
-                gradient[at] = gradient[at] * by_row + by_column - similar;
+                gradient[at] = e * by_row + by_column - similar;
             }
         }
         let mean =
@@ -154,12 +167,11 @@ mod tests {
     #[test]
     fn value_and_gradient_are_those_of_the_composed_operations() {
         let (q, n) = (5, 4);
-        let wave =
-            |f: f32, scale: f32| (0..q * n).map(|i| (i as f32 * f).sin() * scale).collect::<Vec<f32>>();
-        let scores = Var::from_vec(wave(0.7, 30.0), (q, n), &Device::Cpu).unwrap();
+        let wave = |scale: f32| (0..q * n).map(|i| (i as f32 * 0.7).sin() * scale).collect::<Vec<f32>>();
         let similar: Vec<f32> = (0..q * n).map(|i| f32::from(i % 3 == 0 && i < 16)).collect();
         let some: Vec<f32> = (0..q * n).map(|i| f32::from(i % 7 == 4)).collect();
-        for excluded in [Vec::new(), some] {
+        for (excluded, scale) in [(Vec::new(), 5.0), (Vec::new(), 60.0), (some.clone(), 5.0), (some, 60.0)] {
+            let scores = Var::from_vec(wave(scale), (q, n), &Device::Cpu).unwrap();
             let mask = |values: &[f32]| Tensor::from_slice(values, (q, n), &Device::Cpu).unwrap();
             let all = if excluded.is_empty() { vec![0.0; q * n] } else { excluded.clone() };
             let one_way = |turned: bool| {
