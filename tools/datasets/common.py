@@ -37,6 +37,8 @@ class Candidate:
     class_name: str | None = None
     keywords: list = field(default_factory=list)
     description: str = ""
+    # What the script itself knows of variants: documents of one series are in one group.
+    series: str | None = None
     # Further keys of the line, in the order in which they are written.
     more: dict = field(default_factory=dict)
 
@@ -188,6 +190,7 @@ def _pictures(candidates, folder, jobs):
                     "class": candidate.class_name,
                     "keywords": candidate.keywords,
                     "description": candidate.description,
+                    "series": candidate.series,
                     "more": candidate.more,
                     "digest": digest,
                     "look": look,
@@ -198,7 +201,7 @@ def _pictures(candidates, folder, jobs):
 
 def _line(row):
     """The line of a document; keys without a value are absent."""
-    line = {key: row[key] for key in ("id", "text", "image", "split", "class", "group", "title", "keywords", "description")}
+    line = {key: row[key] for key in ("id", "text", "image", "split", "class", "group", "series", "title", "keywords", "description")}
     line.update(row["more"])
     return {key: value for key, value in line.items() if value is not None and value != "" and value != []}
 

@@ -42,9 +42,9 @@ class Union:
 def group(rows, also=frozenset()):
     """The group of each row (a number from 0, in order of first row), and how many merges each reason made.
 
-    A row has `title`, `text`, `description`, `digest` (of its picture) and `look`. Rows are in one group where they
-    have equal or nearly equal normalised titles, equal normalised texts, equal long descriptions, equal picture bytes,
-    or nearly equal pictures, directly or through others.
+    A row has `title`, `text`, `description`, `digest` (of its picture) and `look`, and may have `series`. Rows are in
+    one group where they have an equal series, equal or nearly equal normalised titles, equal normalised texts, equal
+    long descriptions, equal picture bytes, or nearly equal pictures, directly or through others.
     """
     union = Union(len(rows))
     merges = Counter()
@@ -59,6 +59,7 @@ def group(rows, also=frozenset()):
         words = normal(row["description"], also)
         return [words] if len(words.split()) >= LONG_DESCRIPTION else []
 
+    join_equal("series", lambda row: [row["series"]] if row.get("series") else [])
     join_equal("title", lambda row: [normal(row["title"], also)])
     join_equal("near title", lambda row: near_keys(normal(row["title"], also)))
     join_equal("text", lambda row: [normal(row["text"], also)])
@@ -118,18 +119,19 @@ def usable_classes(classes, splits):
 def check(rows, also=frozenset()):
     """Counts what is on both sides of the split, from the rows alone: no group number is looked at.
 
-    `title`, `text`, `picture bytes`: values that both sides have. `near title`: keys of near titles on both sides.
+    `series`, `title`, `text`, `picture bytes`: values that both sides have. `near title`: keys of near titles on both sides.
     `near picture`: pairs of a train and a test row. All must be 0.
     """
     train, test = ([row for row in rows if row["split"] == side] for side in ("train", "test"))
 
     def common(value):
-        return len({value(row) for row in train} & {value(row) for row in test})
+        return len(({value(row) for row in train} & {value(row) for row in test}) - {None})
 
     def keys(side):
         return {key for row in side for key in near_keys(normal(row["title"], also))}
 
     return {
+        "series": common(lambda row: row.get("series")),
         "title": common(lambda row: normal(row["title"], also)),
         "near title": len(keys(train) & keys(test)),
         "text": common(lambda row: normal(row["text"], also)),

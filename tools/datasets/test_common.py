@@ -175,6 +175,18 @@ class Grouping(unittest.TestCase):
         self.assertEqual(merges["description"], 1)
         self.assertEqual(merges["near picture"], 1)
 
+    def test_a_series_joins_and_must_not_straddle(self):
+        rows = [row("dog", drawing("a"), series="pet"), row("budgerigar", drawing("b"), series="pet"), row("tree", drawing("c"))]
+        groups, merges = grouping.group(rows)
+        self.assertEqual((groups, merges["series"]), ([0, 0, 1], 1))
+        sides = [{**one, "split": side} for one, side in zip(rows, ("train", "test", "test"))]
+        self.assertEqual(grouping.check(sides)["series"], 1)
+        # Rows without a series have none in common.
+        sides = [{**one, "split": side} for one, side in zip(rows[1:], ("train", "test"))] + [{**rows[2], "split": "test"}]
+        self.assertEqual(grouping.check(sides)["series"], 0)
+        none = [{**row("fish", drawing("d")), "split": "train"}, {**row("oak", drawing("e")), "split": "test"}]
+        self.assertEqual(grouping.check(none)["series"], 0)
+
     def test_chains_join(self):
         rows = [row("dog", drawing("a")), row("wolf", drawing("a")), row("wolf", drawing("b"))]
         self.assertEqual(grouping.group(rows)[0], [0, 0, 0])
