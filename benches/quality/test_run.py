@@ -105,7 +105,7 @@ class Runs(unittest.TestCase):
         both = self.run_with("UNCSM", "--seeds", "42,43")
         self.assertEqual(list(both["runs"]), ["CFA", "UNCSM cosine", "UNCSM metric_class", "UNCSM posterior"])
         self.assertEqual(both["runs"]["CFA"], first["runs"]["CFA"])
-        self.assertEqual(both["summary"]["UNCSM metric_class"]["seeds"], 2)
+        self.assertEqual(both["summary"]["map"]["UNCSM metric_class"]["seeds"], 2)
         self.assertNotIn("precision_at_0.8 value", both["calibration"]["metric, image_to_text"])
         self.assertGreater(both["runs"]["UNCSM cosine"][0]["whole"]["processor_seconds"], 0)
         trained = [call for call in self.calls() if call[0] == "train"]
