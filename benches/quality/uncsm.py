@@ -58,6 +58,29 @@ def evaluate(binary, dataset, bundle, file=None):
     return _call(binary, "eval", bundle, *source(dataset, file))
 
 
+def build(binary, dataset, bundle, index, file=None):
+    """Builds an index, which must not exist, of all rows of the features file, or of the same tensors of another file."""
+    flags = []
+    for name, tensor in media(dataset).items():
+        flags += ["--pathway", f"{name}={tensor}"]
+    return _call(binary, "build", "--features", file or dataset.file, *flags, "--bundle", bundle, "--out", index)
+
+
+def inspect(binary, place):
+    """The object of `inspect --json`."""
+    return _call(binary, "inspect", place)
+
+
+def batch(binary, index, file):
+    """The answers to the lines of a batch file, in their order."""
+    call = [str(binary), "query", str(index), "--batch", str(file), "--json", "--quiet"]
+    done = subprocess.run(call, capture_output=True, text=True)
+    # 1 is a batch in which nothing was found.
+    if done.returncode not in (0, 1):
+        raise RuntimeError(f"{' '.join(call)}: exit {done.returncode}\n{done.stderr.strip() or done.stdout[:500]}")
+    return sorted(map(json.loads, done.stdout.splitlines()), key=lambda answer: answer["line"])
+
+
 def _directions(names):
     """Keys of the directions in a report, in the order of `DIRECTIONS`."""
     first, second = names
