@@ -40,12 +40,18 @@ latency:
 pathways:
     cargo bench --profile dev --bench pathway
 
-# Quality beside eight baselines, ablation, relevance of hybrid queries.
+# Quality beside ten baselines, ablation, quality by stored bytes, reliability of probabilities, relevance of hybrid queries.
 quality data out:
     python3 benches/quality/run.py --data {{data}} --out {{out}}
 
 ablation data out:
     python3 benches/quality/ablation.py --data {{data}} --out {{out}}
+
+bytes data out:
+    python3 benches/quality/bytes.py --data {{data}} --out {{out}}
+
+reliability data out:
+    python3 benches/quality/reliability.py --data {{data}} --out {{out}}
 
 relevance data out:
     python3 benches/relevance/run.py --data {{data}} --out {{out}}

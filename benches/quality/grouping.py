@@ -87,8 +87,13 @@ def split(data, seed, share=0.15, most=2000):
 
 
 def splits(data, seed, count=SPLITS):
-    """Several draws with the seeds `[seed, 0]`, `[seed, 1]` and so on."""
-    found = components(data)
+    """Several draws with the seeds `[seed, 0]`, `[seed, 1]` and so on.
+
+    The components are found once for a set of rows, which must not change afterwards.
+    """
+    found = data.__dict__.get("_components")
+    if found is None:
+        found = data._components = components(data)
     return [_draw(data, found, [seed, at], 0.15, 2000) for at in range(count)]
 
 
@@ -127,7 +132,7 @@ def check(data, test, seeds):
             straddle += len(np.intersect1d(drawn.component[drawn.fit], drawn.component[drawn.validation]))
         out[f"seed {seed}: fit, validation rows of each draw"] = rows
         out[f"seed {seed}: components on both sides of fit and validation"] = straddle
-    component, limits = components(data)
+    component, limits = data._components if seeds else components(data)
     out["components"], out["largest component"] = len(np.unique(component)), int(np.bincount(component).max())
     out["cosine limit used"] = limits
     return out

@@ -66,13 +66,15 @@ def recall_at(scores, relevant, k):
     start = (scores > best).sum(axis=1)
     level = scores == best
     size, hits = level.sum(axis=1), (level & relevant).sum(axis=1)
-    values = np.full(len(scores), np.nan)
-    for i in np.flatnonzero(relevant.any(axis=1)):
-        places = min(max(k - start[i], 0), size[i])
-        draws = np.arange(places)
+    places = np.clip(k - start, 0, size)
+    # Without ties a hit is sure or impossible.
+    values = (places > 0).astype(np.float64)
+    for i in np.flatnonzero((size > hits) & (places > 0)):
+        draws = np.arange(places[i])
         # None of `places` draws without replacement hits.
         miss = np.prod(np.maximum(size[i] - hits[i] - draws, 0) / (size[i] - draws))
         values[i] = 1.0 - miss
+    values[~relevant.any(axis=1)] = np.nan
     return values
 
 
@@ -96,13 +98,32 @@ def map_mean(scores, label):
     return one, two, (one + two) / 2
 
 
-def measure(scores, data):
-    """All measures of `scores` [n images, n texts] on the rows of `data`, as a flat dictionary. Recall is over all rows."""
-    one, two, mean = map_mean(scores, data.label)
-    out = {"image_to_text": one, "text_to_image": two, "mean": mean}
+def paired(data):
+    """What is the paired item: for images as queries and for texts, bool [n, n] each. Byte-equal content counts as the paired item."""
     image, text = content_numbers(data.image), content_numbers(data.text)
+    return text[None, :] == text[:, None], image[None, :] == image[:, None]
+
+
+def recall_mean(scores, pairs, k):
+    """Recall@k of the paired item, mean of both directions, for `scores` [n images, n texts] and `pairs` as `paired` gives them."""
+    forth, back = recall_at(scores, pairs[0], k), recall_at(scores.T, pairs[1], k)
+    return float((np.nanmean(forth) + np.nanmean(back)) / 2)
+
+
+def has_classes(data):
+    """Whether any row has a class."""
+    return bool((data.label >= 0).any())
+
+
+def measure(scores, data):
+    """All measures of `scores` [n images, n texts] on the rows of `data`, as a flat dictionary. Recall is over all rows.
+
+    Without classes there is no MAP.
+    """
+    out = {}
+    if has_classes(data):
+        out["image_to_text"], out["text_to_image"], out["mean"] = map_mean(scores, data.label)
+    pairs = paired(data)
     for k in RECALL_AT:
-        forth = recall_at(scores, text[None, :] == text[:, None], k)
-        back = recall_at(scores.T, image[None, :] == image[:, None], k)
-        out[f"recall@{k}"] = float((np.nanmean(forth) + np.nanmean(back)) / 2)
+        out[f"recall@{k}"] = recall_mean(scores, pairs, k)
     return out

@@ -4,10 +4,13 @@ import json
 
 import numpy as np
 
-from checks import checks
+from checks import checks, verdicts
 from summary import CALIBRATION, COLUMNS, calibration_summary, summary_of, wholes
 
-TITLES = ("MAP image->text", "MAP text->image", "MAP mean", "recall@1", "recall@5", "recall@10")
+HEADS = {
+    "map": "MAP over all results, relevant is the same class; baselines tuned for MAP:",
+    "recall": "Recall of the paired item, mean of both directions; baselines tuned for recall@10:",
+}
 
 
 def cell(value):
@@ -50,7 +53,8 @@ def _uncsm_lines(name, result):
         out += ["", f"Training of UNCSM: {total:.1f} s ({', '.join(said)}){more}."]
     held = checks(name, result)
     words = {True: "yes", False: "**no**", None: "unknown"}
-    out += ["", "What UNCSM's class metric must show:", ""]
+    out += ["", *(f"Verdict, {one['check']}: {words[one['passed']]} ({one['detail']})." for one in verdicts(name, result))]
+    out += ["", "What UNCSM must show:", ""]
     if held:
         out += _table(["check", "holds", "figures"], [[one["check"], words[one["passed"]], one["detail"]] for one in held])
     else:
@@ -58,23 +62,40 @@ def _uncsm_lines(name, result):
     return out
 
 
+def _titles(aim, result):
+    """Heads of the columns."""
+    if aim == "recall":
+        return COLUMNS[aim]
+    first, second = result.get("media", ("image", "text"))
+    return f"MAP {first}->{second}", f"MAP {second}->{first}", "MAP mean"
+
+
+def _chosen_lines(result):
+    """What each baseline was tuned to, per seed and aim."""
+    out = []
+    for label, runs in result["runs"].items():
+        for run in runs:
+            for aim, tuned in run.get("tuned", {}).items():
+                out.append(f"- {label}, seed {run['seed']}, {aim}: {json.dumps(tuned['chosen'])}")
+    return out
+
+
 def markdown(results):
     """All datasets as Markdown."""
     out = []
     for name, result in results.items():
-        out += [f"## {name}", "", f"Features: {result['features']}.", ""]
-        rows = []
-        for label, row in summary_of(result).items():
-            rows.append([label, row["seeds"], *(cell(row[column]) for column in COLUMNS), f"{row['seconds']:.1f}"])
-        out += _table(["method", "seeds", *TITLES, "seconds"], rows)
+        out += [f"## {name}", "", f"Features: {result['features']}."]
+        for aim, summary in summary_of(result).items():
+            if not summary:
+                out += ["", f"No {'MAP: there are no classes' if aim == 'map' else 'recall'}."]
+                continue
+            rows = []
+            for label, row in summary.items():
+                rows.append([label, row["seeds"], *(cell(row[column]) for column in COLUMNS[aim]), f"{row['seconds']:.1f}"])
+            out += ["", HEADS[aim], ""] + _table(["method", "seeds", *_titles(aim, result), "seconds"], rows)
         out += _uncsm_lines(name, result)
         out += ["", "Grouping check:", ""] + [f"- {key}: {value}" for key, value in result["grouping"].items()]
-        out += ["", "Chosen on validation, per seed:", ""]
-        for label, runs in result["runs"].items():
-            for run in runs:
-                if "chosen" in run:
-                    out.append(f"- {label}, seed {run['seed']}: {json.dumps(run['chosen'])}")
-        out.append("")
+        out += ["", "Chosen on validation, per seed:", "", *_chosen_lines(result), ""]
     return "\n".join(out)
 
 
@@ -84,6 +105,7 @@ def write(results, folder):
     full = {}
     for name, result in results.items():
         more = {"summary": summary_of(result), "calibration": calibration_summary(result), "checks": checks(name, result)}
+        more["verdicts"] = verdicts(name, result)
         full[name] = {**result, **more}
     for file, content in (("quality.md", text), ("quality.json", json.dumps(full, indent=1))):
         partial = folder / f"{file}.partial"

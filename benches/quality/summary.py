@@ -2,11 +2,17 @@
 
 import numpy as np
 
+from tuning import AIMS
 from uncsm import DIRECTIONS
 
-COLUMNS = ("image_to_text", "text_to_image", "mean", "recall@1", "recall@5", "recall@10")
-# UNCSM's similarity that stands for it, and the one whose runs say what belongs to the run as a whole.
-METRIC, WHOLE = "UNCSM metric_class", "UNCSM cosine"
+# What each aim's table shows, and which of it stands for the aim.
+COLUMNS = {
+    "map": ("image_to_text", "text_to_image", "mean"),
+    "recall": ("recall@1", "recall@5", "recall@10"),
+}
+SHOWN = {"map": "mean", "recall": "recall@10"}
+# UNCSM's similarity that stands for it in each table, and the one whose runs say what belongs to the run as a whole.
+OWN, WHOLE = {"map": "UNCSM metric_class", "recall": "UNCSM metric_pair"}, "UNCSM cosine"
 CALIBRATION = (
     ("half ece", "ECE at 50 %"),
     ("half brier_skill", "Brier skill at 50 %"),
@@ -23,18 +29,30 @@ def over_seeds(values):
     return {"mean": float(values.mean()), "deviation": float(values.std(ddof=1)) if len(values) > 1 else None}
 
 
-def summarise(runs):
-    """Mean and deviation over the seeds of each measure, and the mean seconds."""
-    out = {"seeds": len(runs)}
-    for column in COLUMNS:
-        out[column] = over_seeds([run["measures"][column] for run in runs])
-    out["seconds"] = float(np.mean([run["seconds"] for run in runs]))
-    return out
+def measures_of(run, aim):
+    """Measures of a run: of a baseline as it was tuned for the aim, of UNCSM those that it has. None where the aim has none."""
+    if "tuned" in run:
+        run = run["tuned"].get(aim, {})
+    found = run.get("measures", {})
+    return found if SHOWN[aim] in found else None
+
+
+def summarise(runs, aim):
+    """Mean and deviation over the seeds of the aim's measures, and the mean seconds; None where the aim has none."""
+    found = [measures_of(run, aim) for run in runs]
+    if not found or None in found:
+        return None
+    out = {"seeds": len(runs), "seconds": float(np.mean([run["seconds"] for run in runs]))}
+    return out | {column: over_seeds([measures[column] for measures in found]) for column in COLUMNS[aim]}
 
 
 def summary_of(result):
-    """The rows of a dataset's table."""
-    return {label: summarise(runs) for label, runs in result["runs"].items()}
+    """The rows of a dataset's tables: `{aim: {method: row}}`, without what an aim has no measures of."""
+    out = {}
+    for aim in AIMS:
+        rows = {label: summarise(runs, aim) for label, runs in result["runs"].items()}
+        out[aim] = {label: row for label, row in rows.items() if row is not None}
+    return out
 
 
 def wholes(result):

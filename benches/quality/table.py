@@ -8,14 +8,17 @@ import json
 
 import data
 import methods
+import uncsm
+from measures import has_classes
 
 # Raised when the way of tuning or measuring changes, so that older runs are no part of a new table.
-VERSION = 3
+VERSION = 4
 
 
 def baseline_settings(method, dataset):
     """What a baseline's run depends on, beside its seed."""
-    grid = json.dumps([method.grid(dataset.train), method.variants(dataset.train)], sort_keys=True)
+    grid = [[setting, method.variants(dataset.train, setting)] for setting in method.grid(dataset.train)]
+    grid = json.dumps(grid, sort_keys=True)
     return {"version": VERSION, "features": dataset.hash(), "grid": hashlib.sha256(grid.encode()).hexdigest()}
 
 
@@ -40,7 +43,8 @@ def open_dataset(results, dataset):
         if same:
             kept[label] = same
     grouping = {} if left else found["grouping"]
-    results[dataset.name] = {"features": dataset.features, "grouping": grouping, "runs": kept}
+    found = {"features": dataset.features, "media": list(uncsm.media(dataset)), "classes": has_classes(dataset.train)}
+    results[dataset.name] = {**found, "grouping": grouping, "runs": kept}
     for name in data.KNOWN:
         if name in results:
             results[name] = results.pop(name)

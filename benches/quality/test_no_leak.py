@@ -1,7 +1,7 @@
 """Test rows are never read in training: with features and labels of all test rows replaced by noise, the bundle stays the same,
-byte for byte.
+byte for byte, and so does what each baseline without epochs chooses and how it scores.
 
-Needs UNCSM_DATA (folders, with the separator of PATH between them; default `../shared/data` beside the project) and UNCSM_BINARY (default: the release build); skipped without.
+The test of bundles needs UNCSM_DATA (folders, with the separator of PATH between them; default `../shared/data` beside the project) and UNCSM_BINARY (default: the release build); skipped without.
 """
 
 import os
@@ -13,6 +13,9 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 import data
+import methods
+import test_methods
+import tuning
 import uncsm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +28,53 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+def with_noise(stored, names, test, classes):
+    """The tensors with noise in place of the test rows' features, labels and groups."""
+    rng = np.random.default_rng(7)
+    noisy = {key: value.copy() for key, value in stored.items()}
+    for tensor in names["media"]:
+        noisy[tensor][test] = 100 * rng.normal(size=noisy[tensor][test].shape)
+    if names.get("label") in noisy:
+        noisy[names["label"]][test] = rng.integers(0, classes, test.sum())
+    if "group" in names:
+        noisy[names["group"]][test] = rng.integers(0, 10, test.sum())
+    return noisy
+
+
+class Baselines(unittest.TestCase):
+    """On a made set, as `data.load` reads it."""
+
+    def tuned(self, stored, method, probe):
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / "emoji"
+            place.mkdir()
+            save_file(stored, place / "features.safetensors")
+            dataset = data.load("emoji", [Path(folder)], BINARY)
+            found, _ = tuning.tune(method, dataset.train, 42)
+            return {aim: (one.chosen, one.model.scores(probe, one.variant).tobytes()) for aim, one in found.items()}
+
+    def test_baselines(self):
+        rng, n = np.random.default_rng(1), 200
+        label = rng.integers(0, 4, n)
+        centres = rng.normal(size=(4, 12))
+        image = np.abs(centres[label] + rng.normal(size=(n, 12))).astype(np.float32)
+        text = (centres[label][:, :6] + rng.normal(size=(n, 6))).astype(np.float32)
+        test = np.arange(n) % 4 == 3
+        stored = {"image": image, "text": text, "label": label, "is_test": test.astype(np.uint8), "group": np.arange(n) // 2}
+        noisy = with_noise(stored, {"media": ("image", "text"), "label": "label", "group": "group"}, test, 9)
+        other = {**stored, "image": image.copy()}
+        other["image"][0] += 1
+        probe = data.Pairs(image[test], text[test], label[test])
+        for name in ("CCA", "KCCA", "CFA", "JRL", "ridge CCA", "kernel CCA + kernel ridge"):
+            with self.subTest(name):
+                method = test_methods.Ends(methods.ALL[name])
+                real = self.tuned(stored, method, probe)
+                self.assertEqual(list(real), ["map", "recall"])
+                self.assertEqual(real, self.tuned(noisy, method, probe))
+                # The comparison can fail: a train row does change the scores.
+                self.assertNotEqual(real, self.tuned(other, method, probe))
+
+
 @unittest.skipUnless(BINARY.exists(), f"no binary at {BINARY}: build it, or name one in UNCSM_BINARY")
 class NoLeak(unittest.TestCase):
     def check(self, name, classes_of_noise):
@@ -35,13 +85,8 @@ class NoLeak(unittest.TestCase):
         stored = load_file(dataset.file)
         names = dataset.tensors
         test = stored[names["is_test"]].astype(bool)
-        rng = np.random.default_rng(7)
-        noisy = {key: value.copy() for key, value in stored.items()}
-        for media in ("image", "text"):
-            noisy[names[media]][test] = 100 * rng.normal(size=noisy[names[media]][test].shape)
-        noisy[names["label"]][test] = rng.integers(0, classes_of_noise, test.sum())
-        if "group" in names:
-            noisy[names["group"]][test] = rng.integers(0, 10, test.sum())
+        media = list(uncsm.media(dataset).values())
+        noisy = with_noise(stored, {**names, "media": media}, test, classes_of_noise)
         with tempfile.TemporaryDirectory() as folder:
             bundles = []
             for kind, tensors in (("real", stored), ("noise", noisy)):
@@ -57,7 +102,7 @@ class NoLeak(unittest.TestCase):
                 self.assertTrue(real[file] == noise[file], f"{name}: {file} depends on test rows")
             # The comparison can fail: a train row does change the bundle.
             row = np.flatnonzero(~test)[0]
-            noisy[names["image"]][row] += 1
+            noisy[media[0]][row] += 1
             place = Path(folder) / "train-row"
             place.mkdir()
             save_file(noisy, place / "features.safetensors")
@@ -76,6 +121,11 @@ class NoLeak(unittest.TestCase):
 
     def test_emoji(self):
         self.check("emoji", 20)
+
+    def test_without_classes(self):
+        if "names" not in data.KNOWN:
+            self.skipTest("no set without classes is known")
+        self.check("names", 3)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,16 @@ elif command == "train":
     Path(rest[rest.index("--out") + 1]).mkdir()
     stage = {{"name": "contrastive", "epochs": 3, "seconds": 1.5, "validation": {{"map_all": map_all}}}}
     print(json.dumps({{"stages": [stage, {{**stage, "name": "metric"}}], "fingerprint": {{}}, "seconds": 3.0}}))
+elif command == "build":
+    Path(rest[rest.index("--out") + 1]).mkdir()
+    print(json.dumps({{"documents": 80}}))
+elif command == "inspect":
+    print(json.dumps({{"segments": [{{"items": {{"image": 80, "text": 80}}, "bytes": {{"text": 1, "uvec": 48000}}}}]}}))
+elif command == "query":
+    # The answer to line n finds rows n, n + 1 and n + 2 of the 20 test rows, the first for sure.
+    for n, line in enumerate(map(json.loads, Path(rest[rest.index("--batch") + 1]).read_text().splitlines())):
+        hits = [{{"rank": 1 + i, "id": str((n + i) % 20), "probability": (1.0, 0.85, 0.3)[i]}} for i in range(3)]
+        print(json.dumps({{"line": n + 1, "hits": hits[: line["k"]]}}))
 else:
     rate = {{"ece": 0.03, "brier_skill": 0.4}}
     one = {{"target": "class", "prior": 0.5, "half": rate, "natural": rate, "precision_at_0.8": {{"value": None, "pairs": 0}}}}
@@ -105,7 +115,9 @@ class Runs(unittest.TestCase):
         both = self.run_with("UNCSM", "--seeds", "42,43")
         self.assertEqual(list(both["runs"]), ["CFA", "UNCSM cosine", "UNCSM metric_class", "UNCSM posterior"])
         self.assertEqual(both["runs"]["CFA"], first["runs"]["CFA"])
-        self.assertEqual(both["summary"]["UNCSM metric_class"]["seeds"], 2)
+        self.assertEqual(list(both["runs"]["CFA"][0]["tuned"]), ["map", "recall"])
+        self.assertEqual(list(both["summary"]["recall"]), list(both["runs"]))
+        self.assertEqual(both["summary"]["map"]["UNCSM metric_class"]["seeds"], 2)
         self.assertNotIn("precision_at_0.8 value", both["calibration"]["metric, image_to_text"])
         self.assertGreater(both["runs"]["UNCSM cosine"][0]["whole"]["processor_seconds"], 0)
         trained = [call for call in self.calls() if call[0] == "train"]
@@ -115,6 +127,36 @@ class Runs(unittest.TestCase):
         for more, count in (([], 3), ([], 3), (["--again"], 6)):
             self.run_with("UNCSM", *more)
             self.assertEqual(sum(call[0] == "train" for call in self.calls()), count)
+
+    def test_without_classes_and_with_other_media(self):
+        self.load(image="a", text="b")
+        whole = data.load
+
+        def load(*words):
+            found = whole(*words)
+            for rows in (found.train, found.test):
+                rows.label[:] = -1
+            found.media = {"name": "image", "description": "text"}
+            return found
+
+        turn = ('"image_to_text"', '"name_to_description"'), ('"text_to_image"', '"description_to_name"')
+        script = self.binary.read_text()
+        for old, new in turn:
+            script = script.replace(old, new)
+        script = script.replace('"metric_class")', '"metric_pair")').replace('| {"metric_pair": None}', "")
+        self.binary.write_text(script.replace("name: maps for name in names", "name: None for name in names"))
+        with mock.patch.object(data, "load", load):
+            found = self.run_with("CFA,SM,UNCSM", "--seeds", "42")
+        # A baseline that needs classes is left out, and nothing says MAP.
+        labels = ["CFA", "UNCSM cosine", "UNCSM metric_pair", "UNCSM posterior"]
+        self.assertEqual(list(found["runs"]), labels)
+        self.assertEqual((found["summary"]["map"], list(found["summary"]["recall"])), ({}, labels))
+        self.assertEqual((found["media"], found["classes"]), (["name", "description"], False))
+        self.assertEqual(found["runs"]["UNCSM metric_pair"][0]["measures"], {"recall@1": 0.1, "recall@5": 0.2, "recall@10": 0.3})
+        self.assertEqual(list(found["runs"]["CFA"][0]["tuned"]), ["recall"])
+        trained = next(call for call in self.calls() if call[0] == "train")
+        self.assertIn("--pathway name=image --pathway description=text", " ".join(trained))
+        self.assertNotIn("--label", trained)
 
     def test_one_run_at_a_time(self):
         self.load(image="a", text="b")

@@ -1,15 +1,19 @@
 """Tuning of a baseline: every setting of its grid on grouped validation splits, then a fit of the best to all train rows.
 
+A baseline is tuned twice, for MAP and for recall@10 of the paired item, each the mean of both directions; one search serves both.
+Without classes it is tuned for recall alone.
+
 A method has
 - `grid(train)`: settings that need a fit of their own;
-- `variants(train)`: settings that only change how a fitted model scores;
+- `variants(train, setting)`: settings that only change how a fitted model scores;
 - `fit(train, setting, seed, watch, epochs)`: a model with `scores(data, variant)` `[n images, n texts]`. A method that
-  trains by epochs calls `watch(model)` now and then and keeps the best in `model.epochs`; with `epochs` it runs at most, without
-  `watch` just as many;
-- `screen`, if its fits are dear: the epochs of a first round over the whole grid on the first split. The best quarter of the
-  settings, three at least, goes on (one round of successive halving).
+  trains by epochs calls `watch(model)`, which gives a value for each aim, now and then, and keeps the best of each aim in `model.best`
+  and its epoch in `model.epochs`; with `epochs` it runs at most, without `watch` just as many;
+- `screen`, if its fits are dear: the epochs of a first round over the whole grid on the first split. For each aim the best quarter of the
+  settings, three at least, goes on (one round of successive halving);
+- `classes`, if it learns from classes: it has no place where there are none.
 
-Selection is by the mean over the splits of MAP of the validation rows, mean of both directions. Test rows are not passed in.
+Selection is by the mean over the splits of the aim on the validation rows. Test rows are not passed in.
 """
 
 import time
@@ -18,7 +22,11 @@ from dataclasses import dataclass
 import numpy as np
 
 import grouping
-from measures import map_mean
+from measures import has_classes, map_mean, paired, recall_mean
+
+AIMS = ("map", "recall")
+# What stands for recall in the search.
+RECALL = 10
 
 
 @dataclass
@@ -29,29 +37,46 @@ class Tuned:
     variant: dict
     chosen: dict
     validation: float
-    seconds: float
     refit_seconds: float
+
+
+def aims(train):
+    """What a baseline is tuned for on these rows."""
+    return AIMS if has_classes(train) else ("recall",)
 
 
 class _Split:
     """A validation split, and the values of settings on it."""
 
     def __init__(self, method, train, drawn, seed):
-        self.method, self.seed = method, seed
+        self.method, self.train, self.seed = method, train, seed
         self.fit, self.validation = train.take(drawn.fit), train.take(drawn.validation)
-        self.variants = method.variants(train) or [{}]
+        self.pairs, self.aims = paired(self.validation), aims(train)
+
+    def value(self, scores):
+        """The value of `scores` on the validation rows for each aim."""
+        found = {
+            "map": lambda: map_mean(scores, self.validation.label)[2],
+            "recall": lambda: recall_mean(scores, self.pairs, RECALL),
+        }
+        return [found[aim]() for aim in self.aims]
 
     def values(self, setting, epochs=None):
-        """Validation MAP of each variant, and the number of epochs that a network ended with."""
+        """The value of each variant for each aim, `[variants, aims]`, and for each aim the epoch that a network did best after, or None."""
 
         def value(model, variant):
-            return map_mean(model.scores(self.validation, variant), self.validation.label)[2]
+            return self.value(model.scores(self.validation, variant))
 
-        def watch(model):
-            return max(value(model, variant) for variant in self.variants)
+        model = self.method.fit(self.fit, setting, self.seed, lambda model: value(model, {}), epochs)
+        if getattr(model, "best", None) is not None:
+            return np.array([model.best]), model.epochs
+        found = [value(model, variant) for variant in variants(self.method, self.train, setting)]
+        return np.array(found), None
 
-        model = self.method.fit(self.fit, setting, self.seed, watch, epochs)
-        return [value(model, variant) for variant in self.variants], getattr(model, "epochs", None)
+
+def variants(method, train, setting):
+    """The variants of a setting; the plain scores where there are none."""
+    return method.variants(train, setting) or [{}]
 
 
 def survivors(values):
@@ -61,22 +86,26 @@ def survivors(values):
 
 
 def tune(method, train, seed):
-    """Chooses on grouped validation splits of `train`, and refits to all of it."""
+    """Chooses on grouped validation splits of `train`, and refits to all of it: `{aim: Tuned}`, and the seconds of the search."""
     started = time.perf_counter()
     splits = [_Split(method, train, drawn, seed) for drawn in grouping.splits(train, seed)]
     grid, screen = method.grid(train), getattr(method, "screen", None)
     if screen is not None:
-        first = [max(splits[0].values(setting, screen)[0]) for setting in grid]
-        grid = [grid[at] for at in survivors(first)]
+        first = np.array([splits[0].values(setting, screen)[0].max(axis=0) for setting in grid])
+        grid = [grid[at] for at in sorted({at for column in first.T for at in survivors(column)})]
     # By split first: methods keep what settings share on one set of rows.
     found = [[split.values(setting) for setting in grid] for split in splits]
-    mean = np.mean([[values for values, _ in each] for each in found], axis=0)
-    at, variant_at = np.unravel_index(mean.argmax(), mean.shape)
-    setting, variant = grid[at], splits[0].variants[variant_at]
-    epochs = [each[at][1] for each in found]
-    epochs = None if None in epochs else round(float(np.mean(epochs)))
-    refit = time.perf_counter()
-    model = method.fit(train, setting, seed, None, epochs)
-    now = time.perf_counter()
-    chosen = {**setting, **variant, **({} if epochs is None else {"epochs": epochs})}
-    return Tuned(model, variant, chosen, float(mean.max()), now - started, now - refit)
+    seconds = time.perf_counter() - started
+    out, fitted = {}, {}
+    for number, aim in enumerate(aims(train)):
+        mean = [np.mean([each[at][0][:, number] for each in found], axis=0) for at in range(len(grid))]
+        at = int(np.argmax([values.max() for values in mean]))
+        variant = variants(method, train, grid[at])[int(mean[at].argmax())]
+        epochs = [each[at][1] for each in found]
+        epochs = None if None in epochs else round(float(np.mean([each[number] for each in epochs])))
+        refit = time.perf_counter()
+        if (at, epochs) not in fitted:
+            fitted[at, epochs] = method.fit(train, grid[at], seed, None, epochs)
+        chosen = {**grid[at], **variant, **({} if epochs is None else {"epochs": epochs})}
+        out[aim] = Tuned(fitted[at, epochs], variant, chosen, float(mean[at].max()), time.perf_counter() - refit)
+    return out, seconds

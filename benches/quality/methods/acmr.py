@@ -58,6 +58,7 @@ def triplets(u, v, label):
 
 class ACMR:
     name = "ACMR"
+    classes = True
     screen = deep.SCREEN
 
     def grid(self, train):
@@ -69,7 +70,7 @@ class ACMR:
             for p in (0.0, 0.5)
         ]
 
-    def variants(self, train):
+    def variants(self, train, setting):
         return []
 
     def fit(self, train, setting, seed, watch, epochs):

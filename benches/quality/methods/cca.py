@@ -6,7 +6,7 @@ Formula: with `Cxx + r (tr Cxx / p) I = Lx Lx'`, `Cyy` alike, and the SVD `Lx^-1
 `A = Lx^-T U`, `B = Ly^-T V`, their leading `k` columns; cosine of the projections, each column weighted by `s^w`.
 
 Differs: ridge `r` instead of none (1,280 features and fewer rows need one); the weight `w` 1 is the common refinement, 0 the
-plain method, and validation decides. scikit-learn's CCA is an iterative NIPALS with a deflation per component and no ridge:
+plain method, and validation decides, of `r` and `k` too. scikit-learn's CCA is an iterative NIPALS with a deflation per component and no ridge:
 slow and ill-posed for these widths, so the closed form is used.
 """
 
@@ -15,6 +15,9 @@ from scipy.linalg import cholesky, solve_triangular, svd
 
 import scaling
 from .linear import cosine, dimensions
+
+# Ridges are times the mean variance of a feature; weights are powers of a component's correlation.
+RIDGES, WEIGHTS = (1e-3, 1e-2, 1e-1, 1.0, 3.0, 10.0), (0, 0.5, 1, 2)
 
 
 def directions(x, y, ridge):
@@ -33,12 +36,12 @@ def directions(x, y, ridge):
 
 
 class Model:
-    """Two scalings and two projections."""
+    """The inputs of both media types, made by `scale`, and two projections."""
 
-    def __init__(self, train, setting):
-        self.scale = scaling.both(setting["scale"], train)
+    def __init__(self, scale, train, ridge):
+        self.scale = scale
         x, y = self.scale[0](train.image), self.scale[1](train.text)
-        self.a, self.b, self.s = directions(x, y, setting["ridge"])
+        self.a, self.b, self.s = directions(x, y, ridge)
 
     def scores(self, data, variant):
         """Cosine of the weighted projections."""
@@ -52,11 +55,11 @@ class CCA:
     name = "CCA"
 
     def grid(self, train):
-        return [{"scale": s, "ridge": r} for s in scaling.KINDS for r in (1e-2, 1e-1, 1.0, 10.0)]
+        return [{"scale": s, "ridge": r} for s in scaling.KINDS for r in RIDGES]
 
-    def variants(self, train):
+    def variants(self, train, setting):
         most = min(train.image.shape[1], train.text.shape[1])
-        return [{"dim": k, "weight": w} for k in dimensions(most) for w in (0, 1)]
+        return [{"dim": k, "weight": w} for k in dimensions(most) for w in WEIGHTS]
 
     def fit(self, train, setting, seed, watch, epochs):
-        return Model(train, setting)
+        return Model(scaling.both(setting["scale"], train), train, setting["ridge"])

@@ -38,7 +38,7 @@ class CFA:
     def grid(self, train):
         return [{"scale": s} for s in scaling.KINDS]
 
-    def variants(self, train):
+    def variants(self, train, setting):
         most = min(train.image.shape[1], train.text.shape[1])
         return [{"dim": k, "weight": w} for k in dimensions(most) for w in (0, 0.5)]
 

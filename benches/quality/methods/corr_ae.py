@@ -35,7 +35,7 @@ class CorrAE:
             {"scale": s, "share": a, "code": k} for s in scaling.KINDS for a in (0.2, 0.5, 0.8) for k in (32, 128)
         ]
 
-    def variants(self, train):
+    def variants(self, train, setting):
         return []
 
     def fit(self, train, setting, seed, watch, epochs):

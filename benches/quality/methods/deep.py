@@ -1,7 +1,5 @@
 """What the networks share: tensors, epochs with early stopping on validation, scores by cosine."""
 
-import copy
-
 import numpy as np
 import torch
 
@@ -31,7 +29,7 @@ class Model:
     def __init__(self, train, kind, net):
         self.scale = scaling.both(kind, train)
         self.net = net
-        self.epochs = 0
+        self.best, self.epochs = None, None
 
     def tensors(self, data):
         """Scaled images and texts."""
@@ -52,30 +50,28 @@ def adam(net, **options):
 
 
 def train_epochs(model, train, step, seed, watch, epochs):
-    """Runs `step(image, text, label)` over shuffled batches: until validation stops to gain, for at most `epochs` epochs.
+    """Runs `step(image, text, label)` over shuffled batches: until validation stops to gain for every aim, for at most `epochs` epochs.
 
-    The network ends with the parameters of the best epoch, without `watch` of the last; `model.epochs` is its number.
+    With `watch` the best value of each aim is kept in `model.best`, and its epoch in `model.epochs`; without, the network has the
+    parameters of the last epoch.
     """
     image, text = model.tensors(train)
     classes = np.unique(train.label)
     label = torch.from_numpy(np.searchsorted(classes, train.label))
     generator = torch.Generator().manual_seed(seed)
-    best, state = None, None
     for epoch in range(1, (MOST_EPOCHS if epochs is None else epochs) + 1):
         model.net.train()
         for rows in torch.randperm(len(label), generator=generator).split(BATCH):
             if len(rows) > 1:
                 step(image[rows], text[rows], label[rows])
-        if watch is None:
-            model.epochs = epoch
+        if watch is None or epoch % LOOK_EVERY:
             continue
-        if epoch % LOOK_EVERY:
-            continue
-        value = watch(model)
-        if best is None or value > best:
-            best, state, model.epochs = value, copy.deepcopy(model.net.state_dict()), epoch
-        elif epoch - model.epochs >= PATIENCE:
+        values = watch(model)
+        if model.best is None:
+            model.best, model.epochs = list(values), [epoch] * len(values)
+        for aim, value in enumerate(values):
+            if value > model.best[aim]:
+                model.best[aim], model.epochs[aim] = value, epoch
+        if epoch - max(model.epochs) >= PATIENCE:
             break
-    if state is not None:
-        model.net.load_state_dict(state)
     return model

@@ -38,6 +38,7 @@ def likelihood(u, v, same):
 
 class DSCMR:
     name = "DSCMR"
+    classes = True
     screen = deep.SCREEN
 
     def grid(self, train):
@@ -49,7 +50,7 @@ class DSCMR:
             for p in (0.0, 0.5)
         ]
 
-    def variants(self, train):
+    def variants(self, train, setting):
         return []
 
     def fit(self, train, setting, seed, watch, epochs):

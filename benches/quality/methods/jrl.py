@@ -67,6 +67,7 @@ class Model:
 
 class JRL:
     name = "JRL"
+    classes = True
 
     def __init__(self):
         self.fixed = None
@@ -79,7 +80,7 @@ class JRL:
             for g in (0.0, 0.1, 1.0)
         ]
 
-    def variants(self, train):
+    def variants(self, train, setting):
         return [{"by": "cosine"}, {"by": "dot"}]
 
     def fit(self, train, setting, seed, watch, epochs):

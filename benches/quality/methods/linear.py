@@ -1,11 +1,6 @@
 """What the methods with two projections share: `u = f(image)`, `v = g(text)`, and cosine or dot product of the two."""
 
-import numpy as np
-
-
-def unit(rows):
-    """Rows of length 1; a zero row stays zero."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+from scaling import unit
 
 
 def cosine(u, v):

@@ -44,6 +44,7 @@ class Model:
 
 class SM:
     name = "SM"
+    classes = True
 
     def __init__(self):
         self.sides = {}
@@ -54,7 +55,7 @@ class SM:
             {"image_scale": s, "image_c": c, "text_scale": t, "text_c": d} for s, c in one for t, d in one
         ]
 
-    def variants(self, train):
+    def variants(self, train, setting):
         return []
 
     def fit(self, train, setting, seed, watch, epochs):
