@@ -1,15 +1,16 @@
 //! The hub term of the target `pair`: its anchors, and how much of it pays on validation rows.
 
-use super::members::best;
+use super::members::best_of;
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::Result;
-use crate::eval::measure_one;
+use crate::eval::{directions, measure_scores};
 use crate::model::{Bundle, Hubs, Target};
+use crate::parallel as workers;
 
 /// `T`, in units of the dot product of unit parts.
 const TEMPERATURE: f32 = 0.15;
 /// Candidates for the weight, beside a dot product of weight 1, in order of preference.
-const WEIGHTS: [f32; 4] = [0.0, 1.0, 0.5, 1.5];
+const WEIGHTS: [f32; 6] = [0.0, 1.0, 0.5, 1.5, 2.0, 3.0];
 /// Most anchors of a media type.
 const ANCHORS: usize = 2048;
 
@@ -47,11 +48,26 @@ pub(crate) type Fold<'a> = (&'a Bundle, &'a [usize], &'a [usize]);
 
 /// The weight that does best on the rows that each model has not seen; 0 where nothing measures it.
 pub(crate) fn choose_weight(folds: &[Fold<'_>], data: &TrainingData) -> Result<f32> {
-    let found = best(folds, &WEIGHTS, |weight, (bundle, fit, held)| {
-        let bundle = with_hub(bundle, data, fit, weight)?;
-        let recall =
-            measure_one(&Items::new(&bundle, data, held)?, data, Similarity::Metric(Target::Pair)).recall;
-        Ok(recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0))
-    })?;
-    Ok(found.unwrap_or(0.0))
+    let target = Similarity::Metric(Target::Pair);
+    let each: Vec<Vec<Option<f64>>> = workers::map(folds, |(bundle, fit, held)| -> Result<Vec<Option<f64>>> {
+        let hubs = with_hub(bundle, data, fit, 1.0)?;
+        let (plain, hubs) = (Items::new(bundle, data, held)?, Items::new(&hubs, data, held)?);
+        // A logit is linear in the weight: two of them give all.
+        let ends: Vec<_> = directions(plain.media.len())
+            .into_iter()
+            .map(|(a, b)| ((a, b), plain.scores(target, a, b), hubs.scores(target, a, b)))
+            .collect();
+        let at = |weight: f32| {
+            measure_scores(&plain, data, &|a, b| {
+                let (_, zero, one) = ends.iter().find(|end| end.0 == (a, b))?;
+                let (zero, one) = (zero.as_ref()?, one.as_ref()?);
+                Some(zero.iter().zip(one).map(|(zero, one)| zero + weight * (one - zero)).collect())
+            })
+        };
+        let recall = |weight: f32| at(weight).recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
+        Ok(WEIGHTS.iter().map(|weight| recall(*weight)).collect())
+    })
+    .into_iter()
+    .collect::<Result<_>>()?;
+    Ok(best_of(&WEIGHTS, &each).unwrap_or(0.0))
 }

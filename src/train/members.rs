@@ -105,7 +105,7 @@ pub(crate) fn choose_shares(
 }
 
 /// The candidate of the best mean score; `None` where nothing measures them.
-pub(crate) fn best<T: Sync>(
+fn best<T: Sync>(
     folds: &[T],
     candidates: &[f32],
     score: impl Fn(f32, &T) -> Result<Option<f64>> + Sync,
@@ -115,13 +115,21 @@ pub(crate) fn best<T: Sync>(
     let scores: Vec<Option<f64>> = workers::map(&tasks, |(candidate, fold)| score(*candidate, fold))
         .into_iter()
         .collect::<Result<_>>()?;
+    let each: Vec<Vec<Option<f64>>> = (0..folds.len())
+        .map(|fold| (0..candidates.len()).map(|at| scores[at * folds.len() + fold]).collect())
+        .collect();
+    Ok(best_of(candidates, &each))
+}
+
+/// The candidate of the best mean score over `each` fold; `None` where nothing measures them.
+pub(crate) fn best_of(candidates: &[f32], each: &[Vec<Option<f64>>]) -> Option<f32> {
     let mut best: Option<(f64, f32)> = None;
-    for (candidate, scores) in candidates.iter().zip(scores.chunks(folds.len().max(1))) {
-        let found: Vec<f64> = scores.iter().copied().flatten().collect();
+    for (at, candidate) in candidates.iter().enumerate() {
+        let found: Vec<f64> = each.iter().filter_map(|scores| scores[at]).collect();
         let mean = found.iter().sum::<f64>() / found.len().max(1) as f64;
         if !found.is_empty() && best.is_none_or(|best| mean > best.0 + 1e-9) {
             best = Some((mean, *candidate));
         }
     }
-    Ok(best.map(|best| best.1))
+    best.map(|best| best.1)
 }

@@ -10,9 +10,9 @@ use rand_chacha::ChaCha8Rng;
 use super::{elements, inner, matrix, whitener};
 
 /// Columns beside those that are wanted: they make the last of these converge.
-const BESIDE: usize = 24;
+const BESIDE: usize = 16;
 /// Passes there and back.
-const PASSES: usize = 6;
+const PASSES: usize = 5;
 const SEED: u64 = 0x7369_6e67;
 
 /// `M = U diag(s) V'`, cut to the largest `s`, descending.
@@ -83,13 +83,13 @@ fn jacobi(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
         let off: f64 =
             (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i * n + j] * a[i * n + j]).sum();
         // NaN ends too.
-        if !(off > 1e-26 * total) {
+        if !(off > 1e-20 * total) {
             break;
         }
         for p in 0..n {
             for q in p + 1..n {
                 let apq = a[p * n + q];
-                if apq * apq <= 1e-30 * total / (n * n) as f64 {
+                if apq * apq <= 1e-22 * total / (n * n) as f64 {
                     continue;
                 }
                 let theta = (a[q * n + q] - a[p * n + p]) / (2.0 * apq);
