@@ -133,9 +133,9 @@ impl TrainConfig {
     /// | `hub` | `kernel.hub` | `true` | |
     /// | `batch` | `steps.batch` | `128` | `512` |
     /// | `least_steps` | `steps.least` | `200` | `0` |
-    /// | `epochs_contrastive` | `contrastive.epochs` | `45` | `20` |
+    /// | `epochs_contrastive` | `contrastive.epochs` | `45` | `16` |
     /// | `epochs_double_triplet` | `double_triplet.epochs` | `20` | `1` |
-    /// | `epochs_metric` | `metric.epochs` | `30` | `2` |
+    /// | `epochs_metric` | `metric.epochs` | `30` | `1` |
     /// | `patience` | `steps.patience` | `8` | `32` |
     /// | `learning_rate` | `contrastive.learning_rate` | `0.003` | |
     /// | `learning_rate_double_triplet` | `double_triplet.learning_rate` | `0.001` | |
@@ -144,7 +144,7 @@ impl TrainConfig {
     /// | `weight_decay` | `regularisation.weight_decay` | `0.1` | |
     /// | `weight_decay_metric` | `metric.weight_decay` | `0.1` | |
     /// | `dropout_input` | `regularisation.dropout_input` | `0.3` | `0.1` |
-    /// | `dropout_hidden` | `regularisation.dropout_hidden` | `0.5` | `0.2` |
+    /// | `dropout_hidden` | `regularisation.dropout_hidden` | `0.5` | `0.1` |
     /// | `contrastive_margin` | `contrastive.margin` | `1.2` | |
     /// | `triplet_margin` | `double_triplet.margin` | `0.4` | |
     /// | `class_weight` | `losses.class_weight` | `0.2` | |

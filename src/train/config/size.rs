@@ -23,11 +23,11 @@ impl TrainConfig {
         (config.steps.batch, config.steps.least) = (512, 0);
         // The end of the schedule is where the averaged parameters are best: no stage stops before it.
         config.steps.patience = 32;
-        (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (20, 1, 2);
+        (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (16, 1, 1);
         // Of many rows the other items of a batch are negatives enough.
         (config.losses.softmax_weight, config.losses.pair_weight, config.losses.temperature) =
             (1.0, 0.0, 0.05);
-        (config.regularisation.dropout_input, config.regularisation.dropout_hidden) = (0.1, 0.2);
+        (config.regularisation.dropout_input, config.regularisation.dropout_hidden) = (0.1, 0.1);
         // The model that was validated is kept, so that nothing is learned twice.
         (config.selection.validation_rows, config.selection.refit) = (1000, Refit::Off);
         config
