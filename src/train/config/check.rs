@@ -30,6 +30,10 @@ impl TrainConfig {
         if self.model.head == HeadForm::Concatenation && self.model.item_half == 0 {
             return Err(out_of_range("half", "at least 1 beside `head = \"concatenation\"`", "0"));
         }
+        if self.model.head == HeadForm::Concatenation && (self.kernel.member || self.kernel.hub) {
+            let got = "a kernel member or hub term";
+            return Err(out_of_range("kernel", "false, with `hub = false`, beside `head = \"concatenation\"`", got));
+        }
         if self.model.members == 0 && !self.kernel.member {
             return Err(out_of_range("members", "at least 1 beside `kernel = false`", "0"));
         }

@@ -6,6 +6,9 @@ use super::{HeadForm, Refit, TrainConfig};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::Target;
 
+/// Width of the hidden layer of the paper's head, where nothing names it.
+const PAPER_HALF: usize = 512;
+
 /// A table of `key: type = place`, and the conversions both ways.
 macro_rules! table {
     ($($key:ident: $type:ty = $section:ident.$field:ident;)*) => {
@@ -122,20 +125,20 @@ impl TrainConfig {
     ///
     /// | key | field | default | large |
     /// |---|---|---|---|
-    /// | `dim` | `model.dim` | `256` | `192` |
-    /// | `members` | `model.members` | `4` | `1` |
+    /// | `dim` | `model.dim` | `256` | |
+    /// | `members` | `model.members` | `2` | `1` |
     /// | `hidden` | `model.hidden` | `256` | `512` |
     /// | `skip` | `model.skip` | `false` | `true` |
     /// | `head` | `model.head` | `"bilinear"` | |
-    /// | `half` | `model.item_half` | `32` | `0` |
+    /// | `half` | `model.item_half` | `0` | |
     /// | `kernel` | `kernel.member` | `true` | |
     /// | `landmarks` | `kernel.landmarks` | `2048` | |
     /// | `hub` | `kernel.hub` | `true` | |
     /// | `batch` | `steps.batch` | `128` | `512` |
-    /// | `least_steps` | `steps.least` | `200` | `0` |
+    /// | `least_steps` | `steps.least` | `100` | `0` |
     /// | `epochs_contrastive` | `contrastive.epochs` | `45` | `16` |
-    /// | `epochs_double_triplet` | `double_triplet.epochs` | `20` | `1` |
-    /// | `epochs_metric` | `metric.epochs` | `30` | `1` |
+    /// | `epochs_double_triplet` | `double_triplet.epochs` | `12` | `1` |
+    /// | `epochs_metric` | `metric.epochs` | `12` | `1` |
     /// | `patience` | `steps.patience` | `8` | `32` |
     /// | `learning_rate` | `contrastive.learning_rate` | `0.003` | |
     /// | `learning_rate_double_triplet` | `double_triplet.learning_rate` | `0.001` | |
@@ -157,7 +160,7 @@ impl TrainConfig {
     /// | `graded_weight` | `metric.graded_weight` | `1.0` | |
     /// | `average` | `steps.average` | `0.98` | |
     /// | `validation` | `selection.validation` | `0.15` | |
-    /// | `folds` | `selection.folds` | `4` | |
+    /// | `folds` | `selection.folds` | `3` | |
     /// | `validation_rows` | `selection.validation_rows` | `4000` | `1000` |
     /// | `duplicate_cosine` | `selection.duplicate_cosine` | `0.98` | |
     /// | `refit` | `selection.refit` | `"all"` | `"off"` |
@@ -182,9 +185,13 @@ impl TrainConfig {
         let named = toml::from_str::<toml::Table>(text).map_err(refused)?;
         table.extend(named.clone());
         let mut config: Self = table.try_into().map_err(refused)?;
-        // A head that is nothing but its hidden layer has one, however many rows there are.
-        if config.model.head == HeadForm::Concatenation && !named.contains_key("half") {
-            config.model.item_half = Self::default().model.item_half;
+        // The paper's head is nothing but its hidden layer, over pathways of deep members.
+        if config.model.head == HeadForm::Concatenation {
+            let unnamed = |key: &str| !named.contains_key(key);
+            let model = &mut config.model;
+            model.item_half = if unnamed("half") { PAPER_HALF } else { model.item_half };
+            config.kernel.member &= !unnamed("kernel");
+            config.kernel.hub &= !unnamed("hub");
         }
         config.check()?;
         Ok(config)
@@ -223,7 +230,7 @@ mod tests {
         assert_ne!(TrainConfig::for_rows(5000).model.hidden, 256);
         assert_eq!(TrainConfig::from_toml_for("", 5000).unwrap(), TrainConfig::for_rows(5000));
         let paper = TrainConfig::from_toml_for("head = \"concatenation\"", 5000).unwrap();
-        assert_eq!(paper.model.item_half, TrainConfig::default().model.item_half);
+        assert_eq!((paper.model.item_half, paper.kernel.member), (PAPER_HALF, false));
         let error = TrainConfig::from_toml_for("dim = 64\nwidth = 3\n", 5000).unwrap_err();
         assert_eq!((error.code(), error.facts().line), (ErrorCode::BadValue, Some(2)));
     }

@@ -201,18 +201,18 @@ impl Default for TrainConfig {
         Self {
             model: ModelConfig {
                 dim: 256,
-                members: 4,
+                members: 2,
                 hidden: 256,
                 skip: false,
                 head: HeadForm::Bilinear,
-                item_half: 32,
+                item_half: 0,
                 unit: None,
             },
             kernel: KernelConfig { member: true, landmarks: 2048, hub: true },
             contrastive: ContrastiveConfig { epochs: 45, learning_rate: 3e-3, margin: 1.2 },
-            double_triplet: DoubleTripletConfig { epochs: 20, learning_rate: 1e-3, margin: 0.4 },
+            double_triplet: DoubleTripletConfig { epochs: 12, learning_rate: 1e-3, margin: 0.4 },
             metric: MetricConfig {
-                epochs: 30,
+                epochs: 12,
                 learning_rate: 5e-4,
                 learning_rate_pathways: 5e-4,
                 weight_decay: 0.1,
@@ -227,7 +227,7 @@ impl Default for TrainConfig {
                 softmax_weight: 0.5,
                 temperature: 0.1,
             },
-            steps: StepConfig { batch: 128, least: 200, patience: 8, average: 0.98 },
+            steps: StepConfig { batch: 128, least: 100, patience: 8, average: 0.98 },
             regularisation: RegularisationConfig {
                 weight_decay: 0.1,
                 dropout_input: 0.3,
@@ -235,7 +235,7 @@ impl Default for TrainConfig {
             },
             selection: SelectionConfig {
                 validation: 0.15,
-                folds: 4,
+                folds: 3,
                 validation_rows: 4000,
                 duplicate_cosine: 0.98,
                 refit: Refit::All,

@@ -18,7 +18,7 @@ impl TrainConfig {
             return config;
         }
         let model = &mut config.model;
-        (model.dim, model.members, model.hidden, model.skip, model.item_half) = (192, 1, 512, true, 0);
+        (model.members, model.hidden, model.skip) = (1, 512, true);
         // Every epoch has dozens of steps: a stage needs no more of them than its setting.
         (config.steps.batch, config.steps.least) = (512, 0);
         // The end of the schedule is where the averaged parameters are best: no stage stops before it.
