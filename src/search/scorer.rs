@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::SegmentVectors;
 use crate::media::Fingerprint;
-use crate::model::Bundle;
+use crate::model::{Bundle, Calibration};
 
 /// The largest weight of a query part or a leg.
 pub(super) const MAX_WEIGHT: f32 = 1e6;
@@ -222,13 +222,40 @@ impl DocScorer {
         Err(mismatch(what, space, self.space))
     }
 
-    /// The same query under another rate of matches.
+    /// The same query under a given rate of matches, in an index of any size.
     #[must_use]
-    pub fn with_prior(mut self, prior: f32) -> Self {
-        for row in self.parts.iter_mut().flat_map(|part| part.rows.iter_mut().flatten()) {
-            row.set_prior(prior);
+    pub fn with_prior(self, prior: f32) -> Self {
+        self.recalibrated(|_, fit| fit.with_prior(prior))
+    }
+
+    /// The same query in an index with so many live items, by media type: where the bundle's prior is a number of matches
+    /// per query, it becomes their share of the items. Media types beyond the end of `items` keep what the bundle says.
+    #[must_use]
+    pub fn for_items(self, items: &[u64]) -> Self {
+        self.recalibrated(|media, fit| items.get(media).map_or(fit, |&items| fit.for_items(items)))
+    }
+
+    /// The same query as it ranks: at even odds, unless a prior was given.
+    pub(super) fn even(self) -> Self {
+        self.recalibrated(|_, fit| fit.even())
+    }
+
+    /// `change` gets the media type of the items and their calibration.
+    fn recalibrated(mut self, change: impl Fn(usize, Calibration) -> Calibration) -> Self {
+        for part in &mut self.parts {
+            for (media, row) in part.rows.iter_mut().enumerate() {
+                if let Some(row) = row {
+                    row.recalibrate(&|fit| change(media, fit));
+                }
+            }
         }
         self
+    }
+
+    /// Whether some prior was not given, so that the index has a say in it.
+    pub(super) fn has_rates(&self) -> bool {
+        let rows = self.parts.iter().flat_map(|part| part.rows.iter().flatten());
+        rows.flat_map(|row| row.calibrations()).any(|fit| fit.rate.is_some())
     }
 
     /// The similarity in use.
@@ -338,6 +365,13 @@ impl DocScorer {
     pub fn item_probability(&self, item: &BestItem) -> Option<f32> {
         let scorer = self.parts.get(item.part)?.rows.get(item.media)?.as_ref()?;
         scorer.is_calibrated().then(|| sigmoid(item.value))
+    }
+
+    /// What this scorer says of an item that another one of the same parts has found.
+    pub(super) fn again(&self, segment: &SegmentVectors, item: &BestItem) -> Option<BestItem> {
+        let (scorer, .., row) = self.row_of(segment, item)?;
+        let raw = scorer.raw(&row);
+        Some(BestItem { raw, value: scorer.value(raw), ..*item })
     }
 
     /// The compiled query item and the row of `item`, for explanations.

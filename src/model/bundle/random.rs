@@ -48,7 +48,7 @@ impl Bundle {
         let halves = media.iter().map(|_| draw(half * dim, 0.5)).collect();
         let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
         let calibration =
-            Calibration { slope: 1.0, offset: -0.5, prior: 0.5, natural: 0.1, positives: 100, curve: None };
+            Calibration { slope: 1.0, offset: -0.5, prior: 0.5, natural: 0.1, positives: 100, curve: None, rate: None };
         let mut heads = Vec::new();
         for &target in &targets {
             for a in 0..media.len() {

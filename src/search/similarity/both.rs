@@ -2,7 +2,7 @@
 
 use super::compare::{Measure, Row, RowScorer, log_loss, sigmoid};
 use crate::error::Result;
-use crate::model::{Bundle, QueryHalf, Target};
+use crate::model::{Bundle, Calibration, QueryHalf, Target};
 
 /// In the order of the heads.
 const TARGETS: [Target; 2] = [Target::Class, Target::Pair];
@@ -57,9 +57,9 @@ impl RowScorer for Heads {
         mixed_log_odds(class, pair)
     }
 
-    fn set_prior(&mut self, prior: f32) {
+    fn recalibrate(&mut self, change: &dyn Fn(Calibration) -> Calibration) {
         for head in &mut self.0 {
-            head.calibration = head.calibration.map(|fit| fit.with_prior(prior));
+            head.calibration = head.calibration.map(change);
         }
     }
 

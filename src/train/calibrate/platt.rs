@@ -86,6 +86,7 @@ pub(crate) fn fit(pairs: &[(f32, bool)]) -> Option<Calibration> {
         natural: (n_pos / pairs.len() as f64) as f32,
         positives: positives as u64,
         curve: curve::fit(pairs, (slope, offset)),
+        rate: None,
     })
 }
 
