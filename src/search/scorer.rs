@@ -149,7 +149,8 @@ pub(super) struct Tally {
 const NONE: usize = usize::MAX;
 
 impl DocScorer {
-    /// Compiles `parts` against the media types `wanted` of an index that `bundle` made.
+    /// Compiles `parts` against the media types `wanted` of an index that `bundle` made. Probabilities assume the bundle's
+    /// priors, unless [`DocScorer::for_items`] or [`DocScorer::with_prior`] changes that.
     ///
     /// # Errors
     /// [`ErrorCode::BadArgument`] without parts or wanted media types, for a weight that is not above 0 and at most 1e6,
@@ -235,8 +236,10 @@ impl DocScorer {
         self.recalibrated(|media, fit| items.get(media).map_or(fit, |&items| fit.for_items(items)))
     }
 
-    /// The same query as it ranks: at even odds, unless a prior was given.
-    pub(super) fn even(self) -> Self {
+    /// The same query as an [`Engine`](crate::search::Engine) ranks by it: at even odds, unless a prior was given. Orders of one
+    /// wanted part and media type do not depend on it; how several of them are weighed does.
+    #[must_use]
+    pub fn for_ranking(self) -> Self {
         self.recalibrated(|_, fit| fit.even())
     }
 

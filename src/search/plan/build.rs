@@ -145,7 +145,7 @@ fn scorers(view: &View, asked: &Asked, similarity: Similarity, parts: &[NamedPar
     };
     let media = build(similarity, &all)?;
     let is_rated = media.has_rates();
-    let media = Arc::new(media.even());
+    let media = Arc::new(media.for_ranking());
     let of_all = if is_rated { rated(build(similarity, &all)?)? } else { media.clone() };
     let metric = if similarity.is_metric() {
         similarity
