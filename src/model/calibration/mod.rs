@@ -121,8 +121,15 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 mod tests {
     use super::*;
 
-    const C: Calibration =
-        Calibration { slope: 2.0, offset: -1.0, prior: 0.5, natural: 0.1, positives: 7, curve: None, rate: None };
+    const C: Calibration = Calibration {
+        slope: 2.0,
+        offset: -1.0,
+        prior: 0.5,
+        natural: 0.1,
+        positives: 7,
+        curve: None,
+        rate: None,
+    };
 
     #[test]
     fn probability_grows_with_the_logit_and_has_an_inverse() {

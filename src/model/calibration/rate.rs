@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn the_size_of_an_index_moves_a_number_of_matches_alone() {
-        let (pair, class, given) = (fitted(Some(Rate::Matches(1.5))), fitted(Some(Rate::Share)), fitted(None));
+        let (pair, class, given) =
+            (fitted(Some(Rate::Matches(1.5))), fitted(Some(Rate::Share)), fitted(None));
         assert_eq!([3000, 2, 0, u64::MAX].map(|n| pair.for_items(n).prior), [0.0005, 0.5, 0.02, 1e-6]);
         for same in [class, given] {
             assert_eq!(same.for_items(3000), same);
@@ -70,7 +71,11 @@ mod tests {
             assert_eq!(given.given_prior(), Some(0.1));
         }
         assert_eq!(fitted(None).even(), fitted(None));
-        assert_eq!(fitted(None).with_prior(0.5).given_prior(), None, "as bundles had it before there were rates");
+        assert_eq!(
+            fitted(None).with_prior(0.5).given_prior(),
+            None,
+            "as bundles had it before there were rates"
+        );
     }
 
     #[test]

@@ -58,7 +58,8 @@ pub fn calibrate(bundle: &Bundle, data: &TrainingData, prior: Option<f32>) -> Re
             .got(format!("{} rows", rows.len()))
             .hint("give more rows, and name the key that holds the class"));
     }
-    let at_prior = |fits: Fits| fits.map(|fit| fit.map(|fit| prior.map_or(fit, |prior| fit.with_prior(prior))));
+    let at_prior =
+        |fits: Fits| fits.map(|fit| fit.map(|fit| prior.map_or(fit, |prior| fit.with_prior(prior))));
     for (head, fits) in bundle.metric.heads.iter_mut().zip(fits) {
         head.calibration = at_prior(fits);
     }
@@ -153,10 +154,7 @@ fn calibrate_pair(
         Target::Class => Rate::Share,
         Target::Pair => Rate::Matches((positives.len() as f64 / queries) as f32),
     };
-    platt::fit(&pairs).map(|fit| {
-        let fit = Calibration { natural: rate as f32, ..fit }.with_prior(rate as f32);
-        Calibration { rate: Some(moves), ..fit }
-    })
+    platt::fit(&pairs, Some(rate)).map(|fit| Calibration { rate: Some(moves), ..fit.with_prior(fit.natural) })
 }
 
 #[cfg(test)]

@@ -112,7 +112,9 @@ fn without_a_prior_the_rate_is_that_of_the_index_and_scores_do_not_know_it() {
     }
     // The odds of a pair are those of one item among 240; a filter does not change them.
     let rate = |found: &Value| {
-        found["hits"][0]["explanation"]["media"]["parts"][0]["heads"][0]["calibration"]["rate"].as_f64().unwrap()
+        found["hits"][0]["explanation"]["media"]["parts"][0]["heads"][0]["calibration"]["rate"]
+            .as_f64()
+            .unwrap()
     };
     let found = ask("--target pair");
     assert!((rate(&found) - 1.0 / 240.0).abs() < 1e-8, "{found}");
