@@ -144,6 +144,8 @@ struct CompiledPart {
 #[derive(Default)]
 pub(super) struct Tally {
     best: Vec<BestItem>,
+    /// What made each of them the best.
+    orders: Vec<f32>,
 }
 
 const NONE: usize = usize::MAX;
@@ -446,17 +448,22 @@ fn look_at(
         tally.best.clear();
         let none = BestItem { part: NONE, media: 0, row: 0, raw: 0.0, value: f32::MIN };
         tally.best.resize(scorer.parts.len(), none);
+        tally.orders.clear();
+        tally.orders.resize(scorer.parts.len(), f32::MIN);
     }
     for (media, view) in views {
         for at in view.items_of(doc) {
             row.load(view, at);
             for (scorer, tally) in scorers.iter().zip(tallies.iter_mut()) {
-                for (part, (compiled, best)) in scorer.parts.iter().zip(&mut tally.best).enumerate() {
+                let found = tally.best.iter_mut().zip(&mut tally.orders);
+                for (part, (compiled, (best, best_order))) in scorer.parts.iter().zip(found).enumerate() {
                     let Some(scorer) = &compiled.rows[*media] else { continue };
                     let raw = scorer.raw(row);
                     let value = scorer.value(raw);
                     // The first of equals stays: media types, then items in order.
-                    if best.part == NONE || value > best.value {
+                    let order = scorer.order(row, raw, value);
+                    if best.part == NONE || order > *best_order {
+                        *best_order = order;
                         *best = BestItem { part, media: *media, row: at, raw, value };
                     }
                 }

@@ -66,6 +66,12 @@ pub(in crate::search) trait RowScorer: fmt::Debug + Send + Sync {
         raw
     }
 
+    /// What tells which of a document's items is the best: `value` at even odds unless a prior was given, so that probabilities
+    /// are of the item that ranks.
+    fn order(&self, _row: &Row, _raw: f32, value: f32) -> f32 {
+        value
+    }
+
     /// Changes every calibration: lets probabilities assume another rate of matches.
     fn recalibrate(&mut self, _change: &dyn Fn(Calibration) -> Calibration) {}
 

@@ -58,6 +58,13 @@ impl RowScorer for Head {
         self.0.calibration.map_or(raw, |calibration| calibration.logit(raw))
     }
 
+    fn order(&self, _row: &Row, raw: f32, value: f32) -> f32 {
+        match self.0.calibration {
+            Some(fit) if fit.rate.is_some() => fit.even().logit(raw),
+            _ => value,
+        }
+    }
+
     fn recalibrate(&mut self, change: &dyn Fn(Calibration) -> Calibration) {
         self.0.calibration = self.0.calibration.map(change);
     }

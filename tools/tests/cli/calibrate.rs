@@ -96,11 +96,19 @@ fn without_a_prior_the_rate_is_that_of_the_index_and_scores_do_not_know_it() {
         assert_eq!(fit["prior"], fit["natural"], "{fit}");
     }
     let ask = |more: &str| {
-        let query = "query % --features % --pathway text=text --rows 7..8 --media image -k 240 --explain";
-        json(0, &format!("{query} {more}"), &[&index, &world.features])
+        let media = if more.contains("--media") { "" } else { "--media image" };
+        let query = "query % --features % --pathway text=text --rows 7..8 -k 240 --explain";
+        json(0, &format!("{query} {media} {more}"), &[&index, &world.features])
     };
     json(0, "attach % --bundle %", &[&index, &half]);
-    let asked = ["--target class", "--target pair", "--target both", "--keywords red --fusion linear"];
+    let asked = [
+        "--target class",
+        "--target pair",
+        "--target both",
+        "--keywords red --fusion linear",
+        "--target pair --media any",
+        "--target both --media any",
+    ];
     let at_half = asked.map(ask);
     json(0, "attach % --bundle %", &[&index, &free]);
     let scores = |found: &Value| -> Vec<(String, f64)> {
@@ -108,7 +116,13 @@ fn without_a_prior_the_rate_is_that_of_the_index_and_scores_do_not_know_it() {
         hits.iter().map(|hit| (hit["id"].to_string(), hit["score"].as_f64().unwrap())).collect()
     };
     for (was, asked) in at_half.iter().zip(asked) {
-        assert_eq!(scores(&ask(asked)), scores(was), "{asked}");
+        let is = ask(asked);
+        assert_eq!(scores(&is), scores(was), "{asked}");
+        // The probability is of the item that ranks, whatever the rates of others are.
+        let known = |found: &Value| -> Vec<bool> {
+            found["hits"].as_array().unwrap().iter().map(|hit| hit["probability"].is_f64()).collect()
+        };
+        assert_eq!(known(&is), known(was), "{asked}");
     }
     // The odds of a pair are those of one item among 240; a filter does not change them.
     let rate = |found: &Value| {
