@@ -15,7 +15,7 @@ pub(crate) use bundle::{Unrounded, maker, not_finite};
 pub(crate) use calibration::KNOTS;
 #[cfg(all(test, feature = "train"))]
 pub(crate) use calibration::sigmoid;
-pub use calibration::{Calibration, Curve};
+pub use calibration::{Calibration, Curve, Rate};
 pub use fusion::{FusionCounts, FusionFeatures, FusionLayer};
 #[cfg(feature = "train")]
 pub(crate) use hub::Hubs;

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::SegmentVectors;
 use crate::media::Fingerprint;
-use crate::model::Bundle;
+use crate::model::{Bundle, Calibration};
 
 /// The largest weight of a query part or a leg.
 pub(super) const MAX_WEIGHT: f32 = 1e6;
@@ -144,12 +144,15 @@ struct CompiledPart {
 #[derive(Default)]
 pub(super) struct Tally {
     best: Vec<BestItem>,
+    /// What made each of them the best.
+    orders: Vec<f32>,
 }
 
 const NONE: usize = usize::MAX;
 
 impl DocScorer {
-    /// Compiles `parts` against the media types `wanted` of an index that `bundle` made.
+    /// Compiles `parts` against the media types `wanted` of an index that `bundle` made. Probabilities assume the bundle's
+    /// priors, unless [`DocScorer::for_items`] or [`DocScorer::with_prior`] changes that.
     ///
     /// # Errors
     /// [`ErrorCode::BadArgument`] without parts or wanted media types, for a weight that is not above 0 and at most 1e6,
@@ -222,13 +225,42 @@ impl DocScorer {
         Err(mismatch(what, space, self.space))
     }
 
-    /// The same query under another rate of matches.
+    /// The same query under a given rate of matches, in an index of any size.
     #[must_use]
-    pub fn with_prior(mut self, prior: f32) -> Self {
-        for row in self.parts.iter_mut().flat_map(|part| part.rows.iter_mut().flatten()) {
-            row.set_prior(prior);
+    pub fn with_prior(self, prior: f32) -> Self {
+        self.recalibrated(|_, fit| fit.with_prior(prior))
+    }
+
+    /// The same query in an index with so many live items, by media type: where the bundle's prior is a number of matches
+    /// per query, it becomes their share of the items. Media types beyond the end of `items` keep what the bundle says.
+    #[must_use]
+    pub fn for_items(self, items: &[u64]) -> Self {
+        self.recalibrated(|media, fit| items.get(media).map_or(fit, |&items| fit.for_items(items)))
+    }
+
+    /// The same query as an [`Engine`](crate::search::Engine) ranks by it: at even odds, unless a prior was given. Orders of one
+    /// wanted part and media type do not depend on it; how several of them are weighed does.
+    #[must_use]
+    pub fn for_ranking(self) -> Self {
+        self.recalibrated(|_, fit| fit.even())
+    }
+
+    /// `change` gets the media type of the items and their calibration.
+    fn recalibrated(mut self, change: impl Fn(usize, Calibration) -> Calibration) -> Self {
+        for part in &mut self.parts {
+            for (media, row) in part.rows.iter_mut().enumerate() {
+                if let Some(row) = row {
+                    row.recalibrate(&|fit| change(media, fit));
+                }
+            }
         }
         self
+    }
+
+    /// Whether some prior was not given, so that the index has a say in it.
+    pub(super) fn has_rates(&self) -> bool {
+        let rows = self.parts.iter().flat_map(|part| part.rows.iter().flatten());
+        rows.flat_map(|row| row.calibrations()).any(|fit| fit.rate.is_some())
     }
 
     /// The similarity in use.
@@ -340,6 +372,13 @@ impl DocScorer {
         scorer.is_calibrated().then(|| sigmoid(item.value))
     }
 
+    /// What this scorer says of an item that another one of the same parts has found.
+    pub(super) fn again(&self, segment: &SegmentVectors, item: &BestItem) -> Option<BestItem> {
+        let (scorer, .., row) = self.row_of(segment, item)?;
+        let raw = scorer.raw(&row);
+        Some(BestItem { raw, value: scorer.value(raw), ..*item })
+    }
+
     /// The compiled query item and the row of `item`, for explanations.
     pub(super) fn row_of(
         &self,
@@ -409,17 +448,22 @@ fn look_at(
         tally.best.clear();
         let none = BestItem { part: NONE, media: 0, row: 0, raw: 0.0, value: f32::MIN };
         tally.best.resize(scorer.parts.len(), none);
+        tally.orders.clear();
+        tally.orders.resize(scorer.parts.len(), f32::MIN);
     }
     for (media, view) in views {
         for at in view.items_of(doc) {
             row.load(view, at);
             for (scorer, tally) in scorers.iter().zip(tallies.iter_mut()) {
-                for (part, (compiled, best)) in scorer.parts.iter().zip(&mut tally.best).enumerate() {
+                let found = tally.best.iter_mut().zip(&mut tally.orders);
+                for (part, (compiled, (best, best_order))) in scorer.parts.iter().zip(found).enumerate() {
                     let Some(scorer) = &compiled.rows[*media] else { continue };
                     let raw = scorer.raw(row);
                     let value = scorer.value(raw);
                     // The first of equals stays: media types, then items in order.
-                    if best.part == NONE || value > best.value {
+                    let order = scorer.order(row, raw, value);
+                    if best.part == NONE || order > *best_order {
+                        *best_order = order;
                         *best = BestItem { part, media: *media, row: at, raw, value };
                     }
                 }

@@ -141,8 +141,8 @@ pub(crate) fn adopt(start: &Bundle, mut bundle: Bundle) -> Result<Bundle> {
     bundle.encoder_states.clone_from(&start.encoder_states);
     bundle.classes.clone_from(&start.classes);
     let had = start.metric.heads.iter().flat_map(|head| head.calibration).flatten().next();
-    match had {
-        Some(Calibration { prior, .. }) => bundle.with_prior(prior),
+    match had.as_ref().and_then(Calibration::given_prior) {
+        Some(prior) => bundle.with_prior(prior),
         None => Ok(bundle.sealed()),
     }
 }

@@ -102,7 +102,8 @@ pub struct QueryArgs {
     /// Leave out documents of a lower match probability
     #[arg(long, help_heading = RANKING, value_name = "P")]
     pub min_probability: Option<f32>,
-    /// The rate of matches that probabilities assume (default: the bundle's)
+    /// The rate of matches that probabilities and scores assume (default: what the bundle was given; else probabilities assume
+    /// the rate of the index, and scores even odds)
     #[arg(long, help_heading = RANKING, value_name = "P")]
     pub prior: Option<f32>,
     /// Share of the best items that must be found (every candidate is scored in this version, so all are)

@@ -47,8 +47,15 @@ impl Bundle {
             .collect();
         let halves = media.iter().map(|_| draw(half * dim, 0.5)).collect();
         let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
-        let calibration =
-            Calibration { slope: 1.0, offset: -0.5, prior: 0.5, natural: 0.1, positives: 100, curve: None };
+        let calibration = Calibration {
+            slope: 1.0,
+            offset: -0.5,
+            prior: 0.5,
+            natural: 0.1,
+            positives: 100,
+            curve: None,
+            rate: None,
+        };
         let mut heads = Vec::new();
         for &target in &targets {
             for a in 0..media.len() {

@@ -1,15 +1,22 @@
 //! From raw logits to probabilities: Platt scaling, a monotone curve where there are pairs enough, and a stored prior.
 //!
 //! `probability = sigmoid(c(raw) + log_odds(prior) - log_odds(1/2))` with `c(raw) = slope * raw + offset` or a curve
-//! through knots, fitted on validation pairs that are weighted so that half of the mass is positive. Source: J. Platt, "Probabilistic outputs for support vector machines",
-//! 1999; the prior shift is Bayes' rule on the odds.
+//! through knots, fitted on validation pairs that are weighted so that half of the mass is positive. Source: J. Platt,
+//! "Probabilistic outputs for support vector machines", 1999; the prior shift is Bayes' rule on the odds.
+//!
+//! Without a prior from a caller it is the rate of matches among the validation pairs. How it moves with the index that is
+//! searched, [`Rate`] says. What documents are ranked by assumes even odds then ([`Calibration::even`]), so that a score
+//! depends on the two items alone, and the balance of several parts, media types and legs is not moved by the size of an
+//! index.
 
 mod curve;
+mod rate;
 
 use serde::{Deserialize, Serialize};
 
 pub use curve::Curve;
 pub(crate) use curve::KNOTS;
+pub use rate::Rate;
 
 /// The calibration of one target and ordered pair of media types.
 ///
@@ -21,7 +28,7 @@ pub struct Calibration {
     pub slope: f32,
     /// Added after the factor; fitted for a prior of one half.
     pub offset: f32,
-    /// Assumed rate of matches, in (0, 1); 0.5 where nobody said otherwise.
+    /// Assumed rate of matches, in (0, 1).
     pub prior: f32,
     /// Rate of matches among all validation pairs.
     pub natural: f32,
@@ -30,6 +37,9 @@ pub struct Calibration {
     /// Takes the place of slope and offset between its ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub curve: Option<Curve>,
+    /// How `prior` moves with the index; `None` where a caller gave it, and in bundles from before there were rates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
 }
 
 impl Calibration {
@@ -49,13 +59,35 @@ impl Calibration {
 
     /// Whether the probability grows with the raw logit, as it must.
     pub(crate) fn is_sound(&self) -> bool {
-        self.slope > 0.0 && self.curve.is_none_or(|curve| curve.is_sound())
+        self.slope > 0.0
+            && self.curve.is_none_or(|curve| curve.is_sound())
+            && self.rate.is_none_or(|rate| rate.is_sound())
     }
 
-    /// The same fit under another rate of matches, clamped to `[1e-6, 1 - 1e-6]`.
+    /// The same fit under a given rate of matches, clamped to `[1e-6, 1 - 1e-6]`, in an index of any size.
     #[must_use]
     pub fn with_prior(&self, prior: f32) -> Self {
-        Self { prior: prior.clamp(1e-6, 1.0 - 1e-6), ..*self }
+        Self { prior: prior.clamp(1e-6, 1.0 - 1e-6), rate: None, ..*self }
+    }
+
+    /// The same fit in an index with so many items of the media type that is looked for; a given prior stays.
+    #[must_use]
+    pub fn for_items(&self, items: u64) -> Self {
+        match self.rate {
+            Some(rate) => Self { prior: rate.prior(self.prior, items), ..*self },
+            None => *self,
+        }
+    }
+
+    /// The same fit as documents are ranked by it: at even odds unless a prior was given.
+    #[must_use]
+    pub fn even(&self) -> Self {
+        if self.rate.is_some() { self.with_prior(0.5) } else { *self }
+    }
+
+    /// The prior that a caller gave. One half without a rate is what bundles had before there were rates.
+    pub(crate) fn given_prior(&self) -> Option<f32> {
+        (self.rate.is_none() && self.prior != 0.5).then_some(self.prior)
     }
 
     /// The raw logit that has this probability: the inverse of [`Calibration::probability`].
@@ -89,8 +121,15 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 mod tests {
     use super::*;
 
-    const C: Calibration =
-        Calibration { slope: 2.0, offset: -1.0, prior: 0.5, natural: 0.1, positives: 7, curve: None };
+    const C: Calibration = Calibration {
+        slope: 2.0,
+        offset: -1.0,
+        prior: 0.5,
+        natural: 0.1,
+        positives: 7,
+        curve: None,
+        rate: None,
+    };
 
     #[test]
     fn probability_grows_with_the_logit_and_has_an_inverse() {

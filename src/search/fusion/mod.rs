@@ -36,7 +36,7 @@ pub enum Fusion {
     Rrf,
     /// `sum over legs of w n / sum of w` with normalised scores `n` ([`Normalise`]); matches as [`Fusion::Rrf`].
     Linear,
-    /// `bm25 ^ w_keyword * p ^ w_media`, where `p` in 0 to 1 is the match probability (`(1 + cosine) / 2`, or the dot
+    /// `bm25 ^ w_keyword * p ^ w_media`, where `p` in 0 to 1 is the match probability at even odds (`(1 + cosine) / 2`, or the dot
     /// product of posteriors), 0 without an item; matches filter AND keywords.
     Product,
     /// Keywords only restrict, the network ranks; matches filter AND keywords.

@@ -15,8 +15,8 @@ pub enum Normalise {
     /// The z-score, moved so that the last document of the leg gets 1 and one outside of it 0:
     /// `(x - min) / deviation + 1`.
     ZScore,
-    /// The media leg gives its match probability (`(1 + cosine) / 2`, or the dot product of posteriors), the keyword leg
-    /// its share of the best BM25 score. The default, chosen on train rows by `benches/relevance`.
+    /// The media leg gives its match probability at even odds, whatever the size of the index (`(1 + cosine) / 2`, or the dot
+    /// product of posteriors), the keyword leg its share of the best BM25 score. The default, chosen on train rows by `benches/relevance`.
     #[default]
     Probability,
 }

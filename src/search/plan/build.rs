@@ -53,6 +53,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         keywords,
         filter,
         media: scorers.media,
+        rated: scorers.rated,
         probability: scorers.probability,
         parts: parts.into_iter().map(|part| (part.part.media, part.name)).collect(),
         candidates: asked.candidates.clone(),
@@ -123,6 +124,7 @@ fn check_similarity(bundle: &Bundle, similarity: Similarity) -> Result<()> {
 #[derive(Default)]
 struct Scorers {
     media: Option<Arc<DocScorer>>,
+    rated: Option<Arc<DocScorer>>,
     probability: Option<Arc<DocScorer>>,
 }
 
@@ -130,14 +132,21 @@ fn scorers(view: &View, asked: &Asked, similarity: Similarity, parts: &[NamedPar
     let searched = searched(view, asked)?;
     let all: Vec<QueryPart> = parts.iter().map(|part| part.part.clone()).collect();
     let likes: Vec<QueryPart> = all.iter().filter(|part| part.polarity == Polarity::Like).cloned().collect();
-    let build = |similarity, parts: &[QueryPart]| -> Result<Arc<DocScorer>> {
+    let build = |similarity, parts: &[QueryPart]| -> Result<DocScorer> {
         let scorer = DocScorer::new(&view.bundle, similarity, parts, &searched)?;
-        Ok(Arc::new(match asked.prior {
+        Ok(match asked.prior {
             Some(prior) => scorer.with_prior(prior),
             None => scorer,
-        }))
+        })
+    };
+    // All indexes together have one rate; filters do not change it.
+    let rated = |scorer: DocScorer| -> Result<Arc<DocScorer>> {
+        Ok(Arc::new(if scorer.has_rates() { scorer.for_items(&view.items()?) } else { scorer }))
     };
     let media = build(similarity, &all)?;
+    let is_rated = media.has_rates();
+    let media = Arc::new(media.for_ranking());
+    let of_all = if is_rated { rated(build(similarity, &all)?)? } else { media.clone() };
     let metric = if similarity.is_metric() {
         similarity
     } else {
@@ -146,12 +155,12 @@ fn scorers(view: &View, asked: &Asked, similarity: Similarity, parts: &[NamedPar
     let probability = if likes.is_empty() {
         None
     } else if likes.len() == all.len() && similarity.is_metric() {
-        Some(media.clone())
+        Some(of_all.clone())
     } else {
         // Only for probabilities, so pairs of media types that were not trained are no error.
-        build(metric, &likes).ok()
+        build(metric, &likes).ok().map(rated).transpose()?
     };
-    Ok(Scorers { media: Some(media), probability })
+    Ok(Scorers { media: Some(media), rated: Some(of_all), probability })
 }
 
 fn minimum(view: &View, scorers: &Scorers, floor: f32) -> Result<CrossMediaQuery> {

@@ -29,7 +29,10 @@ pub(crate) struct Plan {
     pub(crate) keywords: Option<Box<dyn Query>>,
     /// Filters, minimum probability and excluded ids; scores 0.
     pub(crate) filter: Option<Box<dyn Query>>,
+    /// What ranks, at even odds unless a prior was given.
     pub(crate) media: Option<Arc<DocScorer>>,
+    /// The same at the rate of matches of what is searched: `media` itself where they do not differ.
+    pub(crate) rated: Option<Arc<DocScorer>>,
     /// The parts that documents should be like under the metric network, for probabilities, whatever ranks.
     pub(crate) probability: Option<Arc<DocScorer>>,
     /// Media type and name of each query part.

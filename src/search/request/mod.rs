@@ -338,7 +338,8 @@ impl Request {
         self
     }
 
-    /// The rate of matches that probabilities assume, in place of the bundle's.
+    /// The rate of matches that probabilities and scores assume, in place of the bundle's. Without it, and unless the bundle was
+    /// given one, probabilities assume the rate of all that is searched, which filters do not change, and scores even odds.
     #[must_use]
     pub fn prior(mut self, prior: f32) -> Self {
         self.asked.prior = Some(prior);

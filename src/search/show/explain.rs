@@ -66,6 +66,8 @@ fn part(plan: &Plan, scorer: &DocScorer, vectors: &SegmentVectors, item: &BestIt
         "index": vectors.view(item.media).ordinals[item.row], "raw": item.raw, "value": item.value,
     });
     let Some((row_scorer, polarity, weight, row)) = scorer.row_of(vectors, item) else { return out };
+    let rates = plan.rated.as_ref().and_then(|rated| rated.row_of(vectors, item));
+    let rates = rates.map(|(row_scorer, ..)| row_scorer.calibrations()).unwrap_or_default();
     out["weight"] = json!(weight);
     out["wanted"] = json!(polarity == Polarity::Like);
     let contribution = match polarity {
@@ -80,7 +82,8 @@ fn part(plan: &Plan, scorer: &DocScorer, vectors: &SegmentVectors, item: &BestIt
         .numbers(&row)
         .iter()
         .zip(row_scorer.query_halves())
-        .map(|(n, q)| head(n, &q.hidden))
+        .enumerate()
+        .map(|(at, (n, q))| head(n, rates.get(at), &q.hidden))
         .collect();
     if !heads.is_empty() {
         out["heads"] = heads.into();
@@ -89,13 +92,15 @@ fn part(plan: &Plan, scorer: &DocScorer, vectors: &SegmentVectors, item: &BestIt
     out
 }
 
-/// `raw = bilinear + hidden + bias`, and `+ hub` where the head has a hub term, and what calibration makes of it.
-fn head(numbers: &HeadNumbers, query_half: &[f32]) -> Value {
+/// `raw = bilinear + hidden + bias`, and `+ hub` where the head has a hub term, and what calibration makes of it: a logit at
+/// `prior` for the ranking, and a probability at the rate of matches of what is searched.
+fn head(numbers: &HeadNumbers, rated: Option<&Calibration>, query_half: &[f32]) -> Value {
     let calibrated = numbers.calibration.map(|fit| {
         let Calibration { slope, offset, prior, .. } = fit;
+        let rated = rated.unwrap_or(&fit);
         json!({
             "slope": slope, "offset": offset, "prior": prior, "curve": fit.curve.is_some(),
-            "logit": fit.logit(numbers.raw), "probability": fit.probability(numbers.raw),
+            "logit": fit.logit(numbers.raw), "rate": rated.prior, "probability": rated.probability(numbers.raw),
         })
     });
     let mut out = json!({

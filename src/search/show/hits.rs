@@ -122,7 +122,11 @@ impl Assembly<'_> {
 
     fn item(&self, best: &BestItem, vectors: &SegmentVectors) -> HitItem {
         let media = self.plan.view.bundle.media();
-        let probability = self.plan.media.as_ref().and_then(|scorer| scorer.item_probability(best));
+        let rated = self.plan.rated.as_ref().and_then(|scorer| Some((scorer, scorer.again(vectors, best)?)));
+        let (best, probability) = match rated {
+            Some((scorer, rated)) => (rated, scorer.item_probability(&rated)),
+            None => (*best, None),
+        };
         HitItem {
             part: best.part,
             part_media: media[self.plan.parts[best.part].0].name.clone(),

@@ -50,7 +50,8 @@ pub struct Hit {
     /// What it is ranked by: the fused score, or the score of the only leg.
     pub score: f32,
     /// Match probability of the media parts that documents should be like: that of the pairs of parts and best items, not corrected for
-    /// the number of items. `None` without such a part, or where nothing was calibrated.
+    /// the number of items. At the rate of matches of all indexes of the query together, unless a prior was given; a score is at
+    /// even odds, so the two differ. `None` without such a part, or where nothing was calibrated.
     pub probability: Option<f32>,
     /// By leg: `keyword`, and `metric`, `cosine` or `posterior`.
     pub legs: BTreeMap<&'static str, LegScore>,

@@ -2,7 +2,7 @@
 
 use super::compare::{Measure, Row, RowScorer, log_loss, sigmoid};
 use crate::error::Result;
-use crate::model::{Bundle, QueryHalf, Target};
+use crate::model::{Bundle, Calibration, QueryHalf, Target};
 
 /// In the order of the heads.
 const TARGETS: [Target; 2] = [Target::Class, Target::Pair];
@@ -48,18 +48,34 @@ impl Measure for Both {
 #[derive(Debug)]
 struct Heads([QueryHalf; 2]);
 
-impl RowScorer for Heads {
-    fn compare(&self, row: &Row) -> f32 {
+impl Heads {
+    /// The log-odds of the mean probability, under what `change` makes of the calibrations.
+    fn mixed(&self, row: &Row, change: impl Fn(Calibration) -> Calibration) -> f32 {
         let [class, pair] = self.0.each_ref().map(|head| {
             let raw = head.logit(&row.vector, &row.half, &row.hubs);
-            f64::from(head.calibration.map_or(raw, |fit| fit.logit(raw)))
+            f64::from(head.calibration.map_or(raw, |fit| change(fit).logit(raw)))
         });
         mixed_log_odds(class, pair)
     }
+}
 
-    fn set_prior(&mut self, prior: f32) {
+impl RowScorer for Heads {
+    fn compare(&self, row: &Row) -> f32 {
+        self.mixed(row, |fit| fit)
+    }
+
+    fn order(&self, row: &Row, _raw: f32, value: f32) -> f32 {
+        let is_rated = |head: &QueryHalf| head.calibration.is_some_and(|fit| fit.rate.is_some());
+        if !self.0.iter().any(is_rated) {
+            return value;
+        }
+        let order = self.mixed(row, |fit| fit.even());
+        if order.is_finite() { order } else { f32::MIN }
+    }
+
+    fn recalibrate(&mut self, change: &dyn Fn(Calibration) -> Calibration) {
         for head in &mut self.0 {
-            head.calibration = head.calibration.map(|fit| fit.with_prior(prior));
+            head.calibration = head.calibration.map(change);
         }
     }
 

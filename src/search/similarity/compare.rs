@@ -66,8 +66,19 @@ pub(in crate::search) trait RowScorer: fmt::Debug + Send + Sync {
         raw
     }
 
-    /// Lets probabilities assume another rate of matches.
-    fn set_prior(&mut self, _prior: f32) {}
+    /// What tells which of a document's items is the best: `value` at even odds unless a prior was given, so that probabilities
+    /// are of the item that ranks.
+    fn order(&self, _row: &Row, _raw: f32, value: f32) -> f32 {
+        value
+    }
+
+    /// Changes every calibration: lets probabilities assume another rate of matches.
+    fn recalibrate(&mut self, _change: &dyn Fn(Calibration) -> Calibration) {}
+
+    /// Its calibrations.
+    fn calibrations(&self) -> Vec<Calibration> {
+        self.query_halves().into_iter().filter_map(|query| query.calibration).collect()
+    }
 
     /// Whether the sigmoid of a value is a probability.
     fn is_calibrated(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::compare::{Measure, Row, RowScorer, log_loss, sigmoid};
 use crate::error::Result;
-use crate::model::{Bundle, QueryHalf, Target};
+use crate::model::{Bundle, Calibration, QueryHalf, Target};
 
 pub(super) struct Metric(pub(super) Target);
 
@@ -58,8 +58,15 @@ impl RowScorer for Head {
         self.0.calibration.map_or(raw, |calibration| calibration.logit(raw))
     }
 
-    fn set_prior(&mut self, prior: f32) {
-        self.0.calibration = self.0.calibration.map(|fit| fit.with_prior(prior));
+    fn order(&self, _row: &Row, raw: f32, value: f32) -> f32 {
+        match self.0.calibration {
+            Some(fit) if fit.rate.is_some() => fit.even().logit(raw),
+            _ => value,
+        }
+    }
+
+    fn recalibrate(&mut self, change: &dyn Fn(Calibration) -> Calibration) {
+        self.0.calibration = self.0.calibration.map(change);
     }
 
     fn is_calibrated(&self) -> bool {

@@ -82,4 +82,25 @@ impl View {
         }
         Ok(held)
     }
+
+    /// Items of live documents by media type, of all indexes together. Cost: a look at every item of segments with deleted
+    /// documents.
+    pub(crate) fn items(&self) -> Result<Vec<u64>> {
+        let mut items = vec![0; self.bundle.media().len()];
+        for shard in self.shards.iter() {
+            for reader in shard.searcher.segment_readers() {
+                let vectors = self.shards.cache.get(reader)?;
+                for (media, items) in items.iter_mut().enumerate() {
+                    let docs = vectors.view(media).docs;
+                    // The values of an open file are unchecked, and the host looks into a bitset.
+                    let is_live = |doc: &u32| *doc < reader.max_doc() && !reader.is_deleted(*doc);
+                    *items += match reader.has_deletes() {
+                        false => docs.len(),
+                        true => docs.iter().filter(|doc| is_live(doc)).count(),
+                    } as u64;
+                }
+            }
+        }
+        Ok(items)
+    }
 }

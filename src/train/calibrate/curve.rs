@@ -1,8 +1,14 @@
 //! Fitting a monotone curve from raw logits to log-odds.
 //!
-//! Pairs are cut into bins of equal mass by their raw logit. The log-odds of a bin are those of its matches, with
-//! [`PSEUDO`] pairs beside them that follow Platt's curve; bins that would fall are pooled (pool adjacent violators: Ayer
-//! et al., "An empirical distribution function for sampling with incomplete information", 1955).
+//! Pairs are cut into bins by their raw logit. Where one pair in hundreds matches, all that is told apart lies in the upper
+//! tail: so a pair counts, in equal shares, by its part of matches and others of equal mass, and by what it tells at the
+//! natural rate, `p (1 - p)` under Platt's curve. The log-odds of a bin are those of its matches, with [`PSEUDO`] pairs beside
+//! them that follow Platt's curve; bins that would fall are pooled (pool adjacent violators: Ayer et al., "An empirical
+//! distribution function for sampling with incomplete information", 1955).
+//!
+//! Above the last bin the curve goes on to as far beyond the largest raw logit as the smallest lies below it. Its slope
+//! there is the part of Platt's, at most all of it, under which the pairs of the tail are likeliest: what no pair has shown is not
+//! claimed.
 
 use crate::model::{Curve, KNOTS};
 
@@ -12,6 +18,10 @@ const PSEUDO: f64 = 4.0;
 const LEAST: usize = 10 * KNOTS;
 /// Least slope between two knots, as a part of Platt's, so that the probability grows with the raw logit everywhere.
 const LEAST_SLOPE: f64 = 0.01;
+/// Bins; the last knot is the end of the tail.
+const BINS: usize = KNOTS - 1;
+/// Parts of Platt's slope that the tail may have, steepest first.
+const SLOPES: [f64; 8] = [1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, LEAST_SLOPE];
 
 /// One bin: total weights of matches and of others, and the mean raw logit.
 #[derive(Clone, Copy, Default)]
@@ -21,10 +31,11 @@ struct Bin {
     raw: f64,
 }
 
-/// Fits a curve; `platt` is `(slope, offset)` for matches and others of equal mass. `None` for few or degenerate pairs.
+/// Fits a curve; `platt` is `(slope, offset)` for matches and others of equal mass, `rate` that of matches among all pairs, of
+/// which `pairs` may hold a part of the others. `None` for few or degenerate pairs.
 ///
 /// Cost: a sort of the pairs.
-pub(crate) fn fit(pairs: &[(f32, bool)], platt: (f32, f32)) -> Option<Curve> {
+pub(crate) fn fit(pairs: &[(f32, bool)], platt: (f32, f32), rate: f64) -> Option<Curve> {
     let positives = pairs.iter().filter(|pair| pair.1).count();
     let negatives = pairs.len() - positives;
     if positives.min(negatives) < LEAST {
@@ -32,12 +43,62 @@ pub(crate) fn fit(pairs: &[(f32, bool)], platt: (f32, f32)) -> Option<Curve> {
     }
     let mut sorted = pairs.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let platt = (f64::from(platt.0), f64::from(platt.1));
+    let bins = bins(&sorted, (positives as f64, negatives as f64), platt, rate)?;
+    let mut knots: Vec<[f64; 2]> = smoothed(&bins, platt);
+    let (first, last) = (f64::from(sorted[0].0), f64::from(sorted[sorted.len() - 1].0));
+    let [raw, odds] = *knots.last()?;
+    // A pair of the others stands for as many as were left out.
+    let other = (1.0 - rate) / negatives as f64 * (positives as f64 / rate);
+    let tail = &sorted[sorted.partition_point(|pair| f64::from(pair.0) <= raw)..];
+    let natural = (rate / (1.0 - rate)).ln();
+    let likelihood = |part: f64| -> f64 {
+        let log = |&(x, is_match): &(f32, bool)| {
+            let z = odds + natural + part * platt.0 * (f64::from(x) - raw);
+            // ln(1 - p), and ln p where it is a match.
+            let miss = -(z.max(0.0) + (-z.abs()).exp().ln_1p());
+            if is_match { z + miss } else { other * miss }
+        };
+        tail.iter().map(log).sum()
+    };
+    let mut best = (SLOPES[0], likelihood(SLOPES[0]));
+    for part in SLOPES {
+        let found = likelihood(part);
+        if found > best.1 {
+            best = (part, found);
+        }
+    }
+    let end = last + (last - first);
+    knots.push([end, odds + best.0 * platt.0 * (end - raw)]);
+    let mut out = [[0.0f32; 2]; KNOTS];
+    for (out, knot) in out.iter_mut().zip(knots) {
+        *out = knot.map(|x| x as f32);
+    }
+    // In f32 two knots may have become one.
+    Some(Curve(out)).filter(Curve::is_sound)
+}
+
+/// The bins of ascending pairs, so many that match and so many others; `None` where equal raw logits leave too few.
+fn bins(
+    sorted: &[(f32, bool)],
+    (positives, negatives): (f64, f64),
+    (slope, offset): (f64, f64),
+    rate: f64,
+) -> Option<Vec<Bin>> {
     // Matches and others weigh the same; the lighter side has `scale` per pair, so weights are counts of the rarer side.
-    let rarer = positives.min(negatives) as f64;
-    let (of_match, of_other) = (rarer / positives as f64, rarer / negatives as f64);
-    let mass = 2.0 * rarer / KNOTS as f64;
+    let rarer = positives.min(negatives);
+    let (of_match, of_other) = (rarer / positives, rarer / negatives);
+    let natural = (rate / (1.0 - rate)).ln();
+    let told = |&(raw, is_match): &(f32, bool)| {
+        let e = (-(slope * f64::from(raw) + offset + natural).abs()).exp();
+        let weight = if is_match { rate / positives } else { (1.0 - rate) / negatives };
+        weight * e / ((1.0 + e) * (1.0 + e))
+    };
+    let all_told: f64 = sorted.iter().map(told).sum::<f64>().max(f64::MIN_POSITIVE);
+    let mut mass = 0.0;
     let mut bins = vec![Bin::default()];
-    for (at, &(raw, is_match)) in sorted.iter().enumerate() {
+    for (at, pair) in sorted.iter().enumerate() {
+        let &(raw, is_match) = pair;
         let (weight, last) = (if is_match { of_match } else { of_other }, bins.len() - 1);
         let bin = &mut bins[last];
         if is_match {
@@ -46,19 +107,18 @@ pub(crate) fn fit(pairs: &[(f32, bool)], platt: (f32, f32)) -> Option<Curve> {
             bin.negative += weight
         }
         bin.raw += weight * f64::from(raw);
+        mass += 0.5 * weight / (2.0 * rarer) + 0.5 * told(pair) / all_told;
         // Equal raw logits stay in one bin.
         let whole = sorted.get(at + 1).is_some_and(|next| next.0 > raw);
-        if whole
-            && bins.len() < KNOTS
-            && bins.iter().map(|b| b.positive + b.negative).sum::<f64>() >= mass * bins.len() as f64
-        {
+        if whole && bins.len() < BINS && mass >= bins.len() as f64 / BINS as f64 {
             bins.push(Bin::default());
         }
     }
-    if bins.len() < KNOTS {
-        return None;
-    }
-    let (slope, offset) = (f64::from(platt.0), f64::from(platt.1));
+    (bins.len() == BINS).then_some(bins)
+}
+
+/// Mean raw logit and log-odds of each bin, both ascending.
+fn smoothed(bins: &[Bin], (slope, offset): (f64, f64)) -> Vec<[f64; 2]> {
     let means: Vec<f64> = bins.iter().map(|bin| bin.raw / (bin.positive + bin.negative)).collect();
     let smoothed = bins.iter().zip(&means).map(|(bin, raw)| {
         let expected = 1.0 / (1.0 + (-(slope * raw + offset)).exp());
@@ -76,18 +136,12 @@ pub(crate) fn fit(pairs: &[(f32, bool)], platt: (f32, f32)) -> Option<Curve> {
         }
     }
     let odds = pools.iter().flat_map(|(weights, n)| std::iter::repeat_n((weights[0] / weights[1]).ln(), *n));
-    let mut knots = [[0.0f32; 2]; KNOTS];
-    let mut before: Option<(f64, f64)> = None;
-    for ((knot, raw), odds) in knots.iter_mut().zip(means).zip(odds) {
-        let odds = match before {
-            Some((x, y)) => odds.max(y + LEAST_SLOPE * slope * (raw - x)),
-            None => odds,
-        };
-        before = Some((raw, odds));
-        *knot = [raw as f32, odds as f32];
+    let mut knots: Vec<[f64; 2]> = Vec::with_capacity(KNOTS);
+    for (raw, odds) in means.into_iter().zip(odds) {
+        let least = knots.last().map(|[x, y]| y + LEAST_SLOPE * slope * (raw - x));
+        knots.push([raw, least.map_or(odds, |least| odds.max(least))]);
     }
-    // In f32 two knots may have become one.
-    Some(Curve(knots)).filter(Curve::is_sound)
+    knots
 }
 
 #[cfg(test)]
@@ -106,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_curve_follows_what_a_line_cannot_and_has_an_inverse() {
-        let curve = fit(&honest(), (5.0, -2.5)).unwrap();
+        let curve = fit(&honest(), (5.0, -2.5), 0.5).unwrap();
         for raw in [0.05f32, 0.2, 0.5, 0.8, 0.95] {
             let probability = 1.0 / (1.0 + (-curve.at(raw, 5.0)).exp());
             assert!((probability - raw).abs() < 0.03, "{raw}: {probability}");
@@ -123,10 +177,57 @@ mod tests {
         // The share of matches falls with the raw logit in the middle.
         let pairs: Vec<(f32, bool)> =
             (0..2400u32).map(|i| (i as f32, (i / 400 + i) % 2 == 0 || i > 2000)).collect();
-        let curve = fit(&pairs, (0.001, -1.0)).unwrap();
+        let curve = fit(&pairs, (0.001, -1.0), 0.5).unwrap();
         assert!(curve.is_sound());
-        assert!(fit(&pairs[..100], (0.001, -1.0)).is_none());
+        assert!(fit(&pairs[..100], (0.001, -1.0), 0.5).is_none());
         let constant: Vec<(f32, bool)> = (0..2400u32).map(|i| (1.0, i % 2 == 0)).collect();
-        assert!(fit(&constant, (1.0, 0.0)).is_none());
+        assert!(fit(&constant, (1.0, 0.0), 0.5).is_none());
+    }
+
+    /// 400 queries of 400 items: one match each, whose raw logits are higher by `gap` deviations, and the top spoiled by
+    /// `spoilt` others, far above.
+    fn rare(gap: f64, spoilt: usize) -> Vec<(f32, bool)> {
+        // Quantiles of a logistic distribution, in place of draws.
+        let quantile = |i: usize, n: usize| {
+            let p = (i as f64 + 0.5) / n as f64;
+            (p / (1.0 - p)).ln()
+        };
+        let mut pairs: Vec<(f32, bool)> = (0..400).map(|i| ((quantile(i, 400) + gap) as f32, true)).collect();
+        pairs.extend((0..400 * 399).map(|i| (quantile(i, 400 * 399) as f32, false)));
+        pairs.extend((0..spoilt).map(|i| (15.0 + i as f32 / spoilt as f32, false)));
+        pairs
+    }
+
+    #[test]
+    fn in_the_tail_the_share_of_matches_at_the_natural_rate_is_what_the_curve_says() {
+        let platt = (0.9f32, -3.0f32);
+        for (gap, spoilt) in [(8.0, 0), (5.0, 0), (8.0, 300)] {
+            let pairs = rare(gap, spoilt);
+            let rate = 400.0 / pairs.len() as f64;
+            let curve = fit(&pairs, platt, rate).unwrap();
+            assert!(curve.is_sound());
+            let probability = |raw: f32| {
+                1.0 / (1.0 + (-f64::from(curve.at(raw, platt.0)) - (rate / (1.0 - rate)).ln()).exp())
+            };
+            for least in [0.2, 0.5, 0.8, 0.9] {
+                let hits: Vec<(f64, bool)> = pairs
+                    .iter()
+                    .map(|&(raw, is_match)| (probability(raw), is_match))
+                    .filter(|hit| hit.0 >= least)
+                    .collect();
+                let n = hits.len() as f64;
+                let mean = hits.iter().map(|hit| hit.0).sum::<f64>() / n.max(1.0);
+                let right = hits.iter().filter(|hit| hit.1).count() as f64 / n.max(1.0);
+                // Three binomial deviations, and what a curve of straight pieces may miss.
+                let error = 3.0 * (mean * (1.0 - mean) / n.max(1.0)).sqrt() + 0.05;
+                assert!(
+                    hits.is_empty() || right > mean - error,
+                    "{gap} {spoilt} {least}: {right} of {n}, {mean}"
+                );
+            }
+            // Without what spoils it the tail is sure, with it nothing is.
+            let sure = pairs.iter().filter(|pair| probability(pair.0) >= 0.9).count();
+            assert_eq!(sure > 0, spoilt == 0 && gap > 6.0, "{gap} {spoilt}: {sure}");
+        }
     }
 }

@@ -14,15 +14,19 @@ use crate::corpus::Split;
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::{Error, ErrorCode, Result};
 use crate::eval::matches;
-use crate::model::{Bundle, Calibration, Target};
+use crate::model::{Bundle, Calibration, Rate, Target};
 
 /// Most rows that [`calibrate`] scores against each other: with more, the scores of all pairs would not fit in memory.
 const ROWS: usize = 4096;
 
 /// The same model with the calibrations of all heads fitted on `data`, for the rate of matches `prior`.
 ///
+/// Without `prior` the calibrations keep the one that `bundle` was given. Where it was given none, they assume the rate of
+/// matches among the rows: for the target `class` as a share, for `pair` as a number of items per query, which a search divides
+/// by the items of its index. (A prior of 0.5 counts as none: bundles had it before there were rates.)
+///
 /// Fitted on the rows marked `val`, or where there are none on all rows that are not marked `test`. Rows that the pathways
-/// were fitted on read too confident: give held-out rows. Without `prior` the calibrations keep the one that `bundle` has.
+/// were fitted on read too confident: give held-out rows.
 /// A target and pair of media types without matches, or without others, among these rows gets no calibration, whatever it
 /// had, so its probabilities are null. Only the `model` fingerprint changes. A learned fusion stays as it is, though the media
 /// logits that it reads have moved: learn it again.
@@ -36,8 +40,11 @@ const ROWS: usize = 4096;
 /// [`ErrorCode::TooFewData`] where no head can be calibrated on them; [`ErrorCode::NotFinite`] naming the row.
 pub fn calibrate(bundle: &Bundle, data: &TrainingData, prior: Option<f32>) -> Result<Bundle> {
     let had = bundle.metric.heads.iter().flat_map(|head| head.calibration).flatten().next();
-    let prior = prior.or(had.map(|fit| fit.prior)).unwrap_or(0.5);
-    let mut bundle = bundle.with_prior(prior)?;
+    let prior = prior.or(had.as_ref().and_then(Calibration::given_prior));
+    let mut bundle = match prior {
+        Some(prior) => bundle.with_prior(prior)?,
+        None => bundle.clone(),
+    };
     data.check_shapes()?;
     data.check_fits(&bundle)?;
     let rows = rows(data)?;
@@ -51,10 +58,11 @@ pub fn calibrate(bundle: &Bundle, data: &TrainingData, prior: Option<f32>) -> Re
             .got(format!("{} rows", rows.len()))
             .hint("give more rows, and name the key that holds the class"));
     }
-    for (head, fit) in bundle.metric.heads.iter_mut().zip(fits) {
-        head.calibration = fit.map(|fit| fit.map(|fit| fit.with_prior(prior)));
+    let at_prior =
+        |fits: Fits| fits.map(|fit| fit.map(|fit| prior.map_or(fit, |prior| fit.with_prior(prior))));
+    for (head, fits) in bundle.metric.heads.iter_mut().zip(fits) {
+        head.calibration = at_prior(fits);
     }
-    let at_prior = |fits: Fits| fits.map(|fit| fit.map(|fit| fit.with_prior(prior)));
     bundle.posterior_fits = posterior_fits.into_iter().map(at_prior).collect();
     Ok(bundle.sealed())
 }
@@ -126,9 +134,12 @@ fn calibrate_pair(
     (a, b): (usize, usize),
 ) -> Option<Calibration> {
     let (mut positives, mut negatives) = (Vec::new(), Vec::new());
+    let mut queries = 0.0;
     for items in all {
         let scores = items.scores(similarity, a, b)?;
         let (matching, others) = matches(items, data, target, a, b, &scores);
+        // Of `pair`, a query without an item of its own says nothing, and any other is compared with every item.
+        queries += (matching.len() + others.len()) as f64 / items.media[b].rows.len().max(1) as f64;
         positives.extend(matching);
         negatives.extend(others);
     }
@@ -139,7 +150,11 @@ fn calibrate_pair(
         .map(|&score| (score, true))
         .chain(negatives.iter().step_by(step).map(|&score| (score, false)))
         .collect();
-    platt::fit(&pairs).map(|fit| Calibration { natural: rate as f32, ..fit })
+    let moves = match target {
+        Target::Class => Rate::Share,
+        Target::Pair => Rate::Matches((positives.len() as f64 / queries) as f32),
+    };
+    platt::fit(&pairs, Some(rate)).map(|fit| Calibration { rate: Some(moves), ..fit.with_prior(fit.natural) })
 }
 
 #[cfg(test)]
@@ -219,12 +234,35 @@ mod tests {
     #[test]
     fn the_prior_is_kept_unless_another_is_given() {
         let rows = data(30, |_| Split::Train);
-        let half = calibrate(&bundle(), &rows, None).unwrap();
+        let free = calibrate(&bundle(), &rows, None).unwrap();
         let rare = calibrate(&bundle().with_prior(0.02).unwrap(), &rows, None).unwrap();
-        assert!(fits(&half).iter().flatten().all(|fit| fit.prior == 0.5));
-        assert!(fits(&rare).iter().flatten().all(|fit| fit.prior == 0.02));
-        assert_eq!(half.with_prior(0.02).unwrap(), rare);
-        assert_eq!(half, calibrate(&bundle(), &rows, Some(0.5)).unwrap());
+        assert!(fits(&free).iter().flatten().all(|fit| fit.prior == fit.natural));
+        assert!(free.posterior_fits.iter().flatten().flatten().all(|fit| fit.rate == Some(Rate::Share)));
+        assert!(fits(&rare).iter().flatten().all(|fit| (fit.prior, fit.rate) == (0.02, None)));
+        assert_eq!(free.with_prior(0.02).unwrap(), rare);
+        let half = calibrate(&bundle(), &rows, Some(0.5)).unwrap();
+        assert!(fits(&half).iter().flatten().all(|fit| (fit.prior, fit.rate) == (0.5, None)));
+        assert_eq!(free.with_prior(0.5).unwrap(), half);
+        // What was fitted freely is so again.
+        assert_eq!(calibrate(&free, &rows, None).unwrap(), free);
+    }
+
+    #[test]
+    fn a_pair_has_a_number_of_matches_per_query_and_a_class_a_share_of_all() {
+        let mut rows = data(30, |_| Split::Train);
+        let of = |rows: &TrainingData, target, a, b| {
+            calibrate(&bundle(), rows, None).unwrap().metric.calibration(target, a, b).unwrap()
+        };
+        let pair = of(&rows, Target::Pair, 0, 1);
+        assert_eq!((pair.rate, pair.for_items(400).prior), (Some(Rate::Matches(1.0)), 1.0 / 400.0));
+        let class = of(&rows, Target::Class, 0, 1);
+        assert_eq!((class.rate, class.for_items(400)), (Some(Rate::Share), class));
+        assert!((class.prior - 1.0 / 3.0).abs() < 1e-6);
+        // Ten rows with a text alone: no query of an image has less, no query of a text from them counts.
+        rows.media[0].present[20..].fill(false);
+        let (image, text) = (of(&rows, Target::Pair, 0, 1), of(&rows, Target::Pair, 1, 0));
+        assert_eq!((image.natural, image.rate), (1.0 / 30.0, Some(Rate::Matches(1.0))));
+        assert_eq!((text.natural, text.rate), (1.0 / 20.0, Some(Rate::Matches(1.0))));
     }
 
     #[test]

@@ -7,10 +7,11 @@ use crate::model::Calibration;
 
 /// Fits a [`Calibration`] to raw logits and whether each is a match; `None` where a side is missing.
 ///
+/// `rate` is that of matches among all pairs, where `pairs` holds only a part of the others.
 /// Positives and negatives get half of the total weight each. Newton's method with step halving on the logistic loss,
 /// in f64, over at most 50 rounds; Platt's smoothed targets keep separable data finite.
 /// Cost: rounds times pairs.
-pub(crate) fn fit(pairs: &[(f32, bool)]) -> Option<Calibration> {
+pub(crate) fn fit(pairs: &[(f32, bool)], rate: Option<f64>) -> Option<Calibration> {
     let positives = pairs.iter().filter(|(_, positive)| *positive).count();
     let negatives = pairs.len() - positives;
     if positives == 0 || negatives == 0 {
@@ -74,6 +75,7 @@ pub(crate) fn fit(pairs: &[(f32, bool)]) -> Option<Calibration> {
             break;
         }
     }
+    let rate = rate.unwrap_or(n_pos / pairs.len() as f64);
     let slope = (a.max(1e-3) / scale) as f32;
     let offset = (b - f64::from(slope) * mean) as f32;
     if !(slope.is_finite() && slope > 0.0 && offset.is_finite()) {
@@ -83,9 +85,10 @@ pub(crate) fn fit(pairs: &[(f32, bool)]) -> Option<Calibration> {
         slope,
         offset,
         prior: 0.5,
-        natural: (n_pos / pairs.len() as f64) as f32,
+        natural: rate as f32,
         positives: positives as u64,
-        curve: curve::fit(pairs, (slope, offset)),
+        curve: curve::fit(pairs, (slope, offset), rate),
+        rate: None,
     })
 }
 
@@ -104,7 +107,7 @@ mod tests {
             let quota = (p * 20.0).round() as usize;
             pairs.extend((0..20).map(|k| (x, k < quota)));
         }
-        let fitted = fit(&pairs).unwrap();
+        let fitted = fit(&pairs, None).unwrap();
         let rate = fitted.natural;
         // The fit is for one half; at the natural rate it gives back the process.
         let natural = fitted.with_prior(rate);
@@ -115,13 +118,13 @@ mod tests {
 
     #[test]
     fn fit_stays_finite_and_positive_on_hard_input() {
-        assert!(fit(&[(1.0, true)]).is_none());
-        assert!(fit(&[]).is_none());
+        assert!(fit(&[(1.0, true)], None).is_none());
+        assert!(fit(&[], None).is_none());
         let separable: Vec<(f32, bool)> = (0..100).map(|i| (i as f32, i >= 50)).collect();
         let reversed: Vec<(f32, bool)> = (0..100).map(|i| (i as f32, i < 50)).collect();
         let constant: Vec<(f32, bool)> = (0..10).map(|i| (3.0, i < 5)).collect();
         for pairs in [&separable, &reversed, &constant] {
-            let fitted = fit(pairs).unwrap();
+            let fitted = fit(pairs, None).unwrap();
             assert!(
                 fitted.slope > 0.0 && fitted.slope.is_finite() && fitted.offset.is_finite(),
                 "{fitted:?}"

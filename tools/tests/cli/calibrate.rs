@@ -42,7 +42,7 @@ fn an_index_gets_another_calibration_without_a_rebuild() {
     let (half, rare) = (dir.path().join("half"), dir.path().join("rare"));
     let index = dir.path().join("index");
     copy_dir(&world.index, &index);
-    let even = calibrate(&world.bundle, &rows, "--test-mask test", &half);
+    let even = calibrate(&world.bundle, &rows, "--test-mask test --prior 0.5", &half);
     let report = calibrate(&world.bundle, &rows, "--test-mask test --prior 0.1", &rare);
     assert_eq!(keys(&report), ["calibration", "data", "fingerprint", "seconds", "warnings"]);
     let old = &world.trained["fingerprint"];
@@ -80,6 +80,73 @@ fn an_index_gets_another_calibration_without_a_rebuild() {
     }
     assert!(odds(&at_half).iter().filter(|odds| **odds < 1e4).count() > 100);
     assert_eq!(json(0, "verify %", &[&index])["ok"], true);
+}
+
+#[test]
+fn without_a_prior_the_rate_is_that_of_the_index_and_scores_do_not_know_it() {
+    let (world, dir) = (world(), tempfile::tempdir().unwrap());
+    let rows = held_out(dir.path());
+    let (half, free) = (dir.path().join("half"), dir.path().join("free"));
+    let index = dir.path().join("index");
+    copy_dir(&world.index, &index);
+    calibrate(&world.bundle, &rows, "--test-mask test --prior 0.5", &half);
+    let report = calibrate(&world.bundle, &rows, "--test-mask test", &free);
+    for target in ["class", "pair"] {
+        let fit = entry(&report, target, "text", "image");
+        assert_eq!(fit["prior"], fit["natural"], "{fit}");
+    }
+    let ask = |more: &str| {
+        let media = if more.contains("--media") { "" } else { "--media image" };
+        let query = "query % --features % --pathway text=text --rows 7..8 -k 240 --explain";
+        json(0, &format!("{query} {media} {more}"), &[&index, &world.features])
+    };
+    json(0, "attach % --bundle %", &[&index, &half]);
+    let asked = [
+        "--target class",
+        "--target pair",
+        "--target both",
+        "--keywords red --fusion linear",
+        "--target pair --media any",
+        "--target both --media any",
+    ];
+    let at_half = asked.map(ask);
+    json(0, "attach % --bundle %", &[&index, &free]);
+    let scores = |found: &Value| -> Vec<(String, f64)> {
+        let hits = found["hits"].as_array().unwrap();
+        hits.iter().map(|hit| (hit["id"].to_string(), hit["score"].as_f64().unwrap())).collect()
+    };
+    for (was, asked) in at_half.iter().zip(asked) {
+        let is = ask(asked);
+        assert_eq!(scores(&is), scores(was), "{asked}");
+        // The probability is of the item that ranks, whatever the rates of others are.
+        let known = |found: &Value| -> Vec<bool> {
+            found["hits"].as_array().unwrap().iter().map(|hit| hit["probability"].is_f64()).collect()
+        };
+        assert_eq!(known(&is), known(was), "{asked}");
+    }
+    // The odds of a pair are those of one item among 240; a filter does not change them.
+    let rate = |found: &Value| {
+        found["hits"][0]["explanation"]["media"]["parts"][0]["heads"][0]["calibration"]["rate"]
+            .as_f64()
+            .unwrap()
+    };
+    let found = ask("--target pair");
+    assert!((rate(&found) - 1.0 / 240.0).abs() < 1e-8, "{found}");
+    assert!((rate(&ask("--target class")) - 0.25).abs() < 1e-6);
+    for (was, is) in odds(&at_half[1]).into_iter().zip(odds(&found)) {
+        assert!(was > 1e4 || (is * 239.0 / was - 1.0).abs() < 0.02, "{was} {is}");
+    }
+    let few = ask("--target pair --filter red");
+    let best = few["hits"][0].clone();
+    assert_eq!(rate(&few), rate(&found));
+    let same = found["hits"].as_array().unwrap().iter().find(|hit| hit["id"] == best["id"]).unwrap();
+    assert_eq!(same["probability"], best["probability"]);
+    // Deleted documents do not count.
+    let last: Vec<&str> =
+        found["hits"].as_array().unwrap()[200..].iter().map(|hit| hit["id"].as_str().unwrap()).collect();
+    json(0, &format!("delete % --id {}", last.join(" ")), &[&index]);
+    assert!((rate(&ask("--target pair")) - 1.0 / 200.0).abs() < 1e-8);
+    assert_eq!(rate(&ask("--target pair --prior 0.3")), f64::from(0.3f32));
 }
 
 #[test]
