@@ -49,25 +49,27 @@ pub(crate) type Fold<'a> = (&'a Bundle, &'a [usize], &'a [usize]);
 /// The weight that does best on the rows that each model has not seen; 0 where nothing measures it.
 pub(crate) fn choose_weight(folds: &[Fold<'_>], data: &TrainingData) -> Result<f32> {
     let target = Similarity::Metric(Target::Pair);
-    let each: Vec<Vec<Option<f64>>> = workers::map(folds, |(bundle, fit, held)| -> Result<Vec<Option<f64>>> {
-        let hubs = with_hub(bundle, data, fit, 1.0)?;
-        let (plain, hubs) = (Items::new(bundle, data, held)?, Items::new(&hubs, data, held)?);
-        // A logit is linear in the weight: two of them give all.
-        let ends: Vec<_> = directions(plain.media.len())
-            .into_iter()
-            .map(|(a, b)| ((a, b), plain.scores(target, a, b), hubs.scores(target, a, b)))
-            .collect();
-        let at = |weight: f32| {
-            measure_scores(&plain, data, &|a, b| {
-                let (_, zero, one) = ends.iter().find(|end| end.0 == (a, b))?;
-                let (zero, one) = (zero.as_ref()?, one.as_ref()?);
-                Some(zero.iter().zip(one).map(|(zero, one)| zero + weight * (one - zero)).collect())
-            })
-        };
-        let recall = |weight: f32| at(weight).recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
-        Ok(WEIGHTS.iter().map(|weight| recall(*weight)).collect())
-    })
-    .into_iter()
-    .collect::<Result<_>>()?;
+    let each: Vec<Vec<Option<f64>>> =
+        workers::map(folds, |(bundle, fit, held)| -> Result<Vec<Option<f64>>> {
+            let hubs = with_hub(bundle, data, fit, 1.0)?;
+            let (plain, hubs) = (Items::new(bundle, data, held)?, Items::new(&hubs, data, held)?);
+            // A logit is linear in the weight: two of them give all.
+            let ends: Vec<_> = directions(plain.media.len())
+                .into_iter()
+                .map(|(a, b)| ((a, b), plain.scores(target, a, b), hubs.scores(target, a, b)))
+                .collect();
+            let at = |weight: f32| {
+                measure_scores(&plain, data, &|a, b| {
+                    let (_, zero, one) = ends.iter().find(|end| end.0 == (a, b))?;
+                    let (zero, one) = (zero.as_ref()?, one.as_ref()?);
+                    Some(zero.iter().zip(one).map(|(zero, one)| zero + weight * (one - zero)).collect())
+                })
+            };
+            let recall =
+                |weight: f32| at(weight).recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
+            Ok(WEIGHTS.iter().map(|weight| recall(*weight)).collect())
+        })
+        .into_iter()
+        .collect::<Result<_>>()?;
     Ok(best_of(&WEIGHTS, &each).unwrap_or(0.0))
 }

@@ -32,7 +32,11 @@ impl TrainConfig {
         }
         if self.model.head == HeadForm::Concatenation && (self.kernel.member || self.kernel.hub) {
             let got = "a kernel member or hub term";
-            return Err(out_of_range("kernel", "false, with `hub = false`, beside `head = \"concatenation\"`", got));
+            return Err(out_of_range(
+                "kernel",
+                "false, with `hub = false`, beside `head = \"concatenation\"`",
+                got,
+            ));
         }
         if self.model.members == 0 && !self.kernel.member {
             return Err(out_of_range("members", "at least 1 beside `kernel = false`", "0"));

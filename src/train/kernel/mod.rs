@@ -12,3 +12,6 @@ mod trial;
 mod units;
 
 pub(crate) use choose::{Fitted, Given, Members, fit, fit_folds};
+
+#[cfg(test)]
+mod tests;

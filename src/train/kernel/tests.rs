@@ -1,0 +1,170 @@
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::choose::{Given, fit_folds};
+use super::classes::Classes;
+use super::landmarks::with_landmarks;
+use super::moments::{Moments, Precision};
+use super::units::Units;
+use crate::corpus::Split;
+use crate::data::{Items, Labels, MediaFeatures, Similarity, TrainingData};
+use crate::eval::measure_one;
+use crate::model::Kernel;
+use crate::train::alone::alone;
+use crate::train::config::TrainConfig;
+use crate::train::linear::elements;
+use crate::train::split::folds;
+
+/// Media types that show the same three hidden numbers through functions of their own; the class is the sign of the first.
+fn generated(rows: usize, media: &[&str]) -> TrainingData {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let hidden: Vec<[f32; 3]> =
+        (0..rows).map(|_| std::array::from_fn(|_| rng.random::<f32>() * 4.0 - 2.0)).collect();
+    let shown = |at: usize, x: &[f32; 3]| -> Vec<f32> {
+        let angle = |i: usize| (i * (at + 1)) as f32 * 0.9 + at as f32;
+        (0..9).map(|i| (x[i % 3] + 0.3 * x[(i + 1) % 3] * angle(i).cos() + angle(i)).sin()).collect()
+    };
+    let media = media.iter().enumerate().map(|(at, name)| MediaFeatures {
+        name: (*name).into(),
+        encoder: (*name).into(),
+        encoder_state: Vec::new(),
+        fingerprint: None,
+        d_in: 9,
+        rows: hidden.iter().flat_map(|x| shown(at, x)).collect(),
+        present: vec![true; rows],
+    });
+    TrainingData {
+        media: media.collect(),
+        labels: Some(Labels {
+            class: hidden.iter().map(|x| Some(u32::from(x[0] > 0.0))).collect(),
+            names: None,
+            key: "k".into(),
+        }),
+        groups: None,
+        split: vec![Split::Train; rows],
+        features_name: "f".into(),
+        documents: None,
+        graded: Vec::new(),
+    }
+}
+
+fn moments(data: &TrainingData, most: usize, precision: Precision) -> Moments {
+    let rows: Vec<usize> = (0..data.rows()).collect();
+    let kernels: Vec<Kernel> =
+        data.media.iter().map(|media| with_landmarks(media, &rows, most, 1).unwrap()).collect();
+    let mut moments = Moments::new(kernels, 2, precision).unwrap();
+    // In two parts, as large data come.
+    moments.add(data, &rows[..rows.len() / 3]).unwrap();
+    moments.add(data, &rows[rows.len() / 3..]).unwrap();
+    moments
+}
+
+#[test]
+fn with_all_rows_as_landmarks_classes_are_kernel_ridge_regression() {
+    let data = generated(60, &["image", "text"]);
+    let moments = moments(&data, 1000, Precision::Double);
+    let side = &moments.sides[0];
+    let (n, decay) = (60, 1e-2);
+    let (weights, mean) = Classes::fit(side, decay).unwrap().unwrap().readout(1.0).unwrap();
+    let within: Vec<f64> = elements(&side.within).unwrap();
+    // Landmarks stand in an order of their own: their classes follow from their rows.
+    let class_of = |landmark: usize| -> f64 {
+        let row = (0..n).find(|&row| {
+            let mut x = data.media[0].row(row).to_vec();
+            crate::model::normalise(&mut x, side.kernel.roots);
+            let own = &side.kernel.landmarks[landmark * 9..landmark * 9 + 9];
+            x.iter().zip(own).all(|(x, y)| (x - y).abs() < 1e-3)
+        });
+        f64::from(data.class(row.unwrap()).unwrap())
+    };
+    let share = (0..n).map(class_of).sum::<f64>() / n as f64;
+    assert!((f64::from(mean[1]) - share).abs() < 1e-6);
+    // (K + n l I) a = t - mean.
+    for i in 0..n {
+        let row = &within[i * n..(i + 1) * n];
+        let sum: f64 = row.iter().zip(&weights[n..]).map(|(k, a)| k * f64::from(*a)).sum();
+        let left = sum + n as f64 * decay * f64::from(weights[n + i]);
+        assert!((left - (class_of(i) - share)).abs() < 1e-2, "{i}: {left}");
+    }
+}
+
+#[test]
+fn units_are_whitened_and_correlate_as_they_say() {
+    let data = generated(80, &["image", "text"]);
+    let moments = moments(&data, 1000, Precision::Double);
+    let units = Units::fit(&moments, 1.0, 6).unwrap().unwrap();
+    let rows: Vec<usize> = (0..80).collect();
+    let project = |side: usize, power: f64| -> Vec<Vec<f64>> {
+        let mut kernel = moments.sides[side].kernel.clone();
+        (kernel.unit, kernel.unit_bias) = units.readout(side, power).unwrap();
+        let x: Vec<f32> = rows.iter().flat_map(|&row| data.media[side].row(row)).copied().collect();
+        let (_, out) = kernel.read(80, &kernel.responses(80, &x));
+        out.chunks_exact(6).map(|row| row.iter().map(|x| f64::from(*x)).collect()).collect()
+    };
+    let (u, v) = (project(0, 0.0), project(1, 0.0));
+    let covariance = |x: &[Vec<f64>], y: &[Vec<f64>], i: usize, j: usize| {
+        x.iter().zip(y).map(|(x, y)| x[i] * y[j]).sum::<f64>() / 80.0
+    };
+    for i in 0..6 {
+        // The ridge takes its part of a variance of 1.
+        assert!((0.2..=1.0).contains(&covariance(&u, &u, i, i)), "{i}");
+        for j in 0..6 {
+            let cross = covariance(&u, &v, i, j);
+            // Between the media types: a diagonal of descending correlations.
+            assert!(if i == j { cross > 0.05 } else { cross.abs() < 1e-3 }, "{i} {j} {cross}");
+        }
+        assert!(i == 0 || covariance(&u, &v, i, i) <= covariance(&u, &v, i - 1, i - 1) + 1e-6);
+    }
+    // A power of 1 weighs each by its correlation.
+    let weighted = project(0, 1.0);
+    let correlation = covariance(&u, &v, 2, 2);
+    assert!((weighted[7][2] - correlation * u[7][2]).abs() < 1e-4);
+}
+
+#[test]
+fn sums_in_single_precision_give_nearly_the_same_units() {
+    let data = generated(300, &["image", "text"]);
+    let of = |precision| {
+        let moments = moments(&data, 40, precision);
+        assert_eq!(moments.sides[0].kernel.len(), 40);
+        Units::fit(&moments, 1.0, 4).unwrap().unwrap().readout(0, 1.0).unwrap().0
+    };
+    let (double, single) = (of(Precision::Double), of(Precision::Single));
+    let difference: f32 = double.iter().zip(&single).map(|(x, y)| (x.abs() - y.abs()).powi(2)).sum();
+    let size: f32 = double.iter().map(|x| x * x).sum();
+    assert!(difference < 1e-3 * size, "{difference} {size}");
+}
+
+#[test]
+fn members_find_the_pair_and_the_class_of_rows_that_they_have_not_seen() {
+    for names in [&["image", "text"][..], &["image", "text", "sound"][..]] {
+        let mut data = generated(260, names);
+        // Rows may lack an item or a class.
+        data.media[1].present[3] = false;
+        data.labels.as_mut().unwrap().class[5] = None;
+        let mut config = TrainConfig::default();
+        config.selection.folds = 2;
+        let given = Given { data: &data, config: &config, classes: 2, unit: 12 };
+        let folds = folds(&data, &config);
+        let fitted = fit_folds(given, &folds).unwrap().unwrap();
+        assert!(fitted.has_units() && fitted.folds.len() == 2);
+        for (members, fold) in fitted.folds.iter().zip(&folds) {
+            let bundle = alone(&data, &config, &[1.0, 1.0], members.clone());
+            assert_eq!(bundle.dim(), 14);
+            let items = Items::new(&bundle, &data, &fold.validation).unwrap();
+            let recall = measure_one(&items, &data, Similarity::Unit).recall.unwrap().mean();
+            let map = measure_one(&items, &data, Similarity::Posterior).map.unwrap().mean;
+            assert!(recall[2] > 0.8 && map > 0.85, "{recall:?} {map} {names:?}");
+        }
+    }
+}
+
+#[test]
+fn a_media_type_of_equal_items_has_no_kernel_member() {
+    let mut data = generated(40, &["image", "text"]);
+    let first = data.media[1].row(0).to_vec();
+    data.media[1].rows = first.repeat(40);
+    let config = TrainConfig::default();
+    let given = Given { data: &data, config: &config, classes: 2, unit: 12 };
+    assert!(fit_folds(given, &folds(&data, &config)).unwrap().is_none());
+}
