@@ -29,7 +29,7 @@ pub(crate) struct HeadVars {
     pub(super) weights: Var,
     pub(super) shift: Var,
     pub(super) bias: Var,
-    /// Not trained: that of the bundle that it started from.
+    /// Not trained: that of the bundle that it started from, as a part of its factor of unit parts.
     pub(super) hub: f32,
 }
 
@@ -125,7 +125,7 @@ impl HeadVars {
             weights: values(&self.weights)?,
             shift: values(&self.shift)?,
             bias: values(&self.bias)?[0],
-            hub: self.hub,
+            hub: self.hub * unit_scale.max(0.0),
             calibration: [None; 2],
         })
     }

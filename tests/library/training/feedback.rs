@@ -9,7 +9,7 @@ use uncsm_index::media::Fingerprint;
 use uncsm_index::model::{Bundle, FusionCounts, FusionLayer, Target};
 use uncsm_index::train::{TrainConfig, Trainer};
 
-use crate::training::{bytes, configured, generated, quietly, small};
+use crate::training::{bytes, configured, generated, quietly, row, small};
 
 fn pair(a: usize, b: usize, similar: f32) -> GradedPair {
     let side = |media: usize, row: usize| GradedItems { media, rows: vec![row] };
@@ -33,7 +33,9 @@ fn probability(bundle: &Bundle, data: &TrainingData, pairs: &[GradedPair]) -> f3
         let (u, v) = (shared(&pair.a), shared(&pair.b));
         let mut half = vec![0.0; metric.half()];
         metric.item_half(b, &v, &mut half);
-        let raw = metric.query_half(target, a, b, &u).unwrap().logit(&v, &half, &[]);
+        let mut hubs = vec![0.0; metric.hub_columns()];
+        metric.item_hubs(b, &v, &mut hubs);
+        let raw = metric.query_half(target, a, b, &u).unwrap().logit(&v, &half, &hubs);
         metric.calibration(target, a, b).unwrap().probability(raw)
     };
     pairs.iter().map(one).sum::<f32>() / pairs.len() as f32
@@ -75,6 +77,85 @@ fn graded_pairs_change_what_is_similar() {
         config.metric.graded_weight = 0.0;
     });
     assert_eq!(further(&base, &graded, &unused).model(), further(&base, &plain, &config).model());
+}
+
+/// A bundle with kernel members keeps its pathways: what it learns further stands in the metric network alone.
+#[test]
+fn a_bundle_with_landmarks_learns_further_in_its_space() {
+    let plain = generated(200, 25);
+    let (apart, together) = against_the_classes(&plain);
+    for (classes, members, half) in [(true, 0, 0), (false, 0, 0), (true, 2, 0), (true, 2, 8)] {
+        let labels = plain.labels.clone().filter(|_| classes);
+        let plain = TrainingData { labels, ..plain.clone() };
+        let graded = TrainingData { graded: [apart.clone(), together.clone()].concat(), ..plain.clone() };
+        let config = configured(small(), |config| {
+            (config.model.members, config.model.item_half) = (members, half);
+            config.metric.epochs = 20;
+        });
+        let base = quietly(&plain, &config).bundle.with_prior(0.2).unwrap();
+        assert!(base.members(0).landmarks > 100, "{:?}", base.members(0));
+        let (without, with) = (further(&base, &plain, &config), further(&base, &graded, &config));
+        for new in [&without, &with] {
+            assert_eq!((new.members(0), new.members(1)), (base.members(0), base.members(1)));
+            assert_eq!(new.metric().hub_anchors(1), base.metric().hub_anchors(1));
+            assert_ne!(new.model(), base.model());
+            // A hidden layer is a part of what an index stores.
+            assert_eq!(new.space() == base.space(), base.metric().half() == 0, "{classes} {members} {half}");
+            let text = row(&plain, 1, 7);
+            assert_eq!(new.project(1, text).unwrap(), base.project(1, text).unwrap());
+            let target = base.default_target();
+            assert!((new.metric().calibration(target, 0, 1).unwrap().prior - 0.2).abs() < 1e-6);
+        }
+        let odds = |bundle: &Bundle, pairs: &[GradedPair]| {
+            let p = probability(bundle, &plain, pairs);
+            p / (1.0 - p)
+        };
+        let change = |pairs: &[GradedPair]| odds(&with, pairs) / odds(&without, pairs);
+        assert!(change(&apart) < 0.5, "{classes} {members}: {}", change(&apart));
+        assert!(change(&together) > 2.0, "{classes} {members}: {}", change(&together));
+        let dir = tempfile::tempdir().unwrap();
+        let first = bytes(&with, &dir.path().join("first"));
+        assert!(first == bytes(&further(&base, &graded, &config), &dir.path().join("again")));
+    }
+}
+
+/// Neither do near-duplicates of hubs lose their term, nor does it outgrow what it is taken from.
+#[test]
+fn calibration_of_a_bundle_with_hubs_reads_them() {
+    let data = crowded();
+    let config = configured(small(), |config| config.model.members = 0);
+    let base = quietly(&data, &config).bundle;
+    assert!(base.metric().hub_weight(Target::Pair, 0, 1) > 0.0, "the term pays on data with hubs");
+    assert_eq!(base.metric().hub_weight(Target::Class, 0, 1), 0.0);
+    let held_out = TrainingData {
+        split: data.split.iter().map(|s| if *s == Split::Test { Split::Val } else { Split::Test }).collect(),
+        ..data.clone()
+    };
+    let new = uncsm_index::train::calibrate(&base, &held_out, Some(0.02)).unwrap();
+    assert_eq!(new.space(), base.space());
+    assert_ne!(new.model(), base.model());
+    for target in [Target::Class, Target::Pair] {
+        let fit = new.metric().calibration(target, 0, 1).unwrap();
+        assert!(fit.slope > 0.0 && (fit.prior - 0.02).abs() < 1e-6, "{target:?} {fit:?}");
+    }
+    let further = further(&base, &data, &config);
+    let (was, is) = (base.metric().hub_weight(Target::Pair, 0, 1), further.metric().hub_weight(Target::Pair, 0, 1));
+    assert!((is / was - 1.0).abs() < 1e-3, "{was} {is}");
+}
+
+/// Pairs of which a part is near to everything: every fifth picture shows what all share.
+fn crowded() -> TrainingData {
+    let mut data = generated(240, 26);
+    let d_in = data.media[0].d_in;
+    let rows = data.rows();
+    let mean: Vec<f32> =
+        (0..d_in).map(|k| (0..rows).map(|row| data.media[0].rows[row * d_in + k]).sum::<f32>() / rows as f32).collect();
+    for row in (0..rows).filter(|row| row % 7 < 2) {
+        for (x, mean) in data.media[0].rows[row * d_in..(row + 1) * d_in].iter_mut().zip(&mean) {
+            *x = mean + 0.35 * *x;
+        }
+    }
+    data
 }
 
 #[test]
