@@ -26,9 +26,23 @@ pub(crate) fn settings(start: &Bundle, data: &TrainingData, mut config: TrainCon
         .got(start.posterior_scale)
         .hint(Hint::new("train anew without").setting(Setting::From)));
     }
-    config.model.members = if is_frozen(start) { 0 } else { members(start, &config)? };
+    if is_frozen(start) {
+        config = over_settled(config);
+    } else {
+        config.model.members = members(start, &config)?;
+    }
     config.default_target = config.default_target.or(Some(start.default_target));
     Ok(config)
+}
+
+/// What the rate of a metric network is taken by that learns alone: no pathway moves toward it.
+const ALONE: f64 = 10.0;
+
+/// `config` for a metric stage over pathways that stay.
+pub(crate) fn over_settled(mut config: TrainConfig) -> TrainConfig {
+    config.model.members = 0;
+    config.metric.learning_rate = (ALONE * config.metric.learning_rate).min(1.0);
+    config
 }
 
 fn check_encoders(start: &Bundle, data: &TrainingData) -> Result<()> {

@@ -8,6 +8,7 @@ use super::report::StageReport;
 use super::run::{End, Run};
 use super::schedule::Stage;
 use super::split::Fold;
+use super::start::over_settled;
 use crate::error::Result;
 use crate::model::Bundle;
 use crate::parallel as workers;
@@ -24,9 +25,7 @@ pub(crate) struct Taught {
 
 impl Lesson {
     pub(crate) fn new(config: &TrainConfig) -> Self {
-        let mut config = config.clone();
-        config.model.members = 0;
-        Self(config)
+        Self(over_settled(config.clone()))
     }
 
     fn run<'a>(&'a self, run: &Run<'a>, start: &'a Bundle) -> Run<'a> {
