@@ -11,10 +11,11 @@
 
 mod deep;
 mod kernel;
+mod layer;
 
 use serde::Serialize;
 
-use crate::encode::kernel::{Rows, dot, products};
+use crate::encode::kernel::dot;
 pub(crate) use deep::{Deep, root, standardise};
 pub(crate) use kernel::{Kernel, normalise};
 
@@ -144,17 +145,6 @@ impl Pathway {
             at += parts;
         }
     }
-}
-
-/// `x W' + bias [n, out]` of `x [n, width]` and `weights [out, width]`.
-fn layer(n: usize, x: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f32> {
-    let mut out = bias.repeat(n);
-    if let Some(width) = x.len().checked_div(n).filter(|width| *width > 0) {
-        let mut sums = vec![0.0; out.len()];
-        products(Rows::new(x, width), Rows::new(weights, width), &mut sums);
-        out.iter_mut().zip(&sums).for_each(|(out, sum)| *out += sum);
-    }
-    out
 }
 
 /// `scale * exp(x - max) / sum`, in place.
