@@ -105,6 +105,11 @@ impl MetricNetwork {
         (!self.hubs.is_empty()).then_some(self.hubs.temperature)
     }
 
+    /// What the hub term is taken by in the logits of a target between two media types; 0 where there is none.
+    pub fn hub_weight(&self, target: Target, one: usize, other: usize) -> f32 {
+        self.head(target, one, other).map_or(0.0, |head| head.hub)
+    }
+
     /// The targets that it was trained for.
     pub fn targets(&self) -> &[Target] {
         &self.targets

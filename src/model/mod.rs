@@ -21,4 +21,5 @@ pub use fusion::{FusionCounts, FusionFeatures, FusionLayer};
 pub(crate) use hub::Hubs;
 pub(crate) use metric::{Head, ItemRows, symmetrise};
 pub use metric::{MetricNetwork, QueryHalf, QueryHub, Target, dot};
-pub(crate) use pathway::{Deep, Kernel, Pathway, Shares, normalise, root, standardise};
+pub(crate) use pathway::{Deep, Kernel, Pathway, normalise, root, standardise};
+pub use pathway::{Members, Shares};

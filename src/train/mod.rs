@@ -35,6 +35,7 @@ mod shrink;
 mod split;
 mod stage;
 mod start;
+mod teach;
 mod trainer;
 
 pub use calibrate::calibrate;

@@ -53,7 +53,8 @@ impl ClassShares {
 
 /// The best choice over models and the rows that each has not seen; the first candidates where these cannot tell.
 ///
-/// The target `whole` keeps all that it has learned: somebody has taught it what the rows alone do not show.
+/// The target `whole` keeps all that it has learned: somebody has taught it what the rows alone do not show. Pathways that
+/// are `settled` keep their temperature.
 ///
 /// Cost: per model, temperature and power two scores of all pairs, and a sort per candidate.
 pub(crate) fn choose(
@@ -61,6 +62,7 @@ pub(crate) fn choose(
     data: &TrainingData,
     weights: &ClassShares,
     whole: Option<Target>,
+    settled: bool,
 ) -> Result<Choice> {
     let classes = models.first().is_some_and(|(bundle, _)| bundle.posterior().is_some());
     let targets = models.first().map_or(&[][..], |(bundle, _)| bundle.metric().targets());
@@ -68,7 +70,8 @@ pub(crate) fn choose(
     let mut choice = Choice { temperature: TEMPERATURES[0], power: POWERS[0], shares: Vec::new() };
     if classes {
         let mut best: Option<f64> = None;
-        for temperature in TEMPERATURES {
+        let temperatures = if settled { &TEMPERATURES[..1] } else { &TEMPERATURES[..] };
+        for &temperature in temperatures {
             for power in POWERS {
                 let tried = Choice { temperature, power, shares: Vec::new() };
                 let found = best_share(models, data, weights, &tried, shares_of(Target::Class))?;

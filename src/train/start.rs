@@ -17,9 +17,32 @@ pub(crate) fn settings(start: &Bundle, data: &TrainingData, mut config: TrainCon
         error.hint(Hint::new(what).setting(Setting::From))
     })?;
     check_encoders(start, data)?;
-    config.model.members = if is_frozen(start) { 0 } else { members(start, &config)? };
+    if start.posterior_scale.to_bits() != 1.0f32.to_bits() {
+        return Err(Error::new(
+            ErrorCode::BadArgument,
+            "the posteriors of the bundle are scaled, which nothing trains",
+        )
+        .expected(1.0)
+        .got(start.posterior_scale)
+        .hint(Hint::new("train anew without").setting(Setting::From)));
+    }
+    if is_frozen(start) {
+        config = over_settled(config);
+    } else {
+        config.model.members = members(start, &config)?;
+    }
     config.default_target = config.default_target.or(Some(start.default_target));
     Ok(config)
+}
+
+/// What the rate of a metric network is taken by that learns alone: no pathway moves toward it.
+const ALONE: f64 = 10.0;
+
+/// `config` for a metric stage over pathways that stay.
+pub(crate) fn over_settled(mut config: TrainConfig) -> TrainConfig {
+    config.model.members = 0;
+    config.metric.learning_rate = (ALONE * config.metric.learning_rate).min(1.0);
+    config
 }
 
 fn check_encoders(start: &Bundle, data: &TrainingData) -> Result<()> {
@@ -50,7 +73,7 @@ fn check_encoders(start: &Bundle, data: &TrainingData) -> Result<()> {
 }
 
 /// Whether the pathways of `start` stay as they are: those with a kernel member, which is fitted at once or not at all.
-fn is_frozen(start: &Bundle) -> bool {
+pub(crate) fn is_frozen(start: &Bundle) -> bool {
     start.pathways.iter().any(|pathway| pathway.kernel.is_some())
 }
 
@@ -72,15 +95,6 @@ fn members(start: &Bundle, config: &TrainConfig) -> Result<usize> {
                 .setting(Setting::Config)
                 .text(format_args!(" with `hidden` as the bundle was trained with; it divides {width}")),
         ));
-    }
-    if start.posterior_scale.to_bits() != 1.0f32.to_bits() {
-        return Err(Error::new(
-            ErrorCode::BadArgument,
-            "the posteriors of the bundle are scaled, which nothing trains",
-        )
-        .expected(1.0)
-        .got(start.posterior_scale)
-        .hint(Hint::new("train anew without").setting(Setting::From)));
     }
     Ok(widths().next().unwrap_or(config.model.hidden) / config.model.hidden)
 }

@@ -14,6 +14,7 @@ use super::schedule::Stage;
 use super::shrink::{self, ClassShares};
 use super::split::{Fold, folds};
 use super::start;
+use super::teach::Lesson;
 use crate::corpus::Split;
 use crate::data::{Items, TrainingData};
 use crate::error::{Error, ErrorCode, Result};
@@ -70,6 +71,9 @@ impl<'a> Trainer<'a> {
     /// encoder states, scaling, classes, default target and prior stay. So do its sizes: of
     /// [`TrainConfig::model`], `dim`, `item_half` and `head` do not count, and `members` only where `members * hidden` is
     /// the width of the bundle's hidden layers; else there are as many members as `hidden` goes into it.
+    ///
+    /// The pathways of a bundle with kernel members stay as they are, with their landmarks, and so do its anchors: the metric
+    /// network alone learns. Where that has no hidden layer, the `space` fingerprint stays, and an index needs no rebuild.
     ///
     /// Where the data hold rows that the bundle was trained on, validation splits drawn from them are not unseen: they still
     /// stop training and set the calibration, but both see these rows too favourably. Mark held-out rows as `val` to get
@@ -172,7 +176,19 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     let shares = ClassShares::of(data, classes);
     let by_classes = if classes > 0 { Target::Class } else { Target::Pair };
     let whole = taught(data, config).then(|| config.default_target.unwrap_or(by_classes));
-    let choice = shrink::choose(&models, data, &shares, whole)?;
+    let lesson = (whole.is_some() && kernels.is_some()).then(|| Lesson::new(config));
+    let mut lesson_kept = Vec::new();
+    if let Some(lesson) = &lesson {
+        let taught = lesson.folds(run, models, folds)?;
+        (models, lesson_kept) = (taught.models, taught.kept);
+        reports.resize(taught.reports.len(), Vec::new());
+        for (reports, last) in reports.iter_mut().zip(taught.reports) {
+            reports.pop();
+            reports.extend(last);
+        }
+    }
+    let settled = start.is_some_and(start::is_frozen);
+    let choice = shrink::choose(&models, data, &shares, whole, settled)?;
     models.iter_mut().for_each(|(bundle, _)| shrink::apply(bundle, &choice, &shares));
     // The paper's head is its hidden layer.
     let bilinear = config.model.head == HeadForm::Bilinear && start.is_none();
@@ -213,6 +229,9 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
             None => None,
         };
         let mut bundle = plan.join(whole, of_kernels, members.shares, run)?;
+        if let Some(lesson) = &lesson {
+            bundle = lesson.whole(run, &bundle, &lesson_kept)?;
+        }
         shrink::apply(&mut bundle, &choice, &shares);
         if bare {
             bundle = hidden::without(&bundle);

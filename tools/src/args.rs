@@ -228,6 +228,11 @@ pub struct TrainArgs {
     /// Training settings; see the documentation of `TrainConfig`
     #[arg(long, value_name = "FILE.toml")]
     pub config: Option<PathBuf>,
+    /// Keep no train row in the bundle: train without kernel members, whose landmarks are features of train rows, and without hub terms
+    ///
+    /// The model is less good on small data: `inspect` shows what a bundle has of them.
+    #[arg(long)]
+    pub no_landmarks: bool,
 }
 
 #[derive(Debug, Args)]

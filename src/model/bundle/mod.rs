@@ -16,7 +16,7 @@ use std::ops::Range;
 use super::calibration::Calibration;
 use super::fusion::FusionLayer;
 use super::metric::{MetricNetwork, Target};
-use super::pathway::Pathway;
+use super::pathway::{Members, Pathway, Shares};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Task};
 use crate::media::{Dtype, Fingerprint, MediaSpec, SpaceSpec};
@@ -75,6 +75,22 @@ impl Bundle {
     /// The elements of a shared vector that are class posteriors.
     pub fn posterior(&self) -> Option<Range<usize>> {
         self.classes.as_ref().map(|classes| 0..classes.count)
+    }
+
+    /// What the pathway of a media type is made of.
+    ///
+    /// # Panics
+    /// When `media` does not exist.
+    pub fn members(&self, media: usize) -> Members {
+        self.pathways[media].members()
+    }
+
+    /// What its kernel member has of the output of the pathway of a media type; 0 without one.
+    ///
+    /// # Panics
+    /// When `media` does not exist.
+    pub fn shares(&self, media: usize) -> Shares {
+        self.pathways[media].shares
     }
 
     /// Elements of a shared vector, `d`.

@@ -4,7 +4,7 @@
 //! a linear skip `We r + be + S z`, class logits `Wc r + bc [C]`. All members stand in one hidden layer: it is those of the members side by side, and the
 //! class logits are their mean.
 
-use super::layer;
+use super::layer::layer;
 
 /// Parameters of the deep members; matrices are row-major `[out, in]`.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@
 //! independent component analysis", 2002; kernel ridge regression, Saunders, Gammerman, Vovk, 1998.
 
 use super::deep::root;
-use super::layer;
+use super::layer::layer;
 use crate::encode::kernel::{Rows, dot, products};
 
 /// Parameters of a kernel member; matrices are row-major `[out, in]`.

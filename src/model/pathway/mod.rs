@@ -11,8 +11,11 @@
 
 mod deep;
 mod kernel;
+mod layer;
 
-use crate::encode::kernel::{Rows, dot, products};
+use serde::Serialize;
+
+use crate::encode::kernel::dot;
 pub(crate) use deep::{Deep, root, standardise};
 pub(crate) use kernel::{Kernel, normalise};
 
@@ -27,11 +30,25 @@ pub(crate) struct Pathway {
     pub(crate) shares: Shares,
 }
 
-/// The part of a kernel member, from 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Shares {
-    pub(crate) posterior: f32,
-    pub(crate) unit: f32,
+/// What the kernel member of a pathway has of its output, from 0 to 1; the deep members have the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Shares {
+    /// Of the posteriors.
+    pub posterior: f32,
+    /// Of the dot product of unit parts.
+    pub unit: f32,
+}
+
+/// The members of a pathway, by their sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Members {
+    /// Hidden units of all deep members together; 0 without any.
+    pub hidden: usize,
+    /// Whether the deep unit part also reads the features straight.
+    pub skip: bool,
+    /// Landmarks of the kernel member, each the features of a train row; 0 without one.
+    pub landmarks: usize,
 }
 
 impl Shares {
@@ -62,6 +79,15 @@ impl Pathway {
         of_deep.or(self.kernel.as_ref().map(of_kernel)).unwrap_or(0)
     }
 
+    /// Its members, by their sizes.
+    pub(crate) fn members(&self) -> Members {
+        Members {
+            hidden: self.deep.as_ref().map_or(0, |deep| deep.hidden_bias.len()),
+            skip: self.deep.as_ref().is_some_and(|deep| !deep.skip.is_empty()),
+            landmarks: self.kernel.as_ref().map_or(0, Kernel::len),
+        }
+    }
+
     /// Elements of the unit part that the kernel member gives, and those of the deep members.
     pub(crate) fn unit_parts(&self) -> [usize; 2] {
         [
@@ -89,7 +115,10 @@ impl Pathway {
         out: &mut [f32],
     ) {
         let Shares { posterior, unit } = self.shares;
-        let (classes, d) = (self.classes(), out.len() / n.max(1));
+        if n == 0 {
+            return;
+        }
+        let (classes, d) = (self.classes(), out.len() / n);
         out.fill(0.0);
         let (mut at, mut mixed) = (classes, false);
         let shares = [(posterior, unit), (1.0 - posterior, 1.0 - unit)];
@@ -116,17 +145,6 @@ impl Pathway {
             at += parts;
         }
     }
-}
-
-/// `x W' + bias [n, out]` of `x [n, width]` and `weights [out, width]`.
-fn layer(n: usize, x: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f32> {
-    let mut out = bias.repeat(n);
-    if let Some(width) = x.len().checked_div(n).filter(|width| *width > 0) {
-        let mut sums = vec![0.0; out.len()];
-        products(Rows::new(x, width), Rows::new(weights, width), &mut sums);
-        out.iter_mut().zip(&sums).for_each(|(out, sum)| *out += sum);
-    }
-    out
 }
 
 /// `scale * exp(x - max) / sum`, in place.

@@ -29,7 +29,7 @@ pub(crate) struct HeadVars {
     pub(super) weights: Var,
     pub(super) shift: Var,
     pub(super) bias: Var,
-    /// Not trained: that of the bundle that it started from.
+    /// Not trained: that of the bundle that it started from, as a part of the mean factor of unit parts.
     pub(super) hub: f32,
 }
 
@@ -117,6 +117,7 @@ impl HeadVars {
         for i in 0..d {
             bilinear[i * d + i] += if i < classes { class_scale * self.class_weights[i] } else { unit_scale };
         }
+        let unit: f32 = (classes..d).map(|i| bilinear[i * d + i]).sum();
         Ok(Head {
             target: self.target,
             a: self.a,
@@ -125,7 +126,7 @@ impl HeadVars {
             weights: values(&self.weights)?,
             shift: values(&self.shift)?,
             bias: values(&self.bias)?[0],
-            hub: self.hub,
+            hub: self.hub * (unit / (d - classes).max(1) as f32).max(0.0),
             calibration: [None; 2],
         })
     }

@@ -9,6 +9,7 @@ use super::pathway::PathwayVars;
 use crate::model::{Bundle, Deep, Head, Target};
 use crate::train::config::{HeadForm, TrainConfig};
 use crate::train::scaling::Scaling;
+use crate::train::start::is_frozen;
 
 impl Network {
     /// Pathways with a kernel member stay as they are: the metric network alone learns. Of others:
@@ -20,11 +21,13 @@ impl Network {
     pub(crate) fn warm(bundle: &Bundle, class_weights: &[f32], config: &TrainConfig) -> Result<Self> {
         let classes = class_weights.len();
         let (dim, item_half) = (bundle.metric.dim, bundle.metric.half);
+        // One member that is fitted at once freezes all: the others were trained beside it.
+        let frozen = is_frozen(bundle);
         let pathways = bundle
             .pathways
             .iter()
             .map(|pathway| match &pathway.deep {
-                Some(deep) if pathway.kernel.is_none() => PathwayVars::warm(deep, config),
+                Some(deep) if !frozen => PathwayVars::warm(deep, config),
                 _ => PathwayVars::frozen(pathway),
             })
             .collect::<Result<_>>()?;
@@ -125,7 +128,7 @@ impl HeadVars {
             weights: vector(&head.weights)?,
             shift: vector(&head.shift)?,
             bias: vector(&[head.bias])?,
-            hub: head.hub,
+            hub: if unit_scale > 0.0 { head.hub / unit_scale } else { 0.0 },
         })
     }
 }

@@ -9,7 +9,7 @@ use uncsm_index::media::Fingerprint;
 use uncsm_index::model::{Bundle, FusionCounts, FusionLayer, Target};
 use uncsm_index::train::{TrainConfig, Trainer};
 
-use crate::training::{bytes, configured, generated, quietly, small};
+use crate::training::{bytes, configured, generated, quietly, row, small};
 
 fn pair(a: usize, b: usize, similar: f32) -> GradedPair {
     let side = |media: usize, row: usize| GradedItems { media, rows: vec![row] };
@@ -33,7 +33,9 @@ fn probability(bundle: &Bundle, data: &TrainingData, pairs: &[GradedPair]) -> f3
         let (u, v) = (shared(&pair.a), shared(&pair.b));
         let mut half = vec![0.0; metric.half()];
         metric.item_half(b, &v, &mut half);
-        let raw = metric.query_half(target, a, b, &u).unwrap().logit(&v, &half, &[]);
+        let mut hubs = vec![0.0; metric.hub_columns()];
+        metric.item_hubs(b, &v, &mut hubs);
+        let raw = metric.query_half(target, a, b, &u).unwrap().logit(&v, &half, &hubs);
         metric.calibration(target, a, b).unwrap().probability(raw)
     };
     pairs.iter().map(one).sum::<f32>() / pairs.len() as f32
@@ -77,6 +79,71 @@ fn graded_pairs_change_what_is_similar() {
     assert_eq!(further(&base, &graded, &unused).model(), further(&base, &plain, &config).model());
 }
 
+/// A bundle with kernel members keeps its pathways: what it learns further stands in the metric network alone.
+#[test]
+fn a_bundle_with_landmarks_learns_further_in_its_space() {
+    let plain = generated(200, 25);
+    let (apart, together) = against_the_classes(&plain);
+    for (classes, members, half) in [(true, 0, 0), (false, 0, 0), (true, 1, 8)] {
+        let labels = plain.labels.clone().filter(|_| classes);
+        let plain = TrainingData { labels, ..plain.clone() };
+        let graded = TrainingData { graded: [apart.clone(), together.clone()].concat(), ..plain.clone() };
+        let config = configured(small(), |config| {
+            (config.model.members, config.model.item_half) = (members, half);
+            config.metric.epochs = 20;
+        });
+        let base = quietly(&plain, &config).bundle.with_prior(0.2).unwrap();
+        assert!(base.members(0).landmarks > 100, "{:?}", base.members(0));
+        let (without, with) = (further(&base, &plain, &config), further(&base, &graded, &config));
+        for new in [&without, &with] {
+            assert_eq!((new.members(0), new.members(1)), (base.members(0), base.members(1)));
+            assert_eq!(new.metric().hub_anchors(1), base.metric().hub_anchors(1));
+            assert_ne!(new.model(), base.model());
+            // A hidden layer is a part of what an index stores.
+            assert_eq!(new.space() == base.space(), base.metric().half() == 0, "{classes} {members} {half}");
+            let text = row(&plain, 1, 7);
+            assert_eq!(new.project(1, text).unwrap(), base.project(1, text).unwrap());
+            let target = base.default_target();
+            assert!((new.metric().calibration(target, 0, 1).unwrap().prior - 0.2).abs() < 1e-6);
+        }
+        let odds = |bundle: &Bundle, pairs: &[GradedPair]| {
+            let p = probability(bundle, &plain, pairs);
+            p / (1.0 - p)
+        };
+        let change = |pairs: &[GradedPair]| odds(&with, pairs) / odds(&without, pairs);
+        assert!(change(&apart) < 0.5, "{classes} {members}: {}", change(&apart));
+        assert!(change(&together) > 2.0, "{classes} {members}: {}", change(&together));
+        let dir = tempfile::tempdir().unwrap();
+        let first = bytes(&with, &dir.path().join("first"));
+        assert!(first == bytes(&further(&base, &graded, &config), &dir.path().join("again")));
+    }
+}
+
+#[test]
+fn calibration_of_a_bundle_with_hubs_reads_them() {
+    let data = generated(160, 26);
+    let config = configured(small(), |config| {
+        (config.model.members, config.metric.epochs, config.steps.least) = (0, 2, 0);
+    });
+    let plain = quietly(&data, &config).bundle;
+    let base = plain.with_random_hubs(30, 27);
+    let held_out = TrainingData {
+        split: data.split.iter().map(|s| if *s == Split::Test { Split::Val } else { Split::Test }).collect(),
+        ..data.clone()
+    };
+    let calibrate = |bundle: &Bundle| uncsm_index::train::calibrate(bundle, &held_out, Some(0.02)).unwrap();
+    let (without, new) = (calibrate(&plain), calibrate(&base));
+    assert_eq!(new.space(), base.space());
+    assert_ne!(new.model(), base.model());
+    let fit = |bundle: &Bundle| bundle.metric().calibration(Target::Pair, 0, 1).unwrap();
+    assert!((fit(&new).prior - 0.02).abs() < 1e-6, "{:?}", fit(&new));
+    assert_ne!(fit(&new).offset, fit(&without).offset, "hubs move the logits that are calibrated");
+    // What learns further keeps the term in its proportion to the dot product.
+    let hub = |bundle: &Bundle| bundle.metric().hub_weight(Target::Pair, 0, 1);
+    let further = further(&base, &data, &config);
+    assert!(hub(&base) != 0.0 && (hub(&further) / hub(&base) - 1.0).abs() < 1e-3, "{}", hub(&further));
+}
+
 #[test]
 fn a_trained_bundle_learns_further_and_keeps_what_belongs_to_it() {
     let mut data = generated(200, 22);
@@ -85,6 +152,7 @@ fn a_trained_bundle_learns_further_and_keeps_what_belongs_to_it() {
     data.labels.as_mut().unwrap().names = Some(["a", "b", "c", "d"].map(str::to_owned).to_vec());
     let config = configured(small(), |config| {
         config.model.members = 2;
+        config.kernel.member = false;
         config.default_target = Some(Target::Pair);
     });
     let base = quietly(&data, &config).bundle.with_prior(0.1).unwrap();
@@ -232,6 +300,7 @@ fn a_start_that_does_not_fit_is_refused_with_a_way_out() {
         config.contrastive.epochs = 1;
         config.double_triplet.epochs = 1;
         config.metric.epochs = 1;
+        config.kernel.member = false;
     });
     let mut named = generated(60, 8);
     named.media[0].fingerprint = Some(Fingerprint([1; 32]));

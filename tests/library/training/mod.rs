@@ -1,6 +1,7 @@
 //! Training on small generated data: it learns, it is reproducible, and it never looks at test rows.
 
 mod feedback;
+mod kernel;
 mod large;
 
 use std::path::Path;
@@ -84,6 +85,12 @@ fn small() -> TrainConfig {
 
 fn quietly(data: &TrainingData, config: &TrainConfig) -> Trained {
     Trainer::new(data).config(config.clone()).run().unwrap()
+}
+
+/// The features of an item.
+fn row(data: &TrainingData, media: usize, row: usize) -> &[f32] {
+    let media = &data.media[media];
+    &media.rows[row * media.d_in..(row + 1) * media.d_in]
 }
 
 fn bytes(bundle: &Bundle, dir: &Path) -> Vec<u8> {

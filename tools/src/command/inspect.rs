@@ -24,14 +24,20 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Outcome> {
         let report = index::inspect_uvec(path)?;
         output.print(&report, || pretty(&report))?;
     } else if path.join(MANIFEST).symlink_metadata().is_ok() {
-        let report = index::inspect(&Index::open(path)?)?;
-        output.print(&report, || index_text(path, &report))?;
+        let opened = Index::open(path)?;
+        let report = index::inspect(&opened)?;
+        let mut json = serde_json::to_value(&report).unwrap_or_default();
+        if let serde_json::Value::Object(json) = &mut json {
+            json.extend(model(opened.bundle()));
+        }
+        output.print(&json, || index_text(path, &report) + &model_text(opened.bundle()))?;
     } else if index::is_host(path) {
         let report = index::inspect_host_at(path)?;
         output.print(&report, || host_text(path, &report))?;
     } else {
-        let report = bundle(&Bundle::load(path)?);
-        output.print(&report, || pretty(&report))?;
+        let loaded = Bundle::load(path)?;
+        let report = bundle(&loaded);
+        output.print(&report, || pretty(&report) + &model_text(&loaded))?;
     }
     Ok(Outcome::Done)
 }
@@ -70,7 +76,104 @@ fn bundle(bundle: &Bundle) -> serde_json::Value {
             .enumerate()
             .map(|(m, media)| (media.name.clone(), json!(bundle.metric().hub_anchors(m))));
         let anchors = anchors.collect::<serde_json::Map<_, _>>();
-        out["hubs"] = json!({ "temperature": temperature, "anchors": anchors });
+        out["hubs"] =
+            json!({ "temperature": temperature, "anchors": anchors, "weights": hub_weights(bundle) });
+    }
+    if let serde_json::Value::Object(out) = &mut out {
+        out.extend(model(bundle));
+    }
+    out
+}
+
+/// What the hub terms are taken by, per target and two media types: `{"pair": {"image_text": 8.0}}`.
+fn hub_weights(bundle: &Bundle) -> serde_json::Value {
+    let (metric, media) = (bundle.metric(), bundle.media());
+    let mut out = serde_json::Map::new();
+    for &target in metric.targets() {
+        let mut of_target = serde_json::Map::new();
+        for (a, b) in (0..media.len()).flat_map(|a| (a + 1..media.len()).map(move |b| (a, b))) {
+            let weight = metric.hub_weight(target, a, b);
+            of_target.insert(format!("{}_{}", media[a].name, media[b].name), json!(weight));
+        }
+        out.insert(target.as_str().to_owned(), of_target.into());
+    }
+    out.into()
+}
+
+/// What the pathways are made of: members by media type, and what kernel members have of the output.
+fn model(bundle: &Bundle) -> serde_json::Map<String, serde_json::Value> {
+    let all = bundle.media().iter().enumerate();
+    let members: serde_json::Map<_, _> =
+        all.map(|(m, media)| (media.name.clone(), json!(bundle.members(m)))).collect();
+    let mut out = serde_json::Map::new();
+    out.insert("members".to_owned(), members.into());
+    // Members of all media types are mixed alike.
+    out.insert(
+        "shares".to_owned(),
+        if bundle.media().is_empty() { json!(null) } else { json!(bundle.shares(0)) },
+    );
+    out
+}
+
+/// The same in sentences, with what a reader should know of it.
+fn model_text(bundle: &Bundle) -> String {
+    let (metric, media) = (bundle.metric(), bundle.media());
+    let mut out = String::new();
+    let mut landmarks = 0;
+    for (m, media) in media.iter().enumerate() {
+        let members = bundle.members(m);
+        // Landmarks of several media types are items of the same rows.
+        landmarks = landmarks.max(members.landmarks);
+        let mut parts = Vec::new();
+        if members.hidden > 0 {
+            let skip = if members.skip { " with a linear skip" } else { "" };
+            parts.push(format!("{} hidden units{skip}", members.hidden));
+        }
+        if members.landmarks > 0 {
+            parts.push(format!("a kernel member of {} landmarks", members.landmarks));
+        }
+        let _ = writeln!(out, "pathway {}: {}", media.name, parts.join(", "));
+    }
+    if landmarks > 0 {
+        let shares = bundle.shares(0);
+        let of_posteriors =
+            bundle.posterior().map(|_| format!("{:.2} of the posteriors and ", shares.posterior));
+        let of_posteriors = of_posteriors.unwrap_or_default();
+        let _ = writeln!(out, "kernel members give {of_posteriors}{:.2} of the unit part", shares.unit);
+        let _ = writeln!(
+            out,
+            "landmarks are features of {} train rows; whoever has the bundle has them",
+            thousands(landmarks)
+        );
+    }
+    for &target in metric.targets() {
+        for (a, b) in (0..media.len()).flat_map(|a| (a + 1..media.len()).map(move |b| (a, b))) {
+            let weight = metric.hub_weight(target, a, b);
+            if weight != 0.0 {
+                let (target, a, b) = (target.as_str(), &media[a].name, &media[b].name);
+                let _ = writeln!(out, "hub term of `{target}` between {a} and {b}: weight {weight:.2}");
+            }
+        }
+    }
+    let _ = match metric.half() {
+        0 => writeln!(
+            out,
+            "metric network: no hidden layer: it added nothing on validation, or was not asked for"
+        ),
+        half => writeln!(out, "metric network: a hidden layer of {half} units"),
+    };
+    out
+}
+
+/// With a comma between groups of three digits.
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
     }
     out
 }

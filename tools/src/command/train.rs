@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::io::Write as _;
+use std::path::Path;
 use std::time::Instant;
 
 use serde_json::json;
@@ -36,6 +37,9 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
     // What is wrong with these is said before anything is encoded.
     let pairs = args.pairs.as_deref().map(Pairs::read).transpose()?;
     let start = args.from.as_deref().map(Bundle::load).transpose()?;
+    if let (true, Some(start)) = (args.no_landmarks, &start) {
+        refuse_landmarks(start, args.from.as_deref())?;
+    }
     let mut read = match &start {
         None => source::training_data(&args.source, beside, None, global)?,
         Some(bundle) => rows::of_trained(bundle, &args.source, beside, global)?,
@@ -49,6 +53,11 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
         let _ = write!(std::io::stderr(), "learning from {said}");
     }
     let bar = progress::bar(global, Some(0), "epochs");
+    if config.kernel.member && start.is_none() {
+        // They are fitted before the first epoch is reported, which takes seconds.
+        bar.set_message("kernel members");
+        bar.tick();
+    }
     let progress = |at: &Progress| {
         bar.set_length(at.epochs as u64);
         bar.set_position(at.epoch as u64);
@@ -108,8 +117,34 @@ fn config(args: &TrainArgs, global: &Global, rows: usize) -> Result<TrainConfig>
     if let Some(dim) = args.dim {
         config.model.dim = dim;
     }
+    if args.no_landmarks {
+        (config.kernel.member, config.kernel.hub) = (false, false);
+    }
     config.check()?;
     Ok(config)
+}
+
+/// A bundle that learns further keeps its pathways and anchors, so what it has of train rows would stay.
+fn refuse_landmarks(start: &Bundle, path: Option<&Path>) -> Result<()> {
+    let media = start.media().iter().enumerate();
+    let held: Vec<String> = media
+        .map(|(m, media)| (start.members(m).landmarks, start.metric().hub_anchors(m), &media.name))
+        .filter(|(landmarks, anchors, _)| landmarks + anchors > 0)
+        .map(|(landmarks, anchors, name)| format!("{landmarks} landmarks and {anchors} anchors of `{name}`"))
+        .collect();
+    if held.is_empty() {
+        return Ok(());
+    }
+    let what =
+        "the bundle to start from has features of train rows, which stay in what learns further from it";
+    let error = Error::new(ErrorCode::BadArgument, what)
+        .expected("a bundle without landmarks and anchors")
+        .got(held.join(", "))
+        .hint("leave --no-landmarks out, or train anew without --from");
+    Err(match path {
+        Some(path) => error.file(path),
+        None => error,
+    })
 }
 
 fn stage_text(stage: &StageReport) -> String {

@@ -148,3 +148,71 @@ fn a_bundle_that_does_not_fit_is_no_start() {
     assert!(found["hint"].as_str().unwrap().contains("--label"), "{found}");
     assert!(!out.exists());
 }
+
+/// What `inspect` says as text.
+fn said(path: &Path) -> String {
+    let out = command().arg("inspect").arg(path).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+#[test]
+fn landmarks_are_named_and_can_be_left_out() {
+    let (world, dir) = (world(), tempfile::tempdir().unwrap());
+    let path = |name: &str| dir.path().join(name);
+    // Kernel members alone: fitted at once.
+    std::fs::write(
+        path("quick.toml"),
+        "dim = 24\nmembers = 0\nhalf = 0\nepochs_metric = 2\nleast_steps = 0\n",
+    )
+    .unwrap();
+    let line = format!("train --features % {PATHWAYS} --label label --test-mask test --config % --out %");
+    json(0, &line, &[&world.features, &path("quick.toml"), &path("kernel")]);
+    let build = format!("build --features % {PATHWAYS} --bundle % --out %");
+    json(0, &build, &[&world.features, &path("kernel"), &path("index")]);
+    for made in ["kernel", "index"] {
+        let found = json(0, "inspect %", &[&path(made)]);
+        let train_rows = (0..240).filter(|row| !data::is_test(*row)).count();
+        for media in ["image", "text"] {
+            let members = &found["members"][media];
+            assert_eq!(keys(members), ["hidden", "landmarks", "skip"]);
+            assert_eq!((&members["hidden"], &members["skip"]), (&0.into(), &false.into()));
+            assert!(members["landmarks"].as_u64().unwrap() <= train_rows as u64);
+        }
+        assert_eq!((&found["shares"]["posterior"], &found["shares"]["unit"]), (&1.0.into(), &1.0.into()));
+        let text = said(&path(made));
+        let landmarks = &found["members"]["image"]["landmarks"];
+        assert!(
+            text.contains(&format!("landmarks are features of {landmarks} train rows; whoever has")),
+            "{text}"
+        );
+        assert!(text.contains("no hidden layer: it added nothing on validation"), "{text}");
+    }
+    // What learns further keeps them, and the space: the index takes it without a rebuild.
+    let further =
+        format!("train --features % {PATHWAYS} --label label --test-mask test --config % --from % --out %");
+    let report =
+        json(0, &further, &[&world.features, &path("quick.toml"), &path("kernel"), &path("further")]);
+    json(0, "attach % --bundle %", &[&path("index"), &path("further")]);
+    assert_eq!(json(0, "inspect %", &[&path("index")])["fingerprint"], report["fingerprint"]);
+    let refused = error(
+        &format!("train --features % {PATHWAYS} --label label --from % --no-landmarks --out %"),
+        &[&world.features, &path("kernel"), &path("none")],
+    );
+    assert_eq!(
+        (&refused["code"], &refused["file"]),
+        (&"bad_argument".into(), &path("kernel").display().to_string().into())
+    );
+    assert!(refused["got"].as_str().unwrap().contains("landmarks"), "{refused}");
+    assert!(!path("none").exists());
+    std::fs::write(path("deep.toml"), "dim = 8\nhidden = 8\nhalf = 4\nfolds = 1\nepochs_contrastive = 1\nepochs_double_triplet = 1\nepochs_metric = 1\nleast_steps = 0\n").unwrap();
+    let line = format!("train --features % {PATHWAYS} --test-mask test --config % --no-landmarks --out %");
+    json(0, &line, &[&world.features, &path("deep.toml"), &path("deep")]);
+    let found = json(0, "inspect %", &[&path("deep")]);
+    assert_eq!(
+        (&found["members"]["text"]["landmarks"], &found["shares"]["posterior"]),
+        (&0.into(), &0.0.into())
+    );
+    assert!(found["hubs"].is_null() && found["members"]["text"]["hidden"].as_u64() >= Some(8), "{found}");
+    assert!(!said(&path("deep")).contains("landmarks are"));
+}

@@ -1,0 +1,219 @@
+//! Kernel members and hub terms on data of every shape: media types, classes, rows that lack items, few rows, odd features.
+
+use uncsm_index::corpus::Split;
+use uncsm_index::data::TrainingData;
+use uncsm_index::eval::Evaluation;
+use uncsm_index::model::{Bundle, Target};
+use uncsm_index::train::{TrainConfig, Trainer};
+
+use crate::training::{bytes, configured, generated, quietly, row, small};
+
+/// Kernel members alone: fitted at once, so these tests take little time.
+fn alone() -> TrainConfig {
+    configured(small(), |config| config.model.members = 0)
+}
+
+/// One short run of deep members beside them.
+fn beside() -> TrainConfig {
+    configured(small(), |config| {
+        (config.model.members, config.selection.folds) = (1, 2);
+        (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (2, 1, 2);
+    })
+}
+
+/// Documents with a third media type, which shows the first through another lens.
+fn three(rows: usize, seed: u64) -> TrainingData {
+    let mut data = generated(rows, seed);
+    let mut third = data.media[0].clone();
+    third.name = "sound".into();
+    for row in third.rows.chunks_exact_mut(third.d_in) {
+        let first = row[0];
+        row.rotate_left(1);
+        row.iter_mut().for_each(|x| *x = 0.7 * *x + 0.2 * first);
+    }
+    data.media.push(third);
+    data
+}
+
+fn landmarks(bundle: &Bundle) -> Vec<usize> {
+    (0..bundle.media().len()).map(|m| bundle.members(m).landmarks).collect()
+}
+
+fn survives_the_disk(bundle: &Bundle) {
+    let dir = tempfile::tempdir().unwrap();
+    let saved = bytes(bundle, &dir.path().join("one"));
+    let loaded = Bundle::load(&dir.path().join("one")).unwrap();
+    assert_eq!(&loaded, bundle);
+    assert!(saved == bytes(&loaded, &dir.path().join("two")));
+}
+
+#[test]
+fn three_media_types_share_one_space() {
+    for config in [alone(), beside()] {
+        let data = three(200, 31);
+        let bundle = quietly(&data, &config).bundle;
+        assert_eq!(landmarks(&bundle), [160; 3]);
+        survives_the_disk(&bundle);
+        let report = Evaluation::new(&bundle, &data).run().unwrap();
+        let pair = report.recall.metric_pair.as_ref().unwrap();
+        assert_eq!(pair.each.len(), 6, "every direction");
+        // Chance is 10 of 40.
+        assert!(pair.each.iter().all(|(_, at)| at[2] > 0.5), "{pair:?}");
+        assert!(report.map_all.metric.as_ref().unwrap().mean > 0.6, "{report:?}");
+        assert!(bundle.metric().calibration(Target::Pair, 2, 1).is_some());
+    }
+}
+
+#[test]
+fn hub_terms_of_three_media_types_are_between_each_two() {
+    let mut data = three(240, 32);
+    // Texts that are near to all pictures and sounds.
+    let d_in = data.media[1].d_in;
+    for row in (0..240).filter(|row| row % 7 < 3) {
+        data.media[1].rows[row * d_in..(row + 1) * d_in].iter_mut().for_each(|x| *x = 0.3 * *x + 0.2);
+    }
+    let bundle = quietly(&data, &alone()).bundle;
+    let metric = bundle.metric();
+    let weights: Vec<f32> =
+        [(0, 1), (2, 0), (1, 2), (1, 1)].map(|(a, b)| metric.hub_weight(Target::Pair, a, b)).to_vec();
+    assert!(weights[0] > 0.0 && weights[0] == weights[1] && weights[0] == weights[2], "{weights:?}");
+    assert_eq!(weights[3], 0.0, "an item of the same media type is no hub");
+    assert_eq!((metric.hub_columns(), metric.hub_anchors(1)), (2, 192));
+    survives_the_disk(&bundle);
+}
+
+#[test]
+fn one_media_type_with_classes_has_posteriors_of_a_kernel() {
+    let mut data = generated(160, 33);
+    data.media.truncate(1);
+    let bundle = quietly(&data, &beside()).bundle;
+    let (members, shares) = (bundle.members(0), bundle.shares(0));
+    assert!(members.landmarks == 128 && members.hidden > 0, "{members:?}");
+    // Nothing is paired, so the unit part is that of the deep members.
+    assert!(shares.unit == 0.0 && shares.posterior > 0.0, "{shares:?}");
+    survives_the_disk(&bundle);
+    let report = Evaluation::new(&bundle, &data).run().unwrap();
+    assert!(report.map_all.metric.as_ref().unwrap().mean > 0.6, "{report:?}");
+}
+
+#[test]
+fn rows_may_lack_items_and_classes() {
+    let mut data = three(240, 34);
+    for row in 0..240 {
+        if row % 4 == 0 {
+            let media = &mut data.media[row / 4 % 3];
+            media.present[row] = false;
+            media.rows[row * media.d_in..(row + 1) * media.d_in].fill(f32::NAN);
+        }
+        if row % 3 == 0 {
+            data.labels.as_mut().unwrap().class[row] = None;
+        }
+    }
+    for config in [alone(), beside()] {
+        let bundle = quietly(&data, &config).bundle;
+        let learned = (0..240).filter(|&row| data.split[row] == Split::Train).collect::<Vec<usize>>();
+        let of = |m: usize| learned.iter().filter(|row| data.media[m].present[**row]).count();
+        assert_eq!(landmarks(&bundle), [0, 1, 2].map(of));
+        let report = Evaluation::new(&bundle, &data).run().unwrap();
+        assert!(report.map_all.metric.as_ref().unwrap().mean > 0.6, "{report:?}");
+    }
+}
+
+#[test]
+fn validation_rows_may_lack_a_media_type() {
+    let mut data = generated(160, 35);
+    for row in (0..160).filter(|row| row % 5 == 3) {
+        data.split[row] = Split::Val;
+        data.media[0].present[row] = false;
+    }
+    for config in [alone(), beside()] {
+        for labels in [data.labels.clone(), None] {
+            let data = TrainingData { labels, ..data.clone() };
+            let bundle = quietly(&data, &config).bundle;
+            assert_eq!(landmarks(&bundle), [96; 2]);
+            assert!(bundle.project(0, row(&data, 0, 0)).unwrap().iter().all(|x| x.is_finite()));
+        }
+    }
+}
+
+#[test]
+fn a_few_rows_are_enough() {
+    for rows in [5, 6, 8, 12, 20] {
+        for classes in [true, false] {
+            let mut data = generated(rows, rows as u64);
+            data.split.fill(Split::Train);
+            if !classes {
+                data.labels = None;
+            }
+            for config in [alone(), beside()] {
+                let trained = Trainer::new(&data).config(config).run();
+                let bundle = trained.unwrap_or_else(|e| panic!("{rows} rows, {classes}: {e}")).bundle;
+                assert_eq!(landmarks(&bundle), [rows; 2]);
+                let shared = bundle.project(1, row(&data, 1, 0)).unwrap();
+                assert!(shared.iter().all(|x| x.is_finite()) && shared.iter().any(|x| *x != 0.0));
+                survives_the_disk(&bundle);
+            }
+        }
+    }
+}
+
+#[test]
+fn items_that_are_all_the_same_have_no_kernel_member() {
+    let mut data = generated(80, 36);
+    data.media[1].rows.fill(0.25);
+    let bundle = quietly(&data, &beside()).bundle;
+    assert_eq!(landmarks(&bundle), [0; 2]);
+    assert!(bundle.members(0).hidden > 0);
+    // Without deep members there is nothing to have.
+    let error = Trainer::new(&data).config(alone()).run().unwrap_err();
+    assert_eq!(error.code(), uncsm_index::ErrorCode::TooFewData);
+    // Two different items are little, and enough.
+    let d_in = data.media[1].d_in;
+    (0..80).step_by(2).for_each(|row| data.media[1].rows[row * d_in] = 0.75);
+    let bundle = quietly(&data, &alone()).bundle;
+    assert_eq!(landmarks(&bundle), [64, 2]);
+}
+
+/// A kernel sees directions alone: lengths of any size give what lengths of about one give.
+#[test]
+fn features_may_be_huge_or_tiny() {
+    let plain = generated(120, 37);
+    for factor in [1e30f32, 1e-30, 3e-39] {
+        let mut data = plain.clone();
+        data.media[0].rows.iter_mut().for_each(|x| *x *= factor);
+        for config in [alone(), beside()] {
+            let bundle = quietly(&data, &config).bundle;
+            assert_eq!(landmarks(&bundle), [96; 2], "{factor}");
+            let report = Evaluation::new(&bundle, &data).run().unwrap();
+            let recall = report.recall.metric_pair.as_ref().unwrap().mean()[2];
+            assert!(recall > 0.55, "{factor}: {recall}");
+        }
+    }
+}
+
+#[test]
+fn outliers_and_zeros_do_not_hurt_the_rest() {
+    let mut data = generated(150, 38);
+    let d_in = data.media[0].d_in;
+    for row in (0..150).step_by(10) {
+        let features = &mut data.media[0].rows[row * d_in..(row + 1) * d_in];
+        features.fill(0.0);
+        if row % 20 == 0 {
+            features[row % d_in] = if row % 40 == 0 { 3e38 } else { -3e38 };
+        }
+    }
+    let bundle = quietly(&data, &alone()).bundle;
+    let report = Evaluation::new(&bundle, &data).run().unwrap();
+    assert!(report.recall.metric_pair.as_ref().unwrap().mean()[2] > 0.5, "{report:?}");
+    survives_the_disk(&bundle);
+}
+
+#[test]
+fn without_landmarks_no_train_row_is_in_the_bundle() {
+    let data = generated(120, 39);
+    let config = configured(beside(), |config| (config.kernel.member, config.kernel.hub) = (false, false));
+    let bundle = quietly(&data, &config).bundle;
+    assert_eq!(landmarks(&bundle), [0; 2]);
+    assert_eq!((bundle.metric().hub_columns(), bundle.metric().hub_anchors(0)), (0, 0));
+    assert_eq!(bundle.shares(0).posterior, 0.0);
+}
