@@ -112,7 +112,10 @@ class AgainstTheBinary(unittest.TestCase):
             everything = data.Pairs(image, text, label)
             names = {"image": "image", "text": "text", "label": "label", "is_test": "is_test"}
             dataset = data.Dataset("made", file, names, everything.take(np.flatnonzero(is_test == 0)), everything.take(test))
-            uncsm.train(BINARY, dataset, folder / "bundle", 1)
+            # Shared vectors are computed here from the deep members alone.
+            settings = folder / "deep.toml"
+            settings.write_text("kernel = false\nhub = false\n", encoding="utf-8")
+            uncsm.train(BINARY, dataset, folder / "bundle", 1, config=settings)
             report = uncsm.evaluate(BINARY, dataset, folder / "bundle")
             bundle = load_file(folder / "bundle" / "model.safetensors")
             config = json.loads((folder / "bundle" / "config.json").read_text())
