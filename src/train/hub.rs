@@ -73,3 +73,60 @@ pub(crate) fn choose_weight(folds: &[Fold<'_>], data: &TrainingData) -> Result<f
         .collect::<Result<_>>()?;
     Ok(best_of(&WEIGHTS, &each).unwrap_or(0.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::Split;
+    use crate::data::MediaFeatures;
+
+    fn data(rows: usize, media: &[(&str, usize)]) -> TrainingData {
+        let media = media.iter().enumerate().map(|(at, &(name, d_in))| MediaFeatures {
+            name: name.into(),
+            encoder: name.into(),
+            encoder_state: Vec::new(),
+            fingerprint: None,
+            d_in,
+            rows: (0..rows * d_in).map(|i| ((i * i + at) as f32 * 0.31).sin()).collect(),
+            present: (0..rows).map(|row| at == 0 || row > 2).collect(),
+        });
+        TrainingData {
+            media: media.collect(),
+            labels: None,
+            groups: None,
+            split: vec![Split::Train; rows],
+            features_name: "f".into(),
+            documents: None,
+            graded: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn hub_terms_of_three_media_types_are_between_each_two_and_follow_the_scale() {
+        let kinds = [("image", 5), ("text", 4), ("sound", 3)];
+        let (bundle, data) = (Bundle::random(&kinds, 9, 4, 2, 3), data(20, &kinds));
+        let rows: Vec<usize> = (0..20).collect();
+        let hubs = with_hub(&bundle, &data, &rows, 0.5).unwrap();
+        let metric = hubs.metric();
+        assert_eq!((metric.hub_columns(), metric.hub_anchors(0), metric.hub_anchors(1)), (2, 20, 17));
+        for head in &metric.heads {
+            let scale = (2..9).map(|i| head.bilinear[i * 9 + i]).sum::<f32>() / 7.0;
+            let wanted = head.target == Target::Pair && head.a != head.b;
+            assert_eq!(head.hub, if wanted { 0.5 * scale.max(0.0) } else { 0.0 }, "{} {}", head.a, head.b);
+        }
+        // Anchors are the unit parts of the rows.
+        let shared = hubs.project(2, data.media[2].row(7)).unwrap();
+        assert_eq!(metric.hubs.anchors[2][4 * 7..5 * 7], shared[2..]);
+        let none = with_hub(&hubs, &data, &rows, 0.0).unwrap();
+        assert_eq!((none.metric().hub_columns(), none.metric.heads[0].hub), (0, 0.0));
+    }
+
+    #[test]
+    fn the_weight_is_one_of_the_candidates_and_none_where_nothing_measures_it() {
+        let kinds = [("image", 5), ("text", 4)];
+        let (bundle, data) = (Bundle::random(&kinds, 9, 0, 0, 3), data(60, &kinds));
+        let (fit, held): (Vec<usize>, Vec<usize>) = (0..60).partition(|row| row % 3 > 0);
+        assert!(WEIGHTS.contains(&choose_weight(&[(&bundle, &fit, &held)], &data).unwrap()));
+        assert_eq!(choose_weight(&[(&bundle, &fit, &[])], &data).unwrap(), 0.0);
+    }
+}

@@ -260,7 +260,7 @@ mod tests {
         let value = |config: &TrainConfig| serde_json::to_value(config).unwrap();
         let start = value(&TrainConfig::default());
         let keys = start.as_object().unwrap();
-        assert_eq!(keys.len(), 37, "all but the default target, which is not set");
+        assert_eq!(keys.len(), 40, "all but the default target, which is not set");
         for (key, old) in keys {
             let other = match old.as_str() {
                 None if old.is_boolean() => (!old.as_bool().unwrap()).into(),

@@ -6,13 +6,14 @@ use super::{elements, matrix};
 
 /// Rows of a block: what is done without products of matrices is of this width.
 const BLOCK: usize = 64;
-/// Added to the diagonal where a matrix is not positive definite in f64, as a part of its mean; ten times as much each time.
+/// Added to the diagonal, as a part of its mean: in directions in which a matrix is nothing but rounding its inverse would be noise.
+/// Ten times as much each time that it is not positive definite in f64.
 const JITTER: f64 = 1e-11;
 const TRIES: i32 = 12;
 
 /// `W [n, n]`, lower triangular, with `W S W' = I` for `S [n, n]`, symmetric and positive (semi)definite.
 ///
-/// A semidefinite `S` is whitened with the least jitter on its diagonal that makes it definite. Cost: `n^3` multiply-adds.
+/// A semidefinite `S` is whitened with jitter on its diagonal, a tiny part of it, that makes it definite. Cost: `n^3` multiply-adds.
 ///
 /// # Errors
 /// Where `S` is not finite, or far from semidefinite.
@@ -20,8 +21,8 @@ pub(crate) fn whitener(s: &Tensor) -> Result<Tensor> {
     let n = s.dim(0)?;
     let values = elements(s)?;
     let mean = (0..n).map(|i| values[i * n + i].abs()).sum::<f64>() / n.max(1) as f64;
-    for power in -1..TRIES {
-        let jitter = if power < 0 { 0.0 } else { mean.max(f64::MIN_POSITIVE) * JITTER * 10f64.powi(power) };
+    for power in 0..TRIES {
+        let jitter = mean.max(f64::MIN_POSITIVE) * JITTER * 10f64.powi(power);
         let mut factor = values.clone();
         (0..n).for_each(|i| factor[i * n + i] += jitter);
         if cholesky(&mut factor, n)? {

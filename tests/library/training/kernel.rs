@@ -65,24 +65,6 @@ fn three_media_types_share_one_space() {
 }
 
 #[test]
-fn hub_terms_of_three_media_types_are_between_each_two() {
-    let mut data = three(240, 32);
-    // Texts that are near to all pictures and sounds.
-    let d_in = data.media[1].d_in;
-    for row in (0..240).filter(|row| row % 7 < 3) {
-        data.media[1].rows[row * d_in..(row + 1) * d_in].iter_mut().for_each(|x| *x = 0.3 * *x + 0.2);
-    }
-    let bundle = quietly(&data, &alone()).bundle;
-    let metric = bundle.metric();
-    let weights: Vec<f32> =
-        [(0, 1), (2, 0), (1, 2), (1, 1)].map(|(a, b)| metric.hub_weight(Target::Pair, a, b)).to_vec();
-    assert!(weights[0] > 0.0 && weights[0] == weights[1] && weights[0] == weights[2], "{weights:?}");
-    assert_eq!(weights[3], 0.0, "an item of the same media type is no hub");
-    assert_eq!((metric.hub_columns(), metric.hub_anchors(1)), (2, 192));
-    survives_the_disk(&bundle);
-}
-
-#[test]
 fn one_media_type_with_classes_has_posteriors_of_a_kernel() {
     let mut data = generated(160, 33);
     data.media.truncate(1);
