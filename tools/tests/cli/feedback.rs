@@ -40,7 +40,9 @@ fn a_bundle_learns_further_from_graded_pairs() {
     assert_eq!((&report["pairs"]["used"], &report["pairs"]["left_out"]), (&2.into(), &2.into()));
     let stages = report["stages"].as_array().unwrap();
     assert_eq!((stages.len(), &stages[0]["name"]), (1, &"metric".into()));
-    assert_ne!(report["fingerprint"]["space"], world.trained["fingerprint"]["space"]);
+    // Its pathways have kernel members, which stay: another model in the same space.
+    assert_eq!(report["fingerprint"]["space"], world.trained["fingerprint"]["space"]);
+    assert_ne!(report["fingerprint"]["model"], world.trained["fingerprint"]["model"]);
     // The same bytes again, and without the pairs of test rows.
     further(&path("pairs"), &path("two"));
     let report = further(&path("learned"), &path("three"));
@@ -117,8 +119,6 @@ fn a_bundle_that_does_not_fit_is_no_start() {
             "--pathway image=image --pathway text=text --encoder image=eyes --encoder text=ears --label nope",
             "unknown_tensor",
         ),
-        // The default hidden layers of 256 units do not go into those of the bundle.
-        (PATHWAYS, "bad_argument"),
         (
             "--pathway image=image --pathway text=text --encoder image=eyes --encoder text=ears --dim 24",
             "bad_argument",
@@ -136,6 +136,14 @@ fn a_bundle_that_does_not_fit_is_no_start() {
     let line = format!("train --features % {PATHWAYS} --from % --out %");
     let missing = dir.path().join("missing");
     assert_eq!(error(&line, &[&world.features, &missing, &out])["code"], "not_found");
+    // The default hidden layers of 256 units do not go into those of a bundle of deep members.
+    let (deep, settings) = (dir.path().join("deep"), dir.path().join("deep.toml"));
+    let short_of = "dim = 12\nhidden = 8\nkernel = false\nepochs_contrastive = 1\nepochs_double_triplet = 1\nepochs_metric = 1\n";
+    std::fs::write(&settings, short_of).unwrap();
+    let line = format!("train --features % {PATHWAYS} --label label --test-mask test --config % --out %");
+    json(0, &line, &[&world.features, &settings, &deep]);
+    let line = format!("train --features % {PATHWAYS} --label label --from % --out %");
+    assert_eq!(error(&line, &[&world.features, &deep, &out])["code"], "bad_argument");
     // A bundle without classes, and rows with some.
     let alone = dir.path().join("alone");
     let short = dir.path().join("short.toml");

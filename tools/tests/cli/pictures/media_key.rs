@@ -31,7 +31,9 @@ fn a_key_stands_in_place_of_those_that_a_media_type_had() {
     // The very picture finds its document.
     let index = path("index");
     let first = |picture: &str| {
-        ids(&ok(&["query", s(&index), "--image", s(&path(picture)), "--media", "image", "-k", "1"]))
+        let picture = path(picture);
+        let args = ["--image", s(&picture), "--media", "image", "--target", "pair", "-k", "1"];
+        ids(&ok(&[&["query", s(&index)][..], &args].concat()))
     };
     assert_eq!((first("0.png"), first("2.png")), (vec!["0".to_owned()], vec!["2".to_owned()]));
     // Without it `photo` is a text like any other.

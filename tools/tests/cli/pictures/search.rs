@@ -167,9 +167,16 @@ fn keywords_and_a_picture_in_one_query() {
 
 #[test]
 fn a_document_asks_for_others_like_it() {
-    let answer = ok(&["query", s(&world().index), "--like", "doc-007", "--media", "any", "-k", "7"]);
     let (shape, color, _) = kind(7);
-    assert!(!ids(&answer).iter().any(|id| id == "doc-007"));
-    let (shapes, colors) = right(&answer, 7, shape, COLORS[color].0);
+    let like = |target: &str| {
+        let query = ["query", s(&world().index), "--like", "doc-007", "--media", "any", "-k", "7"];
+        let answer = ok(&[&query[..], &["--target", target]].concat());
+        assert!(!ids(&answer).iter().any(|id| id == "doc-007"));
+        right(&answer, 7, shape, COLORS[color].0)
+    };
+    // The shape is the class; what else they have in common is asked of the target `pair`.
+    let (shapes, _) = like("class");
+    assert!(shapes >= 6, "{shapes} shapes of 7");
+    let (shapes, colors) = like("pair");
     assert!(shapes >= 6 && colors >= 4, "{shapes} shapes, {colors} colours of 7");
 }
