@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let searcher = index.reader()?.searcher();
     let sentence = QueryPart::of(&bundle, "text", &features("red bird"))?;
     let metric = Similarity::Metric(bundle.default_target());
-    let scorer = Arc::new(DocScorer::new(&bundle, metric, &[sentence], &[0])?);
+    let scorer = Arc::new(DocScorer::new(&bundle, metric, &[sentence], &[0])?.for_ranking());
     let ranked = searcher.search(&AllQuery, &MetricCollector::new(scorer.clone(), plugin.cache(), 4))?;
     for doc in &ranked.docs {
         println!("metric  document {}  logit {:.4}", doc.id.as_deref().unwrap_or("-"), doc.score);

@@ -45,7 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let searcher = index.reader()?.searcher();
     let sentence = QueryPart::of(&bundle, "text", &features("red bird"))?;
     let metric = Similarity::Metric(bundle.default_target());
-    let scorer = Arc::new(DocScorer::new(&bundle, metric, &[sentence], &[bundle.media_index("image")?])?);
+    let scorer = DocScorer::new(&bundle, metric, &[sentence], &[bundle.media_index("image")?])?;
+    let scorer = Arc::new(scorer.for_ranking());
 
     // 1. A clause among others: keywords must match, the sentence adds to their score.
     let fits = CrossMediaQuery::new(scorer.clone(), plugin.cache())?;

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::SegmentVectors;
 use crate::media::Fingerprint;
-use crate::model::{Bundle, Calibration};
+use crate::model::{Bundle, Calibration, Rate};
 
 /// The largest weight of a query part or a leg.
 pub(super) const MAX_WEIGHT: f32 = 1e6;
@@ -151,8 +151,10 @@ pub(super) struct Tally {
 const NONE: usize = usize::MAX;
 
 impl DocScorer {
-    /// Compiles `parts` against the media types `wanted` of an index that `bundle` made. Probabilities assume the bundle's
-    /// priors, unless [`DocScorer::for_items`] or [`DocScorer::with_prior`] changes that.
+    /// Compiles `parts` against the media types `wanted` of an index that `bundle` made.
+    ///
+    /// Probabilities assume the bundle's priors: the rate of matches among its validation rows, or one that was given. With
+    /// [`DocScorer::for_items`] they are at the rate of an index, with [`DocScorer::for_ranking`] at even odds.
     ///
     /// # Errors
     /// [`ErrorCode::BadArgument`] without parts or wanted media types, for a weight that is not above 0 and at most 1e6,
@@ -239,7 +241,7 @@ impl DocScorer {
     }
 
     /// The same query as an [`Engine`](crate::search::Engine) ranks by it: at even odds, unless a prior was given. Orders of one
-    /// wanted part and media type do not depend on it; how several of them are weighed does.
+    /// wanted part and media type do not depend on it, but for both targets together; how several of them are weighed does.
     #[must_use]
     pub fn for_ranking(self) -> Self {
         self.recalibrated(|_, fit| fit.even())
@@ -257,7 +259,13 @@ impl DocScorer {
         self
     }
 
-    /// Whether some prior was not given, so that the index has a say in it.
+    /// Whether some prior follows from the number of items of the index.
+    pub(super) fn needs_items(&self) -> bool {
+        let rows = self.parts.iter().flat_map(|part| part.rows.iter().flatten());
+        rows.flat_map(|row| row.calibrations()).any(|fit| matches!(fit.rate, Some(Rate::Matches(_))))
+    }
+
+    /// Whether some prior was not given, so that probabilities and scores differ.
     pub(super) fn has_rates(&self) -> bool {
         let rows = self.parts.iter().flat_map(|part| part.rows.iter().flatten());
         rows.flat_map(|row| row.calibrations()).any(|fit| fit.rate.is_some())

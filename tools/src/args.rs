@@ -317,8 +317,8 @@ pub struct CalibrateArgs {
     /// Where to write the calibrated bundle
     #[arg(long, value_name = "BUNDLE2")]
     pub out: PathBuf,
-    /// The rate of matches to assume, above 0 and below 1 (default: the one that the bundle was given; else that of the rows, and for
-    /// `pair` that of the index)
+    /// The rate of matches to assume, above 0 and below 1 (default: the one that the bundle was given, where it is not 0.5; else that of
+    /// the rows, and for `pair` that of the index)
     #[arg(long, value_name = "P")]
     pub prior: Option<f32>,
     /// The key or tensor that holds the class (default: the one that the bundle was trained with)

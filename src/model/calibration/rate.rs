@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The largest prior that the size of an index makes: of one item nobody knows that it is the one that is looked for.
 const MOST: f32 = 0.5;
 /// The least prior.
-const LEAST: f32 = 1e-6;
+const LEAST: f32 = 1e-12;
 
 /// What a prior that nobody gave means for an index of another size.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

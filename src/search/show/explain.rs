@@ -67,7 +67,9 @@ fn part(plan: &Plan, scorer: &DocScorer, vectors: &SegmentVectors, item: &BestIt
     });
     let Some((row_scorer, polarity, weight, row)) = scorer.row_of(vectors, item) else { return out };
     let rates = plan.rated.as_ref().and_then(|rated| rated.row_of(vectors, item));
-    let rates = rates.map(|(row_scorer, ..)| row_scorer.calibrations()).unwrap_or_default();
+    let rates: Vec<Option<Calibration>> = rates
+        .map(|(row_scorer, ..)| row_scorer.query_halves().iter().map(|half| half.calibration).collect())
+        .unwrap_or_default();
     out["weight"] = json!(weight);
     out["wanted"] = json!(polarity == Polarity::Like);
     let contribution = match polarity {
@@ -83,7 +85,7 @@ fn part(plan: &Plan, scorer: &DocScorer, vectors: &SegmentVectors, item: &BestIt
         .iter()
         .zip(row_scorer.query_halves())
         .enumerate()
-        .map(|(at, (n, q))| head(n, rates.get(at), &q.hidden))
+        .map(|(at, (n, q))| head(n, rates.get(at).and_then(Option::as_ref), &q.hidden))
         .collect();
     if !heads.is_empty() {
         out["heads"] = heads.into();

@@ -26,7 +26,8 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Outcome> {
     } else if path.join(MANIFEST).symlink_metadata().is_ok() {
         let opened = Index::open(path)?;
         let report = index::inspect(&opened)?;
-        let mut json = serde_json::to_value(&report).unwrap_or_default();
+        let mut json = serde_json::to_value(&report)
+            .map_err(|error| Error::new(ErrorCode::Io, error.to_string()).file(path).source(error))?;
         if let serde_json::Value::Object(json) = &mut json {
             json.extend(model(opened.bundle()));
         }

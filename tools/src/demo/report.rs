@@ -99,7 +99,7 @@ pub fn render(report: &DemoReport) -> String {
     );
     page.push_str(
         "<section id=\"queries\"><h2>Queries</h2><p class=\"note\">Each hit shows its rank, and the probability that it matches, \
-         as the model sees it among all pictures here: of a hundred hits at 90 %, about ninety should be right. A <em>leg</em> is one way by which a hit was found: by its words, or by the learned metric; with each \
+         as the model estimates it for one picture among all that are here. A <em>leg</em> is one way by which a hit was found: by its words, or by the learned metric; with each \
          leg come the hit's score and rank there.</p>\n",
     );
     for (i, query) in report.queries.iter().enumerate() {
