@@ -17,7 +17,7 @@ pub(crate) fn shape(data: &TrainingData, config: &TrainConfig, classes: usize, u
         (kernel.class_bias, kernel.unit_bias) = (vec![0.0; classes], vec![0.0; unit]);
         kernel
     });
-    alone(data, config, &vec![1.0; classes], members.collect())
+    without_heads(data, config, classes, members.collect())
 }
 
 /// A bundle of kernel members alone, whose heads are scaled dot products: of posteriors with these class weights, and of unit
@@ -29,9 +29,9 @@ pub(crate) fn alone(
     members: Vec<Kernel>,
 ) -> Bundle {
     let classes = weights.len();
-    let unit = members.first().map_or(0, |kernel| kernel.unit_bias.len());
-    let (d, media) = (classes + unit, members.len());
-    let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
+    let mut bundle = without_heads(data, config, classes, members);
+    let (d, media) = (bundle.metric.dim, bundle.pathways.len());
+    let targets = bundle.metric.targets.clone();
     let (scale, bias) = START;
     let mut heads = Vec::new();
     for &target in &targets {
@@ -55,6 +55,15 @@ pub(crate) fn alone(
             });
         }
     }
+    bundle.metric.heads = heads;
+    bundle
+}
+
+/// The same without heads.
+fn without_heads(data: &TrainingData, config: &TrainConfig, classes: usize, members: Vec<Kernel>) -> Bundle {
+    let unit = members.first().map_or(0, |kernel| kernel.unit_bias.len());
+    let (d, media) = (classes + unit, members.len());
+    let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
     let pathways: Vec<Pathway> = members
         .into_iter()
         .map(|kernel| Pathway { deep: None, kernel: Some(kernel), shares: Shares::KERNEL })
@@ -75,7 +84,7 @@ pub(crate) fn alone(
             targets,
             halves: vec![Vec::new(); media],
             hubs: Hubs::default(),
-            heads,
+            heads: Vec::new(),
         },
         space: Fingerprint([0; 32]),
         model: Fingerprint([0; 32]),

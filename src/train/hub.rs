@@ -1,5 +1,6 @@
 //! The hub term of the target `pair`: its anchors, and how much of it pays on validation rows.
 
+use super::kernel::some;
 use super::members::best_of;
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::Result;
@@ -27,8 +28,7 @@ pub(crate) fn with_hub(bundle: &Bundle, data: &TrainingData, rows: &[usize], wei
     let mut anchors = Vec::with_capacity(data.media.len());
     for (m, media) in data.media.iter().enumerate() {
         let present: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
-        let step = present.len().div_ceil(ANCHORS).max(1);
-        let x: Vec<f32> = present.iter().step_by(step).flat_map(|&row| media.row(row)).copied().collect();
+        let x: Vec<f32> = some(&present, ANCHORS).iter().flat_map(|&row| media.row(row)).copied().collect();
         let shared = bundle.project(m, &x)?;
         anchors.push(shared.chunks_exact(d).flat_map(|row| &row[classes..]).copied().collect::<Vec<f32>>());
     }

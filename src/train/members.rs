@@ -15,6 +15,7 @@ use crate::parallel as workers;
 const POSTERIOR: [f32; 5] = [0.75, 1.0, 0.5, 0.25, 0.0];
 /// The same in the unit part.
 const UNIT: [f32; 4] = [1.0, 0.7, 0.5, 0.3];
+
 /// `deep` with kernel members of these shares beside it.
 ///
 /// Of more than `unit` elements of the unit part, those of the kernel member with the least correlation are left out.
@@ -32,6 +33,10 @@ pub(crate) fn combined(deep: &Bundle, members: &Members, shares: Shares, unit: u
         let mut deep = pathway.deep.clone().filter(|_| kept > 0 || shares.posterior < 1.0);
         if let Some(deep) = deep.as_mut().filter(|_| kept == 0) {
             (deep.unit, deep.unit_bias, deep.skip) = (Vec::new(), Vec::new(), Vec::new());
+        }
+        // A member without a share is left out, and its landmarks with it.
+        if of_kernel == 0 && (classes == 0 || shares.posterior == 0.0) {
+            return Pathway { deep: pathway.deep.clone(), kernel: None, shares: Shares::DEEP };
         }
         Pathway { deep, kernel: Some(kernel), shares }
     });
@@ -89,7 +94,12 @@ pub(crate) fn choose_shares(
 ) -> Result<Shares> {
     let has_units =
         folds.iter().all(|(_, members, _)| members.iter().all(|kernel| !kernel.unit_bias.is_empty()));
-    let units: &[f32] = if has_units { &UNIT } else { &[0.0] };
+    let units = match has_units {
+        // A single element is not shared.
+        true if unit < 2 => &UNIT[..1],
+        true => &UNIT[..],
+        false => &[0.0][..],
+    };
     let by_unit = best(folds, units, |share, (deep, members, rows)| {
         let bundle = combined(deep, members, Shares { posterior: 1.0, unit: share }, unit);
         let recall = measure_one(&Items::new(&bundle, data, rows)?, data, Similarity::Unit).recall;

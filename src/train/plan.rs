@@ -109,12 +109,10 @@ impl Plan {
     ) -> Result<Bundle> {
         match (deep, kernels) {
             (Some(deep), Some(kernels)) => Ok(combined(&deep, &kernels, shares, self.unit)),
-            (Some(deep), None) => Ok(deep),
+            (Some(deep), None) if shares == Shares::DEEP => Ok(deep),
             (None, Some(kernels)) => Ok(alone(run.data, run.config, &self.weights, kernels)),
             // The folds had one of them.
-            (None, None) => {
-                Err(Error::new(ErrorCode::TooFewData, "no member can be fitted on all train rows"))
-            }
+            _ => Err(Error::new(ErrorCode::TooFewData, "no member can be fitted on all train rows")),
         }
     }
 }

@@ -72,9 +72,10 @@ fn check_encoders(start: &Bundle, data: &TrainingData) -> Result<()> {
     Ok(())
 }
 
-/// Whether the pathways of `start` stay as they are: those with a kernel member, which is fitted at once or not at all.
+/// Whether the pathways of `start` stay as they are: those with a kernel member, which is fitted at once or not at all, and those
+/// whose unit parts are anchors of a hub term.
 pub(crate) fn is_frozen(start: &Bundle) -> bool {
-    start.pathways.iter().any(|pathway| pathway.kernel.is_some())
+    !start.metric.hubs.is_empty() || start.pathways.iter().any(|pathway| pathway.kernel.is_some())
 }
 
 /// How many members the hidden layers of `start` are shared out to.

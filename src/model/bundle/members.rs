@@ -138,6 +138,10 @@ fn kernel_of(
     }
     let landmarks = reader.take_narrow(&name("landmarks"), &[m, d_in])?;
     let width = reader.take(&name("width"), &[1])?[0];
+    if m == 0 || width <= 0.0 {
+        let what = "a kernel member has no landmarks, or no width";
+        return Err(Error::new(ErrorCode::Damaged, what).file(reader.file()));
+    }
     let shares = Shares {
         posterior: reader.take(&name("shares.posterior"), &[1])?[0],
         unit: reader.take(&name("shares.unit"), &[1])?[0],

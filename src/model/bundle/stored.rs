@@ -76,8 +76,10 @@ impl Bundle {
         let deep = || self.pathways.iter().filter_map(|pathway| pathway.deep.as_ref());
         let has_skips = deep().any(|deep| !deep.skip.is_empty());
         let of_heads = self.metric.heads.iter().flat_map(|head| head.calibration);
-        let has_rates =
-            of_heads.chain(self.posterior_fits.iter().copied().flatten()).flatten().any(|fit| fit.rate.is_some());
+        let has_rates = of_heads
+            .chain(self.posterior_fits.iter().copied().flatten())
+            .flatten()
+            .any(|fit| fit.rate.is_some());
         u32::from(has_hubs || has_kernel || has_skips || has_rates)
     }
 

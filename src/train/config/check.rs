@@ -2,7 +2,7 @@
 
 use super::{HeadForm, TrainConfig};
 use crate::error::{Error, ErrorCode, Result};
-use crate::limits::{BUNDLE_LANDMARKS, DIM};
+use crate::limits::DIM;
 
 impl TrainConfig {
     /// Refuses values out of range.
@@ -13,7 +13,7 @@ impl TrainConfig {
         let whole = [
             ("dim", self.model.dim, 2, DIM),
             ("members", self.model.members, 0, 64),
-            ("landmarks", self.kernel.landmarks, 2, BUNDLE_LANDMARKS),
+            ("landmarks", self.kernel.landmarks, 2, 1 << 13),
             ("hidden", self.model.hidden, 1, 1 << 14),
             ("half", self.model.item_half, 0, 1 << 12),
             ("batch", self.steps.batch, 2, 1 << 13),

@@ -55,7 +55,8 @@ pub struct ModelConfig {
     pub skip: bool,
     /// The form of the metric network.
     pub head: HeadForm,
-    /// Width of the hidden layer of the metric network, whose item half is stored; 0 leaves the bilinear term alone.
+    /// Width of the hidden layer of the metric network, whose item half is stored; 0 leaves the bilinear term alone. It is left
+    /// out where it pays nothing on validation, and where no deep member is left in the unit part.
     pub item_half: usize,
     /// Elements of the unit part, where it is a part of one.
     pub(crate) unit: Option<usize>,

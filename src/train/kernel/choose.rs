@@ -1,5 +1,9 @@
 //! The settings of the kernel members, chosen on validation rows, and the members that they give.
 
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
 use super::trial::{Trial, Worth};
 use crate::data::TrainingData;
 use crate::error::Result;
@@ -67,7 +71,8 @@ impl Given<'_> {
 
 /// Chooses settings on the `folds` and fits the members of each.
 pub(crate) fn fit_folds(given: Given<'_>, folds: &[Fold]) -> Result<Option<Fitted>> {
-    let explored: Vec<(Vec<usize>, &Fold)> = folds.iter().map(|fold| (some(&fold.fit), fold)).collect();
+    let explored: Vec<(Vec<usize>, &Fold)> =
+        folds.iter().map(|fold| (some(&fold.fit, EXPLORED), fold)).collect();
     let tried = |spread: f32, ridges: &[f64], decays: &[f64]| -> Result<Option<(Scores, Scores)>> {
         let each: Vec<Option<(Scores, Scores)>> = workers::map(&explored, |(rows, fold)| {
             try_fold(given, (rows, &fold.validation), spread, ridges, decays)
@@ -102,7 +107,8 @@ pub(crate) fn fit_folds(given: Given<'_>, folds: &[Fold]) -> Result<Option<Fitte
     let folds: Vec<Option<Members>> =
         workers::map(folds, |fold| fit(given, &settings, &fold.fit)).into_iter().collect::<Result<_>>()?;
     let folds: Option<Vec<Members>> = folds.into_iter().collect();
-    Ok(folds.map(|folds| Fitted { settings, folds }))
+    // Without a pair and without a class there is nothing to read from the responses.
+    Ok(folds.map(|folds| Fitted { settings, folds }).filter(|fitted| given.classes > 0 || fitted.has_units()))
 }
 
 /// Members of these settings on `rows`; `None` where a media type has no two different items.
@@ -121,10 +127,15 @@ fn members(given: Given<'_>, settings: &Settings, trial: &Trial<'_>) -> Result<M
     trial.members(units, &of_classes, settings.sharpness, (classes, unit))
 }
 
-/// Every so many of the rows, where there are more than are explored.
-fn some(rows: &[usize]) -> Vec<usize> {
-    let step = rows.len().div_ceil(EXPLORED).max(1);
-    rows.iter().copied().step_by(step).collect()
+/// A draw of the rows, where there are more than are explored: rows may stand in the order of their classes or kinds.
+pub(crate) fn some(rows: &[usize], most: usize) -> Vec<usize> {
+    let mut rows = rows.to_vec();
+    if rows.len() > most {
+        rows.shuffle(&mut ChaCha8Rng::seed_from_u64(0x736f_6d65));
+        rows.truncate(most);
+        rows.sort_unstable();
+    }
+    rows
 }
 
 /// Scores of all ridges and powers, and of all decays and sharpnesses, the last of each pair innermost.

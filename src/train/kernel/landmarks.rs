@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::data::{MediaFeatures, content_numbers};
+use crate::encode::kernel::{Rows, products};
 use crate::model::{Kernel, normalise};
 use crate::train::scaling::takes_roots;
 
@@ -65,9 +66,21 @@ fn median_distance(kernel: &Kernel, d_in: usize) -> Option<f32> {
 
 /// Squared distances `[m, m]` of the landmarks among themselves.
 pub(super) fn within(kernel: &Kernel, d_in: usize) -> Vec<f32> {
-    // Landmarks are of unit length already, and roots of roots are not wanted.
-    let plain = Kernel { roots: false, ..kernel.clone() };
-    distances(&plain, d_in, &kernel.landmarks)
+    let m = kernel.len();
+    let mut out = vec![0.0; m * m];
+    out.par_chunks_mut(TOGETHER * m.max(1))
+        .zip(kernel.landmarks.par_chunks(TOGETHER * d_in))
+        .enumerate()
+        .for_each(|(block, (out, z))| {
+            products(Rows::new(z, d_in), Rows::new(&kernel.landmarks, d_in), out);
+            for (i, out) in out.chunks_exact_mut(m).enumerate() {
+                let own = kernel.squares[block * TOGETHER + i];
+                for (x, square) in out.iter_mut().zip(&kernel.squares) {
+                    *x = (own + square - 2.0 * *x).max(0.0);
+                }
+            }
+        });
+    out
 }
 
 /// Squared distances `[n, m]` of features `[n, d_in]` from the landmarks, on all cores.

@@ -11,7 +11,7 @@ mod moments;
 mod trial;
 mod units;
 
-pub(crate) use choose::{Fitted, Given, Members, fit, fit_folds};
+pub(crate) use choose::{Fitted, Given, Members, fit, fit_folds, some};
 
 #[cfg(test)]
 mod tests;

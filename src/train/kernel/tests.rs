@@ -173,3 +173,32 @@ fn a_media_type_of_equal_items_has_no_kernel_member() {
     let given = Given { data: &data, config: &config, classes: 2, unit: 12 };
     assert!(fit_folds(given, &folds(&data, &config)).unwrap().is_none());
 }
+
+#[test]
+fn a_media_type_whose_rows_have_no_class_and_no_pair_is_no_trouble() {
+    let mut data = generated(120, &["image", "text", "sound"]);
+    // Sounds stand alone, on rows without a class.
+    for row in 0..120 {
+        let alone = row % 4 == 0;
+        data.media[0].present[row] = !alone;
+        data.media[1].present[row] = !alone;
+        data.media[2].present[row] = alone;
+        if alone {
+            data.labels.as_mut().unwrap().class[row] = None;
+        }
+    }
+    let mut config = TrainConfig::default();
+    config.selection.folds = 2;
+    let given = Given { data: &data, config: &config, classes: 2, unit: 12 };
+    let fitted = fit_folds(given, &folds(&data, &config)).unwrap().unwrap();
+    let bundle = alone(&data, &config, &[1.0, 1.0], fitted.folds[0].clone());
+    let of = |media: usize| bundle.project(media, data.media[media].row(4)).unwrap();
+    assert_eq!(of(2)[..2], [0.5, 0.5], "no class is likelier than another");
+    assert!(of(2)[2..].iter().all(|x| *x == 0.0), "what pairs with nothing agrees with nothing");
+    assert!(of(0)[2..].iter().any(|x| *x != 0.0));
+    // Neither pairs nor classes: nothing to read.
+    data.labels = None;
+    data.media.truncate(1);
+    let given = Given { data: &data, config: &config, classes: 0, unit: 12 };
+    assert!(fit_folds(given, &folds(&data, &config)).unwrap().is_none());
+}

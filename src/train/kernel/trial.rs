@@ -12,6 +12,10 @@ use crate::train::config::TrainConfig;
 
 /// With more rows to a landmark than this, sums need less precision.
 const MANY: usize = 4;
+/// Most directions that are looked for: their cost grows with the cube, and those that correlate least add nothing.
+const DIRECTIONS: usize = 384;
+/// Most landmarks of all media types together: the fits hold matrices of the square of each two.
+const LANDMARKS: usize = 16_384;
 
 /// What a fit on some rows is read from, and the responses of rows to validate on.
 pub(super) struct Trial<'a> {
@@ -43,7 +47,8 @@ impl<'a> Trial<'a> {
             .media
             .iter()
             .map(|media| {
-                let kernel = with_landmarks(media, fit, config.kernel.landmarks, config.seed)?;
+                let most = config.kernel.landmarks.min(LANDMARKS / data.media.len());
+                let kernel = with_landmarks(media, fit, most, config.seed)?;
                 Some(Kernel { width: spread * kernel.width, ..kernel })
             })
             .collect();
@@ -68,7 +73,7 @@ impl<'a> Trial<'a> {
 
     /// At most `k` directions with the ridge `ridge`; `None` without pairs.
     pub(super) fn units(&self, ridge: f64, k: usize) -> Result<Option<Units>> {
-        Ok(Units::fit(&self.moments, ridge, k)?)
+        Ok(Units::fit(&self.moments, ridge, k.min(DIRECTIONS))?)
     }
 
     /// Class values by media type.
@@ -93,10 +98,16 @@ impl<'a> Trial<'a> {
         sides
             .map(|(m, side)| {
                 let mut kernel = side.kernel.clone();
-                readout(&mut kernel, m, units, classes, sharpness, (count, unit))?;
+                let width = kernel.len();
+                readout(&mut kernel, (m, width), units, classes, sharpness, (count, unit))?;
                 Ok(kernel)
             })
             .collect()
+    }
+
+    /// Landmarks of a media type.
+    fn width(&self, m: usize) -> usize {
+        self.moments.sides[m].kernel.len()
     }
 
     /// The shared vectors of the held rows by members of these readouts.
@@ -116,7 +127,7 @@ impl Worth for Trial<'_> {
     fn of_units(&self, units: &Units, power: f64, shape: &Bundle) -> Result<Option<f64>> {
         let mut readers = readers(shape);
         for (m, reader) in readers.iter_mut().enumerate() {
-            readout(reader, m, Some((units, power)), &[], 1.0, (0, shape.dim()))?;
+            readout(reader, (m, self.width(m)), Some((units, power)), &[], 1.0, (0, shape.dim()))?;
         }
         let recall = measure_one(&self.items(shape, &readers)?, self.data, Similarity::Cosine).recall;
         Ok(recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0))
@@ -126,7 +137,7 @@ impl Worth for Trial<'_> {
         let mut readers = readers(shape);
         let count = shape.posterior().map_or(0, |range| range.end);
         for (m, reader) in readers.iter_mut().enumerate() {
-            readout(reader, m, None, classes, sharpness, (count, shape.dim() - count))?;
+            readout(reader, (m, self.width(m)), None, classes, sharpness, (count, shape.dim() - count))?;
         }
         let found = measure_one(&self.items(shape, &readers)?, self.data, Similarity::Posterior);
         Ok(found.map.map(|map| map.mean))
@@ -138,9 +149,10 @@ fn readers(shape: &Bundle) -> Vec<Kernel> {
     shape.media().iter().map(|_| Kernel::new(false, Vec::new(), 1, 1.0)).collect()
 }
 
+/// Fills in the readout of a member of media type `m` with `width` landmarks.
 fn readout(
     kernel: &mut Kernel,
-    m: usize,
+    (m, width): (usize, usize),
     units: Option<(&Units, f64)>,
     classes: &[Option<Classes>],
     sharpness: f64,
@@ -148,7 +160,6 @@ fn readout(
 ) -> Result<()> {
     if let Some((units, power)) = units {
         (kernel.unit, kernel.unit_bias) = units.readout(m, power)?;
-        let width = kernel.unit.len() / kernel.unit_bias.len().max(1);
         kernel.unit_bias.resize(unit, 0.0);
         kernel.unit.resize(unit * width, 0.0);
     }
@@ -156,7 +167,7 @@ fn readout(
         (kernel.class, kernel.class_bias) = match classes.get(m).and_then(Option::as_ref) {
             Some(classes) => classes.readout(sharpness)?,
             // No row of this media type has a class: all are as likely.
-            None => (vec![0.0; count * kernel.len()], vec![0.0; count]),
+            None => (vec![0.0; count * width], vec![0.0; count]),
         };
     }
     Ok(())

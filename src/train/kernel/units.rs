@@ -63,8 +63,18 @@ impl Units {
             }
             _ => stacked(&blocks, &sides.iter().map(|side| side.kernel.len()).collect::<Vec<_>>(), k)?,
         };
-        let directions =
+        // Where nothing correlates there is no direction.
+        if correlations.is_empty() {
+            return Ok(None);
+        }
+        let mut directions: Vec<Tensor> =
             parts.iter().zip(&whiteners).map(|(part, w)| inner(w, part)).collect::<Result<_>>()?;
+        // A media type that is paired with no other has nothing but rounding, which unit length would blow up.
+        for (m, direction) in directions.iter_mut().enumerate() {
+            if !blocks.iter().any(|(a, b, _)| *a == m || *b == m) {
+                *direction = direction.zeros_like()?;
+            }
+        }
         Ok(Some(Self { directions, correlations, means }))
     }
 
