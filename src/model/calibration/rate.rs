@@ -48,7 +48,7 @@ mod tests {
     fn the_size_of_an_index_moves_a_number_of_matches_alone() {
         let (pair, class, given) =
             (fitted(Some(Rate::Matches(1.5))), fitted(Some(Rate::Share)), fitted(None));
-        assert_eq!([3000, 2, 0, u64::MAX].map(|n| pair.for_items(n).prior), [0.0005, 0.5, 0.02, 1e-6]);
+        assert_eq!([3000, 2, 0, u64::MAX].map(|n| pair.for_items(n).prior), [0.0005, 0.5, 0.02, 1e-12]);
         for same in [class, given] {
             assert_eq!(same.for_items(3000), same);
         }
