@@ -152,7 +152,7 @@ fn a_trained_bundle_learns_further_and_keeps_what_belongs_to_it() {
     data.labels.as_mut().unwrap().names = Some(["a", "b", "c", "d"].map(str::to_owned).to_vec());
     let config = configured(small(), |config| {
         config.model.members = 2;
-        config.kernel.member = false;
+        (config.kernel.member, config.kernel.hub) = (false, false);
         config.default_target = Some(Target::Pair);
     });
     let base = quietly(&data, &config).bundle.with_prior(0.1).unwrap();
@@ -300,7 +300,7 @@ fn a_start_that_does_not_fit_is_refused_with_a_way_out() {
         config.contrastive.epochs = 1;
         config.double_triplet.epochs = 1;
         config.metric.epochs = 1;
-        config.kernel.member = false;
+        (config.kernel.member, config.kernel.hub) = (false, false);
     });
     let mut named = generated(60, 8);
     named.media[0].fingerprint = Some(Fingerprint([1; 32]));

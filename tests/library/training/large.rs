@@ -21,7 +21,7 @@ fn pairs_are_learned_with_a_skip_and_without_a_hidden_term() {
     let mut data = generated(400, 2);
     data.labels = None;
     // Pathways with a kernel member would stay as they are when they are trained further.
-    let large = || configured(large(), |config| config.kernel.member = false);
+    let large = || configured(large(), |config| (config.kernel.member, config.kernel.hub) = (false, false));
     let trained = quietly(&data, &large());
     assert_eq!(
         trained.stages.iter().map(|stage| stage.name).collect::<Vec<_>>(),

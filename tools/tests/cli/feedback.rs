@@ -138,7 +138,7 @@ fn a_bundle_that_does_not_fit_is_no_start() {
     assert_eq!(error(&line, &[&world.features, &missing, &out])["code"], "not_found");
     // The default hidden layers of 256 units do not go into those of a bundle of deep members.
     let (deep, settings) = (dir.path().join("deep"), dir.path().join("deep.toml"));
-    let short_of = "dim = 12\nhidden = 8\nkernel = false\nepochs_contrastive = 1\nepochs_double_triplet = 1\nepochs_metric = 1\n";
+    let short_of = "dim = 12\nhidden = 8\nkernel = false\nhub = false\nepochs_contrastive = 1\nepochs_double_triplet = 1\nepochs_metric = 1\n";
     std::fs::write(&settings, short_of).unwrap();
     let line = format!("train --features % {PATHWAYS} --label label --test-mask test --config % --out %");
     json(0, &line, &[&world.features, &settings, &deep]);
