@@ -39,7 +39,7 @@ impl Lesson {
         models: Vec<(Bundle, Vec<usize>)>,
         folds: &[Fold],
     ) -> Result<Taught> {
-        let numbered: Vec<(usize, &(Bundle, Vec<usize>), &Fold)> =
+        let numbered: Vec<_> =
             models.iter().zip(folds).enumerate().map(|(at, (model, fold))| (at, model, fold)).collect();
         let ends: Vec<End> =
             workers::map(&numbered, |&(at, (bundle, _), fold)| self.run(run, bundle).fold(at, fold))

@@ -82,8 +82,7 @@ fn jacobi(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
     for _ in 0..30 {
         let off: f64 =
             (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i * n + j] * a[i * n + j]).sum();
-        // NaN ends too.
-        if !(off > 1e-20 * total) {
+        if off <= 1e-20 * total || off.is_nan() {
             break;
         }
         for p in 0..n {
