@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::trial::{Trial, Worth};
+use super::trial::Trial;
 use crate::data::TrainingData;
 use crate::error::Result;
 use crate::model::{Bundle, Kernel};

@@ -26,14 +26,6 @@ pub(super) struct Trial<'a> {
     responses: Vec<Vec<f32>>,
 }
 
-/// How settings do on the rows of a fold: what they are chosen by.
-pub(super) trait Worth {
-    /// Recall at 1 and 10 of the paired item, mean of both: more is better; `None` without pairs.
-    fn of_units(&self, units: &Units, power: f64, shape: &Bundle) -> Result<Option<f64>>;
-    /// MAP by the dot product of posteriors; `None` without classes.
-    fn of_classes(&self, classes: &[Option<Classes>], sharpness: f64, shape: &Bundle) -> Result<Option<f64>>;
-}
-
 impl<'a> Trial<'a> {
     /// Sums up `fit`; `None` where a media type has no two different items.
     pub(super) fn new(
@@ -121,10 +113,9 @@ impl<'a> Trial<'a> {
         };
         Items::projected(shape, self.data, self.held, &project)
     }
-}
 
-impl Worth for Trial<'_> {
-    fn of_units(&self, units: &Units, power: f64, shape: &Bundle) -> Result<Option<f64>> {
+    /// Recall at 1 and 10 of the paired item of the held rows, mean of both; `None` without pairs.
+    pub(super) fn of_units(&self, units: &Units, power: f64, shape: &Bundle) -> Result<Option<f64>> {
         let mut readers = readers(shape);
         for (m, reader) in readers.iter_mut().enumerate() {
             readout(reader, (m, self.width(m)), Some((units, power)), &[], 1.0, (0, shape.dim()))?;
@@ -133,7 +124,13 @@ impl Worth for Trial<'_> {
         Ok(recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0))
     }
 
-    fn of_classes(&self, classes: &[Option<Classes>], sharpness: f64, shape: &Bundle) -> Result<Option<f64>> {
+    /// MAP of the held rows by the dot product of posteriors; `None` without classes.
+    pub(super) fn of_classes(
+        &self,
+        classes: &[Option<Classes>],
+        sharpness: f64,
+        shape: &Bundle,
+    ) -> Result<Option<f64>> {
         let mut readers = readers(shape);
         let count = shape.posterior().map_or(0, |range| range.end);
         for (m, reader) in readers.iter_mut().enumerate() {
