@@ -40,6 +40,10 @@ latency:
 pathways:
     cargo bench --profile dev --bench pathway
 
+# Recall and microseconds beside vector libraries, LanceDB and tantivy; `work` keeps the bundle and the indexes.
+peers work rows="60004":
+    python3 benches/peers/run.py --work {{work}} --rows {{rows}}
+
 # Quality beside ten baselines, ablation, quality by stored bytes, reliability of probabilities, relevance of hybrid queries.
 quality data out:
     python3 benches/quality/run.py --data {{data}} --out {{out}}

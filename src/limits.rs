@@ -51,6 +51,8 @@ pub const BUNDLE_LANDMARKS: usize = 65_536;
 pub const DIM: usize = 8192;
 /// Anchors of the hub terms of a media type: each item is compared with all of them when it is indexed.
 pub const HUB_ANCHORS: usize = 65_536;
+/// Sample queries of a media type of a bundle: each is compared with the rows of every segment that is written.
+pub const BUNDLE_SAMPLES: usize = 4096;
 /// Elements of a vector, or of a half of one, in an index, whatever made it.
 pub const ROW_ELEMENTS: usize = 65_536;
 /// Bytes of the header of a safetensors file: it becomes a table of tensors.

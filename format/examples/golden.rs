@@ -1,4 +1,4 @@
-//! Writes the golden files of this format version to a folder: the plain one, one with derived sections, and one with hubs:
+//! Writes the golden files of this format version to a folder: the plain one, and one each with derived sections, hubs and cells:
 //! `cargo run -p uncsm-format --example golden -- format/tests/golden`
 
 #[path = "../tests/common/mod.rs"]
@@ -10,5 +10,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(folder.join("v0.uvec"), common::write_golden(common::Optional::Absent))?;
     std::fs::write(folder.join("v0-derived.uvec"), common::write_golden(common::Optional::Derived))?;
     std::fs::write(folder.join("v0-hubs.uvec"), common::write_golden(common::Optional::Hubs))?;
+    std::fs::write(folder.join("v0-cells.uvec"), common::write_golden(common::Optional::Cells))?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::column::ElementType;
 use crate::entry::label;
 use crate::error::Error;
 use crate::layout;
+use crate::parts::Shape;
 use crate::reader::{SectionInfo, Uvec};
 
 /// Values of a derived section, row after row.
@@ -43,16 +44,14 @@ impl<D: AsRef<[u8]>> Uvec<D> {
     /// `Duplicate` where it stands twice; `ElementType` for an element type of a later version; `Field` where the file has no
     /// such media type, or where its length is not that of its rows.
     pub fn derived(&self, kind: u32, media: Option<usize>) -> Result<Option<Derived<'_>>, Error> {
-        let is = |info: &SectionInfo| info.derived && info.kind == kind && info.media == media;
-        let mut found = self.sections().iter().enumerate().filter(|(_, info)| is(info));
+        let mut found = self.derived_entries(kind, media);
         let Some((at, info)) = found.next() else { return Ok(None) };
-        let offset = |at: usize| self.table() + (at * layout::entry::SIZE) as u64;
         let name = media.and_then(|media| self.media().get(media)).map(|info| info.name.as_str());
         let section = || label(kind, name);
         let field = |field, place: usize, expected, got| Error::Field {
             section: section(),
             field,
-            offset: offset(at) + place as u64,
+            offset: self.entry_offset(at) + place as u64,
             expected,
             got,
         };
@@ -62,10 +61,10 @@ impl<D: AsRef<[u8]>> Uvec<D> {
             return Err(field("media index", layout::entry::MEDIA, most, got as u64));
         }
         if let Some((again, _)) = found.next() {
-            return Err(Error::Duplicate { section: section(), offset: offset(again) });
+            return Err(Error::Duplicate { section: section(), offset: self.entry_offset(again) });
         }
         let Some(element) = info.element() else {
-            let offset = offset(at) + layout::entry::ELEMENT as u64;
+            let offset = self.entry_offset(at) + layout::entry::ELEMENT as u64;
             return Err(Error::ElementType { section: section(), offset, got: info.element });
         };
         if info.columns == 0 {
@@ -89,12 +88,37 @@ impl<D: AsRef<[u8]>> Uvec<D> {
             },
         }))
     }
+
+    /// The derived sections of a kind and a media type, with their places in the table.
+    pub(crate) fn derived_entries(
+        &self,
+        kind: u32,
+        media: Option<usize>,
+    ) -> impl Iterator<Item = (usize, &SectionInfo)> {
+        let is = move |info: &SectionInfo| info.derived && info.kind == kind && info.media == media;
+        self.sections().iter().enumerate().filter(move |(_, info)| is(info))
+    }
+
+    /// Where the entry at a place of the table stands.
+    pub(crate) fn entry_offset(&self, at: usize) -> u64 {
+        self.table() + (at * layout::entry::SIZE) as u64
+    }
 }
 
 impl SectionInfo {
     /// Type of the elements, where this version knows it.
     pub fn element(&self) -> Option<ElementType> {
         ElementType::from_code(self.element)
+    }
+
+    /// What the table says of the shape.
+    pub(crate) fn shape(&self) -> Shape {
+        Shape { element: self.element, rows: self.rows, columns: self.columns }
+    }
+
+    /// Whether rows and columns make its bytes, as far as this version knows its elements.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.element().is_none() || (self.columns > 0 && self.due() == Some(self.length))
     }
 
     /// Bytes that rows, columns and element type ask for, where this version can tell.

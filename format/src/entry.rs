@@ -10,6 +10,7 @@ use rkyv::rancor::Failure;
 use crate::column::{Column, ElementType};
 use crate::error::Error;
 use crate::layout::{self, Entry, padding};
+use crate::parts;
 
 /// Whether this version knows a section kind.
 pub(crate) fn is_known(kind: u32) -> bool {
@@ -22,7 +23,7 @@ pub(crate) fn kind_name(kind: u32) -> String {
         (_, Some(column)) => column.name().to_owned(),
         (layout::KIND_MEDIA, _) => "MEDIA".to_owned(),
         (layout::KIND_STATUS, _) => "STATUS".to_owned(),
-        _ => format!("kind {kind}"),
+        _ => parts::part(kind).map_or_else(|| format!("kind {kind}"), |part| part.name.to_owned()),
     }
 }
 

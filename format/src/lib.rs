@@ -26,7 +26,10 @@ compile_error!(
     "uncsm-format views little-endian sections in place: it does not build for big-endian targets"
 );
 
+pub mod cells;
+mod check_cells;
 mod column;
+mod damage;
 mod derived;
 mod docs;
 mod entry;
@@ -35,6 +38,7 @@ mod frame;
 pub mod layout;
 mod map;
 mod media;
+mod parts;
 mod reader;
 mod rows;
 mod slots;
@@ -42,7 +46,9 @@ mod verify;
 mod view;
 mod writer;
 
+pub use cells::{Cells, Curves};
 pub use column::{Column, ElementType};
+pub use damage::{Damage, Reason};
 pub use derived::{Derived, Values};
 pub use error::Error;
 pub use layout::FORMAT_VERSION;
@@ -50,6 +56,5 @@ pub use map::map;
 pub use media::{Dtype, MediaInfo};
 pub use reader::{SectionInfo, Uvec};
 pub use rows::{ItemRow, Rows, inverse_norm};
-pub use verify::{Damage, Reason};
 pub use view::{MediaView, Vectors};
 pub use writer::Writer;

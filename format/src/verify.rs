@@ -2,136 +2,23 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt;
 
 use crate::column::Column;
+use crate::damage::{Damage, Reason};
 use crate::layout::{self, padding};
+use crate::parts;
 use crate::reader::{SectionInfo, Uvec};
 use crate::rows::{inverse_norm, is_span};
 use crate::view::MediaView;
 
-/// One thing that is wrong with an open container.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Damage {
-    /// Name of the section as in SPEC.md.
-    pub section: String,
-    /// Name of the media type, if the section belongs to one.
-    pub media: Option<String>,
-    /// First byte in the file at which it shows.
-    pub offset: u64,
-    /// What is wrong.
-    pub reason: Reason,
-}
-
-/// What is wrong with a section. `row` is the first one concerned, `count` the number of rows concerned.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Reason {
-    /// The bytes changed after they were written.
-    #[error("checksum is {got:08x} instead of {expected:08x}")]
-    Checksum {
-        /// Checksum stored in the table.
-        expected: u32,
-        /// Checksum of the bytes found.
-        got: u32,
-    },
-    /// Bytes between this section and the next are not zero.
-    #[error("{count} bytes of padding after the section are not zero")]
-    Padding {
-        /// Bytes that are not zero.
-        count: usize,
-    },
-    /// A derived section has not the bytes that its rows and columns ask for.
-    #[error("{rows} rows of {columns} columns are not its {length} bytes")]
-    Shape {
-        /// Rows.
-        rows: u64,
-        /// Columns.
-        columns: u32,
-        /// Bytes.
-        length: u64,
-    },
-    /// A derived section names a media type that the file does not have.
-    #[error("media index {got} is not one of the {count} media types")]
-    MediaIndex {
-        /// Media index found.
-        got: usize,
-        /// Number of media types.
-        count: usize,
-    },
-    /// A derived section has the kind and the media index of one before it.
-    #[error("it stands twice, first at byte {first}")]
-    Duplicate {
-        /// First byte of the section before it.
-        first: u64,
-    },
-    /// Documents do not ascend.
-    #[error("documents descend before row {row}, in {count} rows")]
-    DocOrder {
-        /// First row.
-        row: usize,
-        /// Rows.
-        count: usize,
-    },
-    /// Documents are not below the number of documents.
-    #[error("document of row {row} is not one of the {documents} documents, in {count} rows")]
-    DocRange {
-        /// First row.
-        row: usize,
-        /// Rows.
-        count: usize,
-        /// Number of documents.
-        documents: u32,
-    },
-    /// Values are NaN or infinite.
-    #[error("row {row} holds a NaN or infinite value, as {count} rows do")]
-    NotFinite {
-        /// First row.
-        row: usize,
-        /// Rows.
-        count: usize,
-    },
-    /// Inverse norms are not those of the vectors.
-    #[error("inverse norm of row {row} is {got} instead of {expected}, wrong in {count} rows")]
-    InverseNorm {
-        /// First row.
-        row: usize,
-        /// Rows.
-        count: usize,
-        /// Inverse norm of the stored vector.
-        expected: f32,
-        /// Inverse norm stored.
-        got: f32,
-    },
-    /// Spans end before they start.
-    #[error("span of row {row} ends before it starts, as in {count} rows")]
-    Span {
-        /// First row.
-        row: usize,
-        /// Rows.
-        count: usize,
-    },
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.section)?;
-        if let Some(media) = &self.media {
-            write!(f, " of {media}")?;
-        }
-        write!(f, " at byte {}: {}", self.offset, self.reason)
-    }
-}
-
 /// First row and number of rows that are wrong.
 #[derive(Clone, Copy)]
-struct Rows {
-    first: usize,
-    count: usize,
+pub(crate) struct Rows {
+    pub(crate) first: usize,
+    pub(crate) count: usize,
 }
 
-fn find(wrong: impl Iterator<Item = bool>) -> Option<Rows> {
+pub(crate) fn find(wrong: impl Iterator<Item = bool>) -> Option<Rows> {
     let mut found = None;
     for (row, _) in wrong.enumerate().filter(|&(_, wrong)| wrong) {
         found.get_or_insert(Rows { first: row, count: 0 }).count += 1;
@@ -142,8 +29,9 @@ fn find(wrong: impl Iterator<Item = bool>) -> Option<Rows> {
 impl<D: AsRef<[u8]>> Uvec<D> {
     /// Checks everything that `open` leaves out: the checksum of every section, also of unknown kinds; padding; the shape and
     /// media index of derived sections, and that none stands twice; order and range of documents; spans; finite vectors,
-    /// halves and hubs; inverse norms. Finds all damage, at most one entry per section and reason; none means that the file is sound.
-    /// Cost: reads the file twice.
+    /// halves and hubs; inverse norms; shapes and values of cells, where their sections are whole. Finds all damage, at most one
+    /// entry per section and reason; none means that the file is sound. Cost: reads the file twice, and a byte of memory for
+    /// each item that lies in a cell.
     pub fn verify(&self) -> Vec<Damage> {
         let mut damage = Vec::new();
         let mut derived = HashMap::new();
@@ -159,6 +47,7 @@ impl<D: AsRef<[u8]>> Uvec<D> {
         }
         for media in 0..self.media().len() {
             self.check_values(media, &mut damage);
+            self.check_cells(media, &mut damage);
         }
         damage
     }
@@ -179,7 +68,7 @@ impl<D: AsRef<[u8]>> Uvec<D> {
         damage
     }
 
-    fn damage(&self, section: &SectionInfo, offset: u64, reason: Reason) -> Damage {
+    pub(crate) fn damage(&self, section: &SectionInfo, offset: u64, reason: Reason) -> Damage {
         let media = section.media.and_then(|media| self.media().get(media)).map(|info| info.name.clone());
         Damage { section: section.name.clone(), media, offset, reason }
     }
@@ -204,11 +93,13 @@ impl<D: AsRef<[u8]>> Uvec<D> {
     ) {
         let mut push = |reason| damage.push(self.damage(section, section.offset, reason));
         let &SectionInfo { kind, media, offset, rows, columns, length, .. } = section;
-        if section.element().is_some() && (columns == 0 || section.due() != Some(length)) {
+        if !section.is_whole() {
             push(Reason::Shape { rows, columns, length });
         }
         let count = self.media().len();
-        if let Some(got) = media.filter(|&media| media >= count) {
+        // Cells are of a media type.
+        let none = parts::part(kind).map(|_| layout::NONE as usize);
+        if let Some(got) = media.or(none).filter(|&media| media >= count) {
             push(Reason::MediaIndex { got, count });
         }
         match seen.entry((kind, media)) {

@@ -8,11 +8,15 @@ use crate::entry::{is_known, label};
 use crate::error::Error;
 use crate::layout::{self, Entry, Header, Trailer, padding};
 use crate::media::{self, MediaInfo};
+use crate::parts;
 
 /// A section that is being written.
 struct Open {
     name: String,
-    column: Column,
+    /// The column that it is, unless it is derived.
+    column: Option<Column>,
+    place: Place,
+    columns: u32,
     row: u64,
     offset: u64,
     length: u64,
@@ -20,7 +24,7 @@ struct Open {
     docs: DocsCheck,
 }
 
-/// What a section that is written at once is.
+/// What the table says of a section, but for its bytes and shape.
 #[derive(Clone, Copy)]
 struct Place {
     kind: u32,
@@ -33,6 +37,21 @@ impl Place {
     /// Of bytes that belong to no media type.
     fn required(kind: u32) -> Self {
         Self { kind, media: layout::NONE, flags: layout::FLAG_REQUIRED, element: ElementType::Bytes }
+    }
+
+    /// Its table entry.
+    fn entry(self, offset: u64, length: u64, rows: u64, columns: u32, crc: u32) -> Entry {
+        Entry {
+            kind: self.kind.into(),
+            media: self.media.into(),
+            flags: self.flags.into(),
+            element: self.element.code().into(),
+            offset: offset.into(),
+            length: length.into(),
+            rows: rows.into(),
+            columns: columns.into(),
+            crc: crc.into(),
+        }
     }
 }
 
@@ -118,38 +137,49 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// `Order` when another step is due; `Io` when the sink fails.
     pub fn begin(&mut self, media: usize, column: Column) -> Result<(), Error> {
-        let (info, due) = match (self.media.get(media), self.plan.get(self.done)) {
-            (Some(info), Some(&due)) if due == (media, column) && self.open.is_none() && !self.failed => {
-                (info, due)
-            }
+        let info = match (self.media.get(media), self.plan.get(self.done)) {
+            (Some(info), Some(&due)) if due == (media, column) && self.open.is_none() && !self.failed => info,
             _ => return Err(self.out_of_order(format!("the start of {} of media {media}", column.name()))),
         };
-        let open = Open {
-            name: label(column.kind(), Some(&info.name)),
-            column: due.1,
-            row: column.row_bytes(info) as u64,
-            offset: self.position.saturating_add(padding(self.position) as u64),
-            length: 0,
-            hasher: crc32fast::Hasher::new(),
-            docs: DocsCheck::default(),
+        let place = Place {
+            kind: column.kind(),
+            media: index(Some(media)),
+            flags: column.flags(),
+            element: column.element(info),
         };
-        self.pad()?;
-        self.open = Some(open);
-        Ok(())
+        let columns = column.columns(info);
+        self.start(Some(column), place, columns)
     }
 
-    /// Appends little-endian bytes to the column that was begun, any number of times, cut anywhere.
+    /// Starts a derived section between two columns, for [`Writer::write`] and [`Writer::end`]: rows of `columns` little-endian
+    /// values, as many as are written. It is of a media type or of the whole segment.
+    ///
+    /// # Errors
+    /// `Order` for a known kind, one that the media type has already, a media type that does not exist, or inside of a
+    /// section; `Limit` for no columns; `Io` when the sink fails.
+    pub fn begin_derived(
+        &mut self,
+        kind: u32,
+        media: Option<usize>,
+        element: ElementType,
+        columns: u32,
+    ) -> Result<(), Error> {
+        let place = self.derived_place(kind, media, element, columns)?;
+        self.start(None, place, columns)
+    }
+
+    /// Appends little-endian bytes to the column or derived section that was begun, any number of times, cut anywhere.
     ///
     /// Documents are checked for their order. Other values are taken as they are: copy them from a file that passed
     /// [`crate::Uvec::verify_media`], or make them with [`crate::Rows`].
     ///
     /// # Errors
-    /// `Order` when no column was begun, `DocOrder` when documents do not ascend, `Io` when the sink fails.
+    /// `Order` when none was begun, `DocOrder` when documents do not ascend, `Io` when the sink fails.
     pub fn write(&mut self, rows: &[u8]) -> Result<(), Error> {
         let Some(mut open) = self.open.take().filter(|_| !self.failed) else {
             return Err(self.out_of_order("rows".to_owned()));
         };
-        let checked = if open.column == Column::Docs { open.docs.pass(rows) } else { Ok(()) };
+        let checked = if open.column == Some(Column::Docs) { open.docs.pass(rows) } else { Ok(()) };
         let result = checked.and_then(|()| self.put(rows));
         if result.is_ok() {
             open.hasher.update(rows);
@@ -159,42 +189,32 @@ impl<W: Write> Writer<W> {
         result
     }
 
-    /// Ends the column.
+    /// Ends the column or derived section.
     ///
     /// # Errors
     /// `PartialRow` when its bytes are no whole rows and `RowCount` when it has another number of rows than the first
-    /// column of its media type, both of which leave the column open for more bytes; `Order` when none was begun.
+    /// column of its media type, both of which leave it open for more bytes; `Order` when none was begun.
     pub fn end(&mut self) -> Result<(), Error> {
-        let (Some(open), Some(&(media, column)), false) = (&self.open, self.plan.get(self.done), self.failed)
-        else {
-            return Err(self.out_of_order("the end of a column".to_owned()));
-        };
-        let Some(info) = self.media.get(media) else {
-            return Err(self.out_of_order("the end of a column".to_owned()));
+        let (Some(open), false) = (&self.open, self.failed) else {
+            return Err(self.out_of_order("the end of a section".to_owned()));
         };
         // Rows are never of zero bytes: dimension and width are at least 1 where the column is stored.
         let rows = open.length / open.row.max(1);
         if !open.length.is_multiple_of(open.row.max(1)) {
             return Err(Error::PartialRow { section: open.name.clone(), row: open.row, got: open.length });
         }
-        if column != Column::Vectors && rows != self.rows {
+        let follows = open.column.is_some_and(|column| column != Column::Vectors);
+        if follows && rows != self.rows {
             return Err(Error::RowCount { section: open.name.clone(), expected: self.rows, got: rows });
         }
-        self.entries.push(Entry {
-            kind: column.kind().into(),
-            media: (media as u32).into(),
-            flags: column.flags().into(),
-            element: column.element(info).code().into(),
-            offset: open.offset.into(),
-            length: open.length.into(),
-            rows: rows.into(),
-            columns: column.columns(info).into(),
-            crc: open.hasher.clone().finalize().into(),
-        });
-        self.rows = rows;
-        self.last_doc = self.last_doc.max(open.docs.last);
+        let crc = open.hasher.clone().finalize();
+        self.entries.push(open.place.entry(open.offset, open.length, rows, open.columns, crc));
+        if open.column.is_some() {
+            self.rows = rows;
+            self.last_doc = self.last_doc.max(open.docs.last);
+            self.done += 1;
+        }
         self.open = None;
-        self.done += 1;
         Ok(())
     }
 
@@ -205,7 +225,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// `Order` for a known kind, for a media type that does not exist, or inside of a column; `Io` when the sink fails.
     pub fn optional(&mut self, kind: u32, media: Option<usize>, bytes: &[u8]) -> Result<(), Error> {
-        if !self.takes(kind, media) {
+        if !self.takes(kind, media) || parts::part(kind).is_some() {
             return Err(self.out_of_order(format!("an optional section of kind {kind} of media {media:?}")));
         }
         let place = Place { kind, media: index(media), flags: 0, element: ElementType::Bytes };
@@ -228,22 +248,10 @@ impl<W: Write> Writer<W> {
         columns: u32,
         bytes: &[u8],
     ) -> Result<(), Error> {
-        let place = Place { kind, media: index(media), flags: layout::FLAG_DERIVED, element };
-        let same = |entry: &Entry| {
-            (entry.kind.to_native(), entry.media.to_native()) == (kind, place.media)
-                && entry.flags.to_native() & layout::FLAG_DERIVED != 0
-        };
-        if !self.takes(kind, media) || self.entries.iter().any(same) {
-            return Err(self.out_of_order(format!("a derived section of kind {kind} of media {media:?}")));
-        }
-        if columns == 0 {
-            let (least, most) = (1, u32::MAX.into());
-            return Err(Error::Limit { what: "columns of a derived section", least, most, got: 0 });
-        }
+        let place = self.derived_place(kind, media, element, columns)?;
         let (row, got) = (u64::from(columns) * element.size() as u64, bytes.len() as u64);
         if !got.is_multiple_of(row) {
-            let name = media.and_then(|media| self.media.get(media)).map(|info| info.name.as_str());
-            return Err(Error::PartialRow { section: label(kind, name), row, got });
+            return Err(Error::PartialRow { section: self.name_of(place), row, got });
         }
         self.whole(place, got / row, columns as usize, bytes)
     }
@@ -300,18 +308,56 @@ impl<W: Write> Writer<W> {
         self.pad()?;
         let offset = self.position;
         self.put(bytes)?;
-        self.entries.push(Entry {
-            kind: place.kind.into(),
-            media: place.media.into(),
-            flags: place.flags.into(),
-            element: place.element.code().into(),
-            offset: offset.into(),
-            length: (bytes.len() as u64).into(),
-            rows: rows.into(),
-            columns: columns.into(),
-            crc: crc32fast::hash(bytes).into(),
-        });
+        self.entries.push(place.entry(offset, bytes.len() as u64, rows, columns, crc32fast::hash(bytes)));
         Ok(())
+    }
+
+    /// Starts a section that is written in pieces.
+    fn start(&mut self, column: Option<Column>, place: Place, columns: u32) -> Result<(), Error> {
+        let open = Open {
+            name: self.name_of(place),
+            column,
+            place,
+            columns,
+            row: u64::from(columns) * place.element.size() as u64,
+            offset: self.position.saturating_add(padding(self.position) as u64),
+            length: 0,
+            hasher: crc32fast::Hasher::new(),
+            docs: DocsCheck::default(),
+        };
+        self.pad()?;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// The place of a derived section that may stand here.
+    fn derived_place(
+        &self,
+        kind: u32,
+        media: Option<usize>,
+        element: ElementType,
+        columns: u32,
+    ) -> Result<Place, Error> {
+        let place = Place { kind, media: index(media), flags: layout::FLAG_DERIVED, element };
+        let same = |entry: &Entry| {
+            (entry.kind.to_native(), entry.media.to_native()) == (kind, place.media)
+                && entry.flags.to_native() & layout::FLAG_DERIVED != 0
+        };
+        // Cells are of a media type.
+        let lacks_media = media.is_none() && parts::part(kind).is_some();
+        if !self.takes(kind, media) || lacks_media || self.entries.iter().any(same) {
+            return Err(self.out_of_order(format!("a derived section of kind {kind} of media {media:?}")));
+        }
+        if columns == 0 {
+            let (least, most) = (1, u32::MAX.into());
+            return Err(Error::Limit { what: "columns of a derived section", least, most, got: 0 });
+        }
+        Ok(place)
+    }
+
+    /// The section at a place, for messages.
+    fn name_of(&self, place: Place) -> String {
+        label(place.kind, self.media.get(place.media as usize).map(|info| info.name.as_str()))
     }
 
     /// Whether a section of an unknown kind may stand here.

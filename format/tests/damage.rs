@@ -33,8 +33,21 @@ fn every_flip_of_a_byte_is_found() {
 }
 
 #[test]
+fn flips_in_a_file_with_cells_are_found() {
+    let mut bytes = aligned(&common::write_golden(Optional::Cells));
+    assert!(sound(&bytes).is_some());
+    for at in 0..bytes.len() {
+        for change in [1, 0x80] {
+            bytes[at] ^= change;
+            assert_eq!(sound(&bytes), None, "byte {at} changed by {change:#04x}");
+            bytes[at] ^= change;
+        }
+    }
+}
+
+#[test]
 fn every_truncation_is_refused() {
-    for optional in [Optional::Present, Optional::Derived] {
+    for optional in [Optional::Present, Optional::Derived, Optional::Cells] {
         let bytes = aligned(&common::write_golden(optional));
         for length in 0..bytes.len() {
             let error = Uvec::open(&bytes[..length]).map(|_| ()).unwrap_err();
@@ -97,7 +110,7 @@ fn forge(bytes: &mut [u8], at: usize, size: usize, is_free: impl Fn(u64) -> bool
 
 #[test]
 fn forged_table_is_refused() {
-    for optional in [Optional::Present, Optional::Derived, Optional::Hubs] {
+    for optional in [Optional::Present, Optional::Derived, Optional::Hubs, Optional::Cells] {
         forge_table(optional);
     }
 }
@@ -159,7 +172,7 @@ fn forge_records(optional: Optional) {
 
 #[test]
 fn resealed_changes_of_sections_never_panic() {
-    for optional in [Optional::Present, Optional::Derived, Optional::Hubs] {
+    for optional in [Optional::Present, Optional::Derived, Optional::Hubs, Optional::Cells] {
         reseal(optional);
     }
 }

@@ -4,7 +4,8 @@ mod common;
 
 use std::path::Path;
 
-use common::{CENTRES, IMAGES, MEMBERS, Optional, TEXTS, second};
+use common::{CENTRES, IMAGES, MEMBERS, Optional, TEXTS, cells, second};
+use uncsm_format::cells::code_bytes;
 use uncsm_format::{Column, Dtype, Uvec, Values, Vectors};
 
 /// The committed bytes. A missing file fails every test here.
@@ -83,8 +84,55 @@ fn hubs_are_the_committed_ones_and_change_nothing_else() {
 }
 
 #[test]
+fn cells_are_the_committed_ones_and_read_as_they_were_coded() {
+    let bytes = committed("v0-cells.uvec");
+    assert!(common::write_golden(Optional::Cells) == bytes, "the writer makes other bytes");
+    let uvec = Uvec::open(&bytes).unwrap();
+    assert_eq!(uvec.verify(), []);
+    assert_eq!((uvec.cells(1).unwrap(), uvec.cells(7).unwrap()), (None, None));
+    let read = uvec.cells(0).unwrap().unwrap();
+    assert_eq!((read.dim, read.ends, read.rows), (cells::DIM, &cells::ENDS[..], &cells::order()[..]));
+    assert_eq!((read.mean, read.steps), (&cells::mean()[..], &cells::steps()[..]));
+    assert_eq!(read.centre_scales, [0.5, 0.75, 1.0]);
+    let norms = uvec.view(0).inverse_norms;
+    let scales: Vec<_> =
+        cells::order().iter().map(|&row| [cells::scale(row as usize), norms[row as usize]]).collect();
+    assert_eq!(read.scales, scales);
+    assert_eq!((read.centres.len(), read.codes.len()), (code_bytes(12), 3 * code_bytes(12)));
+    // Row 1 of the second group, elements 0 and 4, then 8 and none.
+    let row = cells::order()[17] as usize;
+    let codes = cells::code(&cells::vector(row), cells::scale(row));
+    assert_eq!((read.codes[128 + 4], read.codes[192 + 4]), (codes[0] | codes[4] << 4, codes[8]));
+    let curves = read.curves.unwrap();
+    assert_eq!((curves.model, curves.rows), (&cells::MODEL, &cells::curves()[..]));
+
+    let file = second::read(&bytes);
+    assert_eq!(second::cells(&file, 1), None);
+    let second = second::cells(&file, 0).unwrap();
+    assert_eq!(second.cells.iter().map(Vec::len).collect::<Vec<_>>(), [17, 0, 23]);
+    assert_eq!(second.cells.concat(), read.rows);
+    assert_eq!((second.mean, second.steps), (cells::mean(), cells::steps()));
+    let coded = |vector: Vec<f32>, at| (cells::code(&vector, cells::scale(at)), cells::scale(at));
+    let codes: Vec<_> = (0..cells::ITEMS).map(|row| coded(cells::vector(row), row)).collect();
+    assert_eq!(second.codes, codes);
+    let centres: Vec<_> = (0..3).map(|cell| coded(cells::centre(cell), cell)).collect();
+    assert_eq!(second.centres.into_iter().zip(second.centre_scales).collect::<Vec<_>>(), centres);
+    // No code of the golden file is always at an end of its range, so that each place was told apart.
+    assert!((0..cells::DIM).all(|j| codes.iter().any(|(code, _)| (1..15).contains(&code[j]))));
+
+    // The sections of the items are those of a file without cells.
+    let without = second::read(&cells::write(|_| false));
+    assert_eq!((file.media, without.derived), (without.media, Vec::new()));
+    let curveless = cells::write(|kind| kind < 39);
+    let uvec = Uvec::open(&curveless).unwrap();
+    assert_eq!((uvec.verify(), second::cells(&second::read(&curveless), 0).unwrap().curves), (vec![], None));
+    assert_eq!(uvec.cells(0).unwrap().map(|cells| cells.curves), Some(None));
+}
+
+#[test]
 fn writing_twice_gives_the_same_bytes() {
-    for optional in [Optional::Absent, Optional::Present, Optional::Derived, Optional::Hubs] {
+    for optional in [Optional::Absent, Optional::Present, Optional::Derived, Optional::Hubs, Optional::Cells]
+    {
         assert_eq!(common::write_golden(optional), common::write_golden(optional));
     }
 }

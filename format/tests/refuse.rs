@@ -3,8 +3,8 @@
 mod common;
 
 use common::{
-    CENTRES, MEMBERS, Optional, aligned, entry_at, open_error, put, seal, seal_frame, section_at, trailer_at,
-    u64_at,
+    CENTRES, MEMBERS, Optional, aligned, assert_is, entry_at, open_error, put, seal, seal_frame, section_at,
+    trailer_at, u64_at,
 };
 use rkyv::util::AlignedVec;
 use uncsm_format::layout::{self, entry, header, media, trailer};
@@ -30,17 +30,6 @@ fn without(kind: u32, index: u32) -> Vec<u8> {
     put(&mut bytes, sections, &count.to_le_bytes());
     seal_frame(&mut bytes);
     bytes
-}
-
-macro_rules! assert_is {
-    ($error:expr, $($pattern:tt)+) => {{
-        let error = $error;
-        assert!(matches!(error, $($pattern)+), "{error:?}");
-        // A message is one sentence without a full stop, with the way out behind a colon.
-        let text = error.to_string();
-        assert!(text.contains(": ") && !text.ends_with('.'), "{text}");
-        error
-    }};
 }
 
 #[test]

@@ -82,6 +82,67 @@ fn rows(info: &MediaInfo, items: &[Item]) -> (Rows, Vec<u32>) {
     (rows, docs)
 }
 
+/// Cells of random numbers.
+struct Made {
+    dim: usize,
+    basis: Vec<f32>,
+    ends: Vec<u32>,
+    rows: Vec<u32>,
+    codes: Vec<Vec<u8>>,
+    scales: Vec<f32>,
+    curves: Option<usize>,
+}
+
+impl Made {
+    fn new(seed: u32, dim: usize, items: usize, width: u32, norms: &[u8], curves: Option<usize>) -> Self {
+        let mut state = seed;
+        let mut next = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) % below
+        };
+        let cell: Vec<u32> = (0..items).map(|_| next(width)).collect();
+        let of = |wanted: u32| (0..items as u32).filter(move |&row| cell[row as usize] == wanted);
+        let cells: Vec<Vec<u32>> = (0..width).map(|wanted| of.clone()(wanted).collect()).collect();
+        let ends = cells.iter().scan(0, |end, rows| {
+            *end += rows.len() as u32;
+            Some(*end)
+        });
+        let (ends, rows): (Vec<u32>, Vec<u32>) = (ends.collect(), cells.concat());
+        let norm = |row: u32| f32::from_le_bytes(norms[4 * row as usize..][..4].try_into().unwrap());
+        Self {
+            dim,
+            basis: (0..2 * dim).map(|_| (next(1000) + 1) as f32 / 7.0).collect(),
+            codes: rows.iter().map(|_| (0..dim).map(|_| next(16) as u8).collect()).collect(),
+            scales: rows.iter().flat_map(|&row| [row as f32 / 3.0, norm(row)]).collect(),
+            ends,
+            rows,
+            curves,
+        }
+    }
+
+    fn sections(&self) -> Vec<common::cells::Section> {
+        use ElementType::{Bytes, F32, U32};
+        use common::cells::{f32s, groups, u32s};
+        let (d, c) = (self.dim as u32, self.ends.len());
+        let w = 64 * d.div_ceil(8);
+        let centres = vec![vec![15; self.dim]; c];
+        let mut sections = vec![
+            (32, F32, d, f32s(self.basis.iter().copied())),
+            (33, Bytes, w, groups(&centres, self.dim)),
+            (34, F32, 1, f32s(vec![self.basis[0]; c])),
+            (35, U32, 1, u32s(self.ends.iter().copied())),
+            (36, Bytes, w, groups(&self.codes, self.dim)),
+            (37, U32, 1, u32s(self.rows.iter().copied())),
+            (38, F32, 2, f32s(self.scales.iter().copied())),
+        ];
+        if let Some(rows) = self.curves {
+            sections.push((39, Bytes, 32, vec![7; 32]));
+            sections.push((40, F32, 19, f32s(vec![1.0; 19 * rows])));
+        }
+        sections
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
@@ -167,6 +228,56 @@ proptest! {
         let (read, without) = (second::read(&bytes), second::read(&plain));
         prop_assert_eq!(read.derived.len(), written.len());
         prop_assert_eq!(read.media, without.media);
+    }
+
+    #[test]
+    fn cells_read_as_they_were_written(
+        media in media(),
+        seed in any::<u32>(),
+        width in prop_oneof![Just(1u32), 2..9u32],
+        curves in prop::option::of(0..3usize),
+    ) {
+        let infos: Vec<_> = media.iter().map(|(info, _)| info.clone()).collect();
+        let mut writer = Writer::new(Vec::new(), &[7; 32], &infos).unwrap();
+        let mut norms = Vec::new();
+        for (index, (info, items)) in media.iter().enumerate() {
+            let rows = rows(info, items).0;
+            norms.push(rows.column(Column::InverseNorms).to_vec());
+            rows.write_to(index, &mut writer).unwrap();
+        }
+        let mut written = Vec::new();
+        for (index, (info, items)) in media.iter().enumerate() {
+            let made = Made::new(seed, info.dim as usize, items.len(), width, &norms[index], curves);
+            for (kind, element, columns, bytes) in made.sections() {
+                writer.begin_derived(kind, Some(index), element, columns).unwrap();
+                writer.write(&bytes).unwrap();
+                writer.end().unwrap();
+            }
+            written.push(made);
+        }
+        let (plain, _) = file(&media, 0, None);
+        let bytes = writer.finish(Uvec::open(&plain).unwrap().documents(), 0, None).unwrap();
+        let uvec = Uvec::open(aligned(&bytes)).unwrap();
+        prop_assert_eq!(uvec.verify(), []);
+        let second = second::read(&bytes);
+        prop_assert_eq!(&second.media, &second::read(&plain).media);
+        for (index, made) in written.iter().enumerate() {
+            let read = uvec.cells(index).unwrap().unwrap();
+            prop_assert_eq!((read.ends, read.rows), (&made.ends[..], &made.rows[..]));
+            prop_assert_eq!((read.mean, read.steps), made.basis.split_at(made.dim));
+            prop_assert_eq!(read.centre_scales, &made.basis[..1].repeat(made.ends.len()));
+            let scales: Vec<f32> = read.scales.iter().flatten().copied().collect();
+            prop_assert_eq!(&scales, &made.scales);
+            prop_assert_eq!(read.codes, &common::cells::groups(&made.codes, made.dim));
+            prop_assert_eq!(read.curves.map(|curves| curves.rows.len()), curves);
+            let cells = second::cells(&second, index).unwrap();
+            prop_assert_eq!(cells.cells.concat(), made.rows.clone());
+            for (&row, code) in made.rows.iter().zip(&made.codes) {
+                prop_assert_eq!(&cells.codes[row as usize].0, code);
+            }
+        }
+        // Without its cells the file is the plain one.
+        prop_assert_eq!(bytes == plain, infos.is_empty());
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The tables of SPEC.md say what the code does.
 
+mod common;
+
+use uncsm_format::cells::{self, kind};
 use uncsm_format::layout::{self, entry, header, media, status, trailer};
-use uncsm_format::{Column, Dtype, ElementType, FORMAT_VERSION, MediaInfo};
+use uncsm_format::{Column, Dtype, ElementType, FORMAT_VERSION, MediaInfo, Uvec};
 
 const SPEC: &str = include_str!("../SPEC.md");
 
@@ -183,6 +186,55 @@ fn section_kinds_are_those_of_the_text() {
         };
         assert_eq!(row[6], of_each);
     }
+}
+
+#[test]
+fn kinds_of_cells_are_those_of_the_text() {
+    let kinds = [
+        (kind::BASIS, "CELL_BASIS"),
+        (kind::CENTRES, "CELL_CENTRES"),
+        (kind::CENTRE_SCALES, "CELL_SCALES"),
+        (kind::ENDS, "CELL_ENDS"),
+        (kind::CODES, "CODES"),
+        (kind::ROWS, "CODE_ROWS"),
+        (kind::SCALES, "CODE_SCALES"),
+        (kind::CURVE_MODEL, "CURVE_MODEL"),
+        (kind::CURVES, "CURVES"),
+    ];
+    let rows = table("### Cells and codes");
+    let names: Vec<_> = rows.iter().map(|row| (number(row[0]) as u32, row[1])).collect();
+    assert_eq!(names, kinds);
+
+    // The golden file was written from the text: its sections have the shapes of the table, and their names.
+    let bytes = common::cells::write_golden();
+    let uvec = Uvec::open(&bytes).unwrap();
+    let (n, d, c) = (40, 12, 3);
+    let groups = |rows: u64| rows.div_ceil(cells::GROUP as u64);
+    for row in rows {
+        let section = uvec.sections().iter().find(|section| section.name == row[1]).unwrap();
+        assert_eq!((section.kind, section.derived), (number(row[0]) as u32, true));
+        assert_eq!(format!("{:?}", section.element().unwrap()).to_lowercase(), row[2]);
+        let due = match row[3] {
+            "any" => section.rows,
+            "ceil(c / 16)" => groups(c),
+            "ceil(n / 16)" => groups(n),
+            "c" => c,
+            "n" => n,
+            fixed => number(fixed),
+        };
+        let columns = match row[4] {
+            "d" => d,
+            "w" => cells::code_bytes(d),
+            fixed => number(fixed) as usize,
+        };
+        assert_eq!((section.rows, section.columns as usize), (due, columns), "{row:?}");
+    }
+    assert_eq!([1, 8, 9, 128, 129].map(cells::code_bytes), [64, 64, 128, 1024, 1088]);
+    assert!(SPEC.contains("`w` = 64 x ceil(`d` / 8)"));
+    assert_eq!(cells::CURVE_COLUMNS, 3 + 2 * cells::MISSES.len());
+    let misses = cells::MISSES.map(|miss| miss.to_string());
+    let (last, rest) = misses.split_last().unwrap();
+    assert!(SPEC.contains(&format!("a share {} and {last} of the true rows", rest.join(", "))));
 }
 
 #[test]

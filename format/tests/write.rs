@@ -253,3 +253,74 @@ fn derived_sections_are_whole_rows_of_their_own_kind_once() {
     writer.begin(0, Column::Vectors).unwrap();
     order(writer.derived(2001, Some(0), u32s, 1, &[]));
 }
+
+#[test]
+fn derived_sections_in_pieces_are_those_written_at_once() {
+    let media = [info("image", 2, Dtype::F32, 0)];
+    let order = |result: Result<(), Error>| assert!(matches!(result, Err(Error::Order { .. })), "{result:?}");
+    let u32s = ElementType::U32;
+    let bytes: Vec<u8> = (0..72).collect();
+    let columns = |writer: &mut Writer<Vec<u8>>| Rows::new(&media[0]).write_to(0, writer).unwrap();
+    let mut whole = Writer::new(Vec::new(), &[0; 32], &media).unwrap();
+    columns(&mut whole);
+    whole.derived(2000, Some(0), u32s, 3, &bytes).unwrap();
+    whole.derived(36, Some(0), ElementType::Bytes, 64, &[]).unwrap();
+    let whole = whole.finish(0, 0, None).unwrap();
+    for chunk in [1, 5, 12, 72] {
+        let mut writer = Writer::new(Vec::new(), &[0; 32], &media).unwrap();
+        columns(&mut writer);
+        writer.begin_derived(2000, Some(0), u32s, 3).unwrap();
+        for part in bytes.chunks(chunk) {
+            writer.write(part).unwrap();
+        }
+        writer.end().unwrap();
+        writer.begin_derived(36, Some(0), ElementType::Bytes, 64).unwrap();
+        writer.end().unwrap();
+        assert!(writer.finish(0, 0, None).unwrap() == whole, "chunks of {chunk} bytes");
+    }
+
+    let mut writer = Writer::new(Vec::new(), &[0; 32], &media).unwrap();
+    // Cells are of a media type, and derived.
+    order(writer.begin_derived(36, None, ElementType::Bytes, 64));
+    order(writer.derived(36, None, ElementType::Bytes, 64, &[]));
+    order(writer.optional(36, Some(0), &[]));
+    order(writer.begin_derived(Column::Docs.kind(), Some(0), u32s, 1));
+    order(writer.begin_derived(2000, Some(1), u32s, 1));
+    assert!(matches!(writer.begin_derived(2000, None, u32s, 0), Err(Error::Limit { got: 0, .. })));
+    order(writer.write(&[0]));
+    // Between two columns, not inside of one; and no column inside of it.
+    writer.begin_derived(2000, Some(0), u32s, 2).unwrap();
+    order(writer.begin(0, Column::Vectors));
+    order(writer.begin_derived(2001, Some(0), u32s, 2));
+    order(writer.optional(1000, None, &[]));
+    writer.write(&[0; 12]).unwrap();
+    let part = writer.end();
+    assert!(
+        matches!(&part, Err(Error::PartialRow { section, row: 8, got: 12 }) if section == "kind 2000 of image")
+    );
+    // Values that descend are documents in a column alone.
+    writer.write(&[1, 0, 0, 0]).unwrap();
+    writer.end().unwrap();
+    order(writer.end());
+    order(writer.begin_derived(2000, Some(0), u32s, 2));
+    order(writer.derived(2000, Some(0), u32s, 2, &[]));
+    columns(&mut writer);
+    writer.begin_derived(2002, None, u32s, 1).unwrap();
+    let unfinished = writer.finish(0, 0, None).map(|_| ());
+    assert!(matches!(&unfinished, Err(Error::Order { expected, .. }) if expected == "the end of kind 2002"));
+}
+
+#[test]
+fn full_disk_inside_of_a_derived_section_is_an_io_error() {
+    let media = [info("image", 2, Dtype::F32, 0)];
+    let write = |room| -> Result<(), Error> {
+        let mut writer = Writer::new(Full(room), &[0; 32], &media)?;
+        writer.begin_derived(2000, Some(0), ElementType::U32, 1)?;
+        (0..8).try_for_each(|_| writer.write(&[7; 8]))?;
+        writer.end()
+    };
+    for room in 0..192 {
+        assert!(matches!(write(room), Err(Error::Io(_))), "{room} bytes of room");
+    }
+    write(192).unwrap();
+}

@@ -4,6 +4,7 @@
 //! directory with bundle and fields, as [`IndexBuilder`] makes it.
 
 mod files;
+pub(crate) mod cells;
 mod plugin;
 mod dir;
 mod build;
@@ -16,6 +17,7 @@ pub use build::pipeline::build;
 pub use build::report::{BuildReport, MAX_SKIPPED, MAX_SKIPPED_BYTES, OnBad, Skipped, StageTimes};
 pub use build::source::Source;
 pub use dir::attach::attach;
+pub use dir::cells::{CellsReport, CurveReport};
 pub use dir::damage::{Damage, Examination};
 pub use dir::duplicates::duplicate_ids;
 pub use dir::embed::{EmbeddedEncoder, EmbeddedFile};

@@ -329,6 +329,14 @@ impl QueryHalf {
         }
     }
 
+    /// A raw logit such that what documents are ranked by is below `value` at it and below it, as [`Calibration::below`] has it.
+    pub(crate) fn below(&self, value: f32) -> Option<f32> {
+        match &self.calibration {
+            Some(calibration) => calibration.below(value),
+            None => Some(value.next_down()),
+        }
+    }
+
     /// The raw logit before the hub term.
     #[inline]
     pub(crate) fn without_hub(&self, v: &[f32], half: &[f32]) -> f32 {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use super::engine::Engine;
 use super::legs::{self, MetricFruit, Scan, media_leg_depth, pass};
 use super::plan::Plan;
@@ -62,13 +64,14 @@ impl Engine {
                 found.extend(pass.iter().copied().zip(fruits));
             }
         }
-        let finish = |(at, plan): (usize, Result<Plan>)| {
+        let finish = |(plan, leg): (Result<Plan>, Option<MetricFruit>)| {
             let mut plan = plan?;
             plan.budget.restart();
-            let leg = found.remove(&at);
             guarded(plan.view.shards.dirs(), || hits::respond(&plan, &legs::rank(&plan, leg)?))
         };
-        plans.into_iter().enumerate().map(finish).collect()
+        let legs: Vec<_> =
+            plans.into_iter().enumerate().map(|(at, plan)| (plan, found.remove(&at))).collect();
+        legs.into_par_iter().map(finish).collect()
     }
 }
 

@@ -28,7 +28,7 @@ pub use engine::{Engine, HostReader};
 pub use fusion::{FusedDoc, Fusion, Leg, Normalise, RRF_K, Share, linear, rrf};
 pub use grammar::{Grammar, Mode, parse};
 pub use legs::{MetricCollector, MetricFruit, MetricSegmentCollector};
-pub use plan::asked::{FacetsOver, ListItems, MediaChoice, WINDOW};
+pub use plan::asked::{FacetsOver, ListItems, MediaChoice, RECALL, WINDOW};
 pub use query::CrossMediaQuery;
 pub use request::{Image, Request};
 pub use scorer::{BestItem, DocScore, DocScorer, Polarity, QueryPart};

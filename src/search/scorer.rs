@@ -1,7 +1,9 @@
 //! What a query means for one document: every query part against every item of the wanted media types.
 
+mod block;
+
+pub(super) use block::{BLOCK, Items, Single};
 use tantivy::DocId;
-use uncsm_format::MediaView;
 
 use super::similarity::{Row, RowScorer, Similarity, sigmoid};
 use crate::encode::check_informed;
@@ -140,14 +142,6 @@ struct CompiledPart {
     rows: Vec<Option<Box<dyn RowScorer>>>,
 }
 
-/// What is known of a document while its items pass by; reused over documents.
-#[derive(Default)]
-pub(super) struct Tally {
-    best: Vec<BestItem>,
-    /// What made each of them the best.
-    orders: Vec<f32>,
-}
-
 const NONE: usize = usize::MAX;
 
 impl DocScorer {
@@ -281,6 +275,23 @@ impl DocScorer {
         &self.given
     }
 
+    /// The one part of a query that has one, where it is wanted.
+    pub(super) fn only_part(&self) -> Option<&QueryPart> {
+        match self.given.as_slice() {
+            [only] if only.polarity == Polarity::Like => Some(only),
+            _ => None,
+        }
+    }
+
+    /// The linear form by which the only part compares rows of `media`, but for constants and the inverse norm.
+    pub(super) fn weights(&self, media: usize) -> Option<&[f32]> {
+        let row = self.parts.first()?.rows.get(media)?.as_ref()?;
+        match row.query_halves().first() {
+            Some(half) => Some(&half.bilinear),
+            None => Some(&self.given.first()?.vector),
+        }
+    }
+
     /// Media types of the items that are looked at, ascending.
     pub fn wanted(&self) -> &[usize] {
         &self.wanted
@@ -309,24 +320,6 @@ impl DocScorer {
         Ok(Self::values_of(&[self], segment, docs))
     }
 
-    /// What each of `docs` is ranked by under each of `scorers`, `[docs, scorers]` row-major. Every stored row is read
-    /// once, whatever the number of scorers.
-    pub(super) fn values_of(
-        scorers: &[&DocScorer],
-        segment: &SegmentVectors,
-        docs: &[DocId],
-    ) -> Vec<Option<f32>> {
-        let views = views(scorers, segment);
-        let mut tallies: Vec<Tally> = scorers.iter().map(|_| Tally::default()).collect();
-        let mut row = Row::default();
-        let mut out = Vec::with_capacity(docs.len() * scorers.len());
-        for &doc in docs {
-            look_at(scorers, &views, doc, &mut row, &mut tallies);
-            out.extend(scorers.iter().zip(&tallies).map(|(scorer, tally)| scorer.value(tally)));
-        }
-        out
-    }
-
     /// The whole score of one document; `None` as [`DocScorer::values`] has it.
     ///
     /// # Errors
@@ -338,16 +331,14 @@ impl DocScorer {
 
     /// As [`DocScorer::doc`], in a segment that was checked.
     pub(super) fn doc_of(&self, segment: &SegmentVectors, doc: DocId) -> Option<DocScore> {
-        let mut tallies = [Tally::default()];
-        look_at(&[self], &views(&[self], segment), doc, &mut Row::default(), &mut tallies);
-        let [tally] = tallies;
-        let value = self.value(&tally)?;
-        let likes = || tally.best.iter().zip(&self.parts).filter(|(_, part)| part.polarity == Polarity::Like);
+        let best = block::best(&[self], segment, &[doc]);
+        let value = self.value(&best)?;
+        let likes = || best.iter().zip(&self.parts).filter(|(_, part)| part.polarity == Polarity::Like);
         let calibrated = likes().all(|(item, part)| {
             item.part == NONE || part.rows[item.media].as_ref().is_some_and(|row| row.is_calibrated())
         });
-        let probability = (calibrated && likes().next().is_some()).then(|| sigmoid(self.mean(&tally)));
-        let best = tally.best.into_iter().filter(|item| item.part != NONE).collect();
+        let probability = (calibrated && likes().next().is_some()).then(|| sigmoid(self.mean(&best)));
+        let best = best.into_iter().filter(|item| item.part != NONE).collect();
         Some(DocScore { value, probability, best })
     }
 
@@ -404,26 +395,27 @@ impl DocScorer {
         self.weight_sum
     }
 
-    /// The weighted mean of the wanted parts.
-    fn mean(&self, tally: &Tally) -> f32 {
+    /// The weighted mean of the wanted parts, from the best item of each part.
+    fn mean(&self, best: &[BestItem]) -> f32 {
         let sum = |polarity: Polarity, value: &dyn Fn(&BestItem, &CompiledPart) -> f32| -> f32 {
-            let parts = tally.best.iter().zip(&self.parts);
+            let parts = best.iter().zip(&self.parts);
             parts.filter(|(_, part)| part.polarity == polarity).map(|(item, part)| value(item, part)).sum()
         };
         sum(Polarity::Like, &|item, part| item.value * part.weight) / self.weight_sum
     }
 
-    fn value(&self, tally: &Tally) -> Option<f32> {
-        if tally.best.iter().zip(&self.parts).any(|(item, part)| part.required && item.part == NONE) {
+    /// What a document is ranked by, from the best item of each part.
+    fn value(&self, best: &[BestItem]) -> Option<f32> {
+        if best.iter().zip(&self.parts).any(|(item, part)| part.required && item.part == NONE) {
             return None;
         }
-        if let ([only], [part]) = (tally.best.as_slice(), self.parts.as_slice())
+        if let ([only], [part]) = (best, self.parts.as_slice())
             && part.polarity == Polarity::Like
         {
             return Some(only.value);
         }
         let mut penalties = 0.0;
-        for (item, part) in tally.best.iter().zip(&self.parts) {
+        for (item, part) in best.iter().zip(&self.parts) {
             if part.polarity == Polarity::Unlike
                 && item.part != NONE
                 && let Some(scorer) = &part.rows[item.media]
@@ -431,52 +423,9 @@ impl DocScorer {
                 penalties += part.weight * scorer.penalty(item.value);
             }
         }
-        let value = self.mean(tally) - penalties / self.weight_sum;
+        let value = self.mean(best) - penalties / self.weight_sum;
         // A damaged row among several parts can leave the range.
         Some(if value.is_finite() { value } else { f32::MIN })
-    }
-}
-
-/// The columns of the media types that some scorer wants, with their numbers, ascending.
-fn views<'s>(scorers: &[&DocScorer], segment: &'s SegmentVectors) -> Vec<(usize, MediaView<'s>)> {
-    let wanted = |media: &usize| scorers.iter().any(|scorer| scorer.wanted.contains(media));
-    let all = 0..segment.uvec().media().len();
-    all.filter(wanted).map(|media| (media, segment.view(media))).collect()
-}
-
-/// Fills the tally of every scorer with the best items of `doc`.
-fn look_at(
-    scorers: &[&DocScorer],
-    views: &[(usize, MediaView<'_>)],
-    doc: DocId,
-    row: &mut Row,
-    tallies: &mut [Tally],
-) {
-    for (scorer, tally) in scorers.iter().zip(tallies.iter_mut()) {
-        tally.best.clear();
-        let none = BestItem { part: NONE, media: 0, row: 0, raw: 0.0, value: f32::MIN };
-        tally.best.resize(scorer.parts.len(), none);
-        tally.orders.clear();
-        tally.orders.resize(scorer.parts.len(), f32::MIN);
-    }
-    for (media, view) in views {
-        for at in view.items_of(doc) {
-            row.load(view, at);
-            for (scorer, tally) in scorers.iter().zip(tallies.iter_mut()) {
-                let found = tally.best.iter_mut().zip(&mut tally.orders);
-                for (part, (compiled, (best, best_order))) in scorer.parts.iter().zip(found).enumerate() {
-                    let Some(scorer) = &compiled.rows[*media] else { continue };
-                    let raw = scorer.raw(row);
-                    let value = scorer.value(raw);
-                    // The first of equals stays: media types, then items in order.
-                    let order = scorer.order(row, raw, value);
-                    if best.part == NONE || order > *best_order {
-                        *best_order = order;
-                        *best = BestItem { part, media: *media, row: at, raw, value };
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -88,8 +88,17 @@ impl SegmentTop {
         }
     }
 
+    /// A score that k documents reach, once there are k: documents with a lower one no longer matter. Cost: little over many
+    /// calls.
+    pub(crate) fn last(&mut self) -> Option<f32> {
+        if self.worst.is_none() || self.entries.len() > self.k.saturating_add(self.k / 8) {
+            self.prune();
+        }
+        self.worst.map(|worst| worst.score)
+    }
+
     fn prune(&mut self) {
-        if self.entries.len() > self.k {
+        if self.k > 0 && self.entries.len() >= self.k {
             let (_, worst, _) = self.entries.select_nth_unstable_by(self.k - 1, Entry::order);
             self.worst = Some(*worst);
             self.entries.truncate(self.k);

@@ -78,6 +78,7 @@ fn without_heads(data: &TrainingData, config: &TrainConfig, classes: usize, memb
         pathways,
         posterior_fits: Vec::new(),
         fusion: None,
+        samples: vec![Vec::new(); media],
         metric: MetricNetwork {
             dim: d,
             half: 0,

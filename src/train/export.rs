@@ -46,6 +46,7 @@ fn bundle(
         pathways,
         posterior_fits: Vec::new(),
         fusion: None,
+        samples: vec![Vec::new(); data.media.len()],
         metric: MetricNetwork { dim: network.dim, half: network.item_half, targets, halves, hubs, heads },
         space: Fingerprint([0; 32]),
         model: Fingerprint([0; 32]),

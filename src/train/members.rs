@@ -15,6 +15,9 @@ use crate::parallel as workers;
 const POSTERIOR: [f32; 5] = [0.75, 1.0, 0.5, 0.25, 0.0];
 /// The same in the unit part.
 const UNIT: [f32; 4] = [1.0, 0.7, 0.5, 0.3];
+/// A loss of less than this in MAP or recall on the first fold may be a gain on others: what some hundred rows say beyond it is mostly
+/// noise.
+const LEAST: f64 = 0.003;
 
 /// `deep` with kernel members of these shares beside it.
 ///
@@ -84,51 +87,90 @@ pub(crate) fn combined(deep: &Bundle, members: &Members, shares: Shares, unit: u
     }
 }
 
+/// A deep bundle, the kernel members beside it, and the rows that both have not seen.
+pub(crate) type Both = (Bundle, Members, Vec<usize>);
+
 /// The shares that do best on rows that the members of each fold have not seen, on average.
-///
-/// `folds` are deep bundles with the kernel members beside them and the rows that both have not seen.
-pub(crate) fn choose_shares(
-    folds: &[(Bundle, Members, Vec<usize>)],
-    data: &TrainingData,
-    unit: usize,
-) -> Result<Shares> {
-    let has_units =
-        folds.iter().all(|(_, members, _)| members.iter().all(|kernel| !kernel.unit_bias.is_empty()));
-    let units = match has_units {
-        // A single element is not shared.
-        true if unit < 2 => &UNIT[..1],
-        true => &UNIT[..],
-        false => &[0.0][..],
-    };
-    let by_unit = best(folds, units, |share, (deep, members, rows)| {
-        let bundle = combined(deep, members, Shares { posterior: 1.0, unit: share }, unit);
-        let recall = measure_one(&Items::new(&bundle, data, rows)?, data, Similarity::Unit).recall;
-        Ok(recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0))
-    })?;
-    let by_posterior = best(folds, &POSTERIOR, |share, (deep, members, rows)| {
-        let bundle = combined(deep, members, Shares { posterior: share, unit: units[0] }, unit);
-        let map = measure_one(&Items::new(&bundle, data, rows)?, data, Similarity::Posterior).map;
-        Ok(map.map(|map| map.mean))
-    })?;
+pub(crate) fn choose_shares(folds: &[Both], data: &TrainingData, unit: usize) -> Result<Shares> {
+    let units = unit_candidates(folds, unit);
+    let by_unit = best_of(units, &of_units(folds, units, data, unit)?);
+    let by_posterior = best_of(&POSTERIOR, &of_posteriors(folds, units[0], data, unit)?);
     // Without classes there are no posteriors to share.
     Ok(Shares { posterior: by_posterior.unwrap_or(1.0), unit: by_unit.unwrap_or(units[0]) })
 }
 
-/// The candidate of the best mean score; `None` where nothing measures them.
-fn best<T: Sync>(
-    folds: &[T],
+/// Whether the deep members may yet get a share, by the rows of one fold.
+///
+/// Not where every share of theirs, in the posteriors and in the unit part, takes at least [`LEAST`] from what the kernel members do
+/// alone. True where that cannot be told: without unit parts of kernel members, or where nothing measures either.
+pub(crate) fn deep_may_add(fold: &[Both; 1], data: &TrainingData, unit: usize) -> Result<bool> {
+    let units = unit_candidates(fold, unit);
+    if units[0] != 1.0 {
+        return Ok(true);
+    }
+    let parts = [
+        (units, of_units(fold, units, data, unit)?),
+        (&POSTERIOR[..], of_posteriors(fold, 1.0, data, unit)?),
+    ];
+    let gains = parts.iter().map(|(shares, each)| gain(shares, &each[0])).collect::<Vec<_>>();
+    tracing::debug!(?gains, "deep members on the first fold");
+    let mut measured = gains.iter().flatten().peekable();
+    Ok(measured.peek().is_none() || measured.any(|gain| *gain > -LEAST))
+}
+
+/// What the best share below 1 of kernel members adds to them alone; `None` where nothing measures it.
+fn gain(shares: &[f32], scores: &[Option<f64>]) -> Option<f64> {
+    let of = |chosen: fn(&f32) -> bool| {
+        let found = shares.iter().zip(scores).filter(move |(share, _)| chosen(share));
+        found.filter_map(|(_, score)| *score).max_by(f64::total_cmp)
+    };
+    Some(of(|share| *share < 1.0)? - of(|share| *share == 1.0)?)
+}
+
+/// Candidates for the share of the kernel members in the unit part.
+fn unit_candidates(folds: &[Both], unit: usize) -> &'static [f32] {
+    let has_units =
+        folds.iter().all(|(_, members, _)| members.iter().all(|kernel| !kernel.unit_bias.is_empty()));
+    match has_units {
+        // A single element is not shared.
+        true if unit < 2 => &UNIT[..1],
+        true => &UNIT,
+        false => &[0.0],
+    }
+}
+
+/// Scores of the candidates on each fold; `None` where nothing measures them.
+type Each = Vec<Vec<Option<f64>>>;
+
+/// Recall by the unit part, for each share in it.
+fn of_units(folds: &[Both], shares: &[f32], data: &TrainingData, unit: usize) -> Result<Each> {
+    scores(folds, shares, |share, (deep, members, rows)| {
+        let bundle = combined(deep, members, Shares { posterior: 1.0, unit: share }, unit);
+        let recall = measure_one(&Items::new(&bundle, data, rows)?, data, Similarity::Unit).recall;
+        Ok(recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0))
+    })
+}
+
+/// MAP by the posteriors, for each share in them of [`POSTERIOR`].
+fn of_posteriors(folds: &[Both], of_unit: f32, data: &TrainingData, unit: usize) -> Result<Each> {
+    scores(folds, &POSTERIOR, |share, (deep, members, rows)| {
+        let bundle = combined(deep, members, Shares { posterior: share, unit: of_unit }, unit);
+        let map = measure_one(&Items::new(&bundle, data, rows)?, data, Similarity::Posterior).map;
+        Ok(map.map(|map| map.mean))
+    })
+}
+
+fn scores(
+    folds: &[Both],
     candidates: &[f32],
-    score: impl Fn(f32, &T) -> Result<Option<f64>> + Sync,
-) -> Result<Option<f32>> {
-    let tasks: Vec<(f32, &T)> =
-        candidates.iter().flat_map(|&candidate| folds.iter().map(move |fold| (candidate, fold))).collect();
+    score: impl Fn(f32, &Both) -> Result<Option<f64>> + Sync,
+) -> Result<Each> {
+    let tasks: Vec<(f32, &Both)> =
+        folds.iter().flat_map(|fold| candidates.iter().map(move |&candidate| (candidate, fold))).collect();
     let scores: Vec<Option<f64>> = workers::map(&tasks, |(candidate, fold)| score(*candidate, fold))
         .into_iter()
         .collect::<Result<_>>()?;
-    let each: Vec<Vec<Option<f64>>> = (0..folds.len())
-        .map(|fold| (0..candidates.len()).map(|at| scores[at * folds.len() + fold]).collect())
-        .collect();
-    Ok(best_of(candidates, &each))
+    Ok(scores.chunks_exact(candidates.len()).map(<[_]>::to_vec).collect())
 }
 
 /// The candidate of the best mean score over `each` fold; `None` where nothing measures them.
@@ -142,4 +184,18 @@ pub(crate) fn best_of(candidates: &[f32], each: &[Vec<Option<f64>>]) -> Option<f
         }
     }
     best.map(|best| best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gain_is_that_of_the_best_share_over_kernel_members_alone() {
+        let scores = [Some(0.5), Some(0.625), Some(0.25), None, Some(0.375)];
+        assert_eq!(gain(&POSTERIOR, &scores), Some(-0.125));
+        assert_eq!(gain(&UNIT, &[Some(0.5), Some(0.25), Some(0.75), None]), Some(0.25));
+        assert_eq!(gain(&UNIT, &[None; 4]), None);
+        assert_eq!(gain(&UNIT[..1], &[Some(0.5)]), None);
+    }
 }

@@ -28,6 +28,7 @@ mod plan;
 mod priors;
 mod report;
 mod run;
+mod sample;
 mod scaling;
 mod schedule;
 mod select;
@@ -44,5 +45,5 @@ pub use config::{
     Refit, RegularisationConfig, SelectionConfig, StepConfig, TrainConfig,
 };
 pub use fusion::{FusionQuery, FusionRow};
-pub use report::{Progress, StageReport};
+pub use report::{DeepMembers, Progress, StageReport};
 pub use trainer::{Trained, Trainer};

@@ -3,14 +3,15 @@
 use super::alone::alone;
 use super::config::TrainConfig;
 use super::kernel::{Fitted, Members};
-use super::members::{choose_shares, combined};
+use super::members::{Both, choose_shares, combined, deep_may_add};
 use super::priors;
-use super::run::Run;
+use super::run::{End, Run};
 use super::split::Fold;
 use crate::corpus::Split;
 use crate::data::TrainingData;
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Bundle, Shares};
+use crate::parallel as workers;
 
 /// What is trained: the settings of the deep members, and whether there are any.
 pub(crate) struct Plan {
@@ -57,7 +58,36 @@ impl Plan {
         Ok(Self { config: own, deep, unit, weights })
     }
 
-    /// The models of the folds: deep bundles, kernel members, or both with shares that validation chooses.
+    /// Runs of the deep members on the folds.
+    ///
+    /// Beside kernel members the first runs alone, on all cores. Where the deep members clearly add nothing on its validation rows, it is
+    /// the only one, and they are left out.
+    pub(crate) fn run_deep(
+        &self,
+        run: &Run<'_>,
+        kernels: Option<&Fitted>,
+        folds: &[Fold],
+        data: &TrainingData,
+    ) -> Result<Vec<End>> {
+        if !self.deep {
+            return Ok(Vec::new());
+        }
+        let run = Run { config: &self.config, ..*run };
+        let numbered: Vec<(usize, &Fold)> = folds.iter().enumerate().collect();
+        let on = |some: &[(usize, &Fold)]| -> Result<Vec<End>> {
+            workers::map(some, |&(at, fold)| run.fold(at, fold, some.len())).into_iter().collect()
+        };
+        let (Some(kernels), true) = (kernels, folds.len() > 1) else { return on(&numbered) };
+        let mut ends = on(&numbered[..1])?;
+        let both = [(ends[0].bundle.clone(), kernels.folds[0].clone(), folds[0].validation.clone())];
+        if deep_may_add(&both, data, self.unit)? {
+            ends.extend(on(&numbered[1..])?);
+        }
+        Ok(ends)
+    }
+
+    /// The models of the folds: deep bundles, kernel members, or both with shares that validation chooses; kernel members alone
+    /// where there are fewer `deep` bundles than folds.
     pub(crate) fn members(
         &self,
         deep: Vec<Bundle>,
@@ -79,10 +109,10 @@ impl Plan {
                 all.map(|members| alone(data, &self.config, &self.weights, members.clone())).zip(held());
             Joined { models: models.collect(), shares: Shares::KERNEL, deep: false }
         };
-        if deep.is_empty() {
+        if deep.len() < folds.len() {
             return Ok(kernel_alone());
         }
-        let both: Vec<(Bundle, Members, Vec<usize>)> = deep
+        let both: Vec<Both> = deep
             .into_iter()
             .zip(&kernels.folds)
             .zip(held())

@@ -36,11 +36,23 @@ pub struct StageReport {
     pub validation: Measures,
 }
 
-/// Per stage the mean over the models: epochs, seconds and measures.
+/// What came of the deep members that were trained beside kernel members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DeepMembers {
+    /// Validation splits that they were trained for: the first alone, where they clearly add nothing on it.
+    pub tried: usize,
+    /// Validation splits.
+    pub splits: usize,
+    /// Whether they have a share in the model.
+    pub kept: bool,
+}
+
+/// Per stage the mean over the models that went through it: epochs, seconds and measures.
 pub(crate) fn mean_reports(all: &[Vec<StageReport>]) -> Vec<StageReport> {
-    let stages = all.first().map_or(0, Vec::len);
-    let mean = |stage: usize| {
-        let reports: Vec<&StageReport> = all.iter().map(|reports| &reports[stage]).collect();
+    let names: Vec<&str> = all.first().into_iter().flatten().map(|report| report.name).collect();
+    let mean = |name: &str| {
+        let reports: Vec<&StageReport> =
+            all.iter().filter_map(|reports| reports.iter().find(|report| report.name == name)).collect();
         let measures: Vec<Measures> = reports.iter().map(|report| report.validation.clone()).collect();
         let n = reports.len();
         Some(StageReport {
@@ -50,5 +62,5 @@ pub(crate) fn mean_reports(all: &[Vec<StageReport>]) -> Vec<StageReport> {
             validation: Measures::mean(&measures)?,
         })
     };
-    (0..stages).filter_map(mean).collect()
+    names.into_iter().filter_map(mean).collect()
 }

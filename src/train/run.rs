@@ -56,9 +56,9 @@ pub(crate) struct End {
 }
 
 impl Run<'_> {
-    /// The run number `at`, on a fold.
-    pub(crate) fn fold(&self, at: usize, fold: &Fold) -> Result<End> {
-        let cores = self.threads / self.runs.max(1);
+    /// The run number `at`, on a fold; so many run `side_by_side`.
+    pub(crate) fn fold(&self, at: usize, fold: &Fold, side_by_side: usize) -> Result<End> {
+        let cores = self.threads / side_by_side.max(1);
         let Finished { network, reports, kept } =
             self.stages(at, (&fold.fit, &fold.validation), None, cores)?;
         Ok(End { bundle: export(&network, self.data, self.classes, self.config)?, reports, kept })

@@ -70,7 +70,10 @@ pub(crate) fn choose(
     let mut choice = Choice { temperature: TEMPERATURES[0], power: POWERS[0], shares: Vec::new() };
     if classes {
         let mut best: Option<f64> = None;
-        let temperatures = if settled { &TEMPERATURES[..1] } else { &TEMPERATURES[..] };
+        // A temperature divides the logits of deep members.
+        let deep =
+            models.iter().flat_map(|(bundle, _)| &bundle.pathways).any(|pathway| pathway.deep.is_some());
+        let temperatures = if settled || !deep { &TEMPERATURES[..1] } else { &TEMPERATURES[..] };
         for &temperature in temperatures {
             for power in POWERS {
                 let tried = Choice { temperature, power, shares: Vec::new() };

@@ -41,10 +41,11 @@ impl Lesson {
     ) -> Result<Taught> {
         let numbered: Vec<_> =
             models.iter().zip(folds).enumerate().map(|(at, (model, fold))| (at, model, fold)).collect();
-        let ends: Vec<End> =
-            workers::map(&numbered, |&(at, (bundle, _), fold)| self.run(run, bundle).fold(at, fold))
-                .into_iter()
-                .collect::<Result<_>>()?;
+        let ends: Vec<End> = workers::map(&numbered, |&(at, (bundle, _), fold)| {
+            self.run(run, bundle).fold(at, fold, numbered.len())
+        })
+        .into_iter()
+        .collect::<Result<_>>()?;
         let mut out = Taught { models: Vec::new(), reports: Vec::new(), kept: Vec::new() };
         for (end, (_, held)) in ends.into_iter().zip(models) {
             out.models.push((end.bundle, held));

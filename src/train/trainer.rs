@@ -8,8 +8,9 @@ use super::hidden;
 use super::hub;
 use super::kernel::{self, Given};
 use super::plan::Plan;
-use super::report::{Progress, StageReport, mean_reports};
-use super::run::{End, Run};
+use super::report::{DeepMembers, Progress, StageReport, mean_reports};
+use super::run::Run;
+use super::sample;
 use super::schedule::Stage;
 use super::shrink::{self, ClassShares};
 use super::split::{Fold, folds};
@@ -18,10 +19,9 @@ use super::teach::Lesson;
 use crate::corpus::Split;
 use crate::data::{Items, TrainingData};
 use crate::error::{Error, ErrorCode, Result};
-use crate::eval::measure;
+use crate::eval::{Measures, measure};
 use crate::hint::{Hint, Setting};
 use crate::model::{Bundle, Target};
-use crate::parallel as workers;
 
 /// The result of training.
 #[derive(Clone, Debug)]
@@ -31,16 +31,21 @@ pub struct Trained {
     pub bundle: Bundle,
     /// One report per stage.
     pub stages: Vec<StageReport>,
+    /// What came of the deep members beside kernel members; `None` where these are not both trained.
+    pub deep: Option<DeepMembers>,
 }
 
 /// Trains a model on the rows marked `train`, stopped and calibrated on those marked `val`.
 ///
 /// Without rows marked `val` several validation splits are drawn from the train rows, such that near-duplicates and groups
 /// stay on one side; of large data one, whose model is kept (see [`TrainConfig::for_rows`]). Each gets a model that has not
-/// seen it, one per core at a time; a run that is alone shares its work out to all cores. A stage after the first keeps what
+/// seen it, one per core at a time; a run that is alone shares its work out to all cores. Deep members beside kernel members are
+/// tried on the first split, and left out where they clearly add nothing there. A stage after the first keeps what
 /// it started from where no epoch of it does better. They set the numbers of epochs, what
 /// [`TrainConfig`] leaves to validation, and the calibration; then a last run learns from all train rows (see
-/// [`SelectionConfig::refit`](super::SelectionConfig::refit)). Stages are reported as the mean over the splits. Rows marked
+/// [`SelectionConfig::refit`](super::SelectionConfig::refit)). The bundle gets sample queries, up to 256 shared vectors of train rows
+/// and of means of some for each media type (see [`Bundle::samples`]). Stages are reported as the mean over the splits that they ran
+/// on, the last of them with what the finished models do on all splits. Rows marked
 /// `test` are never read. The same data, configuration, machine, build and number of threads give the same bundle, byte for
 /// byte.
 #[must_use = "nothing is trained before `run`"]
@@ -72,8 +77,8 @@ impl<'a> Trainer<'a> {
     /// [`TrainConfig::model`], `dim`, `item_half` and `head` do not count, and `members` only where `members * hidden` is
     /// the width of the bundle's hidden layers; else there are as many members as `hidden` goes into it.
     ///
-    /// The pathways of a bundle with kernel members stay as they are, with their landmarks, and so do its anchors: the metric
-    /// network alone learns. Where that has no hidden layer, the `space` fingerprint stays, and an index needs no rebuild.
+    /// The pathways of a bundle with kernel members stay as they are, with their landmarks, and so do its anchors and sample queries:
+    /// the metric network alone learns. Where that has no hidden layer, the `space` fingerprint stays, and an index needs no rebuild.
     ///
     /// Where the data hold rows that the bundle was trained on, validation splits drawn from them are not unseen: they still
     /// stop training and set the calibration, but both see these rows too favourably. Mark held-out rows as `val` to get
@@ -157,14 +162,8 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
         _ => None,
     };
     let plan = Plan::new(run, kernels.as_ref())?;
-    let deep = Run { config: &plan.config, ..*run };
-    let numbered: Vec<(usize, &Fold)> = folds.iter().enumerate().collect();
-    let ends: Vec<End> = match plan.deep {
-        true => {
-            workers::map(&numbered, |&(at, fold)| deep.fold(at, fold)).into_iter().collect::<Result<_>>()?
-        }
-        false => Vec::new(),
-    };
+    let ends = plan.run_deep(run, kernels.as_ref(), folds, data)?;
+    let tried = ends.len();
     let (mut models, mut reports, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for end in ends {
         models.push(end.bundle);
@@ -212,17 +211,18 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     }
     let items: Vec<Items<'_>> =
         models.iter().map(|(bundle, rows)| Items::new(bundle, data, rows)).collect::<Result<_>>()?;
-    for (reports, items) in reports.iter_mut().zip(&items) {
-        if let Some(last) = reports.last_mut() {
-            last.validation = measure(items, data);
-        }
+    let mut stages = mean_reports(&reports);
+    if let Some(last) = stages.last_mut() {
+        let measures: Vec<Measures> = items.iter().map(|items| measure(items, data)).collect();
+        last.validation = Measures::mean(&measures).unwrap_or_else(|| last.validation.clone());
     }
-    let stages = mean_reports(&reports);
     let fits = calibrations(&items, data);
     let posterior_fits = posterior_calibrations(&items, data);
     drop(items);
     let drawn = data.split.iter().all(|split| *split != Split::Val);
+    let beside = plan.deep && kernels.is_some();
     let mut bundle = if config.selection.refit == Refit::All && drawn && !models[0].1.is_empty() {
+        let deep = Run { config: &plan.config, ..*run };
         let whole = if members.deep { Some(deep.whole(&kept)?) } else { None };
         let of_kernels = match kernels {
             Some(fitted) => kernel::fit(given, &fitted.settings, &train)?,
@@ -247,10 +247,13 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
         head.calibration = fit;
     }
     bundle.posterior_fits = posterior_fits;
+    sample::give(&mut bundle, start, data, config.seed)?;
     let bundle = match start {
         None => bundle.sealed(),
         Some(start) => start::adopt(start, bundle)?,
     };
     check_finite_parameters(&bundle)?;
-    Ok(Trained { bundle, stages })
+    let kept = (0..bundle.media().len()).any(|m| bundle.members(m).hidden > 0);
+    let deep = beside.then_some(DeepMembers { tried, splits: folds.len(), kept });
+    Ok(Trained { bundle, stages, deep })
 }

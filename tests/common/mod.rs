@@ -84,7 +84,7 @@ impl App {
         let id = builder.add_text_field("id", STRING | FAST | STORED);
         let text = builder.add_text_field("text", TEXT | STORED);
         let media = MediaField::add(&mut builder, &bundle.space_spec()).unwrap();
-        let plugin = UvecPlugin::new();
+        let plugin = UvecPlugin::new().with_bundle(Arc::new(bundle.clone()));
         let index =
             create(tantivy::Index::builder().schema(builder.build()).register_plugin(plugin.registered()));
         Self { index, plugin, bundle, id, text, media }

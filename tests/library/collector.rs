@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::{App, WORDS, brute_force, bundle, features, random_docs, top};
+use crate::common::{App, Doc, WORDS, brute_force, bundle, features, hub_bundle, random_docs, top};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -15,10 +15,13 @@ use uncsm_index::model::Target;
 use uncsm_index::search::{CrossMediaQuery, MetricCollector, RankedDoc, Similarity};
 
 fn fill(app: &App, seed: u64, n: usize, segments: usize, deleted: usize) {
-    let docs = random_docs(seed, n);
+    fill_with(app, &random_docs(seed, n), segments, deleted);
+}
+
+fn fill_with(app: &App, docs: &[Doc], segments: usize, deleted: usize) {
     let mut writer: IndexWriter = app.index.writer_with_num_threads(1, 15_000_000).unwrap();
     writer.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
-    for part in docs.chunks(n.div_ceil(segments).max(1)) {
+    for part in docs.chunks(docs.len().div_ceil(segments).max(1)) {
         for doc in part {
             writer.add_document(app.document(doc)).unwrap();
         }
@@ -36,8 +39,9 @@ fn pairs(docs: &[RankedDoc]) -> Vec<(String, f32)> {
 
 fn matching(searcher: &Searcher, query: &dyn Query, values: &BTreeMap<String, f32>) -> BTreeMap<String, f32> {
     let docs = searcher.search(query, &DocSetCollector).unwrap();
-    let ids: Vec<String> = docs.into_iter().map(|address| id_of(searcher, address)).collect();
-    values.iter().filter(|(id, _)| ids.contains(id)).map(|(id, v)| (id.clone(), *v)).collect()
+    let mut ids: Vec<String> = docs.into_iter().map(|address| id_of(searcher, address)).collect();
+    ids.sort_unstable();
+    values.iter().filter(|(id, _)| ids.binary_search(id).is_ok()).map(|(id, v)| (id.clone(), *v)).collect()
 }
 
 fn id_of(searcher: &Searcher, address: tantivy::DocAddress) -> String {
@@ -131,6 +135,53 @@ proptest! {
         for (score, address) in hits.iter().take(3) {
             let explanation = boosted.explain(&searcher, *address).unwrap();
             prop_assert!((explanation.value() - score).abs() < 1e-6);
+        }
+    }
+}
+
+/// Documents of one text each, or of none to three items of both media types.
+fn of_kind(one_each: bool, seed: u64, n: usize) -> Vec<Doc> {
+    let mut docs = random_docs(seed, n);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    for doc in docs.iter_mut().filter(|_| one_each) {
+        doc.items.retain(|(media, _)| *media == 1);
+        doc.items.truncate(1);
+        if doc.items.is_empty() {
+            doc.items.push((1, features(&mut rng, 5)));
+        }
+    }
+    docs
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// More documents than those before the first floor: rows that cannot enter the best k are left out from then on.
+    #[test]
+    fn rows_that_are_left_out_are_none_of_the_best(
+        seed in 0u64..1000, one_each: bool, segments in 1usize..3, deleted in prop::sample::select(vec![0usize, 40]),
+        k in prop::sample::select(vec![1usize, 10, 300, 990]), hubs: bool,
+        wanted in prop::sample::select(vec![vec![1], vec![0, 1]]),
+    ) {
+        let app = App::in_ram(if hubs { hub_bundle(seed % 5) } else { bundle(seed % 5) });
+        let docs = of_kind(one_each, seed, 1000);
+        fill_with(&app, &docs, segments, deleted);
+        let searcher = app.searcher();
+        let part = app.part(0, &features(&mut ChaCha8Rng::seed_from_u64(seed + 1), 6));
+        for similarity in [
+            Similarity::Metric(Target::Class), Similarity::Metric(Target::Pair), Similarity::Cosine, Similarity::Posterior,
+        ] {
+            let parts = [part.clone()];
+            let expected = brute_force(&app, &searcher, similarity, &parts, &wanted);
+            let scorer = app.scorer(similarity, &parts, &wanted);
+            let collector = MetricCollector::new(scorer, app.plugin.cache(), k);
+            let queries: [Box<dyn Query>; 2] = [Box::new(AllQuery), Box::new(word(&app, WORDS[0]))];
+            for query in &queries {
+                let matching = matching(&searcher, query, &expected);
+                let (found, count) = searcher.search(query, &(collector.clone(), Count)).unwrap();
+                prop_assert_eq!(&pairs(&found.docs), &top(&matching, k));
+                prop_assert_eq!((found.matched as usize, found.scored as usize), (count, matching.len()));
+            }
         }
     }
 }

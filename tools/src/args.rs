@@ -228,8 +228,9 @@ pub struct TrainArgs {
     /// Training settings; see the documentation of `TrainConfig`
     #[arg(long, value_name = "FILE.toml")]
     pub config: Option<PathBuf>,
-    /// Keep no train row in the bundle: train without kernel members, whose landmarks are features of train rows, and without hub terms
+    /// Keep no features of train rows in the bundle: train without kernel members, whose landmarks are such features, and without hub terms
     ///
+    /// Sample queries stay: up to 256 shared vectors of train rows, and of means of some, for each media type, as they would stand in an index.
     /// The model is less good on small data: `inspect` shows what a bundle has of them.
     #[arg(long)]
     pub no_landmarks: bool,

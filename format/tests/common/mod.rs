@@ -1,6 +1,13 @@
 //! Containers for the tests, and the tools to bend them.
-#![allow(dead_code, unreachable_pub, reason = "every test file uses its own part of a shared module")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    unused_macros,
+    reason = "every test file uses its own part of a shared module"
+)]
 
+pub mod cells;
 pub mod second;
 
 use rkyv::util::AlignedVec;
@@ -72,8 +79,12 @@ fn le<const N: usize>(values: impl IntoIterator<Item = [u8; N]>) -> Vec<u8> {
     values.into_iter().flatten().collect()
 }
 
-/// The golden file, or with `optional` the same with two sections of unknown kinds, with three derived ones, or with hubs.
+/// The golden file, or with `optional` the same with two sections of unknown kinds, with three derived ones, or with hubs; or
+/// another one, with cells.
 pub fn write_golden(optional: Optional) -> Vec<u8> {
+    if optional == Optional::Cells {
+        return cells::write_golden();
+    }
     let media = if optional == Optional::Hubs { hub_media() } else { golden_media() };
     let mut writer = Writer::new(Vec::new(), &SPACE, &media).unwrap();
     rows(&media[0], &IMAGES).write_to(0, &mut writer).unwrap();
@@ -104,6 +115,7 @@ pub enum Optional {
     Present,
     Derived,
     Hubs,
+    Cells,
 }
 
 /// The bytes at an address that is a multiple of 64.
@@ -144,6 +156,7 @@ pub fn read_all<D: AsRef<[u8]>>(uvec: &Uvec<D>) -> Vec<u8> {
             assert!(range.start <= range.end && range.end <= view.len(), "{range:?}");
             out.extend(format!("{range:?}").bytes());
         }
+        out.extend(format!("{:?}", uvec.cells(media)).bytes());
         for kind in [CENTRES, MEMBERS] {
             out.extend(format!("{:?}", uvec.derived(kind, Some(media))).bytes());
         }
@@ -211,3 +224,16 @@ pub fn seal(bytes: &mut [u8]) {
 pub fn open_error(bytes: &[u8]) -> Error {
     Uvec::open(aligned(bytes)).map(|_| ()).unwrap_err()
 }
+
+macro_rules! assert_is {
+    ($error:expr, $($pattern:tt)+) => {{
+        let error = $error;
+        assert!(matches!(error, $($pattern)+), "{error:?}");
+        // A message is one sentence without a full stop, with the way out behind a colon.
+        let text = error.to_string();
+        assert!(text.contains(": ") && !text.ends_with('.'), "{text}");
+        error
+    }};
+}
+
+pub(crate) use assert_is;

@@ -44,6 +44,21 @@ pub struct Media {
     pub hubs: Vec<Vec<f32>>,
 }
 
+/// The cells of a media type, with the codes of each row as a list.
+#[derive(Debug, PartialEq)]
+pub struct Cells {
+    pub mean: Vec<f32>,
+    pub steps: Vec<f32>,
+    pub centres: Vec<Vec<u8>>,
+    pub centre_scales: Vec<f32>,
+    /// The rows of each cell.
+    pub cells: Vec<Vec<u32>>,
+    /// Codes and scale of each row of the media type.
+    pub codes: Vec<(Vec<u8>, f32)>,
+    /// Fingerprint and rows.
+    pub curves: Option<(Vec<u8>, Vec<Vec<f32>>)>,
+}
+
 const NONE: u32 = 0xffff_ffff;
 
 fn int(bytes: &[u8]) -> u64 {
@@ -225,7 +240,7 @@ pub fn read(file: &[u8]) -> File {
     assert_eq!((element, rows), (0, 1));
     assert!((8..=1032).contains(&columns));
     assert!(sections.is_empty(), "sections left over");
-    File {
+    let file = File {
         space: file[16..48].try_into().unwrap(),
         documents,
         rejected: int(&status[0..8]),
@@ -233,5 +248,76 @@ pub fn read(file: &[u8]) -> File {
         media,
         unknown,
         derived,
+    };
+    assert!(file.derived.iter().all(|d| !(32..=40).contains(&d.kind) || d.media < file.media.len() as u32));
+    (0..file.media.len()).for_each(|media| drop(cells(&file, media)));
+    file
+}
+
+/// The codes of rows in groups; panics where one beyond the last row or element is not 0.
+fn codes(bytes: &[u8], rows: usize, d: usize) -> Vec<Vec<u8>> {
+    let blocks = d.div_ceil(8);
+    let code = |row: usize, j: usize| {
+        let (block, within) = (row / 16 * blocks + j / 8, j % 8);
+        let byte = bytes[64 * block + 4 * (row % 16) + within % 4];
+        if within < 4 { byte % 16 } else { byte / 16 }
+    };
+    let all: Vec<Vec<u8>> =
+        (0..rows.div_ceil(16) * 16).map(|row| (0..8 * blocks).map(|j| code(row, j)).collect()).collect();
+    assert!(all.iter().skip(rows).flatten().all(|&code| code == 0));
+    assert!(all.iter().all(|row| row[d..].iter().all(|&code| code == 0)));
+    all.into_iter().take(rows).map(|row| row[..d].to_vec()).collect()
+}
+
+/// Reads and verifies the cells of a media type of a file.
+pub fn cells(file: &File, media: usize) -> Option<Cells> {
+    let of = |kind| file.derived.iter().find(|d| (d.kind, d.media) == (kind, media as u32));
+    (32..=40).find_map(of)?;
+    let Media { dim: d, docs, inverse_norms, .. } = &file.media[media];
+    let (d, n, c) = (*d, docs.len(), of(35).unwrap().rows);
+    assert!(c > 0 || n == 0);
+    let take = |kind, element, rows, columns| {
+        let section = of(kind).unwrap();
+        assert_eq!((section.element, section.rows, section.columns), (element, rows, columns));
+        section.bytes.as_slice()
+    };
+    let floats = |bytes: &[u8]| {
+        let values: Vec<f32> = bytes.chunks(4).map(f32).collect();
+        assert!(values.iter().all(|value| value.is_finite()));
+        values
+    };
+    let w = 64 * d.div_ceil(8);
+    let basis = floats(take(32, 3, 2, d));
+    assert!(basis[d..].iter().all(|&step| step > 0.0));
+    let centres = codes(take(33, 0, c.div_ceil(16), w), c, d);
+    let centre_scales = floats(take(34, 3, c, 1));
+    let ends: Vec<usize> = take(35, 1, c, 1).chunks(4).map(|end| int(end) as usize).collect();
+    let by_position = codes(take(36, 0, n.div_ceil(16), w), n, d);
+    let rows: Vec<u32> = take(37, 1, n, 1).chunks(4).map(u32).collect();
+    let scales = floats(take(38, 3, n, 2));
+    assert!(ends.is_sorted() && ends.last().map_or(0, |&end| end) == n);
+    let starts = [0].iter().chain(&ends);
+    let in_cells: Vec<Vec<u32>> = starts.zip(&ends).map(|(&start, &end)| rows[start..end].to_vec()).collect();
+    assert!(in_cells.iter().all(|rows| rows.is_sorted()));
+    let mut by_row = vec![None; n];
+    for ((position, &row), code) in rows.iter().enumerate().zip(by_position) {
+        let (scale, norm) = (scales[2 * position], scales[2 * position + 1]);
+        assert_eq!(norm.to_bits(), inverse_norms[row as usize].to_bits());
+        assert!(by_row[row as usize].replace((code, scale)).is_none());
     }
+    assert_eq!(of(39).is_some(), of(40).is_some());
+    let curves = of(40).map(|curves| {
+        let values = floats(take(40, 3, curves.rows, 19));
+        assert!(values.iter().all(|&value| value >= 0.0));
+        (take(39, 0, 1, 32).to_vec(), values.chunks(19).map(<[f32]>::to_vec).collect())
+    });
+    Some(Cells {
+        mean: basis[..d].to_vec(),
+        steps: basis[d..].to_vec(),
+        centres,
+        centre_scales,
+        cells: in_cells,
+        codes: by_row.into_iter().map(Option::unwrap).collect(),
+        curves,
+    })
 }

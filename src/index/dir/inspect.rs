@@ -8,6 +8,7 @@ use tantivy::index::SegmentComponent;
 use tantivy::{Directory, SegmentMeta};
 use uncsm_format::Uvec;
 
+use super::cells::CellsReport;
 use super::embed::{EmbeddedEncoder, embedded};
 use super::guest;
 use super::held::{Files, Held};
@@ -70,6 +71,9 @@ pub struct SegmentReport {
     pub items: BTreeMap<String, u64>,
     /// Bytes on disk: `text` (all of tantivy's own files) and `uvec`.
     pub bytes: BTreeMap<&'static str, u64>,
+    /// Cells per media type, where there are any.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cells: BTreeMap<String, CellsReport>,
 }
 
 /// A `.uvec` file, as `inspect` reports it.
@@ -242,7 +246,7 @@ fn segment(
     }
     let mut damaged =
         faults.iter().find(|fault| fault.file.to_string_lossy().starts_with(&id)).map(Fault::sentence);
-    let mut counts = BTreeMap::new();
+    let (mut counts, mut cells) = (BTreeMap::new(), BTreeMap::new());
     match open_vectors(files.tantivy, spec, meta) {
         Ok(vectors_open) => {
             let uvec = vectors_open.uvec();
@@ -250,6 +254,12 @@ fn segment(
             report.rejected += rejected;
             report.rejected_reason = report.rejected_reason.take().or(reason.map(str::to_owned));
             counts = items(uvec);
+            cells = uvec
+                .media()
+                .iter()
+                .enumerate()
+                .filter_map(|(m, media)| Some((media.name.clone(), super::cells::report(uvec, m)?)))
+                .collect();
             if damaged.is_none() {
                 damaged = uvec.verify().first().map(|damage| format!("{vectors}: {damage}"));
             }
@@ -261,7 +271,8 @@ fn segment(
     }
     report.documents += u64::from(meta.num_docs());
     report.deleted += u64::from(meta.num_deleted_docs());
-    report.segments.push(SegmentReport { id, documents: u64::from(meta.num_docs()), items: counts, bytes });
+    let documents = u64::from(meta.num_docs());
+    report.segments.push(SegmentReport { id, documents, items: counts, bytes, cells });
 }
 
 /// The vectors of a segment, without the host's other files.

@@ -16,5 +16,6 @@ pub(crate) mod guest;
 pub(crate) mod lookup;
 pub(crate) mod attach;
 pub(crate) mod embed;
+pub(crate) mod cells;
 pub(crate) mod inspect;
 pub(crate) mod verify;

@@ -104,7 +104,8 @@ impl Index {
             Err(error) if error.code() != ErrorCode::NotFound => return Err(error),
             _ => {}
         }
-        let plugin = UvecPlugin::new();
+        let bundle = Arc::new(bundle);
+        let plugin = UvecPlugin::new().with_bundle(bundle.clone());
         let sound = SoundDirectory::sharing(IndexDirectory::open(dir)?, plugin.cache().looked());
         let mut tantivy = tantivy::Index::open(sound.clone()).map_err(|e| within(e.into(), dir))?;
         tantivy.register_plugin(plugin.registered());
@@ -116,7 +117,7 @@ impl Index {
         check_folder(dir, &manifest, &bundle)?;
         let fields = FieldMap::of_own(&schema, &manifest.fields).map_err(|e| e.file(dir))?;
         let warmer = Arc::new(plugin.cache().clone());
-        let (dir, bundle) = (dir.to_path_buf(), Arc::new(bundle));
+        let dir = dir.to_path_buf();
         let index = Self { dir, tantivy, sound, plugin, warmer, media, fields, manifest, bundle, place };
         index.check_place()?;
         Ok(index)

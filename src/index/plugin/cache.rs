@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::index::files::names::FIELD_TYPE;
 use crate::index::files::sound::Looked;
 use crate::media::SpaceSpec;
+use crate::model::Bundle;
 
 /// Between two looks at which segments are gone.
 const LOOK: Duration = Duration::from_secs(1);
@@ -39,6 +40,8 @@ struct Shared {
     open: Mutex<Open>,
     damaged: Mutex<BTreeMap<SegmentId, String>>,
     looked: Looked,
+    /// Whose sample queries tell how far a search of new segments must go.
+    bundle: Mutex<Option<Arc<Bundle>>>,
 }
 
 #[derive(Default)]
@@ -127,6 +130,15 @@ impl SegmentCache {
     /// An empty cache.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    pub(super) fn set_bundle(&self, bundle: Arc<Bundle>) {
+        *lock(&self.shared.bundle) = Some(bundle);
+    }
+
+    /// The bundle, where it is of this space.
+    pub(super) fn bundle(&self, spec: &SpaceSpec) -> Option<Arc<Bundle>> {
+        lock(&self.shared.bundle).clone().filter(|bundle| bundle.space() == spec.space)
     }
 
     /// The vectors of `reader`'s segment, opened on first use.

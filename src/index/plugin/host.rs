@@ -10,6 +10,7 @@ use super::field::MediaField;
 use super::writer::UvecWriter;
 use crate::index::files::names::FIELD_TYPE;
 use crate::index::files::sorted::refuse_sorting;
+use crate::model::Bundle;
 
 /// Keeps shared vectors beside the segments of a tantivy index.
 ///
@@ -27,6 +28,15 @@ impl UvecPlugin {
     /// directory through which a segment came into it, and may let go of one that only another directory holds.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Measures with the sample queries of `bundle` how far an approximate search of each new segment must go
+    /// ([`Bundle::samples`]). Without a bundle, or with one of another space, segments are written without that, and queries
+    /// look at every row. Cost at writing: an exact pass over the rows for each sample query.
+    #[must_use]
+    pub fn with_bundle(self, bundle: Arc<Bundle>) -> Self {
+        self.cache.set_bundle(bundle);
+        self
     }
 
     /// The opened segments, for queries and collectors.

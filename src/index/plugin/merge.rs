@@ -10,9 +10,11 @@ use tantivy::{DocId, PluginMergeContext, SegmentReader};
 use uncsm_format::{Column, Writer};
 
 use super::cache::SegmentCache;
+use super::derive::MergedRows;
 use super::field::{MediaField, infos};
 use super::segment::SegmentVectors;
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::cells;
 use crate::index::files::names::FIELD_TYPE;
 use crate::index::files::sorted::sorting_error;
 use crate::index::files::sound::{LEFT, first_fault, names_of};
@@ -26,7 +28,7 @@ struct Source {
 }
 
 /// Writes the `.uvec` of the merged segment: the columns, row by row. Derived sections are not copied, since they speak of the rows
-/// of one source; what is to have one makes it from the merged rows.
+/// of one source: cells are made anew from the merged rows, where there are enough.
 ///
 /// What is copied gets a fresh checksum, so every file of every source is read before, the host's own too, unless this process
 /// has read it: on damage the merge fails, the sources stay as they are, and the segment is marked in `cache`.
@@ -54,6 +56,15 @@ pub(crate) fn merge(cache: &SegmentCache, ctx: &PluginMergeContext<'_>) -> Resul
             }
             writer.end()?;
         }
+    }
+    let bundle = cache.bundle(field.spec());
+    for (media, info) in infos.iter().enumerate() {
+        let views = sources.iter().map(|source| source.vectors.view(media)).collect();
+        let stays = |source: usize, doc: u32| {
+            sources[source].documents.get(doc as usize).is_some_and(|&new| new != DELETED)
+        };
+        let rows = MergedRows::new(views, stays);
+        cells::write((media, info.dim as usize), &rows, bundle.as_deref(), &mut writer)?;
     }
     let rejected = sources.iter().map(|s| s.vectors.uvec().rejected());
     let count = rejected.clone().map(|(count, _)| count).sum();

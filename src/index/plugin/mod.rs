@@ -7,6 +7,7 @@ pub(crate) mod field;
 pub(crate) mod value;
 pub(crate) mod segment;
 pub(crate) mod cache;
+mod derive;
 pub(crate) mod writer;
 pub(crate) mod merge;
 pub(crate) mod policy;

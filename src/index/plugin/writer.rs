@@ -12,9 +12,12 @@ use tantivy::{DocId, PluginWriter, Segment};
 use uncsm_format::{ItemRow, Rows, Writer};
 
 use super::cache::SegmentCache;
+use super::derive::NewRows;
 use super::error::to_tantivy;
 use super::field::{MediaField, infos};
 use super::value::decode;
+use crate::error::Result;
+use crate::index::cells;
 use crate::index::files::names::FIELD_TYPE;
 use crate::index::files::sorted::sorting_error;
 
@@ -109,9 +112,14 @@ impl PluginWriter for UvecWriter {
             for (media, rows) in self.rows.iter().enumerate() {
                 rows.write_to(media, &mut writer)?;
             }
-            writer.finish(self.documents, self.rejected, self.first_reason.as_deref())
+            for (media, rows) in self.rows.iter().enumerate() {
+                let (dim, rows) = (rows.info().dim as usize, NewRows::new(rows));
+                cells::write((media, dim), &rows, self.cache.bundle(spec).as_deref(), &mut writer)?;
+            }
+            Ok(writer.finish(self.documents, self.rejected, self.first_reason.as_deref())?)
         };
-        write().map_err(|e| to_tantivy(e.into()))?.terminate()?;
+        let written: Result<_> = write();
+        written.map_err(to_tantivy)?.terminate()?;
         self.cache.keep(segment, spec, self.documents);
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::Bundle;
+use super::samples;
 use super::stored::{Config, Fingerprints, damaged};
 use super::tensors::Reader;
 use crate::error::Result;
@@ -167,6 +168,7 @@ pub(super) fn assemble(
             }
         }
     }
+    let samples = samples::read(tensor_file, &mut reader, config.media.len(), d)?;
     reader.finish()?;
     let posterior_fits = config.posterior_calibration;
     let pairs = config.media.len() * (config.media.len() + 1) / 2;
@@ -186,6 +188,7 @@ pub(super) fn assemble(
         pathways,
         posterior_fits,
         fusion: config.fusion,
+        samples,
         space,
         model,
     };

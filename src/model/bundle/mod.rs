@@ -7,6 +7,7 @@ mod io;
 mod members;
 mod project;
 mod random;
+mod samples;
 mod seal;
 mod stored;
 mod tensors;
@@ -43,6 +44,8 @@ pub struct Bundle {
     /// queries of `a` over items of `b` and the other way round; empty where none were fitted.
     pub(crate) posterior_fits: Vec<[Option<Calibration>; 2]>,
     pub(crate) fusion: Option<FusionLayer>,
+    /// By media type: sample queries `[q, d]`, rounded to f16; empty for one without.
+    pub(crate) samples: Vec<Vec<f32>>,
     pub(crate) space: Fingerprint,
     pub(crate) model: Fingerprint,
 }

@@ -95,6 +95,7 @@ impl Bundle {
             metric: MetricNetwork { dim, half, targets, halves, hubs: Hubs::default(), heads },
             posterior_fits: Vec::new(),
             fusion: None,
+            samples: vec![Vec::new(); media.len()],
             space: Fingerprint([0; 32]),
             model: Fingerprint([0; 32]),
         }

@@ -68,6 +68,7 @@ impl Bundle {
                 push("hub", &[1], std::slice::from_ref(&head.hub));
             }
         }
+        out.extend(self.sample_tensors());
         out
     }
 }

@@ -80,7 +80,8 @@ impl Bundle {
             .chain(self.posterior_fits.iter().copied().flatten())
             .flatten()
             .any(|fit| fit.rate.is_some());
-        u32::from(has_hubs || has_kernel || has_skips || has_rates)
+        let has_samples = self.samples.iter().any(|samples| !samples.is_empty());
+        u32::from(has_hubs || has_kernel || has_skips || has_rates || has_samples)
     }
 
     /// What the file of the configuration holds.

@@ -27,6 +27,12 @@ impl Curve {
         }
     }
 
+    /// The log-odds that the stretches before the knots at or below `raw` come to, as [`Curve::at`] rounds them.
+    pub(super) fn ends_up_to(&self, raw: f32) -> impl Iterator<Item = f32> {
+        let stretches = self.0.windows(2).take_while(move |pair| pair[1][0] <= raw);
+        stretches.map(|pair| pair[0][1] + (pair[1][1] - pair[0][1]))
+    }
+
     /// The raw logit of these log-odds: the inverse of [`Curve::at`].
     pub(crate) fn inverse(&self, odds: f32, slope: f32) -> f32 {
         let knots = &self.0;

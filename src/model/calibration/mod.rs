@@ -100,6 +100,28 @@ impl Calibration {
             Some(curve) => curve.inverse(odds, self.slope),
         }
     }
+
+    /// A raw logit such that the calibrated logits of it and of all below it are below `logit`, rounding included; `None`
+    /// where none was found.
+    ///
+    /// Between two knots, and outside of them, [`Calibration::logit`] is a chain of operations that grow, and so do their
+    /// roundings: the end of a stretch has its largest logit. From one stretch to the next it may lose a rounding, so the end
+    /// of each is asked.
+    pub(crate) fn below(&self, logit: f32) -> Option<f32> {
+        let prior = log_odds(self.prior);
+        let odds = logit - prior;
+        let start = match &self.curve {
+            None => (odds - self.offset) / self.slope,
+            Some(curve) => curve.inverse(odds, self.slope),
+        };
+        let is_below = |raw: f32| {
+            let ends = self.curve.iter().flat_map(|curve| curve.ends_up_to(raw));
+            self.logit(raw) < logit && ends.map(|end| end + prior).all(|end| end < logit)
+        };
+        // Factor 4 a step: from a rounding to beyond every number.
+        let steps = (0..64).map(|i| start.abs().max(1e-6) * 1e-7 * 4f32.powi(i));
+        steps.map(|step| start - step).find(|&raw| is_below(raw))
+    }
 }
 
 /// `ln(p / (1 - p))`.
@@ -120,6 +142,42 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A knot is at 0, before which the smallest numbers are: some stretches end a rounding above it.
+    fn curved(seed: u32) -> Calibration {
+        let noise = |i: usize| ((i as u32 + 1) * 7919 * (seed + 1) % 1009) as f32 / 1009.0;
+        let knot = |i: usize| {
+            let place = i as f32 - 5.0;
+            [place * (0.05 + noise(40)), (place + 0.9 * noise(i + 20)) * 3.1]
+        };
+        let knots = std::array::from_fn(knot);
+        Calibration { curve: Some(Curve(knots)), ..C.with_prior(0.01 + 0.9 * noise(50)) }
+    }
+
+    #[test]
+    fn nothing_at_or_below_a_floor_reaches_the_logit() {
+        let mut steps_down = 0;
+        for seed in 0..200 {
+            let fit = if seed < 10 { C.with_prior(0.003 * (seed + 1) as f32) } else { curved(seed) };
+            let knots: Vec<f32> = fit.curve.iter().flat_map(|curve| curve.0).map(|knot| knot[0]).collect();
+            steps_down += knots.iter().filter(|&&x| fit.logit(x.next_down()) > fit.logit(x)).count();
+            // The logits of knots and their neighbours, and of points between.
+            let near = |&x: &f32| [x.next_down().next_down(), x.next_down(), x, x.next_up()];
+            let raws: Vec<f32> =
+                knots.iter().flat_map(near).chain((-40..40).map(|i| i as f32 * 0.21)).collect();
+            for logit in raws.iter().map(|&raw| fit.logit(raw)) {
+                let floor = fit.below(logit).unwrap();
+                assert!(raws.iter().all(|&raw| raw > floor || fit.logit(raw) < logit), "{seed}: {logit}");
+                // It is no lower than it must be, but for roundings.
+                let close = fit.logit(floor + 0.01 * floor.abs().max(1.0));
+                assert!(close >= logit, "{seed}: {floor} for {logit}, {close}");
+            }
+        }
+        assert!(steps_down > 0, "no curve of this test loses a rounding at a knot");
+        for logit in [f32::NAN, f32::NEG_INFINITY] {
+            assert_eq!(C.below(logit).filter(|raw| raw.is_finite()), None, "{logit}");
+        }
+    }
 
     const C: Calibration = Calibration {
         slope: 2.0,

@@ -1,8 +1,8 @@
 //! The media leg: candidates, cut by filter and keywords, ranked by their items.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use tantivy::collector::Count;
 use tantivy::query::Query;
 
 use super::restrict::{at_base, both, query_of};
@@ -50,11 +50,27 @@ pub(super) fn run(
         cache: shards.cache.clone(),
         filter: query.as_ref().map(|query| query.box_clone().into()),
         k,
+        budget: plan.budget.clone(),
+        inexact: Arc::default(),
     };
     let fruit = one(&both(Some(&candidates), query.as_deref()))?;
-    let counts = shards.search(query_of(&query), |_| Count)?;
-    let matched = counts.into_iter().map(|(_, count)| count as u64).sum();
-    Ok(Found { fruit, matched, exact: false })
+    let exact = !candidates.inexact.load(Ordering::Relaxed);
+    // A pass that saw all has counted.
+    let matched =
+        if exact || plan.budget.is_spent() { fruit.matched } else { matched(shards, query.as_deref())? };
+    Ok(Found { fruit, matched, exact })
+}
+
+/// Live documents that `query` matches.
+fn matched(shards: &Shards, query: Option<&dyn Query>) -> Result<u64> {
+    let mut count = 0;
+    for shard in shards.iter() {
+        count += match query {
+            Some(query) => query.count(&shard.searcher)? as u64,
+            None => shard.searcher.num_docs(),
+        };
+    }
+    Ok(count)
 }
 
 /// Ranks what `query` matches in all shards by every one of `scans`, in one walk.

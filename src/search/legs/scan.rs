@@ -10,13 +10,15 @@ use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 use crate::error::Result;
 use crate::index::{MediaField, SegmentCache, SegmentVectors};
 use crate::search::budget::Budget;
-use crate::search::scorer::DocScorer;
+use crate::search::scorer::{BLOCK, DocScorer, Items, Single};
 use crate::search::top::{self, RankedDoc, SegmentTop};
 
 /// Documents that are buffered before they are scored together.
 pub(super) const BATCH: usize = 4096;
 /// Documents of one rayon task.
-pub(super) const TASK: usize = 256;
+pub(super) const TASK: usize = BLOCK;
+/// Documents times scorers up to which the calling thread is done before others would have begun.
+const ALONE: usize = 1024;
 
 /// What a [`MetricCollector`](super::MetricCollector) finds.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -145,23 +147,56 @@ impl ScanSegmentCollector {
         if self.buffer.is_empty() {
             return;
         }
-        let (mut scorers, mut running): (Vec<&DocScorer>, Vec<&mut Progress>) = (Vec::new(), Vec::new());
         for (scan, progress) in self.scans.iter().zip(&mut self.progress) {
             progress.partial = progress.partial || scan.budget.is_spent();
-            if !progress.partial {
-                scorers.push(&scan.scorer);
-                running.push(progress);
+        }
+        let docs = std::mem::take(&mut self.buffer);
+        if self.progress.iter().any(|progress| !progress.partial) {
+            // Without a last score every document is pushed: some are enough to have one.
+            let k = self.scans.iter().map(|scan| scan.k).max().unwrap_or(0);
+            let scans = self.scans.iter().zip(&mut self.progress);
+            let mut gains = scans.filter(|(scan, progress)| {
+                scan.k > 0 && !progress.partial && progress.scored == 0 && scan.scorer.single().is_some()
+            });
+            let is_new = gains.next().is_some();
+            let some = if is_new { k.max(TASK).min(docs.len()) } else { 0 };
+            self.score(&docs[..some]);
+            self.score(&docs[some..]);
+        }
+        self.buffer = docs;
+        self.buffer.clear();
+    }
+
+    /// Scores `docs` and keeps the best.
+    fn score(&mut self, docs: &[DocId]) {
+        let vectors = &*self.vectors;
+        let (mut fast, mut slow) = (Vec::new(), Vec::new());
+        let (mut scorers, mut running) = (Vec::new(), Vec::new());
+        for (scan, progress) in
+            self.scans.iter().zip(&mut self.progress).filter(|(_, progress)| !progress.partial)
+        {
+            match scan.scorer.single() {
+                Some(single) => {
+                    let floor = progress.top.last().and_then(|last| single.floor(last));
+                    fast.push((single, floor));
+                    running.push(progress);
+                }
+                None => {
+                    scorers.push(&*scan.scorer);
+                    slow.push(progress);
+                }
             }
         }
-        if !scorers.is_empty() {
-            let vectors = &*self.vectors;
-            let values: Vec<Option<f32>> = self
-                .buffer
-                .par_chunks(TASK)
-                .flat_map_iter(|docs| DocScorer::values_of(&scorers, vectors, docs))
-                .collect();
-            for (&doc, values) in self.buffer.iter().zip(values.chunks(scorers.len())) {
-                for (value, progress) in values.iter().zip(&mut running) {
+        let found = in_tasks(docs, self.scans.len(), |docs| {
+            (docs, above(&fast, vectors, docs), DocScorer::values_of(&scorers, vectors, docs))
+        });
+        for (docs, found, values) in found {
+            for ((found, scored), progress) in found.into_iter().zip(&mut running) {
+                progress.scored += scored;
+                found.into_iter().for_each(|(doc, value)| progress.top.push(doc, value));
+            }
+            for (&doc, values) in docs.iter().zip(values.chunks(scorers.len().max(1))) {
+                for (value, progress) in values.iter().zip(&mut slow) {
                     if let Some(value) = value {
                         progress.scored += 1;
                         progress.top.push(doc, *value);
@@ -169,8 +204,36 @@ impl ScanSegmentCollector {
                 }
             }
         }
-        self.buffer.clear();
     }
+}
+
+/// [`Single::above`] of each of `fast`, which come with their floors.
+fn above(
+    fast: &[(Single<'_>, Option<f32>)],
+    vectors: &SegmentVectors,
+    docs: &[DocId],
+) -> Vec<(Vec<(DocId, f32)>, u64)> {
+    let (mut items, mut media) = (Items::default(), None);
+    let one = |(single, floor): &(Single<'_>, Option<f32>)| {
+        let view = vectors.view(single.media);
+        if media.replace(single.media) != Some(single.media) {
+            items.find(&view, docs);
+        }
+        single.above(&view, docs, &items, *floor)
+    };
+    fast.iter().map(one).collect()
+}
+
+/// What `task` makes of each [`TASK`] of `docs`, in order.
+fn in_tasks<'d, T: Send>(
+    docs: &'d [DocId],
+    scorers: usize,
+    task: impl Fn(&'d [DocId]) -> T + Send + Sync,
+) -> Vec<T> {
+    if docs.len() * scorers <= ALONE || rayon::current_num_threads() == 1 {
+        return docs.chunks(TASK).map(task).collect();
+    }
+    docs.par_chunks(TASK).map(task).collect()
 }
 
 impl SegmentCollector for ScanSegmentCollector {

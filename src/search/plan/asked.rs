@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use tantivy::query::Query;
 
 use crate::search::budget::Cancel;
-use crate::search::candidates::{AllDocuments, Candidates};
+use crate::search::candidates::Candidates;
 use crate::search::fusion::{Fusion, Normalise, RRF_K};
 use crate::search::scorer::QueryPart;
 use crate::search::similarity::Similarity;
 
 /// Documents of a leg that take part in a fusion, unless a query wants more.
 pub const WINDOW: usize = 1000;
+/// Share of the best documents that a media leg finds unless another is asked for.
+pub const RECALL: f32 = 0.99;
 
 /// Which media types a document is scored by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,6 +80,15 @@ impl Clone for Clause {
     }
 }
 
+/// Where the media leg looks.
+#[derive(Debug, Clone)]
+pub(crate) enum Look {
+    /// Where this share of the best documents is found; at 1 everywhere.
+    Recall(f32),
+    /// Where a source says.
+    Source(Arc<dyn Candidates>),
+}
+
 /// All that a query asks for.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
@@ -94,7 +105,7 @@ pub(crate) struct Asked {
     pub(crate) window: usize,
     pub(crate) similarity: Option<Similarity>,
     /// Where the media leg looks.
-    pub(crate) candidates: Arc<dyn Candidates>,
+    pub(crate) candidates: Look,
     /// What probabilities are of, where another similarity ranks.
     pub(crate) probability_of: Option<Similarity>,
     pub(crate) fusion: Fusion,
@@ -126,7 +137,7 @@ impl Default for Asked {
             offset: 0,
             window: WINDOW,
             similarity: None,
-            candidates: Arc::new(AllDocuments),
+            candidates: Look::Recall(RECALL),
             probability_of: None,
             fusion: Fusion::default(),
             normalise: Normalise::default(),

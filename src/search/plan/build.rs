@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::asked::{Asked, FacetsOver, MediaChoice, NamedPart};
+use super::asked::{Asked, FacetsOver, Look, MediaChoice, NamedPart};
 use super::counts::Counts;
 use super::filter::{queries, restrictions};
 use super::snippets::Snippets;
@@ -13,6 +13,7 @@ use crate::hint::{Hint, Setting};
 use crate::limits::{self, QUERY_PARTS};
 use crate::model::Bundle;
 use crate::search::budget::Budget;
+use crate::search::candidates::{AllDocuments, Candidates, Cells};
 use crate::search::fusion::{self, Settings};
 use crate::search::query::CrossMediaQuery;
 use crate::search::scorer::{DocScorer, Polarity, QueryPart};
@@ -47,6 +48,9 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         _ => None,
     };
     let filter = restrictions(view, asked, user_filter, minimum)?;
+    let alone = keywords.is_none() || !matches!(rule.score(), fusion::Score::Apart(_));
+    let k = if alone { depth.alone } else { depth.window };
+    let candidates = candidates(view, asked, scorers.media.as_deref(), k);
     Ok(Plan {
         counts: Counts::new(&view.shards, asked)?,
         snippets: Snippets::new(&view.shards, keywords.as_deref(), &asked.snippets)?,
@@ -56,7 +60,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         rated: scorers.rated,
         probability: scorers.probability,
         parts: parts.into_iter().map(|part| (part.part.media, part.name)).collect(),
-        candidates: asked.candidates.clone(),
+        candidates,
         fusion: asked.fusion,
         settings,
         depth,
@@ -66,6 +70,23 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         explains: asked.explains,
         view: view.clone(),
     })
+}
+
+/// The source that `asked` names: cells where some segment can tell how much of them gives the share. A minimum probability
+/// scores every document anyway.
+fn candidates(view: &View, asked: &Asked, scorer: Option<&DocScorer>, k: usize) -> Arc<dyn Candidates> {
+    match (&asked.candidates, scorer) {
+        (Look::Source(source), _) => source.clone(),
+        (Look::Recall(recall), Some(scorer)) if *recall < 1.0 && asked.minimum.is_none() => {
+            let cells = Cells { recall: *recall, model: view.bundle.model() };
+            let mut segments = view.shards.iter().flat_map(|shard| shard.segments());
+            match segments.any(|vectors| cells.helps(scorer, vectors, k)) {
+                true => Arc::new(cells),
+                false => Arc::new(AllDocuments),
+            }
+        }
+        _ => Arc::new(AllDocuments),
+    }
 }
 
 /// Refuses parts above a limit; the grammar refuses strings.
@@ -103,6 +124,11 @@ fn check_numbers(asked: &Asked) -> Result<Depth> {
         && !(prior > 0.0 && prior < 1.0)
     {
         return Err(bad("the prior is no rate of matches").expected("above 0 and below 1").got(prior));
+    }
+    if let Look::Recall(recall) = asked.candidates
+        && !(recall > 0.0 && recall <= 1.0)
+    {
+        return Err(bad("the recall is out of range").expected("above 0 and at most 1").got(recall));
     }
     let window = asked.window.max(end);
     let counts = !asked.facets.is_empty() || asked.aggregations.is_some();

@@ -15,7 +15,7 @@ use super::budget::Cancel;
 use super::candidates::Candidates;
 use super::fusion::{Fusion, Normalise};
 use super::legs;
-use super::plan::asked::{Asked, Clause, FacetsOver, ListItems, MediaChoice, NamedPart};
+use super::plan::asked::{Asked, Clause, FacetsOver, ListItems, Look, MediaChoice, NamedPart};
 use super::plan::{Plan, build};
 use super::scorer::{Polarity, QueryPart};
 use super::show::hits;
@@ -271,7 +271,7 @@ impl Request {
         self
     }
 
-    /// Hits to pass over. Pages of one commit are stable while `offset + k` is within the window.
+    /// Hits to pass over. Pages of exact answers of one commit are stable while `offset + k` is within the window.
     #[must_use]
     pub fn offset(mut self, offset: usize) -> Self {
         self.asked.offset = offset;
@@ -294,11 +294,31 @@ impl Request {
         self
     }
 
-    /// Where the media leg looks (default: in all documents). Another source than an exact one makes the response inexact.
+    /// The share of the best documents that the media leg is to find, above 0 and at most 1 (default [`RECALL`](super::RECALL)): segments
+    /// with cells are looked at as far as their curves say it takes, others whole. The share is one of many queries together, of
+    /// the kind that the bundle's sample queries are; a single query may find less, and a later page may hold a document that
+    /// belonged on an earlier one. Queries of several parts, of both targets, of posteriors or with a minimum probability look at
+    /// everything, as all do at 1. Takes the place of [`Request::candidates`].
+    ///
+    /// # Errors
+    /// A share out of range is refused when the request runs.
+    #[must_use]
+    pub fn recall(mut self, recall: f32) -> Self {
+        self.asked.candidates = Look::Recall(recall);
+        self
+    }
+
+    /// Looks at every document: [`Request::recall`] of 1.
+    #[must_use]
+    pub fn exact(self) -> Self {
+        self.recall(1.0)
+    }
+
+    /// Where the media leg looks, in place of cells ([`Request::recall`]). Another source than an exact one makes the response inexact.
     /// Under [`Fusion::Product`] with keywords, where every keyword match is scored, it is not asked.
     #[must_use]
     pub fn candidates(mut self, source: Arc<dyn Candidates>) -> Self {
-        self.asked.candidates = source;
+        self.asked.candidates = Look::Source(source);
         self
     }
 

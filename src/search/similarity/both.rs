@@ -1,6 +1,8 @@
 //! The metric network under both targets: the mean of their probabilities, as log-odds.
 
-use super::compare::{Measure, Row, RowScorer, log_loss, sigmoid};
+use uncsm_format::MediaView;
+
+use super::compare::{Measure, Row, RowScorer, log_loss, logits, sigmoid};
 use crate::error::Result;
 use crate::model::{Bundle, Calibration, QueryHalf, Target};
 
@@ -64,12 +66,48 @@ impl RowScorer for Heads {
         self.mixed(row, |fit| fit)
     }
 
-    fn order(&self, row: &Row, _raw: f32, value: f32) -> f32 {
+    fn compare_all(&self, view: &MediaView<'_>, at: &[u32], out: &mut [f32]) {
+        let [class, pair] = &self.0;
+        let mut pairs = vec![0.0; at.len()];
+        logits(class, view, at, out);
+        logits(pair, view, at, &mut pairs);
+        for (out, raw) in out.iter_mut().zip(pairs) {
+            *out = mixed_log_odds(odds_of(class, *out), odds_of(pair, raw));
+        }
+    }
+
+    fn raws_above(&self, view: &MediaView<'_>, at: &[u32], floor: Option<f32>, out: &mut [f32]) {
+        // A mean is at most the larger of two, and the room below the floor is beyond every rounding of `mixed_log_odds`,
+        // which holds what is far out at 700.
+        let odds = floor.filter(|floor| floor.abs() < 690.0).map(|floor| floor - 1e-5 * floor.abs().max(1.0));
+        let low = |head: &QueryHalf| odds.and_then(|odds| head.below(odds));
+        let [class, pair] = &self.0;
+        let (Some(low_class), Some(low_pair)) = (low(class), low(pair)) else {
+            return self.raws(view, at, out);
+        };
+        let mut pairs = vec![0.0; at.len()];
+        logits(class, view, at, out);
+        logits(pair, view, at, &mut pairs);
+        for (out, raw) in out.iter_mut().zip(pairs) {
+            let is_low = *out <= low_class && raw <= low_pair;
+            let mixed =
+                if is_low { f32::MIN } else { mixed_log_odds(odds_of(class, *out), odds_of(pair, raw)) };
+            *out = if mixed.is_finite() { mixed } else { f32::MIN };
+        }
+    }
+
+    fn floor(&self, value: f32) -> Option<f32> {
+        Some(value.next_down())
+    }
+
+    fn order(&self, view: &MediaView<'_>, at: usize, _raw: f32, value: f32) -> f32 {
         let is_rated = |head: &QueryHalf| head.calibration.is_some_and(|fit| fit.rate.is_some());
         if !self.0.iter().any(is_rated) {
             return value;
         }
-        let order = self.mixed(row, |fit| fit.even());
+        let mut row = Row::default();
+        row.load(view, at);
+        let order = self.mixed(&row, |fit| fit.even());
         if order.is_finite() { order } else { f32::MIN }
     }
 
@@ -90,6 +128,11 @@ impl RowScorer for Heads {
     fn query_halves(&self) -> Vec<&QueryHalf> {
         self.0.iter().collect()
     }
+}
+
+/// The calibrated logit of a raw one, where the head has a calibration.
+fn odds_of(head: &QueryHalf, raw: f32) -> f64 {
+    f64::from(head.calibration.map_or(raw, |fit| fit.logit(raw)))
 }
 
 /// `ln(p / (1 - p))` of the mean `p` of two probabilities, given by their log-odds; exact far out too.

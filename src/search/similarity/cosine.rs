@@ -1,6 +1,8 @@
 //! Cosine of the shared vectors.
 
-use super::compare::{Measure, Row, RowScorer};
+use uncsm_format::MediaView;
+
+use super::compare::{Measure, Row, RowScorer, dots};
 use crate::error::Result;
 use crate::model::{Bundle, dot};
 
@@ -29,6 +31,17 @@ struct Unit(Vec<f32>);
 impl RowScorer for Unit {
     fn compare(&self, row: &Row) -> f32 {
         dot(&self.0, &row.vector) * row.inverse_norm
+    }
+
+    fn compare_all(&self, view: &MediaView<'_>, at: &[u32], out: &mut [f32]) {
+        dots(view, 0..view.dim, &self.0, at, out);
+        for (out, &at) in out.iter_mut().zip(at) {
+            *out *= view.inverse_norms[at as usize];
+        }
+    }
+
+    fn floor(&self, value: f32) -> Option<f32> {
+        Some(value.next_down())
     }
 }
 

@@ -1,6 +1,8 @@
 //! The metric network under one target.
 
-use super::compare::{Measure, Row, RowScorer, log_loss, sigmoid};
+use uncsm_format::MediaView;
+
+use super::compare::{Measure, Row, RowScorer, log_loss, logits, sigmoid};
 use crate::error::Result;
 use crate::model::{Bundle, Calibration, QueryHalf, Target};
 
@@ -54,11 +56,19 @@ impl RowScorer for Head {
         self.0.logit(&row.vector, &row.half, &row.hubs)
     }
 
+    fn compare_all(&self, view: &MediaView<'_>, at: &[u32], out: &mut [f32]) {
+        logits(&self.0, view, at, out);
+    }
+
     fn value(&self, raw: f32) -> f32 {
         self.0.calibration.map_or(raw, |calibration| calibration.logit(raw))
     }
 
-    fn order(&self, _row: &Row, raw: f32, value: f32) -> f32 {
+    fn floor(&self, value: f32) -> Option<f32> {
+        self.0.below(value)
+    }
+
+    fn order(&self, _view: &MediaView<'_>, _at: usize, raw: f32, value: f32) -> f32 {
         match self.0.calibration {
             Some(fit) if fit.rate.is_some() => fit.even().logit(raw),
             _ => value,

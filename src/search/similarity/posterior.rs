@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::compare::{Measure, Row, RowScorer};
+use uncsm_format::MediaView;
+
+use super::compare::{Measure, Row, RowScorer, dots};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::model::{Bundle, dot};
@@ -43,5 +45,13 @@ struct Classes {
 impl RowScorer for Classes {
     fn compare(&self, row: &Row) -> f32 {
         dot(&self.query, &row.vector[self.range.clone()])
+    }
+
+    fn compare_all(&self, view: &MediaView<'_>, at: &[u32], out: &mut [f32]) {
+        dots(view, self.range.clone(), &self.query, at, out);
+    }
+
+    fn floor(&self, value: f32) -> Option<f32> {
+        Some(value.next_down())
     }
 }

@@ -96,10 +96,9 @@ pub struct RequestSpec {
     pub min_probability: Option<f32>,
     /// The rate of matches that probabilities assume.
     pub prior: Option<f32>,
-    /// Share of the best items that must be found, above 0 and at most 1. Every candidate is scored, so all are, unless the
-    /// request has another source of candidates ([`Request::candidates`](super::Request::candidates)).
+    /// Share of the best documents that the media leg is to find, above 0 and at most 1 ([`Request::recall`](super::Request::recall)).
     pub recall: Option<f32>,
-    /// Score every candidate, as is always done unless the request has another source of candidates.
+    /// Look at every document ([`Request::exact`](super::Request::exact)).
     pub exact: bool,
     /// List every item of a hit.
     pub items: bool,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::RequestSpec;
-use super::values::bad;
 use crate::error::Result;
 use crate::model::Bundle;
 use crate::search::engine::Engine;
@@ -27,8 +26,7 @@ impl RequestSpec {
     /// A request of `engine`, whose items are encoded.
     ///
     /// # Errors
-    /// Those of [`Request::features`], [`Request::text`], [`Request::image`], [`Request::like`]; of reading features;
-    /// [`ErrorCode::BadArgument`](crate::ErrorCode::BadArgument) for a recall out of range.
+    /// Those of [`Request::features`], [`Request::text`], [`Request::image`], [`Request::like`]; of reading features.
     pub fn request(&self, engine: &Engine) -> Result<Request> {
         let mut request = engine.request();
         for (media, features) in &self.features {
@@ -90,11 +88,8 @@ impl RequestSpec {
             Some("any") => request.media(MediaChoice::Any),
             Some(name) => request.media(MediaChoice::Named(name.into())),
         };
-        if let Some(recall) = self.recall
-            && !(recall > 0.0 && recall <= 1.0)
-        {
-            return Err(bad("the recall is out of range").expected("above 0 and at most 1").got(recall));
-        }
+        request = self.recall.into_iter().fold(request, Request::recall);
+        request = if self.exact { request.exact() } else { request };
         request = self.min_probability.into_iter().fold(request, Request::min_probability);
         Ok(self.prior.into_iter().fold(request, Request::prior))
     }

@@ -55,6 +55,11 @@ impl Shard {
         }
     }
 
+    /// The vectors of its segments.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &SegmentVectors> {
+        self.segments.iter().map(|vectors| &**vectors)
+    }
+
     /// Where it lies, where it is an index of this crate.
     pub(crate) fn dir(&self) -> Option<&Path> {
         self.own.as_ref().map(|index| index.dir())

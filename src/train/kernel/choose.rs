@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::trial::Trial;
 use crate::data::TrainingData;
 use crate::error::Result;
-use crate::model::{Bundle, Kernel};
+use crate::model::Kernel;
 use crate::parallel as workers;
 use crate::train::alone::shape;
 use crate::train::config::TrainConfig;
@@ -65,39 +65,13 @@ pub(crate) struct Given<'a> {
     pub(crate) unit: usize,
 }
 
-impl Given<'_> {
-    /// Bundles without members for the two measures: of unit parts alone, and with posteriors.
-    fn shapes(&self) -> (Bundle, Bundle) {
-        (shape(self.data, self.config, 0, self.unit), shape(self.data, self.config, self.classes, 1))
-    }
-}
-
 /// Chooses settings on the `folds` and fits the members of each.
 pub(crate) fn fit_folds(given: Given<'_>, folds: &[Fold]) -> Result<Option<Fitted>> {
     let explored: Vec<(Vec<usize>, &Fold)> =
         folds.iter().map(|fold| (some(&fold.fit, EXPLORED), fold)).collect();
-    let tried = |spread: f32, ridges: &[f64], decays: &[f64]| -> Result<Option<(Scores, Scores)>> {
-        let each: Vec<Option<(Scores, Scores)>> = workers::map(&explored, |(rows, fold)| {
-            try_fold(given, (rows, &fold.validation), spread, ridges, decays)
-        })
-        .into_iter()
-        .collect::<Result<_>>()?;
-        let each: Option<Vec<_>> = each.into_iter().collect();
-        Ok(each.map(|each| {
-            let (units, classes): (Vec<_>, Vec<_>) = each.into_iter().unzip();
-            (mean(&units), mean(&classes))
-        }))
-    };
-    let mut best: Option<(f64, f32)> = None;
-    for spread in SPREADS {
-        let Some((units, classes)) = tried(spread, &RIDGES[..1], &DECAYS[..1])? else { return Ok(None) };
-        let worth = [units, classes].iter().filter_map(|scores| best_of(scores)).map(|best| best.0).sum();
-        if best.is_none_or(|best| worth >= best.0 + LEAST) {
-            best = Some((worth, spread));
-        }
-    }
-    let spread = best.map_or(SPREADS[0], |best| best.1);
-    let Some((units, classes)) = tried(spread, &RIDGES, &DECAYS)? else { return Ok(None) };
+    let Some(explored) = Explored::new(given, &explored)? else { return Ok(None) };
+    let spread = explored.spread;
+    let (units, classes) = explored.finish(given)?;
     let (unit, class) = (best_of(&units).map_or(0, |x| x.1), best_of(&classes).map_or(0, |x| x.1));
     let settings = Settings {
         spread,
@@ -141,37 +115,108 @@ pub(crate) fn some(rows: &[usize], most: usize) -> Vec<usize> {
     rows
 }
 
-/// Scores of all ridges and powers, and of all decays and sharpnesses, the last of each pair innermost.
-fn try_fold(
-    given: Given<'_>,
-    (rows, held): (&[usize], &[usize]),
+/// What is known of a fold: its trial, and the scores of the first ridge and of the first decay.
+struct Tried<'a> {
+    trial: Trial<'a>,
+    units: Scores,
+    classes: Scores,
+}
+
+/// The best spread, and what is known of each fold with it.
+struct Explored<'a> {
     spread: f32,
-    ridges: &[f64],
-    decays: &[f64],
-) -> Result<Option<(Scores, Scores)>> {
-    let (of_units, of_classes) = given.shapes();
-    let Given { data, config, classes, unit } = given;
-    let Some(trial) = Trial::new(data, rows, held, (spread, classes), config)? else { return Ok(None) };
-    let (mut units, mut class_scores) = (Vec::new(), Vec::new());
-    for &ridge in ridges {
-        let found = trial.units(ridge, unit)?;
-        for power in POWERS {
-            units.push(match &found {
-                Some(found) => trial.of_units(found, power, &of_units)?,
-                None => None,
-            });
+    folds: Vec<Tried<'a>>,
+}
+
+impl<'a> Explored<'a> {
+    /// Tries all spreads on all folds; `None` where a media type has no two different items.
+    fn new(given: Given<'a>, folds: &'a [(Vec<usize>, &'a Fold)]) -> Result<Option<Self>> {
+        let tried = |spread: f32, (rows, fold): &'a (Vec<usize>, &'a Fold)| -> Result<Option<Tried<'a>>> {
+            let Given { data, config, classes, .. } = given;
+            let trial = Trial::new(data, rows, &fold.validation, (spread, classes), config)?;
+            let Some(trial) = trial else { return Ok(None) };
+            let units = of_ridge(given, &trial, RIDGES[0])?;
+            let classes = of_decay(given, &trial, DECAYS[0])?;
+            Ok(Some(Tried { trial, units, classes }))
+        };
+        let tasks: Vec<_> =
+            SPREADS.iter().flat_map(|&spread| folds.iter().map(move |fold| (spread, fold))).collect();
+        let all: Vec<Option<Spread<'a>>> = workers::map(&tasks, |&(spread, fold)| -> Result<_> {
+            // A trial takes much memory: those of the spread that is preferred are kept.
+            Ok(tried(spread, fold)?.map(|tried| match spread == SPREADS[0] {
+                true => (tried.units.clone(), tried.classes.clone(), Some(tried)),
+                false => (tried.units, tried.classes, None),
+            }))
+        })
+        .into_iter()
+        .collect::<Result<_>>()?;
+        let Some(mut all) = all.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let mut best: Option<(f64, f32)> = None;
+        for (&spread, scores) in SPREADS.iter().zip(all.chunks_exact(folds.len().max(1))) {
+            let (units, classes): (Vec<Scores>, Vec<Scores>) =
+                scores.iter().map(|(units, classes, _)| (units.clone(), classes.clone())).unzip();
+            let means = [mean(&units), mean(&classes)];
+            let worth = means.iter().filter_map(|scores| best_of(scores)).map(|best| best.0).sum();
+            if best.is_none_or(|best| worth >= best.0 + LEAST) {
+                best = Some((worth, spread));
+            }
         }
+        let spread = best.map_or(SPREADS[0], |best| best.1);
+        let folds: Option<Vec<Tried<'a>>> = match spread == SPREADS[0] {
+            true => all.drain(..folds.len()).map(|(_, _, tried)| tried).collect(),
+            false => {
+                drop(all);
+                workers::map(&folds.iter().collect::<Vec<_>>(), |fold| tried(spread, fold))
+                    .into_iter()
+                    .collect::<Result<_>>()?
+            }
+        };
+        Ok(folds.map(|folds| Self { spread, folds }))
     }
-    for &decay in decays {
-        let found = if classes > 0 { trial.classes(decay)? } else { Vec::new() };
-        for sharpness in SHARPNESS {
-            class_scores.push(match classes {
-                0 => None,
-                _ => trial.of_classes(&found, sharpness, &of_classes)?,
-            });
+
+    /// Mean scores of all ridges and powers, and of all decays and sharpnesses, the last of each pair innermost.
+    fn finish(self, given: Given<'_>) -> Result<(Scores, Scores)> {
+        // The longest first, so that no core waits for one of them at the end.
+        let settings = RIDGES[1..].iter().map(|ridge| (Some(*ridge), None));
+        let settings: Vec<_> = settings.chain(DECAYS[1..].iter().map(|decay| (None, Some(*decay)))).collect();
+        let tasks: Vec<_> =
+            settings.iter().flat_map(|setting| self.folds.iter().map(move |fold| (setting, fold))).collect();
+        let found: Vec<(Scores, Scores)> = workers::map(&tasks, |((ridge, decay), fold)| -> Result<_> {
+            let units = ridge.map(|ridge| of_ridge(given, &fold.trial, ridge)).transpose()?;
+            let classes = decay.map(|decay| of_decay(given, &fold.trial, decay)).transpose()?;
+            Ok((units.unwrap_or_default(), classes.unwrap_or_default()))
+        })
+        .into_iter()
+        .collect::<Result<_>>()?;
+        let count = self.folds.len();
+        let (mut units, mut classes): (Vec<Scores>, Vec<Scores>) =
+            self.folds.into_iter().map(|fold| (fold.units, fold.classes)).unzip();
+        for (at, (of_units, of_classes)) in found.into_iter().enumerate() {
+            units[at % count].extend(of_units);
+            classes[at % count].extend(of_classes);
         }
+        Ok((mean(&units), mean(&classes)))
     }
-    Ok(Some((units, class_scores)))
+}
+
+/// Scores of the first ridge and of the first decay, and the trial where it is kept.
+type Spread<'a> = (Scores, Scores, Option<Tried<'a>>);
+
+/// Scores of all powers.
+fn of_ridge(given: Given<'_>, trial: &Trial<'_>, ridge: f64) -> Result<Scores> {
+    let Some(units) = trial.units(ridge, given.unit)? else { return Ok(vec![None; POWERS.len()]) };
+    let shape = shape(given.data, given.config, 0, given.unit);
+    POWERS.iter().map(|&power| trial.of_units(&units, power, &shape)).collect()
+}
+
+/// Scores of all sharpnesses.
+fn of_decay(given: Given<'_>, trial: &Trial<'_>, decay: f64) -> Result<Scores> {
+    if given.classes == 0 {
+        return Ok(vec![None; SHARPNESS.len()]);
+    }
+    let classes = trial.classes(decay)?;
+    let shape = shape(given.data, given.config, given.classes, 1);
+    SHARPNESS.iter().map(|&sharpness| trial.of_classes(&classes, sharpness, &shape)).collect()
 }
 
 /// The mean of each candidate over the folds that measure it.

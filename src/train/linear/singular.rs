@@ -36,11 +36,13 @@ pub(crate) fn largest_triplets(m: &Tensor, k: usize) -> Result<Triplets> {
     let width = (k + BESIDE).min(p).min(q);
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let start = (0..q * width).map(|_| rng.random::<f64>() - 0.5).collect();
-    let mut left = orthonormal(&m.matmul(&matrix(start, q, width)?)?)?;
+    let mut left = m.matmul(&matrix(start, q, width)?)?;
     for _ in 0..PASSES {
-        let right = orthonormal(&inner(m, &left)?)?;
-        left = orthonormal(&m.matmul(&right)?)?;
+        // In between a rough basis will do: the next pass needs no more than columns that differ.
+        let right = inner(m, &nearly_orthonormal(&left)?)?;
+        left = m.matmul(&nearly_orthonormal(&right)?)?;
     }
+    let left = orthonormal(&left)?;
     let small = inner(&left, m)?;
     let (squares, rotation) = jacobi(elements(&small.matmul(&small.t()?)?)?, width);
     let mut order: Vec<usize> = (0..width).collect();
@@ -62,12 +64,20 @@ pub(crate) fn largest_triplets(m: &Tensor, k: usize) -> Result<Triplets> {
 
 /// An orthonormal basis `[n, k]` of the columns of `x [n, k]`. Twice, since once leaves the error of ill-conditioned columns.
 fn orthonormal(x: &Tensor) -> Result<Tensor> {
-    let once = |x: &Tensor| x.matmul(&whitener(&inner(x, x)?)?.t()?);
+    whitened(&nearly_orthonormal(x)?)
+}
+
+/// The same but for that error.
+fn nearly_orthonormal(x: &Tensor) -> Result<Tensor> {
     // Columns of one size: else the smallest would vanish beside the largest.
     let norms = elements(&x.sqr()?.sum_keepdim(0)?)?;
     let scale: Vec<f64> = norms.iter().map(|x| 1.0 / x.sqrt().max(f64::MIN_POSITIVE)).collect();
     let width = scale.len();
-    once(&once(&x.broadcast_mul(&matrix(scale, 1, width)?)?)?)
+    whitened(&x.broadcast_mul(&matrix(scale, 1, width)?)?)
+}
+
+fn whitened(x: &Tensor) -> Result<Tensor> {
+    x.matmul(&whitener(&inner(x, x)?)?.t()?)
 }
 
 /// Eigenvalues, in no order, and eigenvectors in columns of a symmetric matrix `a [n, n]`.

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "train")]
 mod beside;
+mod cells;
 mod engine;
 mod facets;
 mod filters;

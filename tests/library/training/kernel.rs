@@ -1,10 +1,12 @@
 //! Kernel members and hub terms on data of every shape: media types, classes, rows that lack items, few rows, odd features.
 
+use std::sync::Mutex;
+
 use uncsm_index::corpus::Split;
 use uncsm_index::data::TrainingData;
 use uncsm_index::eval::Evaluation;
 use uncsm_index::model::{Bundle, Target};
-use uncsm_index::train::{TrainConfig, Trainer};
+use uncsm_index::train::{Progress, TrainConfig, Trained, Trainer};
 
 use crate::training::{bytes, configured, generated, quietly, row, small};
 
@@ -198,4 +200,44 @@ fn without_landmarks_no_train_row_is_in_the_bundle() {
     assert_eq!(landmarks(&bundle), [0; 2]);
     assert_eq!((bundle.metric().hub_columns(), bundle.metric().hub_anchors(0)), (0, 0));
     assert_eq!(bundle.shares(0).posterior, 0.0);
+}
+
+/// Runs that reported an epoch, and what came of the training.
+fn heard(data: &TrainingData, config: TrainConfig) -> (Vec<usize>, Trained) {
+    let runs = Mutex::new(Vec::new());
+    let progress = |at: &Progress| runs.lock().unwrap().push(at.run);
+    let trained = Trainer::new(data).config(config).progress(progress).run().unwrap();
+    let mut runs = runs.into_inner().unwrap();
+    runs.sort_unstable();
+    runs.dedup();
+    (runs, trained)
+}
+
+#[test]
+fn deep_members_that_lose_on_the_first_split_are_trained_on_no_other() {
+    // Pairs alone, since the classes of these data are no task for either.
+    let data = TrainingData { labels: None, ..generated(200, 40) };
+    // A few steps are too few to be of use beside a kernel.
+    let short = || configured(beside(), |config| config.steps.least = 0);
+    let (runs, trained) = heard(&data, short());
+    assert_eq!(runs, [0], "neither on the second split nor on all rows");
+    let deep = trained.deep.unwrap();
+    assert_eq!((deep.tried, deep.splits, deep.kept), (1, 2, false));
+    assert_eq!(trained.bundle.members(0).hidden + trained.bundle.members(1).hidden, 0);
+    let names: Vec<&str> = trained.stages.iter().map(|stage| stage.name).collect();
+    assert_eq!(names, ["contrastive", "double_triplet", "metric"]);
+    // The last report is that of the model that is kept, of kernel members.
+    let recall = |stage: usize| trained.stages[stage].validation.recall.cosine.as_ref().unwrap().mean()[2];
+    assert!(recall(2) > recall(1) + 0.02, "{} {}", recall(2), recall(1));
+    assert_eq!(trained.bundle, quietly(&data, &short()).bundle, "again");
+    // Two landmarks leave much to the deep members.
+    let few = configured(small(), |config| (config.kernel.landmarks, config.selection.folds) = (2, 2));
+    let (runs, trained) = heard(&data, few);
+    assert_eq!(runs, [0, 1, 2]);
+    let deep = trained.deep.unwrap();
+    assert_eq!((deep.tried, deep.splits, deep.kept), (2, 2, true));
+    assert!(trained.bundle.members(0).hidden > 0 && trained.bundle.members(1).hidden > 0);
+    // Without kernel members there is nothing to be beside.
+    let config = configured(short(), |config| config.kernel.member = false);
+    assert!(quietly(&data, &config).deep.is_none());
 }

@@ -3,6 +3,7 @@
 mod feedback;
 mod kernel;
 mod large;
+mod samples;
 
 use std::path::Path;
 

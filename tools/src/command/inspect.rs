@@ -108,6 +108,10 @@ fn model(bundle: &Bundle) -> serde_json::Map<String, serde_json::Value> {
         all.map(|(m, media)| (media.name.clone(), json!(bundle.members(m)))).collect();
     let mut out = serde_json::Map::new();
     out.insert("members".to_owned(), members.into());
+    let samples: serde_json::Map<_, _> = (bundle.media().iter().enumerate())
+        .map(|(m, media)| (media.name.clone(), json!(sample_count(bundle, m))))
+        .collect();
+    out.insert("samples".to_owned(), samples.into());
     // Members of all media types are mixed alike.
     out.insert(
         "shares".to_owned(),
@@ -147,6 +151,17 @@ fn model_text(bundle: &Bundle) -> String {
             thousands(landmarks)
         );
     }
+    let samples = media.iter().enumerate().map(|(m, media)| (sample_count(bundle, m), &media.name));
+    let samples: Vec<String> =
+        samples.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+    let _ = match samples.is_empty() {
+        true => writeln!(out, "no sample queries"),
+        false => writeln!(
+            out,
+            "sample queries, shared vectors of train rows and of means of some: {}",
+            samples.join(", ")
+        ),
+    };
     for &target in metric.targets() {
         for (a, b) in (0..media.len()).flat_map(|a| (a + 1..media.len()).map(move |b| (a, b))) {
             let weight = metric.hub_weight(target, a, b);
@@ -164,6 +179,11 @@ fn model_text(bundle: &Bundle) -> String {
         half => writeln!(out, "metric network: a hidden layer of {half} units"),
     };
     out
+}
+
+/// Sample queries of a media type.
+fn sample_count(bundle: &Bundle, media: usize) -> usize {
+    bundle.samples(media).len() / bundle.dim()
 }
 
 /// With a comma between groups of three digits.
@@ -263,5 +283,18 @@ fn segments_text(out: &mut String, segments: &[SegmentReport]) {
         let bytes: Vec<String> = segment.bytes.iter().map(|(part, n)| format!("{n} bytes {part}")).collect();
         let (items, bytes) = (items.join(", "), bytes.join(", "));
         let _ = writeln!(out, "segment {}: {} documents, {items}; {bytes}", segment.id, segment.documents);
+        for (media, cells) in &segment.cells {
+            let curves =
+                if cells.model.is_some() { "" } else { "; without curves, so every row is looked at" };
+            let _ = writeln!(out, "  {} cells of {media}: {} bytes{curves}", cells.cells, cells.bytes);
+            for curve in cells.curves.iter().filter(|curve| curve.k == 10) {
+                let (ranking, query) = (curve.ranking, &curve.query);
+                let _ = writeln!(
+                    out,
+                    "    99 of 100 of the best 10 by {ranking} for queries of {query}: {} rows visited, {} scored",
+                    curve.visited, curve.scored
+                );
+            }
+        }
     }
 }

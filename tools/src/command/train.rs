@@ -80,12 +80,23 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
         "warnings": warnings,
         "seconds": started.elapsed().as_secs_f64(),
     });
+    let left_out = trained.deep.filter(|deep| !deep.kept);
+    if let Some(deep) = left_out {
+        report["deep_members"] = json!({ "tried": deep.tried, "splits": deep.splits, "kept": deep.kept });
+    }
     if let Some(count) = graded {
         report["pairs"] = json!({ "used": count.used, "left_out": count.left_out });
     }
     output.print(&report, || {
         let mut out = said;
         out.extend(trained.stages.iter().map(stage_text));
+        if let Some(deep) = left_out {
+            let _ = writeln!(
+                out,
+                "deep members: tried on {} of {} validation splits, left out since kernel members do as well alone",
+                deep.tried, deep.splits
+            );
+        }
         let _ = writeln!(out, "{}: space {}", args.out.display(), trained.bundle.space());
         if warnings > 0 {
             let _ = writeln!(out, "{warnings} documents, items or parts of them were left out");

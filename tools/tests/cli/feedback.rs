@@ -195,6 +195,10 @@ fn landmarks_are_named_and_can_be_left_out() {
             "{text}"
         );
         assert!(text.contains("no hidden layer: it added nothing on validation"), "{text}");
+        let samples = train_rows.min(256);
+        assert_eq!(found["samples"], serde_json::json!({"image": samples, "text": samples}));
+        let said = format!("sample queries, shared vectors of train rows: {samples} image, {samples} text\n");
+        assert!(text.contains(&said), "{text}");
     }
     // What learns further keeps them, and the space: the index takes it without a rebuild.
     let further =
@@ -223,4 +227,5 @@ fn landmarks_are_named_and_can_be_left_out() {
     );
     assert!(found["hubs"].is_null() && found["members"]["text"]["hidden"].as_u64() >= Some(8), "{found}");
     assert!(!said(&path("deep")).contains("landmarks are"));
+    assert!(found["samples"]["text"].as_u64() > Some(0), "{found}");
 }

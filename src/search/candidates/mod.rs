@@ -1,18 +1,24 @@
 //! Which documents a media leg scores, segment by segment: the step before the collector.
 //!
-//! Every live document under the filter, unless a request names a source of its own ([`Candidates`]): an approximate one is
-//! a file with an implementation of the trait.
+//! Those that the cells of a segment say are worth it ([`Cells`]), all of them where there are no cells, or what a request's own
+//! source names: a source is a file with an implementation of [`Candidates`].
+
+mod cells;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tantivy::query::{
     AllScorer, BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight,
 };
 use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TantivyError};
 
+use super::budget::Budget;
 use super::scorer::DocScorer;
 use crate::index::{SegmentCache, SegmentVectors, whole};
+
+pub(super) use cells::Cells;
 
 /// A source of the documents that a media leg scores.
 ///
@@ -21,6 +27,12 @@ use crate::index::{SegmentCache, SegmentVectors, whole};
 pub trait Candidates: fmt::Debug + Send + Sync {
     /// Whether it gives all documents; then [`Candidates::of`] is not asked, and the response is exact.
     fn exact(&self) -> bool;
+
+    /// Whether [`CandidateDocs::All`] of every segment makes the response exact: that nothing was left out then, and not that the source
+    /// knows no better.
+    fn all_is_exact(&self) -> bool {
+        false
+    }
 
     /// The documents of one segment that are scored. A pure function of its arguments.
     ///
@@ -41,6 +53,8 @@ pub struct Probe<'a> {
     pub reader: &'a SegmentReader,
     /// What cuts the candidates down afterwards: a source may give more where little passes it.
     pub filter: Option<&'a dyn Query>,
+    /// The same, compiled without scores.
+    pub weight: Option<&'a dyn Weight>,
     /// How many documents the leg must find in all segments together.
     pub k: usize,
 }
@@ -76,6 +90,9 @@ pub(super) struct CandidateQuery {
     pub(super) cache: SegmentCache,
     pub(super) filter: Option<Arc<dyn Query>>,
     pub(super) k: usize,
+    pub(super) budget: Budget,
+    /// Set where some segment is not looked at whole.
+    pub(super) inexact: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for CandidateQuery {
@@ -85,20 +102,36 @@ impl fmt::Debug for CandidateQuery {
 }
 
 impl Query for CandidateQuery {
-    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        Ok(Box::new(CandidateWeight(self.clone())))
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        let scoring = match scoring.searcher() {
+            Some(searcher) => EnableScoring::disabled_from_searcher(searcher),
+            None => EnableScoring::disabled_from_schema(scoring.schema()),
+        };
+        let filter = self.filter.as_ref().map(|filter| filter.weight(scoring)).transpose()?;
+        Ok(Box::new(CandidateWeight { query: self.clone(), filter }))
     }
 }
 
-struct CandidateWeight(CandidateQuery);
+struct CandidateWeight {
+    query: CandidateQuery,
+    filter: Option<Box<dyn Weight>>,
+}
 
 impl CandidateWeight {
     fn docs(&self, reader: &SegmentReader) -> crate::Result<CandidateDocs> {
-        let CandidateQuery { source, scorer, cache, filter, k } = &self.0;
+        let CandidateQuery { source, scorer, cache, filter, k, budget, inexact } = &self.query;
+        // The collector stops at the first documents then, and says so.
+        if budget.is_spent() {
+            return Ok(CandidateDocs::All);
+        }
         let vectors = cache.get(reader)?;
         scorer.check(&vectors)?;
-        let filter = filter.as_deref();
-        source.of(&Probe { scorer, vectors: &vectors, reader, filter, k: *k })
+        let (filter, weight) = (filter.as_deref(), self.filter.as_deref());
+        let docs = source.of(&Probe { scorer, vectors: &vectors, reader, filter, weight, k: *k })?;
+        if docs != CandidateDocs::All || !source.all_is_exact() {
+            inexact.store(true, Ordering::Relaxed);
+        }
+        Ok(docs)
     }
 }
 

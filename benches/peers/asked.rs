@@ -1,0 +1,210 @@
+//! The kinds of query that are timed.
+
+use std::sync::Arc;
+
+use tantivy::collector::{Count, TopDocs};
+use tantivy::query::AllQuery;
+use tantivy::{DocAddress, Searcher};
+use uncsm_index::Result;
+use uncsm_index::index::Index;
+use uncsm_index::model::Target;
+use uncsm_index::search::{
+    DocScorer, Engine, Fusion, Grammar, MetricCollector, QueryPart, Request, Response, Similarity,
+};
+
+use crate::state::Arguments;
+
+/// Hits of a query.
+pub(crate) const K: usize = 10;
+
+/// The rows of one tensor.
+pub(crate) struct Queries {
+    pub(crate) name: String,
+    pub(crate) media: String,
+    /// Position of the media type in the bundle.
+    pub(crate) at: usize,
+    pub(crate) features: Vec<Vec<f32>>,
+    pub(crate) vectors: Vec<Vec<f32>>,
+}
+
+/// What one query gives.
+pub(crate) struct Answer {
+    pub(crate) hits: Vec<DocAddress>,
+    pub(crate) scored: u64,
+    pub(crate) exact: bool,
+}
+
+/// What is timed of one query.
+type Ask<'a> = Box<dyn FnOnce() -> Result<Answer> + 'a>;
+
+/// One kind of query.
+pub(crate) struct Kind<'a> {
+    pub(crate) name: String,
+    pub(crate) queries: usize,
+    /// Makes ready what is not timed.
+    pub(crate) prepare: Box<dyn Fn(usize) -> Result<Ask<'a>> + 'a>,
+}
+
+/// Documents of all segments counted on.
+pub(crate) struct Positions(Vec<u64>);
+
+impl Positions {
+    pub(crate) fn of(searcher: &Searcher) -> Self {
+        let mut next = 0;
+        let before = |reader: &tantivy::SegmentReader| {
+            next += u64::from(reader.max_doc());
+            next - u64::from(reader.max_doc())
+        };
+        Self(searcher.segment_readers().iter().map(before).collect())
+    }
+
+    pub(crate) fn at(&self, address: DocAddress) -> u64 {
+        self.0[address.segment_ord as usize] + u64::from(address.doc_id)
+    }
+}
+
+impl From<Response> for Answer {
+    fn from(found: Response) -> Self {
+        let hits = found.hits.iter().map(|hit| hit.address).collect();
+        Self { hits, scored: found.scored, exact: found.exact }
+    }
+}
+
+/// All kinds, in the order of a round.
+pub(crate) fn kinds<'a>(
+    index: &'a Index,
+    engine: &'a Engine,
+    queries: &'a [Queries],
+    words: &'a [String],
+    arguments: &Arguments,
+) -> Result<Vec<Kind<'a>>> {
+    let mut out = Vec::new();
+    for queries in queries {
+        for &target in engine.bundle().metric().targets() {
+            let named = |what: &str| format!("{}/{}/{what}", queries.name, target.as_str());
+            if arguments.exact {
+                out.push(request(named("exact"), engine, queries, target, Request::exact));
+                out.extend(collector(named("collector"), index, engine, queries, target)?);
+            }
+            for &recall in &arguments.recalls {
+                let shape = move |request: Request| request.recall(recall);
+                out.push(request(named(&recall.to_string()), engine, queries, target, shape));
+            }
+        }
+        // Rows without words are no queries of keywords.
+        let rows: Vec<usize> =
+            (0..queries.features.len().min(words.len())).filter(|&row| !words[row].is_empty()).collect();
+        if !rows.is_empty() {
+            out.push(hybrid(format!("{}/hybrid", queries.name), engine, queries, words, rows));
+        }
+    }
+    if words.iter().any(|words| !words.is_empty()) {
+        out.extend(keywords(index, engine, words));
+    }
+    Ok(out)
+}
+
+/// A whole request by the metric network.
+fn request<'a>(
+    name: String,
+    engine: &'a Engine,
+    queries: &'a Queries,
+    target: Target,
+    shape: impl Fn(Request) -> Request + Copy + 'a,
+) -> Kind<'a> {
+    let prepare = move |query: usize| -> Result<Ask<'a>> {
+        let request = engine.request().features(&queries.media, &queries.features[query])?;
+        let request = shape(request.similarity(Similarity::Metric(target)).k(K));
+        Ok(Box::new(move || Ok(request.run()?.into())))
+    };
+    Kind { name, queries: queries.features.len(), prepare: Box::new(prepare) }
+}
+
+/// The exact scan alone: the collector of an app over all documents.
+fn collector<'a>(
+    name: String,
+    index: &'a Index,
+    engine: &'a Engine,
+    queries: &'a Queries,
+    target: Target,
+) -> Result<Option<Kind<'a>>> {
+    let (bundle, searcher) = (engine.bundle(), engine.searcher());
+    let mut held = vec![false; bundle.media().len()];
+    for reader in searcher.segment_readers() {
+        let vectors = index.cache().get(reader)?;
+        held.iter_mut().enumerate().for_each(|(media, held)| *held |= !vectors.view(media).is_empty());
+    }
+    // As a request does: what the query is not, or everything where that is all there is.
+    let mut wanted: Vec<usize> = (0..held.len()).filter(|&media| held[media]).collect();
+    if wanted.iter().any(|&media| media != queries.at) {
+        wanted.retain(|&media| media != queries.at);
+    }
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let prepare = move |query: usize| -> Result<Ask<'a>> {
+        let part = QueryPart::new(queries.at, queries.vectors[query].clone());
+        let scorer = DocScorer::new(&bundle, Similarity::Metric(target), &[part], &wanted)?.for_ranking();
+        let collector = MetricCollector::new(Arc::new(scorer), index.cache(), K);
+        let searcher = searcher.clone();
+        Ok(Box::new(move || {
+            let found = searcher.search(&AllQuery, &collector)?;
+            let hits = found.docs.iter().map(|doc| doc.address).collect();
+            Ok(Answer { hits, scored: found.scored, exact: true })
+        }))
+    };
+    Ok(Some(Kind { name, queries: queries.features.len(), prepare: Box::new(prepare) }))
+}
+
+/// Keywords and a media part, joined by ranks.
+fn hybrid<'a>(
+    name: String,
+    engine: &'a Engine,
+    queries: &'a Queries,
+    words: &'a [String],
+    rows: Vec<usize>,
+) -> Kind<'a> {
+    let count = rows.len();
+    let prepare = move |query: usize| -> Result<Ask<'a>> {
+        let row = rows[query];
+        let request = engine.request().features(&queries.media, &queries.features[row])?;
+        let request = request.keywords(&words[row]).fusion(Fusion::Rrf).k(K);
+        Ok(Box::new(move || Ok(request.run()?.into())))
+    };
+    Kind { name, queries: count, prepare: Box::new(prepare) }
+}
+
+/// Keywords alone: a request, and the host's own collectors on the same query.
+fn keywords<'a>(index: &'a Index, engine: &'a Engine, words: &'a [String]) -> [Kind<'a>; 3] {
+    let words: Arc<[&'a str]> = words.iter().map(String::as_str).filter(|words| !words.is_empty()).collect();
+    let queries = words.len();
+    let of = words.clone();
+    let whole = move |query: usize| -> Result<Ask<'a>> {
+        let request = engine.request().keywords(of[query]).k(K);
+        Ok(Box::new(move || Ok(request.run()?.into())))
+    };
+    let host = |name: &str, counts: bool| {
+        let (searcher, grammar, words) = (engine.searcher(), Grammar::new(index.tantivy()), words.clone());
+        let prepare = move |query: usize| -> Result<Ask<'a>> {
+            let (query, searcher) = (grammar.keywords(words[query])?, searcher.clone());
+            Ok(Box::new(move || {
+                let top = TopDocs::with_limit(K).order_by_score();
+                let (found, scored) = match counts {
+                    true => {
+                        let (found, count) = searcher.search(&*query, &(top, Count))?;
+                        (found, count as u64)
+                    }
+                    false => (searcher.search(&*query, &top)?, 0),
+                };
+                let hits = found.iter().map(|&(_, address)| address).collect();
+                Ok(Answer { hits, scored, exact: true })
+            }))
+        };
+        Kind { name: name.into(), queries, prepare: Box::new(prepare) }
+    };
+    [
+        Kind { name: "keywords".into(), queries, prepare: Box::new(whole) },
+        host("tantivy (TopDocs, Count)", true),
+        host("tantivy TopDocs", false),
+    ]
+}

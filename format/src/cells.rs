@@ -1,0 +1,121 @@
+//! Cells and codes of a media type: derived sections by which a reader finds the rows that are worth an exact score.
+
+use crate::derived::{Derived, Values};
+use crate::entry::label;
+use crate::error::Error;
+use crate::parts::{Sizes, Wrong, part};
+use crate::reader::{SectionInfo, Uvec};
+
+pub use crate::parts::{CURVE_COLUMNS, GROUP, MISSES, code_bytes, kind};
+
+/// The cells of a media type of `n` items, and the codes of its rows. All values are unchecked until [`Uvec::verify`]: ends
+/// may descend, and rows may be out of range or missing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Cells<'a> {
+    /// Dimension `d` of the shared vectors.
+    pub dim: usize,
+    /// Mean of each element `[d]`.
+    pub mean: &'a [f32],
+    /// Step of each element `[d]`, above 0 in an undamaged file.
+    pub steps: &'a [f32],
+    /// Codes of the centres `[ceil(c / 16), code_bytes(d)]`.
+    pub centres: &'a [u8],
+    /// Scale of each centre `[c]`.
+    pub centre_scales: &'a [f32],
+    /// Position in `rows` after the last row of each cell `[c]`; ascending up to `n` in an undamaged file.
+    pub ends: &'a [u32],
+    /// Codes of the rows in the order of `rows` `[ceil(n / 16), code_bytes(d)]`.
+    pub codes: &'a [u8],
+    /// Row of each item, cell after cell `[n]`; each row once in an undamaged file.
+    pub rows: &'a [u32],
+    /// Scale and inverse norm of each row in the order of `rows` `[n, 2]`.
+    pub scales: &'a [[f32; 2]],
+    /// How far a search must go, where that was measured.
+    pub curves: Option<Curves<'a>>,
+}
+
+/// How many rows of the cells a search must look at, by what it asks for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Curves<'a> {
+    /// `model` fingerprint of the bundle that they were measured with.
+    pub model: &'a [u8; 32],
+    /// Target, media index of the query, k, rows visited at each of [`MISSES`], rank by code at each of [`MISSES`].
+    pub rows: &'a [[f32; CURVE_COLUMNS]],
+}
+
+impl<D: AsRef<[u8]>> Uvec<D> {
+    /// The cells of a media type; `None` where the file has none for it, or has no such media type. Shapes are checked here.
+    /// Values are not: a caller must not rely on them for its own safety. Cost: O(number of sections).
+    ///
+    /// # Errors
+    /// `Missing` where only some of the sections are there; `Field` where one has another shape than SPEC.md says; and those of
+    /// [`Uvec::derived`].
+    pub fn cells(&self, media: usize) -> Result<Option<Cells<'_>>, Error> {
+        let Some(sizes) = self.cell_sizes(media) else { return Ok(None) };
+        let take = |kind| self.cell_part(kind, media, sizes);
+        let (mean, steps) = f32s(take(kind::BASIS)?).split_at_checked(sizes.dim).unwrap_or_default();
+        let mut cells = Cells {
+            dim: sizes.dim,
+            mean,
+            steps,
+            centres: bytes(take(kind::CENTRES)?),
+            centre_scales: f32s(take(kind::CENTRE_SCALES)?),
+            ends: u32s(take(kind::ENDS)?),
+            codes: bytes(take(kind::CODES)?),
+            rows: u32s(take(kind::ROWS)?),
+            scales: f32s(take(kind::SCALES)?).as_chunks().0,
+            curves: None,
+        };
+        if sizes.has_curves {
+            let model = bytes(take(kind::CURVE_MODEL)?).first_chunk();
+            let rows = f32s(take(kind::CURVES)?).as_chunks().0;
+            cells.curves = model.map(|model| Curves { model, rows });
+        }
+        Ok(Some(cells))
+    }
+
+    /// What the shapes follow from; `None` where the media type has none of the sections.
+    pub(crate) fn cell_sizes(&self, media: usize) -> Option<Sizes> {
+        let has = |kind| self.derived_entries(kind, Some(media)).next();
+        let dim = self.media().get(media)?.dim as usize;
+        let is_part =
+            |info: &SectionInfo| info.derived && info.media == Some(media) && part(info.kind).is_some();
+        self.sections().iter().find(|info| is_part(info))?;
+        let items = self.view(media).len() as u64;
+        // Items lie in a cell, so there is one at least.
+        let cells = has(kind::ENDS).map(|(_, ends)| ends.rows.max(u64::from(items > 0)));
+        let has_curves = has(kind::CURVE_MODEL).or(has(kind::CURVES)).is_some();
+        Some(Sizes { dim, items, cells, has_curves })
+    }
+
+    fn cell_part(&self, kind: u32, media: usize, sizes: Sizes) -> Result<Derived<'_>, Error> {
+        let section = || label(kind, self.media().get(media).map(|info| info.name.as_str()));
+        let found = self.derived(kind, Some(media))?;
+        let (Some(found), Some((at, info))) = (found, self.derived_entries(kind, Some(media)).next()) else {
+            return Err(Error::Missing { section: section() });
+        };
+        match part(kind).and_then(|part| part.wrong(info.shape(), sizes)) {
+            None => Ok(found),
+            Some(Wrong { field, place, expected, got }) => {
+                let offset = self.entry_offset(at) + place as u64;
+                Err(Error::Field { section: section(), field, offset, expected, got })
+            }
+        }
+    }
+}
+
+// The element type was checked, so that only the arm of the type is taken.
+
+fn bytes(of: Derived<'_>) -> &[u8] {
+    if let Values::Bytes(values) = of.values { values } else { &[] }
+}
+
+fn u32s(of: Derived<'_>) -> &[u32] {
+    if let Values::U32(values) = of.values { values } else { &[] }
+}
+
+fn f32s(of: Derived<'_>) -> &[f32] {
+    if let Values::F32(values) = of.values { values } else { &[] }
+}

@@ -1,0 +1,15 @@
+//! Cells and codes: which rows of a segment are worth scoring. Made from its rows, see "Cells" in `format/SPEC.md`.
+
+mod build;
+mod centres;
+mod code;
+mod curve;
+mod probe;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use build::{LEAST_ROWS, write};
+pub(crate) use curve::Ranking;
+pub(crate) use probe::{Effort, Form, best_rows, effort};
+pub(crate) use rows::RowSource;

@@ -1,0 +1,221 @@
+//! Cells of rows in memory: what is written is sound, always the same, and leads to the best rows.
+
+use uncsm_format::cells::Cells;
+use uncsm_format::{Dtype, ItemRow, MediaInfo, Rows, Uvec, Writer};
+
+use super::{Effort, Form, LEAST_ROWS, Ranking, RowSource, best_rows, effort, write};
+use crate::encode::kernel::dot;
+use crate::model::{Bundle, Target};
+
+const DIM: usize = 20;
+
+/// Rows around a few hundred places, as real ones are.
+struct Clustered {
+    rows: Rows,
+    vectors: Vec<f32>,
+}
+
+fn noise(i: usize) -> f32 {
+    let x = (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    ((x ^ (x >> 29)) % 20_011) as f32 / 10_005.5 - 1.0
+}
+
+impl Clustered {
+    fn new(n: usize) -> Self {
+        let info = MediaInfo { name: "text".into(), dim: DIM as u32, dtype: Dtype::F16, half: 0, hubs: 0 };
+        let mut rows = Rows::new(&info);
+        let mut vectors = Vec::new();
+        for i in 0..n {
+            let place = (i * 7919) % 300;
+            let vector: Vec<f32> =
+                (0..DIM).map(|j| noise(place * DIM + j) + 0.3 * noise((i + 1000) * DIM + j)).collect();
+            let row = ItemRow {
+                doc: i as u32,
+                ordinal: 0,
+                span: None,
+                hash: [0; 16],
+                vector: &vector,
+                half: &[],
+                hubs: &[],
+            };
+            rows.push(&row).unwrap();
+            vectors.extend(vector);
+        }
+        let stored: Vec<f32> = rows
+            .column(uncsm_format::Column::Vectors)
+            .chunks(2)
+            .map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32())
+            .collect();
+        vectors = stored;
+        Self { rows, vectors }
+    }
+
+    fn bundle() -> Bundle {
+        let samples: Vec<f32> = (0..40 * DIM).map(|i| noise(i + 77_777)).collect();
+        Bundle::random(&[("text", 3)], DIM, 0, 0, 5).with_samples(vec![samples]).unwrap()
+    }
+
+    fn file(&self, bundle: Option<&Bundle>) -> Vec<u8> {
+        let mut writer = Writer::new(Vec::new(), &[0; 32], std::slice::from_ref(self.rows.info())).unwrap();
+        self.rows.write_to(0, &mut writer).unwrap();
+        write((0, DIM), self, bundle, &mut writer).unwrap();
+        writer.finish(self.rows.len() as u32, 0, None).unwrap()
+    }
+
+    /// The best `k` rows by dot product.
+    fn best(&self, g: &[f32], k: usize) -> Vec<u32> {
+        let scores: Vec<f32> = self.vectors.chunks(DIM).map(|v| dot(g, v)).collect();
+        let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+        order.sort_by(|a, b| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b)));
+        order.truncate(k);
+        order
+    }
+}
+
+impl RowSource for Clustered {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn vector(&self, row: usize, vector: &mut [f32]) {
+        vector.copy_from_slice(&self.vectors[row * DIM..][..DIM]);
+    }
+
+    fn rest(&self, _: usize, _: &mut [f32], _: &mut [f32]) {}
+
+    fn inverse_norm(&self, row: usize) -> f32 {
+        let bytes = self.rows.column(uncsm_format::Column::InverseNorms).as_chunks::<4>().0[row];
+        f32::from_le_bytes(bytes)
+    }
+}
+
+fn best(cells: &Cells<'_>, g: &[f32], effort: Effort, passes: &dyn Fn(u32) -> bool) -> Vec<u32> {
+    best_rows(cells, Form { weights: g, by_norm: false }, effort, Some(passes))
+}
+
+#[test]
+fn what_is_written_is_sound_and_always_the_same() {
+    let rows = Clustered::new(LEAST_ROWS + 5);
+    let bundle = Clustered::bundle();
+    let file = rows.file(Some(&bundle));
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    for threads in [1, 3] {
+        assert!(pool(threads).install(|| rows.file(Some(&bundle))) == file);
+    }
+    let uvec = Uvec::open(&file[..]).unwrap();
+    assert_eq!(uvec.verify(), []);
+    let cells = uvec.cells(0).unwrap().unwrap();
+    let curves = cells.curves.unwrap();
+    assert_eq!(*curves.model, bundle.model().0);
+    // Three depths of each ranking.
+    assert_eq!(curves.rows.len(), 3 * (bundle.metric().targets().len() + 1));
+    // Without a bundle there is no curve, and nobody guesses one.
+    let file = rows.file(None);
+    let uvec = Uvec::open(&file[..]).unwrap();
+    let cells = uvec.cells(0).unwrap().unwrap();
+    assert!(cells.curves.is_none());
+    assert_eq!(effort(&cells, bundle.model(), (Ranking::Cosine, 0), 10, 0.5), None);
+}
+
+#[test]
+fn few_rows_get_no_cells() {
+    let rows = Clustered::new(LEAST_ROWS - 1);
+    let file = rows.file(Some(&Clustered::bundle()));
+    assert!(Uvec::open(&file[..]).unwrap().cells(0).unwrap().is_none());
+}
+
+#[test]
+fn the_curve_leads_to_the_share_that_is_asked_for() {
+    let rows = Clustered::new(6000);
+    let bundle = Clustered::bundle();
+    let file = rows.file(Some(&bundle));
+    let uvec = Uvec::open(&file[..]).unwrap();
+    let cells = uvec.cells(0).unwrap().unwrap();
+    let all = |_: u32| true;
+    for (k, recall) in [(10, 0.9), (10, 0.99), (100, 0.95), (40, 0.98)] {
+        let ranking = (Ranking::Metric(Target::Pair), 0);
+        let effort = effort(&cells, bundle.model(), ranking, k, recall).unwrap();
+        assert!(effort.keep >= k && effort.visit <= 6000);
+        let (mut hits, mut asked) = (0, 0);
+        for q in 0..60 {
+            // Not those of the curve.
+            let u: Vec<f32> = (0..DIM).map(|j| noise(999_999 + q * DIM + j)).collect();
+            let g = bundle.metric().query_half(Target::Pair, 0, 0, &u).unwrap().bilinear;
+            let found = best(&cells, &g, effort, &all);
+            assert!(found.len() <= effort.keep);
+            let truth = rows.best(&g, k);
+            hits += truth.iter().filter(|row| found.contains(row)).count();
+            asked += k;
+        }
+        assert!(hits as f32 >= (recall - 0.03) * asked as f32, "{k} {recall}: {hits} of {asked}");
+    }
+    // A model that was not measured.
+    let other = Bundle::random(&[("text", 3)], DIM, 0, 0, 6);
+    assert_eq!(effort(&cells, other.model(), (Ranking::Cosine, 0), 10, 0.9), None);
+    assert_eq!(effort(&cells, bundle.model(), (Ranking::Cosine, 1), 10, 0.9), None);
+    // Beyond what was measured: in proportion, and never more than there is.
+    let of = |k| effort(&cells, bundle.model(), (Ranking::Cosine, 0), k, 0.9).unwrap();
+    assert!(of(2000).keep >= 2000 && of(2000).visit >= of(1000).visit && of(50_000).keep == 6000);
+    let mut last = of(1);
+    for k in [9, 10, 11, 50, 100, 101, 999, 1000, 1001] {
+        let next = of(k);
+        assert!(next.visit >= last.visit && next.keep >= last.keep && next.keep >= k, "{k}");
+        last = next;
+    }
+}
+
+#[test]
+fn looking_at_all_rows_finds_all_that_pass() {
+    let rows = Clustered::new(5000);
+    let file = rows.file(None);
+    let uvec = Uvec::open(&file[..]).unwrap();
+    let cells = uvec.cells(0).unwrap().unwrap();
+    let g: Vec<f32> = (0..DIM).map(|j| noise(4242 + j)).collect();
+    let all = Effort { visit: 5000, keep: 5000 };
+    let mut found = best(&cells, &g, all, &|row| row % 7 == 3);
+    found.sort_unstable();
+    assert_eq!(found, (0..5000).filter(|row| row % 7 == 3).collect::<Vec<_>>());
+    // Visiting more never loses a row that fewer visits kept among the best.
+    let few = best(&cells, &g, Effort { visit: 300, keep: 20 }, &|_| true);
+    let many = best(&cells, &g, Effort { visit: 5000, keep: 20 }, &|_| true);
+    let truth = rows.best(&g, 10);
+    let of = |found: &[u32]| truth.iter().filter(|row| found.contains(row)).count();
+    assert!(of(&many) >= of(&few) && of(&many) >= 8, "{} {}", of(&many), of(&few));
+}
+
+#[test]
+fn equal_rows_and_constant_elements_have_cells_too() {
+    let mut rows = Clustered::new(LEAST_ROWS);
+    rows.vectors.fill(0.25);
+    let file = rows.file(None);
+    let uvec = Uvec::open(&file[..]).unwrap();
+    let cells = uvec.cells(0).unwrap().unwrap();
+    assert_eq!(best(&cells, &[1.0; DIM], Effort { visit: LEAST_ROWS, keep: 9 }, &|_| true).len(), 9);
+}
+
+#[test]
+fn damaged_values_give_some_rows_and_no_panic() {
+    let rows = Clustered::new(LEAST_ROWS);
+    let bundle = Clustered::bundle();
+    let file = rows.file(Some(&bundle));
+    let at: Vec<(usize, usize)> = {
+        let uvec = Uvec::open(&file[..]).unwrap();
+        let derived = uvec.sections().iter().filter(|section| section.derived);
+        derived.map(|section| (section.offset as usize, section.length as usize)).collect()
+    };
+    assert!(at.len() >= 9);
+    for (offset, length) in at {
+        for fill in [0u8, 0x7f, 0xff] {
+            let mut damaged = file.clone();
+            damaged[offset..offset + length].fill(fill);
+            let uvec = Uvec::open(&damaged[..]).unwrap();
+            let Ok(Some(cells)) = uvec.cells(0) else { continue };
+            for visit in [1, 700, LEAST_ROWS] {
+                best(&cells, &[0.5; DIM], Effort { visit, keep: 30 }, &|_| true);
+            }
+            for k in [1, 50, 1000] {
+                let _ = effort(&cells, bundle.model(), (Ranking::Cosine, 0), k, 0.99);
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The documents that the cells and codes of a segment say are best, as many as a share of the true ones asks for.
+
+use tantivy::fastfield::AliveBitSet;
+use tantivy::{BitSet, DocId};
+
+use super::{CandidateDocs, Candidates, Probe};
+use crate::index::SegmentVectors;
+use crate::index::cells::{Effort, Form, LEAST_ROWS, Ranking, best_rows, effort};
+use crate::media::Fingerprint;
+use crate::search::scorer::DocScorer;
+use crate::search::similarity::Similarity;
+
+/// What a row costs whose code is compared, and one whose document is scored out of order, beside one that is scored in order.
+const VISIT: f64 = 0.1;
+const KEEP: f64 = 8.0;
+
+/// Looks where the best documents are with a given share of the true ones, by the curves of each segment; looks at everything
+/// where a segment has no curve for the query.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::search) struct Cells {
+    /// Share of the true best documents that are to be found, above 0 and below 1.
+    pub(in crate::search) recall: f32,
+    /// `model` fingerprint of the bundle that scores: curves of other heads say nothing.
+    pub(in crate::search) model: Fingerprint,
+}
+
+impl Cells {
+    /// Whether some segment is worth asking for `k` documents without a filter.
+    pub(in crate::search) fn helps(&self, scorer: &DocScorer, vectors: &SegmentVectors, k: usize) -> bool {
+        let Some(ranking) = ranking(scorer) else { return false };
+        scorer.wanted().iter().any(|&media| {
+            let n = vectors.view(media).len();
+            let cells = vectors.uvec().cells(media).ok().flatten();
+            let effort = cells.and_then(|cells| effort(&cells, self.model, ranking, k, self.recall));
+            effort.is_some_and(|effort| cost(effort) < n as f64)
+        })
+    }
+
+    /// Adds the documents of one media type.
+    fn add(
+        &self,
+        probe: &Probe<'_>,
+        ranking: (Ranking, usize),
+        matching: &Matching<'_>,
+        media: usize,
+        docs: &mut Vec<DocId>,
+    ) -> Looked {
+        let view = probe.vectors.view(media);
+        // Where the bundle cannot compare, there is nothing to find.
+        let Some(weights) = probe.scorer.weights(media) else { return Looked::Whole };
+        if view.len() < LEAST_ROWS {
+            docs.extend(view.docs.iter().copied().filter(|&doc| matching.has(doc)));
+            return Looked::Whole;
+        }
+        let Some(cells) = probe.vectors.uvec().cells(media).ok().flatten() else { return Looked::Unknown };
+        let documents = f64::from(probe.reader.max_doc().max(1));
+        let share = matching.count as f64 / documents;
+        let per_doc = (view.len() as f64 / documents).max(1.0);
+        // The best k of the documents that match are among the best k / share of all, each may come with several rows, and of
+        // what the effort counts, only what matches counts.
+        let of = |k: f64| effort(&cells, self.model, ranking, k.ceil() as usize, self.recall);
+        let k = probe.k as f64 * per_doc;
+        let (Some(least), Some(all)) = (of(k), of(k / share)) else { return Looked::Unknown };
+        let scaled = |n: usize| (n as f64 * share).ceil() as usize;
+        let effort = Effort { visit: scaled(all.visit), keep: scaled(all.keep).max(least.keep) };
+        let rows_that_match = view.len() as f64 * share;
+        if cost(Effort { visit: all.visit, ..effort }) >= rows_that_match {
+            return Looked::Unknown;
+        }
+        let form = Form { weights, by_norm: ranking.0 == Ranking::Cosine };
+        let passes = |row: u32| view.docs.get(row as usize).is_some_and(|&doc| matching.has(doc));
+        let passes: Option<&dyn Fn(u32) -> bool> = if matching.is_all() { None } else { Some(&passes) };
+        let rows = best_rows(&cells, form, effort, passes);
+        let before = docs.len();
+        docs.extend(rows.into_iter().filter_map(|row| view.docs.get(row as usize)));
+        docs[before..].sort_unstable();
+        let found = docs[before..].chunk_by(|a, b| a == b).count();
+        // Many rows of few documents: there may be more.
+        if found < probe.k.min(matching.count) { Looked::Unknown } else { Looked::Part }
+    }
+}
+
+/// What was looked at of one media type.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Looked {
+    /// All that matches.
+    Whole,
+    /// Enough.
+    Part,
+    /// It is not known what is enough, or looking at all is cheaper.
+    Unknown,
+}
+
+/// In rows that are scored in order.
+fn cost(effort: Effort) -> f64 {
+    effort.visit as f64 * VISIT + effort.keep as f64 * KEEP
+}
+
+/// What is measured for a query of one wanted part: its ranking, and the media type of the part.
+fn ranking(scorer: &DocScorer) -> Option<(Ranking, usize)> {
+    let part = scorer.only_part()?;
+    let ranking = match scorer.similarity() {
+        Similarity::Metric(target) => Ranking::Metric(target),
+        Similarity::Cosine => Ranking::Cosine,
+        Similarity::Both | Similarity::Posterior => return None,
+    };
+    Some((ranking, part.media))
+}
+
+impl Candidates for Cells {
+    fn exact(&self) -> bool {
+        false
+    }
+
+    fn all_is_exact(&self) -> bool {
+        true
+    }
+
+    fn of(&self, probe: &Probe<'_>) -> crate::Result<CandidateDocs> {
+        let Some(ranking) = ranking(probe.scorer) else { return Ok(CandidateDocs::All) };
+        let matching = Matching::of(probe)?;
+        let mut docs = Vec::new();
+        let mut left_out = false;
+        for &media in probe.scorer.wanted() {
+            match self.add(probe, ranking, &matching, media, &mut docs) {
+                Looked::Whole => {}
+                Looked::Part => left_out = true,
+                Looked::Unknown => return Ok(CandidateDocs::All),
+            }
+        }
+        if !left_out {
+            return Ok(CandidateDocs::All);
+        }
+        docs.sort_unstable();
+        docs.dedup();
+        Ok(CandidateDocs::Only(docs))
+    }
+}
+
+/// The live documents of a segment that a filter lets through.
+struct Matching<'a> {
+    alive: Option<&'a AliveBitSet>,
+    /// `None`: all that live.
+    docs: Option<BitSet>,
+    count: usize,
+    /// Document after the last.
+    end: DocId,
+}
+
+impl<'a> Matching<'a> {
+    fn of(probe: &Probe<'a>) -> crate::Result<Self> {
+        let reader = probe.reader;
+        let alive = reader.alive_bitset();
+        let Some(weight) = probe.weight else {
+            return Ok(Self { alive, docs: None, count: reader.num_docs() as usize, end: reader.max_doc() });
+        };
+        let mut docs = BitSet::with_max_value(reader.max_doc());
+        weight.for_each_no_score(reader, &mut |found| {
+            for &doc in found {
+                if alive.is_none_or(|alive| alive.is_alive(doc)) {
+                    docs.insert(doc);
+                }
+            }
+        })?;
+        let count = docs.len();
+        Ok(Self { alive, docs: Some(docs), count, end: reader.max_doc() })
+    }
+
+    fn is_all(&self) -> bool {
+        self.alive.is_none() && self.docs.is_none()
+    }
+
+    /// Whether a document matches; no document that the segment does not have does.
+    fn has(&self, doc: DocId) -> bool {
+        match (&self.docs, self.alive) {
+            (Some(docs), _) => doc < docs.max_value() && docs.contains(doc),
+            (None, Some(alive)) => doc < self.end && alive.is_alive(doc),
+            (None, None) => true,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Approximate queries: what cells promise, under filters, deletes and several items, and when everything is looked at.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tantivy::{IndexWriter, Term};
+use uncsm_index::ErrorCode;
+use uncsm_index::model::{Bundle, Target};
+use uncsm_index::search::{Fusion, Request, Response, Similarity};
+
+use crate::common::{App, Doc, bundle};
+use crate::search::world::{engine, ids};
+
+const DOCS: usize = 7000;
+
+/// Sample queries as the queries of [`query`] are.
+fn sampled(bundle: &Bundle) -> Bundle {
+    let mut rng = ChaCha8Rng::seed_from_u64(77);
+    let of = |media: usize, rng: &mut ChaCha8Rng| -> Vec<f32> {
+        let width = bundle.media()[media].features;
+        (0..64).flat_map(|_| bundle.project(media, &around(rng, width, None)).unwrap()).collect()
+    };
+    let samples = (0..bundle.media().len()).map(|media| of(media, &mut rng)).collect();
+    bundle.with_samples(samples).unwrap()
+}
+
+/// Features near one of 50 places.
+fn around(rng: &mut ChaCha8Rng, width: usize, place: Option<u64>) -> Vec<f32> {
+    let place = place.unwrap_or_else(|| rng.random_range(0..50));
+    let mut centre = ChaCha8Rng::seed_from_u64(place);
+    (0..width).map(|_| centre.random_range(-1.0..1.0f32) + rng.random_range(-0.3..0.3f32)).collect()
+}
+
+/// Documents in one segment, a few of them with two texts; document i has the word `wI` for i mod 2, 10, 100 and 1000.
+fn app(bundle: &Bundle) -> App {
+    let app = App::in_ram(bundle.clone());
+    let mut writer: IndexWriter = app.index.writer_with_num_threads(1, 200_000_000).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let width = bundle.media()[1].features;
+    for i in 0..DOCS {
+        let words: Vec<String> =
+            [2, 10, 100, 1000].iter().filter(|m| i % **m == 0).map(|m| format!("w{m}")).collect();
+        let texts = if i % 50 == 7 { 2 } else { 1 };
+        let doc = Doc {
+            id: format!("d{i:05}"),
+            text: words.join(" "),
+            items: (0..texts).map(|_| (1, around(&mut rng, width, None))).collect(),
+        };
+        writer.add_document(app.document(&doc)).unwrap();
+    }
+    writer.commit().unwrap();
+    app
+}
+
+fn share(found: &Response, exact: &Response) -> f32 {
+    let found = ids(found);
+    let truth = ids(exact);
+    truth.iter().filter(|id| found.contains(id)).count() as f32 / truth.len().max(1) as f32
+}
+
+#[test]
+fn the_promise_holds_whatever_restricts() {
+    let bundle = sampled(&bundle(3));
+    let app = app(&bundle);
+    let apps = [app];
+    let engine = engine(&apps);
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let width = bundle.media()[0].features;
+    let mut looked = 0;
+    for filter in [None, Some("w2"), Some("w10"), Some("w100"), Some("w1000")] {
+        for similarity in
+            [Similarity::Metric(Target::Pair), Similarity::Metric(Target::Class), Similarity::Cosine]
+        {
+            let (mut sum, mut asked) = (0.0, 0.0);
+            for _ in 0..12 {
+                let query = around(&mut rng, width, None);
+                let ask = || {
+                    let request = engine.request().features("image", &query).unwrap().similarity(similarity);
+                    filter.map_or_else(|| request.clone(), |word| request.clone().filter(word))
+                };
+                let exact = ask().exact().run().unwrap();
+                let found = ask().run().unwrap();
+                assert!(exact.exact && exact.scored >= found.scored);
+                // As many hits, each with the score that it has.
+                assert_eq!(found.hits.len(), exact.hits.len());
+                assert_eq!(found.matched, exact.matched);
+                for hit in &found.hits {
+                    if let Some(same) = exact.hits.iter().find(|other| other.id == hit.id) {
+                        assert_eq!(same.score.to_bits(), hit.score.to_bits());
+                    }
+                }
+                looked += usize::from(!found.exact);
+                if found.exact {
+                    assert_eq!(ids(&found), ids(&exact));
+                }
+                sum += share(&found, &exact);
+                asked += 1.0;
+            }
+            assert!(sum / asked >= 0.95, "{filter:?} {similarity:?}: {}", sum / asked);
+        }
+    }
+    // Where a filter leaves few, they are scored instead.
+    assert!(looked >= 36, "cells were used {looked} times");
+}
+
+#[test]
+fn deleted_documents_take_no_place() {
+    let bundle = sampled(&bundle(3));
+    let app = app(&bundle);
+    let width = bundle.media()[0].features;
+    let query = around(&mut ChaCha8Rng::seed_from_u64(3), width, Some(4));
+    let best = {
+        let apps = std::slice::from_ref(&app);
+        ids(&engine(apps).request().features("image", &query).unwrap().k(300).run().unwrap())
+    };
+    let mut writer: IndexWriter = app.index.writer_with_num_threads(1, 15_000_000).unwrap();
+    for id in &best {
+        writer.delete_term(Term::from_field_text(app.id, id));
+    }
+    writer.commit().unwrap();
+    let apps = [app];
+    let engine = engine(&apps);
+    let ask = || engine.request().features("image", &query).unwrap();
+    let (found, exact) = (ask().run().unwrap(), ask().exact().run().unwrap());
+    assert_eq!(found.hits.len(), 10);
+    assert!(ids(&found).iter().all(|id| !best.contains(id)));
+    assert!(share(&found, &exact) >= 0.7, "{}", share(&found, &exact));
+}
+
+#[test]
+fn other_bundles_and_other_queries_look_at_everything() {
+    let bundle = sampled(&bundle(3));
+    let app = app(&bundle);
+    let other = bundle.clone().with_prior(0.25).unwrap();
+    let width = bundle.media()[0].features;
+    let query = around(&mut ChaCha8Rng::seed_from_u64(3), width, Some(4));
+    let of = |bundle: &Bundle, shape: &dyn Fn(Request) -> Request| {
+        let hosts = [(&app.index, app.searcher(), app.plugin.cache())];
+        let engine = uncsm_index::search::Engine::hosts(hosts, bundle.clone()).unwrap();
+        let request = engine.request().features("image", &query).unwrap();
+        shape(request.similarity(Similarity::Metric(Target::Pair))).run().unwrap()
+    };
+    assert!(!of(&bundle, &|r| r).exact);
+    // Curves of other heads say nothing.
+    assert!(of(&other, &|r| r).exact);
+    assert!(of(&bundle, &|r| r.similarity(Similarity::Both)).exact);
+    assert!(of(&bundle, &|r| r.features("image", &query).unwrap()).exact);
+    assert!(of(&bundle, &|r| r.recall(1.0)).exact);
+    assert!(of(&bundle, &|r| r.keywords("w2").fusion(Fusion::Product)).exact);
+    let hybrid = of(&bundle, &|r| r.keywords("w10").fusion(Fusion::Rrf).window(10));
+    assert!(!hybrid.exact && hybrid.scored < DOCS as u64);
+    for recall in [0.0, -1.0, 1.5, f32::NAN] {
+        let hosts = [(&app.index, app.searcher(), app.plugin.cache())];
+        let engine = uncsm_index::search::Engine::hosts(hosts, bundle.clone()).unwrap();
+        let error = engine.request().features("image", &query).unwrap().recall(recall).run().unwrap_err();
+        assert_eq!(error.code(), ErrorCode::BadArgument);
+    }
+}
