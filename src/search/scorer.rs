@@ -121,7 +121,7 @@ pub struct DocScore {
 /// weights of the wanted (without any, of the unwanted). `s(x) = ln(1 + e^x)`, which is `-ln(1 - p)`, for the metric
 /// network and `max(0, x)` for other similarities. A document needs an item for every wanted part (without any, for every
 /// unwanted one); one that an unwanted part cannot see loses nothing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct DocScorer {
     space: Fingerprint,
     similarity: Similarity,
@@ -132,7 +132,7 @@ pub struct DocScorer {
     given: Vec<QueryPart>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct CompiledPart {
     weight: f32,
     polarity: Polarity,

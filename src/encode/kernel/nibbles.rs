@@ -116,17 +116,16 @@ mod x86 {
             let (mut a, mut b) = (_mm512_setzero_si512(), _mm512_setzero_si512());
             for (block, numbers) in codes.as_chunks::<BYTES>().0.iter().zip(query) {
                 #[allow(unsafe_code, reason = "listed in ARCHITECTURE.md")]
-                // SAFETY: a block has 64 bytes; the instruction takes any address.
-                let bytes = unsafe { _mm512_loadu_si512(block.as_ptr().cast()) };
+                // SAFETY: both types are 64 bytes. A load through a pointer is checked in a debugging build.
+                let bytes = unsafe { std::mem::transmute::<[u8; BYTES], __m512i>(*block) };
                 a = _mm512_dpbusd_epi32(a, _mm512_and_si512(bytes, low), _mm512_set1_epi32(lane(numbers[0])));
                 let high = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), low);
                 b = _mm512_dpbusd_epi32(b, high, _mm512_set1_epi32(lane(numbers[1])));
             }
             #[allow(unsafe_code, reason = "listed in ARCHITECTURE.md")]
-            // SAFETY: a group has 16 sums of 4 bytes.
-            unsafe {
-                _mm512_storeu_si512(out.as_mut_ptr().cast(), _mm512_add_epi32(a, b));
-            }
+            // SAFETY: both types are 64 bytes of plain integers.
+            let sums = unsafe { std::mem::transmute::<__m512i, [i32; GROUP]>(_mm512_add_epi32(a, b)) };
+            *out = sums;
         }
     }
 
@@ -140,8 +139,8 @@ mod x86 {
                 let [q, p] = numbers.map(|n| _mm256_set1_epi32(lane(n)));
                 for (half, sum) in block.as_chunks::<32>().0.iter().zip(&mut sums) {
                     #[allow(unsafe_code, reason = "listed in ARCHITECTURE.md")]
-                    // SAFETY: half a block has 32 bytes; the instruction takes any address.
-                    let bytes = unsafe { _mm256_loadu_si256(half.as_ptr().cast()) };
+                    // SAFETY: both types are 32 bytes.
+                    let bytes = unsafe { std::mem::transmute::<[u8; 32], __m256i>(*half) };
                     let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), low);
                     // At most 4 x 15 x 127 in 16 bits: no sum saturates.
                     let pairs = _mm256_add_epi16(
@@ -153,10 +152,9 @@ mod x86 {
             }
             for (sums, out) in sums.iter().zip(out.as_chunks_mut::<8>().0) {
                 #[allow(unsafe_code, reason = "listed in ARCHITECTURE.md")]
-                // SAFETY: half a group has 8 sums of 4 bytes.
-                unsafe {
-                    _mm256_storeu_si256(out.as_mut_ptr().cast(), *sums);
-                }
+                // SAFETY: both types are 32 bytes of plain integers.
+                let sums = unsafe { std::mem::transmute::<__m256i, [i32; 8]>(*sums) };
+                *out = sums;
             }
         }
     }

@@ -116,6 +116,25 @@ impl CodeQuery {
         self.base + self.unit * scale * (sum as f32 - MIDDLE * self.numbers.sum() as f32)
     }
 
+    /// [`CodeQuery::value`] of a group, by the inverse norms where `by_norm`.
+    #[inline]
+    pub(crate) fn values(
+        &self,
+        sums: &[i32; GROUP],
+        scales: &[[f32; 2]; GROUP],
+        by_norm: bool,
+    ) -> [f32; GROUP] {
+        let shift = MIDDLE * self.numbers.sum() as f32;
+        let mut values = [0.0; GROUP];
+        for ((value, sum), [scale, _]) in values.iter_mut().zip(sums).zip(scales) {
+            *value = self.base + self.unit * scale * (*sum as f32 - shift);
+        }
+        if by_norm {
+            values.iter_mut().zip(scales).for_each(|(value, [_, norm])| *value *= norm);
+        }
+        values
+    }
+
     /// Bytes of a group.
     pub(crate) fn group_bytes(&self) -> usize {
         self.numbers.group_bytes()

@@ -80,13 +80,13 @@ pub(crate) fn best_rows(
     passes: Option<&dyn Fn(u32) -> bool>,
 ) -> Vec<u32> {
     let query = CodeQuery::new(form.weights, basis(cells));
-    let keep = effort.keep.clamp(1, cells.rows.len().max(1));
+    let most = effort.keep.clamp(1, cells.rows.len().max(1));
     let mut found = Found {
         cells,
         query: &query,
         by_norm: form.by_norm,
         passes,
-        keep,
+        most,
         floor: f32::NEG_INFINITY,
         best: Vec::new(),
     };
@@ -175,7 +175,7 @@ struct Found<'a> {
     query: &'a CodeQuery,
     by_norm: bool,
     passes: Option<&'a dyn Fn(u32) -> bool>,
-    keep: usize,
+    most: usize,
     /// Above it a row may still be among the best.
     floor: f32,
     best: Vec<(f32, u32)>,
@@ -191,36 +191,60 @@ impl Found<'_> {
             let run = RUN.min(end - group);
             let Some(codes) = self.cells.codes.get(group * width..(group + run) * width) else { return };
             self.query.sums(codes, &mut sums[..run]);
-            let (from, to) = (range.start.max(group * GROUP), range.end.min((group + run) * GROUP));
-            let Some(scales) = self.cells.scales.get(from..to) else { return };
-            let sums = &sums.as_flattened()[from - group * GROUP..to - group * GROUP];
-            for (at, (&sum, &[scale, norm])) in sums.iter().zip(scales).enumerate() {
-                let value = self.query.value(sum, scale) * if self.by_norm { norm } else { 1.0 };
-                if value > self.floor {
-                    self.push(from + at, value);
+            for (at, sums) in (group..).zip(&sums[..run]) {
+                let (start, end) = (at * GROUP, (at + 1) * GROUP);
+                match self
+                    .cells
+                    .scales
+                    .get(start..end)
+                    .and_then(|scales| <&[[f32; 2]; GROUP]>::try_from(scales).ok())
+                {
+                    Some(scales) if range.start <= start && end <= range.end => {
+                        let values = self.query.values(sums, scales, self.by_norm);
+                        // Without an early end, which the compiler turns to vectors: few groups have one.
+                        if values.iter().fold(false, |any, value| any | (*value > self.floor)) {
+                            values.into_iter().enumerate().for_each(|(i, value)| self.push(start + i, value));
+                        }
+                    }
+                    _ => {
+                        let (from, to) = (range.start.max(start), range.end.min(end));
+                        let Some(scales) = self.cells.scales.get(from..to) else { return };
+                        for (i, (&sum, &[scale, norm])) in sums[from - start..].iter().zip(scales).enumerate()
+                        {
+                            let value = self.query.value(sum, scale) * if self.by_norm { norm } else { 1.0 };
+                            self.push(from + i, value);
+                        }
+                    }
                 }
             }
             group += run;
         }
     }
 
-    #[cold]
+    #[inline]
     fn push(&mut self, at: usize, value: f32) {
+        if value > self.floor {
+            self.keep(at, value);
+        }
+    }
+
+    #[cold]
+    fn keep(&mut self, at: usize, value: f32) {
         let Some(&row) = self.cells.rows.get(at) else { return };
         if self.passes.is_none_or(|passes| passes(row)) {
             self.best.push((value, row));
-            if self.best.len() >= 2 * self.keep + 64 {
+            if self.best.len() >= 2 * self.most + 64 {
                 self.prune();
             }
         }
     }
 
     fn prune(&mut self) {
-        if self.best.len() > self.keep {
+        if self.best.len() > self.most {
             let by = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-            let (_, last, _) = self.best.select_nth_unstable_by(self.keep - 1, by);
+            let (_, last, _) = self.best.select_nth_unstable_by(self.most - 1, by);
             self.floor = last.0;
-            self.best.truncate(self.keep);
+            self.best.truncate(self.most);
         }
     }
 }

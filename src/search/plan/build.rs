@@ -171,8 +171,9 @@ fn scorers(view: &View, asked: &Asked, similarity: Similarity, parts: &[NamedPar
     };
     let media = build(similarity, &all)?;
     let is_rated = media.has_rates();
+    let before = is_rated.then(|| media.clone());
     let media = Arc::new(media.for_ranking());
-    let of_all = if is_rated { rated(build(similarity, &all)?)? } else { media.clone() };
+    let of_all = before.map_or_else(|| Ok(media.clone()), rated)?;
     let metric = if similarity.is_metric() {
         similarity
     } else {

@@ -47,7 +47,7 @@ impl Measure for Both {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Heads([QueryHalf; 2]);
 
 impl Heads {
@@ -62,6 +62,10 @@ impl Heads {
 }
 
 impl RowScorer for Heads {
+    fn copy(&self) -> Box<dyn RowScorer> {
+        Box::new(self.clone())
+    }
+
     fn compare(&self, row: &Row) -> f32 {
         self.mixed(row, |fit| fit)
     }

@@ -53,6 +53,9 @@ pub(in crate::search) trait Measure {
 
 /// A query item that is compiled against one media type of items.
 pub(in crate::search) trait RowScorer: fmt::Debug + Send + Sync {
+    /// The same again.
+    fn copy(&self) -> Box<dyn RowScorer>;
+
     /// What the similarity says of a row; anything for a damaged one.
     fn compare(&self, row: &Row) -> f32;
 
@@ -157,6 +160,12 @@ pub(super) fn logits(query: &QueryHalf, view: &MediaView<'_>, at: &[u32], out: &
         for (out, &at) in out.iter_mut().zip(at) {
             *out -= hub.term(view.hubs_of(at as usize));
         }
+    }
+}
+
+impl Clone for Box<dyn RowScorer> {
+    fn clone(&self) -> Self {
+        self.copy()
     }
 }
 

@@ -25,10 +25,14 @@ impl Measure for Cosine {
 }
 
 /// The query vector at length 1.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Unit(Vec<f32>);
 
 impl RowScorer for Unit {
+    fn copy(&self) -> Box<dyn RowScorer> {
+        Box::new(self.clone())
+    }
+
     fn compare(&self, row: &Row) -> f32 {
         dot(&self.0, &row.vector) * row.inverse_norm
     }

@@ -48,10 +48,14 @@ impl Measure for Metric {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Head(QueryHalf);
 
 impl RowScorer for Head {
+    fn copy(&self) -> Box<dyn RowScorer> {
+        Box::new(self.clone())
+    }
+
     fn compare(&self, row: &Row) -> f32 {
         self.0.logit(&row.vector, &row.half, &row.hubs)
     }

@@ -36,13 +36,17 @@ impl Measure for Posterior {
 }
 
 /// The query's posteriors, and where those of a row stand in it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Classes {
     query: Vec<f32>,
     range: Range<usize>,
 }
 
 impl RowScorer for Classes {
+    fn copy(&self) -> Box<dyn RowScorer> {
+        Box::new(self.clone())
+    }
+
     fn compare(&self, row: &Row) -> f32 {
         dot(&self.query, &row.vector[self.range.clone()])
     }
