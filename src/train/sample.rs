@@ -44,12 +44,14 @@ fn drawn(bundle: &Bundle, data: &TrainingData, m: usize, seed: u64) -> Result<Ve
     rows.shuffle(&mut rng);
     let mut features = Vec::new();
     for (&first, count) in rows.iter().zip(MEANS.into_iter().cycle()).take(MOST) {
-        let mut mean = media.row(first).to_vec();
+        // Divided before they are added: a sum may leave the range.
+        let part = 1.0 / count as f32;
+        let mut mean: Vec<f32> = media.row(first).iter().map(|x| x * part).collect();
         for _ in 1..count {
             let other = media.row(rows[rng.random_range(0..rows.len())]);
-            mean.iter_mut().zip(other).for_each(|(sum, x)| *sum += x);
+            mean.iter_mut().zip(other).for_each(|(mean, x)| *mean += x * part);
         }
-        features.extend(mean.into_iter().map(|sum| sum / count as f32));
+        features.extend(mean);
     }
     bundle.project(m, &features)
 }

@@ -197,7 +197,9 @@ fn landmarks_are_named_and_can_be_left_out() {
         assert!(text.contains("no hidden layer: it added nothing on validation"), "{text}");
         let samples = train_rows.min(256);
         assert_eq!(found["samples"], serde_json::json!({"image": samples, "text": samples}));
-        let said = format!("sample queries, shared vectors of train rows: {samples} image, {samples} text\n");
+        let said = format!(
+            "sample queries, shared vectors of train rows and of means of some: {samples} image, {samples} text\n"
+        );
         assert!(text.contains(&said), "{text}");
     }
     // What learns further keeps them, and the space: the index takes it without a rebuild.
