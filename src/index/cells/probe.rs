@@ -132,28 +132,25 @@ fn ranges(
     };
     let mut order: Vec<u32> = (0..count as u32).collect();
     let by = |a: &u32, b: &u32| values[*b as usize].total_cmp(&values[*a as usize]).then(a.cmp(b));
-    // The best cells, as many as hold `visit` rows: a guess that goes on, so that few are sorted.
+    // The best cells, as many as hold `visit` rows: a guess that goes on. None is sorted that need not be.
     let (mut taken, mut rows) = (0, 0);
-    let mut guess = visit * count / n.max(1) + FIRST;
     while rows < visit && taken < count {
         let rest = &mut order[taken..];
-        let part = guess.clamp(1, rest.len());
+        let part = ((visit - rows) * count / n.max(1) + FIRST).clamp(1, rest.len());
         if part < rest.len() {
             rest.select_nth_unstable_by(part - 1, by);
         }
-        rest[..part].sort_unstable_by(by);
-        for &cell in &order[taken..taken + part] {
-            taken += 1;
-            rows += rows_in(range(cell as usize));
-            if rows >= visit {
-                break;
-            }
-        }
-        guess = guess.max(FIRST);
+        rows += rest[..part].iter().map(|&cell| rows_in(range(cell as usize))).sum::<usize>();
+        taken += part;
     }
     let first = FIRST.min(taken);
-    let mut out: Vec<Range<usize>> = order[..first].iter().map(|&cell| range(cell as usize)).collect();
-    let rest = &mut order[first..taken];
+    let visited = &mut order[..taken];
+    if first < taken {
+        visited.select_nth_unstable_by(first, by);
+    }
+    visited[..first].sort_unstable_by(by);
+    let mut out: Vec<Range<usize>> = visited[..first].iter().map(|&cell| range(cell as usize)).collect();
+    let rest = &mut visited[first..];
     rest.sort_unstable();
     let mut last: Option<Range<usize>> = None;
     for &cell in rest.iter() {
