@@ -4,8 +4,8 @@
 //! in the low halves of bytes 4r to 4r + 3 of row r, four in the high ones. Sums are integers, so every path gives the same
 //! numbers.
 
-/// Rows of a group.
-pub(crate) const GROUP: usize = 16;
+pub(crate) use uncsm_format::cells::GROUP;
+
 /// Elements of a block, per row.
 pub(crate) const BLOCK: usize = 8;
 /// Bytes of a block of a group.

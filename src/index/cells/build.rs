@@ -7,7 +7,7 @@ use uncsm_format::cells::{self, kind};
 use uncsm_format::{ElementType, Writer};
 
 use super::centres::Centres;
-use super::code::{Basis, CodeQuery, pack};
+use super::code::{Basis, Coder};
 use super::curve::Measure;
 use super::rows::{RowSource, spread};
 use crate::encode::kernel::GROUP;
@@ -123,15 +123,14 @@ fn bytes_of(values: &[f32]) -> Vec<u8> {
 /// Codes of `which`, whole groups, and their scales and inverse norms.
 fn coded(rows: &dyn RowSource, which: &[u32], basis: Basis<'_>) -> (Vec<u8>, Vec<[f32; 2]>) {
     let dim = basis.mean.len();
-    let width = CodeQuery::new(basis.mean, basis).group_bytes();
+    let width = cells::code_bytes(dim);
     let groups = which.par_chunks(GROUP).map(|which| {
-        let (mut x, mut codes, mut scratch) = (vec![0.0; dim], vec![0; dim], Vec::new());
+        let (mut x, mut coder) = (vec![0.0; dim], Coder::new(basis));
         let mut bytes = vec![0; width];
         let mut scales = Vec::with_capacity(GROUP);
         for (at, &row) in which.iter().enumerate() {
             rows.vector(row as usize, &mut x);
-            let scale = basis.encode(&x, &mut scratch, &mut codes);
-            pack(&codes, at, &mut bytes);
+            let scale = coder.put(&x, at, &mut bytes);
             scales.push([scale, rows.inverse_norm(row as usize)]);
         }
         (bytes, scales)

@@ -4,8 +4,9 @@
 //! few exactly.
 
 use rayon::prelude::*;
+use uncsm_format::cells::code_bytes;
 
-use super::code::{Basis, CodeQuery, pack};
+use super::code::{Basis, CodeQuery, Coder};
 use super::rows::{RowSource, spread};
 use crate::encode::kernel::{GROUP, dot};
 
@@ -33,15 +34,14 @@ pub(crate) struct Centres {
 impl Centres {
     fn new(exact: Vec<f32>, basis: Basis<'_>) -> Self {
         let dim = basis.mean.len();
-        let width = CodeQuery::new(basis.mean, basis).group_bytes();
+        let width = code_bytes(dim);
         let count = exact.len() / dim;
         let mut bytes = vec![0; count.div_ceil(GROUP) * width];
-        let (mut codes, mut scratch) = (vec![0; dim], Vec::new());
-        let mut scales = Vec::with_capacity(count);
-        for (i, centre) in exact.chunks_exact(dim).enumerate() {
-            scales.push(basis.encode(centre, &mut scratch, &mut codes));
-            pack(&codes, i % GROUP, &mut bytes[i / GROUP * width..][..width]);
-        }
+        let mut coder = Coder::new(basis);
+        let put = |(i, centre): (usize, &[f32])| {
+            coder.put(centre, i % GROUP, &mut bytes[i / GROUP * width..][..width])
+        };
+        let scales = exact.chunks_exact(dim).enumerate().map(put).collect();
         let halves = exact.chunks_exact(dim).map(|c| dot(c, c) / 2.0).collect();
         Self { dim, exact, halves, codes: bytes, scales }
     }

@@ -21,7 +21,7 @@ pub(crate) struct Basis<'a> {
 
 impl Basis<'_> {
     /// Replaces `codes [d]` by those of `x [d]` and gives the scale; the same on every machine. Cost: some 20 passes over `d`.
-    pub(crate) fn encode(&self, x: &[f32], scratch: &mut Vec<f32>, codes: &mut [u8]) -> f32 {
+    fn encode(&self, x: &[f32], scratch: &mut Vec<f32>, codes: &mut [u8]) -> f32 {
         scratch.clear();
         scratch.extend(x.iter().zip(self.mean).zip(self.steps).map(|((x, mean), step)| (x - mean) / step));
         let most = scratch.iter().fold(0.0f32, |most, y| most.max(y.abs()));
@@ -74,8 +74,28 @@ fn error(y: &[f32], scale: f32) -> f32 {
     (lanes.iter().sum::<f32>() + last) * scale * scale
 }
 
+/// Codes row after row, with room that is used again.
+pub(crate) struct Coder<'a> {
+    basis: Basis<'a>,
+    codes: Vec<u8>,
+    scratch: Vec<f32>,
+}
+
+impl<'a> Coder<'a> {
+    pub(crate) fn new(basis: Basis<'a>) -> Self {
+        Self { basis, codes: vec![0; basis.mean.len()], scratch: Vec::new() }
+    }
+
+    /// Codes `x [d]` as row `at` of the group `bytes`, whose bytes of this row are 0; gives the scale.
+    pub(crate) fn put(&mut self, x: &[f32], at: usize, bytes: &mut [u8]) -> f32 {
+        let scale = self.basis.encode(x, &mut self.scratch, &mut self.codes);
+        pack(&self.codes, at, bytes);
+        scale
+    }
+}
+
 /// Puts `codes [d]` of row `at` into the group `bytes`, whose bytes of this row are 0.
-pub(crate) fn pack(codes: &[u8], at: usize, bytes: &mut [u8]) {
+fn pack(codes: &[u8], at: usize, bytes: &mut [u8]) {
     for (block, codes) in bytes.chunks_exact_mut(4 * GROUP).zip(codes.chunks(8)) {
         for (t, code) in codes.iter().enumerate() {
             let shift = if t < 4 { 0 } else { 4 };
@@ -143,6 +163,8 @@ impl CodeQuery {
 
 #[cfg(test)]
 mod tests {
+    use uncsm_format::cells::code_bytes;
+
     use super::*;
 
     fn rows(n: usize, d: usize) -> Vec<f32> {
@@ -157,14 +179,12 @@ mod tests {
         let mean = vec![0.1; d];
         let steps: Vec<f32> = (0..d).map(|j| (1.0 + j as f32) / 3f32.sqrt()).collect();
         let basis = Basis { mean: &mean, steps: &steps };
-        let width = CodeQuery::new(&mean, basis).group_bytes();
+        let width = code_bytes(d);
         let mut bytes = vec![0; n.div_ceil(GROUP) * width];
-        let (mut scales, mut scratch) = (Vec::new(), Vec::new());
-        for (i, row) in rows.chunks(d).enumerate() {
-            let mut codes = vec![0; d];
-            scales.push(basis.encode(row, &mut scratch, &mut codes));
-            pack(&codes, i % GROUP, &mut bytes[i / GROUP * width..][..width]);
-        }
+        let mut coder = Coder::new(basis);
+        let put =
+            |(i, row): (usize, &[f32])| coder.put(row, i % GROUP, &mut bytes[i / GROUP * width..][..width]);
+        let scales: Vec<f32> = rows.chunks(d).enumerate().map(put).collect();
         let g: Vec<f32> = (0..d).map(|j| (j as f32 - 8.0) / (1.0 + j as f32)).collect();
         let query = CodeQuery::new(&g, basis);
         let mut sums = vec![[0; GROUP]; n.div_ceil(GROUP)];

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use uncsm_format::cells::{CURVE_COLUMNS, MISSES};
 
 use super::centres::Centres;
-use super::code::{Basis, CodeQuery};
+use super::code::{Basis, CodeQuery, Coder};
 use super::rows::RowSource;
 use crate::encode::kernel::{GROUP, Rows, dot, products};
 use crate::model::{Bundle, ItemRows, Target};
@@ -152,18 +152,16 @@ impl<'a> Measure<'a> {
     /// What the codes say of the best rows.
     fn by_code(&mut self, rows: &dyn RowSource, basis: Basis<'_>) {
         let dim = basis.mean.len();
-        let cosine = |family: &Family<'_>| family.ranking == Ranking::Cosine;
         self.families.par_iter_mut().for_each(|family| {
-            let is_cosine = cosine(family);
-            let (mut x, mut codes, mut scratch) = (vec![0.0; dim], vec![0; dim], Vec::new());
+            let is_cosine = family.ranking == Ranking::Cosine;
+            let (mut x, mut coder) = (vec![0.0; dim], Coder::new(basis));
             for sample in &mut family.queries {
                 let mut group = vec![0; sample.code.group_bytes()];
                 let mut sums = [[0; GROUP]];
                 for &(_, row) in &sample.best {
                     rows.vector(row as usize, &mut x);
-                    let scale = basis.encode(&x, &mut scratch, &mut codes);
                     group.fill(0);
-                    super::code::pack(&codes, 0, &mut group);
+                    let scale = coder.put(&x, 0, &mut group);
                     sample.code.sums(&group, &mut sums);
                     let norm = if is_cosine { rows.inverse_norm(row as usize) } else { 1.0 };
                     sample.values.push(sample.code.value(sums[0][0], scale) * norm);
