@@ -11,9 +11,9 @@ use crate::corpus::Split;
 use crate::data::{Items, Labels, MediaFeatures, Similarity, TrainingData};
 use crate::eval::measure_one;
 use crate::model::Kernel;
-use crate::train::alone::alone;
 use crate::train::config::TrainConfig;
 use crate::train::linear::{elements, inner, matrix, whitener};
+use crate::train::members::alone::alone;
 use crate::train::split::folds;
 
 /// Media types that show the same three hidden numbers through functions of their own; the class is the sign of the first.

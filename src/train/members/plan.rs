@@ -1,17 +1,17 @@
 //! Which members a model gets, and how they are put together.
 
 use super::alone::alone;
-use super::config::TrainConfig;
-use super::kernel::{Fitted, Members};
-use super::members::{Both, choose_shares, combined, deep_may_add};
-use super::priors;
-use super::run::{End, Run};
-use super::split::Fold;
+use super::shares::{Both, choose_shares, combined, deep_may_add};
 use crate::corpus::Split;
 use crate::data::TrainingData;
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Bundle, Shares};
 use crate::parallel as workers;
+use crate::train::config::TrainConfig;
+use crate::train::kernel::{Fitted, Members};
+use crate::train::priors;
+use crate::train::run::{End, Run};
+use crate::train::split::Fold;
 
 /// What is trained: the settings of the deep members, and whether there are any.
 pub(crate) struct Plan {

@@ -3,15 +3,15 @@
 //! Kernel members are fitted at once, and what deep members have learned of graded pairs is gone where they have no share. So the
 //! metric network learns these once more, over pathways that stay.
 
-use super::config::TrainConfig;
-use super::report::StageReport;
-use super::run::{End, Run};
-use super::schedule::Stage;
-use super::split::Fold;
-use super::start::over_settled;
 use crate::error::Result;
 use crate::model::Bundle;
 use crate::parallel as workers;
+use crate::train::config::TrainConfig;
+use crate::train::report::StageReport;
+use crate::train::run::{End, Run};
+use crate::train::schedule::Stage;
+use crate::train::split::Fold;
+use crate::train::start::over_settled;
 
 /// A metric stage over settled pathways.
 pub(crate) struct Lesson(TrainConfig);

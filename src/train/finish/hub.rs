@@ -1,12 +1,12 @@
 //! The hub term of the target `pair`: its anchors, and how much of it pays on validation rows.
 
-use super::kernel::some;
-use super::members::best_of;
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::Result;
 use crate::eval::{directions, measure_scores};
 use crate::model::{Bundle, Hubs, Target};
 use crate::parallel as workers;
+use crate::train::kernel::some;
+use crate::train::members::shares::best_of;
 
 /// `T`, in units of the dot product of unit parts.
 const TEMPERATURE: f32 = 0.15;

@@ -4,12 +4,12 @@
 //! share of the kernel member in the posteriors by MAP, that in the unit part by recall. A member without a share is left out, and
 //! with the deep unit part all that the metric network has learned on it.
 
-use super::kernel::Members;
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::Result;
 use crate::eval::measure_one;
 use crate::model::{Bundle, Head, Hubs, MetricNetwork, Pathway, Shares, Target};
 use crate::parallel as workers;
+use crate::train::kernel::Members;
 
 /// Candidates for the share of the kernel member in the posteriors, in order of preference where they do equally well.
 const POSTERIOR: [f32; 5] = [0.75, 1.0, 0.5, 0.25, 0.0];

@@ -1,10 +1,10 @@
 //! Bundles of kernel members alone.
 
-use super::config::TrainConfig;
-use super::export::describe;
 use crate::data::TrainingData;
 use crate::media::Fingerprint;
 use crate::model::{Bundle, Head, Hubs, Kernel, MetricNetwork, Pathway, Shares, Target};
+use crate::train::config::TrainConfig;
+use crate::train::export::describe;
 
 /// Scale and bias of a head that nothing has trained.
 const START: (f32, f32) = (8.0, -4.0);

@@ -7,13 +7,13 @@
 //! weights, and a temperature that divides the class logits, since the mean logits of several members are less sure than
 //! each of them. Bias and calibration do not matter for a ranking.
 
-use super::priors;
 use crate::corpus::Split;
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::Result;
 use crate::eval::{One, measure_scores};
 use crate::model::{Bundle, Head, Target};
 use crate::parallel as workers;
+use crate::train::priors;
 
 /// Scale and bias of the start of every head.
 const FIXED: (f32, f32) = (8.0, -4.0);

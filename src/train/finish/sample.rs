@@ -4,11 +4,11 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::start::is_frozen;
 use crate::corpus::Split;
 use crate::data::TrainingData;
 use crate::error::Result;
 use crate::model::Bundle;
+use crate::train::start::is_frozen;
 
 /// Most sample queries of a media type.
 const MOST: usize = 256;
