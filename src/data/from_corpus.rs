@@ -7,7 +7,7 @@ mod options;
 mod row;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::encoding::{Encoding, Reading};
 use self::fitting::fit_corpus;
@@ -18,7 +18,7 @@ use super::classes::KnownClasses;
 use super::rows::{Documents, MediaFeatures, TrainingData};
 use super::seen::is_known;
 use super::titles::join_titles;
-use crate::corpus::{SPLIT_NOT_READ, Split};
+use crate::corpus::{SPLIT_NOT_READ, Split, files};
 use crate::encode::{CorpusSource, Ids, Incoming, SourceDocument};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
@@ -44,22 +44,36 @@ pub fn from_corpus(
     skipped: &mut dyn FnMut(Error),
     progress: &mut dyn FnMut(u64),
 ) -> Result<TrainingData> {
+    from_corpora(&[path.to_path_buf()], options, skipped, progress)
+}
+
+/// As [`from_corpus`], of several corpora as one.
+///
+/// # Errors
+/// Those of [`from_corpus`].
+pub fn from_corpora(
+    paths: &[PathBuf],
+    options: &CorpusOptions<'_>,
+    skipped: &mut dyn FnMut(Error),
+    progress: &mut dyn FnMut(u64),
+) -> Result<TrainingData> {
+    let path = paths.first().map_or(Path::new(""), PathBuf::as_path);
     let mut states = BTreeMap::new();
     let fitted;
     let (encoders, trained) = match options.trained {
         Some((encoders, classes)) => (encoders, classes),
         None => {
-            (fitted, states) = fit_corpus(path, options)?;
+            (fitted, states) = fit_corpus(paths, options)?;
             (&fitted, None)
         }
     };
     let names = trained.and_then(|classes| classes.names.as_deref());
-    let encoding =
-        Encoding { encoders, options, classes: names.map(KnownClasses::new), folder: path.is_dir() };
+    let folder = matches!(files(paths)?.as_slice(), [one] if one.is_dir());
+    let encoding = Encoding { encoders, options, classes: names.map(KnownClasses::new), folder };
     let mut reading = Reading::default();
     let (mut batch, mut bytes, mut documents) = (Vec::new(), 0, 0);
     let mut first = None;
-    for incoming in CorpusSource::open_with(path, Ids::FromLine, &options.keys)?.passages(options.passages) {
+    for incoming in CorpusSource::open_all(paths, Ids::FromLine, &options.keys)?.passages(options.passages) {
         match incoming {
             Incoming::Document(document) if !is_known(&document.document) => {
                 document.document.flaws.iter().cloned().for_each(&mut *skipped);

@@ -15,6 +15,7 @@ use super::origin::Spot;
 use super::source::{Aside, Kind, ReadError, Source};
 use crate::error::{Error, ErrorCode, Result};
 pub(crate) use fingerprint::folder_fingerprint;
+pub(super) use walk::is_media;
 use sidecar::Sidecars;
 use walk::{Found, Walk};
 
@@ -115,11 +116,11 @@ impl FolderReader {
         let make = |mut object: Map<String, Value>| {
             object.extend(field(TEXT).zip(text.clone().map(Value::from)));
             object.extend(field(IMAGE).filter(|_| found.picture).map(|key| (key, relative.into())));
-            place(relative, &mut object);
-            object.entry("id").or_insert_with(|| relative.into());
+            place(relative, &mut object, keys.split());
+            object.entry(keys.id()).or_insert_with(|| relative.into());
             Document::from_object(object, self.documents, &self.root, keys)
         };
-        let names_split = lost || object.contains_key("split");
+        let names_split = lost || object.contains_key(keys.split());
         let mut document = match make(object.clone()) {
             Ok(document) => document,
             // Keys that cannot be: the picture or text stands without them.
@@ -140,18 +141,18 @@ impl FolderReader {
                     // Keys that cannot be together.
                     Err(error) => {
                         flaws.push(blame(error));
-                        object.retain(|key, _| matches!(key.as_str(), "id" | "split" | "class"));
+                        object.retain(|key, _| [keys.id(), keys.split(), "class"].contains(&key.as_str()));
                         make(object.clone()).map_err(blame)?
                     }
                 };
-                if names_split && !object.contains_key("split") {
+                if names_split && !object.contains_key(keys.split()) {
                     document.lose_split();
                 }
                 document
             }
             Err(error) => return Err(blame(error)),
         };
-        if lost && !keys.passes_over("split") {
+        if lost && !keys.passes_over(keys.split()) {
             document.lose_split();
         }
         document.blame(blame);
@@ -166,12 +167,12 @@ impl FolderReader {
 }
 
 /// Puts the class and the split that the folders of `relative` name into `object`, where it has none.
-fn place(relative: &str, object: &mut Map<String, Value>) {
+fn place(relative: &str, object: &mut Map<String, Value>, key: &str) {
     let mut folders: Vec<&str> = relative.split('/').collect();
     folders.pop();
     let mut folders = folders.into_iter().peekable();
     if let Some(split) = folders.next_if(|name| name.parse::<Split>().is_ok()) {
-        object.entry("split").or_insert_with(|| split.into());
+        object.entry(key).or_insert_with(|| split.into());
     }
     if let Some(class) = folders.next() {
         object.entry("class").or_insert_with(|| class.into());

@@ -238,6 +238,12 @@ fn unread(path: &Path, error: std::io::Error) -> Error {
         .source(error)
 }
 
+/// Whether a file of that name is a picture or a text.
+pub(in crate::corpus) fn is_media(name: &OsStr) -> bool {
+    let (_, extension) = parts(name);
+    matches!(extension.as_str(), "txt" | "caption") || PICTURES.contains(&extension.as_str())
+}
+
 /// Stem and extension of a file name, the extension in lower case.
 fn parts(name: &OsStr) -> (OsString, String) {
     let path = Path::new(name);

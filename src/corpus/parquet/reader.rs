@@ -130,9 +130,9 @@ impl ParquetReader {
                 }
                 Ok(None) => {}
                 // Without their ids the rows would be others.
-                Err(error) if name == "id" => return Err(error),
+                Err(error) if name == keys.id() => return Err(error),
                 Err(error) => {
-                    split_lost |= name == "split";
+                    split_lost |= name == keys.split();
                     unread.push(error.file(path));
                 }
             }
@@ -192,7 +192,7 @@ impl ParquetReader {
             let root = schema.get_column_root_idx(leaf);
             let Some(at) = self.roots.iter().position(|own| *own == root) else { continue };
             // Without their ids the rows would be others.
-            if self.columns[at].name == "id" {
+            if self.columns[at].name == self.keys.id() {
                 return Err(Fault::Bytes(error));
             }
             if plan.columns.contains(&at) {
@@ -297,7 +297,7 @@ impl ParquetReader {
         let mut object = Map::with_capacity(self.columns.len());
         let mut files: Vec<(usize, &str, picture::Files)> = Vec::new();
         let mut flaws = Vec::new();
-        let unread = |at: &usize| self.columns[*at].name == "split" && !self.open.contains(at);
+        let unread = |at: &usize| self.columns[*at].name == self.keys.split() && !self.open.contains(at);
         let mut split_lost = self.split_lost || (0..self.columns.len()).any(|at| unread(&at));
         for (&column, array) in self.open.iter().zip(batch.columns()) {
             let column = &self.columns[column];
@@ -307,7 +307,7 @@ impl ParquetReader {
             let name = column.name.as_str();
             let named = |error: Error| error.within(format!("the column `{name}`"));
             // An id keeps all its digits.
-            let read = if name == "id" { value::read_id } else { value::read };
+            let read = if name == self.keys.id() { value::read_id } else { value::read };
             match column.role {
                 Role::Value => match read(array, at).map_err(|error| error.map(named)) {
                     Ok(value) => {
@@ -315,7 +315,7 @@ impl ParquetReader {
                     }
                     Err(ReadError::End(error)) => return Err(ReadError::End(error)),
                     Err(ReadError::Document(error)) => {
-                        split_lost |= name == "split";
+                        split_lost |= name == self.keys.split();
                         flaws.push(error.hint("left out: the rest of the row counts"));
                     }
                 },
