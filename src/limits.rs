@@ -15,6 +15,10 @@ use crate::error::{Error, ErrorCode, Result};
 pub const LINE_BYTES: usize = 64 << 20;
 /// Values in one line of JSON, lists and objects included: each takes 72 bytes, whatever its text took.
 pub const LINE_VALUES: usize = 1 << 20;
+/// Bytes of the files of one document of a tar archive together: they are in memory.
+pub const SAMPLE_BYTES: u64 = 256 << 20;
+/// Bytes of a long name, or of what else stands before a file, in a tar archive.
+pub const TAR_HEADER: u64 = 1 << 20;
 /// Columns of a file of separated values.
 pub const TABLE_COLUMNS: usize = 16_384;
 /// Bytes of one string of a document: an indexed text takes some 40 times its bytes while its document is added.

@@ -283,7 +283,6 @@ impl Document {
     }
 
     /// Makes `paths`, as the corpus has them, the field `name`: a list where they stood in one.
-    #[cfg(feature = "parquet")]
     pub(super) fn set_files_field(&mut self, name: &str, is_list: bool, paths: Vec<String>) {
         let Some(value) = files_field(is_list, paths) else { return };
         let mut fields: Vec<_> = std::mem::take(&mut self.fields).into_iter().collect();

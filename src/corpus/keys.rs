@@ -265,6 +265,12 @@ impl Keys {
         key != self.id && key != self.split && self.find(key).is_none()
     }
 
+    /// The keys that hold features, by their place in place of an encoder's name: `features:KEY`.
+    pub(crate) fn of_features(&self) -> impl Iterator<Item = (&MediaKey, String)> {
+        let features = self.media.iter().filter(|key| key.holds == Holds::Features);
+        features.map(|key| (key, format!("features:{}", key.one)))
+    }
+
     /// Whether the field `name` holds paths of media files, which are shown and not searched.
     pub fn is_of_files(&self, name: &str) -> bool {
         self.media.iter().any(|key| key.holds == Holds::Files && key.one == name)

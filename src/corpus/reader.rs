@@ -7,16 +7,17 @@ use super::files::files;
 use super::keys::Keys;
 use super::origin::{Root, Spot};
 use super::source::{Aside, Kind, ReadError, Source};
-use super::{array, folder, jsonl, parquet, table};
+use super::{array, folder, jsonl, parquet, table, tar};
 use crate::error::{Error, Result};
 
 /// The kinds of corpus; the first that what is there says yes to is taken.
-const KINDS: [Kind; 5] = [folder::KIND, parquet::KIND, table::KIND, array::KIND, jsonl::KIND];
+const KINDS: [Kind; 6] =
+    [folder::KIND, parquet::KIND, table::KIND, tar::KIND, array::KIND, jsonl::KIND];
 
 /// An iterator over the documents of a corpus: one or several files, or a folder of media files.
 ///
 /// What is there decides: a directory is a folder of media, or of files that are corpora where it holds nothing else; a file that begins with
-/// `PAR1`, or whose name ends in `.parquet`, is Parquet; `.csv`, `.tsv` and `.tab` are tables; a file that begins with `[` is a JSON
+/// `PAR1`, or whose name ends in `.parquet`, is Parquet; `.csv`, `.tsv` and `.tab` are tables; a tar archive is a WebDataset; a file that begins with `[` is a JSON
 /// list; any other file is JSON Lines. All but Parquet may be packed as gzip or zstd. A path that does not exist, with `*`, `?` or `[..]` in it,
 /// is a pattern. All give equal documents for equal content. Cost: memory for one document, one batch of rows or the
 /// names of one folder, whatever the length of the corpus.

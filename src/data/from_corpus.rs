@@ -19,9 +19,10 @@ use super::rows::{Documents, MediaFeatures, TrainingData};
 use super::seen::is_known;
 use super::titles::join_titles;
 use crate::corpus::{SPLIT_NOT_READ, Split, files};
-use crate::encode::{CorpusSource, Ids, Incoming, SourceDocument};
+use crate::encode::{CorpusSource, Encoder, Ids, Incoming, SourceDocument};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
+use crate::model::maker;
 
 /// Documents that are encoded together.
 const BATCH: usize = 256;
@@ -117,11 +118,28 @@ pub fn from_corpora(
     join_titles(&mut groups, &rows.iter().map(Row::title).collect::<Vec<_>>());
     let labels = labels(&rows, &known, options, names, skipped)
         .map_err(|error| if error.facts().file.is_some() { error } else { error.file(path) })?;
+    let mut makers = BTreeMap::new();
+    for (key, name) in options.keys.of_features() {
+        let Some(encoder) = encoders.get(key.media()) else { continue };
+        let named = options.encoders.iter().find(|arg| arg.media == key.media());
+        let maker = match named {
+            Some(arg) if options.trained.is_none() => {
+                maker(&arg.media, &arg.encoder, encoder.features(), &options.paths)?
+            }
+            _ if options.trained.is_some() => (encoder.name().to_owned(), None),
+            _ => (name, None),
+        };
+        makers.insert(key.media(), maker);
+    }
+    let made_by = |name: &str, encoder: &dyn Encoder| match makers.get(name) {
+        Some((name, fingerprint)) => (name.clone(), *fingerprint),
+        None => (encoder.name().to_owned(), Some(encoder.fingerprint())),
+    };
     let media = encoders.iter().map(|(name, encoder)| MediaFeatures {
         name: name.clone(),
-        encoder: encoder.name().to_owned(),
+        encoder: made_by(name, encoder.as_ref()).0,
         encoder_state: states.get(name).cloned().unwrap_or_default(),
-        fingerprint: Some(encoder.fingerprint()),
+        fingerprint: made_by(name, encoder.as_ref()).1,
         d_in: encoder.features(),
         rows: rows
             .iter()

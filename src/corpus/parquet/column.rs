@@ -154,6 +154,17 @@ fn is_picture(kind: &DataType) -> bool {
     }
 }
 
+/// Whether a cell may hold bytes of media files, alone, in a struct or in a list.
+pub(super) fn may_be_bytes(kind: &DataType) -> bool {
+    let inner = |kind: &DataType| match kind {
+        DataType::Struct(fields) => {
+            is_picture(kind) && fields.iter().any(|field| field.name() == "bytes" && is_binary(field.data_type()))
+        }
+        kind => is_binary(kind),
+    };
+    inner(kind) || element(kind).is_some_and(inner)
+}
+
 /// Refuses types that have no JSON value.
 fn check(name: &str, kind: &DataType, known: &Keys) -> Result<()> {
     use DataType as D;

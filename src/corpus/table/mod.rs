@@ -1,9 +1,11 @@
 //! Reads a corpus of comma- or tab-separated values: a header, and a document for each record.
 
+mod lookup;
 mod records;
 mod types;
 
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -17,6 +19,7 @@ use super::source::{Aside, Kind, ReadError, Source};
 use super::unpack::{self, Input, plain_name};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, LINE_BYTES, TABLE_COLUMNS};
+pub(super) use lookup::Lookup;
 use records::{Fault, Record, Records};
 use types::{Cells, Guess};
 
@@ -116,7 +119,28 @@ impl TableReader {
         })
     }
 
-    fn document(&self, record: &Record) -> Result<Document> {
+    /// The next record; the error is the last.
+    fn next_record(&mut self) -> Option<Result<Record, ReadError>> {
+        if self.ended {
+            return None;
+        }
+        match self.records.next() {
+            Ok(Some(record)) => Some(Ok(record)),
+            Ok(None) => {
+                self.ended = true;
+                None
+            }
+            Err(error) => {
+                self.ended = true;
+                let error = unpack::error(&self.file, error);
+                let at = error.facts().offset.unwrap_or(self.records.at());
+                Some(Err(ReadError::End(error.line(self.records.line()).offset(at))))
+            }
+        }
+    }
+
+    /// Refuses a record that is none.
+    fn checked(&self, record: &Record) -> Result<()> {
         if let Some(fault) = record.fault {
             return Err(faulty(fault));
         }
@@ -126,17 +150,12 @@ impl TableReader {
                 .got(self.records.len())
                 .hint("put values with a delimiter or an end of line into quotes"));
         }
-        let mut object = Map::with_capacity(self.columns.len());
-        for (at, column) in self.columns.iter().enumerate() {
-            let Some(name) = &column.name else { continue };
-            let bytes = self.records.value(at).unwrap_or_default();
-            let text = std::str::from_utf8(bytes).map_err(|_| {
-                Error::new(ErrorCode::BadValue, format!("`{name}` is not valid UTF-8"))
-                    .expected("UTF-8")
-                    .hint("convert the file: `iconv -f WINDOWS-1252 -t UTF-8`, where a spreadsheet wrote it")
-            })?;
-            object.insert(name.clone(), column.value(text)?);
-        }
+        Ok(())
+    }
+
+    fn document(&self, record: &Record) -> Result<Document> {
+        self.checked(record)?;
+        let object = object(&self.columns, &self.records)?;
         let mut document = Document::from_object(object, record.line, &self.folder, &self.keys)?;
         document.blame(|error| self.placed(error, record));
         Ok(document)
@@ -168,6 +187,22 @@ impl Column {
             }
         }
     }
+}
+
+/// The values of the last record by the names of their columns.
+fn object<R: Read>(columns: &[Column], records: &Records<R>) -> Result<Map<String, Value>> {
+    let mut object = Map::with_capacity(columns.len());
+    for (at, column) in columns.iter().enumerate() {
+        let Some(name) = &column.name else { continue };
+        let bytes = records.value(at).unwrap_or_default();
+        let text = std::str::from_utf8(bytes).map_err(|_| {
+            Error::new(ErrorCode::BadValue, format!("`{name}` is not valid UTF-8"))
+                .expected("UTF-8")
+                .hint("convert the file: `iconv -f WINDOWS-1252 -t UTF-8`, where a spreadsheet wrote it")
+        })?;
+        object.insert(name.clone(), column.value(text)?);
+    }
+    Ok(object)
 }
 
 /// Whether the record has the values of `columns` columns; empty ones may follow.
@@ -298,27 +333,14 @@ impl Iterator for TableReader {
     type Item = Result<Document, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        match self.records.next() {
-            Ok(Some(record)) => {
-                let read = self.document(&record);
-                let read = read.map_err(|error| ReadError::Document(self.placed(error, &record)));
-                self.last = Some(record);
-                Some(read)
-            }
-            Ok(None) => {
-                self.ended = true;
-                None
-            }
-            Err(error) => {
-                self.ended = true;
-                let error = unpack::error(&self.file, error);
-                let at = error.facts().offset.unwrap_or(self.records.at());
-                Some(Err(ReadError::End(error.line(self.records.line()).offset(at))))
-            }
-        }
+        let record = match self.next_record()? {
+            Ok(record) => record,
+            Err(error) => return Some(Err(error)),
+        };
+        let read = self.document(&record);
+        let read = read.map_err(|error| ReadError::Document(self.placed(error, &record)));
+        self.last = Some(record);
+        Some(read)
     }
 }
 

@@ -88,6 +88,11 @@ impl<R: Read> Records<R> {
         self.line
     }
 
+    /// What stands between values.
+    pub(super) fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
     /// Says what stands between values.
     pub(super) fn delimited_by(&mut self, delimiter: u8) {
         self.delimiter = delimiter;

@@ -20,7 +20,7 @@ pub(super) fn fit_corpus(
     let mut seen = Seen::default();
     let learned = Reader::open_all(paths, &options.keys)?.filter_map(|read| seen.take(read));
     let learned = learned.map(|document| split_texts(document, options.passages));
-    let fitted = fit_any(learned, options.encoders, &options.paths)?;
+    let fitted = fit_any(learned, options.encoders, &options.paths, &options.keys)?;
     if fitted.0.is_empty() {
         return Err(seen.nothing(paths.first().map_or(Path::new(""), PathBuf::as_path)));
     }

@@ -1,6 +1,7 @@
 //! What is indexed: a corpus, or features with the corpus of their rows.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::identity::{Identity, absolute};
@@ -9,14 +10,14 @@ use super::pipeline::build;
 use super::report::BuildReport;
 use crate::corpus::{EncoderArg, FeaturesFile, Keys, Passages, PathwayArg, Reader, files};
 use crate::encode::{
-    CorpusSource, Encoder, Encoders, FeatureCache, FeatureRows, FeatureSource, Ids, Incoming, Registry,
+    CorpusSource, Encoder, Encoders, FeatureCache, FeatureRows, FeatureSource, FromFile, Ids, Incoming, Registry,
     media_of,
 };
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::dir::store::Index;
 use crate::index::dir::writer::Writer;
-use crate::model::Bundle;
+use crate::model::{Bundle, MediaConfig};
 use crate::schema::{BadLines, FieldSchema, SchemaOverrides, infer_with};
 
 /// Where documents come from; nothing is opened before it is indexed.
@@ -257,7 +258,17 @@ impl Source {
         opened.check_fits(bundle, paths)?;
         match opened.file {
             Some(_) => Ok(Encoders::new()),
-            None => bundle.encoders(paths).map_err(from_features),
+            None => {
+                let features: Vec<&str> = self.keys.of_features().map(|(key, _)| key.media()).collect();
+                let other = |media: &&MediaConfig| !features.contains(&media.name.as_str());
+                let wanted = bundle.media().iter().filter(other).map(|media| media.name.clone()).collect();
+                let mut encoders = bundle.encoders_of(&wanted, paths).map_err(from_features)?;
+                for media in bundle.media().iter().filter(|media| !other(media)) {
+                    let made = FromFile::new(media.name.clone(), media.encoder.clone(), media.features);
+                    encoders.insert(media.name.clone(), Arc::new(made));
+                }
+                Ok(encoders)
+            }
         }
     }
 }
@@ -291,6 +302,11 @@ impl Opened<'_> {
     fn check_fits(&self, bundle: &Bundle, paths: &Registry) -> Result<()> {
         if let Some(file) = &self.file {
             return self.rows(file)?.iter().try_for_each(|rows| check_rows(bundle, rows, paths));
+        }
+        for (key, name) in self.source.keys.of_features() {
+            let named = self.source.encoders.iter().find(|named| named.media == key.media());
+            let name = named.map_or(name.as_str(), |named| named.encoder.as_str());
+            bundle.check_encoder(key.media(), name, paths)?;
         }
         let mut named = self.source.encoders.iter();
         named.try_for_each(|named| bundle.check_encoder(&named.media, &named.encoder, paths))
