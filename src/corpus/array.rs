@@ -149,7 +149,8 @@ impl ArrayReader {
             return Err(located(error.hint("cut it into several documents")));
         }
         let (bytes, line) = (&self.element[..], self.number);
-        let (mut object, flaw) = Piece { bytes, start, line, file: &self.file, what: "an element" }.object()?;
+        let (mut object, flaw) =
+            Piece { bytes, start, line, file: &self.file, what: "an element" }.object()?;
         object.retain(|key, _| !self.keys.passes_over(key));
         let document = Document::from_object(object, line, &self.folder, &self.keys);
         let mut document = document.map_err(located)?;
@@ -160,12 +161,17 @@ impl ArrayReader {
 
     /// The last error: `what` at the next byte.
     fn end(&self, what: &str, expected: &str, got: Option<u8>) -> ReadError {
-        let got = got.map_or_else(|| "the end of the file".to_owned(), |byte| match byte {
-            0x20..=0x7e => format!("`{}`", char::from(byte)),
-            byte => format!("the byte 0x{byte:02x}"),
-        });
+        let got = got.map_or_else(
+            || "the end of the file".to_owned(),
+            |byte| match byte {
+                0x20..=0x7e => format!("`{}`", char::from(byte)),
+                byte => format!("the byte 0x{byte:02x}"),
+            },
+        );
         let error = Error::new(ErrorCode::BadJson, what).file(&self.file).line(self.number).offset(self.at);
-        ReadError::End(error.expected(expected).got(got).hint("correct the list there, or write one object a line"))
+        ReadError::End(
+            error.expected(expected).got(got).hint("correct the list there, or write one object a line"),
+        )
     }
 
     fn step(&mut self) -> io::Result<Option<Result<Document, ReadError>>> {
@@ -214,7 +220,11 @@ impl ArrayReader {
                 (State::Begin | State::Ended, _) => ("no list", "`[`"),
             };
             self.state = State::Ended;
-            return Ok(Some(Err(self.end(wrong.0, wrong.1, next.filter(|_| wrong.0 != "a list ends within an element")))));
+            return Ok(Some(Err(self.end(
+                wrong.0,
+                wrong.1,
+                next.filter(|_| wrong.0 != "a list ends within an element"),
+            ))));
         }
     }
 }

@@ -43,7 +43,9 @@ pub(super) fn bytes(value: &str) -> Result<Option<Vec<u8>>> {
     match base64(data.as_bytes()) {
         Ok(bytes) if !bytes.is_empty() => Ok(Some(bytes)),
         Ok(_) => Err(bad("a data: address has no data: left out", "nothing behind the comma".into())),
-        Err(at) => Err(bad("the base64 of a data: address does not read: left out", format!("character {at} of it"))),
+        Err(at) => {
+            Err(bad("the base64 of a data: address does not read: left out", format!("character {at} of it")))
+        }
     }
 }
 
@@ -87,7 +89,9 @@ mod tests {
 
     #[test]
     fn base64_reads_as_written() {
-        for (text, bytes) in [("", &b""[..]), ("TQ==", b"M"), ("TWE=", b"Ma"), ("TWFu", b"Man"), ("TW Fu\nTQ", b"ManM")] {
+        for (text, bytes) in
+            [("", &b""[..]), ("TQ==", b"M"), ("TWE=", b"Ma"), ("TWFu", b"Man"), ("TW Fu\nTQ", b"ManM")]
+        {
             assert_eq!(base64(text.as_bytes()).unwrap(), bytes);
         }
         assert_eq!(base64(b"-_-_").unwrap(), base64(b"+/+/").unwrap());
@@ -97,12 +101,20 @@ mod tests {
     #[test]
     fn addresses_pictures_and_paths() {
         assert_eq!(bytes("data:image/png;base64,TWFu").unwrap().unwrap(), b"Man");
-        for path in ["a.png", "/9j/photo.jpg", "/9j/4AAQ", "iVBORw0KGgo", &format!("/9j/{}/a.jpg", "x".repeat(90))] {
+        for path in
+            ["a.png", "/9j/photo.jpg", "/9j/4AAQ", "iVBORw0KGgo", &format!("/9j/{}/a.jpg", "x".repeat(90))]
+        {
             assert_eq!(bytes(path).unwrap(), None, "{path}");
         }
         let png = format!("iVBORw0KGgo{}", "A".repeat(93));
         assert!(bytes(&png).unwrap().unwrap().starts_with(b"\x89PNG\r\n"));
-        for bad in ["data:", "data:image/png,abc", "data:image/svg+xml;utf8,<svg/>", "data:;base64,", "data:;base64,T*"] {
+        for bad in [
+            "data:",
+            "data:image/png,abc",
+            "data:image/svg+xml;utf8,<svg/>",
+            "data:;base64,",
+            "data:;base64,T*",
+        ] {
             assert_eq!(bytes(bad).unwrap_err().code(), ErrorCode::BadValue, "{bad}");
         }
     }

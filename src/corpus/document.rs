@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::data;
 use super::json::type_name;
 use super::keys::{Form, Holds, IMAGE, Keys, TEXT};
-use super::data;
 use super::names::check_characters;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, DOCUMENT_BYTES, DOCUMENT_ITEMS, ROW_ELEMENTS, TEXT_BYTES};
@@ -478,7 +478,8 @@ pub(super) fn resolve(value: &str, folder: &Path, media: &str) -> Result<Given> 
     if let Some((scheme, _)) = value.split_once("://")
         && matches!(scheme, "http" | "https" | "ftp" | "s3" | "gs")
     {
-        let what = format!("a file of the media type `{media}` is an address, and nothing is fetched: left out");
+        let what =
+            format!("a file of the media type `{media}` is an address, and nothing is fetched: left out");
         let head: String = value.chars().take(SHOWN).collect();
         return Err(Error::new(ErrorCode::BadValue, what)
             .expected("the path of a file")

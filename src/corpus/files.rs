@@ -79,7 +79,9 @@ fn is_corpus(file: &Path) -> bool {
     let name = plain_name(file);
     if name.ends_with(".json") {
         let about = fs::metadata(file).ok();
-        return about.and_then(|about| head(file, &about, 4096).ok()).is_some_and(|head| array::begins(&head));
+        return about
+            .and_then(|about| head(file, &about, 4096).ok())
+            .is_some_and(|head| array::begins(&head));
     }
     EXTENSIONS.iter().any(|extension| name.ends_with(extension))
 }
@@ -93,7 +95,8 @@ pub(crate) fn fingerprint(files: &[PathBuf]) -> Result<Fingerprint> {
     for path in files {
         let about = fs::metadata(path).map_err(|error| Error::io(path, error))?;
         let (length, time) = (about.len(), about.modified().ok());
-        let time = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |time| time.as_nanos());
+        let time =
+            time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |time| time.as_nanos());
         let inside = if about.is_dir() { folder_fingerprint(path)?.0 } else { [0; 32] };
         let name = path.as_os_str().as_encoded_bytes();
         so_far = Fingerprint::of([&so_far.0, name, &inside, &length.to_le_bytes(), &time.to_le_bytes()]);
@@ -120,13 +123,22 @@ mod tests {
         write(&folder, &["b.jsonl.gz", "a.csv", "c.json", ".hidden.png", "_SUCCESS", "README.md"]);
         let names = |paths: &[PathBuf]| {
             let files = files(paths)?;
-            Ok(files.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect::<Vec<_>>())
+            Ok(files
+                .iter()
+                .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+                .collect::<Vec<_>>())
         };
         let found: Result<Vec<String>> = names(&[folder.clone()]);
         assert_eq!(found.unwrap(), ["a.csv", "b.jsonl.gz", "c.json"]);
         // In the order in which they are named; a pattern in order of name.
-        assert_eq!(names(&[folder.join("c.json"), folder.join("[ab].*")]).unwrap(), ["c.json", "a.csv", "b.jsonl.gz"]);
-        assert_eq!(names(&[folder.join("c.json"), folder.clone()]).unwrap_err().code(), ErrorCode::BadArgument);
+        assert_eq!(
+            names(&[folder.join("c.json"), folder.join("[ab].*")]).unwrap(),
+            ["c.json", "a.csv", "b.jsonl.gz"]
+        );
+        assert_eq!(
+            names(&[folder.join("c.json"), folder.clone()]).unwrap_err().code(),
+            ErrorCode::BadArgument
+        );
         assert_eq!(names(&[]).unwrap_err().code(), ErrorCode::BadArgument);
         assert_eq!(names(&[folder.join("none")]).unwrap_err().code(), ErrorCode::NotFound);
         // With pictures, texts or folders it is one of media.

@@ -123,12 +123,20 @@ mod tests {
             matches(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
         };
         for (pattern, name) in [
-            ("*", ""), ("*.gz", "a.b.gz"), ("a*b*c", "aXbYbZc"), ("?-[0-3].x", "ä-2.x"), ("[]a]", "]"), ("[!0-9]", "x"), ("a[", "a["),
+            ("*", ""),
+            ("*.gz", "a.b.gz"),
+            ("a*b*c", "aXbYbZc"),
+            ("?-[0-3].x", "ä-2.x"),
+            ("[]a]", "]"),
+            ("[!0-9]", "x"),
+            ("a[", "a["),
             ("**", "abc"),
         ] {
             assert!(is(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in [("*.gz", "a.gz.x"), ("?", ""), ("[0-3]", "4"), ("[!0-9]", "5"), ("a*b", "abc"), ("", "a")] {
+        for (pattern, name) in
+            [("*.gz", "a.gz.x"), ("?", ""), ("[0-3]", "4"), ("[!0-9]", "5"), ("a*b", "abc"), ("", "a")]
+        {
             assert!(!is(pattern, name), "{pattern} {name}");
         }
         // Many stars are no reason to wait.
@@ -145,7 +153,10 @@ mod tests {
         }
         let found = |pattern: &str| {
             let found = expand(&dir.path().join(pattern))?;
-            Ok(found.iter().map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap().to_owned()).collect())
+            Ok(found
+                .iter()
+                .map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap().to_owned())
+                .collect())
         };
         let list: Result<Vec<String>> = found("*/*.jsonl");
         assert_eq!(list.unwrap(), ["x/a.jsonl", "x/b.jsonl", "y/c.jsonl"]);

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::document::Document;
 use super::keys::Keys;
-use super::origin::Spot;
 use super::object::{Object, Piece};
+use super::origin::Spot;
 use super::source::{Kind, ReadError, Source};
 use super::unpack::{self, Input};
 use crate::error::{Error, ErrorCode, Result};

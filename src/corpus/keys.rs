@@ -303,7 +303,10 @@ mod tests {
     #[test]
     fn a_map_names_all_keys_at_once() {
         let keys = Keys::default().map("text=caption,image=file_name,id=_id,sound:features=emb").unwrap();
-        assert_eq!((keys.id(), keys.split(), keys.find("caption")), ("_id", "split", Some((0, Form::Either))));
+        assert_eq!(
+            (keys.id(), keys.split(), keys.find("caption")),
+            ("_id", "split", Some((0, Form::Either)))
+        );
         assert!(keys.passes_over("id") && !keys.passes_over("_id") && !keys.passes_over("text"));
         assert_eq!(keys.media()[2].holds(), Holds::Features);
         keys.check_key("_id").unwrap();
@@ -311,7 +314,9 @@ mod tests {
         let again = keys.mapped().iter().try_fold(Keys::default(), |keys, arg| keys.map(arg)).unwrap();
         assert_eq!(again, keys);
         assert!(Keys::default().mapped().is_empty());
-        for bad in ["", "text", "id=", "id=_", "text=a,,", "id=text", "text=a,id=a", "id=x,split=x", "image=id"] {
+        for bad in
+            ["", "text", "id=", "id=_", "text=a,,", "id=text", "text=a,id=a", "id=x,split=x", "image=id"]
+        {
             assert!(Keys::default().map(bad).is_err(), "{bad}");
         }
     }

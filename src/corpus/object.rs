@@ -93,7 +93,6 @@ impl Piece<'_> {
 
 /// The byte of `text` that the parser's error is about: its lines and columns count from 1.
 fn place(text: &str, error: &serde_json::Error) -> usize {
-    let before: usize =
-        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     before + error.column().saturating_sub(1)
 }

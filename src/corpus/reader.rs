@@ -11,8 +11,7 @@ use super::{array, folder, jsonl, parquet, table, tar};
 use crate::error::{Error, Result};
 
 /// The kinds of corpus; the first that what is there says yes to is taken.
-const KINDS: [Kind; 6] =
-    [folder::KIND, parquet::KIND, table::KIND, tar::KIND, array::KIND, jsonl::KIND];
+const KINDS: [Kind; 6] = [folder::KIND, parquet::KIND, table::KIND, tar::KIND, array::KIND, jsonl::KIND];
 
 /// An iterator over the documents of a corpus: one or several files, or a folder of media files.
 ///

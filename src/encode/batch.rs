@@ -251,7 +251,8 @@ fn by_bytes<'a, 'b>(mut items: &'a [Owned<'b>], limit: u64) -> Vec<&'a [Owned<'b
 fn check_width(encoders: &Encoders, item: &RawItem) -> Result<()> {
     match (&item.content, encoders.get(&item.media)) {
         (Content::Features(row), Some(encoder)) if row.len() != encoder.features() => {
-            let what = format!("features of the media type `{}` have another length than the first", item.media);
+            let what =
+                format!("features of the media type `{}` have another length than the first", item.media);
             Err(Error::new(ErrorCode::BadDimension, what).expected(encoder.features()).got(row.len()))
         }
         _ => Ok(()),

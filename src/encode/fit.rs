@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::batch::Encoders;
 use super::builtin::{Builtin, Learning};
-use super::hashing::has_word;
 use super::from_file::FromFile;
+use super::hashing::has_word;
 use super::{Encoder, Registry};
 use crate::corpus::{Document, EncoderArg, Given, Keys};
 use crate::error::{Error, ErrorCode, Result};

@@ -63,15 +63,10 @@ impl Metadata {
         let names = std::iter::once(FILE_NAME.to_owned()).chain(image).collect();
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
         let is_table = path.extension().is_some_and(|extension| extension == "csv");
-        let form = if is_table { Form::Table(Box::new(Lookup::open(path, keys)?)) } else { Form::Lines(file) };
-        let mut metadata = Self {
-            path: path.to_path_buf(),
-            keys: names,
-            rows: HashMap::new(),
-            form,
-            bad: 0,
-            first: None,
-        };
+        let form =
+            if is_table { Form::Table(Box::new(Lookup::open(path, keys)?)) } else { Form::Lines(file) };
+        let mut metadata =
+            Self { path: path.to_path_buf(), keys: names, rows: HashMap::new(), form, bad: 0, first: None };
         metadata.find(path)?;
         Ok(metadata)
     }
@@ -143,7 +138,9 @@ impl Metadata {
                 read.map_err(|error| Error::io(&self.path, error))?;
                 let bytes = bytes.strip_prefix(crate::corpus::jsonl::BOM).unwrap_or(&bytes);
                 let bytes = bytes.trim_ascii();
-                Piece { bytes, start, line, file: &self.path, what: "a line" }.object().map(|(object, _)| object)
+                Piece { bytes, start, line, file: &self.path, what: "a line" }
+                    .object()
+                    .map(|(object, _)| object)
             }
         };
         let mut object = object.map_err(|error| error.file(&self.path).line(line))?;
@@ -163,7 +160,10 @@ impl Metadata {
         }
         let unused = || self.rows.values().filter(|row| !row.used);
         if let Some(first) = unused().map(|row| row.line).min() {
-            let what = format!("{} of the metadata left out: they name no picture of the folder", rows(unused().count() as u64));
+            let what = format!(
+                "{} of the metadata left out: they name no picture of the folder",
+                rows(unused().count() as u64)
+            );
             let error = Error::new(ErrorCode::BadValue, what).file(&self.path).line(first);
             errors.push(error.expected("the path of a picture, as seen from the folder of the metadata"));
         }
@@ -178,6 +178,9 @@ fn hash(name: &str) -> u64 {
 
 impl fmt::Debug for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Metadata").field("path", &self.path).field("rows", &self.rows.len()).finish_non_exhaustive()
+        f.debug_struct("Metadata")
+            .field("path", &self.path)
+            .field("rows", &self.rows.len())
+            .finish_non_exhaustive()
     }
 }

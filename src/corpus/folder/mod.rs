@@ -17,9 +17,9 @@ use super::source::{Aside, Kind, ReadError, Source};
 use crate::error::{Error, ErrorCode, Result};
 pub(crate) use fingerprint::folder_fingerprint;
 pub(super) use kinds::Kinds;
-pub(super) use walk::{PICTURES, is_media};
 use sidecar::Sidecars;
 use walk::{Found, Walk};
+pub(super) use walk::{PICTURES, is_media};
 
 /// A directory.
 pub(super) const KIND: Kind = Kind {
@@ -252,7 +252,10 @@ mod tests {
             (1..10).collect::<Vec<_>>()
         );
         assert_eq!(reader.position(), 9);
-        assert_eq!(FolderReader::open(dir.path().join("no"), &Keys::default()).unwrap_err().code(), ErrorCode::NotFound);
+        assert_eq!(
+            FolderReader::open(dir.path().join("no"), &Keys::default()).unwrap_err().code(),
+            ErrorCode::NotFound
+        );
     }
 
     #[test]

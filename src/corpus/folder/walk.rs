@@ -118,7 +118,8 @@ impl Walk {
         }
         // Which of `a.txt` and `a.TXT` is taken must not depend on the file system.
         names.sort();
-        let is_file = |wanted: &str| names.iter().any(|(name, folder)| name.to_str() == Some(wanted) && !folder);
+        let is_file =
+            |wanted: &str| names.iter().any(|(name, folder)| name.to_str() == Some(wanted) && !folder);
         let own = metadata::NAMES.into_iter().find(|wanted| is_file(wanted));
         names.retain(|(name, _)| own.is_none_or(|own| name.to_str() != Some(own)));
         let metadata = own.map(|own| path.join(own)).and_then(|file| self.metadata(file));
@@ -150,7 +151,9 @@ impl Walk {
         let relative = self.open.last().and_then(|folder| folder.relative.clone())?;
         let whole = format!("{relative}{name}");
         for folder in self.open.iter_mut().rev() {
-            let Some(below) = folder.relative.as_deref().and_then(|own| whole.strip_prefix(own)) else { continue };
+            let Some(below) = folder.relative.as_deref().and_then(|own| whole.strip_prefix(own)) else {
+                continue;
+            };
             match folder.metadata.as_mut().map(|metadata| metadata.take(below)) {
                 Some(Ok(Some(fields))) => return Some(fields),
                 Some(Err(error)) => self.asides.push(Aside::Part(error)),

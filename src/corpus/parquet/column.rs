@@ -39,7 +39,9 @@ impl Column {
         };
         let mut role = Role::Value;
         match (name.as_str(), keys.find(name)) {
-            (name, _) if name == keys.id() => fits("strings or integers", is_string(kind) || is_whole(plain(kind)))?,
+            (name, _) if name == keys.id() => {
+                fits("strings or integers", is_string(kind) || is_whole(plain(kind)))?
+            }
             (_, Some((at, form))) => {
                 let holds = keys.media()[at].holds();
                 let paths = if keys.media()[at].media() == IMAGE { "paths" } else { "paths of files" };
@@ -158,7 +160,8 @@ fn is_picture(kind: &DataType) -> bool {
 pub(super) fn may_be_bytes(kind: &DataType) -> bool {
     let inner = |kind: &DataType| match kind {
         DataType::Struct(fields) => {
-            is_picture(kind) && fields.iter().any(|field| field.name() == "bytes" && is_binary(field.data_type()))
+            is_picture(kind)
+                && fields.iter().any(|field| field.name() == "bytes" && is_binary(field.data_type()))
         }
         kind => is_binary(kind),
     };

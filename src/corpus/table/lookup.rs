@@ -36,7 +36,8 @@ impl Lookup {
     pub(in crate::corpus) fn next(&mut self) -> Option<Result<Row>> {
         let record = self.table.next_record()?;
         Some(record.map_err(Error::from).and_then(|record| {
-            let read = self.table.checked(&record).and_then(|()| object(&self.table.columns, &self.table.records));
+            let read =
+                self.table.checked(&record).and_then(|()| object(&self.table.columns, &self.table.records));
             match read {
                 Ok(object) => Ok((object, record.line, record.place)),
                 Err(error) => Err(self.table.placed(error, &record)),
@@ -52,7 +53,8 @@ impl Lookup {
         let io = |error| Error::io(&self.table.file, error);
         self.file.seek(SeekFrom::Start(place.start)).map_err(io)?;
         let length = place.end.saturating_sub(place.start);
-        let mut records = Records::new((&mut self.file).take(length), self.table.records.delimiter(), LINE_BYTES);
+        let mut records =
+            Records::new((&mut self.file).take(length), self.table.records.delimiter(), LINE_BYTES);
         records.next().map_err(io)?;
         object(&self.table.columns, &records)
     }

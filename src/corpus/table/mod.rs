@@ -318,12 +318,13 @@ fn faulty(fault: Fault) -> Error {
                 .expected("a delimiter, or the end of the line")
                 .hint("double the quotes inside of a quoted value")
         }
-        Fault::Unclosed(line, at) => {
-            Error::new(ErrorCode::BadValue, "the quote of a value is never closed, so that all that follows is lost")
-                .line(line)
-                .offset(at)
-                .hint("close it, or double it inside of a quoted value")
-        }
+        Fault::Unclosed(line, at) => Error::new(
+            ErrorCode::BadValue,
+            "the quote of a value is never closed, so that all that follows is lost",
+        )
+        .line(line)
+        .offset(at)
+        .hint("close it, or double it inside of a quoted value"),
         Fault::TooLong(bytes) => limits::over("a record is too long", LINE_BYTES, bytes, "bytes")
             .hint("look for a quote that is not closed"),
     }
@@ -372,6 +373,9 @@ impl Source for TableReader {
 
 impl fmt::Debug for TableReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TableReader").field("file", &self.file).field("last", &self.last).finish_non_exhaustive()
+        f.debug_struct("TableReader")
+            .field("file", &self.file)
+            .field("last", &self.last)
+            .finish_non_exhaustive()
     }
 }

@@ -50,7 +50,8 @@ struct Said {
 
 /// Whether `head`, the first bytes of a file, begin an archive.
 pub(super) fn begins(head: &[u8]) -> bool {
-    head.first_chunk().is_some_and(|block: &[u8; BLOCK as usize]| &block[257..262] == b"ustar" && is_sound(block))
+    head.first_chunk()
+        .is_some_and(|block: &[u8; BLOCK as usize]| &block[257..262] == b"ustar" && is_sound(block))
 }
 
 impl Entries {
@@ -85,7 +86,8 @@ impl Entries {
             if !is_sound(&block) {
                 return Err(damaged("no header of a tar archive: its checksum does not match", start));
             }
-            let own = number(&block[124..136]).ok_or_else(|| damaged("a size in a tar archive is no number", start))?;
+            let own = number(&block[124..136])
+                .ok_or_else(|| damaged("a size in a tar archive is no number", start))?;
             let kind = block[156];
             // Sizes that pax states are those of files alone.
             let size = if matches!(kind, b'x' | b'g' | b'L' | b'K') { own } else { said.size.unwrap_or(own) };
@@ -98,7 +100,9 @@ impl Entries {
                     let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
                     said.name = Some(name[..end].to_vec());
                 }
-                b'x' => said.pax(&self.small(start)?).ok_or_else(|| damaged("a pax header does not read", start))?,
+                b'x' => said
+                    .pax(&self.small(start)?)
+                    .ok_or_else(|| damaged("a pax header does not read", start))?,
                 b'g' | b'K' => {}
                 _ => {
                     let name = said.name.unwrap_or_else(|| own_name(&block));
@@ -129,7 +133,10 @@ impl Entries {
 
     /// Passes over what is left of an entry.
     fn skip(&mut self) -> io::Result<()> {
-        let left = self.left.checked_add(self.fill).ok_or_else(|| damaged("a size in a tar archive is too large", self.at))?;
+        let left = self
+            .left
+            .checked_add(self.fill)
+            .ok_or_else(|| damaged("a size in a tar archive is too large", self.at))?;
         let passed = io::copy(&mut (&mut self.input).take(left), &mut io::sink())?;
         self.at += passed;
         // The last block need not be filled up.
@@ -216,7 +223,9 @@ fn cut(at: u64) -> io::Error {
 }
 
 fn damaged(what: &str, at: u64) -> io::Error {
-    io::Error::other(Error::new(ErrorCode::Damaged, what).offset(at).hint("copy the file whole, or pack it again"))
+    io::Error::other(
+        Error::new(ErrorCode::Damaged, what).offset(at).hint("copy the file whole, or pack it again"),
+    )
 }
 
 impl fmt::Debug for Entries {
@@ -235,7 +244,11 @@ mod tests {
         assert_eq!(number(b"       17 \0 "), Some(15));
         assert_eq!(number(b"\0\0\0\0\0\0\0\0\0\0\0\0"), Some(0));
         assert_eq!(number(b"\x80\0\0\0\0\0\0\x02\0\0\0\0"), Some(1 << 33));
-        for bad in [&b"9\0\0\0\0\0\0\0\0\0\0\0"[..], b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", b"12x\0\0\0\0\0\0\0\0\0"] {
+        for bad in [
+            &b"9\0\0\0\0\0\0\0\0\0\0\0"[..],
+            b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+            b"12x\0\0\0\0\0\0\0\0\0",
+        ] {
             assert_eq!(number(bad), None);
         }
     }
@@ -245,7 +258,14 @@ mod tests {
         let mut said = Said::default();
         said.pax(b"11 path=ab\n11 size=30\n10 mtime=1\n").unwrap();
         assert_eq!((said.name.as_deref(), said.size), (Some(&b"ab"[..]), Some(30)));
-        for bad in [&b"x"[..], b"99 path=a\n", b"3 path=a\n", b"0 a=b\n", b"9 size=x\n", b"18446744073709551615 a=b\n"] {
+        for bad in [
+            &b"x"[..],
+            b"99 path=a\n",
+            b"3 path=a\n",
+            b"0 a=b\n",
+            b"9 size=x\n",
+            b"18446744073709551615 a=b\n",
+        ] {
             assert!(Said::default().pax(bad).is_none(), "{bad:?}");
         }
     }

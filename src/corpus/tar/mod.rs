@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::document::{Document, Given};
-use super::folder::{PICTURES, Kinds};
+use super::folder::{Kinds, PICTURES};
 use super::keys::{Holds, IMAGE, Keys, TEXT};
 use super::object::Piece;
 use super::origin::Spot;
@@ -121,7 +121,9 @@ impl TarReader {
                         self.asides.push(aside);
                         continue;
                     }
-                    let (folder, file) = name.rsplit_once('/').map_or(("", name), |(_, file)| (&name[..name.len() - file.len()], file));
+                    let (folder, file) = name
+                        .rsplit_once('/')
+                        .map_or(("", name), |(_, file)| (&name[..name.len() - file.len()], file));
                     // Hidden files, and those that a system adds.
                     if file.starts_with('.') || name.starts_with("__MACOSX/") || file.is_empty() {
                         continue;
@@ -174,7 +176,8 @@ impl TarReader {
         let placed = |error: Error| error.file(&self.file).offset(entry.at).within(name);
         let room = SAMPLE_BYTES.saturating_sub(sample.bytes).min(most);
         if entry.size > room {
-            let error = limits::over("a file of the archive is too large: left out", room, entry.size, "bytes");
+            let error =
+                limits::over("a file of the archive is too large: left out", room, entry.size, "bytes");
             sample.lost |= role == Role::Json;
             sample.flaws.push(placed(error));
             return Ok(());
@@ -267,7 +270,9 @@ impl TarReader {
         // The files are here: what the JSON calls them is no path.
         object.retain(|key, _| sample.files.keys().all(|media| names(media).all(|name| name != key)));
         if let Some(class) = sample.class {
-            object.entry("class").or_insert_with(|| class.parse::<i64>().map_or_else(|_| class.into(), Value::from));
+            object
+                .entry("class")
+                .or_insert_with(|| class.parse::<i64>().map_or_else(|_| class.into(), Value::from));
         }
         object.entry(keys.id()).or_insert_with(|| key.into());
         let mut document = match Document::from_object(object, self.number, &self.folder, keys) {
@@ -345,6 +350,9 @@ impl Source for TarReader {
 
 impl fmt::Debug for TarReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TarReader").field("file", &self.file).field("entries", &self.entries).finish_non_exhaustive()
+        f.debug_struct("TarReader")
+            .field("file", &self.file)
+            .field("entries", &self.entries)
+            .finish_non_exhaustive()
     }
 }

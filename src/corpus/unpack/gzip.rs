@@ -51,7 +51,9 @@ impl Read for Gzip {
                         self.0 = State::Inside(member);
                         return Ok(read);
                     }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => self.0 = State::Inside(member),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                        self.0 = State::Inside(member)
+                    }
                     Err(error) => {
                         self.0 = State::Broken(member.get_ref().position());
                         return Err(unpacking(&error, "gzip", member.get_ref()));

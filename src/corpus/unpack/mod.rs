@@ -48,7 +48,8 @@ const OTHERS: [(&[u8], &str, &str); 5] = [
 /// The name of the file as it is unpacked, in lower case.
 pub(super) fn plain_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let packed = EXTENSIONS.iter().find_map(|(end, plain)| Some(format!("{}{plain}", name.strip_suffix(end)?)));
+    let packed =
+        EXTENSIONS.iter().find_map(|(end, plain)| Some(format!("{}{plain}", name.strip_suffix(end)?)));
     packed.unwrap_or(name)
 }
 
@@ -119,12 +120,13 @@ impl Input {
     pub(super) fn refuse(head: &[u8]) -> Result<()> {
         match OTHERS.iter().find(|(magic, ..)| head.starts_with(magic)) {
             None => Ok(()),
-            Some((_, form, program)) => {
-                Err(Error::new(ErrorCode::BadValue, format!("the file is packed as {form}, which is not read"))
-                    .expected("a plain file, or one that is packed as gzip or zstd")
-                    .got(*form)
-                    .hint(format!("unpack it with `{program}`")))
-            }
+            Some((_, form, program)) => Err(Error::new(
+                ErrorCode::BadValue,
+                format!("the file is packed as {form}, which is not read"),
+            )
+            .expected("a plain file, or one that is packed as gzip or zstd")
+            .got(*form)
+            .hint(format!("unpack it with `{program}`"))),
         }
     }
 }
@@ -192,7 +194,10 @@ mod tests {
         let mut input = Input::open(&path)?;
         let mut out = Vec::new();
         input.read_to_end(&mut out).map_err(|e| error(&path, e))?;
-        assert_eq!((input.position(), input.len_hint().unwrap_or(0)), (bytes.len() as u64, bytes.len() as u64));
+        assert_eq!(
+            (input.position(), input.len_hint().unwrap_or(0)),
+            (bytes.len() as u64, bytes.len() as u64)
+        );
         Ok((out, input.is_packed()))
     }
 
@@ -224,7 +229,11 @@ mod tests {
             for cut in [5, packed.len() / 2, packed.len() - 1] {
                 let error = read(&packed[..cut]).unwrap_err();
                 let facts = error.facts();
-                assert_eq!((facts.code, facts.offset), (ErrorCode::Damaged, Some(cut as u64)), "{form} {cut}: {error}");
+                assert_eq!(
+                    (facts.code, facts.offset),
+                    (ErrorCode::Damaged, Some(cut as u64)),
+                    "{form} {cut}: {error}"
+                );
                 assert!(facts.message.contains("ends inside"), "{error}");
             }
             let error = read(&[packed, b"and then a text".to_vec()].concat()).unwrap_err();
@@ -251,7 +260,9 @@ mod tests {
 
     #[test]
     fn names_and_other_forms() {
-        for (name, plain) in [("A.CSV.GZ", "a.csv"), ("b.tgz", "b.tar"), ("c.jsonl", "c.jsonl"), ("d.tar.zst", "d.tar")] {
+        for (name, plain) in
+            [("A.CSV.GZ", "a.csv"), ("b.tgz", "b.tar"), ("c.jsonl", "c.jsonl"), ("d.tar.zst", "d.tar")]
+        {
             assert_eq!(plain_name(Path::new(name)), plain);
         }
         let error = Input::refuse(b"\xfd7zXZ\0...").unwrap_err();

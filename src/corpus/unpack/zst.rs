@@ -119,10 +119,7 @@ fn next(packed: &mut Packed) -> io::Result<bool> {
 }
 
 /// Runs `work` over `packed`. The decoder is written not to panic; should it do so on a hostile file, that file alone must fail.
-fn guarded<T>(
-    packed: &mut Packed,
-    work: impl FnOnce(&mut Packed) -> io::Result<T>,
-) -> io::Result<T> {
+fn guarded<T>(packed: &mut Packed, work: impl FnOnce(&mut Packed) -> io::Result<T>) -> io::Result<T> {
     let done = crate::guard::catch(|| work(packed)).unwrap_or_else(|panic| Err(io::Error::other(panic)));
     done.map_err(|error| unpacking(&error, "zstd", packed))
 }

@@ -70,8 +70,11 @@ fn accepted_format(bytes: &[u8]) -> Result<ImageFormat> {
             .hint("convert it to one of these formats")
     };
     if let Some(other) = other_by_bytes(bytes) {
-        return Err(not(format!("{} is a picture format that is not read", other.name), other.name.to_owned())
-            .hint(format!("convert it to one of these formats: `{}`", other.way)));
+        return Err(not(
+            format!("{} is a picture format that is not read", other.name),
+            other.name.to_owned(),
+        )
+        .hint(format!("convert it to one of these formats: `{}`", other.way)));
     }
     match ::image::guess_format(bytes) {
         Ok(

@@ -10,8 +10,8 @@ use super::pipeline::build;
 use super::report::BuildReport;
 use crate::corpus::{EncoderArg, FeaturesFile, Keys, Passages, PathwayArg, Reader, files};
 use crate::encode::{
-    CorpusSource, Encoder, Encoders, FeatureCache, FeatureRows, FeatureSource, FromFile, Ids, Incoming, Registry,
-    media_of,
+    CorpusSource, Encoder, Encoders, FeatureCache, FeatureRows, FeatureSource, FromFile, Ids, Incoming,
+    Registry, media_of,
 };
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
@@ -37,10 +37,7 @@ enum From {
     /// One, or several as one.
     Corpus(Vec<PathBuf>),
     /// Tensors of a file.
-    Features {
-        file: PathBuf,
-        pathways: Vec<PathwayArg>,
-    },
+    Features { file: PathBuf, pathways: Vec<PathwayArg> },
 }
 
 /// A corpus.
@@ -336,8 +333,8 @@ impl Opened<'_> {
             .map_or_else(BuildProgress::default, |start| BuildProgress::after(start.consumed, &start.report));
         if let Some(file) = &self.file {
             let corpus = self.source.fields.as_deref();
-            let documents = FeatureSource::new(file.path(), self.rows(file)?, corpus, ids)?
-                .keys(&self.source.keys)?;
+            let documents =
+                FeatureSource::new(file.path(), self.rows(file)?, corpus, ids)?.keys(&self.source.keys)?;
             let length = Some(documents.len() as u64);
             progress(BuildProgress { position: begins.consumed, length, ..begins });
             return build(index, writer, documents, options, &mut |at| {
