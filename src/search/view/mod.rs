@@ -1,6 +1,7 @@
 //! What a query runs on: indexes at one commit each, the bundle that scores, and its encoders.
 
 pub(crate) mod encoders;
+pub(in crate::search) mod ids;
 pub(crate) mod shard;
 
 use std::sync::Arc;
@@ -8,12 +9,14 @@ use std::sync::Arc;
 use tantivy::{DocAddress, Searcher};
 
 use self::encoders::OpenEncoders;
+use self::ids::Columns;
 use self::shard::Shards;
 use crate::encode::Encoder;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::{IdField, find_document, guarded};
 use crate::model::Bundle;
+use crate::search::top::{RankedDoc, name};
 
 /// One state of an engine. A clone is cheap; commits do not change it.
 #[derive(Clone)]
@@ -23,9 +26,26 @@ pub(crate) struct View {
     pub(crate) encoders: Arc<OpenEncoders>,
     /// Name of the field of ids.
     pub(crate) id: Arc<str>,
+    /// Its columns, in the segments of `shards`.
+    pub(in crate::search) ids: Columns,
 }
 
 impl View {
+    /// Documents are named by the field `id`.
+    pub(crate) fn new(
+        shards: Arc<Shards>,
+        bundle: Arc<Bundle>,
+        encoders: Arc<OpenEncoders>,
+        id: Arc<str>,
+    ) -> Self {
+        Self { shards, bundle, encoders, ids: Columns::kept(id.clone()), id }
+    }
+
+    /// Fills in the ids of documents that have none.
+    pub(in crate::search) fn name<'d>(&self, docs: impl IntoIterator<Item = &'d mut RankedDoc>) -> Result<()> {
+        name(docs, |segment| self.ids.of(self.shards.segment(DocAddress::new(segment, 0)).0))
+    }
+
     /// The encoder of a media type, which stays open.
     ///
     /// # Errors
