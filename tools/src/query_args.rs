@@ -106,10 +106,10 @@ pub struct QueryArgs {
     /// the rate of the index, and scores even odds)
     #[arg(long, help_heading = RANKING, value_name = "P")]
     pub prior: Option<f32>,
-    /// Share of the best documents that a sentence or a picture must find [default: 0.99]
+    /// Share of the best items that must be found (every candidate is scored in this version, so all are)
     #[arg(long, help_heading = RANKING, value_name = "R", conflicts_with = "exact")]
     pub recall: Option<f32>,
-    /// Score every document that is let through, as --recall 1 does
+    /// Score every candidate (always so in this version)
     #[arg(long, help_heading = RANKING)]
     pub exact: bool,
     /// List every item of a hit, not the best alone

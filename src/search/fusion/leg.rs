@@ -137,3 +137,64 @@ impl Hasher for Spread {
         self.0 = (self.0.rotate_left(23) ^ u64::from(part)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::search::fusion::{Normalise, linear, rrf};
+
+    /// A leg in its order, of documents of two segments that may be in other legs too.
+    fn docs() -> impl Strategy<Value = Vec<RankedDoc>> {
+        proptest::collection::btree_map((0u32..2, 0u32..40), -3i8..4, 0..50).prop_map(|docs| {
+            let ranked = |((segment, doc), score): ((u32, u32), i8)| RankedDoc {
+                score: f32::from(score),
+                address: DocAddress::new(segment, doc),
+                id: id(segment, doc),
+            };
+            let mut docs: Vec<RankedDoc> = docs.into_iter().map(ranked).collect();
+            docs.sort_by(RankedDoc::order);
+            docs
+        })
+    }
+
+    /// Some have none, and their order is not that of addresses.
+    fn id(segment: u32, doc: u32) -> Option<String> {
+        (doc % 7 != 3).then(|| format!("{:02}", (doc * 37 + segment * 11) % 80))
+    }
+
+    proptest! {
+        #[test]
+        fn a_page_is_the_beginning_of_the_whole_and_its_ids_alone_are_read(
+            legs in proptest::collection::vec((docs(), 0u8..3), 1..4), end in 0usize..60, by_rank in any::<bool>(),
+        ) {
+            let bare = |docs: &Vec<RankedDoc>| -> Vec<RankedDoc> {
+                docs.iter().map(|doc| RankedDoc { id: None, ..doc.clone() }).collect()
+            };
+            let bares: Vec<Vec<RankedDoc>> = legs.iter().map(|(docs, _)| bare(docs)).collect();
+            let leg = |docs, weight: &u8| Leg { docs, weight: f32::from(*weight), similarity: None };
+            let whole: Vec<Leg<'_>> = legs.iter().map(|(docs, weight)| leg(docs, weight)).collect();
+            let bares: Vec<Leg<'_>> = bares.iter().zip(&legs).map(|(docs, (_, weight))| leg(docs, weight)).collect();
+            let named = std::cell::Cell::new(0);
+            let name = |fused: &mut [FusedDoc]| {
+                named.set(fused.len());
+                fused.iter_mut().for_each(|f| f.doc.id = id(f.doc.address.segment_ord, f.doc.address.doc_id));
+                Ok(())
+            };
+            let page = Page { end, name: &name };
+            let (expected, got) = match by_rank {
+                true => (rrf(&whole, 60.0), crate::search::fusion::rrf::joined(&bares, 60.0, page).unwrap()),
+                false => {
+                    let normalise = Normalise::MinMax;
+                    (linear(&whole, normalise), crate::search::fusion::linear::joined(&bares, normalise, page).unwrap())
+                }
+            };
+            let last = end.checked_sub(1).and_then(|last| expected.get(last)).map(|f| f.doc.score);
+            let equal = |f: &&FusedDoc| last.is_none_or(|last| f.doc.score.total_cmp(&last).is_ge());
+            let read = if end == 0 { 0 } else { expected.iter().filter(equal).count() };
+            prop_assert_eq!(&got[..], &expected[..end.min(expected.len())]);
+            prop_assert_eq!(named.get(), read);
+        }
+    }
+}

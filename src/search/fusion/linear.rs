@@ -28,7 +28,7 @@ pub fn linear(legs: &[Leg<'_>], normalise: Normalise) -> Vec<FusedDoc> {
     joined(legs, normalise, Page::ALL).unwrap_or_default()
 }
 
-fn joined(legs: &[Leg<'_>], normalise: Normalise, page: Page<'_>) -> Result<Vec<FusedDoc>> {
+pub(super) fn joined(legs: &[Leg<'_>], normalise: Normalise, page: Page<'_>) -> Result<Vec<FusedDoc>> {
     let scales: Vec<Scale> = legs.iter().map(|leg| Scale::of(leg, normalise)).collect();
     let sum: f32 = legs.iter().map(|leg| leg.weight).sum();
     join(legs, page, |shares| {

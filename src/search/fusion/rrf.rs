@@ -26,7 +26,7 @@ pub fn rrf(legs: &[Leg<'_>], k: f32) -> Vec<FusedDoc> {
     joined(legs, k, Page::ALL).unwrap_or_default()
 }
 
-fn joined(legs: &[Leg<'_>], k: f32, page: Page<'_>) -> Result<Vec<FusedDoc>> {
+pub(super) fn joined(legs: &[Leg<'_>], k: f32, page: Page<'_>) -> Result<Vec<FusedDoc>> {
     join(legs, page, |shares| {
         for (leg, share) in legs.iter().zip(shares.iter_mut()) {
             share.normalised = share.rank.map(|rank| 1.0 / (k + rank as f32));

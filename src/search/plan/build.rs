@@ -175,7 +175,7 @@ fn scorers(view: &View, asked: &Asked, similarity: Similarity, parts: &[NamedPar
     };
     // All indexes together have one rate; filters do not change it.
     let rated = |scorer: DocScorer| -> Result<Arc<DocScorer>> {
-        Ok(Arc::new(if scorer.needs_items() { scorer.for_items(&view.items()?) } else { scorer }))
+        Ok(Arc::new(if scorer.needs_items() { scorer.for_items(view.items()?) } else { scorer }))
     };
     let media = build(similarity, &all)?;
     let is_rated = media.has_rates();

@@ -123,9 +123,13 @@ struct Best {
 
 impl Default for Best {
     fn default() -> Self {
-        let item = BestItem { part: NONE, media: 0, row: 0, raw: 0.0, value: f32::MIN };
-        Self { item, order: f32::MIN }
+        Self { item: nothing(), order: f32::MIN }
     }
+}
+
+/// No item.
+pub(super) fn nothing() -> BestItem {
+    BestItem { part: NONE, media: 0, row: 0, raw: 0.0, value: f32::MIN }
 }
 
 impl Best {

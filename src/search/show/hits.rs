@@ -66,14 +66,20 @@ impl Assembly<'_> {
         let shards = &plan.view.shards;
         let (shard_at, shard, inside) = shards.at(address);
         let (reader, vectors) = shards.segment(address);
-        let score = |scorer: &Option<Arc<DocScorer>>| match scorer {
-            Some(scorer) => scorer.doc(vectors, inside.doc_id),
-            None => Ok(None),
+        let doc = inside.doc_id;
+        let score = |scorer: &Arc<DocScorer>| scorer.doc(vectors, doc);
+        let media = plan.media.as_ref().map(score).transpose()?.flatten();
+        let is = |one: &Arc<DocScorer>, other: &Option<Arc<DocScorer>>| {
+            other.as_ref().is_some_and(|other| Arc::ptr_eq(one, other))
         };
-        let media = score(&plan.media)?;
-        let probability = match (&plan.probability, &plan.media) {
-            (Some(scorer), Some(ranks)) if Arc::ptr_eq(scorer, ranks) => media.clone(),
-            (scorer, _) => score(scorer)?,
+        let probability = match (&plan.probability, &media) {
+            (Some(scorer), _) if is(scorer, &plan.media) => media.as_ref().and_then(|media| media.probability),
+            (Some(scorer), Some(media)) if is(scorer, &plan.rated) => {
+                scorer.rated(vectors, doc, media)?.and_then(|score| score.probability)
+            }
+            (scorer, _) => {
+                scorer.as_ref().map(score).transpose()?.flatten().and_then(|score| score.probability)
+            }
         };
         let weight = self.weights.as_ref().map(|weights| &*weights[shard_at]);
         let keyword = self.keyword.get(&address).copied();
@@ -111,7 +117,7 @@ impl Assembly<'_> {
             id: fused.doc.id.clone(),
             index: (shards.len() > 1).then_some(shard_at),
             score: fused.doc.score,
-            probability: probability.and_then(|score| score.probability),
+            probability,
             legs,
             items: items.iter().map(item).collect(),
             snippets: document.as_ref().map(|document| plan.snippets.of(document)).unwrap_or_default(),

@@ -2,12 +2,15 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tantivy::collector::{Count, DocSetCollector, TopDocs};
+use tantivy::query::{BooleanQuery, TermQuery};
+use tantivy::schema::IndexRecordOption;
 use tantivy::{IndexWriter, Term};
 use uncsm_index::ErrorCode;
 use uncsm_index::model::{Bundle, Target};
-use uncsm_index::search::{Fusion, Request, Response, Similarity};
+use uncsm_index::search::{CrossMediaQuery, Fusion, Request, Response, Similarity};
 
-use crate::common::{App, Doc, bundle};
+use crate::common::{self, App, Doc, bundle};
 use crate::search::world::{engine, ids};
 
 const DOCS: usize = 7000;
@@ -100,6 +103,58 @@ fn the_promise_holds_whatever_restricts() {
     }
     // Where a filter leaves few, they are scored instead.
     assert!(looked >= 36, "cells were used {looked} times");
+}
+
+#[test]
+fn a_query_of_the_host_finds_the_share_with_the_collector_of_the_host() {
+    let bundle = sampled(&bundle(3));
+    let app = app(&bundle);
+    let searcher = app.searcher();
+    let mut rng = ChaCha8Rng::seed_from_u64(13);
+    let width = bundle.media()[0].features;
+    for target in [Target::Pair, Target::Class] {
+        let (mut sum, mut matched) = (0, 0);
+        for _ in 0..12 {
+            let part = app.part(0, &around(&mut rng, width, None));
+            let scorer = app.scorer(Similarity::Metric(target), &[part], &[1]);
+            let all = CrossMediaQuery::new(scorer, app.plugin.cache()).unwrap();
+            let near = all.clone().nearest(&bundle, 10, 0.99).unwrap();
+            let top = TopDocs::with_limit(10).order_by_score();
+            let truth = searcher.search(&all, &top).unwrap();
+            let (found, count) = searcher.search(&near, &(top, Count)).unwrap();
+            assert_eq!(found.len(), 10);
+            for (score, address) in &found {
+                let same = truth.iter().find(|(_, other)| other == address);
+                assert!(same.is_none_or(|(other, _)| other.to_bits() == score.to_bits()));
+            }
+            sum += found.iter().filter(|(_, address)| truth.iter().any(|(_, other)| other == address)).count();
+            matched += count;
+            // Beside another clause, which it does not make the other way round.
+            let word = TermQuery::new(Term::from_field_text(app.text, "w2"), IndexRecordOption::Basic);
+            let both = |media: &CrossMediaQuery| {
+                let both = BooleanQuery::intersection(vec![Box::new(media.clone()), Box::new(word.clone())]);
+                searcher.search(&both, &DocSetCollector).unwrap()
+            };
+            let (near, all) = (both(&near), both(&all));
+            assert!(!near.is_empty() && near.is_subset(&all) && near.len() < all.len());
+        }
+        assert!(sum >= 114 && matched < 12 * DOCS / 2, "{target:?}: {sum} of 120, {matched} matched");
+    }
+    let part = app.part(0, &around(&mut rng, width, None));
+    let all = CrossMediaQuery::new(
+        app.scorer(Similarity::Metric(Target::Pair), &[part], &[1]),
+        app.plugin.cache(),
+    );
+    let all = all.unwrap();
+    let count = |query: &CrossMediaQuery| searcher.search(query, &Count).unwrap();
+    assert_eq!(count(&all.clone().nearest(&bundle, 10, 1.0).unwrap()), DOCS);
+    let other = bundle.clone().with_prior(0.25).unwrap();
+    assert_eq!(count(&all.clone().nearest(&other, 10, 0.9).unwrap()), DOCS);
+    for recall in [0.0, 1.5, f32::NAN] {
+        assert_eq!(all.clone().nearest(&bundle, 10, recall).unwrap_err().code(), ErrorCode::BadArgument);
+    }
+    let strange = common::bundle(4);
+    assert_eq!(all.nearest(&strange, 10, 0.9).unwrap_err().code(), ErrorCode::SpaceMismatch);
 }
 
 #[test]
