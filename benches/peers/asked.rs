@@ -44,6 +44,8 @@ type Ask<'a> = Box<dyn FnOnce() -> Result<Answer> + 'a>;
 pub(crate) struct Kind<'a> {
     pub(crate) name: String,
     pub(crate) queries: usize,
+    /// Answers that come together, which share their time.
+    pub(crate) per: usize,
     /// Makes ready what is not timed.
     pub(crate) prepare: Box<dyn Fn(usize) -> Result<Ask<'a>> + 'a>,
 }
@@ -92,6 +94,7 @@ pub(crate) fn kinds<'a>(
             for &recall in &arguments.recalls {
                 let shape = move |request: Request| request.recall(recall);
                 out.push(request(named(&recall.to_string()), engine, queries, target, shape));
+                out.push(batch(engine, queries, target, recall));
                 let bare = move |request: Request| shape(request).fields(NO_FIELDS);
                 out.push(request(named(&format!("{recall}/bare")), engine, queries, target, bare));
                 if let Some(wanted) = wanted(index, engine, queries)? {
@@ -126,7 +129,30 @@ fn request<'a>(
         let request = shape(request.similarity(Similarity::Metric(target)).k(K));
         Ok(Box::new(move || Ok(request.run()?.into())))
     };
-    Kind { name, queries: queries.features.len(), prepare: Box::new(prepare) }
+    Kind { name, queries: queries.features.len(), per: 1, prepare: Box::new(prepare) }
+}
+
+/// All queries as one batch.
+fn batch<'a>(engine: &'a Engine, queries: &'a Queries, target: Target, recall: f32) -> Kind<'a> {
+    let prepare = move |_: usize| -> Result<Ask<'a>> {
+        let one = |features: &Vec<f32>| -> Result<Request> {
+            let request = engine.request().features(&queries.media, features)?;
+            Ok(request.similarity(Similarity::Metric(target)).recall(recall).k(K))
+        };
+        let requests: Vec<Request> = queries.features.iter().map(one).collect::<Result<_>>()?;
+        Ok(Box::new(move || {
+            let mut all = Answer { hits: Vec::new(), scored: 0, exact: true };
+            for found in engine.batch(requests) {
+                let one = Answer::from(found?);
+                all.hits.extend(one.hits);
+                all.scored += one.scored;
+                all.exact &= one.exact;
+            }
+            Ok(all)
+        }))
+    };
+    let name = format!("batch/{}/{}/{recall}", queries.name, target.as_str());
+    Kind { name, queries: 1, per: queries.features.len(), prepare: Box::new(prepare) }
 }
 
 /// Media types that are searched: as a request does, what the query is not, or everything where that is all there is.
@@ -164,7 +190,7 @@ fn nearest<'a>(
             Ok(Answer { hits, scored: 0, exact: false })
         }))
     };
-    Kind { name, queries: queries.features.len(), prepare: Box::new(prepare) }
+    Kind { name, queries: queries.features.len(), per: 1, prepare: Box::new(prepare) }
 }
 
 /// The exact scan alone: the collector of an app over all documents.
@@ -188,7 +214,7 @@ fn collector<'a>(
             Ok(Answer { hits, scored: found.scored, exact: true })
         }))
     };
-    Ok(Some(Kind { name, queries: queries.features.len(), prepare: Box::new(prepare) }))
+    Ok(Some(Kind { name, queries: queries.features.len(), per: 1, prepare: Box::new(prepare) }))
 }
 
 /// Keywords and a media part, joined by ranks.
@@ -206,7 +232,7 @@ fn hybrid<'a>(
         let request = request.keywords(&words[row]).fusion(Fusion::Rrf).k(K);
         Ok(Box::new(move || Ok(request.run()?.into())))
     };
-    Kind { name, queries: count, prepare: Box::new(prepare) }
+    Kind { name, queries: count, per: 1, prepare: Box::new(prepare) }
 }
 
 /// Keywords alone: a request, and the host's own collectors on the same query.
@@ -251,12 +277,12 @@ fn keywords<'a>(index: &'a Index, engine: &'a Engine, words: &'a [String]) -> [K
                 Ok(Answer { hits, scored, exact: true })
             }))
         };
-        Kind { name: name.into(), queries, prepare: Box::new(prepare) }
+        Kind { name: name.into(), queries, per: 1, prepare: Box::new(prepare) }
     };
     [
-        Kind { name: "keywords".into(), queries, prepare: Box::new(whole) },
-        Kind { name: "keywords/bare".into(), queries, prepare: Box::new(bare) },
-        Kind { name: "keywords/collector".into(), queries, prepare: Box::new(app) },
+        Kind { name: "keywords".into(), queries, per: 1, prepare: Box::new(whole) },
+        Kind { name: "keywords/bare".into(), queries, per: 1, prepare: Box::new(bare) },
+        Kind { name: "keywords/collector".into(), queries, per: 1, prepare: Box::new(app) },
         host("tantivy (TopDocs, Count)", true),
         host("tantivy TopDocs", false),
     ]

@@ -3,7 +3,7 @@
 //!
 //! A tensor `MEDIA.KIND` of QUERIES holds features of queries `[q, d_in]`; words of each row may stand in its metadata `words`, a JSON
 //! list. Every kind of query runs in turn, all queries one by one; the first round warms up and is not counted. A hit is its
-//! position: documents of all segments counted on. Times hold neither the pathway of the query nor the process; RAYON_NUM_THREADS=1 keeps
+//! position: documents of all segments counted on; a batch gives those of all its queries, and its time by query. Times hold neither the pathway of the query nor the process; RAYON_NUM_THREADS=1 keeps
 //! them to one thread. `--ids` writes the id of each position, `--inexact` leaves the scans out, `--only` kinds without these letters in their names.
 
 #![allow(clippy::print_stdout, reason = "says what is missing")]
@@ -112,7 +112,7 @@ fn run(kinds: &[Kind<'_>], rounds: usize, positions: &Positions) -> Result<Vec<F
                 let ask = (kind.prepare)(query)?;
                 let started = Instant::now();
                 let answer = ask()?;
-                times.push(started.elapsed().as_secs_f64() * 1e6);
+                times.push(started.elapsed().as_secs_f64() * 1e6 / kind.per.max(1) as f64);
                 if round == 0 {
                     found.hits.push(answer.hits.iter().map(|&address| positions.at(address)).collect());
                     found.scored.push(answer.scored);

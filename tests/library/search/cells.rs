@@ -35,8 +35,14 @@ fn around(rng: &mut ChaCha8Rng, width: usize, place: Option<u64>) -> Vec<f32> {
 
 /// Documents in one segment, a few of them with two texts; document i has the word `wI` for i mod 2, 10, 100 and 1000.
 fn app(bundle: &Bundle) -> App {
+    app_in(bundle, DOCS)
+}
+
+/// The same in segments of so many documents.
+fn app_in(bundle: &Bundle, segment: usize) -> App {
     let app = App::in_ram(bundle.clone());
     let mut writer: IndexWriter = app.index.writer_with_num_threads(1, 200_000_000).unwrap();
+    writer.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let width = bundle.media()[1].features;
     for i in 0..DOCS {
@@ -49,6 +55,9 @@ fn app(bundle: &Bundle) -> App {
             items: (0..texts).map(|_| (1, around(&mut rng, width, None))).collect(),
         };
         writer.add_document(app.document(&doc)).unwrap();
+        if (i + 1) % segment == 0 {
+            writer.commit().unwrap();
+        }
     }
     writer.commit().unwrap();
     app
@@ -155,6 +164,47 @@ fn a_query_of_the_host_finds_the_share_with_the_collector_of_the_host() {
     }
     let strange = common::bundle(4);
     assert_eq!(all.nearest(&strange, 10, 0.9).unwrap_err().code(), ErrorCode::SpaceMismatch);
+}
+
+#[test]
+fn segments_find_together_what_one_finds() {
+    let bundle = sampled(&bundle(3));
+    // One segment is below the number of rows from which there are cells.
+    let app = app_in(&bundle, 4500);
+    let mut writer: IndexWriter = app.index.writer_with_num_threads(1, 15_000_000).unwrap();
+    writer.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
+    for i in (0..DOCS).step_by(9) {
+        writer.delete_term(Term::from_field_text(app.id, &format!("d{i:05}")));
+    }
+    writer.commit().unwrap();
+    assert_eq!(app.searcher().segment_readers().len(), 2);
+    let apps = [app];
+    let engine = engine(&apps);
+    let mut rng = ChaCha8Rng::seed_from_u64(17);
+    let width = bundle.media()[0].features;
+    for shape in [
+        (|r: Request| r) as fn(Request) -> Request,
+        |r| r.filter("w2"),
+        |r| r.k(200),
+        |r| r.keywords("w10").fusion(Fusion::Rrf).window(50),
+        |r| r.keywords("w2").fusion(Fusion::Metric),
+    ] {
+        let (mut sum, mut exact_answers) = (0.0, 0);
+        for _ in 0..8 {
+            let query = around(&mut rng, width, None);
+            let request = engine.request().features("image", &query).unwrap();
+            let request = shape(request.similarity(Similarity::Metric(Target::Pair)));
+            let (found, exact) = (request.clone().run().unwrap(), request.exact().run().unwrap());
+            assert_eq!((found.hits.len(), found.matched), (exact.hits.len(), exact.matched));
+            assert!(found.scored <= exact.scored);
+            if found.exact {
+                assert_eq!(ids(&found), ids(&exact));
+            }
+            exact_answers += usize::from(found.exact);
+            sum += share(&found, &exact);
+        }
+        assert!(sum / 8.0 >= 0.95 && exact_answers < 8, "{sum} of 8, {exact_answers} exact");
+    }
 }
 
 #[test]
