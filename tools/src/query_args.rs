@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use uncsm_index::Result;
 use uncsm_index::search::{
-    FacetsOver, FeaturesFrom, Fusion, Normalise, RequestSpec, SimilarityName, TargetName, named_number,
-    names_of, parse_aggregations, parse_rows,
+    FacetsOver, FeaturesFrom, Fusion, Normalise, RequestSpec, SimilarityName, TargetName, named_fields,
+    named_number, names_of, parse_aggregations, parse_rows,
 };
 
 use crate::args::LimitArgs;
@@ -129,6 +129,9 @@ pub struct QueryArgs {
     /// The passage of a text field that fits the keywords best; may be repeated
     #[arg(long, help_heading = ANSWER, value_name = "FIELD")]
     pub snippet: Vec<String>,
+    /// The stored fields that hits show, with commas between them, or `none`, which reads no stored document (default: all)
+    #[arg(long, help_heading = ANSWER, value_name = "F,..")]
+    pub fields: Option<String>,
     /// Every number that made a hit, and what was run
     #[arg(long, help_heading = ANSWER)]
     pub explain: bool,
@@ -173,6 +176,7 @@ impl QueryArgs {
         spec.aggregations = self.aggregations.as_deref().map(parse_aggregations).transpose()?;
         spec.facets_over = self.facets_over;
         spec.snippet.clone_from(&self.snippet);
+        spec.fields = self.fields.as_deref().map(named_fields);
         spec.time_budget = self.time_budget;
         Ok(spec)
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::asked::{Asked, FacetsOver, Look, MediaChoice, NamedPart};
 use super::counts::Counts;
+use super::fields::Fields;
 use super::filter::{queries, restrictions};
 use super::snippets::Snippets;
 use super::weights::weights;
@@ -50,9 +51,10 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     let filter = restrictions(view, asked, user_filter, minimum)?;
     let alone = keywords.is_none() || !matches!(rule.score(), fusion::Score::Apart(_));
     let k = if alone { depth.alone } else { depth.window };
-    let candidates = candidates(view, asked, scorers.media.as_deref(), k);
+    let (candidates, candidates_match) = candidates(view, asked, scorers.media.as_deref(), k);
     Ok(Plan {
         counts: Counts::new(&view.shards, asked)?,
+        fields: Fields::new(view.shards.schema(), asked)?,
         snippets: Snippets::new(&view.shards, keywords.as_deref(), &asked.snippets)?,
         keywords,
         filter,
@@ -61,6 +63,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         probability: scorers.probability,
         parts: parts.into_iter().map(|part| (part.part.media, part.name)).collect(),
         candidates,
+        candidates_match,
         fusion: asked.fusion,
         settings,
         depth,
@@ -72,20 +75,25 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     })
 }
 
-/// The source that `asked` names: cells where some segment can tell how much of them gives the share. A minimum probability
-/// scores every document anyway.
-fn candidates(view: &View, asked: &Asked, scorer: Option<&DocScorer>, k: usize) -> Arc<dyn Candidates> {
+/// The source that `asked` names, and whether it gives what matches alone: cells where some segment can tell how much of them gives
+/// the share. A minimum probability scores every document anyway.
+fn candidates(
+    view: &View,
+    asked: &Asked,
+    scorer: Option<&DocScorer>,
+    k: usize,
+) -> (Arc<dyn Candidates>, bool) {
     match (&asked.candidates, scorer) {
-        (Look::Source(source), _) => source.clone(),
+        (Look::Source(source), _) => (source.clone(), false),
         (Look::Recall(recall), Some(scorer)) if *recall < 1.0 && asked.minimum.is_none() => {
             let cells = Cells { recall: *recall, model: view.bundle.model() };
             let mut segments = view.shards.iter().flat_map(|shard| shard.segments());
             match segments.any(|vectors| cells.helps(scorer, vectors, k)) {
-                true => Arc::new(cells),
-                false => Arc::new(AllDocuments),
+                true => (Arc::new(cells), true),
+                false => (Arc::new(AllDocuments), true),
             }
         }
-        _ => Arc::new(AllDocuments),
+        _ => (Arc::new(AllDocuments), true),
     }
 }
 
@@ -133,7 +141,7 @@ fn check_numbers(asked: &Asked) -> Result<Depth> {
     let window = asked.window.max(end);
     let counts = !asked.facets.is_empty() || asked.aggregations.is_some();
     let whole = counts && asked.facets_over == FacetsOver::Hits;
-    Ok(Depth { k: asked.k, offset: asked.offset, end, window, alone: if whole { window } else { end } })
+    Ok(Depth { k: asked.k, offset: asked.offset, end, window, alone: if whole { window } else { end }, whole })
 }
 
 fn check_similarity(bundle: &Bundle, similarity: Similarity) -> Result<()> {
@@ -167,7 +175,7 @@ fn scorers(view: &View, asked: &Asked, similarity: Similarity, parts: &[NamedPar
     };
     // All indexes together have one rate; filters do not change it.
     let rated = |scorer: DocScorer| -> Result<Arc<DocScorer>> {
-        Ok(Arc::new(if scorer.needs_items() { scorer.for_items(&view.items()?) } else { scorer }))
+        Ok(Arc::new(if scorer.needs_items() { scorer.for_items(view.items()?) } else { scorer }))
     };
     let media = build(similarity, &all)?;
     let is_rated = media.has_rates();

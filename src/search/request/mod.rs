@@ -416,6 +416,14 @@ impl Request {
         self
     }
 
+    /// The stored fields that hits show, in place of all; without any, no stored document is read, which is most of what a hit
+    /// costs.
+    #[must_use]
+    pub fn fields(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.asked.fields = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Gives every number that made a hit, and the plan.
     #[must_use]
     pub fn explain(mut self) -> Self {

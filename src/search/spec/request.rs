@@ -104,6 +104,7 @@ impl RequestSpec {
         request = self.facets_over.into_iter().fold(request, Request::facets_over);
         request = self.snippet.iter().fold(request, |request, field| request.snippet(field));
         request = self.time_budget.map(Duration::from_millis).into_iter().fold(request, Request::time_budget);
+        request = self.fields.iter().fold(request, |request, fields| request.fields(fields));
         if self.items {
             request = request.items(ListItems::All);
         }

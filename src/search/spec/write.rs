@@ -43,6 +43,7 @@ impl Serialize for RequestSpec {
             aggregations,
             facets_over,
             snippet,
+            fields,
             explain,
             time_budget,
         } = self;
@@ -93,6 +94,7 @@ impl Serialize for RequestSpec {
         out.one("aggregations", &aggregations.as_ref().map(whole))?;
         out.one("facets_over", facets_over)?;
         out.list("snippet", snippet)?;
+        out.one("fields", fields)?;
         out.flag("explain", *explain)?;
         out.one("time_budget", time_budget)?;
         out.0.end()
@@ -210,6 +212,7 @@ mod tests {
             aggregations(),
             any_of::<FacetsOver>(),
             self::words(),
+            of(self::words()),
             any::<bool>(),
         );
         (parts, words, ranks, bounds, shown, of(any::<u64>())).prop_map(
@@ -218,7 +221,7 @@ mod tests {
                 let (keywords, filter, boost, media, k, offset) = words;
                 let (similarity, target, fusion, normalise, rrf_k, weight, window) = ranks;
                 let (min_probability, prior, recall, exact) = bounds;
-                let (items, facet, aggregations, facets_over, snippet, explain) = shown;
+                let (items, facet, aggregations, facets_over, snippet, fields, explain) = shown;
                 RequestSpec {
                     text,
                     image,
@@ -251,6 +254,7 @@ mod tests {
                     aggregations,
                     facets_over,
                     snippet,
+                    fields,
                     explain,
                     time_budget,
                 }
