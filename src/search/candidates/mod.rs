@@ -4,6 +4,7 @@
 //! source names: a source is a file with an implementation of [`Candidates`].
 
 mod cells;
+mod tally;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use super::scorer::DocScorer;
 use crate::index::{SegmentCache, SegmentVectors, whole};
 
 pub(super) use cells::Cells;
+pub(super) use tally::{Tally, Why};
 
 /// A source of the documents that a media leg scores.
 ///

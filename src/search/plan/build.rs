@@ -13,7 +13,7 @@ use crate::hint::{Hint, Setting};
 use crate::limits::{self, QUERY_PARTS};
 use crate::model::Bundle;
 use crate::search::budget::Budget;
-use crate::search::candidates::{AllDocuments, Candidates, Cells};
+use crate::search::candidates::{AllDocuments, Candidates, Cells, Tally, Why};
 use crate::search::fusion::{self, Settings};
 use crate::search::query::CrossMediaQuery;
 use crate::search::scorer::{DocScorer, Polarity, QueryPart};
@@ -50,7 +50,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     let filter = restrictions(view, asked, user_filter, minimum)?;
     let alone = keywords.is_none() || !matches!(rule.score(), fusion::Score::Apart(_));
     let k = if alone { depth.alone } else { depth.window };
-    let candidates = candidates(view, asked, scorers.media.as_deref(), k);
+    let (candidates, tally) = candidates(view, asked, scorers.media.as_deref(), k);
     Ok(Plan {
         counts: Counts::new(&view.shards, asked)?,
         snippets: Snippets::new(&view.shards, keywords.as_deref(), &asked.snippets)?,
@@ -61,6 +61,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         probability: scorers.probability,
         parts: parts.into_iter().map(|part| (part.part.media, part.name)).collect(),
         candidates,
+        tally,
         fusion: asked.fusion,
         settings,
         depth,
@@ -73,20 +74,39 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
 }
 
 /// The source that `asked` names: cells where some segment can tell how much of them gives the share. A minimum probability
-/// scores every document anyway.
-fn candidates(view: &View, asked: &Asked, scorer: Option<&DocScorer>, k: usize) -> Arc<dyn Candidates> {
-    match (&asked.candidates, scorer) {
-        (Look::Source(source), _) => source.clone(),
-        (Look::Recall(recall), Some(scorer)) if *recall < 1.0 && asked.minimum.is_none() => {
-            let cells = Cells { recall: *recall, model: view.bundle.model() };
+/// scores every document anyway. A tally where a media leg is to be explained.
+fn candidates(
+    view: &View,
+    asked: &Asked,
+    scorer: Option<&DocScorer>,
+    k: usize,
+) -> (Arc<dyn Candidates>, Option<Arc<Tally>>) {
+    let tally = scorer.filter(|_| asked.explains).map(|_| Arc::<Tally>::default());
+    let all = |why| -> Arc<dyn Candidates> {
+        tally.iter().for_each(|tally| tally.whole(why));
+        Arc::new(AllDocuments)
+    };
+    let source = match (&asked.candidates, scorer) {
+        (Look::Source(source), _) => {
+            tally.iter().for_each(|tally| tally.whole(Why::Source));
+            source.clone()
+        }
+        (Look::Recall(recall), Some(_)) if *recall >= 1.0 => all(Why::Exact),
+        (Look::Recall(_), Some(_)) if asked.minimum.is_some() => all(Why::Minimum),
+        (Look::Recall(recall), Some(scorer)) => {
+            let cells = Cells { recall: *recall, model: view.bundle.score(), tally: tally.clone() };
             let mut segments = view.shards.iter().flat_map(|shard| shard.segments());
-            match segments.any(|vectors| cells.helps(scorer, vectors, k)) {
-                true => Arc::new(cells),
-                false => Arc::new(AllDocuments),
+            // None: one is worth it.
+            let useless = segments
+                .try_fold(Why::FewRows, |most, vectors| Some(most.max(cells.useless(scorer, vectors, k)?)));
+            match useless {
+                Some(why) => all(why),
+                None => Arc::new(cells),
             }
         }
-        _ => Arc::new(AllDocuments),
-    }
+        (Look::Recall(_), None) => Arc::new(AllDocuments),
+    };
+    (source, tally)
 }
 
 /// Refuses parts above a limit; the grammar refuses strings.

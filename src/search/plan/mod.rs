@@ -17,7 +17,7 @@ use self::asked::ListItems;
 use self::counts::Counts;
 use self::snippets::Snippets;
 use super::budget::Budget;
-use super::candidates::Candidates;
+use super::candidates::{Candidates, Tally};
 use super::fusion::{Fusion, Settings};
 use super::scorer::DocScorer;
 use super::view::View;
@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) parts: Vec<(usize, String)>,
     /// Where the media leg looks.
     pub(crate) candidates: Arc<dyn Candidates>,
+    /// Counts where it looked, for an explanation.
+    pub(crate) tally: Option<Arc<Tally>>,
     /// As it runs: [`Fusion::Rrf`] stands for a query of one leg too.
     pub(crate) fusion: Fusion,
     pub(crate) settings: Settings,
