@@ -107,10 +107,11 @@ pub const QUERY_PATTERNS: usize = 8192;
 /// Query parts of one query: each is compared with every item.
 pub const QUERY_PARTS: usize = 4096;
 
-/// Bytes of an index's files that are read whole before queries match on them, and again as many before they are shown:
-/// beyond, an open would take seconds.
-pub const READ_AT_OPEN: u64 = 256 << 20;
-/// The same while a writer is open, since the host applies deletes where a panic ends the process.
+/// Bytes that all files of an index have at most for it to be read whole before it is searched: of a larger one `verify` says
+/// what is wrong, since an open would take as long as reading it.
+pub const READ_AT_OPEN: u64 = 4 << 20;
+/// Bytes of an index's files that are read whole while a writer is open, since the host applies deletes where a panic ends the
+/// process.
 pub const READ_FOR_CHANGES: u64 = 2 << 30;
 
 /// Threads that may be asked for: a pool that has more than any machine helps nobody.

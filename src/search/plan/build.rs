@@ -14,7 +14,7 @@ use crate::hint::{Hint, Setting};
 use crate::limits::{self, QUERY_PARTS};
 use crate::model::Bundle;
 use crate::search::budget::Budget;
-use crate::search::candidates::{AllDocuments, Candidates, Cells};
+use crate::search::candidates::{AllDocuments, Candidates, Cells, Tally, Why};
 use crate::search::fusion::{self, Settings};
 use crate::search::query::CrossMediaQuery;
 use crate::search::scorer::{DocScorer, Polarity, QueryPart};
@@ -51,7 +51,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     let filter = restrictions(view, asked, user_filter, minimum)?;
     let alone = keywords.is_none() || !matches!(rule.score(), fusion::Score::Apart(_));
     let k = if alone { depth.alone } else { depth.window };
-    let (candidates, candidates_match) = candidates(view, asked, scorers.media.as_deref(), k);
+    let (candidates, candidates_match, tally) = candidates(view, asked, scorers.media.as_deref(), k);
     Ok(Plan {
         counts: Counts::new(&view.shards, asked)?,
         fields: Fields::new(view.shards.schema(), asked)?,
@@ -64,6 +64,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         parts: parts.into_iter().map(|part| (part.part.media, part.name)).collect(),
         candidates,
         candidates_match,
+        tally,
         fusion: asked.fusion,
         settings,
         depth,
@@ -76,25 +77,40 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
 }
 
 /// The source that `asked` names, and whether it gives what matches alone: cells where some segment can tell how much of them gives
-/// the share. A minimum probability scores every document anyway.
+/// the share. A minimum probability scores every document anyway. A tally where a media leg is to be explained.
 fn candidates(
     view: &View,
     asked: &Asked,
     scorer: Option<&DocScorer>,
     k: usize,
-) -> (Arc<dyn Candidates>, bool) {
-    match (&asked.candidates, scorer) {
-        (Look::Source(source), _) => (source.clone(), false),
-        (Look::Recall(recall), Some(scorer)) if *recall < 1.0 && asked.minimum.is_none() => {
-            let cells = Cells { recall: *recall, model: view.bundle.model() };
+) -> (Arc<dyn Candidates>, bool, Option<Arc<Tally>>) {
+    let tally = scorer.filter(|_| asked.explains).map(|_| Arc::<Tally>::default());
+    let all = |why| -> Arc<dyn Candidates> {
+        tally.iter().for_each(|tally| tally.whole(why));
+        Arc::new(AllDocuments)
+    };
+    let source = match (&asked.candidates, scorer) {
+        (Look::Source(source), _) => {
+            tally.iter().for_each(|tally| tally.whole(Why::Source));
+            source.clone()
+        }
+        (Look::Recall(recall), Some(_)) if *recall >= 1.0 => all(Why::Exact),
+        (Look::Recall(_), Some(_)) if asked.minimum.is_some() => all(Why::Minimum),
+        (Look::Recall(recall), Some(scorer)) => {
+            let cells = Cells { recall: *recall, model: view.bundle.score(), tally: tally.clone() };
             let mut segments = view.shards.iter().flat_map(|shard| shard.segments());
-            match segments.any(|vectors| cells.helps(scorer, vectors, k)) {
-                true => (Arc::new(cells), true),
-                false => (Arc::new(AllDocuments), true),
+            // None: one is worth it.
+            let useless = segments
+                .try_fold(Why::FewRows, |most, vectors| Some(most.max(cells.useless(scorer, vectors, k)?)));
+            match useless {
+                Some(why) => all(why),
+                None => Arc::new(cells),
             }
         }
-        _ => (Arc::new(AllDocuments), true),
-    }
+        (Look::Recall(_), None) => Arc::new(AllDocuments),
+    };
+    let matches = !matches!(&asked.candidates, Look::Source(_));
+    (source, matches, tally)
 }
 
 /// Refuses parts above a limit; the grammar refuses strings.
@@ -141,7 +157,14 @@ fn check_numbers(asked: &Asked) -> Result<Depth> {
     let window = asked.window.max(end);
     let counts = !asked.facets.is_empty() || asked.aggregations.is_some();
     let whole = counts && asked.facets_over == FacetsOver::Hits;
-    Ok(Depth { k: asked.k, offset: asked.offset, end, window, alone: if whole { window } else { end }, whole })
+    Ok(Depth {
+        k: asked.k,
+        offset: asked.offset,
+        end,
+        window,
+        alone: if whole { window } else { end },
+        whole,
+    })
 }
 
 fn check_similarity(bundle: &Bundle, similarity: Similarity) -> Result<()> {

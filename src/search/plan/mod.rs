@@ -19,7 +19,7 @@ use self::counts::Counts;
 use self::fields::Fields;
 use self::snippets::Snippets;
 use super::budget::Budget;
-use super::candidates::Candidates;
+use super::candidates::{Candidates, Tally};
 use super::fusion::{Fusion, Settings};
 use super::scorer::DocScorer;
 use super::view::View;
@@ -43,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) candidates: Arc<dyn Candidates>,
     /// Whether what these give is live and matches the filter, ascending, each once.
     pub(crate) candidates_match: bool,
+    /// Counts where it looked, for an explanation.
+    pub(crate) tally: Option<Arc<Tally>>,
     /// As it runs: [`Fusion::Rrf`] stands for a query of one leg too.
     pub(crate) fusion: Fusion,
     pub(crate) settings: Settings,

@@ -149,5 +149,6 @@ pub(super) fn plan(plan: &Plan) -> Value {
         "rrf_k": plan.settings.rrf_k,
         "k": depth.k, "offset": depth.offset, "window": depth.window,
         "indexes": shards.len(), "segments": segments,
+        "look": plan.tally.as_ref().map(|tally| tally.to_json()),
     })
 }

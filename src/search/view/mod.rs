@@ -44,7 +44,10 @@ impl View {
     }
 
     /// Fills in the ids of documents that have none.
-    pub(in crate::search) fn name<'d>(&self, docs: impl IntoIterator<Item = &'d mut RankedDoc>) -> Result<()> {
+    pub(in crate::search) fn name<'d>(
+        &self,
+        docs: impl IntoIterator<Item = &'d mut RankedDoc>,
+    ) -> Result<()> {
         name(docs, |segment| self.ids.of(self.shards.segment(DocAddress::new(segment, 0)).0))
     }
 

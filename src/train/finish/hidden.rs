@@ -3,7 +3,7 @@
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::Result;
 use crate::eval::measure_one;
-use crate::model::{Bundle, Target};
+use crate::model::{Bundle, Floats, Target};
 use crate::parallel as workers;
 
 /// Less than this in the mean of its measures is nothing: validation rows of some hundreds differ by more from draw to draw.
@@ -13,7 +13,7 @@ const LEAST: f64 = 0.002;
 pub(crate) fn without(bundle: &Bundle) -> Bundle {
     let mut bundle = bundle.clone();
     bundle.metric.half = 0;
-    bundle.metric.halves.iter_mut().for_each(Vec::clear);
+    bundle.metric.halves.iter_mut().for_each(|half| *half = Floats::default());
     for head in &mut bundle.metric.heads {
         (head.weights, head.shift) = (Vec::new(), Vec::new());
     }

@@ -3,7 +3,7 @@
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::Result;
 use crate::eval::{directions, measure_scores};
-use crate::model::{Bundle, Hubs, Target};
+use crate::model::{Bundle, Floats, Hubs, Target};
 use crate::parallel as workers;
 use crate::train::kernel::some;
 use crate::train::members::shares::best_of;
@@ -33,7 +33,8 @@ pub(crate) fn with_hub(bundle: &Bundle, data: &TrainingData, rows: &[usize], wei
         anchors.push(shared.chunks_exact(d).flat_map(|row| &row[classes..]).copied().collect::<Vec<f32>>());
     }
     let empty: Vec<bool> = anchors.iter().map(Vec::is_empty).collect();
-    bundle.metric.hubs = Hubs { unit, temperature: TEMPERATURE, anchors };
+    bundle.metric.hubs =
+        Hubs { unit, temperature: TEMPERATURE, anchors: anchors.into_iter().map(Floats::from).collect() };
     for head in &mut bundle.metric.heads {
         let between = head.a != head.b && !empty[head.a] && !empty[head.b];
         // The scale of the dot product of unit parts: the mean of its diagonal.

@@ -22,7 +22,7 @@ pub(crate) fn give(
 ) -> Result<()> {
     let kept = start.filter(|start| is_frozen(start) && start.samples.iter().any(|all| !all.is_empty()));
     let samples = match kept {
-        Some(start) => start.samples.clone(),
+        Some(start) => start.samples.iter().map(|samples| samples.to_vec()).collect(),
         None => (0..data.media.len()).map(|m| drawn(bundle, data, m, seed)).collect::<Result<_>>()?,
     };
     bundle.set_samples(samples)

@@ -2,7 +2,9 @@
 
 use crate::data::TrainingData;
 use crate::media::Fingerprint;
-use crate::model::{Bundle, Head, Hubs, Kernel, MetricNetwork, Pathway, Shares, Target};
+use crate::model::{
+    Bundle, Floats, Head, Hubs, Kernel, Known, MetricNetwork, Narrow, Pathway, Shares, Target,
+};
 use crate::train::config::TrainConfig;
 use crate::train::export::describe;
 
@@ -46,7 +48,7 @@ pub(crate) fn alone(
                 target,
                 a,
                 b,
-                bilinear,
+                bilinear: bilinear.into(),
                 weights: empty(),
                 shift: empty(),
                 bias,
@@ -78,16 +80,17 @@ fn without_heads(data: &TrainingData, config: &TrainConfig, classes: usize, memb
         pathways,
         posterior_fits: Vec::new(),
         fusion: None,
-        samples: vec![Vec::new(); media],
+        samples: vec![Narrow::default(); media],
         metric: MetricNetwork {
             dim: d,
             half: 0,
             targets,
-            halves: vec![Vec::new(); media],
+            halves: vec![Floats::default(); media],
             hubs: Hubs::default(),
             heads: Vec::new(),
         },
         space: Fingerprint([0; 32]),
         model: Fingerprint([0; 32]),
+        known: Known::default(),
     }
 }

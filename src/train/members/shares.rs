@@ -7,7 +7,7 @@
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::Result;
 use crate::eval::measure_one;
-use crate::model::{Bundle, Head, Hubs, MetricNetwork, Pathway, Shares, Target};
+use crate::model::{Bundle, Floats, Head, Hubs, MetricNetwork, Pathway, Shares, Target};
 use crate::parallel as workers;
 use crate::train::kernel::Members;
 
@@ -32,10 +32,10 @@ pub(crate) fn combined(deep: &Bundle, members: &Members, shares: Shares, unit: u
         let mut kernel = kernel.clone();
         let width = kernel.len();
         kernel.unit_bias.truncate(of_kernel);
-        kernel.unit.truncate(of_kernel * width);
+        kernel.unit.own().truncate(of_kernel * width);
         let mut deep = pathway.deep.clone().filter(|_| kept > 0 || shares.posterior < 1.0);
         if let Some(deep) = deep.as_mut().filter(|_| kept == 0) {
-            (deep.unit, deep.unit_bias, deep.skip) = (Vec::new(), Vec::new(), Vec::new());
+            (deep.unit, deep.unit_bias, deep.skip) = (Floats::default(), Vec::new(), Floats::default());
         }
         // A member without a share is left out, and its landmarks with it.
         if of_kernel == 0 && (classes == 0 || shares.posterior == 0.0) {
@@ -54,7 +54,7 @@ pub(crate) fn combined(deep: &Bundle, members: &Members, shares: Shares, unit: u
         for (out, row) in out.chunks_exact_mut(d).zip(half_of.chunks_exact(old)) {
             row.iter().enumerate().for_each(|(i, x)| place(i).into_iter().for_each(|i| out[i] = *x));
         }
-        out
+        Floats::from(out)
     });
     let heads = deep.metric.heads.iter().map(|head| {
         let mut bilinear = vec![0.0; d * d];
@@ -71,7 +71,12 @@ pub(crate) fn combined(deep: &Bundle, members: &Members, shares: Shares, unit: u
             (classes..classes + of_kernel).for_each(|i| bilinear[i * d + i] = sum / of_deep.max(1) as f32);
         }
         let part = |x: &Vec<f32>| if half > 0 { x.clone() } else { Vec::new() };
-        Head { bilinear, weights: part(&head.weights), shift: part(&head.shift), ..head.clone() }
+        Head {
+            bilinear: bilinear.into(),
+            weights: part(&head.weights),
+            shift: part(&head.shift),
+            ..head.clone()
+        }
     });
     Bundle {
         pathways: pathways.collect(),
