@@ -21,7 +21,7 @@ pub(crate) fn respond(plan: &Plan, ranking: &Ranking) -> Result<Response> {
     let (facets, aggregations) = facets::count(plan, ranking)?;
     let keywords = plan.keywords.as_ref();
     let weights = keywords.map(|query| plan.view.shards.weights(&**query)).transpose()?;
-    let shown: Vec<&FusedDoc> = ranking.docs.iter().take(plan.depth.end).skip(plan.depth.offset).collect();
+    let shown: Vec<&FusedDoc> = ranking.docs.iter().skip(plan.depth.offset).take(plan.depth.k).collect();
     let keyword = match &weights {
         Some(weights) => keyword_scores(plan, weights, &shown)?,
         None => HashMap::new(),
@@ -41,6 +41,7 @@ pub(crate) fn respond(plan: &Plan, ranking: &Ranking) -> Result<Response> {
         partial: ranking.partial,
         facets,
         aggregations,
+        warnings: plan.warnings.clone(),
         plan: plan.explains.then(|| explain::plan(plan)),
     })
 }

@@ -10,7 +10,7 @@ use crate::hint::{Hint, Setting};
 use crate::search::near::near_names;
 
 /// All keys, as [`RequestSpec::from_json`] reads them.
-const KEYS: [&str; 33] = [
+const KEYS: [&str; 38] = [
     "aggregations",
     "boost",
     "exact",
@@ -22,6 +22,7 @@ const KEYS: [&str; 33] = [
     "filter",
     "fusion",
     "image",
+    "in",
     "items",
     "k",
     "keywords",
@@ -32,7 +33,9 @@ const KEYS: [&str; 33] = [
     "not_image",
     "not_text",
     "offset",
+    "operator",
     "pathway",
+    "prefix",
     "prior",
     "recall",
     "rows",
@@ -42,8 +45,10 @@ const KEYS: [&str; 33] = [
     "target",
     "text",
     "time_budget",
+    "typos",
     "weight",
     "window",
+    "words",
 ];
 
 /// Parts of [`FeaturesFrom`], which belong together.
@@ -104,6 +109,7 @@ impl RequestSpec {
             "filter" => self.filter = list(given)?,
             "fusion" => self.fusion = one_of(given)?,
             "image" => self.image = pictures(given)?,
+            "in" => self.words_in = list(given)?,
             "items" => self.items = flag(given)?,
             "k" => self.k = parsed(given)?,
             "keywords" => self.keywords = one(given)?,
@@ -114,7 +120,9 @@ impl RequestSpec {
             "not_image" => self.not_image = pictures(given)?,
             "not_text" => self.not_text = list(given)?,
             "offset" => self.offset = parsed(given)?,
+            "operator" => self.operator = one_of(given)?,
             "pathway" => file.pathway = list(given)?,
+            "prefix" => self.prefix = flag(given)?,
             "prior" => self.prior = parsed(given)?,
             "recall" => self.recall = parsed(given)?,
             "rows" => file.rows = one(given)?,
@@ -124,8 +132,10 @@ impl RequestSpec {
             "target" => self.target = one_of(given)?,
             "text" => self.text = list(given)?,
             "time_budget" => self.time_budget = parsed(given)?,
+            "typos" => self.typos = parsed(given)?,
             "weight" => self.weight = numbers(given)?,
             "window" => self.window = parsed(given)?,
+            "words" => self.words = one(given)?,
             other => return Err(unknown(other)),
         }
         Ok(())
