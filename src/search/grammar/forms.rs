@@ -28,7 +28,12 @@ impl Grammar {
             Mode::Filter => {
                 let ends = ["\"", "'", ")"].map(|end| format!("{text}{end}"));
                 let mended = std::iter::once_with(|| self.mended(text, at)).flatten();
-                match ends.into_iter().chain(mended).find(works) {
+                // Patterns and existence of a field that is not there are meant as such.
+                let meant = error.code() == ErrorCode::UnknownField && text.contains('*');
+                match ends.into_iter().chain(mended).find(works).filter(|_| !meant) {
+                    Some(form) if error.code() == ErrorCode::UnknownField => {
+                        Hint::new(format!("to look for the text itself, such as {form}"))
+                    }
                     Some(form) => Hint::new(format!("such as {form}")),
                     None => return error,
                 }

@@ -137,6 +137,7 @@ impl Grammar {
     pub fn parse(&self, mode: Mode, text: &str) -> Result<Box<dyn Query>> {
         if text.trim().is_empty() {
             return Err(Error::new(ErrorCode::BadQuery, format!("the {} query is blank", mode.as_str()))
+                .offset(0)
                 .hint("leave it out, or ask for all documents with *"));
         }
         if text.len() > QUERY_BYTES {
