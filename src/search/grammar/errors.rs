@@ -117,7 +117,7 @@ pub(super) fn example_of(field: &FieldType) -> Option<&'static str> {
         FieldType::I64(_) | FieldType::U64(_) | FieldType::TieBreaker => Some("12"),
         FieldType::F64(_) => Some("1.5"),
         FieldType::Bool(_) => Some("true"),
-        FieldType::Date(_) => Some("\"2023-01-15T00:00:00Z\""),
+        FieldType::Date(_) => Some("\"2001-02-03T00:00:00Z\""),
         FieldType::Facet(_) => Some("\"/books/fiction\""),
         FieldType::Bytes(_) => Some("\"aGVsbG8=\""),
         FieldType::IpAddr(_) => Some("\"10.0.0.1\""),
