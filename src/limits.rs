@@ -15,10 +15,20 @@ use crate::error::{Error, ErrorCode, Result};
 pub const LINE_BYTES: usize = 64 << 20;
 /// Values in one line of JSON, lists and objects included: each takes 72 bytes, whatever its text took.
 pub const LINE_VALUES: usize = 1 << 20;
+/// Bytes of the files of one document of a tar archive together: they are in memory.
+pub const SAMPLE_BYTES: u64 = 256 << 20;
+/// Bytes of a long name, or of what else stands before a file, in a tar archive.
+pub const TAR_HEADER: u64 = 1 << 20;
+/// Columns of a file of separated values.
+pub const TABLE_COLUMNS: usize = 16_384;
 /// Bytes of one string of a document: an indexed text takes some 40 times its bytes while its document is added.
 pub const TEXT_BYTES: usize = 8 << 20;
 /// Bytes of all strings of a document together: the host adds a document whole, beyond its grant of memory.
 pub const DOCUMENT_BYTES: usize = 16 << 20;
+/// Times its own bytes that a packed file may unpack to, beyond [`PACKED_FREE`]: reading it would take hours.
+pub const PACKED_RATIO: u64 = 400;
+/// Bytes that any packed file may unpack to.
+pub const PACKED_FREE: u64 = 256 << 20;
 /// Terms of one text: an analysis of n-grams makes up to 20 of each byte, and each takes some bytes until a commit.
 pub const TEXT_TERMS: usize = 4 << 20;
 /// Items of one document, passages included: each becomes up to 8 KiB of features.

@@ -9,10 +9,14 @@ use uncsm_index::Result;
 use uncsm_index::index::Index;
 use uncsm_index::model::Target;
 use uncsm_index::search::{
-    DocScorer, Engine, Fusion, Grammar, MetricCollector, QueryPart, Request, Response, Similarity,
+    CrossMediaQuery, DocScorer, Engine, Fusion, Grammar, MetricCollector, QueryPart, Request, Response,
+    Similarity,
 };
 
 use crate::state::Arguments;
+
+/// No stored fields.
+const NO_FIELDS: [&str; 0] = [];
 
 /// Hits of a query.
 pub(crate) const K: usize = 10;
@@ -41,6 +45,8 @@ type Ask<'a> = Box<dyn FnOnce() -> Result<Answer> + 'a>;
 pub(crate) struct Kind<'a> {
     pub(crate) name: String,
     pub(crate) queries: usize,
+    /// Answers that come together, which share their time.
+    pub(crate) per: usize,
     /// Makes ready what is not timed.
     pub(crate) prepare: Box<dyn Fn(usize) -> Result<Ask<'a>> + 'a>,
 }
@@ -89,6 +95,13 @@ pub(crate) fn kinds<'a>(
             for &recall in &arguments.recalls {
                 let shape = move |request: Request| request.recall(recall);
                 out.push(request(named(&recall.to_string()), engine, queries, target, shape));
+                out.push(batch(engine, queries, target, recall));
+                let bare = move |request: Request| shape(request).fields(NO_FIELDS);
+                out.push(request(named(&format!("{recall}/bare")), engine, queries, target, bare));
+                if let Some(wanted) = wanted(index, engine, queries)? {
+                    let name = named(&format!("collector/{recall}"));
+                    out.push(nearest(name, index, engine, queries, (target, wanted), recall));
+                }
             }
         }
         // Rows without words are no queries of keywords.
@@ -117,7 +130,68 @@ fn request<'a>(
         let request = shape(request.similarity(Similarity::Metric(target)).k(K));
         Ok(Box::new(move || Ok(request.run()?.into())))
     };
-    Kind { name, queries: queries.features.len(), prepare: Box::new(prepare) }
+    Kind { name, queries: queries.features.len(), per: 1, prepare: Box::new(prepare) }
+}
+
+/// All queries as one batch.
+fn batch<'a>(engine: &'a Engine, queries: &'a Queries, target: Target, recall: f32) -> Kind<'a> {
+    let prepare = move |_: usize| -> Result<Ask<'a>> {
+        let one = |features: &Vec<f32>| -> Result<Request> {
+            let request = engine.request().features(&queries.media, features)?;
+            Ok(request.similarity(Similarity::Metric(target)).recall(recall).k(K))
+        };
+        let requests: Vec<Request> = queries.features.iter().map(one).collect::<Result<_>>()?;
+        Ok(Box::new(move || {
+            let mut all = Answer { hits: Vec::new(), scored: 0, exact: true };
+            for found in engine.batch(requests) {
+                let one = Answer::from(found?);
+                all.hits.extend(one.hits);
+                all.scored += one.scored;
+                all.exact &= one.exact;
+            }
+            Ok(all)
+        }))
+    };
+    let name = format!("batch/{}/{}/{recall}", queries.name, target.as_str());
+    Kind { name, queries: 1, per: queries.features.len(), prepare: Box::new(prepare) }
+}
+
+/// Media types that are searched: as a request does, what the query is not, or everything where that is all there is.
+fn wanted(index: &Index, engine: &Engine, queries: &Queries) -> Result<Option<Vec<usize>>> {
+    let mut held = vec![false; engine.bundle().media().len()];
+    for reader in engine.searcher().segment_readers() {
+        let vectors = index.cache().get(reader)?;
+        held.iter_mut().enumerate().for_each(|(media, held)| *held |= !vectors.view(media).is_empty());
+    }
+    let mut wanted: Vec<usize> = (0..held.len()).filter(|&media| held[media]).collect();
+    if wanted.iter().any(|&media| media != queries.at) {
+        wanted.retain(|&media| media != queries.at);
+    }
+    Ok((!wanted.is_empty()).then_some(wanted))
+}
+
+/// The best documents by cells and codes alone: an app's query, and the host's collector.
+fn nearest<'a>(
+    name: String,
+    index: &'a Index,
+    engine: &'a Engine,
+    queries: &'a Queries,
+    (target, wanted): (Target, Vec<usize>),
+    recall: f32,
+) -> Kind<'a> {
+    let (bundle, searcher) = (engine.bundle(), engine.searcher());
+    let prepare = move |query: usize| -> Result<Ask<'a>> {
+        let part = QueryPart::new(queries.at, queries.vectors[query].clone());
+        let scorer = DocScorer::new(&bundle, Similarity::Metric(target), &[part], &wanted)?.for_ranking();
+        let query = CrossMediaQuery::new(Arc::new(scorer), index.cache())?.nearest(&bundle, K, recall)?;
+        let searcher = searcher.clone();
+        Ok(Box::new(move || {
+            let found = searcher.search(&query, &TopDocs::with_limit(K).order_by_score())?;
+            let hits = found.iter().map(|&(_, address)| address).collect();
+            Ok(Answer { hits, scored: 0, exact: false })
+        }))
+    };
+    Kind { name, queries: queries.features.len(), per: 1, prepare: Box::new(prepare) }
 }
 
 /// The exact scan alone: the collector of an app over all documents.
@@ -129,19 +203,7 @@ fn collector<'a>(
     target: Target,
 ) -> Result<Option<Kind<'a>>> {
     let (bundle, searcher) = (engine.bundle(), engine.searcher());
-    let mut held = vec![false; bundle.media().len()];
-    for reader in searcher.segment_readers() {
-        let vectors = index.cache().get(reader)?;
-        held.iter_mut().enumerate().for_each(|(media, held)| *held |= !vectors.view(media).is_empty());
-    }
-    // As a request does: what the query is not, or everything where that is all there is.
-    let mut wanted: Vec<usize> = (0..held.len()).filter(|&media| held[media]).collect();
-    if wanted.iter().any(|&media| media != queries.at) {
-        wanted.retain(|&media| media != queries.at);
-    }
-    if wanted.is_empty() {
-        return Ok(None);
-    }
+    let Some(wanted) = wanted(index, engine, queries)? else { return Ok(None) };
     let prepare = move |query: usize| -> Result<Ask<'a>> {
         let part = QueryPart::new(queries.at, queries.vectors[query].clone());
         let scorer = DocScorer::new(&bundle, Similarity::Metric(target), &[part], &wanted)?.for_ranking();
@@ -153,7 +215,7 @@ fn collector<'a>(
             Ok(Answer { hits, scored: found.scored, exact: true })
         }))
     };
-    Ok(Some(Kind { name, queries: queries.features.len(), prepare: Box::new(prepare) }))
+    Ok(Some(Kind { name, queries: queries.features.len(), per: 1, prepare: Box::new(prepare) }))
 }
 
 /// Keywords and a media part, joined by ranks.
@@ -171,17 +233,33 @@ fn hybrid<'a>(
         let request = request.keywords(&words[row]).fusion(Fusion::Rrf).k(K);
         Ok(Box::new(move || Ok(request.run()?.into())))
     };
-    Kind { name, queries: count, prepare: Box::new(prepare) }
+    Kind { name, queries: count, per: 1, prepare: Box::new(prepare) }
 }
 
 /// Keywords alone: a request, and the host's own collectors on the same query.
-fn keywords<'a>(index: &'a Index, engine: &'a Engine, words: &'a [String]) -> [Kind<'a>; 3] {
+fn keywords<'a>(index: &'a Index, engine: &'a Engine, words: &'a [String]) -> [Kind<'a>; 5] {
     let words: Arc<[&'a str]> = words.iter().map(String::as_str).filter(|words| !words.is_empty()).collect();
     let queries = words.len();
     let of = words.clone();
     let whole = move |query: usize| -> Result<Ask<'a>> {
         let request = engine.request().keywords(of[query]).k(K);
         Ok(Box::new(move || Ok(request.run()?.into())))
+    };
+    let of = words.clone();
+    let bare = move |query: usize| -> Result<Ask<'a>> {
+        let request = engine.request().keywords(of[query]).fields(NO_FIELDS).k(K);
+        Ok(Box::new(move || Ok(request.run()?.into())))
+    };
+    // What an app calls: the grammar, and the host's collectors.
+    let (searcher, grammar, of) = (engine.searcher(), Grammar::new(index.tantivy()), words.clone());
+    let app = move |query: usize| -> Result<Ask<'a>> {
+        let (searcher, grammar, words) = (searcher.clone(), grammar.clone(), of[query]);
+        Ok(Box::new(move || {
+            let top = TopDocs::with_limit(K).order_by_score();
+            let (found, count) = searcher.search(&*grammar.keywords(words)?, &(top, Count))?;
+            let hits = found.iter().map(|&(_, address)| address).collect();
+            Ok(Answer { hits, scored: count as u64, exact: true })
+        }))
     };
     let host = |name: &str, counts: bool| {
         let (searcher, grammar, words) = (engine.searcher(), Grammar::new(index.tantivy()), words.clone());
@@ -200,10 +278,12 @@ fn keywords<'a>(index: &'a Index, engine: &'a Engine, words: &'a [String]) -> [K
                 Ok(Answer { hits, scored, exact: true })
             }))
         };
-        Kind { name: name.into(), queries, prepare: Box::new(prepare) }
+        Kind { name: name.into(), queries, per: 1, prepare: Box::new(prepare) }
     };
     [
-        Kind { name: "keywords".into(), queries, prepare: Box::new(whole) },
+        Kind { name: "keywords".into(), queries, per: 1, prepare: Box::new(whole) },
+        Kind { name: "keywords/bare".into(), queries, per: 1, prepare: Box::new(bare) },
+        Kind { name: "keywords/collector".into(), queries, per: 1, prepare: Box::new(app) },
         host("tantivy (TopDocs, Count)", true),
         host("tantivy TopDocs", false),
     ]

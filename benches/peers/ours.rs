@@ -1,10 +1,10 @@
 //! Microseconds and hits of this project, query by query, for `benches/peers/run.py`, which has the data and the peers:
-//! `cargo bench --profile dev --bench peers -- INDEX QUERIES.safetensors OUT.json [--ids FILE] [--rounds N] [--recalls A,B] [--inexact]`.
+//! `cargo bench --profile dev --bench peers -- INDEX QUERIES.safetensors OUT.json [--ids FILE] [--rounds N] [--recalls A,B] [--only PART] [--inexact]`.
 //!
 //! A tensor `MEDIA.KIND` of QUERIES holds features of queries `[q, d_in]`; words of each row may stand in its metadata `words`, a JSON
 //! list. Every kind of query runs in turn, all queries one by one; the first round warms up and is not counted. A hit is its
-//! position: documents of all segments counted on. Times hold neither the pathway of the query nor the process; RAYON_NUM_THREADS=1 keeps
-//! them to one thread. `--ids` writes the id of each position, `--inexact` leaves the scans out.
+//! position: documents of all segments counted on; a batch gives those of all its queries, and its time by query. Times hold neither the pathway of the query nor the process; RAYON_NUM_THREADS=1 keeps
+//! them to one thread. `--ids` writes the id of each position, `--inexact` leaves the scans out, `--only` kinds without these letters in their names.
 
 #![allow(clippy::print_stdout, reason = "says what is missing")]
 
@@ -53,7 +53,8 @@ fn main() -> Result<()> {
     let (first, after) = (first.elapsed(), anonymous());
     let searcher = engine.searcher();
     let positions = Positions::of(&searcher);
-    let kinds = kinds(&index, &engine, &queries, &words, &arguments)?;
+    let mut kinds = kinds(&index, &engine, &queries, &words, &arguments)?;
+    kinds.retain(|kind| kind.name.contains(&arguments.only));
     let found = run(&kinds, arguments.rounds, &positions)?;
     if let Some(path) = &arguments.ids {
         write(path, ids(&searcher)?.as_bytes())?;
@@ -111,7 +112,7 @@ fn run(kinds: &[Kind<'_>], rounds: usize, positions: &Positions) -> Result<Vec<F
                 let ask = (kind.prepare)(query)?;
                 let started = Instant::now();
                 let answer = ask()?;
-                times.push(started.elapsed().as_secs_f64() * 1e6);
+                times.push(started.elapsed().as_secs_f64() * 1e6 / kind.per.max(1) as f64);
                 if round == 0 {
                     found.hits.push(answer.hits.iter().map(|&address| positions.at(address)).collect());
                     found.scored.push(answer.scored);

@@ -192,7 +192,7 @@ def compare(args, ours, first, heads, docs, words):
             kind = f"{name}/{target}"
             asked[kind] = form.query(heads, target, name.split(".")[0], "text", np.array(u, np.float32), hubs.shape[1])
             true[kind] = first["kinds"][f"{kind}/exact"]["hits"]
-            mine = [(key, found) for key, found in first["kinds"].items() if key.rsplit("/", 1)[0] == kind]
+            mine = [(key, found) for key, found in first["kinds"].items() if key.startswith(f"{kind}/")]
             points[kind] = [
                 {"name": key, "recall": table.recall(found["hits"], true[kind]), "scored": median(found["scored"]), "exact": all(found["exact"])}
                 for key, found in mine

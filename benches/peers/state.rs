@@ -14,6 +14,8 @@ pub(crate) struct Arguments {
     pub(crate) ids: Option<PathBuf>,
     pub(crate) rounds: usize,
     pub(crate) recalls: Vec<f32>,
+    /// What names of kinds must have in them.
+    pub(crate) only: String,
     /// Whether scans are timed, too.
     pub(crate) exact: bool,
 }
@@ -21,7 +23,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// `None` without the three files.
     pub(crate) fn read() -> Result<Option<Self>> {
-        let (mut files, mut ids, mut rounds) = (Vec::new(), None, 3);
+        let (mut files, mut ids, mut rounds, mut only) = (Vec::new(), None, 3, String::new());
         let (mut recalls, mut exact) = (vec![0.9, 0.95, 0.99, 0.999], true);
         // `cargo bench` adds a flag of its own.
         let mut given = std::env::args().skip(1).filter(|argument| argument != "--bench");
@@ -31,12 +33,13 @@ impl Arguments {
                 "--ids" => ids = Some(value()?.into()),
                 "--rounds" => rounds = number(&value()?)?,
                 "--recalls" => recalls = value()?.split(',').map(number).collect::<Result<_>>()?,
+                "--only" => only = value()?,
                 "--inexact" => exact = false,
                 _ => files.push(PathBuf::from(argument)),
             }
         }
         let Ok([index, queries, out]) = <[PathBuf; 3]>::try_from(files) else { return Ok(None) };
-        Ok(Some(Self { index, queries, out, ids, rounds, recalls, exact }))
+        Ok(Some(Self { index, queries, out, ids, rounds, recalls, only, exact }))
     }
 }
 

@@ -72,7 +72,8 @@ def joined(kinds, lance):
             if theirs:
                 lines.append([f"{name}: LanceDB", f"{median(theirs['micros']):.0f}", f"{median(theirs['ours']):.0f}", f"{ratio(theirs['micros'], theirs['ours']):.2f}"])
     if "keywords" in kinds:
-        for name in ("keywords", "tantivy (TopDocs, Count)", "tantivy TopDocs"):
+        names = ("keywords", "keywords/bare", "keywords/collector", "tantivy (TopDocs, Count)", "tantivy TopDocs")
+        for name in filter(kinds.__contains__, names):
             lines.append([name, f"{median(kinds[name]['micros']):.0f}", "", f"{ratio(kinds[name]['micros'], kinds['keywords']['micros']):.2f}"])
         if "keywords" in lance:
             theirs = lance["keywords"]

@@ -61,7 +61,7 @@ class Ours:
 
     def run(self, rounds, *flags):
         self.calls.append(flags)
-        hits = {"exact": TRUE.tolist(), "0.9": [[*row[:9], 1] for row in TRUE.tolist()]}
+        hits = {"exact": TRUE.tolist(), "0.9": [[*row[:9], 1] for row in TRUE.tolist()], "collector/0.9": TRUE.tolist()}
         if "--inexact" in flags:
             del hits["exact"]
         kinds = {f"image.test/pair/{name}": {"micros": [5.0] * rounds, "hits": found, "scored": [N] * 6, "exact": [name == "exact"] * 6} for name, found in hits.items()}
@@ -85,7 +85,7 @@ class Runs(unittest.TestCase):
                     result = run.compare(args, ours, ours.run(1), form.Heads(root), None, [])
         self.assertIn("absent: left out", said.getvalue())
         self.assertEqual(result["left_out"], ["absent"])
-        self.assertEqual([point["recall"] for point in result["ours"]["image.test/pair"]], [1.0, 0.9])
+        self.assertEqual([point["recall"] for point in result["ours"]["image.test/pair"]], [1.0, 0.9, 1.0])
         found = result["peers"][0]["points"]["image.test/pair"]
         self.assertEqual([(point["recall"], len(point["micros"])) for point in found], [(0.0, 3), (1.0, 3)])
         # The one run of before, and a run for each round without scans.

@@ -43,7 +43,7 @@ class Tables(unittest.TestCase):
 
     def test_hybrid_and_keywords_beside_what_is_there(self):
         kinds = {"a/hybrid": {"micros": [10.0]}, "keywords": {"micros": [4.0]}}
-        kinds |= {name: {"micros": [2.0]} for name in ("tantivy (TopDocs, Count)", "tantivy TopDocs")}
+        kinds |= {name: {"micros": [2.0]} for name in ("keywords/bare", "tantivy (TopDocs, Count)", "tantivy TopDocs")}
         lance = {"a/hybrid": {"micros": [400.0], "ours": [20.0]}}
         self.assertEqual(
             table.joined(kinds, lance),
@@ -51,6 +51,7 @@ class Tables(unittest.TestCase):
                 ["a/hybrid", "10", "", "1.00"],
                 ["a/hybrid: LanceDB", "400", "20", "20.00"],
                 ["keywords", "4", "", "1.00"],
+                ["keywords/bare", "2", "", "0.50"],
                 ["tantivy (TopDocs, Count)", "2", "", "0.50"],
                 ["tantivy TopDocs", "2", "", "0.50"],
             ],

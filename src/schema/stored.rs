@@ -28,8 +28,11 @@ pub(crate) fn collect(
         if is_hidden(field) || !entry.is_stored() || matches!(entry.field_type(), FieldType::Custom(..)) {
             continue;
         }
-        // The values that this crate stores all have a JSON form; what an app's own index adds and has none is null.
-        let value = serde_json::to_value(OwnedValue::from(value)).unwrap_or(Value::Null);
+        let value = match OwnedValue::from(value) {
+            OwnedValue::Str(text) => Value::String(text),
+            // The values that this crate stores all have a JSON form; what an app's own index adds and has none is null.
+            other => serde_json::to_value(other).unwrap_or(Value::Null),
+        };
         fields.entry(entry.name()).or_default().push(value);
     }
     let shape = |(name, mut values): (&str, Vec<Value>)| {

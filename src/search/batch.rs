@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::engine::Engine;
-use super::legs::{self, MetricFruit, Scan, media_leg_depth, pass};
+use super::legs::{self, MetricFruit, media_leg_depth, pass, scan_of};
 use super::plan::Plan;
 use super::plan::asked::Clause;
 use super::request::Request;
@@ -40,8 +40,10 @@ impl Engine {
     /// over the stored rows, which is where a scan spends its time; answers are those of [`Request::run`]. A time budget
     /// counts for the shared pass, and again for what is a request's own.
     pub fn batch(&self, requests: Vec<Request>) -> Vec<Result<Response>> {
-        let mut plans: Vec<Result<Plan>> =
-            requests.iter().map(|request| guarded(request.view.shards.dirs(), || request.plan())).collect();
+        let mut plans: Vec<Result<Plan>> = requests
+            .par_iter()
+            .map(|request| guarded(request.view.shards.dirs(), || request.plan()))
+            .collect();
         let mut groups: BTreeMap<Common<'_>, Vec<usize>> = BTreeMap::new();
         for (at, (request, plan)) in requests.iter().zip(&plans).enumerate() {
             let shares = |plan: &Plan| media_leg_depth(plan).is_some() && !plan.has_minimum;
@@ -81,12 +83,7 @@ fn scan(members: &[&Plan]) -> Result<Vec<MetricFruit>> {
     let mut scans = Vec::new();
     for plan in members {
         if let (Some(scorer), Some(k)) = (&plan.media, media_leg_depth(plan)) {
-            scans.push(Scan {
-                scorer: scorer.clone(),
-                k,
-                id: plan.view.id.clone(),
-                budget: plan.budget.clone(),
-            });
+            scans.push(scan_of(plan, scorer, k));
         }
     }
     pass(&first.view.shards, &first.filter, &scans)

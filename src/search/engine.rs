@@ -193,7 +193,7 @@ impl Engine {
 
     fn of(sources: Vec<Source>, bundle: Arc<Bundle>, paths: Registry) -> Result<Self> {
         let shards = Arc::new(Shards::new(sources.iter().map(Source::open).collect::<Result<_>>()?)?);
-        let view = View { shards, bundle, encoders: Arc::new(OpenEncoders::new(paths)), id: ID_FIELD.into() };
+        let view = View::new(shards, bundle, Arc::new(OpenEncoders::new(paths)), ID_FIELD.into());
         let now = Arc::new(RwLock::new(view));
         Ok(Self { sources: sources.into(), now, reloading: Arc::default(), follows: false })
     }
@@ -236,7 +236,8 @@ impl Engine {
     /// # Errors
     /// Those of [`IdField::of`](crate::index::IdField::of).
     pub fn id_field(self, name: &str) -> Result<Self> {
-        let view = View { id: name.into(), ..self.view() };
+        let view = self.view();
+        let view = View::new(view.shards, view.bundle, view.encoders, name.into());
         view.id_field()?;
         Ok(self.at(view))
     }
@@ -265,7 +266,8 @@ impl Engine {
         let shards = if newer { Arc::new(Shards::new(shards)?) } else { view.shards };
         // The same space has the same encoders: those that are open serve on.
         let bundle = attached.unwrap_or(view.bundle);
-        *self.now.write().unwrap_or_else(PoisonError::into_inner) = View { shards, bundle, ..view };
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) =
+            View::new(shards, bundle, view.encoders, view.id);
         Ok(true)
     }
 

@@ -2,22 +2,25 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError};
 
 use super::budget::Budget;
+use super::candidates::{CandidateDocs, Candidates, Cells, NOT_COUNTED, Probe};
 use super::scorer::DocScorer;
 use super::similarity::sigmoid;
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::{MediaField, SegmentCache, SegmentVectors, to_tantivy};
+use crate::index::{MediaField, SegmentCache, SegmentVectors, to_tantivy, whole};
+use crate::model::Bundle;
 
 /// Documents of the largest block that is scored at once.
 const BLOCK: usize = 512;
 
 /// Matches every live document with an item of a wanted media type; its score is match probability x boost.
 ///
-/// It never truncates. A scorer of another space than the index is an error of the search, which [`Error`] made from it gives
+/// It never truncates, unless [`CrossMediaQuery::nearest`] is asked for. A scorer of another space than the index is an error of the search, which [`Error`] made from it gives
 /// as [`ErrorCode::SpaceMismatch`]. Where a pair of media types has no calibration, the sigmoid of the raw logit stands in for the
 /// probability in the score, and a minimum drops the document.
 #[derive(Clone)]
@@ -26,6 +29,8 @@ pub struct CrossMediaQuery {
     cache: SegmentCache,
     minimum: Option<f32>,
     budget: Budget,
+    /// Where it looks, for as many documents.
+    nearest: Option<(Cells, usize)>,
 }
 
 impl CrossMediaQuery {
@@ -39,12 +44,36 @@ impl CrossMediaQuery {
                 .expected("the metric network")
                 .got(scorer.similarity().leg()));
         }
-        Ok(Self { scorer, cache: cache.clone(), minimum: None, budget: Budget::default() })
+        Ok(Self { scorer, cache: cache.clone(), minimum: None, budget: Budget::default(), nearest: None })
     }
 
     /// Matches nothing more once the budget is spent.
     pub(super) fn within(self, budget: Budget) -> Self {
         Self { budget, ..self }
+    }
+
+    /// Matches no more than it takes to find the share `recall` of the best `k` documents of an index, by the curves of its segments'
+    /// cells: for a collector of the best `k`, such as tantivy's `TopDocs`, in place of a walk over all. `bundle` is the one that the scorer
+    /// was made with. Segments without a curve for it match whole, and so does everything at 1, with several query parts, for
+    /// both targets or with a minimum probability. Beside other clauses the best `k` are those before these clauses cut.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] for a share that is not above 0 and at most 1; [`ErrorCode::SpaceMismatch`] for a bundle of
+    /// another space.
+    pub fn nearest(mut self, bundle: &Bundle, k: usize, recall: f32) -> Result<Self> {
+        // NaN is in no range.
+        if !(recall > 0.0 && recall <= 1.0) {
+            return Err(Error::new(ErrorCode::BadArgument, "the recall is out of range")
+                .expected("above 0 and at most 1")
+                .got(recall));
+        }
+        if bundle.space() != self.scorer.space() {
+            return Err(Error::new(ErrorCode::SpaceMismatch, "the scorer was made with another bundle")
+                .expected(format!("space {}", self.scorer.space()))
+                .got(format!("space {}", bundle.space())));
+        }
+        self.nearest = (recall < 1.0).then_some((Cells { recall, model: bundle.model() }, k));
+        Ok(self)
     }
 
     /// Matches only documents of probability `minimum` or more.
@@ -86,11 +115,23 @@ struct CrossMediaWeight(CrossMediaQuery);
 impl Weight for CrossMediaWeight {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let vectors = self.0.vectors(reader).map_err(to_tantivy)?;
-        let cursors = vec![0; self.0.scorer.wanted().len()];
-        let query = self.0.clone();
+        let candidates = self.0.candidates(reader, &vectors).map_err(whole)?;
+        let wanted = self.0.scorer.wanted();
+        let (cursors, docs, is_cut) = match candidates {
+            CandidateDocs::All => (vec![0; wanted.len()], vec![], false),
+            // Nothing is read after them.
+            CandidateDocs::Only(docs) => {
+                (wanted.iter().map(|&media| vectors.view(media).len()).collect(), docs, true)
+            }
+        };
+        let (query, scores) = (self.0.clone(), vec![]);
         let mut scorer =
-            CrossMediaScorer { query, vectors, boost, cursors, docs: vec![], scores: vec![], at: 0, size: 1 };
-        scorer.fill();
+            CrossMediaScorer { query, vectors, boost, cursors, docs, scores, at: 0, size: 1, is_cut };
+        match is_cut {
+            true if scorer.query.must_score() => scorer.keep_matches(),
+            true => {}
+            false => scorer.fill(),
+        }
         Ok(Box::new(scorer))
     }
 
@@ -124,6 +165,24 @@ impl CrossMediaQuery {
         Ok(vectors)
     }
 
+    /// The documents that are looked at; of some, those that live, ascending.
+    fn candidates(&self, reader: &SegmentReader, vectors: &SegmentVectors) -> Result<CandidateDocs> {
+        let Some((cells, k)) = self.nearest.filter(|_| self.minimum.is_none() && !self.budget.is_spent())
+        else {
+            return Ok(CandidateDocs::All);
+        };
+        let (scorer, matched) = (&*self.scorer, &AtomicU64::new(NOT_COUNTED));
+        let found = cells.of(&Probe { scorer, vectors, reader, filter: None, weight: None, k, matched })?;
+        Ok(match found {
+            // A damaged file may name others, for which the bitsets of the host are too short.
+            CandidateDocs::Only(mut docs) => {
+                docs.truncate(docs.partition_point(|&doc| doc < reader.max_doc()));
+                CandidateDocs::Only(docs)
+            }
+            all => all,
+        })
+    }
+
     fn accepts(&self, probability: Option<f32>) -> bool {
         self.minimum.is_none_or(|minimum| probability.is_some_and(|p| p >= minimum))
     }
@@ -147,6 +206,8 @@ struct CrossMediaScorer {
     scores: Vec<Score>,
     at: usize,
     size: usize,
+    /// Whether `docs` are all that there is from the start.
+    is_cut: bool,
 }
 
 impl CrossMediaScorer {
@@ -244,6 +305,10 @@ impl DocSet for CrossMediaScorer {
     }
 
     fn size_hint(&self) -> u32 {
+        // Of candidates, all are there from the start.
+        if self.is_cut {
+            return self.docs.len().saturating_sub(self.at) as u32;
+        }
         let rows = self.query.scorer.wanted().iter().map(|&media| self.vectors.view(media).len());
         rows.max().unwrap_or(0) as u32
     }

@@ -331,7 +331,40 @@ impl DocScorer {
 
     /// As [`DocScorer::doc`], in a segment that was checked.
     pub(super) fn doc_of(&self, segment: &SegmentVectors, doc: DocId) -> Option<DocScore> {
-        let best = block::best(&[self], segment, &[doc]);
+        self.score_of(block::best(&[self], segment, &[doc]))
+    }
+
+    /// [`DocScorer::doc`] of a document that another one, of this query under another rate of matches, has scored.
+    ///
+    /// # Errors
+    /// Those of [`DocScorer::check`].
+    pub(super) fn rated(
+        &self,
+        segment: &SegmentVectors,
+        doc: DocId,
+        scored: &DocScore,
+    ) -> Result<Option<DocScore>> {
+        if !self.keeps_raw() {
+            return self.doc(segment, doc);
+        }
+        let mut best = vec![block::nothing(); self.parts.len()];
+        for item in &scored.best {
+            let (Some(best), Some(part)) = (best.get_mut(item.part), self.parts.get(item.part)) else {
+                continue;
+            };
+            if let Some(scorer) = &part.rows[item.media] {
+                *best = BestItem { value: scorer.value(item.raw), ..*item };
+            }
+        }
+        Ok(self.score_of(best))
+    }
+
+    fn keeps_raw(&self) -> bool {
+        self.parts.iter().flat_map(|part| part.rows.iter().flatten()).all(|row| row.keeps_raw())
+    }
+
+    /// From the best item of each part.
+    fn score_of(&self, best: Vec<BestItem>) -> Option<DocScore> {
         let value = self.value(&best)?;
         let likes = || best.iter().zip(&self.parts).filter(|(_, part)| part.polarity == Polarity::Like);
         let calibrated = likes().all(|(item, part)| {
@@ -371,8 +404,12 @@ impl DocScorer {
         scorer.is_calibrated().then(|| sigmoid(item.value))
     }
 
-    /// What this scorer says of an item that another one of the same parts has found.
+    /// What this scorer says of an item that another one, of this query under another rate of matches, has found.
     pub(super) fn again(&self, segment: &SegmentVectors, item: &BestItem) -> Option<BestItem> {
+        if self.keeps_raw() {
+            let scorer = self.parts.get(item.part)?.rows[item.media].as_ref()?;
+            return Some(BestItem { value: scorer.value(item.raw), ..*item });
+        }
         let (scorer, .., row) = self.row_of(segment, item)?;
         let raw = scorer.raw(&row);
         Some(BestItem { raw, value: scorer.value(raw), ..*item })

@@ -44,7 +44,8 @@ impl Output {
 
 /// Prints an error as one sentence, or as the JSON line of the contract.
 pub fn print_error(error: &Error, json: bool) {
-    let line = if json { error_json(error).to_string() } else { plain(&format!("error: {}", sentence(error))) };
+    let line =
+        if json { error_json(error).to_string() } else { plain(&format!("error: {}", sentence(error))) };
     // Nothing is left to do when stderr is closed as well.
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -11,7 +11,7 @@ use uncsm_index::encode::DecodeLimits;
 use uncsm_index::limits::over;
 use uncsm_index::search::{
     FacetsOver, FeaturesFrom, Fusion, Image, Normalise, Operator, RequestSpec, SimilarityName, TargetName,
-    named_number, names_of, parse_aggregations, parse_rows,
+    named_fields, named_number, names_of, parse_aggregations, parse_rows,
 };
 use uncsm_index::{Error, ErrorCode, Result};
 
@@ -170,6 +170,10 @@ pub struct QueryArgs {
     /// Example: --words bird --snippet text
     #[arg(long, help_heading = ANSWER, value_name = "FIELD")]
     pub snippet: Vec<String>,
+    /// The stored fields that hits show, with commas between them, or `none`, which reads no stored document [default: all].
+    /// Example: --words bird --fields title,size
+    #[arg(long, help_heading = ANSWER, value_name = "F,..")]
+    pub fields: Option<String>,
     /// Every number that made a hit, and what was run [default: off]. Example: --words bird --explain
     #[arg(long, help_heading = ANSWER)]
     pub explain: bool,
@@ -217,6 +221,7 @@ impl QueryArgs {
         spec.aggregations = self.aggregations.as_deref().map(parse_aggregations).transpose()?;
         spec.facets_over = self.facets_over;
         spec.snippet.clone_from(&self.snippet);
+        spec.fields = self.fields.as_deref().map(named_fields);
         spec.time_budget = self.time_budget;
         Ok(spec)
     }
@@ -285,9 +290,9 @@ fn typed(text: &str) -> std::result::Result<String, String> {
 fn is_flag(name: &str) -> bool {
     let name = name.split('=').next().unwrap_or(name);
     let of = QueryArgs::augment_args(clap::Command::new("query"));
-    let own = of.get_arguments().any(|arg| {
-        arg.get_long() == Some(name) || arg.get_all_aliases().unwrap_or_default().contains(&name)
-    });
+    let own = of
+        .get_arguments()
+        .any(|arg| arg.get_long() == Some(name) || arg.get_all_aliases().unwrap_or_default().contains(&name));
     own || ["help", "json", "quiet", "seed", "threads", "version"].contains(&name)
 }
 
@@ -378,7 +383,8 @@ mod tests {
 
     #[test]
     fn a_text_may_begin_with_a_minus_and_a_flag_is_no_text() {
-        let parse = |line: &[&str]| match Cli::try_parse_from([&["uncsm-index", "query", "x"], line].concat()) {
+        let parse = |line: &[&str]| match Cli::try_parse_from([&["uncsm-index", "query", "x"], line].concat())
+        {
             Ok(Cli { command: crate::args::Command::Query(args), .. }) => Ok(args),
             Ok(_) => panic!("a query"),
             Err(error) => Err(error.to_string()),

@@ -1,5 +1,7 @@
 //! The documents that the cells and codes of a segment say are best, as many as a share of the true ones asks for.
 
+use std::sync::atomic::Ordering;
+
 use tantivy::fastfield::AliveBitSet;
 use tantivy::{BitSet, DocId};
 
@@ -11,8 +13,8 @@ use crate::search::scorer::DocScorer;
 use crate::search::similarity::Similarity;
 
 /// What a row costs whose code is compared, and one whose document is scored out of order, beside one that is scored in order.
-const VISIT: f64 = 0.1;
-const KEEP: f64 = 8.0;
+const VISIT: f64 = 0.08;
+const KEEP: f64 = 2.5;
 
 /// Looks where the best documents are with a given share of the true ones, by the curves of each segment; looks at everything
 /// where a segment has no curve for the query.
@@ -119,6 +121,7 @@ impl Candidates for Cells {
     fn of(&self, probe: &Probe<'_>) -> crate::Result<CandidateDocs> {
         let Some(ranking) = ranking(probe.scorer) else { return Ok(CandidateDocs::All) };
         let matching = Matching::of(probe)?;
+        probe.matched.store(matching.count as u64, Ordering::Relaxed);
         let mut docs = Vec::new();
         let mut left_out = false;
         for &media in probe.scorer.wanted() {

@@ -6,17 +6,13 @@
 mod cells;
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicU64;
 
-use tantivy::query::{
-    AllScorer, BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight,
-};
-use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TantivyError};
+use tantivy::query::{Query, Weight};
+use tantivy::{DocId, SegmentReader};
 
-use super::budget::Budget;
 use super::scorer::DocScorer;
-use crate::index::{SegmentCache, SegmentVectors, whole};
+use crate::index::SegmentVectors;
 
 pub(super) use cells::Cells;
 
@@ -57,7 +53,12 @@ pub struct Probe<'a> {
     pub weight: Option<&'a dyn Weight>,
     /// How many documents the leg must find in all segments together.
     pub k: usize,
+    /// Where a source says how many live documents the filter lets through, if it has counted; else it stays [`NOT_COUNTED`].
+    pub(super) matched: &'a AtomicU64,
 }
+
+/// Nobody has counted.
+pub(super) const NOT_COUNTED: u64 = u64::MAX;
 
 /// Documents of one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,82 +80,5 @@ impl Candidates for AllDocuments {
 
     fn of(&self, _: &Probe<'_>) -> crate::Result<CandidateDocs> {
         Ok(CandidateDocs::All)
-    }
-}
-
-/// The candidates as a query, which the host joins with the filter's.
-#[derive(Clone)]
-pub(super) struct CandidateQuery {
-    pub(super) source: Arc<dyn Candidates>,
-    pub(super) scorer: Arc<DocScorer>,
-    pub(super) cache: SegmentCache,
-    pub(super) filter: Option<Arc<dyn Query>>,
-    pub(super) k: usize,
-    pub(super) budget: Budget,
-    /// Set where some segment is not looked at whole.
-    pub(super) inexact: Arc<AtomicBool>,
-}
-
-impl fmt::Debug for CandidateQuery {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CandidateQuery").field(&self.source).finish()
-    }
-}
-
-impl Query for CandidateQuery {
-    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        let scoring = match scoring.searcher() {
-            Some(searcher) => EnableScoring::disabled_from_searcher(searcher),
-            None => EnableScoring::disabled_from_schema(scoring.schema()),
-        };
-        let filter = self.filter.as_ref().map(|filter| filter.weight(scoring)).transpose()?;
-        Ok(Box::new(CandidateWeight { query: self.clone(), filter }))
-    }
-}
-
-struct CandidateWeight {
-    query: CandidateQuery,
-    filter: Option<Box<dyn Weight>>,
-}
-
-impl CandidateWeight {
-    fn docs(&self, reader: &SegmentReader) -> crate::Result<CandidateDocs> {
-        let CandidateQuery { source, scorer, cache, filter, k, budget, inexact } = &self.query;
-        // The collector stops at the first documents then, and says so.
-        if budget.is_spent() {
-            return Ok(CandidateDocs::All);
-        }
-        let vectors = cache.get(reader)?;
-        scorer.check(&vectors)?;
-        let (filter, weight) = (filter.as_deref(), self.filter.as_deref());
-        let docs = source.of(&Probe { scorer, vectors: &vectors, reader, filter, weight, k: *k })?;
-        if docs != CandidateDocs::All || !source.all_is_exact() {
-            inexact.store(true, Ordering::Relaxed);
-        }
-        Ok(docs)
-    }
-}
-
-impl Weight for CandidateWeight {
-    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let end = reader.max_doc();
-        Ok(match self.docs(reader).map_err(whole)? {
-            CandidateDocs::All => Box::new(AllScorer::new(end)),
-            CandidateDocs::Only(docs) => {
-                let mut set = BitSet::with_max_value(end);
-                for doc in docs.into_iter().filter(|&doc| doc < end) {
-                    set.insert(doc);
-                }
-                Box::new(ConstScorer::new(BitSetDocSet::from(set), boost))
-            }
-        })
-    }
-
-    fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
-        let mut scorer = self.scorer(reader, 1.0)?;
-        if scorer.doc() > doc || scorer.seek(doc) != doc {
-            return Err(TantivyError::InvalidArgument(format!("Document #({doc}) does not match")));
-        }
-        Ok(Explanation::new("a candidate", 1.0))
     }
 }

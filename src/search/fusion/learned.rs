@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::leg::{FusedDoc, Leg, Share, join};
+use super::leg::{FusedDoc, Leg, Page, Share, join};
 use super::rule::{Asked, Rule, Score, Settings};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting, Task};
@@ -16,7 +16,7 @@ pub(super) struct Learned;
 
 impl Rule for Learned {
     fn score(&self) -> Score {
-        Score::Apart(|legs, settings| Ok(fuse(legs, &layer(settings)?)))
+        Score::Apart(|legs, settings, page| fuse(legs, &layer(settings)?, page))
     }
 
     fn similarity(&self, bundle: &Bundle) -> Option<Similarity> {
@@ -68,9 +68,9 @@ pub(in crate::search) fn features(shares: &[Share], best_keyword: f32) -> Fusion
 }
 
 /// Ranks by the layer's logit, best first, ties by id. `legs` are the keyword leg and the media leg.
-fn fuse(legs: &[Leg<'_>], layer: &FusionLayer) -> Vec<FusedDoc> {
+fn fuse(legs: &[Leg<'_>], layer: &FusionLayer, page: Page<'_>) -> Result<Vec<FusedDoc>> {
     let best = legs.first().and_then(|leg| leg.docs.first()).map_or(0.0, |doc| doc.score);
-    join(legs, |shares| {
+    join(legs, page, |shares| {
         let features = features(shares, best);
         for (leg, share) in shares.iter_mut().enumerate() {
             let own = |entry: usize| (entry < KEYWORD_ENTRIES) == (leg == 0);

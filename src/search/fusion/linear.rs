@@ -1,14 +1,15 @@
 //! Weighted mean of normalised scores.
 
-use super::leg::{FusedDoc, Leg, join};
+use super::leg::{FusedDoc, Leg, Page, join};
 use super::rule::{Rule, Score, Settings};
 use super::scale::{Normalise, Scale};
+use crate::error::Result;
 
 pub(super) struct Linear;
 
 impl Rule for Linear {
     fn score(&self) -> Score {
-        Score::Apart(|legs, settings| Ok(linear(legs, settings.normalise)))
+        Score::Apart(|legs, settings, page| joined(legs, settings.normalise, page))
     }
 
     fn formula(&self, settings: &Settings, _: &str) -> String {
@@ -23,9 +24,14 @@ impl Rule for Linear {
 
 /// Weighted mean of normalised scores, best first, ties by id. A leg that does not have a document adds nothing.
 pub fn linear(legs: &[Leg<'_>], normalise: Normalise) -> Vec<FusedDoc> {
+    // Only a missing id could fail.
+    joined(legs, normalise, Page::ALL).unwrap_or_default()
+}
+
+pub(super) fn joined(legs: &[Leg<'_>], normalise: Normalise, page: Page<'_>) -> Result<Vec<FusedDoc>> {
     let scales: Vec<Scale> = legs.iter().map(|leg| Scale::of(leg, normalise)).collect();
     let sum: f32 = legs.iter().map(|leg| leg.weight).sum();
-    join(legs, |shares| {
+    join(legs, page, |shares| {
         for ((leg, scale), share) in legs.iter().zip(&scales).zip(shares.iter_mut()) {
             share.normalised = share.score.map(|score| scale.apply(score));
             share.contribution = share.normalised.map_or(0.0, |n| leg.weight * n / sum);

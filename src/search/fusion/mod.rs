@@ -24,6 +24,7 @@ pub use rrf::{RRF_K, rrf};
 pub use scale::Normalise;
 
 pub(in crate::search) use learned::features;
+pub(in crate::search) use leg::Page;
 pub(in crate::search) use rule::{Asked, Joined, Rule, Score, Settings};
 
 /// How keywords and media parts become one ranking. `w` are the weights of the legs.

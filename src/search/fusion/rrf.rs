@@ -1,7 +1,8 @@
 //! Reciprocal rank fusion.
 
-use super::leg::{FusedDoc, Leg, join};
+use super::leg::{FusedDoc, Leg, Page, join};
 use super::rule::{Rule, Score, Settings};
+use crate::error::Result;
 
 /// The constant of reciprocal rank fusion (Cormack, Clarke, Buettcher: "Reciprocal rank fusion outperforms Condorcet
 /// and individual rank learning methods", 2009).
@@ -11,7 +12,7 @@ pub(super) struct Rrf;
 
 impl Rule for Rrf {
     fn score(&self) -> Score {
-        Score::Apart(|legs, settings| Ok(rrf(legs, settings.rrf_k)))
+        Score::Apart(|legs, settings, page| joined(legs, settings.rrf_k, page))
     }
 
     fn formula(&self, settings: &Settings, _: &str) -> String {
@@ -21,7 +22,12 @@ impl Rule for Rrf {
 
 /// Reciprocal rank fusion of `legs`, best first, ties by id. A leg that does not have a document adds nothing.
 pub fn rrf(legs: &[Leg<'_>], k: f32) -> Vec<FusedDoc> {
-    join(legs, |shares| {
+    // Only a missing id could fail.
+    joined(legs, k, Page::ALL).unwrap_or_default()
+}
+
+pub(super) fn joined(legs: &[Leg<'_>], k: f32, page: Page<'_>) -> Result<Vec<FusedDoc>> {
+    join(legs, page, |shares| {
         for (leg, share) in legs.iter().zip(shares.iter_mut()) {
             share.normalised = share.rank.map(|rank| 1.0 / (k + rank as f32));
             share.contribution = share.normalised.map_or(0.0, |n| leg.weight * n);

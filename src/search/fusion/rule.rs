@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::leg::{FusedDoc, Leg};
+use super::leg::{FusedDoc, Leg, Page};
 use super::scale::Normalise;
 use crate::error::Result;
 use crate::model::{Bundle, FusionLayer};
@@ -43,7 +43,7 @@ pub(in crate::search) trait Rule {
 /// What is scored, and how.
 pub(in crate::search) enum Score {
     /// Keywords and media parts rank apart, each in a window of its own; the function joins their rankings.
-    Apart(fn(&[Leg<'_>], &Settings) -> Result<Vec<FusedDoc>>),
+    Apart(fn(&[Leg<'_>], &Settings, Page<'_>) -> Result<Vec<FusedDoc>>),
     /// Keywords only restrict, and the media leg ranks.
     Restricted,
     /// Each document that the keywords match is scored by itself, inside its segment, from its BM25 score and its media

@@ -85,11 +85,10 @@ impl Place<'_> {
                 "values inside of objects are asked for as {EXTRA_FIELD}.{}; {hint}",
                 shown(&name.path)
             )),
-            true => error
-                .hint(hint.text(format_args!(
-                    "; objects, and keys that came later, are asked for as {EXTRA_FIELD}.{}",
-                    shown(&name.path)
-                ))),
+            true => error.hint(hint.text(format_args!(
+                "; objects, and keys that came later, are asked for as {EXTRA_FIELD}.{}",
+                shown(&name.path)
+            ))),
             false => error,
         }
     }

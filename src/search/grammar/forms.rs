@@ -21,7 +21,8 @@ impl Grammar {
         let way = match mode {
             Mode::Keywords => {
                 let form = [escaped(text), bare(text)].into_iter().find(works);
-                let way = form.map(|form| format!("to look for the text itself, write {form} , or give it as"));
+                let way =
+                    form.map(|form| format!("to look for the text itself, write {form} , or give it as"));
                 Hint::new(way.unwrap_or_else(|| "text as people type it is given as".to_owned()))
                     .setting(Setting::Words)
             }
@@ -51,9 +52,10 @@ impl Grammar {
         let (mut text, mut at) = (text.to_owned(), at);
         for _ in 0..PLACES {
             let at_most = usize::try_from(at).ok()?.min(text.len());
-            let begin = text.get(..at_most)?.rfind(char::is_whitespace).map_or(0, |blank| {
-                blank + text[blank..].chars().next().map_or(0, char::len_utf8)
-            });
+            let begin = text
+                .get(..at_most)?
+                .rfind(char::is_whitespace)
+                .map_or(0, |blank| blank + text[blank..].chars().next().map_or(0, char::len_utf8));
             let end = text[begin..].find(char::is_whitespace).map_or(text.len(), |length| begin + length);
             let chunk = self.quoted(&text[begin..end])?;
             text.replace_range(begin..end, &chunk);
@@ -75,7 +77,8 @@ impl Grammar {
             Some((name, value)) => (format!("{name}:"), value),
             None => (String::new(), inside),
         };
-        let structure = value.starts_with(['[', '{', '<', '>', '"']) || !value.contains(char::is_alphanumeric);
+        let structure =
+            value.starts_with(['[', '{', '<', '>', '"']) || !value.contains(char::is_alphanumeric);
         if structure || lex::is_reserved(value) {
             return None;
         }
@@ -90,7 +93,8 @@ fn escaped(text: &str) -> String {
     let word = |word: &str| match lex::is_reserved(word) {
         true => format!("\"{word}\""),
         false => {
-            let plain = |c: char| c.is_alphanumeric() || ['.', ',', '_', '%', '$', '@', '#', ';'].contains(&c);
+            let plain =
+                |c: char| c.is_alphanumeric() || ['.', ',', '_', '%', '$', '@', '#', ';'].contains(&c);
             let mut out = String::with_capacity(word.len());
             for (at, c) in word.char_indices() {
                 // A hyphen inside of a word is a letter.

@@ -85,7 +85,14 @@ impl Grammar {
         let schema = index.schema();
         let defaults = tokenised_fields(&schema);
         let parser = QueryParser::for_index(index, defaults.clone());
-        Self { schema, tokenizers: index.tokenizers().clone(), defaults, boosts: BTreeMap::new(), searchers: Vec::new(), parser }
+        Self {
+            schema,
+            tokenizers: index.tokenizers().clone(),
+            defaults,
+            boosts: BTreeMap::new(),
+            searchers: Vec::new(),
+            parser,
+        }
     }
 
     /// Bounds patterns by the words of all `searchers` together, and says so with their byte. Without it they are bounded

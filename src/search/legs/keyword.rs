@@ -11,39 +11,30 @@ use super::scan::BATCH;
 use crate::error::Result;
 use crate::search::budget::Budget;
 use crate::search::plan::Plan;
-use crate::search::top::{self, ID_FIELD, RankedDoc, SegmentTop};
-use crate::search::view::shard::moved;
+use crate::search::top::{self, Floor, RankedDoc, SegmentBest, SegmentTop};
+use crate::search::view::ids::Columns;
 
-/// Keeps the best k by the query's own score, ties by id (tantivy's `TopDocs` breaks them by address).
-#[derive(Debug, Clone)]
-pub(super) struct KeywordCollector {
+/// Keeps the best k by the query's own score, ties by id (tantivy's `TopDocs` breaks them by address), and counts.
+#[derive(Clone)]
+struct KeywordCollector {
     k: usize,
-    id: Arc<str>,
+    ids: Columns,
     budget: Budget,
+    /// Of all that one query searches.
+    floor: Arc<Floor>,
 }
 
-impl KeywordCollector {
-    /// Keeps the best `k`.
-    pub(super) fn new(k: usize) -> Self {
-        Self { k, id: ID_FIELD.into(), budget: Budget::default() }
-    }
-
-    /// Breaks ties by the field `name`, in place of [`ID_FIELD`].
-    #[must_use]
-    pub(super) fn id_field(self, name: impl Into<Arc<str>>) -> Self {
-        Self { id: name.into(), ..self }
-    }
-
-    /// Stops where the budget is spent.
-    pub(in crate::search) fn within(self, budget: Budget) -> Self {
-        Self { budget, ..self }
-    }
+/// What a segment, or all, found.
+#[derive(Default)]
+struct Found {
+    best: Vec<SegmentBest>,
+    matched: u64,
+    partial: bool,
 }
 
-/// What a [`KeywordCollector`] finds.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// What the keyword leg found.
 pub(super) struct KeywordFruit {
-    /// The best k documents, best first.
+    /// The best k documents, best first, without ids.
     pub(super) docs: Vec<RankedDoc>,
     /// Documents that the query matched.
     pub(super) matched: u64,
@@ -53,27 +44,24 @@ pub(super) struct KeywordFruit {
 
 /// The best `k` of what `query` matches in all shards.
 pub(super) fn run(plan: &Plan, query: Option<Box<dyn Query>>, k: usize) -> Result<KeywordFruit> {
-    let collector = KeywordCollector::new(k).id_field(plan.view.id.clone()).within(plan.budget.clone());
-    let parts = plan.view.shards.search(query_of(&query), |_| collector.clone())?;
-    let moved = |(base, fruit): (u32, KeywordFruit)| KeywordFruit { docs: moved(fruit.docs, base), ..fruit };
-    Ok(merge(parts.into_iter().map(moved).collect(), k))
-}
-
-/// Joins what segments (or indexes) found.
-fn merge(fruits: Vec<KeywordFruit>, k: usize) -> KeywordFruit {
-    KeywordFruit {
-        matched: fruits.iter().map(|fruit| fruit.matched).sum(),
-        partial: fruits.iter().any(|fruit| fruit.partial),
-        docs: top::merge(fruits.into_iter().map(|fruit| fruit.docs), k),
+    let (ids, budget) = (plan.view.ids.clone(), plan.budget.clone());
+    let collector = KeywordCollector { k, ids, budget, floor: Arc::default() };
+    let mut all = Found::default();
+    for (base, found) in plan.view.shards.search(query_of(&query), |_| collector.clone())? {
+        all.best.extend(found.best.into_iter().map(|best| best.moved(base)));
+        all.matched += found.matched;
+        all.partial |= found.partial;
     }
+    Ok(KeywordFruit { docs: top::merge(all.best, k)?, matched: all.matched, partial: all.partial })
 }
 
 impl Collector for KeywordCollector {
-    type Fruit = KeywordFruit;
+    type Fruit = Found;
     type Child = KeywordSegmentCollector;
 
     fn for_segment(&self, segment: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
-        let top = SegmentTop::new(self.k, segment, reader, &self.id).map_err(crate::index::to_tantivy)?;
+        let ids = self.ids.of(reader).map_err(crate::index::to_tantivy)?;
+        let top = SegmentTop::new(self.k, segment, ids, Some(self.floor.clone()));
         Ok(KeywordSegmentCollector { top, budget: self.budget.clone(), matched: 0, partial: false })
     }
 
@@ -81,15 +69,17 @@ impl Collector for KeywordCollector {
         true
     }
 
-    fn merge_fruits(&self, fruits: Vec<Result<KeywordFruit>>) -> tantivy::Result<KeywordFruit> {
-        let fruits: Vec<KeywordFruit> =
-            fruits.into_iter().collect::<Result<_>>().map_err(crate::index::to_tantivy)?;
-        Ok(merge(fruits, self.k))
+    fn merge_fruits(&self, fruits: Vec<Found>) -> tantivy::Result<Found> {
+        Ok(Found {
+            matched: fruits.iter().map(|found| found.matched).sum(),
+            partial: fruits.iter().any(|found| found.partial),
+            best: fruits.into_iter().flat_map(|found| found.best).collect(),
+        })
     }
 }
 
 /// The part of a [`KeywordCollector`] that works on one segment.
-pub(super) struct KeywordSegmentCollector {
+struct KeywordSegmentCollector {
     top: SegmentTop,
     budget: Budget,
     matched: u64,
@@ -97,7 +87,7 @@ pub(super) struct KeywordSegmentCollector {
 }
 
 impl SegmentCollector for KeywordSegmentCollector {
-    type Fruit = Result<KeywordFruit>;
+    type Fruit = Found;
 
     fn collect(&mut self, doc: DocId, score: Score) {
         if self.matched.is_multiple_of(BATCH as u64) && self.budget.is_spent() {
@@ -110,6 +100,6 @@ impl SegmentCollector for KeywordSegmentCollector {
     }
 
     fn harvest(self) -> Self::Fruit {
-        Ok(KeywordFruit { docs: self.top.finish()?, matched: self.matched, partial: self.partial })
+        Found { best: vec![self.top.finish()], matched: self.matched, partial: self.partial }
     }
 }

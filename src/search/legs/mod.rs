@@ -7,7 +7,7 @@ mod product;
 mod restrict;
 mod scan;
 
-use super::fusion::{FusedDoc, Leg, Score, Share};
+use super::fusion::{FusedDoc, Leg, Page, Score, Share};
 use super::plan::Plan;
 use super::top::RankedDoc;
 use crate::error::Result;
@@ -15,13 +15,15 @@ use crate::error::Result;
 pub use metric::{MetricCollector, MetricSegmentCollector};
 pub use scan::MetricFruit;
 
-pub(super) use media::pass;
+pub(super) use media::{pass, scan_of};
 pub(super) use restrict::{both, query_of};
-pub(super) use scan::Scan;
 
-/// All that a query ranked, best first.
+/// What a query ranked, best first: what is shown, and all where the plan asks for the whole. Documents of one leg come without
+/// their ids.
 pub(super) struct Ranking {
     pub(super) docs: Vec<FusedDoc>,
+    /// Whether every document that matches the keywords and the filter has a rank in the keyword leg.
+    pub(super) has_all_keywords: bool,
     /// Names of the legs, in the order of every document's shares.
     pub(super) legs: Vec<&'static str>,
     /// Documents that were let through to the ranking.
@@ -60,6 +62,7 @@ pub(super) fn rank(plan: &Plan, media: Option<MetricFruit>) -> Result<Ranking> {
                 scored: 0,
                 exact: true,
                 partial: fruit.partial,
+                has_all_keywords: keywords.is_some(),
                 docs: alone(fruit.docs, usize::from(keywords.is_some()), 0),
             }
         }
@@ -88,13 +91,17 @@ pub(super) fn rank(plan: &Plan, media: Option<MetricFruit>) -> Result<Ranking> {
                         weight: plan.settings.weights.1,
                         similarity: Some(scorer.similarity()),
                     };
+                    let name = |fused: &mut [FusedDoc]| plan.view.name(fused.iter_mut().map(|f| &mut f.doc));
+                    let end = if depth.whole { usize::MAX } else { depth.end };
+                    let page = Page { end, name: &name };
                     Ranking {
-                        docs: join(&[of_keyword, of_media], &plan.settings)?,
+                        docs: join(&[of_keyword, of_media], &plan.settings, page)?,
                         legs,
                         candidates: found.fruit.matched,
                         matched: keyword.matched,
                         scored: found.fruit.scored,
                         exact: found.exact,
+                        has_all_keywords: !keyword.partial && keyword.docs.len() as u64 == keyword.matched,
                         partial: keyword.partial || found.fruit.partial,
                     }
                 }
@@ -124,6 +131,7 @@ fn one_leg(found: media::Found, legs: Vec<&'static str>, at: usize) -> Ranking {
         scored: fruit.scored,
         exact,
         partial: fruit.partial,
+        has_all_keywords: false,
         docs: alone(fruit.docs, legs.len(), at),
         legs,
     }

@@ -7,15 +7,16 @@ use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::query::Query;
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
-use super::restrict::{at_base, query_of};
-use super::scan::{BATCH, MetricFruit, TASK, merge};
+use super::restrict::query_of;
+use super::scan::{BATCH, MetricFruit, Scanned, TASK};
 use crate::error::Result;
 use crate::index::{SegmentCache, SegmentVectors};
 use crate::search::budget::Budget;
 use crate::search::fusion::{Joined, Settings, Share};
 use crate::search::plan::Plan;
 use crate::search::scorer::DocScorer;
-use crate::search::top::SegmentTop;
+use crate::search::top::{Floor, SegmentTop};
+use crate::search::view::ids::Columns;
 
 /// The score of one document: [`Score::Together`](crate::search::fusion::Score::Together).
 pub(super) type Together = fn(f32, f32, &Settings) -> Joined;
@@ -28,17 +29,19 @@ pub(super) fn run(
     query: Option<Box<dyn Query>>,
     k: usize,
 ) -> Result<MetricFruit> {
+    let floor: Arc<Floor> = Arc::default();
     let parts = plan.view.shards.search(query_of(&query), |shard| ProductCollector {
         scorer: scorer.clone(),
         cache: shard.cache.clone(),
         k,
-        id: plan.view.id.clone(),
+        ids: plan.view.ids.clone(),
+        floor: floor.clone(),
         together,
         settings: plan.settings,
         budget: plan.budget.clone(),
     })?;
-    let fruits = parts.into_iter().map(|(base, fruit)| vec![at_base(fruit, base)]).collect();
-    Ok(merge(fruits, &[k]).pop().unwrap_or_default())
+    let found = parts.into_iter().map(|(base, found)| found.moved(base));
+    found.reduce(Scanned::join).unwrap_or_default().ranked(k)
 }
 
 /// The shares of a document, from the scores of its two legs, which a ranking of whole documents does not keep.
@@ -67,14 +70,16 @@ struct ProductCollector {
     scorer: Arc<DocScorer>,
     cache: SegmentCache,
     k: usize,
-    id: Arc<str>,
+    ids: Columns,
+    /// Of all that one query searches.
+    floor: Arc<Floor>,
     together: Together,
     settings: Settings,
     budget: Budget,
 }
 
 impl Collector for ProductCollector {
-    type Fruit = MetricFruit;
+    type Fruit = Scanned;
     type Child = ProductSegmentCollector;
 
     fn for_segment(&self, segment: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
@@ -83,9 +88,11 @@ impl Collector for ProductCollector {
             self.scorer.check(&vectors)?;
             Ok(ProductSegmentCollector {
                 vectors,
-                top: SegmentTop::new(self.k, segment, reader, &self.id)?,
+                top: SegmentTop::new(self.k, segment, self.ids.of(reader)?, Some(self.floor.clone())),
                 buffer: Vec::with_capacity(BATCH),
-                fruit: MetricFruit::default(),
+                matched: 0,
+                scored: 0,
+                partial: false,
                 of: self.clone(),
             })
         };
@@ -96,13 +103,8 @@ impl Collector for ProductCollector {
         true
     }
 
-    fn merge_fruits(&self, fruits: Vec<Result<MetricFruit>>) -> tantivy::Result<MetricFruit> {
-        let fruits: Vec<Vec<MetricFruit>> = fruits
-            .into_iter()
-            .map(|f| f.map(|f| vec![f]))
-            .collect::<Result<_>>()
-            .map_err(crate::index::to_tantivy)?;
-        Ok(merge(fruits, &[self.k]).pop().unwrap_or_default())
+    fn merge_fruits(&self, fruits: Vec<Scanned>) -> tantivy::Result<Scanned> {
+        Ok(fruits.into_iter().reduce(Scanned::join).unwrap_or_default())
     }
 }
 
@@ -112,16 +114,18 @@ struct ProductSegmentCollector {
     vectors: Arc<SegmentVectors>,
     top: SegmentTop,
     buffer: Vec<(DocId, Score)>,
-    fruit: MetricFruit,
+    matched: u64,
+    scored: u64,
+    partial: bool,
 }
 
 impl ProductSegmentCollector {
     fn flush(&mut self) {
-        self.fruit.matched += self.buffer.len() as u64;
+        self.matched += self.buffer.len() as u64;
         if !self.buffer.is_empty() && self.of.budget.is_spent() {
-            self.fruit.partial = true;
+            self.partial = true;
         }
-        if !self.fruit.partial {
+        if !self.partial {
             let (scorer, vectors) = (&*self.of.scorer, &*self.vectors);
             let docs: Vec<DocId> = self.buffer.iter().map(|(doc, _)| *doc).collect();
             let values: Vec<Option<f32>> = docs
@@ -130,7 +134,7 @@ impl ProductSegmentCollector {
                 .collect();
             let measure = scorer.similarity().measure();
             for ((doc, keyword), value) in self.buffer.iter().zip(values) {
-                self.fruit.scored += u64::from(value.is_some());
+                self.scored += u64::from(value.is_some());
                 let media = value.map_or(0.0, |value| measure.unit_interval(value));
                 self.top.push(*doc, (self.of.together)(*keyword, media, &self.of.settings).score);
             }
@@ -140,7 +144,7 @@ impl ProductSegmentCollector {
 }
 
 impl SegmentCollector for ProductSegmentCollector {
-    type Fruit = Result<MetricFruit>;
+    type Fruit = Scanned;
 
     fn collect(&mut self, doc: DocId, score: Score) {
         self.buffer.push((doc, score));
@@ -151,6 +155,6 @@ impl SegmentCollector for ProductSegmentCollector {
 
     fn harvest(mut self) -> Self::Fruit {
         self.flush();
-        Ok(MetricFruit { docs: self.top.finish()?, ..self.fruit })
+        Scanned::new(self.top.finish(), self.matched, self.scored, self.partial)
     }
 }

@@ -1,9 +1,6 @@
-//! Queries that restrict, and addresses of one shard among those of all.
+//! Queries that restrict.
 
 use tantivy::query::{AllQuery, BooleanQuery, Occur, Query};
-
-use super::scan::MetricFruit;
-use crate::search::view::shard::moved;
 
 /// All documents where there is no query.
 pub(in crate::search) fn query_of(query: &Option<Box<dyn Query>>) -> &dyn Query {
@@ -19,8 +16,4 @@ pub(in crate::search) fn both(left: Option<&dyn Query>, right: Option<&dyn Query
         }
         (one, other) => one.or(other).map(|query| query.box_clone()),
     }
-}
-
-pub(super) fn at_base(fruit: MetricFruit, base: u32) -> MetricFruit {
-    MetricFruit { docs: moved(fruit.docs, base), ..fruit }
 }

@@ -11,7 +11,8 @@ use crate::error::Result;
 use crate::index::{MediaField, SegmentCache, SegmentVectors};
 use crate::search::budget::Budget;
 use crate::search::scorer::{BLOCK, DocScorer, Items, Single};
-use crate::search::top::{self, RankedDoc, SegmentTop};
+use crate::search::top::{self, Floor, RankedDoc, SegmentBest, SegmentTop};
+use crate::search::view::ids::Columns;
 
 /// Documents that are buffered before they are scored together.
 pub(super) const BATCH: usize = 4096;
@@ -39,9 +40,66 @@ pub struct MetricFruit {
 pub(in crate::search) struct Scan {
     pub(in crate::search) scorer: Arc<DocScorer>,
     pub(in crate::search) k: usize,
-    /// Name of the field that breaks ties.
-    pub(in crate::search) id: Arc<str>,
+    /// What breaks ties.
+    pub(in crate::search) ids: Columns,
     pub(in crate::search) budget: Budget,
+    /// Of all segments that are searched together; `None` where it is not known which are.
+    pub(in crate::search) floor: Option<Arc<Floor>>,
+}
+
+/// What one ranking of a pass found, segment by segment.
+#[derive(Default)]
+pub(in crate::search) struct Scanned {
+    best: Vec<SegmentBest>,
+    matched: u64,
+    scored: u64,
+    partial: bool,
+}
+
+impl Scanned {
+    pub(in crate::search) fn new(best: SegmentBest, matched: u64, scored: u64, partial: bool) -> Self {
+        Self { best: vec![best], matched, scored, partial }
+    }
+
+    /// Documents that the query matched.
+    pub(super) fn matched(&self) -> u64 {
+        self.matched
+    }
+
+    /// Of segments that other ones stand before.
+    pub(super) fn moved(self, base: u32) -> Self {
+        Self { best: self.best.into_iter().map(|best| best.moved(base)).collect(), ..self }
+    }
+
+    /// With what others have found.
+    pub(super) fn join(mut self, other: Self) -> Self {
+        self.best.extend(other.best);
+        Self {
+            matched: self.matched + other.matched,
+            scored: self.scored + other.scored,
+            partial: self.partial || other.partial,
+            ..self
+        }
+    }
+
+    /// The best `k`, without ids.
+    pub(super) fn ranked(self, k: usize) -> Result<MetricFruit> {
+        self.by(k, top::merge)
+    }
+
+    /// The best `k`.
+    pub(super) fn named(self, k: usize) -> Result<MetricFruit> {
+        self.by(k, top::merge_named)
+    }
+
+    fn by(
+        self,
+        k: usize,
+        merge: impl Fn(Vec<SegmentBest>, usize) -> Result<Vec<RankedDoc>>,
+    ) -> Result<MetricFruit> {
+        let Self { best, matched, scored, partial } = self;
+        Ok(MetricFruit { docs: merge(best, k)?, matched, scored, partial })
+    }
 }
 
 /// Ranks the same documents by several scorers in one pass over the stored rows.
@@ -58,14 +116,14 @@ impl ScanCollector {
 
     /// Breaks ties by the field `name`.
     pub(super) fn id_field(&self, name: &Arc<str>) -> Self {
-        let named = |scan: &Scan| Scan { id: name.clone(), ..scan.clone() };
+        let named = |scan: &Scan| Scan { ids: Columns::new(name.clone()), ..scan.clone() };
         Self { scans: self.scans.iter().map(named).collect(), cache: self.cache.clone() }
     }
 }
 
 impl Collector for ScanCollector {
     /// By scorer.
-    type Fruit = Vec<MetricFruit>;
+    type Fruit = Vec<Scanned>;
     type Child = ScanSegmentCollector;
 
     /// Of an index without documents, too.
@@ -79,8 +137,9 @@ impl Collector for ScanCollector {
             let vectors = self.cache.get(reader)?;
             self.scans.iter().try_for_each(|scan| scan.scorer.check(&vectors))?;
             let progress = |scan: &Scan| -> Result<Progress> {
+                let ids = scan.ids.of(reader)?;
                 Ok(Progress {
-                    top: SegmentTop::new(scan.k, segment, reader, &scan.id)?,
+                    top: SegmentTop::new(scan.k, segment, ids, scan.floor.clone()),
                     scored: 0,
                     partial: false,
                 })
@@ -100,29 +159,20 @@ impl Collector for ScanCollector {
         false
     }
 
-    fn merge_fruits(&self, fruits: Vec<Result<Vec<MetricFruit>>>) -> tantivy::Result<Vec<MetricFruit>> {
-        let fruits: Vec<Vec<MetricFruit>> =
-            fruits.into_iter().collect::<Result<_>>().map_err(crate::index::to_tantivy)?;
-        let ks: Vec<usize> = self.scans.iter().map(|scan| scan.k).collect();
-        Ok(merge(fruits, &ks))
+    fn merge_fruits(&self, fruits: Vec<Vec<Scanned>>) -> tantivy::Result<Vec<Scanned>> {
+        Ok(joined(fruits, self.scans.len()))
     }
 }
 
 /// Joins what segments (or indexes) found, by scorer.
-pub(in crate::search) fn merge(fruits: Vec<Vec<MetricFruit>>, ks: &[usize]) -> Vec<MetricFruit> {
-    let mut by_scorer: Vec<Vec<MetricFruit>> = ks.iter().map(|_| Vec::new()).collect();
+pub(super) fn joined(fruits: Vec<Vec<Scanned>>, scorers: usize) -> Vec<Scanned> {
+    let mut by_scorer: Vec<Scanned> = (0..scorers).map(|_| Scanned::default()).collect();
     for fruit in fruits {
         for (one, all) in fruit.into_iter().zip(&mut by_scorer) {
-            all.push(one);
+            *all = std::mem::take(all).join(one);
         }
     }
-    let join = |(fruits, k): (Vec<MetricFruit>, &usize)| MetricFruit {
-        matched: fruits.iter().map(|fruit| fruit.matched).sum(),
-        scored: fruits.iter().map(|fruit| fruit.scored).sum(),
-        partial: fruits.iter().any(|fruit| fruit.partial),
-        docs: top::merge(fruits.into_iter().map(|fruit| fruit.docs), *k),
-    };
-    by_scorer.into_iter().zip(ks).map(join).collect()
+    by_scorer
 }
 
 /// The part of a [`ScanCollector`] that works on one segment.
@@ -142,7 +192,7 @@ struct Progress {
 }
 
 impl ScanSegmentCollector {
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         self.matched += self.buffer.len() as u64;
         if self.buffer.is_empty() {
             return;
@@ -156,9 +206,13 @@ impl ScanSegmentCollector {
             let k = self.scans.iter().map(|scan| scan.k).max().unwrap_or(0);
             let scans = self.scans.iter().zip(&mut self.progress);
             let mut gains = scans.filter(|(scan, progress)| {
-                scan.k > 0 && !progress.partial && progress.scored == 0 && scan.scorer.single().is_some()
+                scan.k > 0
+                    && !progress.partial
+                    && progress.scored == 0
+                    && scan.scorer.single(&self.vectors).is_some()
             });
-            let is_new = gains.next().is_some();
+            // A floor of other segments is one already.
+            let is_new = gains.any(|(_, progress)| progress.top.last().is_none());
             let some = if is_new { k.max(TASK).min(docs.len()) } else { 0 };
             self.score(&docs[..some]);
             self.score(&docs[some..]);
@@ -175,7 +229,7 @@ impl ScanSegmentCollector {
         for (scan, progress) in
             self.scans.iter().zip(&mut self.progress).filter(|(_, progress)| !progress.partial)
         {
-            match scan.scorer.single() {
+            match scan.scorer.single(vectors) {
                 Some(single) => {
                     let floor = progress.top.last().and_then(|last| single.floor(last));
                     fast.push((single, floor));
@@ -237,7 +291,7 @@ fn in_tasks<'d, T: Send>(
 }
 
 impl SegmentCollector for ScanSegmentCollector {
-    type Fruit = Result<Vec<MetricFruit>>;
+    type Fruit = Vec<Scanned>;
 
     fn collect(&mut self, doc: DocId, _: Score) {
         self.buffer.push(doc);
@@ -256,8 +310,8 @@ impl SegmentCollector for ScanSegmentCollector {
     fn harvest(mut self) -> Self::Fruit {
         self.flush();
         let matched = self.matched;
-        let fruit = |Progress { top, scored, partial }: Progress| -> Result<MetricFruit> {
-            Ok(MetricFruit { docs: top.finish()?, matched, scored, partial })
+        let fruit = |Progress { top, scored, partial }: Progress| {
+            Scanned::new(top.finish(), matched, scored, partial)
         };
         self.progress.into_iter().map(fruit).collect()
     }

@@ -121,6 +121,8 @@ pub(crate) struct Asked {
     pub(crate) aggregations: Option<serde_json::Value>,
     pub(crate) facets_over: FacetsOver,
     pub(crate) snippets: Vec<String>,
+    /// `None` for all that are stored.
+    pub(crate) fields: Option<Vec<String>>,
     pub(crate) explains: bool,
     pub(crate) time: Option<Duration>,
     pub(crate) cancel: Option<Cancel>,
@@ -153,6 +155,7 @@ impl Default for Asked {
             aggregations: None,
             facets_over: FacetsOver::default(),
             snippets: Vec::new(),
+            fields: None,
             explains: false,
             time: None,
             cancel: None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::asked::{Asked, FacetsOver, Look, MediaChoice, NamedPart};
 use super::counts::Counts;
+use super::fields::Fields;
 use super::filter::{Queries, queries, restrictions};
 use super::snippets::Snippets;
 use super::weights::weights;
@@ -56,9 +57,10 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     if !alone && media.is_some() {
         warnings.extend(beyond(asked, &depth));
     }
-    let candidates = candidates(view, asked, media.as_deref(), k);
+    let (candidates, candidates_match) = candidates(view, asked, media.as_deref(), k);
     Ok(Plan {
         counts: Counts::new(&view.shards, asked)?,
+        fields: Fields::new(view.shards.schema(), asked)?,
         snippets: Snippets::new(&view.shards, keywords.as_deref(), &asked.snippets)?,
         keywords,
         words,
@@ -69,6 +71,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         probability: scorers.probability,
         parts: parts.into_iter().map(|part| (part.part.media, part.name)).collect(),
         candidates,
+        candidates_match,
         fusion: asked.fusion,
         settings,
         depth,
@@ -80,20 +83,25 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     })
 }
 
-/// The source that `asked` names: cells where some segment can tell how much of them gives the share. A minimum probability
-/// scores every document anyway.
-fn candidates(view: &View, asked: &Asked, scorer: Option<&DocScorer>, k: usize) -> Arc<dyn Candidates> {
+/// The source that `asked` names, and whether it gives what matches alone: cells where some segment can tell how much of them gives
+/// the share. A minimum probability scores every document anyway.
+fn candidates(
+    view: &View,
+    asked: &Asked,
+    scorer: Option<&DocScorer>,
+    k: usize,
+) -> (Arc<dyn Candidates>, bool) {
     match (&asked.candidates, scorer) {
-        (Look::Source(source), _) => source.clone(),
+        (Look::Source(source), _) => (source.clone(), false),
         (Look::Recall(recall), Some(scorer)) if *recall < 1.0 && asked.minimum.is_none() => {
             let cells = Cells { recall: *recall, model: view.bundle.model() };
             let mut segments = view.shards.iter().flat_map(|shard| shard.segments());
             match segments.any(|vectors| cells.helps(scorer, vectors, k)) {
-                true => Arc::new(cells),
-                false => Arc::new(AllDocuments),
+                true => (Arc::new(cells), true),
+                false => (Arc::new(AllDocuments), true),
             }
         }
-        _ => Arc::new(AllDocuments),
+        _ => (Arc::new(AllDocuments), true),
     }
 }
 
@@ -115,7 +123,8 @@ fn check_numbers(asked: &Asked) -> Result<Depth> {
     }
     let no_words = asked.keywords.is_none() && asked.words.is_none();
     if asked.parts.is_empty() && no_words && asked.filters.is_empty() {
-        let hint = Hint::new("give a media part,").setting(Setting::Words).text(",").setting(Setting::Keywords);
+        let hint =
+            Hint::new("give a media part,").setting(Setting::Words).text(",").setting(Setting::Keywords);
         let hint = hint.text(", or").setting(Setting::Filter);
         return Err(bad("the query is empty").hint(hint));
     }
@@ -140,7 +149,14 @@ fn check_numbers(asked: &Asked) -> Result<Depth> {
     let window = asked.window.max(end);
     let counts = !asked.facets.is_empty() || asked.aggregations.is_some();
     let whole = counts && asked.facets_over == FacetsOver::Hits;
-    Ok(Depth { k: asked.k, offset: asked.offset, end, window, alone: if whole { window } else { end } })
+    Ok(Depth {
+        k: asked.k,
+        offset: asked.offset,
+        end,
+        window,
+        alone: if whole { window } else { end },
+        whole,
+    })
 }
 
 /// A page of a fusion beyond its window, in a sentence.
@@ -185,7 +201,7 @@ fn scorers(view: &View, asked: &Asked, similarity: Similarity, parts: &[NamedPar
     };
     // All indexes together have one rate; filters do not change it.
     let rated = |scorer: DocScorer| -> Result<Arc<DocScorer>> {
-        Ok(Arc::new(if scorer.needs_items() { scorer.for_items(&view.items()?) } else { scorer }))
+        Ok(Arc::new(if scorer.needs_items() { scorer.for_items(view.items()?) } else { scorer }))
     };
     let media = build(similarity, &all)?;
     let is_rated = media.has_rates();

@@ -5,6 +5,7 @@ pub(crate) mod asked;
 pub(crate) mod build;
 mod columns;
 pub(crate) mod counts;
+pub(crate) mod fields;
 mod filter;
 pub(crate) mod snippets;
 mod weights;
@@ -16,6 +17,7 @@ use tantivy::query::Query;
 
 use self::asked::ListItems;
 use self::counts::Counts;
+use self::fields::Fields;
 use self::snippets::Snippets;
 use super::budget::Budget;
 use super::candidates::Candidates;
@@ -44,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) parts: Vec<(usize, String)>,
     /// Where the media leg looks.
     pub(crate) candidates: Arc<dyn Candidates>,
+    /// Whether what these give is live and matches the filter, ascending, each once.
+    pub(crate) candidates_match: bool,
     /// As it runs: [`Fusion::Rrf`] stands for a query of one leg too.
     pub(crate) fusion: Fusion,
     pub(crate) settings: Settings,
@@ -53,6 +57,7 @@ pub(crate) struct Plan {
     pub(crate) budget: Budget,
     pub(crate) counts: Counts,
     pub(crate) snippets: Snippets,
+    pub(crate) fields: Fields,
     pub(crate) items: ListItems,
     pub(crate) explains: bool,
 }
@@ -68,6 +73,8 @@ pub(crate) struct Depth {
     pub(crate) window: usize,
     /// Of what ranks alone.
     pub(crate) alone: usize,
+    /// Whether all that is ranked is asked for, and not the page alone.
+    pub(crate) whole: bool,
 }
 
 fn bad(message: &str) -> Error {

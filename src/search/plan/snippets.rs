@@ -57,6 +57,11 @@ impl Snippets {
         Ok(Self(out))
     }
 
+    /// Whether none is asked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// By field, where a word of the query is in it.
     pub(crate) fn of(&self, document: &TantivyDocument) -> BTreeMap<String, String> {
         let snippet = |(name, generator): &(String, SnippetGenerator)| {

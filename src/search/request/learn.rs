@@ -19,7 +19,8 @@ impl Request {
     }
 
     fn features_unguarded(self) -> Result<Vec<(Option<String>, FusionFeatures)>> {
-        let plan = self.fusion(Fusion::Rrf).plan()?;
+        let mut plan = self.fusion(Fusion::Rrf).plan()?;
+        plan.depth.whole = true;
         if plan.keywords.is_none() || plan.media.is_none() {
             return Err(Error::new(ErrorCode::BadArgument, "a fusion is learned from queries of two legs")
                 .expected("keywords and a media part"));

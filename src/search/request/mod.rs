@@ -164,10 +164,13 @@ impl Request {
 
     fn add_file(self, media: &str, path: &Path, polarity: Polarity) -> Result<Self> {
         if is_url(path) {
-            return Err(Error::new(ErrorCode::BadArgument, "a URL is no file, and nothing is fetched from a network")
-                .file(path)
-                .expected("the path of a file")
-                .hint("download it first, and give the file that it becomes"));
+            return Err(Error::new(
+                ErrorCode::BadArgument,
+                "a URL is no file, and nothing is fetched from a network",
+            )
+            .file(path)
+            .expected("the path of a file")
+            .hint("download it first, and give the file that it becomes"));
         }
         let encoder = self.view.encoder(self.view.bundle.media_index(media)?)?;
         let bytes = read_media_file(path, encoder.max_bytes())?;
@@ -435,6 +438,14 @@ impl Request {
         self
     }
 
+    /// The stored fields that hits show, in place of all; without any, no stored document is read, which is most of what a hit
+    /// costs.
+    #[must_use]
+    pub fn fields(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.asked.fields = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Gives every number that made a hit, and the plan.
     #[must_use]
     pub fn explain(mut self) -> Self {
@@ -479,7 +490,8 @@ impl Request {
 fn is_url(path: &Path) -> bool {
     let named = path.to_str().and_then(|path| path.split_once(':'));
     named.is_some_and(|(scheme, rest)| {
-        let is_scheme = scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte));
+        let is_scheme = scheme.len() > 1
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte));
         let is_data = scheme.eq_ignore_ascii_case("data") && rest.contains(',');
         is_scheme && (rest.starts_with("//") || is_data) && !path.exists()
     })

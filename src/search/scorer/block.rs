@@ -123,9 +123,13 @@ struct Best {
 
 impl Default for Best {
     fn default() -> Self {
-        let item = BestItem { part: NONE, media: 0, row: 0, raw: 0.0, value: f32::MIN };
-        Self { item, order: f32::MIN }
+        Self { item: nothing(), order: f32::MIN }
     }
+}
+
+/// No item.
+pub(super) fn nothing() -> BestItem {
+    BestItem { part: NONE, media: 0, row: 0, raw: 0.0, value: f32::MIN }
 }
 
 impl Best {
@@ -177,9 +181,12 @@ pub(super) fn best(scorers: &[&DocScorer], segment: &SegmentVectors, docs: &[Doc
 }
 
 impl DocScorer {
-    /// Whether a document is worth what its best item of one media type is; `None` where there is more to it.
-    pub(in crate::search) fn single(&self) -> Option<Single<'_>> {
-        let ([part], &[media]) = (&*self.parts, &*self.wanted) else { return None };
+    /// Whether a document of `segment` is worth what its best item of one media type is: the segment holds no other one that is
+    /// wanted. `None` where there is more to it.
+    pub(in crate::search) fn single(&self, segment: &SegmentVectors) -> Option<Single<'_>> {
+        let [part] = &*self.parts else { return None };
+        let mut held = self.wanted.iter().copied().filter(|&media| !segment.view(media).is_empty());
+        let (Some(media), None) = (held.next(), held.next()) else { return None };
         let row = part.rows.get(media)?.as_deref()?;
         (part.polarity == Polarity::Like).then_some(Single { media, row })
     }

@@ -20,15 +20,20 @@ use crate::search::scorer::{BestItem, DocScorer};
 pub(crate) fn respond(plan: &Plan, ranking: &Ranking) -> Result<Response> {
     let (facets, aggregations) = facets::count(plan, ranking)?;
     let keywords = plan.keywords.as_ref();
-    let weights = keywords.map(|query| plan.view.shards.weights(&**query)).transpose()?;
-    let shown: Vec<&FusedDoc> = ranking.docs.iter().skip(plan.depth.offset).take(plan.depth.k).collect();
-    let keyword = match &weights {
-        Some(weights) => keyword_scores(plan, weights, &shown)?,
-        None => HashMap::new(),
-    };
+    let mut shown: Vec<FusedDoc> =
+        ranking.docs.iter().skip(plan.depth.offset).take(plan.depth.k).cloned().collect();
+    plan.view.name(shown.iter_mut().map(|fused| &mut fused.doc))?;
+    let mut keyword = ranked_scores(ranking, &shown);
+    // What has a rank was scored, and where all matches have one, others do not match.
+    let is_known = ranking.has_all_keywords || keyword.len() == shown.len();
+    let needs = plan.explains || !(is_known || shown.is_empty());
+    let weights = keywords.filter(|_| needs).map(|query| plan.view.shards.weights(&**query)).transpose()?;
+    if let Some(weights) = weights.as_ref().filter(|_| !is_known) {
+        keyword = keyword_scores(plan, weights, &shown)?;
+    }
     let assembly = Assembly { plan, ranking, weights, keyword };
     let mut hits = Vec::with_capacity(shown.len());
-    for (at, doc) in shown.into_iter().enumerate() {
+    for (at, doc) in shown.iter().enumerate() {
         plan.budget.check_cancelled()?;
         hits.push(assembly.hit(plan.depth.offset + at + 1, doc)?);
     }
@@ -61,14 +66,22 @@ impl Assembly<'_> {
         let shards = &plan.view.shards;
         let (shard_at, shard, inside) = shards.at(address);
         let (reader, vectors) = shards.segment(address);
-        let score = |scorer: &Option<Arc<DocScorer>>| match scorer {
-            Some(scorer) => scorer.doc(vectors, inside.doc_id),
-            None => Ok(None),
+        let doc = inside.doc_id;
+        let score = |scorer: &Arc<DocScorer>| scorer.doc(vectors, doc);
+        let media = plan.media.as_ref().map(score).transpose()?.flatten();
+        let is = |one: &Arc<DocScorer>, other: &Option<Arc<DocScorer>>| {
+            other.as_ref().is_some_and(|other| Arc::ptr_eq(one, other))
         };
-        let media = score(&plan.media)?;
-        let probability = match (&plan.probability, &plan.media) {
-            (Some(scorer), Some(ranks)) if Arc::ptr_eq(scorer, ranks) => media.clone(),
-            (scorer, _) => score(scorer)?,
+        let probability = match (&plan.probability, &media) {
+            (Some(scorer), _) if is(scorer, &plan.media) => {
+                media.as_ref().and_then(|media| media.probability)
+            }
+            (Some(scorer), Some(media)) if is(scorer, &plan.rated) => {
+                scorer.rated(vectors, doc, media)?.and_then(|score| score.probability)
+            }
+            (scorer, _) => {
+                scorer.as_ref().map(score).transpose()?.flatten().and_then(|score| score.probability)
+            }
         };
         let weight = self.weights.as_ref().map(|weights| &*weights[shard_at]);
         let keyword = self.keyword.get(&address).copied();
@@ -84,7 +97,12 @@ impl Assembly<'_> {
             (ListItems::Best, _, Some(score)) => score.best.clone(),
             (ListItems::All, Some(scorer), _) => scorer.items(vectors, inside.doc_id)?,
         };
-        let document: TantivyDocument = shard.searcher.doc(inside)?;
+        let document: Option<TantivyDocument> = match plan.fields.is_none() && plan.snippets.is_empty() {
+            true => None,
+            false => Some(shard.searcher.doc(inside)?),
+        };
+        let stored = document.as_ref().filter(|_| !plan.fields.is_none());
+        let fields = stored.map(|document| plan.fields.of(shard.stored_fields(document, &plan.view.id)));
         let explanation = if plan.explains {
             let keyword = match (weight, keyword) {
                 (Some(weight), Some(_)) => Some(weight.explain(reader, inside.doc_id)?),
@@ -101,11 +119,11 @@ impl Assembly<'_> {
             id: fused.doc.id.clone(),
             index: (shards.len() > 1).then_some(shard_at),
             score: fused.doc.score,
-            probability: probability.and_then(|score| score.probability),
+            probability,
             legs,
             items: items.iter().map(item).collect(),
-            snippets: plan.snippets.of(&document),
-            fields: shard.stored_fields(&document, &self.plan.view.id),
+            snippets: document.as_ref().map(|document| plan.snippets.of(document)).unwrap_or_default(),
+            fields: fields.unwrap_or_default(),
             explanation,
             address,
         })
@@ -141,12 +159,22 @@ impl Assembly<'_> {
     }
 }
 
+/// BM25 of those that have a rank in a keyword leg.
+fn ranked_scores(ranking: &Ranking, shown: &[FusedDoc]) -> HashMap<DocAddress, f32> {
+    let Some(leg) = ranking.legs.iter().position(|name| *name == "keyword") else { return HashMap::new() };
+    let ranked = |fused: &FusedDoc| {
+        let share = fused.shares.get(leg)?;
+        share.rank.and(share.score).map(|score| (fused.doc.address, score))
+    };
+    shown.iter().filter_map(ranked).collect()
+}
+
 /// BM25 of the documents that the keywords match, with one walk per segment: opening a fuzzy word or a range looks through
 /// the dictionary.
 fn keyword_scores(
     plan: &Plan,
     weights: &[Box<dyn Weight>],
-    shown: &[&FusedDoc],
+    shown: &[FusedDoc],
 ) -> Result<HashMap<DocAddress, f32>> {
     let mut addresses: Vec<DocAddress> = shown.iter().map(|doc| doc.doc.address).collect();
     addresses.sort_unstable();

@@ -60,7 +60,7 @@ pub struct Hit {
     pub legs: BTreeMap<&'static str, LegScore>,
     /// The document's best item for each query part, or all of them.
     pub items: Vec<HitItem>,
-    /// Stored fields.
+    /// Stored fields, those that were asked for.
     pub fields: Map<String, Value>,
     /// By field: the passage that fits the keywords best, as HTML; absent where none of the words is in it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

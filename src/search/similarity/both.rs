@@ -115,6 +115,10 @@ impl RowScorer for Heads {
         if order.is_finite() { order } else { f32::MIN }
     }
 
+    fn keeps_raw(&self) -> bool {
+        false
+    }
+
     fn recalibrate(&mut self, change: &dyn Fn(Calibration) -> Calibration) {
         for head in &mut self.0 {
             head.calibration = head.calibration.map(change);

@@ -106,6 +106,11 @@ pub(in crate::search) trait RowScorer: fmt::Debug + Send + Sync {
         value
     }
 
+    /// Whether [`RowScorer::raw`] and [`RowScorer::order`] say the same under another rate of matches: calibrations make values alone.
+    fn keeps_raw(&self) -> bool {
+        true
+    }
+
     /// Changes every calibration: lets probabilities assume another rate of matches.
     fn recalibrate(&mut self, _change: &dyn Fn(Calibration) -> Calibration) {}
 

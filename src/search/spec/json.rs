@@ -4,13 +4,13 @@ use serde_json::{Map, Value};
 
 use super::RequestSpec;
 use super::rows::{FeaturesFrom, parse_rows};
-use super::values::{Given, bad, features, flag, list, numbers, one, one_of, parsed, pictures};
+use super::values::{Given, bad, features, fields, flag, list, numbers, one, one_of, parsed, pictures};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::search::near::near_names;
 
 /// All keys, as [`RequestSpec::from_json`] reads them.
-const KEYS: [&str; 38] = [
+const KEYS: [&str; 39] = [
     "aggregations",
     "boost",
     "exact",
@@ -19,6 +19,7 @@ const KEYS: [&str; 38] = [
     "facet",
     "facets_over",
     "features",
+    "fields",
     "filter",
     "fusion",
     "image",
@@ -106,6 +107,7 @@ impl RequestSpec {
             "facet" => self.facet = list(given)?,
             "facets_over" => self.facets_over = one_of(given)?,
             "features" => (self.features, file.path) = features(given)?,
+            "fields" => self.fields = fields(given)?,
             "filter" => self.filter = list(given)?,
             "fusion" => self.fusion = one_of(given)?,
             "image" => self.image = pictures(given)?,

@@ -13,7 +13,7 @@ use serde_json::Value;
 pub use self::json::parse_aggregations;
 pub use self::names::names_of;
 pub use self::rows::{FeaturesFrom, parse_rows};
-pub use self::values::named_number;
+pub use self::values::{named_fields, named_number};
 use super::fusion::{Fusion, Normalise};
 use super::plan::asked::FacetsOver;
 use super::request::Image;
@@ -121,6 +121,8 @@ pub struct RequestSpec {
     pub facets_over: Option<FacetsOver>,
     /// Fields of which a passage is shown.
     pub snippet: Vec<String>,
+    /// The stored fields that hits show; `None` for all. In JSON a list, or names with commas between them, or `"none"`.
+    pub fields: Option<Vec<String>>,
     /// Give every number that made a hit.
     pub explain: bool,
     /// Stop scoring after this time, in milliseconds.
@@ -180,6 +182,7 @@ impl RequestSpec {
             aggregations: self.aggregations.or_else(|| base.aggregations.clone()),
             facets_over: self.facets_over.or(base.facets_over),
             snippet: list(self.snippet, &base.snippet),
+            fields: self.fields.or_else(|| base.fields.clone()),
             explain: self.explain || base.explain,
             time_budget: self.time_budget.or(base.time_budget),
         }

@@ -99,10 +99,12 @@ impl RequestSpec {
 
     fn plain_words(&self) -> Result<Option<Words>> {
         let Some(text) = &self.words else {
-            let settings = self.operator.is_some() || !self.words_in.is_empty() || self.prefix || self.typos.is_some();
+            let settings =
+                self.operator.is_some() || !self.words_in.is_empty() || self.prefix || self.typos.is_some();
             return if settings {
                 let what = "`operator`, `in`, `prefix` and `typos` say how plain words are looked for, and there are none";
-                Err(Error::new(ErrorCode::BadArgument, what).hint(Hint::new("give them with").setting(Setting::Words)))
+                Err(Error::new(ErrorCode::BadArgument, what)
+                    .hint(Hint::new("give them with").setting(Setting::Words)))
             } else {
                 Ok(None)
             };
@@ -125,6 +127,7 @@ impl RequestSpec {
         request = self.facets_over.into_iter().fold(request, Request::facets_over);
         request = self.snippet.iter().fold(request, |request, field| request.snippet(field));
         request = self.time_budget.map(Duration::from_millis).into_iter().fold(request, Request::time_budget);
+        request = self.fields.iter().fold(request, |request, fields| request.fields(fields));
         if self.items {
             request = request.items(ListItems::All);
         }

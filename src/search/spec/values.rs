@@ -53,6 +53,23 @@ pub(super) fn list(Given { key, value }: Given<'_>) -> Result<Vec<String>> {
     each(value).map(|value| text(&shown(key), value)).collect()
 }
 
+/// Names of fields in a list, or in one string with commas between them; of the string `none` none.
+pub(super) fn fields(given: Given<'_>) -> Result<Option<Vec<String>>> {
+    match &given.value {
+        Value::Null | Value::Bool(false) => Ok(None),
+        Value::String(names) => Ok(Some(named_fields(names))),
+        _ => list(given).map(Some),
+    }
+}
+
+/// Names with commas between them; of `none` none.
+pub fn named_fields(names: &str) -> Vec<String> {
+    match names.trim() {
+        "none" => Vec::new(),
+        names => names.split(',').map(|name| name.trim().to_owned()).collect(),
+    }
+}
+
 /// One string at most.
 pub(super) fn one(given: Given<'_>) -> Result<Option<String>> {
     let key = shown(given.key);

@@ -48,6 +48,7 @@ impl Serialize for RequestSpec {
             aggregations,
             facets_over,
             snippet,
+            fields,
             explain,
             time_budget,
         } = self;
@@ -103,6 +104,7 @@ impl Serialize for RequestSpec {
         out.one("aggregations", &aggregations.as_ref().map(whole))?;
         out.one("facets_over", facets_over)?;
         out.list("snippet", snippet)?;
+        out.one("fields", fields)?;
         out.flag("explain", *explain)?;
         out.one("time_budget", time_budget)?;
         out.0.end()
@@ -221,6 +223,7 @@ mod tests {
             aggregations(),
             any_of::<FacetsOver>(),
             self::words(),
+            of(self::words()),
             any::<bool>(),
         );
         (parts, words, plain, ranks, bounds, shown, of(any::<u64>())).prop_map(
@@ -230,7 +233,7 @@ mod tests {
                 let (words, operator, words_in, prefix, typos) = plain;
                 let (similarity, target, fusion, normalise, rrf_k, weight, window) = ranks;
                 let (min_probability, prior, recall, exact) = bounds;
-                let (items, facet, aggregations, facets_over, snippet, explain) = shown;
+                let (items, facet, aggregations, facets_over, snippet, fields, explain) = shown;
                 RequestSpec {
                     text,
                     image,
@@ -268,6 +271,7 @@ mod tests {
                     aggregations,
                     facets_over,
                     snippet,
+                    fields,
                     explain,
                     time_budget,
                 }

@@ -1,19 +1,22 @@
 //! What a query runs on: indexes at one commit each, the bundle that scores, and its encoders.
 
 pub(crate) mod encoders;
+pub(in crate::search) mod ids;
 pub(crate) mod shard;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tantivy::{DocAddress, Searcher};
 
 use self::encoders::OpenEncoders;
+use self::ids::Columns;
 use self::shard::Shards;
 use crate::encode::Encoder;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::{IdField, find_document, guarded};
 use crate::model::Bundle;
+use crate::search::top::{RankedDoc, name};
 
 /// One state of an engine. A clone is cheap; commits do not change it.
 #[derive(Clone)]
@@ -23,9 +26,31 @@ pub(crate) struct View {
     pub(crate) encoders: Arc<OpenEncoders>,
     /// Name of the field of ids.
     pub(crate) id: Arc<str>,
+    /// Its columns, in the segments of `shards`.
+    pub(in crate::search) ids: Columns,
+    /// Once they are counted: items of live documents by media type.
+    pub(in crate::search) items: Arc<OnceLock<Vec<u64>>>,
 }
 
 impl View {
+    /// Documents are named by the field `id`.
+    pub(crate) fn new(
+        shards: Arc<Shards>,
+        bundle: Arc<Bundle>,
+        encoders: Arc<OpenEncoders>,
+        id: Arc<str>,
+    ) -> Self {
+        Self { shards, bundle, encoders, ids: Columns::kept(id.clone()), id, items: Arc::default() }
+    }
+
+    /// Fills in the ids of documents that have none.
+    pub(in crate::search) fn name<'d>(
+        &self,
+        docs: impl IntoIterator<Item = &'d mut RankedDoc>,
+    ) -> Result<()> {
+        name(docs, |segment| self.ids.of(self.shards.segment(DocAddress::new(segment, 0)).0))
+    }
+
     /// The encoder of a media type, which stays open.
     ///
     /// # Errors
@@ -65,27 +90,22 @@ impl View {
         Err(Error::new(ErrorCode::UnknownId, format!("no document has the id {id:?}")).hint(hint))
     }
 
-    /// By media type: whether any index holds an item of it.
+    /// By media type: whether any index holds an item of a live document.
     pub(crate) fn held(&self) -> Result<Vec<bool>> {
-        let mut held = vec![false; self.bundle.media().len()];
-        for shard in self.shards.iter() {
-            for reader in shard.searcher.segment_readers() {
-                let vectors = self.shards.cache.get(reader)?;
-                for (media, held) in held.iter_mut().enumerate() {
-                    *held = *held || {
-                        let docs = vectors.view(media).docs.iter();
-                        // The values of an open file are unchecked, and the host looks into a bitset.
-                        docs.copied().any(|doc| doc < reader.max_doc() && !reader.is_deleted(doc))
-                    };
-                }
-            }
-        }
-        Ok(held)
+        Ok(self.items()?.iter().map(|items| *items > 0).collect())
     }
 
-    /// Items of live documents by media type, of all indexes together. Cost: a look at every item of segments with deleted
-    /// documents.
-    pub(crate) fn items(&self) -> Result<Vec<u64>> {
+    /// Items of live documents by media type, of all indexes together. Cost: once in a state, a look at every item of segments
+    /// with deleted documents.
+    pub(crate) fn items(&self) -> Result<&[u64]> {
+        if let Some(items) = self.items.get() {
+            return Ok(items);
+        }
+        let counted = self.count_items()?;
+        Ok(self.items.get_or_init(|| counted))
+    }
+
+    fn count_items(&self) -> Result<Vec<u64>> {
         let mut items = vec![0; self.bundle.media().len()];
         for shard in self.shards.iter() {
             for reader in shard.searcher.segment_readers() {

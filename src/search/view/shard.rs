@@ -11,7 +11,6 @@ use tantivy::{DocAddress, Searcher, SegmentReader, TantivyDocument, Term};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting, Task};
 use crate::index::{Index, SegmentCache, SegmentVectors};
-use crate::search::top::RankedDoc;
 
 /// One index at one commit. Its segments are numbered on from those of the shards before it.
 #[derive(Clone)]
@@ -58,6 +57,11 @@ impl Shard {
     /// The vectors of its segments.
     pub(crate) fn segments(&self) -> impl Iterator<Item = &SegmentVectors> {
         self.segments.iter().map(|vectors| &**vectors)
+    }
+
+    /// Segments of the shards before it.
+    pub(crate) fn base(&self) -> u32 {
+        self.base
     }
 
     /// Where it lies, where it is an index of this crate.
@@ -177,6 +181,13 @@ impl Shards {
         self.iter().map(search).collect()
     }
 
+    /// The compiled query by shard, without scores.
+    pub(crate) fn silent_weights(&self, query: &dyn Query) -> Result<Vec<Box<dyn Weight>>> {
+        let weight =
+            |shard: &Shard| Ok(query.weight(EnableScoring::disabled_from_searcher(&shard.searcher))?);
+        self.iter().map(weight).collect()
+    }
+
     /// The compiled query by shard, with the keyword statistics of all.
     pub(crate) fn weights(&self, query: &dyn Query) -> Result<Vec<Box<dyn Weight>>> {
         let weight = |shard: &Shard| {
@@ -184,15 +195,6 @@ impl Shards {
         };
         self.iter().map(weight).collect()
     }
-}
-
-/// Addresses of a shard as addresses among all.
-pub(crate) fn moved(docs: Vec<RankedDoc>, base: u32) -> Vec<RankedDoc> {
-    let moved = |mut doc: RankedDoc| {
-        doc.address.segment_ord += base;
-        doc
-    };
-    docs.into_iter().map(moved).collect()
 }
 
 /// As if the shards were one index; like tantivy's own, the counts include deleted documents until a merge.

@@ -51,25 +51,42 @@ pub(super) fn others(
     beginning: Option<&str>,
 ) -> Result<Others> {
     let mut found: BTreeMap<String, Other> = BTreeMap::new();
-    if edits > 0 && let Some(near) = Near::new(word, edits, false) {
-        walk(shards, field, &near, &mut |word, documents| {
-            let (whole, _) = near.distances(word);
-            whole.map(|edits| Other { word: word.to_owned(), documents, edits, longer: false })
-        }, &mut found)?;
+    if edits > 0
+        && let Some(near) = Near::new(word, edits, false)
+    {
+        walk(
+            shards,
+            field,
+            &near,
+            &mut |word, documents| {
+                let (whole, _) = near.distances(word);
+                whole.map(|edits| Other { word: word.to_owned(), documents, edits, longer: false })
+            },
+            &mut found,
+        )?;
     }
     if let Some(beginning) = beginning {
         match Near::new(beginning, edits, true) {
-            Some(near) => walk(shards, field, &near, &mut |word, documents| {
-                let (_, begins) = near.distances(word);
-                begins.map(|edits| Other { word: word.to_owned(), documents, edits, longer: true })
-            }, &mut found)?,
+            Some(near) => walk(
+                shards,
+                field,
+                &near,
+                &mut |word, documents| {
+                    let (_, begins) = near.distances(word);
+                    begins.map(|edits| Other { word: word.to_owned(), documents, edits, longer: true })
+                },
+                &mut found,
+            )?,
             None => begin_with(shards, field, beginning, &mut found)?,
         }
     }
     found.remove(word);
     let mut kept: Vec<Other> = found.into_values().collect();
     kept.sort_by(|a, b| {
-        b.factor().total_cmp(&a.factor()).then(b.documents.cmp(&a.documents)).then_with(|| a.word.cmp(&b.word))
+        b.factor()
+            .total_cmp(&a.factor())
+            .then(b.documents.cmp(&a.documents))
+            .then_with(|| a.word.cmp(&b.word))
     });
     let cut = kept.len().saturating_sub(MOST);
     kept.truncate(MOST);
@@ -109,8 +126,9 @@ fn begin_with(shards: &Shards, field: Field, head: &str, found: &mut BTreeMap<St
         while stream.advance() && stream.key().starts_with(head.as_bytes()) {
             let documents = u64::from(stream.value().doc_freq);
             let Ok(word) = std::str::from_utf8(stream.key()) else { continue };
-            let mut make =
-                |word: &str, documents| Some(Other { word: word.to_owned(), documents, edits: 0, longer: true });
+            let mut make = |word: &str, documents| {
+                Some(Other { word: word.to_owned(), documents, edits: 0, longer: true })
+            };
             add(word, documents, &mut make, &mut here);
         }
     }

@@ -269,7 +269,9 @@ impl Reader<'_> {
         let first: Vec<Value> = kept
             .iter()
             .take(SHOWN)
-            .map(|other| json!({ "term": other.word, "factor": other.factor(), "documents": other.documents }))
+            .map(
+                |other| json!({ "term": other.word, "factor": other.factor(), "documents": other.documents }),
+            )
             .collect();
         let about = json!({ "terms": texts, "others": kept.len(), "nearest": first, "left_out": cut });
         let kept = kept.iter().map(|other| (term(&other.word), other.factor())).collect();
@@ -293,8 +295,12 @@ impl Reader<'_> {
             let text = shortened(&self.words.text);
             self.warnings.push(match (text.trim().is_empty(), left_out.is_empty()) {
                 (true, _) => "there is no word to look for: the text is blank".to_owned(),
-                (_, true) => format!("there is no word to look for in `{text}`: it has no letter and no digit"),
-                (_, false) => format!("there is no word to look for in `{text}`: the fields leave all of it out"),
+                (_, true) => {
+                    format!("there is no word to look for in `{text}`: it has no letter and no digit")
+                }
+                (_, false) => {
+                    format!("there is no word to look for in `{text}`: the fields leave all of it out")
+                }
             });
         }
         let shown = left_out.len().min(SHOWN);

@@ -54,10 +54,15 @@ proptest! {
 #[test]
 fn swaps_are_one_error_and_longer_words_are_let_none() {
     let near = |edits| Near::new("birds", edits, false).unwrap();
-    for (other, errors) in [("birds", Some(0)), ("brids", Some(1)), ("birdss", Some(1)), ("brdis", None), ("b", None)] {
+    for (other, errors) in
+        [("birds", Some(0)), ("brids", Some(1)), ("birdss", Some(1)), ("brdis", None), ("b", None)]
+    {
         assert_eq!(near(1).distances(other).0, errors, "{other}");
     }
-    assert!(Near::new(&"x".repeat(LONGEST), 2, true).is_some() && Near::new(&"x".repeat(LONGEST + 1), 2, true).is_none());
+    assert!(
+        Near::new(&"x".repeat(LONGEST), 2, true).is_some()
+            && Near::new(&"x".repeat(LONGEST + 1), 2, true).is_none()
+    );
     let state = near(2).accept(&near(2).start(), 0xff);
     let state = [0xff; 4].iter().fold(state, |state, byte| near(2).accept(&state, *byte));
     assert!(!near(2).can_match(&state) && !near(2).is_match(&state));

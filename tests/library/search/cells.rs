@@ -2,12 +2,15 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tantivy::collector::{Count, DocSetCollector, TopDocs};
+use tantivy::query::{BooleanQuery, TermQuery};
+use tantivy::schema::IndexRecordOption;
 use tantivy::{IndexWriter, Term};
 use uncsm_index::ErrorCode;
 use uncsm_index::model::{Bundle, Target};
-use uncsm_index::search::{Fusion, Request, Response, Similarity};
+use uncsm_index::search::{CrossMediaQuery, Fusion, Request, Response, Similarity};
 
-use crate::common::{App, Doc, bundle};
+use crate::common::{self, App, Doc, bundle};
 use crate::search::world::{engine, ids};
 
 const DOCS: usize = 7000;
@@ -32,8 +35,14 @@ fn around(rng: &mut ChaCha8Rng, width: usize, place: Option<u64>) -> Vec<f32> {
 
 /// Documents in one segment, a few of them with two texts; document i has the word `wI` for i mod 2, 10, 100 and 1000.
 fn app(bundle: &Bundle) -> App {
+    app_in(bundle, DOCS)
+}
+
+/// The same in segments of so many documents.
+fn app_in(bundle: &Bundle, segment: usize) -> App {
     let app = App::in_ram(bundle.clone());
     let mut writer: IndexWriter = app.index.writer_with_num_threads(1, 200_000_000).unwrap();
+    writer.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let width = bundle.media()[1].features;
     for i in 0..DOCS {
@@ -46,6 +55,9 @@ fn app(bundle: &Bundle) -> App {
             items: (0..texts).map(|_| (1, around(&mut rng, width, None))).collect(),
         };
         writer.add_document(app.document(&doc)).unwrap();
+        if (i + 1) % segment == 0 {
+            writer.commit().unwrap();
+        }
     }
     writer.commit().unwrap();
     app
@@ -100,6 +112,98 @@ fn the_promise_holds_whatever_restricts() {
     }
     // Where a filter leaves few, they are scored instead.
     assert!(looked >= 36, "cells were used {looked} times");
+}
+
+#[test]
+fn a_query_of_the_host_finds_the_share_with_the_collector_of_the_host() {
+    let bundle = sampled(&bundle(3));
+    let app = app(&bundle);
+    let searcher = app.searcher();
+    let mut rng = ChaCha8Rng::seed_from_u64(13);
+    let width = bundle.media()[0].features;
+    for target in [Target::Pair, Target::Class] {
+        let (mut sum, mut matched) = (0, 0);
+        for _ in 0..12 {
+            let part = app.part(0, &around(&mut rng, width, None));
+            let scorer = app.scorer(Similarity::Metric(target), &[part], &[1]);
+            let all = CrossMediaQuery::new(scorer, app.plugin.cache()).unwrap();
+            let near = all.clone().nearest(&bundle, 10, 0.99).unwrap();
+            let top = TopDocs::with_limit(10).order_by_score();
+            let truth = searcher.search(&all, &top).unwrap();
+            let (found, count) = searcher.search(&near, &(top, Count)).unwrap();
+            assert_eq!(found.len(), 10);
+            for (score, address) in &found {
+                let same = truth.iter().find(|(_, other)| other == address);
+                assert!(same.is_none_or(|(other, _)| other.to_bits() == score.to_bits()));
+            }
+            sum +=
+                found.iter().filter(|(_, address)| truth.iter().any(|(_, other)| other == address)).count();
+            matched += count;
+            // Beside another clause, which it does not make the other way round.
+            let word = TermQuery::new(Term::from_field_text(app.text, "w2"), IndexRecordOption::Basic);
+            let both = |media: &CrossMediaQuery| {
+                let both = BooleanQuery::intersection(vec![Box::new(media.clone()), Box::new(word.clone())]);
+                searcher.search(&both, &DocSetCollector).unwrap()
+            };
+            let (near, all) = (both(&near), both(&all));
+            assert!(!near.is_empty() && near.is_subset(&all) && near.len() < all.len());
+        }
+        assert!(sum >= 114 && matched < 12 * DOCS / 2, "{target:?}: {sum} of 120, {matched} matched");
+    }
+    let part = app.part(0, &around(&mut rng, width, None));
+    let all =
+        CrossMediaQuery::new(app.scorer(Similarity::Metric(Target::Pair), &[part], &[1]), app.plugin.cache());
+    let all = all.unwrap();
+    let count = |query: &CrossMediaQuery| searcher.search(query, &Count).unwrap();
+    assert_eq!(count(&all.clone().nearest(&bundle, 10, 1.0).unwrap()), DOCS);
+    let other = bundle.clone().with_prior(0.25).unwrap();
+    assert_eq!(count(&all.clone().nearest(&other, 10, 0.9).unwrap()), DOCS);
+    for recall in [0.0, 1.5, f32::NAN] {
+        assert_eq!(all.clone().nearest(&bundle, 10, recall).unwrap_err().code(), ErrorCode::BadArgument);
+    }
+    let strange = common::bundle(4);
+    assert_eq!(all.nearest(&strange, 10, 0.9).unwrap_err().code(), ErrorCode::SpaceMismatch);
+}
+
+#[test]
+fn segments_find_together_what_one_finds() {
+    let bundle = sampled(&bundle(3));
+    // One segment is below the number of rows from which there are cells.
+    let app = app_in(&bundle, 4500);
+    let mut writer: IndexWriter = app.index.writer_with_num_threads(1, 15_000_000).unwrap();
+    writer.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
+    for i in (0..DOCS).step_by(9) {
+        writer.delete_term(Term::from_field_text(app.id, &format!("d{i:05}")));
+    }
+    writer.commit().unwrap();
+    assert_eq!(app.searcher().segment_readers().len(), 2);
+    let apps = [app];
+    let engine = engine(&apps);
+    let mut rng = ChaCha8Rng::seed_from_u64(17);
+    let width = bundle.media()[0].features;
+    for shape in [
+        (|r: Request| r) as fn(Request) -> Request,
+        |r| r.filter("w2"),
+        |r| r.k(200),
+        |r| r.keywords("w10").fusion(Fusion::Rrf).window(50),
+        |r| r.keywords("w2").fusion(Fusion::Metric),
+    ] {
+        let (mut sum, mut exact_answers) = (0.0, 0);
+        for _ in 0..8 {
+            let query = around(&mut rng, width, None);
+            let request = engine.request().features("image", &query).unwrap();
+            let request = shape(request.similarity(Similarity::Metric(Target::Pair)));
+            let (found, exact) = (request.clone().run().unwrap(), request.exact().run().unwrap());
+            assert_eq!((found.hits.len(), found.matched), (exact.hits.len(), exact.matched));
+            assert!(found.scored <= exact.scored);
+            if found.exact {
+                assert_eq!(ids(&found), ids(&exact));
+            }
+            exact_answers += usize::from(found.exact);
+            sum += share(&found, &exact);
+        }
+        assert!(sum / 8.0 >= 0.95 && exact_answers < 8, "{sum} of 8, {exact_answers} exact");
+    }
 }
 
 #[test]

@@ -150,6 +150,62 @@ fn queries_of_the_host_stand_in_for_strings() {
 }
 
 #[test]
+fn hits_show_the_fields_that_are_asked_for() {
+    let mut schema = Schema::builder();
+    let id = schema.add_text_field("id", STRING | STORED | FAST);
+    let text = schema.add_text_field("text", TEXT | STORED);
+    let sizes = schema.add_u64_field("size", STORED | FAST);
+    schema.add_u64_field("hidden", FAST);
+    let bundle = bundle(2);
+    MediaField::add(&mut schema, &bundle.space_spec()).unwrap();
+    let plugin = UvecPlugin::new();
+    let builder = tantivy::Index::builder().schema(schema.build()).register_plugin(plugin.registered());
+    let index = builder.create_in_ram().unwrap();
+    let mut writer: IndexWriter = index.writer_with_num_threads(1, 15_000_000).unwrap();
+    for i in 0..3u64 {
+        let mut document = TantivyDocument::new();
+        document.add_text(id, format!("d{i}"));
+        document.add_text(text, "red bird");
+        document.add_u64(sizes, i);
+        writer.add_document(document).unwrap();
+    }
+    writer.commit().unwrap();
+    let searcher = index.reader().unwrap().searcher();
+    let engine = Engine::host(&index, searcher, plugin.cache(), bundle).unwrap();
+    let ask = |fields: &[&str]| {
+        engine.request().keywords("red").fields(fields.iter().copied()).snippet("text").run()
+    };
+    let whole = engine.request().keywords("red").snippet("text").run().unwrap();
+    assert_eq!(json!(whole.hits[2].fields), json!({ "text": "red bird", "size": 2 }));
+    for (fields, shown) in [
+        (vec![], json!({})),
+        (vec!["size"], json!({ "size": 2 })),
+        (vec!["size", "text"], json!({ "text": "red bird", "size": 2 })),
+    ] {
+        let found = ask(&fields).unwrap();
+        assert_eq!(json!(found.hits[2].fields), shown);
+        // Nothing else depends on them.
+        assert_eq!(ids(&found), ids(&whole));
+        assert_eq!(found.hits[2].snippets, whole.hits[2].snippets);
+        assert_eq!(found.hits[2].score.to_bits(), whole.hits[2].score.to_bits());
+    }
+    for (name, code) in [("sise", ErrorCode::UnknownField), ("hidden", ErrorCode::BadArgument)] {
+        assert_eq!(ask(&["size", name]).unwrap_err().code(), code, "{name}");
+    }
+    for (line, fields) in [
+        (r#"{"fields": "size, text"}"#, Some(vec!["size", "text"])),
+        (r#"{"fields": ["size"]}"#, Some(vec!["size"])),
+        (r#"{"fields": "none"}"#, Some(vec![])),
+        (r#"{"fields": []}"#, Some(vec![])),
+        (r#"{"fields": null}"#, None),
+    ] {
+        let spec: RequestSpec = serde_json::from_str(line).unwrap();
+        let fields: Option<Vec<String>> = fields.map(|names| names.into_iter().map(String::from).collect());
+        assert_eq!(spec.fields, fields, "{line}");
+    }
+}
+
+#[test]
 fn plain_data_asks_what_the_builder_asks() {
     let app = App::in_ram(bundle(2));
     add(&app, 0..60);

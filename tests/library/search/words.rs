@@ -154,11 +154,16 @@ fn ask(engine: &Engine, text: &str, change: impl Fn(&mut Words)) -> Response {
 #[test]
 fn operators_fields_and_beginnings() {
     let engine = shop();
-    let sorted = |found: &Response| ids(found).into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
+    let sorted =
+        |found: &Response| ids(found).into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
     assert_eq!(sorted(&ask(&engine, "red bird", |_| {})), ["1", "2", "5"]);
     let and = |words: &mut Words| words.operator = Operator::And;
     assert_eq!(sorted(&ask(&engine, "red bird", and)), ["1", "2"], "each word in any field");
-    assert_eq!(sorted(&ask(&engine, "bird's nest", and)), ["1", "2"], "a letter beside an apostrophe may be missing");
+    assert_eq!(
+        sorted(&ask(&engine, "bird's nest", and)),
+        ["1", "2"],
+        "a letter beside an apostrophe may be missing"
+    );
     assert_eq!(sorted(&ask(&engine, "don't walk", and)), ["3"]);
     let in_title = |words: &mut Words| words.fields = vec!["title".into(), "title".into()];
     assert_eq!(sorted(&ask(&engine, "red bird", in_title)), ["2", "5"]);
@@ -186,7 +191,9 @@ fn what_cannot_be_looked_for_is_said() {
     let facet = engine.request().words("red").facet("titel").run().unwrap_err();
     assert_eq!((unknown.code(), unknown.to_string()), (facet.code(), facet.to_string()));
     assert!(unknown.to_string().contains("did you mean title"), "{unknown}");
-    for (field, says) in [("size", "holds no text"), ("kind", "holds whole values"), ("id", "holds whole values")] {
+    for (field, says) in
+        [("size", "holds no text"), ("kind", "holds whole values"), ("id", "holds whole values")]
+    {
         let found = error(&|words| words.fields = vec![field.into()]);
         assert_eq!(found.code(), ErrorCode::BadArgument);
         assert!(found.to_string().contains(says) && found.to_string().contains("`title`"), "{found}");
@@ -219,7 +226,11 @@ fn an_explanation_names_the_words_that_stand_for_one() {
     let found = engine.request().words(words).explain().run().unwrap();
     let plan = found.plan.as_ref().unwrap();
     let told = &plan["words"]["words"];
-    assert_eq!((&told[0]["typos"], &told[1]["prefix"]), (&0.into(), &true.into()), "short words are let no errors");
+    assert_eq!(
+        (&told[0]["typos"], &told[1]["prefix"]),
+        (&0.into(), &true.into()),
+        "short words are let no errors"
+    );
     assert_eq!(told[1]["fields"]["text"]["nearest"][0]["term"], "bird");
     assert_eq!(told[1]["fields"]["text"]["nearest"][0]["factor"], 0.5);
     for hit in &found.hits {
@@ -264,7 +275,11 @@ fn a_pattern_is_bounded_over_all_indexes_together() {
         for ask in ["red OR w*", "red OR \"w\"*", "red OR \"w00001 w\"*"] {
             for error in [both.request().keywords(ask).run(), both.request().filter(ask).run()] {
                 let error = error.unwrap_err();
-                assert_eq!((error.code(), error.facts().offset), (ErrorCode::BadQuery, Some(7)), "{ask}: {error}");
+                assert_eq!(
+                    (error.code(), error.facts().offset),
+                    (ErrorCode::BadQuery, Some(7)),
+                    "{ask}: {error}"
+                );
                 assert!(error.to_string().contains("10000"), "{error}");
             }
         }
@@ -291,7 +306,11 @@ fn counts_alone_and_pages_beyond_the_window() {
     assert!(ask().k(0).offset(70).run().unwrap().hits.is_empty());
     assert!(ask().window(20).offset(10).run().unwrap().warnings.is_empty());
     let beyond = ask().window(20).offset(11).run().unwrap();
-    assert!(beyond.warnings[0].contains("window of 20") && beyond.warnings[0].contains("21"), "{:?}", beyond.warnings);
+    assert!(
+        beyond.warnings[0].contains("window of 20") && beyond.warnings[0].contains("21"),
+        "{:?}",
+        beyond.warnings
+    );
     let alone = engine.request().words("red").window(1).k(10).run().unwrap();
     assert!(alone.warnings.is_empty(), "one leg has no window");
 }
@@ -301,7 +320,8 @@ fn counts_alone_and_pages_beyond_the_window() {
 #[test]
 #[ignore = "needs debian-packages/docs.jsonl in the folder UNCSM_DATA"]
 fn what_people_write_is_never_refused_as_words_and_with_a_way_as_keywords() {
-    let data = std::env::var_os("UNCSM_DATA").map_or_else(|| "../shared/data".into(), std::path::PathBuf::from);
+    let data =
+        std::env::var_os("UNCSM_DATA").map_or_else(|| "../shared/data".into(), std::path::PathBuf::from);
     let file = data.join("debian-packages/docs.jsonl");
     let Ok(lines) = std::fs::read_to_string(&file) else {
         println!("skipped: {} is not there (set UNCSM_DATA)", file.display());
@@ -311,7 +331,9 @@ fn what_people_write_is_never_refused_as_words_and_with_a_way_as_keywords() {
         .lines()
         .step_by(15)
         .take(4000)
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["text"].as_str().unwrap().to_owned())
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["text"].as_str().unwrap().to_owned()
+        })
         .collect();
     assert_eq!(texts.len(), 4000);
     let app = App::in_ram(bundle(1));
@@ -327,7 +349,9 @@ fn what_people_write_is_never_refused_as_words_and_with_a_way_as_keywords() {
         match engine.request().words(text.as_str()).run() {
             Ok(answer) => {
                 found += usize::from(!answer.hits.is_empty());
-                let own = |hit: &uncsm_index::search::Hit| texts[hit.id.as_ref().unwrap().parse::<usize>().unwrap()] == *text;
+                let own = |hit: &uncsm_index::search::Hit| {
+                    texts[hit.id.as_ref().unwrap().parse::<usize>().unwrap()] == *text
+                };
                 first += usize::from(answer.hits.iter().any(own));
             }
             Err(error) => {
@@ -339,12 +363,16 @@ fn what_people_write_is_never_refused_as_words_and_with_a_way_as_keywords() {
         grammar += 1;
         let hint = error.facts().hint.as_deref().unwrap_or_default();
         assert!(error.facts().offset.is_some(), "{text}: {error}");
-        let form = hint.rsplit_once("to look for the text itself, write ").and_then(|(_, form)| form.rsplit_once(" , or"));
+        let form = hint
+            .rsplit_once("to look for the text itself, write ")
+            .and_then(|(_, form)| form.rsplit_once(" , or"));
         let (form, _) = form.unwrap_or_else(|| panic!("{text}: no form that works: {error}"));
         let answer = engine.request().keywords(form).run().unwrap_or_else(|error| panic!("{form}: {error}"));
         assert!(!answer.hits.is_empty(), "{text}: {form}");
     }
-    println!("4000 descriptions as words: {refused} refused, {found} with hits, {first} with the description itself among the first ten");
+    println!(
+        "4000 descriptions as words: {refused} refused, {found} with hits, {first} with the description itself among the first ten"
+    );
     println!("as keywords: {grammar} refused, each with its byte and a form that finds something");
     assert_eq!((refused, found), (0, 4000));
 }

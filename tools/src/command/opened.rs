@@ -47,5 +47,8 @@ pub fn open(
 fn no_index(dir: &Path) -> Error {
     let hint = Hint::new("make one with").task(Task::Build).text("; what to look for is given with");
     let hint = hint.setting(Setting::Words).text(" or").setting(Setting::Text);
-    Error::new(ErrorCode::NotFound, "there is no such directory").file(dir).expected("an index directory").hint(hint)
+    Error::new(ErrorCode::NotFound, "there is no such directory")
+        .file(dir)
+        .expected("an index directory")
+        .hint(hint)
 }

@@ -10,7 +10,8 @@ use crate::world::world;
 
 /// Runs `query` on the shared index with `input` on stdin; exit code, stdout and stderr.
 fn piped(args: &[&str], input: &[u8]) -> (i32, String, String) {
-    let mut child = command().arg("query").arg(&world().index).args(args).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command().arg("query").arg(&world().index).args(args).stdin(Stdio::piped()).spawn().unwrap();
     // Whoever does not want all of it closes its end.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
@@ -37,8 +38,21 @@ fn a_batch_comes_through_a_pipe() {
     assert_eq!(stdout.lines().filter(|line| line.contains("\"hits\":[{")).count(), 2, "{stdout}");
     assert!(stdout.lines().last().unwrap().contains("plain words"), "{stdout}");
     // As flags and as a line they say the same.
-    let flags = run(&["query", world().index.to_str().unwrap(), "--words", "rde circel", "--typos", "2", "--in", "text", "--json"]);
-    let (_, line, _) = piped(&["--batch", "-", "--json"], b"{\"words\": \"rde circel\", \"typos\": \"2\", \"in\": [\"text\"]}");
+    let flags = run(&[
+        "query",
+        world().index.to_str().unwrap(),
+        "--words",
+        "rde circel",
+        "--typos",
+        "2",
+        "--in",
+        "text",
+        "--json",
+    ]);
+    let (_, line, _) = piped(
+        &["--batch", "-", "--json"],
+        b"{\"words\": \"rde circel\", \"typos\": \"2\", \"in\": [\"text\"]}",
+    );
     let hits = |text: &str| serde_json::from_str::<Value>(text).unwrap()["hits"].clone();
     assert_eq!(hits(&flags.stdout), hits(&line));
 }

@@ -9,15 +9,70 @@ use crate::search::grammar::{Mode, parse};
 
 /// What Rust writes about its own types.
 const OF_RUST: [&str; 16] = [
-    "Err(", "Ok(", "Some(", "None", "ParseIntError", "ParseFloatError", "ParseBoolError", "InvalidDigit", "PosOverflow",
-    "IntErrorKind", "kind:", "TantivyError", "Utf8Error", "InvalidArgument", "SyntaxError", "QueryParserError",
+    "Err(",
+    "Ok(",
+    "Some(",
+    "None",
+    "ParseIntError",
+    "ParseFloatError",
+    "ParseBoolError",
+    "InvalidDigit",
+    "PosOverflow",
+    "IntErrorKind",
+    "kind:",
+    "TantivyError",
+    "Utf8Error",
+    "InvalidArgument",
+    "SyntaxError",
+    "QueryParserError",
 ];
 
 /// Pieces that queries are made of, and that go wrong.
 const PIECES: [&str; 44] = [
-    "red", "circle", "the", "O'Brien", "n:", "x:", "b:", "body:", "title:", "_extra.meta.year:", "nope:", "id:", "5", "-5",
-    "1.5e3", "1e999", "true", "TRUE", "AND", "OR", "NOT", "IN", "TO", "(", ")", "[", "]", "{", "\"", "'", "^", "~", "*", "?",
-    ":", "-", "+", "!", "\\", ">=", "/", "&&", ",", "\u{2615}",
+    "red",
+    "circle",
+    "the",
+    "O'Brien",
+    "n:",
+    "x:",
+    "b:",
+    "body:",
+    "title:",
+    "_extra.meta.year:",
+    "nope:",
+    "id:",
+    "5",
+    "-5",
+    "1.5e3",
+    "1e999",
+    "true",
+    "TRUE",
+    "AND",
+    "OR",
+    "NOT",
+    "IN",
+    "TO",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "\"",
+    "'",
+    "^",
+    "~",
+    "*",
+    "?",
+    ":",
+    "-",
+    "+",
+    "!",
+    "\\",
+    ">=",
+    "/",
+    "&&",
+    ",",
+    "\u{2615}",
 ];
 
 fn text() -> impl Strategy<Value = String> {
@@ -40,7 +95,8 @@ fn errors_speak_of_the_query_and_forms_work() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     for _ in 0..6000 {
         let text = text().new_tree(&mut runner).unwrap().current();
-        for (index, mode) in indexes.iter().flat_map(|index| [(index, Mode::Keywords), (index, Mode::Filter)]) {
+        for (index, mode) in indexes.iter().flat_map(|index| [(index, Mode::Keywords), (index, Mode::Filter)])
+        {
             let Err(error) = parse(index, mode, &text) else { continue };
             refused += 1;
             let facts = error.facts();
