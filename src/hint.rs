@@ -76,6 +76,8 @@ pub enum Setting {
     Text,
     /// Keys of a corpus that are passed over.
     Without,
+    /// Text as people type it.
+    Words,
 }
 
 impl Setting {
@@ -115,6 +117,7 @@ impl Setting {
             Self::Target => "target",
             Self::Text => "text",
             Self::Without => "without",
+            Self::Words => "words",
         }
     }
 }

@@ -12,6 +12,7 @@ mod weights;
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tantivy::query::Query;
 
 use self::asked::ListItems;
@@ -28,7 +29,11 @@ use crate::error::{Error, ErrorCode};
 /// A query whose strings are parsed, whose vectors are compiled and whose numbers are checked.
 pub(crate) struct Plan {
     pub(crate) view: View,
+    /// Keywords and plain words.
     pub(crate) keywords: Option<Box<dyn Query>>,
+    /// How plain words were read.
+    pub(crate) words: Option<Value>,
+    pub(crate) warnings: Vec<String>,
     /// Filters, minimum probability and excluded ids; scores 0.
     pub(crate) filter: Option<Box<dyn Query>>,
     /// What ranks, at even odds unless a prior was given.

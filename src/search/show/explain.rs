@@ -139,6 +139,7 @@ pub(super) fn plan(plan: &Plan) -> Value {
     let similarity = plan.media.as_ref().map(|scorer| scorer.similarity().measure().describe());
     json!({
         "keywords": plan.keywords.as_ref().map(|query| format!("{query:?}")),
+        "words": plan.words,
         "filter": plan.filter.as_ref().map(|query| format!("{query:?}")),
         "parts": parts,
         "media": wanted,
