@@ -54,6 +54,40 @@ pub struct Keys {
     split: String,
 }
 
+/// Names under which texts and pictures often stand, those that say more first.
+const USUAL: [(&str, &[&str]); 2] = [
+    (
+        TEXT,
+        &[
+            "caption",
+            "captions",
+            "description",
+            "title",
+            "alt_text",
+            "alt",
+            "sentence",
+            "prompt",
+            "content",
+            "body",
+        ],
+    ),
+    (
+        IMAGE,
+        &[
+            "file_name",
+            "image_path",
+            "img_path",
+            "image_file",
+            "picture",
+            "photo",
+            "img",
+            "filename",
+            "path",
+            "file",
+        ],
+    ),
+];
+
 /// What a key may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -195,6 +229,17 @@ impl Keys {
         Ok(self)
     }
 
+    /// What of the keys `names` may hold texts and pictures by its name, as [`Keys::map`] reads it; `None` where none does.
+    pub fn propose<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        let names: Vec<&str> = names.into_iter().collect();
+        let found = USUAL.iter().filter_map(|(media, usual)| {
+            let key = usual.iter().find(|key| names.contains(key))?;
+            Some(format!("{media}={key}"))
+        });
+        let found: Vec<String> = found.collect();
+        (!found.is_empty()).then(|| found.join(","))
+    }
+
     /// The key that holds the id.
     pub(super) fn id(&self) -> &str {
         &self.id
@@ -314,6 +359,9 @@ mod tests {
         let again = keys.mapped().iter().try_fold(Keys::default(), |keys, arg| keys.map(arg)).unwrap();
         assert_eq!(again, keys);
         assert!(Keys::default().mapped().is_empty());
+        let proposed = Keys::propose(["file_name", "title", "caption", "x"]);
+        assert_eq!(proposed.as_deref(), Some("text=caption,image=file_name"));
+        assert_eq!(Keys::propose(["x"]), None);
         for bad in
             ["", "text", "id=", "id=_", "text=a,,", "id=text", "text=a,id=a", "id=x,split=x", "image=id"]
         {

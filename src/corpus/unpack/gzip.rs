@@ -4,8 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
-use super::packed::{Packed, damaged};
-use super::unpacking;
+use super::packed::{Packed, damaged, unpacking};
 
 /// What the members of a file hold; zeros after the last are no member.
 pub(super) struct Gzip(State);

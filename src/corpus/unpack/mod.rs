@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, PACKED_FREE, PACKED_RATIO};
 use gzip::Gzip;
-use packed::{Packed, damaged};
+use packed::Packed;
 use zst::Zst;
 
 /// A file that is read from its start to its end, unpacked where it is packed.
@@ -157,17 +157,6 @@ impl fmt::Debug for Input {
             Form::Zst(_) => "zstd",
         };
         f.debug_struct("Input").field("form", &form).field("at", &self.position()).finish_non_exhaustive()
-    }
-}
-
-/// `error` of unpacking, where it is not of the system: damage, with the byte of the file.
-fn unpacking(error: &io::Error, form: &str, packed: &Packed) -> io::Error {
-    match packed.failed() {
-        Some(kind) => io::Error::new(kind, error.to_string()),
-        None if packed.at_end() => {
-            damaged(format!("the file ends inside of its {form} data: it is cut"), packed.position())
-        }
-        None => damaged(format!("the {form} data of the file do not unpack: {error}"), packed.position()),
     }
 }
 

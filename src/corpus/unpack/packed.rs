@@ -88,3 +88,14 @@ pub(super) fn damaged(what: impl Into<String>, at: u64) -> io::Error {
     let error = Error::new(ErrorCode::Damaged, what).offset(at);
     io::Error::other(error.hint("copy the file whole, or pack it again"))
 }
+
+/// `error` of unpacking, where it is not of the system: damage, with the byte of the file.
+pub(super) fn unpacking(error: &io::Error, form: &str, packed: &Packed) -> io::Error {
+    match packed.failed() {
+        Some(kind) => io::Error::new(kind, error.to_string()),
+        None if packed.at_end() => {
+            damaged(format!("the file ends inside of its {form} data: it is cut"), packed.position())
+        }
+        None => damaged(format!("the {form} data of the file do not unpack: {error}"), packed.position()),
+    }
+}

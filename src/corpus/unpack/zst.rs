@@ -4,8 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::packed::{Packed, damaged};
-use super::unpacking;
+use super::packed::{Packed, damaged, unpacking};
 
 /// What a frame begins with, as the number of its first four bytes.
 const FRAME: u32 = 0xfd2f_b528;
