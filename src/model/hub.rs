@@ -7,7 +7,7 @@
 //! over fixed anchors, so that each side is a number of its own row.
 
 use super::floats::Floats;
-use crate::encode::kernel::{Rows, products};
+use crate::encode::kernel::{Rows, Stored, dots32, products};
 
 /// Rows whose products with all anchors are in memory together.
 const TOGETHER: usize = 16;
@@ -53,6 +53,13 @@ impl Hubs {
         let count = self.count(other);
         if count == 0 {
             return vec![0.0; rows];
+        }
+        if rows == 1 {
+            // A query. As rows of a product, one vector alone would take several times as long.
+            let (all, mut sums) = ((0..count as u32).collect::<Vec<u32>>(), vec![0.0f32; count]);
+            let anchors = Stored::new(&self.anchors[other], self.unit, 0..self.unit);
+            dots32(&vectors[d - self.unit..], anchors, &all, &mut sums);
+            return vec![soft_maximum(&sums, self.temperature)];
         }
         let anchors = Rows::new(&self.anchors[other], self.unit);
         let mut sums = vec![0.0f32; TOGETHER.min(rows) * count];

@@ -86,5 +86,5 @@ fn scan(members: &[&Plan]) -> Result<Vec<MetricFruit>> {
             scans.push(scan_of(plan, scorer, k));
         }
     }
-    pass(&first.view.shards, &first.filter, &scans)
+    pass(&first.view, &first.filter, &scans)
 }

@@ -30,12 +30,10 @@ pub struct RankedDoc {
 impl RankedDoc {
     /// The order of a ranking: score descending, then id ascending (documents without one last), then address.
     pub fn order(&self, other: &Self) -> Ordering {
-        other.score.total_cmp(&self.score).then_with(|| self.order_of_equals(other))
-    }
-
-    fn order_of_equals(&self, other: &Self) -> Ordering {
-        (self.id.is_none(), &self.id)
-            .cmp(&(other.id.is_none(), &other.id))
+        other
+            .score
+            .total_cmp(&self.score)
+            .then_with(|| (self.id.is_none(), &self.id).cmp(&(other.id.is_none(), &other.id)))
             .then_with(|| self.address.cmp(&other.address))
     }
 }
@@ -215,9 +213,13 @@ fn keyed(ids: &Ids, entry: Entry) -> Entry {
     Entry { key, is_keyed: true, ..entry }
 }
 
-/// Joins what segments found into the best `k`, best first. Documents come without their ids, for [`name`].
-pub(crate) fn merge(segments: Vec<SegmentBest>, k: usize) -> Result<Vec<RankedDoc>> {
-    // By score descending, and where it stands: one number sorts several times as fast as what it stands for.
+/// Puts documents of equal scores in order of their ids, then addresses.
+pub(crate) type SortEquals<'s> = dyn Fn(&mut [RankedDoc]) -> Result<()> + 's;
+
+/// Joins what segments found into the best `k`, best first. Documents may come without their ids, for [`name`]; `sort` is asked where
+/// documents of several segments are equal.
+pub(crate) fn merge(segments: Vec<SegmentBest>, k: usize, sort: &SortEquals<'_>) -> Result<Vec<RankedDoc>> {
+    // By score descending, and where it stands: numbers sort several times as fast as what they stand for.
     let mut order: Vec<(u32, u32, u32)> = Vec::with_capacity(segments.iter().map(|s| s.entries.len()).sum());
     for (segment, found) in (0..).zip(&segments) {
         order.extend((0..).zip(&found.entries).map(|(at, entry)| (!ascending(entry.score), segment, at)));
@@ -247,12 +249,7 @@ pub(crate) fn merge(segments: Vec<SegmentBest>, k: usize) -> Result<Vec<RankedDo
             ranked(found, &found.entries[at as usize])
         }));
         if equal.len() > 1 {
-            let ids = |segment: SegmentOrdinal| {
-                segments.iter().find(|found| found.segment == segment).and_then(|found| found.ids.clone())
-            };
-            let equals = &mut out[before..];
-            name(&mut *equals, |segment| Ok(ids(segment)))?;
-            equals.sort_by(RankedDoc::order_of_equals);
+            sort(&mut out[before..])?;
         }
     }
     out.truncate(k);
@@ -291,8 +288,13 @@ pub(crate) fn name<'d>(
 pub(crate) fn merge_named(segments: Vec<SegmentBest>, k: usize) -> Result<Vec<RankedDoc>> {
     let columns: BTreeMap<SegmentOrdinal, Ids> =
         segments.iter().map(|found| (found.segment, found.ids.clone())).collect();
-    let mut docs = merge(segments, k)?;
-    name(&mut docs, |segment| Ok(columns.get(&segment).cloned().flatten()))?;
+    let ids = |segment: SegmentOrdinal| Ok(columns.get(&segment).cloned().flatten());
+    let mut docs = merge(segments, k, &|equals| {
+        name(equals.iter_mut(), ids)?;
+        equals.sort_by(RankedDoc::order);
+        Ok(())
+    })?;
+    name(&mut docs, ids)?;
     Ok(docs)
 }
 

@@ -47,9 +47,11 @@ impl<'a, T> Stored<'a, T> {
 /// When lengths differ, or a row is not there.
 pub(crate) fn dots32(query: &[f32], rows: Stored<'_, f32>, at: &[u32], out: &mut [f32]) {
     check(query, rows, at, out);
-    for (out, &at) in out.iter_mut().zip(at) {
-        *out = dot(query, rows.row(at));
+    #[cfg(target_arch = "x86_64")]
+    if x86::run32(query, rows, at, out) {
+        return;
     }
+    plain32(query, rows, at, out);
 }
 
 /// As [`dots32`], of rows of binary16.
@@ -82,6 +84,12 @@ pub(crate) fn hidden16(query: &[f32], weights: &[f32], rows: Stored<'_, f16>, at
 fn check<T>(query: &[f32], rows: Stored<'_, T>, at: &[u32], out: &[f32]) {
     assert_eq!(query.len(), rows.width, "a query of the width of a row");
     assert_eq!(at.len(), out.len(), "one result of each row");
+}
+
+fn plain32(query: &[f32], rows: Stored<'_, f32>, at: &[u32], out: &mut [f32]) {
+    for (out, &at) in out.iter_mut().zip(at) {
+        *out = dot(query, rows.row(at));
+    }
 }
 
 /// Rows as f32, one after the other.
@@ -148,6 +156,48 @@ mod x86 {
             }
             *out = reduce(sum);
         }
+    }
+
+    /// [`run`] of rows of f32, without hidden units.
+    #[expect(unsafe_code, reason = "listed in ARCHITECTURE.md")]
+    pub(super) fn run32(query: &[f32], rows: Stored<'_, f32>, at: &[u32], out: &mut [f32]) -> bool {
+        let has = is_x86_feature_detected!("avx");
+        if has {
+            // SAFETY: the processor has it, as was just asked.
+            unsafe { sums32(query, rows, at, out) };
+        }
+        has
+    }
+
+    /// Two rows at once: the sums of one alone wait for each other.
+    #[target_feature(enable = "avx")]
+    fn sums32(query: &[f32], rows: Stored<'_, f32>, at: &[u32], out: &mut [f32]) {
+        let (query, query_rest) = panels(query);
+        for (out, at) in out.chunks_mut(2).zip(at.chunks(2)) {
+            // A last one stands beside itself.
+            let (x, x_rest) = rows.row(at[0]).as_chunks::<PANEL>();
+            let (y, y_rest) = rows.row(at[at.len() - 1]).as_chunks::<PANEL>();
+            let mut sums = [[_mm256_setzero_ps(); 2]; 2];
+            for ((q, x), y) in query.iter().zip(x).zip(y) {
+                sums = [add32(sums[0], q, x), add32(sums[1], q, y)];
+            }
+            if !x_rest.is_empty() {
+                let (mut x, mut y) = ([0.0; PANEL], [0.0; PANEL]);
+                x[..x_rest.len()].copy_from_slice(x_rest);
+                y[..y_rest.len()].copy_from_slice(y_rest);
+                sums = [add32(sums[0], &query_rest, &x), add32(sums[1], &query_rest, &y)];
+            }
+            for (out, sums) in out.iter_mut().zip(sums) {
+                *out = reduce(sums);
+            }
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx")]
+    fn add32(sum: [__m256; 2], query: &[f32; PANEL], row: &[f32; PANEL]) -> [__m256; 2] {
+        let (x, y) = (read(query), read(row));
+        [_mm256_add_ps(sum[0], _mm256_mul_ps(x[0], y[0])), _mm256_add_ps(sum[1], _mm256_mul_ps(x[1], y[1]))]
     }
 
     /// Whole panels, and the rest with zeros behind it.
@@ -269,6 +319,8 @@ mod tests {
             out.fill(f32::NAN);
             dots32(&query, Stored::new(&wide, stride, part.clone()), &at, &mut out);
             assert_eq!(bits(&out), bits(&expected), "f32: {n} {stride} {part:?}");
+            plain32(&query, Stored::new(&wide, stride, part.clone()), &at, &mut out);
+            assert_eq!(bits(&out), bits(&expected), "f32, any machine: {n} {stride} {part:?}");
 
             let expected: Vec<f32> = at.iter().map(|at| hidden(&query, row(at), &weights)).collect();
             hidden16(&query, &weights, rows, &at, &mut out);

@@ -161,6 +161,19 @@ impl IdColumn {
         }
     }
 
+    /// Whether keys sort as the bytes of ids do in any segments together.
+    pub(crate) fn keys_sort_everywhere(&self) -> bool {
+        matches!(self, Self::Number(_))
+    }
+
+    /// How many ids there are, whose keys are the numbers below; of numbers, whose keys are others, 0.
+    pub(crate) fn terms(&self) -> u64 {
+        match self {
+            Self::Text(column) => column.num_terms() as u64,
+            Self::Number(_) => 0,
+        }
+    }
+
     /// The ids of `keys`, which are sorted and distinct, in one walk: one look-up each would decode a block of the
     /// dictionary each.
     ///

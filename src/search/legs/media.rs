@@ -14,7 +14,8 @@ use crate::error::Result;
 use crate::search::candidates::{CandidateDocs, NOT_COUNTED, Probe};
 use crate::search::plan::Plan;
 use crate::search::scorer::DocScorer;
-use crate::search::view::shard::{Shard, Shards};
+use crate::search::view::View;
+use crate::search::view::shard::Shard;
 
 /// Candidates that are scored between two looks at the floor.
 const PIECE: usize = 512;
@@ -44,7 +45,7 @@ pub(super) fn run(
 ) -> Result<Found> {
     let scan = scan_of(plan, scorer, k);
     if plan.candidates.exact() {
-        return Ok(pass(&plan.view.shards, &query, &[scan])?.pop().unwrap_or_default().into());
+        return Ok(pass(&plan.view, &query, &[scan])?.pop().unwrap_or_default().into());
     }
     let shards = &plan.view.shards;
     let weights = shards.silent_weights(query_of(&query))?;
@@ -70,7 +71,7 @@ pub(super) fn run(
         matched += of_segment.matched;
         exact &= of_segment.exact;
     }
-    Ok(Found { fruit: all.ranked(k)?, matched, exact })
+    Ok(Found { fruit: all.ranked(k, &plan.view)?, matched, exact })
 }
 
 pub(in crate::search) fn scan_of(plan: &Plan, scorer: &Arc<DocScorer>, k: usize) -> Scan {
@@ -164,13 +165,14 @@ fn cut(docs: &mut Vec<DocId>, weight: Option<&dyn Weight>, reader: &SegmentReade
 
 /// Ranks what `query` matches in all shards by every one of `scans`, in one walk.
 pub(in crate::search) fn pass(
-    shards: &Shards,
+    view: &View,
     query: &Option<Box<dyn Query>>,
     scans: &[Scan],
 ) -> Result<Vec<MetricFruit>> {
-    let parts = shards.search(query_of(query), |shard| ScanCollector::new(scans.to_vec(), &shard.cache))?;
+    let parts =
+        view.shards.search(query_of(query), |shard| ScanCollector::new(scans.to_vec(), &shard.cache))?;
     let moved =
         |(base, found): (u32, Vec<Scanned>)| found.into_iter().map(|found| found.moved(base)).collect();
     let found = joined(parts.into_iter().map(moved).collect(), scans.len());
-    found.into_iter().zip(scans).map(|(found, scan)| found.ranked(scan.k)).collect()
+    found.into_iter().zip(scans).map(|(found, scan)| found.ranked(scan.k, view)).collect()
 }

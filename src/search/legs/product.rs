@@ -41,7 +41,7 @@ pub(super) fn run(
         budget: plan.budget.clone(),
     })?;
     let found = parts.into_iter().map(|(base, found)| found.moved(base));
-    found.reduce(Scanned::join).unwrap_or_default().ranked(k)
+    found.reduce(Scanned::join).unwrap_or_default().ranked(k, &plan.view)
 }
 
 /// The shares of a document, from the scores of its two legs, which a ranking of whole documents does not keep.

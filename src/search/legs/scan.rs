@@ -12,6 +12,7 @@ use crate::index::{MediaField, SegmentCache, SegmentVectors};
 use crate::search::budget::Budget;
 use crate::search::scorer::{BLOCK, DocScorer, Items, Single};
 use crate::search::top::{self, Floor, RankedDoc, SegmentBest, SegmentTop};
+use crate::search::view::View;
 use crate::search::view::ids::Columns;
 
 /// Documents that are buffered before they are scored together.
@@ -82,9 +83,9 @@ impl Scanned {
         }
     }
 
-    /// The best `k`, without ids.
-    pub(super) fn ranked(self, k: usize) -> Result<MetricFruit> {
-        self.by(k, top::merge)
+    /// The best `k`; most come without ids.
+    pub(super) fn ranked(self, k: usize, view: &View) -> Result<MetricFruit> {
+        self.by(k, |best, k| top::merge(best, k, &|docs| view.sort_equals(docs)))
     }
 
     /// The best `k`.

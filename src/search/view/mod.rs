@@ -2,21 +2,23 @@
 
 pub(crate) mod encoders;
 pub(in crate::search) mod ids;
+mod order;
 pub(crate) mod shard;
 
 use std::sync::{Arc, OnceLock};
 
-use tantivy::{DocAddress, Searcher};
+use tantivy::{DocAddress, Searcher, SegmentOrdinal};
 
 use self::encoders::OpenEncoders;
 use self::ids::Columns;
+use self::order::Order;
 use self::shard::Shards;
 use crate::encode::Encoder;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::{IdField, find_document, guarded};
 use crate::model::Bundle;
-use crate::search::top::{RankedDoc, name};
+use crate::search::top::{Ids, RankedDoc, name};
 
 /// One state of an engine. A clone is cheap; commits do not change it.
 #[derive(Clone)]
@@ -28,6 +30,8 @@ pub(crate) struct View {
     pub(crate) id: Arc<str>,
     /// Its columns, in the segments of `shards`.
     pub(in crate::search) ids: Columns,
+    /// Across the segments of `shards`.
+    pub(in crate::search) order: Arc<Order>,
     /// Once they are counted: items of live documents by media type.
     pub(in crate::search) items: Arc<OnceLock<Vec<u64>>>,
 }
@@ -40,7 +44,8 @@ impl View {
         encoders: Arc<OpenEncoders>,
         id: Arc<str>,
     ) -> Self {
-        Self { shards, bundle, encoders, ids: Columns::kept(id.clone()), id, items: Arc::default() }
+        let (ids, order, items) = (Columns::kept(id.clone()), Arc::default(), Arc::default());
+        Self { shards, bundle, encoders, id, ids, order, items }
     }
 
     /// Fills in the ids of documents that have none.
@@ -48,7 +53,17 @@ impl View {
         &self,
         docs: impl IntoIterator<Item = &'d mut RankedDoc>,
     ) -> Result<()> {
-        name(docs, |segment| self.ids.of(self.shards.segment(DocAddress::new(segment, 0)).0))
+        name(docs, |segment| self.ids_of(segment))
+    }
+
+    /// Sorts documents of equal scores by id and address.
+    pub(in crate::search) fn sort_equals(&self, docs: &mut [RankedDoc]) -> Result<()> {
+        let segments = self.shards.iter().map(|shard| shard.searcher.segment_readers().len() as u32).sum();
+        self.order.sort(docs, segments, |segment| self.ids_of(segment))
+    }
+
+    fn ids_of(&self, segment: SegmentOrdinal) -> Result<Ids> {
+        self.ids.of(self.shards.segment(DocAddress::new(segment, 0)).0)
     }
 
     /// The encoder of a media type, which stays open.
