@@ -223,7 +223,7 @@ fn replace(file: &Path, instead: Instead, place: &Place) {
 fn links_pipes_and_folders_in_place_of_files_are_refused() {
     let kinds = ["store", "idx", "pos", "term", "fast", "fieldnorm", "del", "uvec"];
     let named = ["meta.json", ".managed.json", "uncsm-index.json", ".tantivy-meta.lock"];
-    let of_the_bundle = ["config.json", "model.safetensors"];
+    let of_the_bundle = ["config.json", "model.safetensors", "checks.json"];
     let bundle = |place: &Place| {
         let manifest = std::fs::read(place.index.join("uncsm-index.json")).unwrap();
         let manifest: Value = serde_json::from_slice(&manifest).unwrap();
