@@ -9,7 +9,8 @@ use uncsm_index::Result;
 use uncsm_index::index::Index;
 use uncsm_index::model::Target;
 use uncsm_index::search::{
-    CrossMediaQuery, DocScorer, Engine, Fusion, Grammar, MetricCollector, QueryPart, Request, Response, Similarity,
+    CrossMediaQuery, DocScorer, Engine, Fusion, Grammar, MetricCollector, QueryPart, Request, Response,
+    Similarity,
 };
 
 use crate::state::Arguments;

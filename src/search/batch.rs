@@ -40,8 +40,10 @@ impl Engine {
     /// over the stored rows, which is where a scan spends its time; answers are those of [`Request::run`]. A time budget
     /// counts for the shared pass, and again for what is a request's own.
     pub fn batch(&self, requests: Vec<Request>) -> Vec<Result<Response>> {
-        let mut plans: Vec<Result<Plan>> =
-            requests.par_iter().map(|request| guarded(request.view.shards.dirs(), || request.plan())).collect();
+        let mut plans: Vec<Result<Plan>> = requests
+            .par_iter()
+            .map(|request| guarded(request.view.shards.dirs(), || request.plan()))
+            .collect();
         let mut groups: BTreeMap<Common<'_>, Vec<usize>> = BTreeMap::new();
         for (at, (request, plan)) in requests.iter().zip(&plans).enumerate() {
             let shares = |plan: &Plan| media_leg_depth(plan).is_some() && !plan.has_minimum;

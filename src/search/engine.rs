@@ -255,7 +255,7 @@ impl Engine {
         let shards = if newer { Arc::new(Shards::new(shards)?) } else { view.shards };
         // The same space has the same encoders: those that are open serve on.
         let bundle = attached.unwrap_or(view.bundle);
-        *self.now.write().unwrap_or_else(PoisonError::into_inner) = 
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) =
             View::new(shards, bundle, view.encoders, view.id);
         Ok(true)
     }

@@ -35,5 +35,7 @@ pub use scorer::{BestItem, DocScore, DocScorer, Polarity, QueryPart};
 pub use show::facets::FacetCount;
 pub use show::response::{Hit, HitItem, LegScore, Response};
 pub use similarity::{Similarity, SimilarityName, TargetName};
-pub use spec::{FeaturesFrom, RequestSpec, named_fields, named_number, names_of, parse_aggregations, parse_rows};
+pub use spec::{
+    FeaturesFrom, RequestSpec, named_fields, named_number, names_of, parse_aggregations, parse_rows,
+};
 pub use top::RankedDoc;

@@ -338,13 +338,20 @@ impl DocScorer {
     ///
     /// # Errors
     /// Those of [`DocScorer::check`].
-    pub(super) fn rated(&self, segment: &SegmentVectors, doc: DocId, scored: &DocScore) -> Result<Option<DocScore>> {
+    pub(super) fn rated(
+        &self,
+        segment: &SegmentVectors,
+        doc: DocId,
+        scored: &DocScore,
+    ) -> Result<Option<DocScore>> {
         if !self.keeps_raw() {
             return self.doc(segment, doc);
         }
         let mut best = vec![block::nothing(); self.parts.len()];
         for item in &scored.best {
-            let (Some(best), Some(part)) = (best.get_mut(item.part), self.parts.get(item.part)) else { continue };
+            let (Some(best), Some(part)) = (best.get_mut(item.part), self.parts.get(item.part)) else {
+                continue;
+            };
             if let Some(scorer) = &part.rows[item.media] {
                 *best = BestItem { value: scorer.value(item.raw), ..*item };
             }

@@ -197,10 +197,7 @@ mod x86 {
     #[target_feature(enable = "avx")]
     fn add32(sum: [__m256; 2], query: &[f32; PANEL], row: &[f32; PANEL]) -> [__m256; 2] {
         let (x, y) = (read(query), read(row));
-        [
-            _mm256_add_ps(sum[0], _mm256_mul_ps(x[0], y[0])),
-            _mm256_add_ps(sum[1], _mm256_mul_ps(x[1], y[1])),
-        ]
+        [_mm256_add_ps(sum[0], _mm256_mul_ps(x[0], y[0])), _mm256_add_ps(sum[1], _mm256_mul_ps(x[1], y[1]))]
     }
 
     /// Whole panels, and the rest with zeros behind it.

@@ -52,7 +52,11 @@ pub(super) fn run(plan: &Plan, query: Option<Box<dyn Query>>, k: usize) -> Resul
         all.matched += found.matched;
         all.partial |= found.partial;
     }
-    Ok(KeywordFruit { docs: top::merge(all.best, k, &|docs| plan.view.sort_equals(docs))?, matched: all.matched, partial: all.partial })
+    Ok(KeywordFruit {
+        docs: top::merge(all.best, k, &|docs| plan.view.sort_equals(docs))?,
+        matched: all.matched,
+        partial: all.partial,
+    })
 }
 
 impl Collector for KeywordCollector {

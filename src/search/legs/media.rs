@@ -169,7 +169,8 @@ pub(in crate::search) fn pass(
     query: &Option<Box<dyn Query>>,
     scans: &[Scan],
 ) -> Result<Vec<MetricFruit>> {
-    let parts = view.shards.search(query_of(query), |shard| ScanCollector::new(scans.to_vec(), &shard.cache))?;
+    let parts =
+        view.shards.search(query_of(query), |shard| ScanCollector::new(scans.to_vec(), &shard.cache))?;
     let moved =
         |(base, found): (u32, Vec<Scanned>)| found.into_iter().map(|found| found.moved(base)).collect();
     let found = joined(parts.into_iter().map(moved).collect(), scans.len());

@@ -207,7 +207,10 @@ impl ScanSegmentCollector {
             let k = self.scans.iter().map(|scan| scan.k).max().unwrap_or(0);
             let scans = self.scans.iter().zip(&mut self.progress);
             let mut gains = scans.filter(|(scan, progress)| {
-                scan.k > 0 && !progress.partial && progress.scored == 0 && scan.scorer.single(&self.vectors).is_some()
+                scan.k > 0
+                    && !progress.partial
+                    && progress.scored == 0
+                    && scan.scorer.single(&self.vectors).is_some()
             });
             // A floor of other segments is one already.
             let is_new = gains.any(|(_, progress)| progress.top.last().is_none());
@@ -308,8 +311,9 @@ impl SegmentCollector for ScanSegmentCollector {
     fn harvest(mut self) -> Self::Fruit {
         self.flush();
         let matched = self.matched;
-        let fruit =
-            |Progress { top, scored, partial }: Progress| Scanned::new(top.finish(), matched, scored, partial);
+        let fruit = |Progress { top, scored, partial }: Progress| {
+            Scanned::new(top.finish(), matched, scored, partial)
+        };
         self.progress.into_iter().map(fruit).collect()
     }
 }

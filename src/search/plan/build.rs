@@ -141,7 +141,14 @@ fn check_numbers(asked: &Asked) -> Result<Depth> {
     let window = asked.window.max(end);
     let counts = !asked.facets.is_empty() || asked.aggregations.is_some();
     let whole = counts && asked.facets_over == FacetsOver::Hits;
-    Ok(Depth { k: asked.k, offset: asked.offset, end, window, alone: if whole { window } else { end }, whole })
+    Ok(Depth {
+        k: asked.k,
+        offset: asked.offset,
+        end,
+        window,
+        alone: if whole { window } else { end },
+        whole,
+    })
 }
 
 fn check_similarity(bundle: &Bundle, similarity: Similarity) -> Result<()> {

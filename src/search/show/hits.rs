@@ -27,8 +27,7 @@ pub(crate) fn respond(plan: &Plan, ranking: &Ranking) -> Result<Response> {
     // What has a rank was scored, and where all matches have one, others do not match.
     let is_known = ranking.has_all_keywords || keyword.len() == shown.len();
     let needs = plan.explains || !(is_known || shown.is_empty());
-    let weights =
-        keywords.filter(|_| needs).map(|query| plan.view.shards.weights(&**query)).transpose()?;
+    let weights = keywords.filter(|_| needs).map(|query| plan.view.shards.weights(&**query)).transpose()?;
     if let Some(weights) = weights.as_ref().filter(|_| !is_known) {
         keyword = keyword_scores(plan, weights, &shown)?;
     }
@@ -73,7 +72,9 @@ impl Assembly<'_> {
             other.as_ref().is_some_and(|other| Arc::ptr_eq(one, other))
         };
         let probability = match (&plan.probability, &media) {
-            (Some(scorer), _) if is(scorer, &plan.media) => media.as_ref().and_then(|media| media.probability),
+            (Some(scorer), _) if is(scorer, &plan.media) => {
+                media.as_ref().and_then(|media| media.probability)
+            }
             (Some(scorer), Some(media)) if is(scorer, &plan.rated) => {
                 scorer.rated(vectors, doc, media)?.and_then(|score| score.probability)
             }

@@ -49,7 +49,10 @@ impl View {
     }
 
     /// Fills in the ids of documents that have none.
-    pub(in crate::search) fn name<'d>(&self, docs: impl IntoIterator<Item = &'d mut RankedDoc>) -> Result<()> {
+    pub(in crate::search) fn name<'d>(
+        &self,
+        docs: impl IntoIterator<Item = &'d mut RankedDoc>,
+    ) -> Result<()> {
         name(docs, |segment| self.ids_of(segment))
     }
 

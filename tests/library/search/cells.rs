@@ -136,7 +136,8 @@ fn a_query_of_the_host_finds_the_share_with_the_collector_of_the_host() {
                 let same = truth.iter().find(|(_, other)| other == address);
                 assert!(same.is_none_or(|(other, _)| other.to_bits() == score.to_bits()));
             }
-            sum += found.iter().filter(|(_, address)| truth.iter().any(|(_, other)| other == address)).count();
+            sum +=
+                found.iter().filter(|(_, address)| truth.iter().any(|(_, other)| other == address)).count();
             matched += count;
             // Beside another clause, which it does not make the other way round.
             let word = TermQuery::new(Term::from_field_text(app.text, "w2"), IndexRecordOption::Basic);
@@ -150,10 +151,8 @@ fn a_query_of_the_host_finds_the_share_with_the_collector_of_the_host() {
         assert!(sum >= 114 && matched < 12 * DOCS / 2, "{target:?}: {sum} of 120, {matched} matched");
     }
     let part = app.part(0, &around(&mut rng, width, None));
-    let all = CrossMediaQuery::new(
-        app.scorer(Similarity::Metric(Target::Pair), &[part], &[1]),
-        app.plugin.cache(),
-    );
+    let all =
+        CrossMediaQuery::new(app.scorer(Similarity::Metric(Target::Pair), &[part], &[1]), app.plugin.cache());
     let all = all.unwrap();
     let count = |query: &CrossMediaQuery| searcher.search(query, &Count).unwrap();
     assert_eq!(count(&all.clone().nearest(&bundle, 10, 1.0).unwrap()), DOCS);

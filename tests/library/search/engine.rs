@@ -172,7 +172,9 @@ fn hits_show_the_fields_that_are_asked_for() {
     writer.commit().unwrap();
     let searcher = index.reader().unwrap().searcher();
     let engine = Engine::host(&index, searcher, plugin.cache(), bundle).unwrap();
-    let ask = |fields: &[&str]| engine.request().keywords("red").fields(fields.iter().copied()).snippet("text").run();
+    let ask = |fields: &[&str]| {
+        engine.request().keywords("red").fields(fields.iter().copied()).snippet("text").run()
+    };
     let whole = engine.request().keywords("red").snippet("text").run().unwrap();
     assert_eq!(json!(whole.hits[2].fields), json!({ "text": "red bird", "size": 2 }));
     for (fields, shown) in [
