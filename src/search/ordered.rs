@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
+        #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn a_few_clauses_match_as_many_do_and_sum_in_their_order(
             docs in proptest::collection::vec("[a-f ]{0,14}", 1..120),

@@ -332,7 +332,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
+        #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn the_best_of_segments_are_those_of_a_sort_of_all(
             segments in proptest::collection::vec(proptest::collection::vec((id(), -2i8..3), 1..260), 1..4),

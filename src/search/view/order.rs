@@ -168,7 +168,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(16))]
+        #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn equals_come_in_order_of_ids_before_and_after_all_are_known(
             segments in proptest::collection::vec(
