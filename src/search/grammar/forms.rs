@@ -98,7 +98,7 @@ fn escaped(text: &str) -> String {
             let mut out = String::with_capacity(word.len());
             for (at, c) in word.char_indices() {
                 // A hyphen inside of a word is a letter.
-                if c.is_ascii() && !plain(c) && (c != '-' || at == 0) {
+                if c.is_ascii() && !c.is_control() && !plain(c) && (c != '-' || at == 0) {
                     out.push('\\');
                 }
                 out.push(c);

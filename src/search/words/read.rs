@@ -189,8 +189,7 @@ impl Reader<'_> {
         let mut either: Vec<(Occur, Box<dyn Query>)> = Vec::new();
         let mut told = serde_json::Map::new();
         let mut optional = is_beside_apostrophe(&self.words.text, word);
-        for at in 0..self.fields.len() {
-            let terms = &word.terms[at];
+        for (at, terms) in word.terms.iter().enumerate() {
             if terms.is_empty() {
                 // This field leaves the word out: a document that has it there does not match, and is meant.
                 optional = true;

@@ -19,20 +19,24 @@ fn text_of(id: &str, text: &str) -> Doc {
     Doc { id: id.into(), text: text.into(), items: vec![] }
 }
 
-/// Optimal string alignment by its definition, over bytes.
+/// Optimal string alignment, by the whole table, over bytes.
 fn distance(a: &[u8], b: &[u8]) -> usize {
-    match (a, b) {
-        ([], rest) | (rest, []) => rest.len(),
-        ([.., x], [.., y]) => {
-            let (i, j) = (a.len() - 1, b.len() - 1);
-            let mut least = distance(&a[..i], &b[..j]) + usize::from(x != y);
-            least = least.min(distance(&a[..i], b) + 1).min(distance(a, &b[..j]) + 1);
-            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
-                least = least.min(distance(&a[..i - 1], &b[..j - 1]) + 1);
+    let mut table = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            if i == 0 || j == 0 {
+                table[i][j] = i + j;
+                continue;
             }
-            least
+            let mut least = table[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            least = least.min(table[i - 1][j] + 1).min(table[i][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(table[i - 2][j - 2] + 1);
+            }
+            table[i][j] = least;
         }
     }
+    table[a.len()][b.len()]
 }
 
 proptest! {
@@ -267,7 +271,7 @@ fn a_pattern_is_bounded_over_all_indexes_together() {
     let words = |from: usize| (from..from + 6000).map(|at| format!("w{at:05} ")).collect::<String>();
     let docs = [text_of("a", &words(0)), text_of("b", &words(6000))];
     let one = engine(&spread(&bundle(1), &docs[..1], 1, 1, &[]));
-    for ask in ["w*", "\"w\"*", "w?????"] {
+    for ask in ["w*", "\"w\"*", "w?*"] {
         assert_eq!(one.request().keywords(ask).run().unwrap().hits.len(), 1, "{ask}");
     }
     for (indexes, segments) in [(2, 1), (1, 2)] {
