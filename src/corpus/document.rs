@@ -355,10 +355,15 @@ fn check_size(object: &Map<String, Value>, keys: &Keys) -> Result<()> {
     let mut sum = 0;
     for (key, value) in object {
         let is_file = keys.find(key).is_some_and(|(at, _)| keys.media()[at].holds() == Holds::Files);
-        if is_file && value.as_str().is_some_and(data::is_given) {
-            continue;
-        }
-        longest(value, &mut sum).map_err(|bytes| {
+        let given = |value: &Value| is_file && value.as_str().is_some_and(data::is_given);
+        let measured = match value {
+            value if given(value) => continue,
+            Value::Array(list) if list.iter().any(given) => {
+                list.iter().filter(|value| !given(value)).try_for_each(|value| longest(value, &mut sum))
+            }
+            value => longest(value, &mut sum),
+        };
+        measured.map_err(|bytes| {
             limits::over(format!("`{key}` has a text that is too long"), TEXT_BYTES, bytes, "bytes")
                 .hint("cut it into several documents, or leave the key out")
         })?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::folder::{folder_fingerprint, is_media};
+use super::folder::{Kinds, folder_fingerprint, is_media};
 use super::unpack::{head, plain_name};
 use super::{array, glob};
 use crate::error::{Error, ErrorCode, Result};
@@ -14,64 +14,85 @@ use crate::media::Fingerprint;
 /// Extensions of files that are corpora, as they are called unpacked.
 const EXTENSIONS: [&str; 7] = [".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".parquet", ".tar"];
 
-/// The corpora that `paths` name, one after the other; a folder of corpora and a pattern stand for their files in order of name (bytes), each path once.
+/// What `paths` name: corpora, and files of other kinds in the folders that are named.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) others: Kinds,
+}
+
+/// The corpora that `paths` name, one after the other; a folder of corpora and a pattern stand for their files in order of name (bytes).
 ///
 /// # Errors
-/// [`ErrorCode::BadArgument`] without a path, for a file that is named twice, or more than [`SOURCE_ROOTS`] of them; [`ErrorCode::NotFound`];
-/// [`ErrorCode::Io`].
-pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut out: Vec<PathBuf> = Vec::new();
+/// [`ErrorCode::BadArgument`] without a path, and for a file that is named twice; [`ErrorCode::TooLarge`] for more than [`SOURCE_ROOTS`] of them;
+/// [`ErrorCode::NotFound`]; [`ErrorCode::Io`].
+pub(super) fn find(paths: &[PathBuf]) -> Result<Found> {
+    let mut found = Found::default();
     for path in paths {
         let named = if glob::is_pattern(path) { glob::expand(path)? } else { vec![path.clone()] };
         for path in named {
-            match shards(&path)? {
-                Some(shards) => out.extend(shards),
-                None => out.push(path),
+            if !shards(&path, &mut found)? {
+                found.files.push(path);
             }
         }
     }
-    if out.len() > SOURCE_ROOTS {
-        return Err(crate::limits::over("the corpus has too many files", SOURCE_ROOTS, out.len(), "files"));
+    if found.files.len() > SOURCE_ROOTS {
+        let what = "the corpus has too many files";
+        return Err(crate::limits::over(what, SOURCE_ROOTS, found.files.len(), "files"));
     }
-    let mut sorted: Vec<&PathBuf> = out.iter().collect();
+    let mut sorted: Vec<&PathBuf> = found.files.iter().collect();
     sorted.sort();
-    if let Some([twice, _]) = sorted.array_windows().find(|[a, b]| a == b) {
+    if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(Error::new(ErrorCode::BadArgument, "a file of the corpus is named twice")
-            .file(twice)
+            .file(twice[0])
             .hint("name each file once"));
     }
-    match out.is_empty() {
+    match found.files.is_empty() {
         true => Err(Error::new(ErrorCode::BadArgument, "no corpus is named")),
-        false => Ok(out),
+        false => Ok(found),
     }
 }
 
-/// The files of a folder that holds corpora and nothing else: no folder, no picture, no text. `None` for any other path.
-fn shards(path: &Path) -> Result<Option<Vec<PathBuf>>> {
+/// The files of [`find`].
+///
+/// # Errors
+/// Those of [`find`].
+pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    find(paths).map(|found| found.files)
+}
+
+/// Adds the files of a folder that holds corpora, and no folder, picture or text; says whether `path` is one.
+fn shards(path: &Path, found: &mut Found) -> Result<bool> {
     let about = fs::metadata(path).map_err(|error| Error::io(path, error))?;
     if !about.is_dir() {
-        return Ok(None);
+        return Ok(false);
     }
-    let mut found = Vec::new();
+    let (mut files, mut others) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(path).map_err(|error| Error::io(path, error))? {
         let entry = entry.map_err(|error| Error::io(path, error))?;
         let (name, file) = (entry.file_name(), entry.path());
         if name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        // Fields of the pictures beside it, where there are any.
-        let beside = matches!(plain_name(&file).as_str(), "metadata.jsonl" | "metadata.csv");
-        if file.is_dir() || is_media(&name) {
-            return Ok(None);
+        // Fields of the pictures of the folder, whatever is there of these.
+        let beside = matches!(name.to_str(), Some("metadata.jsonl" | "metadata.csv"));
+        if beside || file.is_dir() || is_media(&name) {
+            return Ok(false);
         }
-        if is_corpus(&file) && !beside {
-            found.push(file);
-        } else if beside {
-            return Ok(None);
-        }
+        let place = if is_corpus(&file) { &mut files } else { &mut others };
+        place.push(file);
     }
-    found.sort();
-    Ok((!found.is_empty()).then_some(found))
+    if files.is_empty() {
+        return Ok(false);
+    }
+    files.sort();
+    found.files.extend(files);
+    others.sort();
+    for file in others {
+        let extension = file.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        found.others.add(&extension.unwrap_or_default(), || file.clone());
+    }
+    Ok(true)
 }
 
 /// Whether the file is a corpus by its name; one in JSON by what it begins with.
@@ -128,7 +149,7 @@ mod tests {
                 .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
                 .collect::<Vec<_>>())
         };
-        let found: Result<Vec<String>> = names(&[folder.clone()]);
+        let found: Result<Vec<String>> = names(std::slice::from_ref(&folder));
         assert_eq!(found.unwrap(), ["a.csv", "b.jsonl.gz", "c.json"]);
         // In the order in which they are named; a pattern in order of name.
         assert_eq!(
@@ -141,11 +162,15 @@ mod tests {
         );
         assert_eq!(names(&[]).unwrap_err().code(), ErrorCode::BadArgument);
         assert_eq!(names(&[folder.join("none")]).unwrap_err().code(), ErrorCode::NotFound);
+        // What else is there is counted.
+        let others = find(std::slice::from_ref(&folder)).unwrap().others.into_errors();
+        let others: Vec<String> = others.map(|error| error.facts().message.clone()).collect();
+        assert_eq!(others, ["1 file without an extension left out", "1 file of the kind `.md` left out"]);
         // With pictures, texts or folders it is one of media.
-        for other in ["x.png", "x.txt", "below/x.jsonl", "metadata.csv"] {
+        for other in ["x.png", "x.heic", "x.txt", "below/x.jsonl", "metadata.csv"] {
             let folder = dir.path().join(other.replace('/', "-"));
             write(&folder, &["a.jsonl", other]);
-            assert_eq!(files(&[folder.clone()]).unwrap(), [folder]);
+            assert_eq!(files(std::slice::from_ref(&folder)).unwrap(), [folder]);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::document::Document;
-use super::files::files;
+use super::files::{Found, find};
 use super::keys::Keys;
 use super::origin::{Root, Spot};
 use super::source::{Aside, Kind, ReadError, Source};
@@ -81,7 +81,7 @@ impl Reader {
     /// # Errors
     /// Those of [`Reader::open`]; [`crate::ErrorCode::BadArgument`] without a path, and for a file that is named twice.
     pub fn open_all(paths: &[PathBuf], keys: &Keys) -> Result<Self> {
-        let mut rest = files(paths)?;
+        let Found { files: mut rest, others } = find(paths)?;
         let (base, total) = match rest.as_slice() {
             [_] => (None, None),
             several => {
@@ -93,7 +93,7 @@ impl Reader {
         // There is one at least.
         let first = rest.pop().unwrap_or_default();
         let open = Open::new(&first, keys)?;
-        let (asides, keys) = (Vec::new(), keys.clone());
+        let (asides, keys) = (others.into_errors().map(Aside::Passed).collect(), keys.clone());
         Ok(Self { open, keys, rest, base, asides, done: 0, total, ended: false })
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::kinds::Kinds;
 use super::metadata::{self, Fields, Metadata};
 use crate::corpus::keys::Keys;
+use crate::corpus::pictures::other_by_extension;
 use crate::corpus::source::Aside;
 use crate::error::{Error, ErrorCode, Result};
 
@@ -292,10 +293,11 @@ fn unread(path: &Path, error: std::io::Error) -> Error {
         .source(error)
 }
 
-/// Whether a file of that name is a picture or a text.
+/// Whether a file of that name is a picture, read or not, or a text.
 pub(in crate::corpus) fn is_media(name: &OsStr) -> bool {
     let (_, extension) = parts(name);
-    matches!(extension.as_str(), "txt" | "caption") || PICTURES.contains(&extension.as_str())
+    let is_picture = PICTURES.contains(&extension.as_str()) || other_by_extension(&extension).is_some();
+    is_picture || matches!(extension.as_str(), "txt" | "caption")
 }
 
 /// Stem and extension of a file name, the extension in lower case.

@@ -65,8 +65,10 @@ fn one(array: &dyn Array, row: usize, from: (&Path, &str), out: &mut Files) -> R
     if let serde_json::Value::String(path) = value::read(array, row)? {
         match resolve(&path, from.0, from.1) {
             Ok(file) => {
+                if file.path().is_some() {
+                    out.paths.push(path);
+                }
                 out.items.push(file);
-                out.paths.push(path);
             }
             Err(error) => out.flaws.push(error),
         }

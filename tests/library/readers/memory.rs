@@ -53,11 +53,11 @@ fn measure(name: &str, write: impl FnOnce(&mut dyn Write)) {
     let before = peak();
     let documents = read(&path);
     let Some((before, after)) = before.zip(peak()) else {
-        println!("{name}: {documents} documents, {bytes} bytes; memory is not known here");
+        eprintln!("{name}: {documents} documents, {bytes} bytes; memory is not known here");
         return;
     };
     let grown = (after - before) / 1024;
-    println!(
+    eprintln!(
         "{name}: {documents} documents, {bytes} bytes, peak {} MB, {grown} MB of it by reading",
         after / 1024
     );

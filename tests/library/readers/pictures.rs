@@ -7,9 +7,9 @@ use arrow_array::builder::*;
 use arrow_array::*;
 use arrow_schema::{DataType, Field, Fields};
 use serde_json::json;
-use uncsm_index::ErrorCode;
-use uncsm_index::corpus::{Document, Given};
+use uncsm_index::corpus::{Document, Given, Keys, Reader};
 use uncsm_index::encode::{Content, CorpusSource, Ids, Incoming};
+use uncsm_index::{Error, ErrorCode};
 
 use crate::readers::support::*;
 
@@ -120,4 +120,35 @@ fn two_columns_of_pictures_do_not_go_into_one_document() {
     assert!(error.to_string().contains("row 1"), "{error}");
     assert_eq!(read[1].as_ref().unwrap().images(), [bytes(b"y")]);
     assert_eq!(read[2].as_ref().unwrap().images().len(), 1);
+}
+
+#[test]
+fn a_column_of_bytes_that_begin_as_pictures_holds_them() {
+    let (_dir, file) = folder();
+    let bytes = |values: [Option<&'static [u8]>; 2]| -> ArrayRef { Arc::new(BinaryArray::from_iter(values)) };
+    let (png, jpeg): (&[u8], &[u8]) = (b"\x89PNG\r\n\x1a\n..", b"\xff\xd8\xff\xe0..");
+    let read = |columns: Vec<(&str, ArrayRef)>, keys: &Keys| {
+        write(&file, columns);
+        let mut reader = Reader::open_with(&file, keys)?;
+        let images: Vec<usize> = reader.by_ref().map(|read| read.unwrap().images().len()).collect();
+        Ok((images, reader.take_asides().len()))
+    };
+    let ids: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+    let found = |columns: Vec<(&str, ArrayRef)>| -> (Vec<usize>, usize) {
+        let with_ids = std::iter::once(("id", Arc::clone(&ids))).chain(columns).collect();
+        read(with_ids, &Keys::default()).map_err(|error: Error| error.to_string()).unwrap()
+    };
+    assert_eq!(found(vec![("photo", bytes([None, Some(png)]))]), (vec![0, 1], 0));
+    // The first value says what it is.
+    assert_eq!(found(vec![("sound", bytes([Some(b"RIFF\0\0\0\0WAVE"), Some(png)]))]), (vec![0, 0], 1));
+    // Of two nobody knows which; and a column of the usual name goes first.
+    let two = || vec![("one", bytes([Some(png), None])), ("two", bytes([Some(jpeg), None]))];
+    assert_eq!(found(two()), (vec![0, 0], 2));
+    let named = [two(), vec![("image", bytes([None, Some(jpeg)]))]].concat();
+    assert_eq!(found(named), (vec![0, 1], 2));
+    // One of them is named away, or alone in its file.
+    let keys = Keys::default().without(&["two".to_owned()]);
+    assert_eq!(read(two(), &keys).map_err(|error: Error| error.to_string()).unwrap(), (vec![1, 0], 0));
+    let refused = read(vec![("x", bytes([Some(b"a"), None]))], &Keys::default());
+    assert_eq!(refused.map_err(|error: Error| error.code()).unwrap_err(), ErrorCode::BadValue);
 }

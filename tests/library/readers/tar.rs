@@ -15,7 +15,8 @@ pub fn entry(name: &str, kind: u8, size: u64) -> Vec<u8> {
         block[124..136].copy_from_slice(format!("{size:011o}\0").as_bytes());
     } else {
         block[124] = 0x80;
-        block[128..136].copy_from_slice(&size.to_be_bytes());
+        let highest_first = size.to_le_bytes().into_iter().rev().collect::<Vec<u8>>();
+        block[128..136].copy_from_slice(&highest_first);
     }
     block[156] = kind;
     block[257..265].copy_from_slice(b"ustar\x0000");

@@ -163,12 +163,12 @@ fn every_format_gives_the_same_documents_vectors_and_answers() {
 #[test]
 fn a_corpus_of_others_is_the_same_in_every_format() {
     let Some(data) = std::env::var_os("UNCSM_DATA").map(PathBuf::from) else {
-        println!("skipped: UNCSM_DATA names no folder of data");
+        eprintln!("skipped: UNCSM_DATA names no folder of data");
         return;
     };
     let items = data.join("openclipart-mini/items.jsonl");
     let Ok(text) = fs::read_to_string(&items) else {
-        println!("skipped: {} is not there", items.display());
+        eprintln!("skipped: {} is not there", items.display());
         return;
     };
     let dir = tempfile::tempdir().unwrap();
