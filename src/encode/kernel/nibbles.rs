@@ -177,7 +177,8 @@ mod x86 {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     pub(super) fn vnni(codes: &[u8], query: &ShortQuery, out: &mut [[i32; GROUP]]) {
-        let (four, two) = (_mm512_set1_epi8(15), _mm512_set1_epi8(3));
+        // A code in higher bits counts 4, 16 or 64 times: it is not moved, but its sum is, which loses no bit.
+        let masks = [3, 12, 48, 192, 15, 240].map(|mask: u8| _mm512_set1_epi8(mask as i8));
         let load = |block: &[u8; BYTES]| {
             #[allow(unsafe_code, reason = "listed in ARCHITECTURE.md")]
             // SAFETY: both types are 64 bytes. A load through a pointer is checked in a debugging build.
@@ -185,30 +186,31 @@ mod x86 {
                 std::mem::transmute::<[u8; BYTES], __m512i>(*block)
             }
         };
+        let add = |sums: __m512i, bytes: __m512i, mask: __m512i, numbers: [i8; 4]| {
+            _mm512_dpbusd_epi32(sums, _mm512_and_si512(bytes, mask), _mm512_set1_epi32(lane(numbers)))
+        };
         for (codes, out) in codes.chunks_exact(query.group_bytes()).zip(out) {
-            let (mut a, mut b) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+            let [mut one, mut four, mut sixteen, mut last] = [_mm512_setzero_si512(); 4];
             let (fine, coarse) = codes.as_chunks::<BYTES>().0.split_at(query.fine.len());
             for (block, [p, q]) in fine.iter().zip(&query.fine) {
                 let bytes = load(block);
-                let high = _mm512_srli_epi16::<4>(bytes);
-                a = _mm512_dpbusd_epi32(a, _mm512_and_si512(bytes, four), _mm512_set1_epi32(lane(*p)));
-                b = _mm512_dpbusd_epi32(b, _mm512_and_si512(high, four), _mm512_set1_epi32(lane(*q)));
+                one = add(one, bytes, masks[4], *p);
+                sixteen = add(sixteen, bytes, masks[5], *q);
             }
             for (block, [p, q, r, s]) in coarse.iter().zip(&query.coarse) {
                 let bytes = load(block);
-                let [second, third, fourth] = [
-                    _mm512_srli_epi16::<2>(bytes),
-                    _mm512_srli_epi16::<4>(bytes),
-                    _mm512_srli_epi16::<6>(bytes),
-                ];
-                a = _mm512_dpbusd_epi32(a, _mm512_and_si512(bytes, two), _mm512_set1_epi32(lane(*p)));
-                b = _mm512_dpbusd_epi32(b, _mm512_and_si512(second, two), _mm512_set1_epi32(lane(*q)));
-                a = _mm512_dpbusd_epi32(a, _mm512_and_si512(third, two), _mm512_set1_epi32(lane(*r)));
-                b = _mm512_dpbusd_epi32(b, _mm512_and_si512(fourth, two), _mm512_set1_epi32(lane(*s)));
+                one = add(one, bytes, masks[0], *p);
+                four = add(four, bytes, masks[1], *q);
+                sixteen = add(sixteen, bytes, masks[2], *r);
+                last = add(last, bytes, masks[3], *s);
             }
+            let sums = _mm512_add_epi32(
+                _mm512_add_epi32(one, _mm512_srai_epi32::<2>(four)),
+                _mm512_add_epi32(_mm512_srai_epi32::<4>(sixteen), _mm512_srai_epi32::<6>(last)),
+            );
             #[allow(unsafe_code, reason = "listed in ARCHITECTURE.md")]
             // SAFETY: both types are 64 bytes of plain integers.
-            let sums = unsafe { std::mem::transmute::<__m512i, [i32; GROUP]>(_mm512_add_epi32(a, b)) };
+            let sums = unsafe { std::mem::transmute::<__m512i, [i32; GROUP]>(sums) };
             *out = sums;
         }
     }

@@ -5,7 +5,9 @@
 
 use uncsm_format::cells::{Cells, Elements};
 
-use crate::encode::kernel::{GROUP, LongQuery, ShortQuery, dot, long_products, short_products};
+use crate::encode::kernel::{
+    GROUP, LongQuery, Rows, ShortQuery, dot, long_products, products, short_products,
+};
 
 /// The middle of the codes of four bits, and of two.
 const FOUR: f32 = 7.5;
@@ -93,8 +95,9 @@ pub(crate) struct CodeQuery {
 impl CodeQuery {
     /// Of `g [d]`. Cost: `m d`.
     pub(crate) fn new(g: &[f32], basis: Basis<'_>) -> Self {
-        let along: Vec<f32> =
-            basis.directions.chunks_exact(g.len().max(1)).map(|axis| dot(axis, g)).collect();
+        let dim = g.len().max(1);
+        let mut along = vec![0.0; basis.directions.len() / dim];
+        products(Rows::new(&basis.directions[..along.len() * dim], dim), Rows::new(g, dim), &mut along);
         let mut query = Self::along(&along, basis.elements, basis.steps);
         query.base += dot(g, basis.mean);
         let weights: Vec<f32> = along.iter().zip(basis.long_steps).map(|(x, step)| x * step).collect();

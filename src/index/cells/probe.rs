@@ -31,9 +31,12 @@ pub(crate) struct Form<'a> {
     pub(crate) by_norm: bool,
 }
 
-/// The effort for `k` rows at a share `recall` of the true ones: a miss may come from cells and from either code, so
-/// each gets a quarter of what may be missed, and a quarter is kept for queries that differ from the samples. `None` where no curve was measured
-/// for `model`, the ranking and the media type of the query.
+/// Ranks are so many times what the samples need: queries differ from samples by more in their ranks than in their cells.
+const SPARE: f32 = 2.0;
+
+/// The effort for `k` rows at a share `recall` of the true ones: a miss may come from cells and from either code, so each gets an eighth of
+/// what may be missed; the rest is for queries that differ from the samples. `None` where no curve was measured for `model`, the ranking
+/// and the media type of the query.
 pub(crate) fn effort(
     cells: &Cells<'_>,
     model: Fingerprint,
@@ -42,13 +45,13 @@ pub(crate) fn effort(
     recall: f32,
 ) -> Option<Effort> {
     let curves = cells.curves.filter(|curves| *curves.model == model.0)?;
-    let miss = (1.0 - recall) / 4.0;
+    let miss = (1.0 - recall) / 8.0;
     // The largest that is measured and not above, but for rounding.
     let at = MISSES.iter().position(|measured| *measured <= miss * 1.001)?;
     let is = |curve: &&[f32; CURVE_COLUMNS]| curve[0] == ranking.code() && curve[1] == query_media as f32;
     let numbers = |curve: &[f32; CURVE_COLUMNS]| {
         let of = |part: usize| curve[3 + part * MISSES.len() + at];
-        (curve[2], [of(0), of(1), of(2)])
+        (curve[2], [of(0), SPARE * of(1), SPARE * of(2)])
     };
     let mut known: Vec<(f32, [f32; 3])> = curves.rows.iter().filter(is).map(numbers).collect();
     known.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
@@ -202,10 +205,9 @@ impl Best {
         }
     }
 
-    /// All that stay, by ascending position.
+    /// All that stay.
     fn take(mut self) -> Vec<(f32, u32, i32)> {
         self.prune();
-        self.rows.sort_unstable_by_key(|(_, at, _)| *at);
         self.rows
     }
 }
@@ -216,36 +218,59 @@ struct Found<'a> {
     by_norm: bool,
     passes: Option<&'a dyn Fn(u32) -> bool>,
     best: Best,
+    /// Of a run of groups.
+    sums: [[i32; GROUP]; RUN],
+}
+
+/// Rows of a group that starts at a position which lie in `range`.
+fn within(start: usize, range: &Range<usize>) -> Range<usize> {
+    range.start.saturating_sub(start)..GROUP.min(range.end.saturating_sub(start))
 }
 
 impl Found<'_> {
     fn scan(&mut self, range: Range<usize>) {
-        let mut sums = [[0; GROUP]; RUN];
         let width = self.query.group_bytes();
         let end = range.end.div_ceil(GROUP);
         let mut group = range.start / GROUP;
         while group < end {
             let run = RUN.min(end - group);
             let Some(codes) = self.cells.short.get(group * width..(group + run) * width) else { return };
-            self.query.sums(codes, &mut sums[..run]);
-            for (at, sums) in (group..).zip(&sums[..run]) {
-                self.group(at * GROUP, sums, &range);
+            self.query.sums(codes, &mut self.sums[..run]);
+            for at in 0..run {
+                if self.by_norm {
+                    self.group_by_norm((group + at) * GROUP, at, &range);
+                } else {
+                    self.group((group + at) * GROUP, at, &range);
+                }
             }
             group += run;
         }
     }
 
-    /// Looks at the rows of a group that starts at a position, as far as they lie in `range`.
+    /// Looks at the rows of a group that starts at a position, as far as they lie in `range`. A value is its sum, which has the same order.
     #[inline]
-    fn group(&mut self, start: usize, sums: &[i32; GROUP], range: &Range<usize>) {
-        let norm = |i: usize| self.cells.norms.get(start + i).copied().unwrap_or(0.0);
-        let norms: Option<[f32; GROUP]> = self.by_norm.then(|| std::array::from_fn(norm));
-        let values = self.query.values(sums, norms.as_ref());
-        // Without an early end, which the compiler turns to vectors: few groups have one.
+    fn group(&mut self, start: usize, at: usize, range: &Range<usize>) {
+        let sums = &self.sums[at];
+        // Without an early end, which the compiler turns to vectors: few groups have one. No sum is beyond what f32 has.
+        let floor = self.best.floor.max(i32::MIN as f32) as i32;
+        if sums.iter().fold(false, |any, sum| any | (*sum > floor)) {
+            for i in within(start, range) {
+                let sum = self.sums[at][i];
+                self.keep(start + i, sum as f32, sum);
+            }
+        }
+    }
+
+    /// The same of values by inverse norms.
+    #[inline]
+    fn group_by_norm(&mut self, start: usize, at: usize, range: &Range<usize>) {
+        let (mut norms, all) = ([0.0; GROUP], self.cells.norms.get(start..).unwrap_or_default());
+        norms.iter_mut().zip(all).for_each(|(norm, of)| *norm = *of);
+        let values = self.query.values(&self.sums[at], Some(&norms));
         let floor = self.best.floor;
         if values.iter().fold(false, |any, value| any | (*value > floor)) {
-            for i in range.start.saturating_sub(start)..GROUP.min(range.end.saturating_sub(start)) {
-                self.keep(start + i, values[i], sums[i]);
+            for i in within(start, range) {
+                self.keep(start + i, values[i], self.sums[at][i]);
             }
         }
     }
