@@ -87,8 +87,14 @@ pub(crate) fn best_rows(
 ) -> Vec<u32> {
     let query = CodeQuery::new(form.weights, Basis::of(cells));
     let most = |count: usize| count.clamp(1, cells.rows.len().max(1));
-    let mut found =
-        Found { cells, query: &query, by_norm: form.by_norm, passes, best: Best::new(most(effort.refine)) };
+    let mut found = Found {
+        cells,
+        query: &query,
+        by_norm: form.by_norm,
+        passes,
+        best: Best::new(most(effort.refine)),
+        sums: [[0; GROUP]; RUN],
+    };
     for range in ranges(cells, &query, effort.visit, passes) {
         found.scan(range);
     }
