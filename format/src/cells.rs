@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::parts::{Sizes, Wrong, part};
 use crate::reader::{SectionInfo, Uvec};
 
-pub use crate::parts::{CURVE_COLUMNS, GROUP, MISSES, code_bytes, kind};
+pub use crate::parts::{CURVE_COLUMNS, Elements, GROUP, MISSES, kind};
 
 /// The cells of a media type of `n` items, and the codes of its rows. All values are unchecked until [`Uvec::verify`]: ends
 /// may descend, and rows may be out of range or missing.
@@ -15,22 +15,26 @@ pub use crate::parts::{CURVE_COLUMNS, GROUP, MISSES, code_bytes, kind};
 pub struct Cells<'a> {
     /// Dimension `d` of the shared vectors.
     pub dim: usize,
-    /// Mean of each element `[d]`.
+    /// What codes are relative to `[d]`.
     pub mean: &'a [f32],
-    /// Step of each element `[d]`, above 0 in an undamaged file.
+    /// Directions `[m, d]`.
+    pub directions: &'a [f32],
+    /// Step of each element of short codes `[e]`, above 0 in an undamaged file.
     pub steps: &'a [f32],
-    /// Codes of the centres `[ceil(c / 16), code_bytes(d)]`.
+    /// Step of each element of long codes `[m]`, above 0 in an undamaged file.
+    pub long_steps: &'a [f32],
+    /// Short codes of the centres `[ceil(c / 16), w]`.
     pub centres: &'a [u8],
-    /// Scale of each centre `[c]`.
-    pub centre_scales: &'a [f32],
     /// Position in `rows` after the last row of each cell `[c]`; ascending up to `n` in an undamaged file.
     pub ends: &'a [u32],
-    /// Codes of the rows in the order of `rows` `[ceil(n / 16), code_bytes(d)]`.
-    pub codes: &'a [u8],
+    /// Short codes of the rows in the order of `rows` `[ceil(n / 16), w]`.
+    pub short: &'a [u8],
+    /// Long codes of the rows in the order of `rows` `[n, l]`.
+    pub long: &'a [u8],
     /// Row of each item, cell after cell `[n]`; each row once in an undamaged file.
     pub rows: &'a [u32],
-    /// Scale and inverse norm of each row in the order of `rows` `[n, 2]`.
-    pub scales: &'a [[f32; 2]],
+    /// Inverse norm of each row in the order of `rows` `[n]`.
+    pub norms: &'a [f32],
     /// How far a search must go, where that was measured.
     pub curves: Option<Curves<'a>>,
 }
@@ -41,7 +45,7 @@ pub struct Cells<'a> {
 pub struct Curves<'a> {
     /// `score` fingerprint of the bundle that they were measured with.
     pub model: &'a [u8; 32],
-    /// Target, media index of the query, k, rows visited at each of [`MISSES`], rank by code at each of [`MISSES`].
+    /// Target, media index of the query, k, and at each of [`MISSES`]: rows visited, rank by short code, rank by long code.
     pub rows: &'a [[f32; CURVE_COLUMNS]],
 }
 
@@ -55,17 +59,22 @@ impl<D: AsRef<[u8]>> Uvec<D> {
     pub fn cells(&self, media: usize) -> Result<Option<Cells<'_>>, Error> {
         let Some(sizes) = self.cell_sizes(media) else { return Ok(None) };
         let take = |kind| self.cell_part(kind, media, sizes);
-        let (mean, steps) = f32s(take(kind::BASIS)?).split_at_checked(sizes.dim).unwrap_or_default();
+        let elements = Elements::of(sizes.dim);
+        let (mean, directions) = (f32s(take(kind::MEAN)?), f32s(take(kind::DIRECTIONS)?));
+        let (steps, long_steps) =
+            f32s(take(kind::STEPS)?).split_at_checked(elements.short()).unwrap_or_default();
         let mut cells = Cells {
             dim: sizes.dim,
             mean,
+            directions,
             steps,
+            long_steps,
             centres: bytes(take(kind::CENTRES)?),
-            centre_scales: f32s(take(kind::CENTRE_SCALES)?),
             ends: u32s(take(kind::ENDS)?),
-            codes: bytes(take(kind::CODES)?),
+            short: bytes(take(kind::SHORT)?),
+            long: bytes(take(kind::LONG)?),
             rows: u32s(take(kind::ROWS)?),
-            scales: f32s(take(kind::SCALES)?).as_chunks().0,
+            norms: f32s(take(kind::NORMS)?),
             curves: None,
         };
         if sizes.has_curves {

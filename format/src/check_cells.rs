@@ -2,7 +2,7 @@
 
 use crate::cells::Cells;
 use crate::damage::{Damage, Reason};
-use crate::parts::{BLOCK, BLOCK_BYTES, GROUP, PARTS, code_bytes, kind};
+use crate::parts::{BLOCK_BYTES, COARSE_BLOCK, Elements, FINE_BLOCK, GROUP, LONG_BLOCK, PARTS, kind};
 use crate::reader::Uvec;
 use crate::verify::{Rows, find};
 
@@ -32,7 +32,7 @@ impl<D: AsRef<[u8]>> Uvec<D> {
         let Ok(Some(cells)) = self.cells(media) else { return };
         let inverse_norms = self.view(media).inverse_norms;
         let found =
-            [basis(&cells), order(&cells), codes(&cells), scales(&cells, inverse_norms), curves(&cells)];
+            [basis(&cells), order(&cells), codes(&cells), norms(&cells, inverse_norms), curves(&cells)];
         for (kind, row, reason) in found.into_iter().flatten() {
             let Some(info) = of(kind).next() else { continue };
             let row_bytes = info.length.checked_div(info.rows).unwrap_or_default();
@@ -50,10 +50,16 @@ fn is_odd(values: &[f32]) -> bool {
 }
 
 fn basis(cells: &Cells<'_>) -> Vec<Found> {
-    let odd = not_finite(kind::BASIS, [cells.mean, cells.steps].into_iter().map(is_odd));
-    let steps = find(cells.steps.iter().map(|&step| step <= 0.0))
-        .map(|Rows { first, count }| (kind::BASIS, 1, Reason::Step { row: first, count }));
-    odd.into_iter().chain(steps).collect()
+    let odd = |kind, rows: &[f32]| not_finite(kind, rows.chunks(cells.dim.max(1)).map(is_odd));
+    let steps = || cells.steps.iter().chain(cells.long_steps);
+    let found = [
+        odd(kind::MEAN, cells.mean),
+        odd(kind::DIRECTIONS, cells.directions),
+        not_finite(kind::STEPS, std::iter::once(steps().any(|step| !step.is_finite()))),
+        find(steps().map(|&step| step <= 0.0))
+            .map(|Rows { first, count }| (kind::STEPS, 0, Reason::Step { row: first, count })),
+    ];
+    found.into_iter().flatten().collect()
 }
 
 /// The ends of the cells and the rows in them.
@@ -93,48 +99,70 @@ fn order(cells: &Cells<'_>) -> Vec<Found> {
 }
 
 fn codes(cells: &Cells<'_>) -> Vec<Found> {
+    let elements = Elements::of(cells.dim);
     let all =
-        [(kind::CENTRES, cells.centres, cells.ends.len()), (kind::CODES, cells.codes, cells.rows.len())];
-    let found = all.into_iter().filter_map(|(kind, codes, rows)| {
-        let groups = codes.chunks(code_bytes(cells.dim)).enumerate();
+        [(kind::CENTRES, cells.centres, cells.ends.len()), (kind::SHORT, cells.short, cells.rows.len())];
+    let short = all.into_iter().filter_map(|(kind, codes, rows)| {
+        let groups = codes.chunks(elements.group_bytes()).enumerate();
         let wrong = groups.map(|(at, group)| {
             let rows = rows.saturating_sub(at.saturating_mul(GROUP));
-            has_beyond(group, cells.dim, rows)
+            has_beyond(group, elements, rows)
         });
         find(wrong).map(|Rows { first, count }| (kind, first, Reason::CodePadding { row: first, count }))
     });
-    found.collect()
+    let long = cells.long.chunks(elements.long_bytes()).map(|code| {
+        code.iter().enumerate().any(|(at, &byte)| {
+            let half = LONG_BLOCK / 2;
+            let element = at / half * LONG_BLOCK + at % half;
+            is_set_beyond(byte, 4, [element, element + half], elements.directions)
+        })
+    });
+    let long = find(long)
+        .map(|Rows { first, count }| (kind::LONG, first, Reason::CodePadding { row: first, count }));
+    short.chain(long).collect()
+}
+
+/// Whether a byte has a code that is not 0 of an element beyond `end`; from its low bits on.
+fn is_set_beyond<const N: usize>(byte: u8, bits: usize, elements: [usize; N], end: usize) -> bool {
+    let mask = (1 << bits) - 1;
+    elements.iter().enumerate().any(|(at, &element)| element >= end && byte >> (bits * at) & mask != 0)
 }
 
 /// Whether a group of `rows` rows holds a code that is not 0 beyond its last row or element.
-fn has_beyond(group: &[u8], dim: usize, rows: usize) -> bool {
-    let mut blocks = group.chunks(BLOCK_BYTES).zip((0..).step_by(BLOCK));
-    blocks.any(|(block, start)| {
-        let is_full = rows >= GROUP && start + BLOCK <= dim;
-        !is_full
-            && block.iter().enumerate().any(|(at, &byte)| {
-                let (row, element) = (at / 4, start + at % 4);
-                let is_beyond = |element| row >= rows || element >= dim;
-                is_beyond(element) && byte & 15 != 0 || is_beyond(element + 4) && byte >> 4 != 0
+fn has_beyond(group: &[u8], elements: Elements, rows: usize) -> bool {
+    let (fine, coarse) = group.split_at_checked(elements.fine_bytes()).unwrap_or((group, &[]));
+    let bytes = |part: &'_ [u8], wrong: &dyn Fn(u8, usize, usize) -> bool| {
+        let mut blocks = part.chunks(BLOCK_BYTES).enumerate();
+        blocks.any(|(at, block)| {
+            block.iter().enumerate().any(|(i, &byte)| {
+                let row = i / 4;
+                (row >= rows && byte != 0) || wrong(byte, at, i % 4)
             })
+        })
+    };
+    let (four, two) = (elements.fine + elements.finer, elements.coarse);
+    bytes(fine, &|byte, block, t| {
+        let first = block * FINE_BLOCK + t;
+        is_set_beyond(byte, 4, [first, first + 4], four)
+    }) || bytes(coarse, &|byte, block, t| {
+        let first = block * COARSE_BLOCK + t;
+        is_set_beyond(byte, 2, [first, first + 4, first + 8, first + 12], two)
     })
 }
 
-fn scales(cells: &Cells<'_>, inverse_norms: &[f32]) -> Vec<Found> {
-    let centres = not_finite(kind::CENTRE_SCALES, cells.centre_scales.iter().map(|scale| !scale.is_finite()));
-    let rows = not_finite(kind::SCALES, cells.scales.iter().map(|[scale, _]| !scale.is_finite()));
+fn norms(cells: &Cells<'_>, inverse_norms: &[f32]) -> Vec<Found> {
     let pairs = || {
-        cells.scales.iter().zip(cells.rows).map(|(&[_, got], &row)| {
+        cells.norms.iter().zip(cells.rows).map(|(&got, &row)| {
             // A row out of range has no norm to differ from; it is found as such.
             (got, inverse_norms.get(row as usize).copied().unwrap_or(got))
         })
     };
     let differs = pairs().map(|(got, expected)| got.to_bits() != expected.to_bits());
-    let norms = find(differs).and_then(|Rows { first, count }| {
+    let norm = find(differs).and_then(|Rows { first, count }| {
         let (got, expected) = pairs().nth(first)?;
-        Some((kind::SCALES, first, Reason::InverseNorm { row: first, count, expected, got }))
+        Some((kind::NORMS, first, Reason::InverseNorm { row: first, count, expected, got }))
     });
-    centres.into_iter().chain(rows).chain(norms).collect()
+    norm.into_iter().collect()
 }
 
 fn curves(cells: &Cells<'_>) -> Vec<Found> {

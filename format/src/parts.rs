@@ -3,43 +3,91 @@
 use crate::column::ElementType;
 use crate::layout::entry;
 
-/// Kinds of the sections.
+/// Kinds of the sections. 32 to 40 were those of an earlier build.
 pub mod kind {
-    /// Mean and step of each element `[2, d]`, f32.
-    pub const BASIS: u32 = 32;
-    /// Codes of the centres `[ceil(c / 16), code_bytes(d)]`, bytes.
-    pub const CENTRES: u32 = 33;
-    /// Scale of each centre `[c]`, f32.
-    pub const CENTRE_SCALES: u32 = 34;
+    /// What codes are relative to `[1, d]`, f32.
+    pub const MEAN: u32 = 48;
+    /// Directions `[m, d]`, f32.
+    pub const DIRECTIONS: u32 = 49;
+    /// Step of each element of short codes, then of long ones `[1, e + m]`, f32.
+    pub const STEPS: u32 = 50;
+    /// Short codes of the centres `[ceil(c / 16), w]`, bytes.
+    pub const CENTRES: u32 = 51;
     /// Position after the last row of each cell `[c]`, u32.
-    pub const ENDS: u32 = 35;
-    /// Codes of the rows in the order of `ROWS` `[ceil(n / 16), code_bytes(d)]`, bytes.
-    pub const CODES: u32 = 36;
+    pub const ENDS: u32 = 52;
+    /// Short codes of the rows in the order of `ROWS` `[ceil(n / 16), w]`, bytes.
+    pub const SHORT: u32 = 53;
+    /// Long codes of the rows in the order of `ROWS` `[n, l]`, bytes.
+    pub const LONG: u32 = 54;
     /// Row of each item, cell after cell `[n]`, u32.
-    pub const ROWS: u32 = 37;
-    /// Scale and inverse norm of each row in the order of `ROWS` `[n, 2]`, f32.
-    pub const SCALES: u32 = 38;
+    pub const ROWS: u32 = 55;
+    /// Inverse norm of each row in the order of `ROWS` `[n]`, f32.
+    pub const NORMS: u32 = 56;
     /// `model` fingerprint of the bundle of the curves `[1, 32]`, bytes.
-    pub const CURVE_MODEL: u32 = 39;
+    pub const CURVE_MODEL: u32 = 57;
     /// The curves `[any, CURVE_COLUMNS]`, f32.
-    pub const CURVES: u32 = 40;
+    pub const CURVES: u32 = 58;
 }
 
-/// Rows of a group of codes.
+/// Rows of a group of short codes.
 pub const GROUP: usize = 16;
-/// Elements of a row in a block of a group.
-pub(crate) const BLOCK: usize = 8;
-/// Bytes of a block: 4 bits for each element of each row.
-pub(crate) const BLOCK_BYTES: usize = GROUP * BLOCK / 2;
+/// Bytes of a block of a group.
+pub(crate) const BLOCK_BYTES: usize = 64;
+/// Elements of a row in a block of 4 bits, and in one of 2.
+pub(crate) const FINE_BLOCK: usize = 8;
+pub(crate) const COARSE_BLOCK: usize = 16;
+/// Elements and bytes of a block of a long code.
+pub(crate) const LONG_BLOCK: usize = 64;
 
-/// Columns of a curve: target, media index, k, and two quantiles for each of [`MISSES`].
-pub const CURVE_COLUMNS: usize = 3 + 2 * MISSES.len();
+/// Columns of a curve: target, media index, k, and three quantiles for each of [`MISSES`].
+pub const CURVE_COLUMNS: usize = 3 + 3 * MISSES.len();
 /// The share of true rows that is missed at each quantile of a curve.
 pub const MISSES: [f32; 8] = [0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0];
 
-/// Bytes of a group of codes of `dim` elements: 64 for each 8 of them.
-pub const fn code_bytes(dim: usize) -> usize {
-    dim.div_ceil(BLOCK) * BLOCK_BYTES
+/// How many elements the codes of vectors of a dimension have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Elements {
+    /// Directions `m`: those of a long code.
+    pub directions: usize,
+    /// Leading directions with 4 bits in a short code.
+    pub fine: usize,
+    /// Of these, the leading ones with 4 bits more.
+    pub finer: usize,
+    /// The directions after the fine ones with 2 bits in a short code.
+    pub coarse: usize,
+}
+
+impl Elements {
+    /// Of vectors of `dim` elements.
+    pub const fn of(dim: usize) -> Self {
+        const fn least(a: usize, b: usize) -> usize {
+            if a < b { a } else { b }
+        }
+        let directions = least(dim, 192);
+        let fine = least(directions, 24);
+        Self { directions, fine, finer: least(fine, 8), coarse: least(directions - fine, 96) }
+    }
+
+    /// Elements of a short code: fine ones, what is finer of them, coarse ones.
+    pub const fn short(&self) -> usize {
+        self.fine + self.finer + self.coarse
+    }
+
+    /// Bytes of the 4-bit blocks of a group of short codes, the first ones.
+    pub const fn fine_bytes(&self) -> usize {
+        (self.fine + self.finer).div_ceil(FINE_BLOCK) * BLOCK_BYTES
+    }
+
+    /// Bytes `w` of a group of short codes.
+    pub const fn group_bytes(&self) -> usize {
+        self.fine_bytes() + self.coarse.div_ceil(COARSE_BLOCK) * BLOCK_BYTES
+    }
+
+    /// Bytes `l` of a long code.
+    pub const fn long_bytes(&self) -> usize {
+        self.directions.div_ceil(LONG_BLOCK) * LONG_BLOCK / 2
+    }
 }
 
 /// What SPEC.md says of one of the kinds.
@@ -51,14 +99,16 @@ pub(crate) struct Part {
 }
 
 /// All parts by ascending kind.
-pub(crate) const PARTS: [Part; 9] = [
-    Part { kind: kind::BASIS, name: "CELL_BASIS", element: ElementType::F32 },
+pub(crate) const PARTS: [Part; 11] = [
+    Part { kind: kind::MEAN, name: "CODE_MEAN", element: ElementType::F32 },
+    Part { kind: kind::DIRECTIONS, name: "CODE_DIRECTIONS", element: ElementType::F32 },
+    Part { kind: kind::STEPS, name: "CODE_STEPS", element: ElementType::F32 },
     Part { kind: kind::CENTRES, name: "CELL_CENTRES", element: ElementType::Bytes },
-    Part { kind: kind::CENTRE_SCALES, name: "CELL_SCALES", element: ElementType::F32 },
     Part { kind: kind::ENDS, name: "CELL_ENDS", element: ElementType::U32 },
-    Part { kind: kind::CODES, name: "CODES", element: ElementType::Bytes },
+    Part { kind: kind::SHORT, name: "SHORT_CODES", element: ElementType::Bytes },
+    Part { kind: kind::LONG, name: "LONG_CODES", element: ElementType::Bytes },
     Part { kind: kind::ROWS, name: "CODE_ROWS", element: ElementType::U32 },
-    Part { kind: kind::SCALES, name: "CODE_SCALES", element: ElementType::F32 },
+    Part { kind: kind::NORMS, name: "CODE_NORMS", element: ElementType::F32 },
     Part { kind: kind::CURVE_MODEL, name: "CURVE_MODEL", element: ElementType::Bytes },
     Part { kind: kind::CURVES, name: "CURVES", element: ElementType::F32 },
 ];
@@ -103,14 +153,17 @@ impl Part {
     /// Rows, where their number is known, and columns.
     fn shape(&self, sizes: Sizes) -> (Option<u64>, u64) {
         let Sizes { dim, items, cells, .. } = sizes;
-        let (group, width) = (GROUP as u64, code_bytes(dim) as u64);
+        let elements = Elements::of(dim);
+        let (group, width, m) = (GROUP as u64, elements.group_bytes() as u64, elements.directions as u64);
         match self.kind {
-            kind::BASIS => (Some(2), dim as u64),
+            kind::MEAN => (Some(1), dim as u64),
+            kind::DIRECTIONS => (Some(m), dim as u64),
+            kind::STEPS => (Some(1), elements.short() as u64 + m),
             kind::CENTRES => (cells.map(|cells| cells.div_ceil(group)), width),
-            kind::CENTRE_SCALES | kind::ENDS => (cells, 1),
-            kind::CODES => (Some(items.div_ceil(group)), width),
-            kind::ROWS => (Some(items), 1),
-            kind::SCALES => (Some(items), 2),
+            kind::ENDS => (cells, 1),
+            kind::SHORT => (Some(items.div_ceil(group)), width),
+            kind::LONG => (Some(items), elements.long_bytes() as u64),
+            kind::ROWS | kind::NORMS => (Some(items), 1),
             kind::CURVE_MODEL => (Some(1), 32),
             _ => (None, CURVE_COLUMNS as u64),
         }

@@ -36,9 +36,9 @@ fn cells_error(uvec: &Uvec<AlignedVec<64>>) -> Error {
 #[test]
 fn cells_of_which_a_section_is_missing_are_refused_at_use_and_found_by_verify() {
     let name = |kind: u32| common::cells::write(|other| other == kind);
-    for kind in 32..=40 {
+    for kind in 48..=58 {
         let alone = Uvec::open(aligned(&name(kind))).unwrap();
-        let first = if kind == 32 { "CELL_CENTRES of image" } else { "CELL_BASIS of image" };
+        let first = if kind == 48 { "CODE_DIRECTIONS of image" } else { "CODE_MEAN of image" };
         assert_is!(cells_error(&alone), Error::Missing { ref section } if section == first);
         let own = alone.sections().iter().find(|section| section.kind == kind).unwrap().name.clone();
         let missing = first.strip_suffix(" of image").unwrap();
@@ -52,7 +52,7 @@ fn cells_of_which_a_section_is_missing_are_refused_at_use_and_found_by_verify() 
         let (on, reason) = only(&without);
         let Reason::Without { missing } = reason else { panic!("{reason:?}") };
         assert_eq!(section, format!("{missing} of image"));
-        assert_eq!(on, if kind == 32 { "CELL_CENTRES" } else { "CELL_BASIS" });
+        assert_eq!(on, if kind == 48 { "CODE_DIRECTIONS" } else { "CODE_MEAN" });
         // Without the bit of derived sections it is an unknown one, hence not there either.
         let (plain, _) = bent_entry(kind, entry::FLAGS, &0u32.to_le_bytes());
         assert_is!(cells_error(&plain), Error::Missing { section: ref other } if *other == section);
@@ -76,7 +76,7 @@ fn cells_of_another_shape_are_refused_at_use_and_found_by_verify() {
     use ElementType::{Bytes, F32, U32};
     let read = |bytes: &[u8]| Uvec::open(aligned(bytes)).unwrap();
     let good = read(&common::write_golden(Optional::Cells));
-    for (at, kind) in (32..=40).enumerate() {
+    for (at, kind) in (48..=58).enumerate() {
         let section = good.sections().iter().find(|section| section.kind == kind).unwrap();
         let with = |edit: &dyn Fn(&mut Section)| common::cells::write_with(|all| edit(&mut all[at]));
         let check = |bytes: &[u8], field: &'static str, place: usize, due: u64, found: u64| {
@@ -109,11 +109,7 @@ fn cells_of_another_shape_are_refused_at_use_and_found_by_verify() {
             section.3.resize(section.3.len().div_ceil(row) * row, 0);
         });
         let columns = u64::from(section.columns);
-        match kind {
-            // Of cells that are half as many, two more sections are too long.
-            35 => assert_eq!(read(&bytes).verify().len(), 2, "{:?}", read(&bytes).verify()),
-            _ => check(&bytes, "columns", entry::COLUMNS, columns, 2 * columns),
-        }
+        check(&bytes, "columns", entry::COLUMNS, columns, 2 * columns);
 
         // One row more.
         let bytes = with(&|section| {
@@ -121,32 +117,26 @@ fn cells_of_another_shape_are_refused_at_use_and_found_by_verify() {
             section.3.extend(vec![0; row]);
         });
         match kind {
-            // It counts the cells: the centres still fit into their group, their scales are too few.
-            35 => {
-                assert_is!(
-                    cells_error(&read(&bytes)),
-                    Error::Field { field: "rows", expected: 4, got: 3, .. }
-                );
-                let reason = Reason::Field { field: "rows", expected: 4, got: 3 };
-                assert_eq!(only(&read(&bytes)), ("CELL_SCALES".to_owned(), reason));
+            // It counts the cells: the centres still fit into their group.
+            52 => {
+                assert!(read(&bytes).cells(0).unwrap().is_some());
+                assert_eq!(read(&bytes).verify()[0].reason, Reason::EndOrder { row: 3, count: 1 });
             }
             // There may be any number of curves.
-            40 => assert_eq!(read(&bytes).verify(), []),
+            58 => assert_eq!(read(&bytes).verify(), []),
             _ => check(&bytes, "rows", entry::ROWS, section.rows, section.rows + 1),
         }
         // Rows and bytes that do not fit each other.
         let (cut, _) = bent_entry(kind, entry::ROWS, &(section.rows + 1).to_le_bytes());
-        // The number of ends counts the cells, so that scales are missed before.
-        let due = if kind == 35 { "rows" } else { "length" };
-        assert_is!(cells_error(&cut), Error::Field { field, .. } if field == due);
+        assert_is!(cells_error(&cut), Error::Field { field: "length", .. });
         assert!(matches!(cut.verify()[0].reason, Reason::Shape { .. }));
     }
     // Items without a cell.
-    let bytes = common::cells::write_with(|all| [1, 2, 3].into_iter().for_each(|at| all[at].3.clear()));
+    let bytes = common::cells::write_with(|all| [3, 4].into_iter().for_each(|at| all[at].3.clear()));
     assert_is!(cells_error(&read(&bytes)), Error::Field { field: "rows", expected: 1, got: 0, .. });
-    assert_eq!(read(&bytes).verify().len(), 3);
+    assert_eq!(read(&bytes).verify().len(), 2);
     // A section that stands twice.
-    let (twice, _) = bent_entry(34, entry::KIND, &32u32.to_le_bytes());
+    let (twice, _) = bent_entry(50, entry::KIND, &48u32.to_le_bytes());
     assert_is!(cells_error(&twice), Error::Duplicate { .. });
     assert!(twice.verify().iter().any(|damage| matches!(damage.reason, Reason::Duplicate { .. })));
 }
@@ -171,25 +161,25 @@ fn verify_finds_bad_values_of_cells_under_a_right_checksum() {
     let u = u32::to_le_bytes;
     let (row, count) = (0, 1);
     for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        assert_eq!(found(32, 44, f(odd)), (0, Reason::NotFinite { row, count }));
-        assert_eq!(found(34, 8, f(odd)), (8, Reason::NotFinite { row: 2, count }));
-        assert_eq!(found(38, 24, f(odd)), (24, Reason::NotFinite { row: 3, count }));
+        assert_eq!(found(48, 44, f(odd)), (0, Reason::NotFinite { row, count }));
+        assert_eq!(found(49, 2 * 140 + 8, f(odd)), (280, Reason::NotFinite { row: 2, count }));
     }
-    assert_eq!(found(32, 52, f(f32::NAN)), (48, Reason::NotFinite { row: 1, count }));
+    assert_eq!(found(50, 8, f(f32::NAN)), (0, Reason::NotFinite { row, count }));
+    assert_eq!(found(50, 4 * 45, f(f32::INFINITY)), (0, Reason::NotFinite { row, count }));
+    // The second step of long codes.
     for step in [0.0, -0.0, -1.0] {
-        assert_eq!(found(32, 52, f(step)), (48, Reason::Step { row: 1, count }));
+        assert_eq!(found(50, 4 * 44, f(step)), (0, Reason::Step { row: 44, count }));
     }
     // Ends: 17, 17, 40.
-    assert_eq!(found(35, 0, u(18)), (4, Reason::EndOrder { row: 1, count }));
-    assert_eq!(found(35, 8, u(39)), (8, Reason::LastEnd { expected: 40, got: 39 }));
-    assert_eq!(found(35, 8, u(u32::MAX)), (8, Reason::LastEnd { expected: 40, got: u32::MAX as usize }));
+    assert_eq!(found(52, 0, u(18)), (4, Reason::EndOrder { row: 1, count }));
+    assert_eq!(found(52, 8, u(39)), (8, Reason::LastEnd { expected: 40, got: 39 }));
+    assert_eq!(found(52, 8, u(u32::MAX)), (8, Reason::LastEnd { expected: 40, got: u32::MAX as usize }));
     let order = common::cells::order();
     let swap = |a: usize, b: usize| {
         let bytes = common::cells::write_with(|all| {
-            let width = |at: usize| if at == 5 { 4 } else { 8 };
-            for at in [5, 6] {
-                for byte in 0..width(at) {
-                    all[at].3.swap(width(at) * a + byte, width(at) * b + byte);
+            for at in [7, 8] {
+                for byte in 0..4 {
+                    all[at].3.swap(4 * a + byte, 4 * b + byte);
                 }
             }
         });
@@ -200,7 +190,7 @@ fn verify_finds_bad_values_of_cells_under_a_right_checksum() {
     assert!(order[16] > order[17], "the first row of a cell may be below those of the cell before");
     // The norms that stand for these positions are of other items, or of none.
     let named = |new: u32| {
-        let bytes = common::cells::write_with(|all| put(&mut all[5].3, 4 * 39, &u(new)));
+        let bytes = common::cells::write_with(|all| put(&mut all[7].3, 4 * 39, &u(new)));
         let damage = Uvec::open(aligned(&bytes)).unwrap().verify();
         damage.into_iter().map(|damage| (damage.section, damage.reason)).collect::<Vec<_>>()
     };
@@ -211,32 +201,39 @@ fn verify_finds_bad_values_of_cells_under_a_right_checksum() {
     let again = named(order[38]);
     assert_eq!(again[0], rows(Reason::NotOnce { row: 39, count }));
     let norm = Reason::InverseNorm { row: 39, count, expected: norm(order[38]), got: norm(order[39]) };
-    assert_eq!(again[1..], [("CODE_SCALES".to_owned(), norm)]);
+    assert_eq!(again[1..], [("CODE_NORMS".to_owned(), norm)]);
     let (first, got) = (self::norm(order[0]), f32::from_bits(self::norm(order[0]).to_bits() + 1));
-    assert_eq!(found(38, 4, f(got)), (4 - 4, Reason::InverseNorm { row, count, expected: first, got }));
-    // Codes: of the 13th element, in both halves of a byte, of the row after the last, of the last centre's next.
-    for (kind, byte, group) in [(33, 64, 0), (33, 3 * 4, 0), (36, 128 + 64 + 7 * 4, 1), (36, 256 + 8 * 4, 2)]
-    {
-        for (bits, is_code) in [(0x10, byte % 128 >= 64), (0x01, false)] {
-            let good = common::write_golden(Optional::Cells);
-            let at = section_at(&good, kind, 0) + byte;
-            let mut bytes = good.clone();
-            bytes[at] ^= bits;
-            seal(&mut bytes);
-            let uvec = Uvec::open(aligned(&bytes)).unwrap();
-            let is_row = byte % 128 >= 64 && kind == 36 && group == 1 || kind == 33 && byte == 64;
-            if is_row && !is_code {
-                // Elements 8 to 11 are there: any code may stand.
-                assert_eq!(uvec.verify(), []);
-            } else {
-                let shown = uvec.verify()[0].offset;
-                assert_eq!(shown, (section_at(&good, kind, 0) + 128 * group) as u64);
-                assert_eq!(only(&uvec).1, Reason::CodePadding { row: group, count });
-            }
-        }
+    assert_eq!(found(56, 0, f(got)), (0, Reason::InverseNorm { row, count, expected: first, got }));
+    // A bit of a code: of the row after the last, and of elements before and after the last in each part of a byte.
+    let places = [
+        (51, 320, 2 * 4, 0x80, None),
+        (51, 320, 3 * 4, 0x01, Some(0)),
+        (53, 320, 320 + 256 + 7 * 4 + 2, 0x20, None),
+        (53, 320, 320 + 256 + 7 * 4 + 3, 0x08, None),
+        (53, 320, 320 + 256 + 7 * 4 + 3, 0x10, Some(1)),
+        (53, 320, 320 + 256 + 7 * 4, 0x40, Some(1)),
+        (53, 320, 640 + 7 * 4, 0x01, None),
+        (53, 320, 640 + 8 * 4, 0x01, Some(2)),
+        (54, 32, 5 * 32 + 2, 0x80, None),
+        (54, 32, 5 * 32 + 3, 0x01, None),
+        (54, 32, 5 * 32 + 3, 0x10, Some(5)),
+    ];
+    for (kind, width, byte, bit, group) in places {
+        let good = common::write_golden(Optional::Cells);
+        let at = section_at(&good, kind, 0) + byte;
+        let mut bytes = good.clone();
+        bytes[at] ^= bit;
+        seal(&mut bytes);
+        let uvec = Uvec::open(aligned(&bytes)).unwrap();
+        let Some(row) = group else {
+            assert_eq!(uvec.verify(), [], "{kind} {byte}");
+            continue;
+        };
+        assert_eq!(uvec.verify()[0].offset, (section_at(&good, kind, 0) + width * row) as u64);
+        assert_eq!(only(&uvec).1, Reason::CodePadding { row, count });
     }
-    assert_eq!(found(40, 76 + 8, f(f32::NAN)), (76, Reason::NotFinite { row: 1, count }));
-    assert_eq!(found(40, 152 + 72, f(-1.0)), (152, Reason::Negative { row: 2, count }));
+    assert_eq!(found(58, 108 + 8, f(f32::NAN)), (108, Reason::NotFinite { row: 1, count }));
+    assert_eq!(found(58, 216 + 104, f(-1.0)), (216, Reason::Negative { row: 2, count }));
 }
 
 /// Inverse norm of a row of the file with cells.

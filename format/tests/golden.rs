@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 
 use common::{CENTRES, IMAGES, MEMBERS, Optional, TEXTS, cells, second};
-use uncsm_format::cells::code_bytes;
+use uncsm_format::cells::Elements;
 use uncsm_format::{Column, Dtype, Uvec, Values, Vectors};
 
 /// The committed bytes. A missing file fails every test here.
@@ -92,17 +92,23 @@ fn cells_are_the_committed_ones_and_read_as_they_were_coded() {
     assert_eq!((uvec.cells(1).unwrap(), uvec.cells(7).unwrap()), (None, None));
     let read = uvec.cells(0).unwrap().unwrap();
     assert_eq!((read.dim, read.ends, read.rows), (cells::DIM, &cells::ENDS[..], &cells::order()[..]));
-    assert_eq!((read.mean, read.steps), (&cells::mean()[..], &cells::steps()[..]));
-    assert_eq!(read.centre_scales, [0.5, 0.75, 1.0]);
+    assert_eq!((read.mean, read.directions), (&cells::mean()[..], &cells::directions()[..]));
+    assert_eq!((read.steps, read.long_steps), (&cells::steps()[..], &cells::long_steps()[..]));
     let norms = uvec.view(0).inverse_norms;
-    let scales: Vec<_> =
-        cells::order().iter().map(|&row| [cells::scale(row as usize), norms[row as usize]]).collect();
-    assert_eq!(read.scales, scales);
-    assert_eq!((read.centres.len(), read.codes.len()), (code_bytes(12), 3 * code_bytes(12)));
-    // Row 1 of the second group, elements 0 and 4, then 8 and none.
+    let norms: Vec<_> = cells::order().iter().map(|&row| norms[row as usize]).collect();
+    assert_eq!(read.norms, norms);
+    let elements = Elements::of(cells::DIM);
+    assert_eq!([elements.fine, elements.finer, elements.coarse], cells::PARTS);
+    assert_eq!((elements.group_bytes(), elements.long_bytes()), (cells::WIDTH, cells::LONG));
+    assert_eq!((read.centres.len(), read.short.len()), (cells::WIDTH, 3 * cells::WIDTH));
+    assert_eq!(read.long.len(), cells::ITEMS * cells::LONG);
+    // Row 1 of the second group: elements 0 and 4, then 8 and 12; coarse ones 0, 4 and 8 of the last block.
     let row = cells::order()[17] as usize;
-    let codes = cells::code(&cells::vector(row), cells::scale(row));
-    assert_eq!((read.codes[128 + 4], read.codes[192 + 4]), (codes[0] | codes[4] << 4, codes[8]));
+    let (short, long) = cells::code(&cells::vector(row));
+    let group = &read.short[cells::WIDTH..];
+    assert_eq!((group[4], group[64 + 4]), (short[0] | short[4] << 4, short[8] | short[12] << 4));
+    assert_eq!(group[256 + 4], short[32] | short[36] << 2 | short[40] << 4);
+    assert_eq!(read.long[17 * 32 + 2], long[2] | long[34] << 4);
     let curves = read.curves.unwrap();
     assert_eq!((curves.model, curves.rows), (&cells::MODEL, &cells::curves()[..]));
 
@@ -111,19 +117,21 @@ fn cells_are_the_committed_ones_and_read_as_they_were_coded() {
     let second = second::cells(&file, 0).unwrap();
     assert_eq!(second.cells.iter().map(Vec::len).collect::<Vec<_>>(), [17, 0, 23]);
     assert_eq!(second.cells.concat(), read.rows);
-    assert_eq!((second.mean, second.steps), (cells::mean(), cells::steps()));
-    let coded = |vector: Vec<f32>, at| (cells::code(&vector, cells::scale(at)), cells::scale(at));
-    let codes: Vec<_> = (0..cells::ITEMS).map(|row| coded(cells::vector(row), row)).collect();
+    assert_eq!((second.mean, second.directions), (cells::mean(), cells::directions()));
+    assert_eq!(second.steps, [cells::steps(), cells::long_steps()]);
+    let codes: Vec<_> = (0..cells::ITEMS).map(|row| cells::code(&cells::vector(row))).collect();
     assert_eq!(second.codes, codes);
-    let centres: Vec<_> = (0..3).map(|cell| coded(cells::centre(cell), cell)).collect();
-    assert_eq!(second.centres.into_iter().zip(second.centre_scales).collect::<Vec<_>>(), centres);
+    let centres: Vec<_> = (0..3).map(|cell| cells::code(&cells::centre(cell)).0).collect();
+    assert_eq!(second.centres, centres);
     // No code of the golden file is always at an end of its range, so that each place was told apart.
-    assert!((0..cells::DIM).all(|j| codes.iter().any(|(code, _)| (1..15).contains(&code[j]))));
+    let short = |j: usize| codes.iter().any(|(code, _)| (1..if j < 32 { 15 } else { 3 }).contains(&code[j]));
+    let long = |j: usize| codes.iter().any(|(_, code)| (1..15).contains(&code[j]));
+    assert!((0..cells::PARTS.iter().sum()).all(short) && (0..cells::DIM).all(long));
 
     // The sections of the items are those of a file without cells.
     let without = second::read(&cells::write(|_| false));
     assert_eq!((file.media, without.derived), (without.media, Vec::new()));
-    let curveless = cells::write(|kind| kind < 39);
+    let curveless = cells::write(|kind| kind < 57);
     let uvec = Uvec::open(&curveless).unwrap();
     assert_eq!((uvec.verify(), second::cells(&second::read(&curveless), 0).unwrap().curves), (vec![], None));
     assert_eq!(uvec.cells(0).unwrap().map(|cells| cells.curves), Some(None));

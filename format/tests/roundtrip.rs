@@ -7,6 +7,7 @@ use std::io::Write;
 
 use common::{Optional, aligned, read_all, second};
 use proptest::prelude::*;
+use uncsm_format::cells::Elements;
 use uncsm_format::{Column, Dtype, ElementType, ItemRow, MediaInfo, Rows, Uvec, Values, Writer};
 
 /// Of one item: steps to the next document, ordinal, span, hash, vector, half and hubs.
@@ -84,12 +85,14 @@ fn rows(info: &MediaInfo, items: &[Item]) -> (Rows, Vec<u32>) {
 
 /// Cells of random numbers.
 struct Made {
+    elements: Elements,
     dim: usize,
-    basis: Vec<f32>,
+    /// Mean, directions, steps of short codes, of long ones.
+    floats: [Vec<f32>; 4],
     ends: Vec<u32>,
     rows: Vec<u32>,
-    codes: Vec<Vec<u8>>,
-    scales: Vec<f32>,
+    codes: Vec<(Vec<u8>, Vec<u8>)>,
+    norms: Vec<f32>,
     curves: Option<usize>,
 }
 
@@ -108,36 +111,47 @@ impl Made {
             Some(*end)
         });
         let (ends, rows): (Vec<u32>, Vec<u32>) = (ends.collect(), cells.concat());
-        let norm = |row: u32| f32::from_le_bytes(norms[4 * row as usize..][..4].try_into().unwrap());
-        Self {
-            dim,
-            basis: (0..2 * dim).map(|_| (next(1000) + 1) as f32 / 7.0).collect(),
-            codes: rows.iter().map(|_| (0..dim).map(|_| next(16) as u8).collect()).collect(),
-            scales: rows.iter().flat_map(|&row| [row as f32 / 3.0, norm(row)]).collect(),
-            ends,
-            rows,
-            curves,
-        }
+        let norm = |row: &u32| f32::from_le_bytes(norms[4 * *row as usize..][..4].try_into().unwrap());
+        let elements = Elements::of(dim);
+        let m = elements.directions;
+        let mut floats = |count: usize| (0..count).map(|_| (next(1000) + 1) as f32 / 7.0).collect();
+        let floats = [floats(dim), floats(m * dim), floats(elements.short()), floats(m)];
+        let four = elements.fine + elements.finer;
+        let mut code = |_| {
+            let short = (0..elements.short()).map(|j| next(if j < four { 16 } else { 4 }) as u8).collect();
+            (short, (0..m).map(|_| next(16) as u8).collect())
+        };
+        let codes = rows.iter().map(&mut code).collect();
+        let norms = rows.iter().map(norm).collect();
+        Self { elements, dim, floats, codes, norms, ends, rows, curves }
+    }
+
+    fn short(&self, codes: &[Vec<u8>]) -> Vec<u8> {
+        let Elements { fine, finer, coarse, .. } = self.elements;
+        common::cells::groups(codes, fine + finer, coarse)
     }
 
     fn sections(&self) -> Vec<common::cells::Section> {
         use ElementType::{Bytes, F32, U32};
-        use common::cells::{f32s, groups, u32s};
-        let (d, c) = (self.dim as u32, self.ends.len());
-        let w = 64 * d.div_ceil(8);
-        let centres = vec![vec![15; self.dim]; c];
+        use common::cells::{f32s, long, u32s};
+        let [mean, directions, steps, long_steps] = &self.floats;
+        let (d, w, l) = (self.dim as u32, self.elements.group_bytes(), self.elements.long_bytes());
+        let centres = vec![vec![3; self.elements.short()]; self.ends.len()];
+        let (short, all): (Vec<_>, Vec<_>) = self.codes.iter().cloned().unzip();
         let mut sections = vec![
-            (32, F32, d, f32s(self.basis.iter().copied())),
-            (33, Bytes, w, groups(&centres, self.dim)),
-            (34, F32, 1, f32s(vec![self.basis[0]; c])),
-            (35, U32, 1, u32s(self.ends.iter().copied())),
-            (36, Bytes, w, groups(&self.codes, self.dim)),
-            (37, U32, 1, u32s(self.rows.iter().copied())),
-            (38, F32, 2, f32s(self.scales.iter().copied())),
+            (48, F32, d, f32s(mean.iter().copied())),
+            (49, F32, d, f32s(directions.iter().copied())),
+            (50, F32, (steps.len() + long_steps.len()) as u32, f32s(steps.iter().chain(long_steps).copied())),
+            (51, Bytes, w as u32, self.short(&centres)),
+            (52, U32, 1, u32s(self.ends.iter().copied())),
+            (53, Bytes, w as u32, self.short(&short)),
+            (54, Bytes, l as u32, all.iter().flat_map(|code| long(code)).collect()),
+            (55, U32, 1, u32s(self.rows.iter().copied())),
+            (56, F32, 1, f32s(self.norms.iter().copied())),
         ];
         if let Some(rows) = self.curves {
-            sections.push((39, Bytes, 32, vec![7; 32]));
-            sections.push((40, F32, 19, f32s(vec![1.0; 19 * rows])));
+            sections.push((57, Bytes, 32, vec![7; 32]));
+            sections.push((58, F32, 27, f32s(vec![1.0; 27 * rows])));
         }
         sections
     }
@@ -264,16 +278,16 @@ proptest! {
         for (index, made) in written.iter().enumerate() {
             let read = uvec.cells(index).unwrap().unwrap();
             prop_assert_eq!((read.ends, read.rows), (&made.ends[..], &made.rows[..]));
-            prop_assert_eq!((read.mean, read.steps), made.basis.split_at(made.dim));
-            prop_assert_eq!(read.centre_scales, &made.basis[..1].repeat(made.ends.len()));
-            let scales: Vec<f32> = read.scales.iter().flatten().copied().collect();
-            prop_assert_eq!(&scales, &made.scales);
-            prop_assert_eq!(read.codes, &common::cells::groups(&made.codes, made.dim));
+            let floats = [read.mean, read.directions, read.steps, read.long_steps];
+            prop_assert_eq!(floats, std::array::from_fn(|i| &made.floats[i][..]));
+            prop_assert_eq!(read.norms, &made.norms[..]);
+            let short: Vec<_> = made.codes.iter().map(|(short, _)| short.clone()).collect();
+            prop_assert_eq!(read.short, &made.short(&short));
             prop_assert_eq!(read.curves.map(|curves| curves.rows.len()), curves);
             let cells = second::cells(&second, index).unwrap();
             prop_assert_eq!(cells.cells.concat(), made.rows.clone());
             for (&row, code) in made.rows.iter().zip(&made.codes) {
-                prop_assert_eq!(&cells.codes[row as usize].0, code);
+                prop_assert_eq!(&cells.codes[row as usize], code);
             }
         }
         // Without its cells the file is the plain one.

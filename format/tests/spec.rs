@@ -2,7 +2,7 @@
 
 mod common;
 
-use uncsm_format::cells::{self, kind};
+use uncsm_format::cells::{self, Elements, kind};
 use uncsm_format::layout::{self, entry, header, media, status, trailer};
 use uncsm_format::{Column, Dtype, ElementType, FORMAT_VERSION, MediaInfo, Uvec};
 
@@ -191,24 +191,32 @@ fn section_kinds_are_those_of_the_text() {
 #[test]
 fn kinds_of_cells_are_those_of_the_text() {
     let kinds = [
-        (kind::BASIS, "CELL_BASIS"),
+        (kind::MEAN, "CODE_MEAN"),
+        (kind::DIRECTIONS, "CODE_DIRECTIONS"),
+        (kind::STEPS, "CODE_STEPS"),
         (kind::CENTRES, "CELL_CENTRES"),
-        (kind::CENTRE_SCALES, "CELL_SCALES"),
         (kind::ENDS, "CELL_ENDS"),
-        (kind::CODES, "CODES"),
+        (kind::SHORT, "SHORT_CODES"),
+        (kind::LONG, "LONG_CODES"),
         (kind::ROWS, "CODE_ROWS"),
-        (kind::SCALES, "CODE_SCALES"),
+        (kind::NORMS, "CODE_NORMS"),
         (kind::CURVE_MODEL, "CURVE_MODEL"),
         (kind::CURVES, "CURVES"),
     ];
-    let rows = table("### Cells and codes");
+    let rows: Vec<Vec<&str>> = SPEC
+        .lines()
+        .skip_while(|line| !line.starts_with("| 48 | CODE"))
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
     let names: Vec<_> = rows.iter().map(|row| (number(row[0]) as u32, row[1])).collect();
     assert_eq!(names, kinds);
 
     // The golden file was written from the text: its sections have the shapes of the table, and their names.
     let bytes = common::cells::write_golden();
     let uvec = Uvec::open(&bytes).unwrap();
-    let (n, d, c) = (40, 12, 3);
+    let (n, d, c) = (40, common::cells::DIM, 3);
+    let elements = Elements::of(d);
     let groups = |rows: u64| rows.div_ceil(cells::GROUP as u64);
     for row in rows {
         let section = uvec.sections().iter().find(|section| section.name == row[1]).unwrap();
@@ -220,18 +228,36 @@ fn kinds_of_cells_are_those_of_the_text() {
             "ceil(n / 16)" => groups(n),
             "c" => c,
             "n" => n,
+            "m" => elements.directions as u64,
             fixed => number(fixed),
         };
         let columns = match row[4] {
             "d" => d,
-            "w" => cells::code_bytes(d),
+            "e + m" => elements.short() + elements.directions,
+            "w" => elements.group_bytes(),
+            "l" => elements.long_bytes(),
             fixed => number(fixed) as usize,
         };
         assert_eq!((section.rows, section.columns as usize), (due, columns), "{row:?}");
     }
-    assert_eq!([1, 8, 9, 128, 129].map(cells::code_bytes), [64, 64, 128, 1024, 1088]);
-    assert!(SPEC.contains("`w` = 64 x ceil(`d` / 8)"));
-    assert_eq!(cells::CURVE_COLUMNS, 3 + 2 * cells::MISSES.len());
+    // Bits and numbers of elements.
+    let rows = table("### Cells and codes");
+    let least = |row: usize| number(rows[row][3].rsplit(' ').next().unwrap()) as usize;
+    let bits: Vec<_> = rows.iter().map(|row| (row[0], number(row[2]))).collect();
+    assert_eq!(bits, [("fine", 4), ("finer", 4), ("coarse", 2), ("long", 4)]);
+    for d in [1, 7, 8, 24, 25, 33, 119, 120, 121, 191, 192, 193, 4096] {
+        let of = Elements::of(d);
+        let m = d.min(192);
+        assert!(SPEC.contains("there are `m`, the least of `d` and 192"));
+        assert_eq!((of.directions, of.fine, of.finer), (m, m.min(least(0)), of.fine.min(least(1))));
+        assert_eq!(of.coarse, (m - of.fine).min(least(2)));
+        assert_eq!(of.short(), of.fine + of.finer + of.coarse);
+        assert_eq!(of.group_bytes(), 64 * ((of.fine + of.finer).div_ceil(8) + of.coarse.div_ceil(16)));
+        assert_eq!(of.long_bytes(), 32 * m.div_ceil(64));
+    }
+    assert!(SPEC.contains("`w` = 64 x (ceil((`f` + `b`) / 8) + ceil(`o` / 16))"));
+    assert!(SPEC.contains("`l` = 32 x ceil(`m` / 64)"));
+    assert_eq!(cells::CURVE_COLUMNS, 3 + 3 * cells::MISSES.len());
     let misses = cells::MISSES.map(|miss| miss.to_string());
     let (last, rest) = misses.split_last().unwrap();
     assert!(SPEC.contains(&format!("a share {} and {last} of the true rows", rest.join(", "))));

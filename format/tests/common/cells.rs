@@ -3,7 +3,12 @@
 use uncsm_format::{Column, Dtype, ElementType, ItemRow, MediaInfo, Rows, Writer};
 
 pub const ITEMS: usize = 40;
-pub const DIM: usize = 12;
+pub const DIM: usize = 35;
+/// Elements: fine, finer, coarse.
+pub const PARTS: [usize; 3] = [24, 8, 11];
+/// Bytes of a group of short codes, and of a long code.
+pub const WIDTH: usize = 64 * 5;
+pub const LONG: usize = 32;
 /// The second cell is empty.
 pub const ENDS: [u32; 3] = [17, 17, 40];
 pub const MODEL: [u8; 32] = *b"the model of the golden file 012";
@@ -23,15 +28,25 @@ pub fn centre(cell: usize) -> Vec<f32> {
 }
 
 pub fn mean() -> Vec<f32> {
-    (0..DIM).map(|j| j as f32 / 16.0 - 0.25).collect()
+    (0..DIM).map(|j| j as f32 / 64.0 - 0.25).collect()
 }
 
+/// Unit vectors, the last element first.
+pub fn directions() -> Vec<f32> {
+    (0..DIM * DIM).map(|i| if i / DIM + i % DIM == DIM - 1 { 1.0 } else { 0.0 }).collect()
+}
+
+/// Of short codes.
 pub fn steps() -> Vec<f32> {
-    (0..DIM).map(|j| 0.125 + j as f32 / 64.0).collect()
+    let [fine, finer, coarse] = PARTS;
+    let fine = (0..fine).map(|j| 0.125 + j as f32 / 256.0);
+    let finer = (0..finer).map(|j| 0.0078125 + j as f32 / 4096.0);
+    fine.chain(finer).chain((0..coarse).map(|j| 0.5 + j as f32 / 64.0)).collect()
 }
 
-pub fn scale(row: usize) -> f32 {
-    0.5 + (row % 4) as f32 / 4.0
+/// Of long codes.
+pub fn long_steps() -> Vec<f32> {
+    (0..DIM).map(|j| if j < 24 { 0.01 } else { 0.05 } + j as f32 / 4096.0).collect()
 }
 
 /// The rows in the order of the cells.
@@ -41,23 +56,37 @@ pub fn order() -> Vec<u32> {
     [first, last].concat()
 }
 
-/// The codes of a vector.
-pub fn code(vector: &[f32], scale: f32) -> Vec<u8> {
-    let parts = vector.iter().zip(mean()).zip(steps());
-    parts
-        .map(|((x, mean), step)| ((x - mean) / (step * scale) + 7.5).round().clamp(0.0, 15.0) as u8)
-        .collect()
+/// The short code of a vector, and the long one.
+pub fn code(vector: &[f32]) -> (Vec<u8>, Vec<u8>) {
+    let mut z: Vec<f32> = vector.iter().zip(mean()).map(|(x, mean)| x - mean).rev().collect();
+    let nearest = |z: &mut f32, step: f32, most: f32| {
+        let code = (*z / step + most / 2.0).round().clamp(0.0, most);
+        *z -= (code - most / 2.0) * step;
+        code as u8
+    };
+    let [fine, finer, coarse] = PARTS;
+    let of = (0..fine).map(|j| (j, 15.0)).chain((0..finer).map(|j| (j, 15.0)));
+    let of = of.chain((fine..fine + coarse).map(|j| (j, 3.0)));
+    let short = of.zip(steps()).map(|((j, most), step)| nearest(&mut z[j], step, most)).collect();
+    let long = z.iter_mut().zip(long_steps()).map(|(z, step)| nearest(z, step, 15.0)).collect();
+    (short, long)
 }
 
-/// Groups of 16 rows of `dim` codes.
-pub fn groups(codes: &[Vec<u8>], dim: usize) -> Vec<u8> {
+/// Groups of 16 rows of short codes, the elements of 4 bits first.
+pub fn groups(codes: &[Vec<u8>], fine: usize, coarse: usize) -> Vec<u8> {
     let mut out = Vec::new();
     for group in codes.chunks(16) {
-        for b in 0..dim.div_ceil(8) {
-            for r in 0..16 {
-                for t in 0..4 {
-                    let code = |j: usize| group.get(r).and_then(|row| row.get(j)).copied().unwrap_or(0);
-                    out.push(code(8 * b + t) + 16 * code(8 * b + 4 + t));
+        let code = |r: usize, j: usize| group.get(r).map_or(0, |row: &Vec<u8>| row[j]);
+        for (bits, start, count) in [(4, 0, fine), (2, fine, coarse)] {
+            let parts = 8 / bits;
+            for b in 0..count.div_ceil(4 * parts) {
+                for r in 0..16 {
+                    for t in 0..4 {
+                        let places = (0..parts).map(|i| (i, 4 * parts * b + 4 * i + t));
+                        let of =
+                            places.filter(|(_, j)| *j < count).map(|(i, j)| code(r, start + j) << (bits * i));
+                        out.push(of.sum());
+                    }
                 }
             }
         }
@@ -65,15 +94,22 @@ pub fn groups(codes: &[Vec<u8>], dim: usize) -> Vec<u8> {
     out
 }
 
+/// A long code as it is stored.
+pub fn long(code: &[u8]) -> Vec<u8> {
+    let at = |j: usize| code.get(j).copied().unwrap_or(0);
+    let byte = |i: usize| at(i / 32 * 64 + i % 32) + 16 * at(i / 32 * 64 + 32 + i % 32);
+    (0..code.len().div_ceil(64) * 32).map(byte).collect()
+}
+
 /// A row for queries of each media type.
-pub fn curves() -> Vec<[f32; 19]> {
+pub fn curves() -> Vec<[f32; 27]> {
     let row = |target: usize, media: usize| {
         std::array::from_fn(|column| match column {
             0 => target as f32,
             1 => media as f32,
             2 => 10.0,
             // Quantiles grow with what may not be missed.
-            at => ((at - 3) % 8 + target) as f32 * if at < 11 { 4.0 } else { 1.5 },
+            at => ((at - 3) % 8 + target) as f32 * [4.0, 2.5, 1.5][(at - 3) / 8],
         })
     };
     vec![row(0, 0), row(1, 0), row(1, 1)]
@@ -94,25 +130,26 @@ pub type Section = (u32, ElementType, u32, Vec<u8>);
 pub fn sections(inverse_norms: &[u8]) -> Vec<Section> {
     use ElementType::{Bytes, F32, U32};
     let order = order();
-    let centres: Vec<_> = (0..ENDS.len()).map(|cell| code(&centre(cell), scale(cell))).collect();
-    let codes: Vec<_> = order.iter().map(|&row| code(&vector(row as usize), scale(row as usize))).collect();
-    let scales = order.iter().map(|&row| row as usize).flat_map(|row| {
-        let mut pair = f32s([scale(row)]);
-        pair.extend(&inverse_norms[4 * row..4 * row + 4]);
-        pair
-    });
-    let d = DIM as u32;
-    let w = 64 * d.div_ceil(8);
+    let centres: Vec<_> = (0..ENDS.len()).map(|cell| code(&centre(cell)).0).collect();
+    let codes = order.iter().map(|&row| code(&vector(row as usize)));
+    let (short, all): (Vec<_>, Vec<_>) = codes.unzip();
+    let norms = order.iter().flat_map(|&row| inverse_norms[4 * row as usize..][..4].iter().copied());
+    let [fine, finer, coarse] = PARTS;
+    let of = |codes: &[Vec<u8>]| groups(codes, fine + finer, coarse);
+    let (d, w) = (DIM as u32, WIDTH as u32);
+    let steps: Vec<f32> = steps().into_iter().chain(long_steps()).collect();
     vec![
-        (32, F32, d, f32s(mean().into_iter().chain(steps()))),
-        (33, Bytes, w, groups(&centres, DIM)),
-        (34, F32, 1, f32s((0..ENDS.len()).map(scale))),
-        (35, U32, 1, u32s(ENDS)),
-        (36, Bytes, w, groups(&codes, DIM)),
-        (37, U32, 1, u32s(order.iter().copied())),
-        (38, F32, 2, scales.collect()),
-        (39, Bytes, 32, MODEL.to_vec()),
-        (40, F32, 19, f32s(curves().into_iter().flatten())),
+        (48, F32, d, f32s(mean())),
+        (49, F32, d, f32s(directions())),
+        (50, F32, steps.len() as u32, f32s(steps)),
+        (51, Bytes, w, of(&centres)),
+        (52, U32, 1, u32s(ENDS)),
+        (53, Bytes, w, of(&short)),
+        (54, Bytes, LONG as u32, all.iter().flat_map(|code| long(code)).collect()),
+        (55, U32, 1, u32s(order.iter().copied())),
+        (56, F32, 1, norms.collect()),
+        (57, Bytes, 32, MODEL.to_vec()),
+        (58, F32, 27, f32s(curves().into_iter().flatten())),
     ]
 }
 

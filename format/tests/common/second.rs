@@ -48,13 +48,14 @@ pub struct Media {
 #[derive(Debug, PartialEq)]
 pub struct Cells {
     pub mean: Vec<f32>,
-    pub steps: Vec<f32>,
+    pub directions: Vec<f32>,
+    /// Of short codes, and of long ones.
+    pub steps: [Vec<f32>; 2],
     pub centres: Vec<Vec<u8>>,
-    pub centre_scales: Vec<f32>,
     /// The rows of each cell.
     pub cells: Vec<Vec<u32>>,
-    /// Codes and scale of each row of the media type.
-    pub codes: Vec<(Vec<u8>, f32)>,
+    /// Short and long code of each row of the media type.
+    pub codes: Vec<(Vec<u8>, Vec<u8>)>,
     /// Fingerprint and rows.
     pub curves: Option<(Vec<u8>, Vec<Vec<f32>>)>,
 }
@@ -254,27 +255,39 @@ pub fn read(file: &[u8]) -> File {
     file
 }
 
-/// The codes of rows in groups; panics where one beyond the last row or element is not 0.
-fn codes(bytes: &[u8], rows: usize, d: usize) -> Vec<Vec<u8>> {
-    let blocks = d.div_ceil(8);
-    let code = |row: usize, j: usize| {
-        let (block, within) = (row / 16 * blocks + j / 8, j % 8);
-        let byte = bytes[64 * block + 4 * (row % 16) + within % 4];
-        if within < 4 { byte % 16 } else { byte / 16 }
+/// The short codes of rows in groups; panics where one beyond the last row or element is not 0.
+fn short(bytes: &[u8], rows: usize, four: usize, two: usize) -> Vec<Vec<u8>> {
+    let blocks = [four.div_ceil(8), two.div_ceil(16)];
+    let byte = |row: usize, block: usize, t: usize| {
+        bytes[64 * (row / 16 * (blocks[0] + blocks[1]) + block) + 4 * (row % 16) + t]
     };
-    let all: Vec<Vec<u8>> =
-        (0..rows.div_ceil(16) * 16).map(|row| (0..8 * blocks).map(|j| code(row, j)).collect()).collect();
+    let row = |row: usize| {
+        let four_bits = |j: usize| byte(row, j / 8, j % 4) >> (j % 8 / 4 * 4) & 15;
+        let two_bits = |j: usize| byte(row, blocks[0] + j / 16, j % 4) >> (j % 16 / 4 * 2) & 3;
+        let (first, second): (Vec<u8>, Vec<u8>) =
+            ((0..8 * blocks[0]).map(four_bits).collect(), (0..16 * blocks[1]).map(two_bits).collect());
+        assert!(first[four..].iter().chain(&second[two..]).all(|&code| code == 0));
+        [&first[..four], &second[..two]].concat()
+    };
+    let all: Vec<Vec<u8>> = (0..rows.div_ceil(16) * 16).map(row).collect();
     assert!(all.iter().skip(rows).flatten().all(|&code| code == 0));
-    assert!(all.iter().all(|row| row[d..].iter().all(|&code| code == 0)));
-    all.into_iter().take(rows).map(|row| row[..d].to_vec()).collect()
+    all.into_iter().take(rows).collect()
+}
+
+/// The long code of a row; panics where one beyond the last element is not 0.
+fn long(bytes: &[u8], m: usize) -> Vec<u8> {
+    let code = |j: usize| bytes[j / 64 * 32 + j % 32] >> (j % 64 / 32 * 4) & 15;
+    let all: Vec<u8> = (0..2 * bytes.len()).map(code).collect();
+    assert!(all[m..].iter().all(|&code| code == 0));
+    all[..m].to_vec()
 }
 
 /// Reads and verifies the cells of a media type of a file.
 pub fn cells(file: &File, media: usize) -> Option<Cells> {
     let of = |kind| file.derived.iter().find(|d| (d.kind, d.media) == (kind, media as u32));
-    (32..=40).find_map(of)?;
+    (48..=58).find_map(of)?;
     let Media { dim: d, docs, inverse_norms, .. } = &file.media[media];
-    let (d, n, c) = (*d, docs.len(), of(35).unwrap().rows);
+    let (d, n, c) = (*d, docs.len(), of(52).unwrap().rows);
     assert!(c > 0 || n == 0);
     let take = |kind, element, rows, columns| {
         let section = of(kind).unwrap();
@@ -286,36 +299,42 @@ pub fn cells(file: &File, media: usize) -> Option<Cells> {
         assert!(values.iter().all(|value| value.is_finite()));
         values
     };
-    let w = 64 * d.div_ceil(8);
-    let basis = floats(take(32, 3, 2, d));
-    assert!(basis[d..].iter().all(|&step| step > 0.0));
-    let centres = codes(take(33, 0, c.div_ceil(16), w), c, d);
-    let centre_scales = floats(take(34, 3, c, 1));
-    let ends: Vec<usize> = take(35, 1, c, 1).chunks(4).map(|end| int(end) as usize).collect();
-    let by_position = codes(take(36, 0, n.div_ceil(16), w), n, d);
-    let rows: Vec<u32> = take(37, 1, n, 1).chunks(4).map(u32).collect();
-    let scales = floats(take(38, 3, n, 2));
+    let m = d.min(192);
+    let fine = m.min(24);
+    let (finer, coarse) = (fine.min(8), (m - fine).min(96));
+    let w = 64 * ((fine + finer).div_ceil(8) + coarse.div_ceil(16));
+    let l = 32 * m.div_ceil(64);
+    let mean = floats(take(48, 3, 1, d));
+    let directions = floats(take(49, 3, m, d));
+    let mut steps = floats(take(50, 3, 1, fine + finer + coarse + m));
+    assert!(steps.iter().all(|&step| step > 0.0));
+    let long_steps = steps.split_off(fine + finer + coarse);
+    let centres = short(take(51, 0, c.div_ceil(16), w), c, fine + finer, coarse);
+    let ends: Vec<usize> = take(52, 1, c, 1).chunks(4).map(|end| int(end) as usize).collect();
+    let by_position = short(take(53, 0, n.div_ceil(16), w), n, fine + finer, coarse);
+    let longs = take(54, 0, n, l).chunks(l).map(|code| long(code, m));
+    let rows: Vec<u32> = take(55, 1, n, 1).chunks(4).map(u32).collect();
+    let norms = floats(take(56, 3, n, 1));
     assert!(ends.is_sorted() && ends.last().map_or(0, |&end| end) == n);
     let starts = [0].iter().chain(&ends);
     let in_cells: Vec<Vec<u32>> = starts.zip(&ends).map(|(&start, &end)| rows[start..end].to_vec()).collect();
     assert!(in_cells.iter().all(|rows| rows.is_sorted()));
     let mut by_row = vec![None; n];
-    for ((position, &row), code) in rows.iter().enumerate().zip(by_position) {
-        let (scale, norm) = (scales[2 * position], scales[2 * position + 1]);
+    for (((&row, norm), short), long) in rows.iter().zip(norms).zip(by_position).zip(longs) {
         assert_eq!(norm.to_bits(), inverse_norms[row as usize].to_bits());
-        assert!(by_row[row as usize].replace((code, scale)).is_none());
+        assert!(by_row[row as usize].replace((short, long)).is_none());
     }
-    assert_eq!(of(39).is_some(), of(40).is_some());
-    let curves = of(40).map(|curves| {
-        let values = floats(take(40, 3, curves.rows, 19));
+    assert_eq!(of(57).is_some(), of(58).is_some());
+    let curves = of(58).map(|curves| {
+        let values = floats(take(58, 3, curves.rows, 27));
         assert!(values.iter().all(|&value| value >= 0.0));
-        (take(39, 0, 1, 32).to_vec(), values.chunks(19).map(<[f32]>::to_vec).collect())
+        (take(57, 0, 1, 32).to_vec(), values.chunks(27).map(<[f32]>::to_vec).collect())
     });
     Some(Cells {
-        mean: basis[..d].to_vec(),
-        steps: basis[d..].to_vec(),
+        mean,
+        directions,
+        steps: [steps, long_steps],
         centres,
-        centre_scales,
         cells: in_cells,
         codes: by_row.into_iter().map(Option::unwrap).collect(),
         curves,

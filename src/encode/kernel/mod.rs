@@ -22,7 +22,7 @@ pub(crate) use attention::Heads;
 pub(crate) use depthwise::{Depthwise, same};
 #[cfg(feature = "encoders")]
 pub(crate) use dispatch::on_vectors;
-pub(crate) use nibbles::{GROUP, IntQuery, int_products};
+pub(crate) use nibbles::{GROUP, LongQuery, ShortQuery, long_products, short_products};
 #[cfg(feature = "encoders")]
 pub(crate) use product::{After, Matrix};
 pub use rows::dot;

@@ -2,14 +2,14 @@
 
 use std::io::Write;
 
-use rayon::prelude::*;
 use uncsm_format::cells::{self, kind};
 use uncsm_format::{ElementType, Writer};
 
+use super::axes::Axes;
 use super::centres::Centres;
-use super::code::{Basis, Coder};
-use super::curve::Measure;
+use super::curve::{Measure, forms};
 use super::rows::{RowSource, spread};
+use super::space::{Space, TASK};
 use crate::encode::kernel::GROUP;
 use crate::error::Result;
 use crate::model::Bundle;
@@ -17,17 +17,18 @@ use crate::model::Bundle;
 /// Fewer rows are scanned faster than cells are ranked.
 pub(crate) const LEAST_ROWS: usize = 4096;
 /// Cells are this times the root of the number of rows.
-const CELLS_PER_ROOT: f64 = 8.0;
-/// Rows that mean and steps are taken of.
-const BASIS_ROWS: usize = 1 << 16;
-/// Rows that are coded together, whole groups.
-const BLOCK: usize = 256 * GROUP;
+const CELLS_PER_ROOT: f64 = 4.0;
+/// Rows that steps and cells are learned from, by cell, and of all at least and most.
+const ROWS_PER_CELL: usize = 32;
+const LEARNED: (usize, usize) = (1 << 15, 1 << 17);
+/// Rows that are coded together.
+const BLOCK: usize = 16 * TASK;
 
 /// Writes the derived sections of `media`, where it has rows enough. Curves are measured with the sample queries of `bundle`, where
 /// it is of this space and has any. The same rows and bundle give the same bytes.
 ///
-/// Memory: some 40 bytes per row, and the centres. Cost: `8 sqrt(n)` comparisons of codes per row to find its cell, and one exact pass for
-/// each sample query.
+/// Memory: some 60 bytes per row, and numbers of up to 131,072 rows. Cost: two products of all rows with the directions, `4 sqrt(n)`
+/// comparisons of codes per row to find its cell, and one exact pass for each sample query.
 ///
 /// # Errors
 /// Those of the writer.
@@ -54,15 +55,20 @@ fn write_now<W: Write>(
     writer: &mut Writer<W>,
 ) -> Result<()> {
     let n = rows.len();
-    let (mean, steps) = basis(rows, dim);
-    let basis = Basis { mean: &mean, steps: &steps };
-    let count = ((n as f64).sqrt() * CELLS_PER_ROOT) as usize;
-    let centres = Centres::learn(rows, count.clamp(1, n), basis);
-    let all: Vec<usize> = (0..n).collect();
-    let cells = centres.assign(rows, &all, basis);
-    drop(all);
-    let mut sizes = vec![0u32; centres.len()];
-    cells.iter().for_each(|&cell| sizes[cell as usize] += 1);
+    let bundle = bundle.filter(|bundle| bundle.metric().dim() == dim);
+    let rankings = bundle.map_or_else(Vec::new, |bundle| forms(bundle, media));
+    let count = (((n as f64).sqrt() * CELLS_PER_ROOT) as usize).clamp(1, n);
+    let learned: Vec<usize> = spread(n, (count * ROWS_PER_CELL).clamp(LEARNED.0, LEARNED.1)).collect();
+    let space = Space::learn(rows, &learned, Axes::learn(rows, dim, &rankings));
+    let (cells, sizes, centres, short) = {
+        let z = space.numbers(rows, &learned, space.short());
+        let centres = Centres::learn(&space, &z, count);
+        drop(z);
+        let (cells, short) = centres.assign(rows);
+        let mut sizes = vec![0u32; centres.len()];
+        cells.iter().for_each(|&cell| sizes[cell as usize] += 1);
+        (cells, sizes, centres, short)
+    };
     let mut ends: Vec<u32> = Vec::with_capacity(sizes.len());
     for size in &sizes {
         ends.push(ends.last().unwrap_or(&0) + size);
@@ -74,98 +80,67 @@ fn write_now<W: Write>(
         order[*at as usize] = row as u32;
         *at += 1;
     }
-    let width = cells::code_bytes(dim) as u32;
+    let (width, long) = (space.elements.group_bytes(), space.elements.long_bytes());
+    let basis = space.basis();
     let mut derived =
         |kind, element, columns, bytes: &[u8]| writer.derived(kind, Some(media), element, columns, bytes);
-    let both: Vec<f32> = mean.iter().chain(&steps).copied().collect();
-    derived(kind::BASIS, ElementType::F32, dim as u32, &bytes_of(&both))?;
-    derived(kind::CENTRES, ElementType::Bytes, width, &centres.codes)?;
-    derived(kind::CENTRE_SCALES, ElementType::F32, 1, &bytes_of(&centres.scales))?;
     let le = |values: &[u32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    derived(kind::MEAN, ElementType::F32, dim as u32, &bytes_of(basis.mean))?;
+    derived(kind::DIRECTIONS, ElementType::F32, dim as u32, &bytes_of(basis.directions))?;
+    let steps = [basis.steps, basis.long_steps].concat();
+    derived(kind::STEPS, ElementType::F32, steps.len() as u32, &bytes_of(&steps))?;
+    derived(kind::CENTRES, ElementType::Bytes, width as u32, &centres.codes)?;
     derived(kind::ENDS, ElementType::U32, 1, &le(&ends))?;
 
-    let bundle = bundle.filter(|bundle| bundle.metric().dim() == dim);
-    let mut measure = bundle.map(|bundle| Measure::new(bundle, media, rows, basis));
-    writer.begin_derived(kind::CODES, Some(media), ElementType::Bytes, width)?;
-    let mut scales = Vec::with_capacity(n);
+    writer.begin_derived(kind::SHORT, Some(media), ElementType::Bytes, width as u32)?;
+    let mut block = Vec::with_capacity(BLOCK / GROUP * width);
+    for rows in order.chunks(BLOCK) {
+        block.clear();
+        rows.chunks(GROUP).for_each(|rows| gather(&short, width, rows, &mut block));
+        writer.write(&block)?;
+    }
+    writer.end()?;
+    drop((short, block));
+    let mut measure = bundle.map(|bundle| Measure::new(bundle, media, rows, &space));
+    writer.begin_derived(kind::LONG, Some(media), ElementType::Bytes, long as u32)?;
+    let mut norms = Vec::with_capacity(n);
     for block in order.chunks(BLOCK) {
-        let (bytes, of_block) = coded(rows, block, basis);
+        let (short, long) = space.codes(rows, block);
+        let start = norms.len();
+        norms.extend(block.iter().map(|&row| rows.inverse_norm(row as usize)));
         if let Some(measure) = &mut measure {
-            measure.count(&bytes, &of_block);
+            measure.count(&short, &long, &norms[start..]);
         }
-        writer.write(&bytes)?;
-        scales.extend(of_block);
+        writer.write(&long)?;
     }
     writer.end()?;
     let mut derived =
         |kind, element, columns, bytes: &[u8]| writer.derived(kind, Some(media), element, columns, bytes);
     derived(kind::ROWS, ElementType::U32, 1, &le(&order))?;
-    derived(kind::SCALES, ElementType::F32, 2, &bytes_of(scales.as_flattened()))?;
+    derived(kind::NORMS, ElementType::F32, 1, &bytes_of(&norms))?;
     if let (Some(measure), Some(bundle)) = (measure, bundle) {
         let curves = measure.finish(&centres, &cells, &sizes);
         if !curves.is_empty() {
             derived(kind::CURVE_MODEL, ElementType::Bytes, 32, &bundle.score().0)?;
-            derived(
-                kind::CURVES,
-                ElementType::F32,
-                cells::CURVE_COLUMNS as u32,
-                &bytes_of(curves.as_flattened()),
-            )?;
+            let columns = cells::CURVE_COLUMNS as u32;
+            derived(kind::CURVES, ElementType::F32, columns, &bytes_of(curves.as_flattened()))?;
         }
     }
     Ok(())
 }
 
+/// Appends a group of `rows` to `out`, from the codes of all rows in their order.
+fn gather(codes: &[u8], width: usize, rows: &[u32], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + width, 0);
+    for (at, &row) in rows.iter().enumerate() {
+        let from = &codes[row as usize / GROUP * width..][..width];
+        let slots = out[start..].as_chunks_mut::<4>().0.iter_mut().skip(at).step_by(GROUP);
+        let codes = from.as_chunks::<4>().0.iter().skip(row as usize % GROUP).step_by(GROUP);
+        slots.zip(codes).for_each(|(slot, code)| *slot = *code);
+    }
+}
+
 fn bytes_of(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-/// Codes of `which`, whole groups, and their scales and inverse norms.
-fn coded(rows: &dyn RowSource, which: &[u32], basis: Basis<'_>) -> (Vec<u8>, Vec<[f32; 2]>) {
-    let dim = basis.mean.len();
-    let width = cells::code_bytes(dim);
-    let groups = which.par_chunks(GROUP).map(|which| {
-        let (mut x, mut coder) = (vec![0.0; dim], Coder::new(basis));
-        let mut bytes = vec![0; width];
-        let mut scales = Vec::with_capacity(GROUP);
-        for (at, &row) in which.iter().enumerate() {
-            rows.vector(row as usize, &mut x);
-            let scale = coder.put(&x, at, &mut bytes);
-            scales.push([scale, rows.inverse_norm(row as usize)]);
-        }
-        (bytes, scales)
-    });
-    let groups: Vec<(Vec<u8>, Vec<[f32; 2]>)> = groups.collect();
-    let (mut bytes, mut scales) = (Vec::with_capacity(groups.len() * width), Vec::with_capacity(which.len()));
-    for (group, of_group) in groups {
-        bytes.extend(group);
-        scales.extend(of_group);
-    }
-    (bytes, scales)
-}
-
-/// Mean and standard deviation of each element, over a spread of the rows. What hardly varies gets a small step all the same.
-fn basis(rows: &dyn RowSource, dim: usize) -> (Vec<f32>, Vec<f32>) {
-    let (mut sums, mut squares) = (vec![0.0f64; dim], vec![0.0f64; dim]);
-    let mut x = vec![0.0; dim];
-    let mut count = 0.0f64;
-    for row in spread(rows.len(), BASIS_ROWS) {
-        rows.vector(row, &mut x);
-        count += 1.0;
-        for ((sum, square), x) in sums.iter_mut().zip(&mut squares).zip(&x) {
-            let x = f64::from(*x);
-            *sum += x;
-            *square += x * x;
-        }
-    }
-    let mean: Vec<f64> = sums.iter().map(|sum| sum / count.max(1.0)).collect();
-    let deviation: Vec<f64> = squares
-        .iter()
-        .zip(&mean)
-        .map(|(square, mean)| (square / count.max(1.0) - mean * mean).max(0.0).sqrt())
-        .collect();
-    let most = deviation.iter().fold(0.0f64, |most, s| most.max(*s));
-    let least = if most > 0.0 { most * 1e-3 } else { 1.0 };
-    let steps = deviation.iter().map(|s| s.max(least) as f32).map(|s| s.max(f32::MIN_POSITIVE)).collect();
-    (mean.iter().map(|mean| *mean as f32).collect(), steps)
 }

@@ -1,14 +1,15 @@
 //! How many rows have to be looked at to find the best ones: measured with sample queries when cells are made.
 //!
-//! For each of a sample query's true best rows two numbers are taken: the rows that are visited until its cell has been, in
-//! the order of the centres, and its rank by code among all rows. Their quantiles are the curve.
+//! For each of a sample query's true best rows three numbers are taken: the rows that are visited until its cell has been, in
+//! the order of the centres, its rank by short code among all rows, and that by both codes. Their quantiles are the curve.
 
 use rayon::prelude::*;
 use uncsm_format::cells::{CURVE_COLUMNS, MISSES};
 
 use super::centres::Centres;
-use super::code::{Basis, CodeQuery, Coder};
+use super::code::CodeQuery;
 use super::rows::RowSource;
+use super::space::Space;
 use crate::encode::kernel::{GROUP, Rows, dot, products};
 use crate::model::{Bundle, ItemRows, Target};
 
@@ -19,6 +20,8 @@ const QUERIES: usize = 64;
 const LEAST_QUERIES: usize = 32;
 /// Rows that are scored together.
 const BLOCK: usize = 2048;
+/// Best rows that are coded in one task.
+const TASK: usize = 1024;
 
 /// What a curve is of, as the file has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +42,7 @@ impl Ranking {
     }
 }
 
-/// The sample queries of one media type under one ranking, and what is found for them.
+/// The sample queries of one media type under one ranking.
 struct Family<'a> {
     ranking: Ranking,
     media: usize,
@@ -48,16 +51,25 @@ struct Family<'a> {
     queries: Vec<Sample>,
 }
 
+/// A sample query, and what is found for it.
 struct Sample {
     code: CodeQuery,
+    by_norm: bool,
     /// Exact score and row.
     best: Vec<(f32, u32)>,
     /// Above it a score may still be among the best.
     floor: f32,
-    /// Values of `best` by code, and the same descending.
-    values: Vec<f32>,
-    sorted: Vec<f32>,
-    /// By position in `sorted`: rows whose value is above that one and not above the one before.
+    /// Values of `best` by short codes, and by both.
+    short: Values,
+    both: Values,
+}
+
+/// Values of the best rows.
+#[derive(Default)]
+struct Values {
+    of_best: Vec<f32>,
+    descending: Vec<f32>,
+    /// By position in `descending`: rows whose value is not below that one, and below the one before.
     above: Vec<u32>,
 }
 
@@ -71,33 +83,31 @@ pub(crate) struct Measure<'a> {
 
 impl<'a> Measure<'a> {
     /// For items of `media`. Finds the best rows of each sample query: one exact pass.
-    pub(crate) fn new(bundle: &'a Bundle, media: usize, rows: &dyn RowSource, basis: Basis<'_>) -> Self {
+    pub(crate) fn new(bundle: &'a Bundle, media: usize, rows: &dyn RowSource, space: &Space) -> Self {
         let dim = bundle.metric().dim();
-        let mut families = Vec::new();
-        for query_media in 0..bundle.media().len() {
+        let basis = space.basis();
+        let family = |(ranking, query_media)| {
             let all = bundle.samples(query_media);
             let vectors = &all[..all.len().min(QUERIES * dim)];
-            let heads = bundle.metric().targets().iter().map(|&target| Ranking::Metric(target));
-            for ranking in heads.chain([Ranking::Cosine]) {
-                let of = |u: &[f32]| form(bundle, ranking, query_media, media, u);
-                let forms: Option<Vec<Vec<f32>>> = vectors.chunks_exact(dim).map(of).collect();
-                let Some(forms) = forms.filter(|forms| forms.len() >= LEAST_QUERIES) else { continue };
-                let sample = |g: Vec<f32>| Sample {
-                    code: CodeQuery::new(&g, basis),
-                    best: Vec::new(),
-                    floor: f32::NEG_INFINITY,
-                    values: Vec::new(),
-                    sorted: Vec::new(),
-                    above: Vec::new(),
-                };
-                let queries = forms.into_iter().map(sample).collect();
-                families.push(Family { ranking, media: query_media, vectors, queries });
-            }
-        }
+            let of = |u: &[f32]| form(bundle, ranking, query_media, media, u);
+            let forms: Option<Vec<Vec<f32>>> = vectors.chunks_exact(dim).map(of).collect();
+            let forms = forms.filter(|forms| forms.len() >= LEAST_QUERIES)?;
+            let sample = |g: Vec<f32>| Sample {
+                code: CodeQuery::new(&g, basis),
+                by_norm: ranking == Ranking::Cosine,
+                best: Vec::new(),
+                floor: f32::NEG_INFINITY,
+                short: Values::default(),
+                both: Values::default(),
+            };
+            let queries = forms.into_iter().map(sample).collect();
+            Some(Family { ranking, media: query_media, vectors, queries })
+        };
+        let families = rankings(bundle).filter_map(family).collect();
         let depth = DEPTHS[DEPTHS.len() - 1].min(rows.len() / 4).max(1);
         let mut measure = Self { bundle, media, families, depth };
         measure.find(rows);
-        measure.by_code(rows, basis);
+        measure.by_code(rows, space);
         measure
     }
 
@@ -149,75 +159,113 @@ impl<'a> Measure<'a> {
         }
     }
 
-    /// What the codes say of the best rows.
-    fn by_code(&mut self, rows: &dyn RowSource, basis: Basis<'_>) {
-        let dim = basis.mean.len();
-        self.families.par_iter_mut().for_each(|family| {
-            let is_cosine = family.ranking == Ranking::Cosine;
-            let (mut x, mut coder) = (vec![0.0; dim], Coder::new(basis));
-            for sample in &mut family.queries {
-                let mut group = vec![0; sample.code.group_bytes()];
-                let mut sums = [[0; GROUP]];
-                for &(_, row) in &sample.best {
-                    rows.vector(row as usize, &mut x);
-                    group.fill(0);
-                    let scale = coder.put(&x, 0, &mut group);
-                    sample.code.sums(&group, &mut sums);
-                    let norm = if is_cosine { rows.inverse_norm(row as usize) } else { 1.0 };
-                    sample.values.push(sample.code.value(sums[0][0], scale) * norm);
-                }
-                sample.sorted = sample.values.clone();
-                sample.sorted.sort_unstable_by(|a, b| b.total_cmp(a));
-                sample.above = vec![0; sample.values.len() + 1];
-            }
-        });
+    fn samples(&mut self) -> Vec<&mut Sample> {
+        self.families.iter_mut().flat_map(|family| &mut family.queries).collect()
     }
 
-    /// Counts coded rows: whole groups with the scales and inverse norms `[n, 2]` of the rows that are there.
-    pub(crate) fn count(&mut self, codes: &[u8], scales: &[[f32; 2]]) {
-        let groups = scales.len().div_ceil(GROUP);
-        self.families.par_iter_mut().for_each(|family| {
-            let is_cosine = family.ranking == Ranking::Cosine;
-            let mut sums = vec![[0; GROUP]; groups];
-            for sample in &mut family.queries {
-                let Some(&least) = sample.sorted.last() else { continue };
-                sample.code.sums(codes, &mut sums);
-                for (&sum, [scale, norm]) in sums.as_flattened().iter().zip(scales) {
-                    let value = sample.code.value(sum, *scale) * if is_cosine { *norm } else { 1.0 };
-                    if value >= least {
-                        sample.above[sample.sorted.partition_point(|other| *other > value)] += 1;
-                    }
-                }
-            }
+    /// What the codes say of the best rows.
+    fn by_code(&mut self, rows: &dyn RowSource, space: &Space) {
+        let mut samples = self.samples();
+        // By row: many are among the best of several queries.
+        let mut asked: Vec<(u32, u32, u32)> = Vec::new();
+        for (at, sample) in samples.iter().enumerate() {
+            asked.extend(sample.best.iter().enumerate().map(|(i, (_, row))| (*row, at as u32, i as u32)));
+        }
+        asked.sort_unstable();
+        let tasks = asked.par_chunks(TASK).flat_map_iter(|asked| {
+            let mut which: Vec<u32> = asked.iter().map(|(row, ..)| *row).collect();
+            which.dedup();
+            let (short, long) = space.codes(rows, &which);
+            let width = space.elements.group_bytes();
+            let mut at = 0;
+            let mut of = |&(row, sample, i): &(u32, u32, u32)| {
+                at += usize::from(which[at] != row);
+                let asking = &samples[sample as usize];
+                let (mut sums, mut more) = ([[0; GROUP]], [0]);
+                asking.code.sums(&short[at / GROUP * width..][..width], &mut sums);
+                asking.code.long_sums(&long, &[at as u32], &mut more);
+                let norm = if asking.by_norm { rows.inverse_norm(row as usize) } else { 1.0 };
+                let value = asking.code.value(sums[0][at % GROUP]);
+                (sample, i, value * norm, (value + asking.code.more(more[0])) * norm)
+            };
+            asked.iter().map(&mut of).collect::<Vec<_>>()
         });
+        let found: Vec<(u32, u32, f32, f32)> = tasks.collect();
+        for sample in &mut samples {
+            sample.short.of_best = vec![0.0; sample.best.len()];
+            sample.both.of_best = vec![0.0; sample.best.len()];
+        }
+        for (sample, i, short, both) in found {
+            let sample = &mut samples[sample as usize];
+            (sample.short.of_best[i as usize], sample.both.of_best[i as usize]) = (short, both);
+        }
+        for sample in samples {
+            sample.short.sort();
+            sample.both.sort();
+        }
+    }
+
+    /// Counts coded rows: whole groups of short codes, long codes, and inverse norms `[n]` of the rows that are there.
+    pub(crate) fn count(&mut self, short: &[u8], long: &[u8], norms: &[f32]) {
+        self.samples().into_par_iter().for_each(|sample| sample.count(short, long, norms));
     }
 
     /// The curves. `cells` is the cell of each row, `sizes` the rows of each cell.
-    pub(crate) fn finish(self, centres: &Centres, cells: &[u32], sizes: &[u32]) -> Vec<[f32; CURVE_COLUMNS]> {
+    pub(crate) fn finish(
+        self,
+        centres: &Centres<'_>,
+        cells: &[u32],
+        sizes: &[u32],
+    ) -> Vec<[f32; CURVE_COLUMNS]> {
         let mut out = Vec::new();
         for family in &self.families {
-            let found: Vec<Vec<(f32, f32)>> =
+            let found: Vec<Vec<[f32; 3]>> =
                 family.queries.par_iter().map(|sample| sample.needs(centres, cells, sizes)).collect();
             for depth in DEPTHS.into_iter().filter(|&depth| depth <= self.depth) {
-                let part = |pick: fn(&(f32, f32)) -> f32| {
-                    let mut all: Vec<f32> =
-                        found.iter().flat_map(|rows| rows.iter().take(depth)).map(pick).collect();
-                    all.sort_unstable_by(f32::total_cmp);
-                    all
-                };
                 let mut curve = [0.0; CURVE_COLUMNS];
-                curve[..3].copy_from_slice(&[family.ranking.code(), family.media as f32, depth as f32]);
-                let (head, ranks) = curve.split_at_mut(3 + MISSES.len());
-                for (part, out) in [(part(|need| need.0), &mut head[3..]), (part(|need| need.1), ranks)] {
+                let (head, numbers) = curve.split_at_mut(3);
+                head.copy_from_slice(&[family.ranking.code(), family.media as f32, depth as f32]);
+                for (part, out) in numbers.as_chunks_mut::<{ MISSES.len() }>().0.iter_mut().enumerate() {
+                    let best = found.iter().flat_map(|rows| rows.iter().take(depth));
+                    let mut all: Vec<f32> = best.map(|need| need[part]).collect();
+                    all.sort_unstable_by(f32::total_cmp);
                     for (out, miss) in out.iter_mut().zip(MISSES) {
-                        let lost = (f64::from(miss) * part.len() as f64).floor() as usize;
-                        *out = part.iter().rev().nth(lost).copied().unwrap_or(0.0);
+                        let lost = (f64::from(miss) * all.len() as f64).floor() as usize;
+                        *out = all.iter().rev().nth(lost).copied().unwrap_or(0.0);
                     }
                 }
                 out.push(curve);
             }
         }
         out
+    }
+}
+
+impl Values {
+    fn sort(&mut self) {
+        self.descending = self.of_best.clone();
+        self.descending.sort_unstable_by(|a, b| b.total_cmp(a));
+        self.above = vec![0; self.descending.len() + 1];
+    }
+
+    fn least(&self) -> f32 {
+        self.descending.last().copied().unwrap_or(f32::INFINITY)
+    }
+
+    fn count(&mut self, value: f32) {
+        self.above[self.descending.partition_point(|other| *other > value)] += 1;
+    }
+
+    /// The rank of each of the best rows.
+    fn ranks(&self) -> Vec<u32> {
+        let mut rank = 0;
+        let up = |count: &u32| {
+            rank += count;
+            rank
+        };
+        let ranks: Vec<u32> = self.above.iter().map(up).collect();
+        let at = |value: &f32| self.descending.partition_point(|other| other > value);
+        self.of_best.iter().map(|value| ranks[at(value)]).collect()
     }
 }
 
@@ -241,39 +289,69 @@ impl Sample {
         }
     }
 
-    /// Of each of the best rows: rows visited until its cell has been, and rank by code.
-    fn needs(&self, centres: &Centres, cells: &[u32], sizes: &[u32]) -> Vec<(f32, f32)> {
+    fn count(&mut self, short: &[u8], long: &[u8], norms: &[f32]) {
+        let mut sums = vec![[0; GROUP]; norms.len().div_ceil(GROUP)];
+        self.code.sums(short, &mut sums);
+        let sums = sums.as_flattened();
+        let norm = |at: usize| if self.by_norm { norms[at] } else { 1.0 };
+        let least = self.short.least();
+        let value = |at: usize| (at, self.code.value(sums[at]) * norm(at));
+        let near: Vec<(usize, f32)> =
+            (0..norms.len()).map(value).filter(|(_, value)| *value >= least).collect();
+        // A row that short codes leave behind all of the best is not looked at again.
+        let which: Vec<u32> = near.iter().map(|(at, _)| *at as u32).collect();
+        let mut more = vec![0; which.len()];
+        self.code.long_sums(long, &which, &mut more);
+        let least = self.both.least();
+        for (&(at, short), more) in near.iter().zip(more) {
+            self.short.count(short);
+            let norm = if self.by_norm { norms[at] } else { 1.0 };
+            let both = (self.code.value(sums[at]) + self.code.more(more)) * norm;
+            if both >= least {
+                self.both.count(both);
+            }
+        }
+    }
+
+    /// Of each of the best rows: rows visited until its cell has been, and ranks by short code and by both.
+    fn needs(&self, centres: &Centres<'_>, cells: &[u32], sizes: &[u32]) -> Vec<[f32; 3]> {
         let mut sums = vec![[0; GROUP]; centres.len().div_ceil(GROUP)];
         self.code.sums(&centres.codes, &mut sums);
-        let values: Vec<f32> = sums
-            .as_flattened()
-            .iter()
-            .zip(&centres.scales)
-            .map(|(&sum, &scale)| self.code.value(sum, scale))
-            .collect();
+        let sums = sums.as_flattened();
         let mut order: Vec<usize> = (0..centres.len()).collect();
-        order.sort_unstable_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
+        order.sort_unstable_by(|&a, &b| {
+            self.code.value(sums[b]).total_cmp(&self.code.value(sums[a])).then(a.cmp(&b))
+        });
         let mut visited = vec![0u32; centres.len()];
         let mut before = 0;
         for cell in order {
             before += sizes[cell];
             visited[cell] = before;
         }
-        let mut rank = 0;
-        let ranks: Vec<u32> = self
-            .above
-            .iter()
-            .map(|count| {
-                rank += count;
-                rank
-            })
-            .collect();
-        let need = |(&(_, row), value): (&(f32, u32), &f32)| {
-            let at = self.sorted.partition_point(|other| other > value);
-            (visited[cells[row as usize] as usize] as f32, ranks[at] as f32)
+        let ranks = self.short.ranks().into_iter().zip(self.both.ranks());
+        let need = |((_, row), (short, both)): (&(f32, u32), (u32, u32))| {
+            [visited[cells[*row as usize] as usize] as f32, short as f32, both as f32]
         };
-        self.best.iter().zip(&self.values).map(need).collect()
+        self.best.iter().zip(ranks).map(need).collect()
     }
+}
+
+/// The rankings that are measured, by media type of the query.
+fn rankings(bundle: &Bundle) -> impl Iterator<Item = (Ranking, usize)> {
+    (0..bundle.media().len()).flat_map(|media| {
+        let heads = bundle.metric().targets().iter().map(|&target| Ranking::Metric(target));
+        heads.chain([Ranking::Cosine]).map(move |ranking| (ranking, media))
+    })
+}
+
+/// The linear parts of all sample queries over items of `media`, `[q, d]` for each ranking.
+pub(crate) fn forms(bundle: &Bundle, media: usize) -> Vec<Vec<f32>> {
+    let dim = bundle.metric().dim();
+    let of = |(ranking, query_media)| {
+        let all = bundle.samples(query_media).chunks_exact(dim.max(1));
+        all.filter_map(|u| form(bundle, ranking, query_media, media, u)).flatten().collect()
+    };
+    rankings(bundle).map(of).collect()
 }
 
 /// The linear part of a ranking for one query: `g [d]`; `None` where the bundle has no head for the pair.

@@ -1,11 +1,13 @@
 //! Cells and codes: which rows of a segment are worth scoring. Made from its rows, see "Cells" in `format/SPEC.md`.
 
+mod axes;
 mod build;
 mod centres;
 mod code;
 mod curve;
 mod probe;
 mod rows;
+mod space;
 #[cfg(test)]
 mod tests;
 

@@ -1,4 +1,4 @@
-//! The rows that codes say are best: cells in the order of their centres, rows by their codes.
+//! The rows that codes say are best: cells in the order of their centres, rows by their short codes, the best of these by both.
 
 use std::ops::Range;
 
@@ -15,8 +15,10 @@ const RUN: usize = 64;
 /// How much is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Effort {
-    /// Rows whose codes are compared, at least.
+    /// Rows whose short codes are compared, at least.
     pub(crate) visit: usize,
+    /// The best of these, whose long codes are compared.
+    pub(crate) refine: usize,
     /// Rows that are given.
     pub(crate) keep: usize,
 }
@@ -38,13 +40,12 @@ pub(crate) struct Form<'a> {
     pub(crate) by_norm: bool,
 }
 
-fn basis<'a>(cells: &Cells<'a>) -> Basis<'a> {
-    Basis { mean: cells.mean, steps: cells.steps }
-}
+/// Ranks are so many times what the samples need: queries differ from samples by more in their ranks than in their cells.
+const SPARE: f32 = 2.0;
 
-/// The effort for `k` rows at a share `recall` of the true ones: a miss may come from cells and from codes, so each gets a
-/// quarter of what may be missed, and half is kept for queries that differ from the samples. `None` where no curve was measured
-/// for the scores `model`, the ranking and the media type of the query.
+/// The effort for `k` rows at a share `recall` of the true ones: a miss may come from cells and from either code, so each gets an eighth of
+/// what may be missed; the rest is for queries that differ from the samples. `None` where no curve was measured for the scores `model`, the
+/// ranking and the media type of the query.
 pub(crate) fn effort(
     cells: &Cells<'_>,
     model: Fingerprint,
@@ -53,34 +54,39 @@ pub(crate) fn effort(
     recall: f32,
 ) -> Option<Effort> {
     let curves = cells.curves.filter(|curves| *curves.model == model.0)?;
-    let miss = (1.0 - recall) / 4.0;
+    let miss = (1.0 - recall) / 8.0;
     // The largest that is measured and not above, but for rounding.
     let at = MISSES.iter().position(|measured| *measured <= miss * 1.001)?;
     let is = |curve: &&[f32; CURVE_COLUMNS]| curve[0] == ranking.code() && curve[1] == query_media as f32;
-    let numbers = |curve: &[f32; CURVE_COLUMNS]| (curve[2], curve[3 + at], curve[3 + MISSES.len() + at]);
-    let mut known: Vec<(f32, f32, f32)> = curves.rows.iter().filter(is).map(numbers).collect();
+    let numbers = |curve: &[f32; CURVE_COLUMNS]| {
+        let of = |part: usize| curve[3 + part * MISSES.len() + at];
+        (curve[2], [of(0), SPARE * of(1), SPARE * of(2)])
+    };
+    let mut known: Vec<(f32, [f32; 3])> = curves.rows.iter().filter(is).map(numbers).collect();
     known.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let (n, depth) = (cells.rows.len(), k.max(1) as f32);
-    let (visit, keep) = match known.iter().position(|(measured, ..)| *measured >= depth) {
-        Some(0) => (known[0].1, known[0].2),
-        // Between two depths both numbers grow more slowly than in proportion: a root stays above them, and has the same
+    let all: [f32; 3] = match known.iter().position(|(measured, _)| *measured >= depth) {
+        Some(0) => known[0].1,
+        // Between two depths all numbers grow more slowly than in proportion: a root stays above them, and has the same
         // bits everywhere.
         Some(above) => {
-            let ((least, less, fewer), (most, visit, keep)) = (known[above - 1], known[above]);
+            let ((least, fewer), (most, more)) = (known[above - 1], known[above]);
             let t = ((depth - least) / (most - least)).sqrt();
-            (less + t * (visit - less), fewer + t * (keep - fewer))
+            std::array::from_fn(|i| fewer[i] + t * (more[i] - fewer[i]))
         }
         // Beyond the last one, in proportion.
         None => {
-            let &(most, visit, keep) = known.last()?;
-            (visit * (depth / most), keep * (depth / most))
+            let &(most, numbers) = known.last()?;
+            numbers.map(|number| number * (depth / most))
         }
     };
-    Some(Effort { visit: (visit.ceil() as usize).min(n), keep: (keep.ceil() as usize).max(k).min(n) })
+    let [visit, refine, keep] = all.map(|number| (number.ceil() as usize).min(n));
+    let keep = keep.max(k).min(n);
+    Some(Effort { visit, refine: refine.max(keep), keep })
 }
 
 /// Rows of the segment that are best by code, in no order: of those that `passes` lets through (`None`: all), at most `effort.keep`, from
-/// cells that hold `effort.visit` of them or more. Values of a damaged file may give any rows, also such as the file does not
+/// cells that hold `effort.visit` of them or more, by both codes of the `effort.refine` that are best by the short ones. Values of a damaged file may give any rows, also such as the file does not
 /// have.
 pub(crate) fn best_rows(
     cells: &Cells<'_>,
@@ -88,16 +94,15 @@ pub(crate) fn best_rows(
     effort: Effort,
     passes: Option<&dyn Fn(u32) -> bool>,
 ) -> (Vec<u32>, Visit) {
-    let query = CodeQuery::new(form.weights, basis(cells));
-    let most = effort.keep.clamp(1, cells.rows.len().max(1));
+    let query = CodeQuery::new(form.weights, Basis::of(cells));
+    let most = |count: usize| count.clamp(1, cells.rows.len().max(1));
     let mut found = Found {
         cells,
         query: &query,
         by_norm: form.by_norm,
         passes,
-        most,
-        floor: f32::NEG_INFINITY,
-        best: Vec::new(),
+        best: Best::new(most(effort.refine)),
+        sums: [[0; GROUP]; RUN],
     };
     let mut visit = Visit { cells: 0, rows: 0 };
     for range in ranges(cells, &query, effort.visit, passes) {
@@ -106,8 +111,24 @@ pub(crate) fn best_rows(
         visit.rows += range.len();
         found.scan(range);
     }
-    found.prune();
-    (found.best.into_iter().map(|(_, row)| row).collect(), visit)
+    let short = found.best.take();
+    let keep = most(effort.keep);
+    let row = |(_, at, _): (f32, u32, i32)| cells.rows.get(at as usize).copied();
+    if short.len() <= keep {
+        return (short.into_iter().filter_map(row).collect(), visit);
+    }
+    let mut best = Best::new(keep);
+    let which: Vec<u32> = short.iter().map(|(_, at, _)| *at).collect();
+    let mut more = vec![0; which.len()];
+    query.long_sums(cells.long, &which, &mut more);
+    for ((_, at, sum), more) in short.into_iter().zip(more) {
+        let norm = if form.by_norm { cells.norms.get(at as usize).copied().unwrap_or(0.0) } else { 1.0 };
+        let value = (query.value(sum) + query.more(more)) * norm;
+        if value > best.floor {
+            best.push(value, at, sum);
+        }
+    }
+    (best.take().into_iter().filter_map(row).collect(), visit)
 }
 
 /// Ranges of positions of the cells that are visited: the best few first, the others in the order of the file, neighbours
@@ -120,21 +141,15 @@ fn ranges(
 ) -> Vec<Range<usize>> {
     /// Cells that come first: their rows soon tell which others need not be kept.
     const FIRST: usize = 16;
-    let (n, count) = (cells.rows.len(), cells.ends.len().min(cells.centre_scales.len()));
+    let (n, count) = (cells.rows.len(), cells.ends.len());
     if visit >= n {
         return std::iter::once(0..n).collect();
     }
     let groups = cells.centres.len().checked_div(query.group_bytes()).unwrap_or(0);
     let mut sums = vec![[0; GROUP]; groups];
     query.sums(&cells.centres[..groups * query.group_bytes()], &mut sums);
-    let sums = sums.as_flattened().iter().copied().chain(std::iter::repeat(0));
-    let values: Vec<f32> = cells
-        .centre_scales
-        .iter()
-        .take(count)
-        .zip(sums)
-        .map(|(&scale, sum)| query.value(sum, scale))
-        .collect();
+    let mut values: Vec<f32> = sums.as_flattened().iter().map(|&sum| query.value(sum)).collect();
+    values.resize(count, f32::NEG_INFINITY);
     let range = |cell: usize| {
         let start = if cell == 0 { 0 } else { cells.ends[cell - 1] as usize }.min(n);
         start..(cells.ends[cell] as usize).clamp(start, n)
@@ -180,81 +195,111 @@ fn ranges(
     out
 }
 
+/// The best by value so far: value, position, sum of the short code.
+struct Best {
+    most: usize,
+    /// Above it a row may still be among the best.
+    floor: f32,
+    rows: Vec<(f32, u32, i32)>,
+}
+
+impl Best {
+    fn new(most: usize) -> Self {
+        Self { most, floor: f32::NEG_INFINITY, rows: Vec::new() }
+    }
+
+    fn push(&mut self, value: f32, at: u32, sum: i32) {
+        self.rows.push((value, at, sum));
+        if self.rows.len() >= 2 * self.most + 64 {
+            self.prune();
+        }
+    }
+
+    fn prune(&mut self) {
+        if self.rows.len() > self.most {
+            let by = |a: &(f32, u32, i32), b: &(f32, u32, i32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+            let (_, last, _) = self.rows.select_nth_unstable_by(self.most - 1, by);
+            self.floor = last.0;
+            self.rows.truncate(self.most);
+        }
+    }
+
+    /// All that stay.
+    fn take(mut self) -> Vec<(f32, u32, i32)> {
+        self.prune();
+        self.rows
+    }
+}
+
 struct Found<'a> {
     cells: &'a Cells<'a>,
     query: &'a CodeQuery,
     by_norm: bool,
     passes: Option<&'a dyn Fn(u32) -> bool>,
-    most: usize,
-    /// Above it a row may still be among the best.
-    floor: f32,
-    best: Vec<(f32, u32)>,
+    best: Best,
+    /// Of a run of groups.
+    sums: [[i32; GROUP]; RUN],
+}
+
+/// Rows of a group that starts at a position which lie in `range`.
+fn within(start: usize, range: &Range<usize>) -> Range<usize> {
+    range.start.saturating_sub(start)..GROUP.min(range.end.saturating_sub(start))
 }
 
 impl Found<'_> {
     fn scan(&mut self, range: Range<usize>) {
-        let mut sums = [[0; GROUP]; RUN];
         let width = self.query.group_bytes();
         let end = range.end.div_ceil(GROUP);
         let mut group = range.start / GROUP;
         while group < end {
             let run = RUN.min(end - group);
-            let Some(codes) = self.cells.codes.get(group * width..(group + run) * width) else { return };
-            self.query.sums(codes, &mut sums[..run]);
-            for (at, sums) in (group..).zip(&sums[..run]) {
-                let (start, end) = (at * GROUP, (at + 1) * GROUP);
-                match self
-                    .cells
-                    .scales
-                    .get(start..end)
-                    .and_then(|scales| <&[[f32; 2]; GROUP]>::try_from(scales).ok())
-                {
-                    Some(scales) if range.start <= start && end <= range.end => {
-                        let values = self.query.values(sums, scales, self.by_norm);
-                        // Without an early end, which the compiler turns to vectors: few groups have one.
-                        if values.iter().fold(false, |any, value| any | (*value > self.floor)) {
-                            values.into_iter().enumerate().for_each(|(i, value)| self.push(start + i, value));
-                        }
-                    }
-                    _ => {
-                        let (from, to) = (range.start.max(start), range.end.min(end));
-                        let Some(scales) = self.cells.scales.get(from..to) else { return };
-                        for (i, (&sum, &[scale, norm])) in sums[from - start..].iter().zip(scales).enumerate()
-                        {
-                            let value = self.query.value(sum, scale) * if self.by_norm { norm } else { 1.0 };
-                            self.push(from + i, value);
-                        }
-                    }
+            let Some(codes) = self.cells.short.get(group * width..(group + run) * width) else { return };
+            self.query.sums(codes, &mut self.sums[..run]);
+            for at in 0..run {
+                if self.by_norm {
+                    self.group_by_norm((group + at) * GROUP, at, &range);
+                } else {
+                    self.group((group + at) * GROUP, at, &range);
                 }
             }
             group += run;
         }
     }
 
+    /// Looks at the rows of a group that starts at a position, as far as they lie in `range`. A value is its sum, which has the same order.
     #[inline]
-    fn push(&mut self, at: usize, value: f32) {
-        if value > self.floor {
-            self.keep(at, value);
-        }
-    }
-
-    #[cold]
-    fn keep(&mut self, at: usize, value: f32) {
-        let Some(&row) = self.cells.rows.get(at) else { return };
-        if self.passes.is_none_or(|passes| passes(row)) {
-            self.best.push((value, row));
-            if self.best.len() >= 2 * self.most + 64 {
-                self.prune();
+    fn group(&mut self, start: usize, at: usize, range: &Range<usize>) {
+        let sums = &self.sums[at];
+        // Without an early end, which the compiler turns to vectors: few groups have one. No sum is beyond what f32 has.
+        let floor = self.best.floor.max(i32::MIN as f32) as i32;
+        if sums.iter().fold(false, |any, sum| any | (*sum > floor)) {
+            for i in within(start, range) {
+                let sum = self.sums[at][i];
+                self.keep(start + i, sum as f32, sum);
             }
         }
     }
 
-    fn prune(&mut self) {
-        if self.best.len() > self.most {
-            let by = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-            let (_, last, _) = self.best.select_nth_unstable_by(self.most - 1, by);
-            self.floor = last.0;
-            self.best.truncate(self.most);
+    /// The same of values by inverse norms.
+    #[inline]
+    fn group_by_norm(&mut self, start: usize, at: usize, range: &Range<usize>) {
+        let (mut norms, all) = ([0.0; GROUP], self.cells.norms.get(start..).unwrap_or_default());
+        norms.iter_mut().zip(all).for_each(|(norm, of)| *norm = *of);
+        let values = self.query.values(&self.sums[at], Some(&norms));
+        let floor = self.best.floor;
+        if values.iter().fold(false, |any, value| any | (*value > floor)) {
+            for i in within(start, range) {
+                self.keep(start + i, values[i], self.sums[at][i]);
+            }
+        }
+    }
+
+    fn keep(&mut self, at: usize, value: f32, sum: i32) {
+        if value > self.best.floor {
+            let Some(&row) = self.cells.rows.get(at) else { return };
+            if self.passes.is_none_or(|passes| passes(row)) {
+                self.best.push(value, at as u32, sum);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{Effort, Form, LEAST_ROWS, Ranking, RowSource, best_rows, effort, wri
 use crate::encode::kernel::dot;
 use crate::model::{Bundle, Target};
 
-const DIM: usize = 20;
+const DIM: usize = 40;
 
 /// Rows around a few hundred places, as real ones are.
 struct Clustered {
@@ -135,7 +135,7 @@ fn the_curve_leads_to_the_share_that_is_asked_for() {
     for (k, recall) in [(10, 0.9), (10, 0.99), (100, 0.95), (40, 0.98)] {
         let ranking = (Ranking::Metric(Target::Pair), 0);
         let effort = effort(&cells, bundle.score(), ranking, k, recall).unwrap();
-        assert!(effort.keep >= k && effort.visit <= 6000);
+        assert!(effort.keep >= k && effort.refine >= effort.keep && effort.visit <= 6000);
         let (mut hits, mut asked) = (0, 0);
         for q in 0..60 {
             // Not those of the curve.
@@ -159,7 +159,8 @@ fn the_curve_leads_to_the_share_that_is_asked_for() {
     let mut last = of(1);
     for k in [9, 10, 11, 50, 100, 101, 999, 1000, 1001] {
         let next = of(k);
-        assert!(next.visit >= last.visit && next.keep >= last.keep && next.keep >= k, "{k}");
+        assert!(next.visit >= last.visit && next.refine >= last.refine, "{k}");
+        assert!(next.keep >= last.keep && next.keep >= k, "{k}");
         last = next;
     }
 }
@@ -171,13 +172,13 @@ fn looking_at_all_rows_finds_all_that_pass() {
     let uvec = Uvec::open(&file[..]).unwrap();
     let cells = uvec.cells(0).unwrap().unwrap();
     let g: Vec<f32> = (0..DIM).map(|j| noise(4242 + j)).collect();
-    let all = Effort { visit: 5000, keep: 5000 };
+    let all = Effort { visit: 5000, refine: 5000, keep: 5000 };
     let mut found = best(&cells, &g, all, &|row| row % 7 == 3);
     found.sort_unstable();
     assert_eq!(found, (0..5000).filter(|row| row % 7 == 3).collect::<Vec<_>>());
     // Visiting more never loses a row that fewer visits kept among the best.
-    let few = best(&cells, &g, Effort { visit: 300, keep: 20 }, &|_| true);
-    let many = best(&cells, &g, Effort { visit: 5000, keep: 20 }, &|_| true);
+    let few = best(&cells, &g, Effort { visit: 300, refine: 100, keep: 20 }, &|_| true);
+    let many = best(&cells, &g, Effort { visit: 5000, refine: 100, keep: 20 }, &|_| true);
     let truth = rows.best(&g, 10);
     let of = |found: &[u32]| truth.iter().filter(|row| found.contains(row)).count();
     assert!(of(&many) >= of(&few) && of(&many) >= 8, "{} {}", of(&many), of(&few));
@@ -189,8 +190,12 @@ fn equal_rows_and_constant_elements_have_cells_too() {
     rows.vectors.fill(0.25);
     let file = rows.file(None);
     let uvec = Uvec::open(&file[..]).unwrap();
+    assert_eq!(uvec.verify(), []);
     let cells = uvec.cells(0).unwrap().unwrap();
-    assert_eq!(best(&cells, &[1.0; DIM], Effort { visit: LEAST_ROWS, keep: 9 }, &|_| true).len(), 9);
+    assert_eq!(
+        best(&cells, &[1.0; DIM], Effort { visit: LEAST_ROWS, refine: 20, keep: 9 }, &|_| true).len(),
+        9
+    );
 }
 
 #[test]
@@ -211,7 +216,7 @@ fn damaged_values_give_some_rows_and_no_panic() {
             let uvec = Uvec::open(&damaged[..]).unwrap();
             let Ok(Some(cells)) = uvec.cells(0) else { continue };
             for visit in [1, 700, LEAST_ROWS] {
-                best(&cells, &[0.5; DIM], Effort { visit, keep: 30 }, &|_| true);
+                best(&cells, &[0.5; DIM], Effort { visit, refine: 60, keep: 30 }, &|_| true);
             }
             for k in [1, 50, 1000] {
                 let _ = effort(&cells, bundle.score(), (Ranking::Cosine, 0), k, 0.99);

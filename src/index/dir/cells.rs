@@ -35,8 +35,10 @@ pub struct CurveReport {
     pub query: String,
     /// Number of best rows.
     pub k: u64,
-    /// Rows whose codes are compared.
+    /// Rows whose short codes are compared.
     pub visited: u64,
+    /// Rows whose long codes are compared.
+    pub refined: u64,
     /// Rows that are scored exactly.
     pub scored: u64,
 }
@@ -56,13 +58,18 @@ pub(super) fn report<D: AsRef<[u8]>>(
             _ => "cosine",
         };
         let query = uvec.media().get(row[1] as usize).map_or_else(String::new, |media| media.name.clone());
-        let (visited, scored) = (row[3 + at] as u64, row[3 + MISSES.len() + at] as u64);
-        CurveReport { ranking, query, k: row[2] as u64, visited, scored }
+        let of = |part: usize| row[3 + part * MISSES.len() + at] as u64;
+        CurveReport { ranking, query, k: row[2] as u64, visited: of(0), refined: of(1), scored: of(2) }
     };
+    let floats = cells.mean.len()
+        + cells.directions.len()
+        + cells.steps.len()
+        + cells.long_steps.len()
+        + cells.norms.len();
     let bytes = cells.centres.len()
-        + cells.codes.len()
-        + 4 * (cells.rows.len() + cells.ends.len())
-        + 4 * (2 * cells.dim + cells.centre_scales.len() + 2 * cells.scales.len())
+        + cells.short.len()
+        + cells.long.len()
+        + 4 * (cells.rows.len() + cells.ends.len() + floats)
         + cells.curves.map_or(0, |curves| 32 + 4 * curves.rows.as_flattened().len());
     let measured = cells.curves.map(|curves| Fingerprint(*curves.model));
     Some(CellsReport {

@@ -14,8 +14,10 @@ use crate::media::Fingerprint;
 use crate::search::scorer::DocScorer;
 use crate::search::similarity::Similarity;
 
-/// What a row costs whose code is compared, and one whose document is scored out of order, beside one that is scored in order.
-const VISIT: f64 = 0.08;
+/// What a row costs whose short code is compared, one whose long code is, and one whose document is scored out of order, beside
+/// one that is scored in order.
+const VISIT: f64 = 0.04;
+const REFINE: f64 = 0.5;
 const KEEP: f64 = 2.5;
 
 /// Looks where the best documents are with a given share of the true ones, by the curves of each segment; looks at everything
@@ -83,7 +85,11 @@ impl Cells {
         let k = probe.k as f64 * per_doc;
         let (Some(least), Some(all)) = (of(k), of(k / share)) else { return Looked::Unknown(Why::NoCurve) };
         let scaled = |n: usize| (n as f64 * share).ceil() as usize;
-        let effort = Effort { visit: scaled(all.visit), keep: scaled(all.keep).max(least.keep) };
+        let effort = Effort {
+            visit: scaled(all.visit),
+            refine: scaled(all.refine).max(least.refine),
+            keep: scaled(all.keep).max(least.keep),
+        };
         let rows_that_match = view.len() as f64 * share;
         if cost(Effort { visit: all.visit, ..effort }) >= rows_that_match {
             return Looked::Unknown(Why::Cheaper);
@@ -117,7 +123,7 @@ enum Looked {
 
 /// In rows that are scored in order.
 fn cost(effort: Effort) -> f64 {
-    effort.visit as f64 * VISIT + effort.keep as f64 * KEEP
+    effort.visit as f64 * VISIT + effort.refine as f64 * REFINE + effort.keep as f64 * KEEP
 }
 
 /// What is measured for a query of one wanted part: its ranking, and the media type of the part.
