@@ -40,6 +40,8 @@ pub enum Setting {
     Label,
     /// A document as a part of a query.
     Like,
+    /// Other names for keys of a corpus.
+    Map,
     /// Most bytes of a media file.
     MaxBytes,
     /// Most pixels of a picture.
@@ -76,6 +78,8 @@ pub enum Setting {
     Text,
     /// Keys of a corpus that are passed over.
     Without,
+    /// Text as people type it.
+    Words,
 }
 
 impl Setting {
@@ -97,6 +101,7 @@ impl Setting {
             Self::Keywords => "keywords",
             Self::Label => "label",
             Self::Like => "like",
+            Self::Map => "map",
             Self::MaxBytes => "max_bytes",
             Self::MaxPixels => "max_pixels",
             Self::Media => "media",
@@ -115,6 +120,7 @@ impl Setting {
             Self::Target => "target",
             Self::Text => "text",
             Self::Without => "without",
+            Self::Words => "words",
         }
     }
 }

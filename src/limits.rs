@@ -15,10 +15,20 @@ use crate::error::{Error, ErrorCode, Result};
 pub const LINE_BYTES: usize = 64 << 20;
 /// Values in one line of JSON, lists and objects included: each takes 72 bytes, whatever its text took.
 pub const LINE_VALUES: usize = 1 << 20;
+/// Bytes of the files of one document of a tar archive together: they are in memory.
+pub const SAMPLE_BYTES: u64 = 256 << 20;
+/// Bytes of a long name, or of what else stands before a file, in a tar archive.
+pub const TAR_HEADER: u64 = 1 << 20;
+/// Columns of a file of separated values.
+pub const TABLE_COLUMNS: usize = 16_384;
 /// Bytes of one string of a document: an indexed text takes some 40 times its bytes while its document is added.
 pub const TEXT_BYTES: usize = 8 << 20;
 /// Bytes of all strings of a document together: the host adds a document whole, beyond its grant of memory.
 pub const DOCUMENT_BYTES: usize = 16 << 20;
+/// Times its own bytes that a packed file may unpack to, beyond [`PACKED_FREE`]: reading it would take hours.
+pub const PACKED_RATIO: u64 = 400;
+/// Bytes that any packed file may unpack to.
+pub const PACKED_FREE: u64 = 256 << 20;
 /// Terms of one text: an analysis of n-grams makes up to 20 of each byte, and each takes some bytes until a commit.
 pub const TEXT_TERMS: usize = 4 << 20;
 /// Items of one document, passages included: each becomes up to 8 KiB of features.
@@ -97,10 +107,11 @@ pub const QUERY_PATTERNS: usize = 8192;
 /// Query parts of one query: each is compared with every item.
 pub const QUERY_PARTS: usize = 4096;
 
-/// Bytes of an index's files that are read whole before queries match on them, and again as many before they are shown:
-/// beyond, an open would take seconds.
-pub const READ_AT_OPEN: u64 = 256 << 20;
-/// The same while a writer is open, since the host applies deletes where a panic ends the process.
+/// Bytes that all files of an index have at most for it to be read whole before it is searched: of a larger one `verify` says
+/// what is wrong, since an open would take as long as reading it.
+pub const READ_AT_OPEN: u64 = 4 << 20;
+/// Bytes of an index's files that are read whole while a writer is open, since the host applies deletes where a panic ends the
+/// process.
 pub const READ_FOR_CHANGES: u64 = 2 << 30;
 
 /// Threads that may be asked for: a pool that has more than any machine helps nobody.

@@ -39,7 +39,7 @@ pub struct Cells<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Curves<'a> {
-    /// `model` fingerprint of the bundle that they were measured with.
+    /// `score` fingerprint of the bundle that they were measured with.
     pub model: &'a [u8; 32],
     /// Target, media index of the query, k, rows visited at each of [`MISSES`], rank by code at each of [`MISSES`].
     pub rows: &'a [[f32; CURVE_COLUMNS]],

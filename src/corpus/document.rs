@@ -8,11 +8,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::data;
 use super::json::type_name;
 use super::keys::{Form, Holds, IMAGE, Keys, TEXT};
-use super::names::{check_characters, check_field_name};
+use super::names::check_characters;
 use crate::error::{Error, ErrorCode, Result};
-use crate::limits::{self, DOCUMENT_BYTES, DOCUMENT_ITEMS, TEXT_BYTES};
+use crate::limits::{self, DOCUMENT_BYTES, DOCUMENT_ITEMS, ROW_ELEMENTS, TEXT_BYTES};
 
 /// Longest id in bytes: an id is one term of the index.
 pub const MAX_ID_BYTES: usize = 1024;
@@ -70,14 +71,16 @@ impl std::str::FromStr for Split {
 }
 
 /// An item of a document, as the corpus gives it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub enum Given {
     /// A text.
     Text(String),
     /// A media file; a relative path is resolved against the folder of the corpus.
     Path(PathBuf),
-    /// The bytes of a media file, as a column of a Parquet file holds them; clones share them.
+    /// The bytes of a media file, as a column of a Parquet file or an archive holds them; clones share them.
     Bytes(Arc<[u8]>),
+    /// Features that an encoder made.
+    Features(Vec<f32>),
 }
 
 impl Given {
@@ -85,7 +88,7 @@ impl Given {
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Path(_) | Self::Bytes(_) => None,
+            Self::Path(_) | Self::Bytes(_) | Self::Features(_) => None,
         }
     }
 
@@ -93,7 +96,7 @@ impl Given {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
-            Self::Text(_) | Self::Bytes(_) => None,
+            Self::Text(_) | Self::Bytes(_) | Self::Features(_) => None,
         }
     }
 }
@@ -104,6 +107,7 @@ impl fmt::Debug for Given {
             Self::Text(text) => write!(f, "Text({text:?})"),
             Self::Path(path) => write!(f, "Path({path:?})"),
             Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Self::Features(features) => write!(f, "Features({} numbers)", features.len()),
         }
     }
 }
@@ -141,16 +145,21 @@ impl Document {
         folder: &Path,
         keys: &Keys,
     ) -> Result<Self> {
-        check_size(&object)?;
+        check_size(&object, keys)?;
         let mut document = Self { line, ..Self::default() };
         let mut given: Vec<Values> = keys.media().iter().map(|_| Values::default()).collect();
         let mut fields = Vec::with_capacity(object.len());
         for (key, value) in object {
-            check_field_name(&key)?;
+            keys.check_key(&key)?;
+            let found = keys.find(&key);
+            if let Some((at, _)) = found.filter(|(at, _)| keys.media()[*at].holds() == Holds::Features) {
+                document.features(keys.media()[at].media(), &key, value)?;
+                continue;
+            }
             let Some(value) = present(value) else { continue };
-            match (key.as_str(), keys.find(&key)) {
-                ("id", _) => document.id = Some(id(value)?),
-                ("split", _) => match split(&value) {
+            match (key.as_str(), found) {
+                (name, _) if name == keys.id() => document.id = Some(id(value)?),
+                (name, _) if name == keys.split() => match split(&value) {
                     Ok(split) => document.split = Some(split),
                     Err(word) => document.unknown_split = Some(word),
                 },
@@ -159,8 +168,8 @@ impl Document {
                     let values = if is_list { strings(&key, value)? } else { vec![string(&key, value)?] };
                     let media = &keys.media()[at];
                     let values = match media.holds() {
-                        Holds::Texts => Some(values),
                         Holds::Files => document.paths(media.media(), values),
+                        Holds::Texts | Holds::Features => Some(values),
                     };
                     let place = if form == Form::Many { &mut given[at].many } else { &mut given[at].one };
                     *place = values.map(|values| (key, values, is_list));
@@ -173,16 +182,30 @@ impl Document {
         }
         for (media, values) in keys.media().iter().zip(given) {
             let Some((values, is_list)) = values.one_or_many()? else { continue };
-            let value = match values.first() {
-                Some(only) if !is_list => Value::from(only.as_str()),
-                _ => Value::from(values.clone()),
-            };
-            fields.push((media.field().to_owned(), value));
-            let items = values.into_iter().map(|value| match media.holds() {
-                Holds::Texts => Ok(Given::Text(value)),
-                Holds::Files => resolve(&value, folder, media.media()),
-            });
-            document.items.insert(media.media().to_owned(), items.collect::<Result<_>>()?);
+            let mut items = Vec::with_capacity(values.len());
+            let mut shown = Vec::with_capacity(values.len());
+            for value in values {
+                let item = match media.holds() {
+                    Holds::Files => resolve(&value, folder, media.media()),
+                    Holds::Texts | Holds::Features => Ok(Given::Text(value.clone())),
+                };
+                match item {
+                    Ok(item) => {
+                        // What is there as bytes is not stored a second time.
+                        if !matches!(item, Given::Bytes(_)) {
+                            shown.push(value);
+                        }
+                        items.push(item);
+                    }
+                    Err(error) => document.flaws.push(error),
+                }
+            }
+            if let Some(value) = files_field(is_list, shown) {
+                fields.push((media.field().to_owned(), value));
+            }
+            if !items.is_empty() {
+                document.items.insert(media.media().to_owned(), items);
+            }
         }
         let items: usize = document.items.values().map(Vec::len).sum();
         if items > DOCUMENT_ITEMS {
@@ -226,6 +249,33 @@ impl Document {
         (!paths.is_empty()).then_some(paths)
     }
 
+    /// Takes the features of the media type `media` from `value`: of one item, or of each of several. An item with what is no finite number
+    /// is left out.
+    fn features(&mut self, media: &str, key: &str, value: Value) -> Result<()> {
+        let list = match value {
+            Value::Null => return Ok(()),
+            Value::Array(list) => list,
+            other => return Err(wrong(key, "a list of numbers, the features of an item", &other)),
+        };
+        let lists = if list.iter().any(Value::is_array) { list } else { vec![Value::Array(list)] };
+        let mut items = Vec::with_capacity(lists.len());
+        for (at, list) in lists.into_iter().enumerate() {
+            match features(&format!("{key}[{at}]"), &list)? {
+                Some(row) if row.is_empty() => {}
+                Some(row) => items.push(Given::Features(row)),
+                None => {
+                    let what = format!("features under `{key}` are not finite: left out");
+                    let error = Error::new(ErrorCode::NotFinite, what).expected("finite numbers of 32 bits");
+                    self.flaws.push(error);
+                }
+            }
+        }
+        if !items.is_empty() {
+            self.items.insert(media.to_owned(), items);
+        }
+        Ok(())
+    }
+
     /// Gives the flaws that have no place yet the one that `located` adds.
     pub(super) fn blame(&mut self, located: impl Fn(Error) -> Error) {
         let place = |flaw: Error| if flaw.facts().file.is_some() { flaw } else { located(flaw) };
@@ -233,21 +283,42 @@ impl Document {
     }
 
     /// Makes `paths`, as the corpus has them, the field `name`: a list where they stood in one.
-    #[cfg(feature = "parquet")]
-    pub(super) fn set_files_field(&mut self, name: &str, is_list: bool, mut paths: Vec<String>) {
-        let value = match paths.pop() {
-            None => return,
-            Some(only) if !is_list => Value::String(only),
-            Some(last) => {
-                paths.push(last);
-                Value::from(paths)
-            }
-        };
+    pub(super) fn set_files_field(&mut self, name: &str, is_list: bool, paths: Vec<String>) {
+        let Some(value) = files_field(is_list, paths) else { return };
         let mut fields: Vec<_> = std::mem::take(&mut self.fields).into_iter().collect();
         fields.push((name.to_owned(), value));
         fields.sort_by(|a, b| a.0.cmp(&b.0));
         self.fields = fields.into_iter().collect();
     }
+}
+
+/// The field of `values`: a list where they stood in one; `None` where there are none.
+fn files_field(is_list: bool, mut values: Vec<String>) -> Option<Value> {
+    match values.pop()? {
+        only if !is_list => Some(Value::String(only)),
+        last => {
+            values.push(last);
+            Some(Value::from(values))
+        }
+    }
+}
+
+/// The features of one item; `None` where one is no finite number of 32 bits.
+fn features(name: &str, value: &Value) -> Result<Option<Vec<f32>>> {
+    let Value::Array(list) = value else { return Err(wrong(name, "a list of numbers", value)) };
+    if list.len() > ROW_ELEMENTS {
+        let what = format!("`{name}` has too many features");
+        return Err(limits::over(what, ROW_ELEMENTS, list.len(), "numbers"));
+    }
+    let mut row = Vec::with_capacity(list.len());
+    for element in list {
+        match element {
+            Value::Number(number) => row.push(number.as_f64().unwrap_or(f64::NAN) as f32),
+            Value::Null => row.push(f32::NAN),
+            other => return Err(wrong(name, "a list of numbers", other)),
+        }
+    }
+    Ok(Some(row).filter(|row| row.iter().all(|x| x.is_finite())))
 }
 
 /// A key, its values, and whether they are a list.
@@ -279,10 +350,14 @@ pub(super) fn both(one: &str, many: &str) -> Error {
         .hint(format!("put all of them into `{many}`"))
 }
 
-/// Refuses a string, or strings together, above what one document may have.
-fn check_size(object: &Map<String, Value>) -> Result<()> {
+/// Refuses a string, or strings together, above what one document may have. Media files in it are no text, and have their own limit.
+fn check_size(object: &Map<String, Value>, keys: &Keys) -> Result<()> {
     let mut sum = 0;
     for (key, value) in object {
+        let is_file = keys.find(key).is_some_and(|(at, _)| keys.media()[at].holds() == Holds::Files);
+        if is_file && value.as_str().is_some_and(data::is_given) {
+            continue;
+        }
         longest(value, &mut sum).map_err(|bytes| {
             limits::over(format!("`{key}` has a text that is too long"), TEXT_BYTES, bytes, "bytes")
                 .hint("cut it into several documents, or leave the key out")
@@ -392,12 +467,27 @@ fn strings(key: &str, value: Value) -> Result<Vec<String>> {
         .collect()
 }
 
-pub(super) fn resolve(path: &str, folder: &Path, media: &str) -> Result<Given> {
-    if path.is_empty() {
+/// The media file that `value` stands for: its bytes where they are in it, else a path below `folder`.
+pub(super) fn resolve(value: &str, folder: &Path, media: &str) -> Result<Given> {
+    if value.is_empty() {
         return Err(empty_path(media));
     }
+    if let Some(bytes) = data::bytes(value)? {
+        return Ok(Given::Bytes(bytes.into()));
+    }
+    if let Some((scheme, _)) = value.split_once("://")
+        && matches!(scheme, "http" | "https" | "ftp" | "s3" | "gs")
+    {
+        let what =
+            format!("a file of the media type `{media}` is an address, and nothing is fetched: left out");
+        let head: String = value.chars().take(SHOWN).collect();
+        return Err(Error::new(ErrorCode::BadValue, what)
+            .expected("the path of a file")
+            .got(head)
+            .hint("fetch it first, and give the path"));
+    }
     // Joining an absolute path gives that path.
-    Ok(Given::Path(folder.join(path)))
+    Ok(Given::Path(folder.join(value)))
 }
 
 /// Checks the keys inside nested objects, which become parts of terms.

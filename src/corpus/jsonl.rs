@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 
 use super::document::Document;
 use super::keys::Keys;
+use super::object::{Object, Piece};
 use super::origin::Spot;
 use super::source::{Kind, ReadError, Source};
-use super::{json, not_finite};
+use super::unpack::{self, Input};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, LINE_BYTES};
 
@@ -19,10 +20,10 @@ pub(super) const KIND: Kind = Kind {
     name: "jsonl",
     unit: "line",
     is: |_, _| Ok(true),
-    open: |path, keys| Ok(Box::new(JsonlReader::open(path)?.keys(keys.clone()))),
+    open: |path, keys| Ok(Box::new(JsonlReader::unpacked(path)?.keys(keys.clone()))),
 };
 
-const BOM: &[u8] = b"\xEF\xBB\xBF";
+pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// An iterator over the documents of a JSON Lines corpus.
 ///
@@ -56,9 +57,6 @@ pub struct JsonlReader<R> {
 /// The object of a line, its number and the offset of its start.
 type Line = (Map<String, Value>, u64, u64);
 
-/// An object, and what was left out of it.
-type Object = (Map<String, Value>, Option<Error>);
-
 impl JsonlReader<File> {
     /// Opens the file at `path`.
     ///
@@ -73,6 +71,19 @@ impl JsonlReader<File> {
     /// Where [`JsonlReader::position`] will end; `None` where the file has no length, as a pipe.
     pub fn len_hint(&self) -> Option<u64> {
         self.reader.get_ref().metadata().ok().map(|about| about.len()).filter(|&bytes| bytes > 0)
+    }
+}
+
+impl JsonlReader<Input> {
+    /// Opens the file at `path`, packed or not.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::BadValue`] for what is packed as nothing here is.
+    fn unpacked(path: &Path) -> Result<Self> {
+        let mut reader = Self::new(Input::open(path)?, path);
+        let head = reader.reader.fill_buf().map_err(|error| unpack::error(path, error))?;
+        Input::refuse(head).map_err(|error| error.file(path))?;
+        Ok(reader)
     }
 }
 
@@ -125,7 +136,7 @@ impl<R: Read> JsonlReader<R> {
         self.buffer.clear();
         let start = self.offset;
         let cap = (self.limit as u64).saturating_add(2);
-        let io = |file: &Path, error| Error::io(file, error);
+        let io = unpack::error;
         let read = (&mut self.reader)
             .take(cap)
             .read_until(b'\n', &mut self.buffer)
@@ -177,7 +188,9 @@ impl<R: Read> JsonlReader<R> {
                 Ok(None) => self.ended = true,
                 Err(error) => {
                     self.ended = true;
-                    return Some(Err(ReadError::End(error.line(self.line + 1).offset(self.offset))));
+                    // What does not unpack names its own byte.
+                    let at = error.facts().offset.unwrap_or(self.offset);
+                    return Some(Err(ReadError::End(error.line(self.line + 1).offset(at))));
                 }
             }
         }
@@ -201,63 +214,11 @@ impl<R: Read> JsonlReader<R> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return None;
         }
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                let at = error.valid_up_to();
-                let error = self.bad_json("a line is not valid UTF-8", start + at as u64);
-                return Some(Err(error
-                    .expected("UTF-8")
-                    .got(format!("the byte 0x{:02x}", bytes[at]))
-                    .hint("convert the file to UTF-8 without compression")));
-            }
-        };
-        let mut flaw = None;
-        let parsed = match json::parse(text) {
-            Ok(value) => Ok(value),
-            Err(error) => match not_finite::clean(text) {
-                None => Err(self.syntax(&error, start, text, error.column())),
-                Some(cleaned) => {
-                    let found = cleaned.flaw();
-                    let at = start + found.facts().offset.unwrap_or_default();
-                    flaw = Some(found.file(&self.file).line(self.line).offset(at));
-                    json::parse(&cleaned.text)
-                        .map_err(|error| self.syntax(&error, start, text, cleaned.original(error.column())))
-                }
-            },
-        };
-        Some(match parsed {
-            Err(error) => Err(error),
-            Ok(Value::Object(object)) => Ok((object, flaw)),
-            Ok(other) => Err(self
-                .bad_json("a line is not a JSON object", start)
-                .expected("an object {\"id\": .., ..}")
-                .got(json::type_name(&other))
-                .hint("every line must hold one object; `jq -c '.[]'` turns a list into such lines")),
-        })
+        Some(Piece { bytes, start, line: self.line, file: &self.file, what: "a line" }.object())
     }
 
     fn bad_json(&self, what: &str, offset: u64) -> Error {
         Error::new(ErrorCode::BadJson, what).file(&self.file).line(self.line).offset(offset)
-    }
-
-    fn syntax(&self, error: &serde_json::Error, start: u64, text: &str, column: usize) -> Error {
-        // A line of the file is the only line of the parser; columns are bytes, from 1.
-        let at = column.saturating_sub(1).min(text.len());
-        if json::is_too_many(error) {
-            return json::too_many().file(&self.file).line(self.line).offset(start + at as u64);
-        }
-        let head: String = text.chars().take(40).collect();
-        let dots = if head.len() < text.len() { "..." } else { "" };
-        let hint = if error.is_eof() {
-            "the line ends too early: every document must stand whole on one line"
-        } else {
-            "correct the line, or leave it out"
-        };
-        self.bad_json(&format!("a line is not valid JSON: {}", json::message(error)), start + at as u64)
-            .expected("one JSON object")
-            .got(format!("{head}{dots}"))
-            .hint(hint)
     }
 }
 
@@ -277,20 +238,23 @@ impl<R: Read> Iterator for JsonlReader<R> {
     }
 }
 
-impl Source for JsonlReader<File> {
+impl Source for JsonlReader<Input> {
     fn file(&self) -> &Path {
         self.file()
     }
 
     fn progress(&self) -> u64 {
-        self.position()
+        if self.reader.get_ref().is_packed() { self.reader.get_ref().position() } else { self.position() }
     }
 
     fn len_hint(&self) -> Option<u64> {
-        self.len_hint()
+        self.reader.get_ref().len_hint()
     }
 
     fn spot(&self) -> Spot {
+        if self.reader.get_ref().is_packed() {
+            return Spot { line: Some(self.line), ..Spot::default() };
+        }
         let mark = if self.start == 0 && self.buffer.starts_with(BOM) { BOM.len() as u64 } else { 0 };
         let bytes = (self.start + mark, self.start + self.buffer.len() as u64);
         Spot { line: Some(self.line), bytes: Some(bytes), ..Spot::default() }

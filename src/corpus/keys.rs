@@ -16,22 +16,26 @@ pub(crate) const IMAGE: &str = "image";
 const DEFAULTS: [(&str, &str, &str, Holds); 2] =
     [(TEXT, "text", "texts", Holds::Texts), (IMAGE, "image", "images", Holds::Files)];
 
-/// Keys that hold no items, whatever a user says.
-const RESERVED: [&str; 2] = ["id", "split"];
+/// The key of the id, and that of the split, where nobody says otherwise.
+const ID: &str = "id";
+const SPLIT: &str = "split";
 
 /// What the values of a key are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
     /// Texts.
     Texts,
-    /// Paths of media files, relative to the folder of the corpus; in a Parquet file their bytes too.
+    /// Paths of media files, relative to the folder of the corpus, or `data:` addresses; in a Parquet file their bytes too.
     Files,
+    /// Features that an encoder made: a list of numbers for each item. They leave no field.
+    Features,
 }
 
 /// The keys of one media type.
 ///
 /// Written `MEDIA=KEY`: the key holds a string or a list of strings. They are texts where the media type is `text`, paths of
-/// files for any other; `MEDIA:text=KEY` and `MEDIA:file=KEY` say so.
+/// files for any other; `MEDIA:text=KEY` and `MEDIA:file=KEY` say so. With `MEDIA:features=KEY` it holds the features of one item, a
+/// list of numbers, or of several, a list of such lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaKey {
     media: String,
@@ -46,7 +50,43 @@ pub struct MediaKey {
 pub struct Keys {
     media: Vec<MediaKey>,
     without: Vec<String>,
+    id: String,
+    split: String,
 }
+
+/// Names under which texts and pictures often stand, those that say more first.
+const USUAL: [(&str, &[&str]); 2] = [
+    (
+        TEXT,
+        &[
+            "caption",
+            "captions",
+            "description",
+            "title",
+            "alt_text",
+            "alt",
+            "sentence",
+            "prompt",
+            "content",
+            "body",
+        ],
+    ),
+    (
+        IMAGE,
+        &[
+            "file_name",
+            "image_path",
+            "img_path",
+            "image_file",
+            "picture",
+            "photo",
+            "img",
+            "filename",
+            "path",
+            "file",
+        ],
+    ),
+];
 
 /// What a key may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +105,8 @@ impl MediaKey {
         let (media, one) = (media.into(), key.into());
         check_media_name(&media)?;
         check_field_name(&one)?;
-        if RESERVED.contains(&one.as_str()) {
-            return Err(Error::new(ErrorCode::BadArgument, format!("the key `{one}` holds no items"))
-                .expected("a key of the corpus that holds texts or paths"));
+        if one == ID || one == SPLIT {
+            return Err(holds_no_items(&one));
         }
         Ok(Self { media, one, many: None, holds })
     }
@@ -99,6 +138,7 @@ impl fmt::Display for MediaKey {
         let holds = match self.holds {
             Holds::Texts => "text",
             Holds::Files => "file",
+            Holds::Features => "features",
         };
         write!(f, "{}:{holds}={}", self.media, self.one)
     }
@@ -107,17 +147,20 @@ impl fmt::Display for MediaKey {
 impl FromStr for MediaKey {
     type Err = Error;
 
-    /// Reads `MEDIA=KEY`, `MEDIA:text=KEY` or `MEDIA:file=KEY`.
+    /// Reads `MEDIA=KEY`, `MEDIA:text=KEY`, `MEDIA:file=KEY` or `MEDIA:features=KEY`.
     fn from_str(argument: &str) -> Result<Self> {
         let bad = || {
             Error::new(ErrorCode::BadArgument, "not the key of a media type")
-                .expected("MEDIA=KEY, for instance audio=sound_path, or summary:text=abstract")
+                .expected(
+                    "MEDIA=KEY, for instance audio=sound_path, summary:text=abstract or image:features=embedding",
+                )
                 .got(format!("{argument:?}"))
         };
         let (media, key) = argument.split_once('=').ok_or_else(bad)?;
         let (media, holds) = match media.split_once(':') {
             Some((media, "text")) => (media, Holds::Texts),
             Some((media, "file")) => (media, Holds::Files),
+            Some((media, "features")) => (media, Holds::Features),
             Some(_) => return Err(bad()),
             None => (media, if media == TEXT { Holds::Texts } else { Holds::Files }),
         };
@@ -134,7 +177,7 @@ impl Default for Keys {
             many: Some(many.to_owned()),
             holds,
         });
-        Self { media: media.to_vec(), without: Vec::new() }
+        Self { media: media.to_vec(), without: Vec::new(), id: ID.to_owned(), split: SPLIT.to_owned() }
     }
 }
 
@@ -145,6 +188,9 @@ impl Keys {
     /// [`ErrorCode::BadArgument`] where a key is that of another media type.
     pub fn with(mut self, key: MediaKey) -> Result<Self> {
         self.media.retain(|old| old.media != key.media);
+        if key.one == self.id || key.one == self.split {
+            return Err(holds_no_items(&key.one));
+        }
         if let Some((other, _)) = self.find(&key.one) {
             let what = format!("the key `{}` holds items of `{}` already", key.one, self.media[other].media);
             return Err(Error::new(ErrorCode::BadArgument, what)
@@ -153,6 +199,80 @@ impl Keys {
         }
         self.media.push(key);
         Ok(self)
+    }
+
+    /// Reads `NAME=KEY` or several with commas between: NAME is a media type, as [`MediaKey`] is written, `id` or `split`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] or [`ErrorCode::BadValue`] for what is none, or an impossible name; those of [`Keys::with`].
+    pub fn map(self, argument: &str) -> Result<Self> {
+        argument.split(',').try_fold(self, |keys, part| match part.split_once('=') {
+            Some((ID, key)) => keys.named(key, |keys, key| keys.id = key),
+            Some((SPLIT, key)) => keys.named(key, |keys, key| keys.split = key),
+            _ => keys.with(part.parse()?),
+        })
+    }
+
+    /// The ids stand under `key`; a key `id` beside it is passed over, since that name is taken.
+    ///
+    /// # Errors
+    /// Those of [`Keys::map`].
+    fn named(mut self, key: &str, set: impl FnOnce(&mut Self, String)) -> Result<Self> {
+        // The key itself becomes no field, so that `_id` may be one.
+        let plain = key.trim_start_matches(['_', '-']);
+        check_field_name(plain)?;
+        set(&mut self, key.to_owned());
+        if self.id == self.split || self.find(key).is_some() {
+            return Err(Error::new(ErrorCode::BadArgument, format!("the key `{key}` has two meanings"))
+                .expected("keys of their own for the id, the split and each media type"));
+        }
+        Ok(self)
+    }
+
+    /// What of the keys `names` may hold texts and pictures by its name, as [`Keys::map`] reads it; `None` where none does.
+    pub fn propose<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        let names: Vec<&str> = names.into_iter().collect();
+        let found = USUAL.iter().filter_map(|(media, usual)| {
+            let key = usual.iter().find(|key| names.contains(key))?;
+            Some(format!("{media}={key}"))
+        });
+        let found: Vec<String> = found.collect();
+        (!found.is_empty()).then(|| found.join(","))
+    }
+
+    /// The key that holds the id.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The key that holds the split.
+    pub(super) fn split(&self) -> &str {
+        &self.split
+    }
+
+    /// What differs from the default, as [`Keys::map`] reads it.
+    pub(crate) fn mapped(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        if self.media != Self::default().media {
+            out.extend(self.media.iter().map(MediaKey::to_string));
+        }
+        for (name, key) in [(ID, &self.id), (SPLIT, &self.split)] {
+            if name != key {
+                out.push(format!("{name}={key}"));
+            }
+        }
+        out
+    }
+
+    /// Refuses a key that cannot be one.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadValue`].
+    pub(super) fn check_key(&self, key: &str) -> Result<()> {
+        if key == self.id || key == self.split {
+            return Ok(());
+        }
+        check_field_name(key)
     }
 
     /// Passes over these keys or columns, whatever they hold.
@@ -179,9 +299,21 @@ impl Keys {
         &self.media
     }
 
-    /// Whether the key is passed over.
+    /// Whether the key is passed over: named so, or in the place of one that has another name.
     pub fn passes_over(&self, key: &str) -> bool {
-        self.without.iter().any(|without| without == key)
+        let taken = |name: &str, own: &str| key == name && key != own && self.find(key).is_none();
+        self.without.iter().any(|without| without == key) || taken(ID, &self.id) || taken(SPLIT, &self.split)
+    }
+
+    /// Whether the key holds values as any other: neither items, nor the id or the split.
+    pub(super) fn is_value(&self, key: &str) -> bool {
+        key != self.id && key != self.split && self.find(key).is_none()
+    }
+
+    /// The keys that hold features, by their place in place of an encoder's name: `features:KEY`.
+    pub(crate) fn of_features(&self) -> impl Iterator<Item = (&MediaKey, String)> {
+        let features = self.media.iter().filter(|key| key.holds == Holds::Features);
+        features.map(|key| (key, format!("features:{}", key.one)))
     }
 
     /// Whether the field `name` holds paths of media files, which are shown and not searched.
@@ -204,9 +336,38 @@ impl Keys {
     }
 }
 
+fn holds_no_items(key: &str) -> Error {
+    Error::new(ErrorCode::BadArgument, format!("the key `{key}` holds no items"))
+        .expected("a key of the corpus that holds texts, paths or features")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_map_names_all_keys_at_once() {
+        let keys = Keys::default().map("text=caption,image=file_name,id=_id,sound:features=emb").unwrap();
+        assert_eq!(
+            (keys.id(), keys.split(), keys.find("caption")),
+            ("_id", "split", Some((0, Form::Either)))
+        );
+        assert!(keys.passes_over("id") && !keys.passes_over("_id") && !keys.passes_over("text"));
+        assert_eq!(keys.media()[2].holds(), Holds::Features);
+        keys.check_key("_id").unwrap();
+        assert!(keys.check_key("_ie").is_err());
+        let again = keys.mapped().iter().try_fold(Keys::default(), |keys, arg| keys.map(arg)).unwrap();
+        assert_eq!(again, keys);
+        assert!(Keys::default().mapped().is_empty());
+        let proposed = Keys::propose(["file_name", "title", "caption", "x"]);
+        assert_eq!(proposed.as_deref(), Some("text=caption,image=file_name"));
+        assert_eq!(Keys::propose(["x"]), None);
+        for bad in
+            ["", "text", "id=", "id=_", "text=a,,", "id=text", "text=a,id=a", "id=x,split=x", "image=id"]
+        {
+            assert!(Keys::default().map(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_media_type_is_a_name_with_its_key() {

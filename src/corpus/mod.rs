@@ -4,28 +4,38 @@
 //! Everything streams: a corpus is read line by line, batch of rows by batch of rows or folder by folder, a tensor block
 //! of rows by block of rows.
 
+mod array;
+mod data;
 mod document;
 mod features;
+mod files;
 mod folder;
+mod glob;
 mod json;
 mod jsonl;
 mod keys;
 mod names;
 mod not_finite;
+mod object;
 mod origin;
 mod pairs;
 mod parquet;
 mod passages;
 mod pathway;
+mod pictures;
 mod reader;
 mod relevance;
 mod source;
+mod table;
+mod tar;
 mod tensor;
+mod unpack;
 
 pub use crate::guard::catches_panics;
 pub(crate) use document::SPLIT_NOT_READ;
 pub use document::{Document, Given, MAX_ID_BYTES, Split};
 pub use features::{FeatureSet, FeaturesFile};
+pub(crate) use files::{files, fingerprint};
 pub(crate) use folder::folder_fingerprint;
 pub use json::parse_line;
 pub(crate) use json::{strict, type_name};
@@ -37,6 +47,7 @@ pub use origin::{Origin, Root, Spot};
 pub use pairs::{PairItem, PairLine, Pairs};
 pub use passages::Passages;
 pub use pathway::{EncoderArg, PathwayArg};
+pub(crate) use pictures::other_by_bytes;
 pub use reader::{Reader, unit_of};
 pub use relevance::{Judged, JudgedReader};
 pub use source::{Aside, ReadError};

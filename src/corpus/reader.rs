@@ -1,31 +1,61 @@
 //! One reader for every kind of corpus, chosen by what is there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::document::Document;
+use super::files::files;
 use super::keys::Keys;
 use super::origin::{Root, Spot};
 use super::source::{Aside, Kind, ReadError, Source};
-use super::{folder, jsonl, parquet};
+use super::{array, folder, jsonl, parquet, table, tar};
 use crate::error::{Error, Result};
 
 /// The kinds of corpus; the first that what is there says yes to is taken.
-const KINDS: [Kind; 3] = [folder::KIND, parquet::KIND, jsonl::KIND];
+const KINDS: [Kind; 6] = [folder::KIND, parquet::KIND, table::KIND, tar::KIND, array::KIND, jsonl::KIND];
 
-/// An iterator over the documents of a corpus: JSON Lines, a Parquet file, or a folder of media files.
+/// An iterator over the documents of a corpus: one or several files, or a folder of media files.
 ///
-/// A directory is a folder of media; a file that begins with `PAR1`, or whose name ends in `.parquet`, is Parquet; any other
-/// file is JSON Lines. The three give equal documents for equal content. Cost: memory for one document, one batch of rows
-/// or the names of one folder, whatever the length of the corpus.
+/// What is there decides: a directory is a folder of media, or of files that are corpora where it holds nothing else; a file that begins with
+/// `PAR1`, or whose name ends in `.parquet`, is Parquet; `.csv`, `.tsv` and `.tab` are tables; a tar archive is a WebDataset; a file that begins with `[` is a JSON
+/// list; any other file is JSON Lines. All but Parquet may be packed as gzip or zstd. A path that does not exist, with `*`, `?` or `[..]` in it,
+/// is a pattern. All give equal documents for equal content. Cost: memory for one document, one batch of rows or the
+/// names of one folder, whatever the length of the corpus.
 ///
 /// # Errors
 /// Each bad document is one [`ReadError::Document`] with its place, and reading goes on after it. [`ReadError::End`] is the
 /// last item.
 #[derive(Debug)]
 pub struct Reader {
+    open: Open,
+    keys: Keys,
+    /// Files that follow, last first.
+    rest: Vec<PathBuf>,
+    /// What all of them are relative to, where there are several.
+    base: Option<PathBuf>,
+    /// What was left out of files before, and what went before in bytes.
+    asides: Vec<Aside>,
+    done: u64,
+    /// Bytes of all files, where there are several.
+    total: Option<u64>,
+    ended: bool,
+}
+
+/// A file that is being read.
+#[derive(Debug)]
+struct Open {
     source: Box<dyn Source>,
     root: Root,
     unit: &'static str,
+    bytes: u64,
+}
+
+impl Open {
+    fn new(path: &Path, keys: &Keys) -> Result<Self> {
+        let kind = kind_of(path)?;
+        let source = (kind.open)(path, keys)?;
+        let bytes = std::fs::metadata(path).map_or(0, |about| about.len());
+        Ok(Self { source, root: Root::new(kind.name, path), unit: kind.unit, bytes })
+    }
 }
 
 impl Reader {
@@ -43,45 +73,78 @@ impl Reader {
     /// # Errors
     /// Those of [`Reader::open`].
     pub fn open_with(path: impl AsRef<Path>, keys: &Keys) -> Result<Self> {
-        let path = path.as_ref();
-        let kind = kind_of(path)?;
-        let source = (kind.open)(path, keys)?;
-        Ok(Self { source, root: Root::new(kind.name, path), unit: kind.unit })
+        Self::open_all(&[path.as_ref().to_path_buf()], keys)
     }
 
-    /// The file or folder that errors name.
+    /// As [`Reader::open_with`], of several corpora as one: the documents of the first, then those of the next.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`]; [`crate::ErrorCode::BadArgument`] without a path, and for a file that is named twice.
+    pub fn open_all(paths: &[PathBuf], keys: &Keys) -> Result<Self> {
+        let mut rest = files(paths)?;
+        let (base, total) = match rest.as_slice() {
+            [_] => (None, None),
+            several => {
+                let bytes = |path: &PathBuf| std::fs::metadata(path).map_or(0, |about| about.len());
+                (Some(common_folder(several)), Some(several.iter().map(bytes).sum()))
+            }
+        };
+        rest.reverse();
+        // There is one at least.
+        let first = rest.pop().unwrap_or_default();
+        let open = Open::new(&first, keys)?;
+        let (asides, keys) = (Vec::new(), keys.clone());
+        Ok(Self { open, keys, rest, base, asides, done: 0, total, ended: false })
+    }
+
+    /// The file or folder that errors name: of several the one that is being read.
     pub fn file(&self) -> &Path {
-        self.source.file()
+        self.open.source.file()
     }
 
-    /// How far reading has come, for a progress bar: bytes of JSON Lines, rows of a Parquet file, documents of a folder.
+    /// How far reading has come, for a progress bar: bytes of files, rows of a Parquet file, documents of a folder; of several files
+    /// bytes, about.
     pub fn position(&self) -> u64 {
-        self.source.progress()
+        let at = self.open.source.progress();
+        let Some(total) = self.total else { return at };
+        let length = self.open.source.len_hint().unwrap_or(0).max(1);
+        let share = u128::from(self.open.bytes) * u128::from(at.min(length)) / u128::from(length);
+        // No more than the bytes of the file.
+        (self.done + u64::try_from(share).unwrap_or(0)).min(total)
     }
 
     /// Where [`Reader::position`] will end; `None` where that is not known, as in a folder.
     pub fn len_hint(&self) -> Option<u64> {
-        self.source.len_hint()
+        self.total.or_else(|| self.open.source.len_hint())
     }
 
     /// What was left out since the last call; all of it is known when there are no more documents.
     pub fn take_asides(&mut self) -> Vec<Aside> {
-        self.source.take_asides()
+        let mut asides = std::mem::take(&mut self.asides);
+        asides.extend(self.open.source.take_asides());
+        asides
     }
 
     /// What [`Document::line`] counts: `line`, `row` or `document`.
     pub fn unit(&self) -> &'static str {
-        self.unit
+        self.open.unit
     }
 
-    /// What references of its documents are relative to.
+    /// What references of the document that came last are relative to.
     pub fn root(&self) -> &Root {
-        &self.root
+        &self.open.root
     }
 
     /// Where the document that came last stands below the root.
     pub fn spot(&self) -> Spot {
-        self.source.spot()
+        self.open.source.spot()
+    }
+
+    /// The id of a document that has none: its line, and of several files `FILE:LINE`, the file as seen from the folder that all are in.
+    pub fn id_of_place(&self, line: u64) -> String {
+        let Some(base) = &self.base else { return line.to_string() };
+        let file = self.file().strip_prefix(base).unwrap_or(self.file());
+        format!("{}:{line}", file.display())
     }
 }
 
@@ -89,8 +152,38 @@ impl Iterator for Reader {
     type Item = Result<Document, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.source.next()
+        while !self.ended {
+            match self.open.source.next() {
+                Some(Err(end)) if end.is_end() => {
+                    self.ended = true;
+                    return Some(Err(end));
+                }
+                Some(read) => return Some(read),
+                None => {}
+            }
+            let Some(path) = self.rest.pop() else { break };
+            self.asides.extend(self.open.source.take_asides());
+            self.done += self.open.bytes;
+            match Open::new(&path, &self.keys) {
+                Ok(open) => self.open = open,
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(ReadError::End(error)));
+                }
+            }
+        }
+        None
     }
+}
+
+/// The folder that all of `files` are in.
+fn common_folder(files: &[PathBuf]) -> PathBuf {
+    let mut folders = files.iter().map(|file| file.parent().unwrap_or(Path::new("")));
+    let first = folders.next().unwrap_or(Path::new(""));
+    let common = |common: PathBuf, other: &Path| {
+        common.components().zip(other.components()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
+    };
+    folders.fold(first.to_path_buf(), common)
 }
 
 /// What the places in the corpus `path` count, for messages: `line`, `row` or `document`.

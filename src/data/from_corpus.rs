@@ -7,7 +7,7 @@ mod options;
 mod row;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::encoding::{Encoding, Reading};
 use self::fitting::fit_corpus;
@@ -18,10 +18,11 @@ use super::classes::KnownClasses;
 use super::rows::{Documents, MediaFeatures, TrainingData};
 use super::seen::is_known;
 use super::titles::join_titles;
-use crate::corpus::{SPLIT_NOT_READ, Split};
-use crate::encode::{CorpusSource, Ids, Incoming, SourceDocument};
+use crate::corpus::{SPLIT_NOT_READ, Split, files};
+use crate::encode::{CorpusSource, Encoder, Ids, Incoming, SourceDocument};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
+use crate::model::maker;
 
 /// Documents that are encoded together.
 const BATCH: usize = 256;
@@ -44,22 +45,36 @@ pub fn from_corpus(
     skipped: &mut dyn FnMut(Error),
     progress: &mut dyn FnMut(u64),
 ) -> Result<TrainingData> {
+    from_corpora(&[path.to_path_buf()], options, skipped, progress)
+}
+
+/// As [`from_corpus`], of several corpora as one.
+///
+/// # Errors
+/// Those of [`from_corpus`].
+pub fn from_corpora(
+    paths: &[PathBuf],
+    options: &CorpusOptions<'_>,
+    skipped: &mut dyn FnMut(Error),
+    progress: &mut dyn FnMut(u64),
+) -> Result<TrainingData> {
+    let path = paths.first().map_or(Path::new(""), PathBuf::as_path);
     let mut states = BTreeMap::new();
     let fitted;
     let (encoders, trained) = match options.trained {
         Some((encoders, classes)) => (encoders, classes),
         None => {
-            (fitted, states) = fit_corpus(path, options)?;
+            (fitted, states) = fit_corpus(paths, options)?;
             (&fitted, None)
         }
     };
     let names = trained.and_then(|classes| classes.names.as_deref());
-    let encoding =
-        Encoding { encoders, options, classes: names.map(KnownClasses::new), folder: path.is_dir() };
+    let folder = matches!(files(paths)?.as_slice(), [one] if one.is_dir());
+    let encoding = Encoding { encoders, options, classes: names.map(KnownClasses::new), folder };
     let mut reading = Reading::default();
     let (mut batch, mut bytes, mut documents) = (Vec::new(), 0, 0);
     let mut first = None;
-    for incoming in CorpusSource::open_with(path, Ids::FromLine, &options.keys)?.passages(options.passages) {
+    for incoming in CorpusSource::open_all(paths, Ids::FromLine, &options.keys)?.passages(options.passages) {
         match incoming {
             Incoming::Document(document) if !is_known(&document.document) => {
                 document.document.flaws.iter().cloned().for_each(&mut *skipped);
@@ -103,11 +118,28 @@ pub fn from_corpus(
     join_titles(&mut groups, &rows.iter().map(Row::title).collect::<Vec<_>>());
     let labels = labels(&rows, &known, options, names, skipped)
         .map_err(|error| if error.facts().file.is_some() { error } else { error.file(path) })?;
+    let mut makers = BTreeMap::new();
+    for (key, name) in options.keys.of_features() {
+        let Some(encoder) = encoders.get(key.media()) else { continue };
+        let named = options.encoders.iter().find(|arg| arg.media == key.media());
+        let maker = match named {
+            Some(arg) if options.trained.is_none() => {
+                maker(&arg.media, &arg.encoder, encoder.features(), &options.paths)?
+            }
+            _ if options.trained.is_some() => (encoder.name().to_owned(), None),
+            _ => (name, None),
+        };
+        makers.insert(key.media(), maker);
+    }
+    let made_by = |name: &str, encoder: &dyn Encoder| match makers.get(name) {
+        Some((name, fingerprint)) => (name.clone(), *fingerprint),
+        None => (encoder.name().to_owned(), Some(encoder.fingerprint())),
+    };
     let media = encoders.iter().map(|(name, encoder)| MediaFeatures {
         name: name.clone(),
-        encoder: encoder.name().to_owned(),
+        encoder: made_by(name, encoder.as_ref()).0,
         encoder_state: states.get(name).cloned().unwrap_or_default(),
-        fingerprint: Some(encoder.fingerprint()),
+        fingerprint: made_by(name, encoder.as_ref()).1,
         d_in: encoder.features(),
         rows: rows
             .iter()

@@ -13,7 +13,7 @@ mod summary;
 mod titles;
 mod write_features;
 
-pub use from_corpus::{CorpusOptions, NewClasses, from_corpus};
+pub use from_corpus::{CorpusOptions, NewClasses, from_corpora, from_corpus};
 pub use from_features::{FeatureOptions, from_features};
 pub use graded::GradedCount;
 pub(crate) use items::{Items, Similarity, content_numbers};

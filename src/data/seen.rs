@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::corpus::{Document, ReadError, SPLIT_NOT_READ, Split};
+use crate::corpus::{Document, Keys, ReadError, SPLIT_NOT_READ, Split};
 use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 
 /// What the first pass over a corpus has seen.
 #[derive(Default)]
@@ -89,7 +90,13 @@ impl Seen {
                 true => "a document without a key".to_owned(),
                 false => format!("the keys {}", keys.join(", ")),
             })
-            .hint("rename the keys that hold texts and pictures")
+            .hint(match Keys::propose(keys.iter().map(String::as_str)) {
+                Some(map) => {
+                    Hint::new("say which keys hold texts and pictures, with").given(Setting::Map, map)
+                }
+                None => Hint::new("rename the keys that hold texts and pictures, or name them with")
+                    .given(Setting::Map, "text=KEY,image=KEY"),
+            })
     }
 }
 

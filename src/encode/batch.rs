@@ -118,6 +118,7 @@ fn encode_part(
             {
                 return Err(empty(empty_text(text)));
             }
+            check_width(encoders, item).map_err(failed)?;
             let (hash, payload) = load(&item.content, max_bytes(encoders, &item.media)).map_err(failed)?;
             let id = documents[document].document.id.as_deref();
             let reused = matches!((reuse, id), (Some(reuse), Some(id)) if reuse(id, &item.media, &hash));
@@ -244,6 +245,18 @@ fn by_bytes<'a, 'b>(mut items: &'a [Owned<'b>], limit: u64) -> Vec<&'a [Owned<'b
         items = rest;
     }
     parts
+}
+
+/// Refuses features of another length than the encoder of their media type makes, where it is here.
+fn check_width(encoders: &Encoders, item: &RawItem) -> Result<()> {
+    match (&item.content, encoders.get(&item.media)) {
+        (Content::Features(row), Some(encoder)) if row.len() != encoder.features() => {
+            let what =
+                format!("features of the media type `{}` have another length than the first", item.media);
+            Err(Error::new(ErrorCode::BadDimension, what).expected(encoder.features()).got(row.len()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What the encoder of `media` reads at most.

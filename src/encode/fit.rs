@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::batch::Encoders;
 use super::builtin::{Builtin, Learning};
+use super::from_file::FromFile;
 use super::hashing::has_word;
 use super::{Encoder, Registry};
-use crate::corpus::{Document, EncoderArg, Given};
+use crate::corpus::{Document, EncoderArg, Given, Keys};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 
@@ -24,19 +25,23 @@ pub fn fit(
     named: &[EncoderArg],
     paths: &Registry,
 ) -> Result<(Encoders, BTreeMap<String, Vec<f32>>)> {
-    let found = fit_any(documents, named, paths)?;
+    let found = fit_any(documents, named, paths, &Keys::default())?;
     if found.0.is_empty() {
         return Err(Error::new(ErrorCode::Empty, "no document to learn from has a text or a picture"));
     }
     Ok(found)
 }
 
-/// As [`fit`], without an encoder where no document has an item.
+/// As [`fit`], without an encoder where no document has an item. Features that the documents have already, under a key of `keys`, are of an encoder
+/// that serves no other item.
 pub(crate) fn fit_any(
     documents: impl Iterator<Item = Document>,
     named: &[EncoderArg],
     paths: &Registry,
+    keys: &Keys,
 ) -> Result<(Encoders, BTreeMap<String, Vec<f32>>)> {
+    let made: BTreeMap<&str, String> = keys.of_features().map(|(key, name)| (key.media(), name)).collect();
+    let mut widths: BTreeMap<String, usize> = BTreeMap::new();
     let name_of = |media: &str| {
         let named = named.iter().find(|arg| arg.media == media).map(|arg| arg.encoder.as_str());
         named.or(Builtin::for_media(media).map(Builtin::name))
@@ -45,7 +50,10 @@ pub(crate) fn fit_any(
     let mut learning: BTreeMap<String, Learning> = BTreeMap::new();
     for document in documents {
         for (media, items) in document.items {
-            let learns = name_of(&media) == Some(Builtin::Text.name());
+            let learns = !made.contains_key(media.as_str()) && name_of(&media) == Some(Builtin::Text.name());
+            if let Some(Given::Features(row)) = items.first() {
+                widths.entry(media.clone()).or_insert(row.len());
+            }
             // A column of blanks is no media type; nor is one without words, where the encoder reads words alone.
             let says = |item: &&Given| match item.text() {
                 Some(text) if learns => has_word(text),
@@ -67,6 +75,13 @@ pub(crate) fn fit_any(
     let mut encoders = Encoders::new();
     let mut states = BTreeMap::new();
     for media in counts.into_keys() {
+        if let Some((name, width)) = made.get(media.as_str()).zip(widths.get(&media)) {
+            let named = named.iter().find(|arg| arg.media == media);
+            let name = named.map_or(name.as_str(), |arg| arg.encoder.as_str());
+            let encoder: Arc<dyn Encoder> = Arc::new(FromFile::new(media.as_str(), name, *width));
+            encoders.insert(media, encoder);
+            continue;
+        }
         let Some(name) = name_of(&media) else {
             let what = format!("no encoder is named for the media type `{media}`");
             return Err(Error::new(ErrorCode::UnknownMedia, what)
@@ -94,7 +109,12 @@ pub(crate) fn media_of(documents: impl Iterator<Item = Document>, wanted: &[&str
     let mut seen = BTreeSet::new();
     for document in documents {
         for (media, items) in document.items {
-            let says = |item: &Given| item.text().is_none_or(|text| !is_blank(text));
+            // Features need no encoder.
+            let says = |item: &Given| match item {
+                Given::Text(text) => !is_blank(text),
+                Given::Features(_) => false,
+                Given::Path(_) | Given::Bytes(_) => true,
+            };
             if wanted.contains(&media.as_str()) && items.iter().any(says) {
                 seen.insert(media);
             }

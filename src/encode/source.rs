@@ -113,6 +113,8 @@ pub struct FeatureSource<'a> {
     file: PathBuf,
     root: Arc<Root>,
     corpus: Option<Reader>,
+    /// What the user named as that corpus.
+    named: Option<PathBuf>,
     ids: Ids,
     next: usize,
     ended: bool,
@@ -136,6 +138,7 @@ impl<'a> FeatureSource<'a> {
         if rows.is_empty() {
             return Err(Error::new(ErrorCode::BadArgument, "no features to read").file(file));
         }
+        let named = corpus.map(Path::to_path_buf);
         let corpus = corpus.map(Reader::open).transpose()?;
         let root = corpus.as_ref().map_or_else(|| Root::new(FEATURES, file), |corpus| corpus.root().clone());
         Ok(Self {
@@ -143,6 +146,7 @@ impl<'a> FeatureSource<'a> {
             file: file.to_path_buf(),
             root: Arc::new(root),
             corpus,
+            named,
             ids,
             next: 0,
             ended: false,
@@ -156,8 +160,7 @@ impl<'a> FeatureSource<'a> {
     /// # Errors
     /// Those of [`Reader::open`].
     pub fn keys(mut self, keys: &Keys) -> Result<Self> {
-        let file = self.corpus.as_ref().map(|corpus| corpus.file().to_path_buf());
-        if let Some(file) = file.filter(|_| *keys != Keys::default()) {
+        if let Some(file) = self.named.as_ref().filter(|_| *keys != Keys::default()) {
             self.corpus = Some(Reader::open_with(file, keys)?);
         }
         Ok(self)
@@ -211,6 +214,10 @@ impl Iterator for FeatureSource<'_> {
             }
         }
         self.next += 1;
+        // Of several files each is a root of its own.
+        if let Some(corpus) = self.corpus.as_ref().filter(|corpus| corpus.root() != &*self.root) {
+            self.root = Arc::new(corpus.root().clone());
+        }
         let given = self.row(row, read);
         self.waiting.extend(given);
         self.waiting.pop_front()
@@ -257,7 +264,11 @@ impl FeatureSource<'_> {
         }
         let file = self.corpus.as_ref().map_or(self.file.as_path(), Reader::file).to_path_buf();
         let place = Place { file, line: document.line };
-        let document = match identified(document, &place, self.ids) {
+        let own = match &self.corpus {
+            Some(corpus) if document.id.is_none() => Some(corpus.id_of_place(document.line)),
+            _ => None,
+        };
+        let document = match identified(document, &place, self.ids, own) {
             Ok(document) => document,
             Err(error) => return Some(Incoming::Bad(error)),
         };
@@ -313,7 +324,15 @@ impl CorpusSource {
     /// # Errors
     /// Those of [`Reader::open`].
     pub fn open_with(path: &Path, ids: Ids, keys: &Keys) -> Result<Self> {
-        let corpus = Reader::open_with(path, keys)?;
+        Self::open_all(&[path.to_path_buf()], ids, keys)
+    }
+
+    /// As [`CorpusSource::open_with`], of several corpora as one.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open_all`].
+    pub fn open_all(paths: &[PathBuf], ids: Ids, keys: &Keys) -> Result<Self> {
+        let corpus = Reader::open_all(paths, keys)?;
         let root = Arc::new(corpus.root().clone());
         Ok(Self { corpus, root, ids, passages: None, waiting: VecDeque::new() })
     }
@@ -338,6 +357,10 @@ impl Iterator for CorpusSource {
         if self.waiting.is_empty() {
             let read = self.corpus.next();
             self.waiting.extend(self.corpus.take_asides().into_iter().map(incoming));
+            // Of several files each is a root of its own.
+            if self.corpus.root() != &*self.root {
+                self.root = Arc::new(self.corpus.root().clone());
+            }
             let read = read.and_then(|read| self.document(read));
             self.waiting.extend(read);
         }
@@ -353,7 +376,9 @@ impl CorpusSource {
             Err(ReadError::Document(error)) => return Some(Incoming::Bad(error)),
         };
         let place = Place { file: self.corpus.file().to_path_buf(), line: document.line };
-        let document = match identified(document, &place, self.ids) {
+        let own = || self.corpus.id_of_place(document.line);
+        let own = document.id.is_none().then(own);
+        let document = match identified(document, &place, self.ids, own) {
             Ok(document) => document,
             Err(error) => return Some(Incoming::Bad(error)),
         };
@@ -369,15 +394,15 @@ impl CorpusSource {
     }
 }
 
-/// The document with an id: its own, or its line where that is allowed.
-fn identified(mut document: Document, place: &Place, ids: Ids) -> Result<Document> {
+/// The document with an id: its own, or its place where that is allowed.
+fn identified(mut document: Document, place: &Place, ids: Ids, own: Option<String>) -> Result<Document> {
     if document.id.is_none() && ids == Ids::Required {
         return Err(Error::new(ErrorCode::BadValue, "the document has no id")
             .file(&place.file)
             .line(place.line)
             .expected("the key `id`, since documents of an index are replaced by id"));
     }
-    document.id.get_or_insert_with(|| place.line.to_string());
+    document.id.get_or_insert_with(|| own.unwrap_or_else(|| place.line.to_string()));
     Ok(document)
 }
 
@@ -419,6 +444,7 @@ fn items_of(document: &Document, passages: Option<Passages>) -> Vec<RawItem> {
             Given::Text(_) => None,
             Given::Path(path) => Some(Content::File(path.clone())),
             Given::Bytes(bytes) => Some(Content::Bytes(Arc::clone(bytes))),
+            Given::Features(features) => Some(Content::Features(features.clone())),
         });
         let file = |(ordinal, content): (usize, Content)| RawItem {
             media: media.clone(),

@@ -6,6 +6,7 @@
 //! Source: the inverted softmax of Smith, Turban, Hamblin, Hammerla, "Offline bilingual word vectors", 2017, here for both sides and
 //! over fixed anchors, so that each side is a number of its own row.
 
+use super::floats::Floats;
 use crate::encode::kernel::{Rows, Stored, dots32, products};
 
 /// Rows whose products with all anchors are in memory together.
@@ -19,7 +20,7 @@ pub(crate) struct Hubs {
     /// `T`, above 0.
     pub(crate) temperature: f32,
     /// `[A, e]` per media type, empty for one without; no media types where the bundle has no hub term.
-    pub(crate) anchors: Vec<Vec<f32>>,
+    pub(crate) anchors: Vec<Floats>,
 }
 
 /// Where the hub of media type `other` stands among those of an item of `media`: the others in their order; `None` for itself.
@@ -30,7 +31,7 @@ pub(crate) fn hub_column(media: usize, other: usize) -> Option<usize> {
 impl Hubs {
     /// Whether there are no anchors at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.anchors.iter().all(Vec::is_empty)
+        self.anchors.iter().all(|anchors| anchors.is_empty())
     }
 
     /// Anchors of a media type.
@@ -110,7 +111,8 @@ mod tests {
     #[test]
     fn hubs_are_the_formula_and_those_of_a_row_alone() {
         let (d, unit, media) = (23, 17, 3);
-        let anchors = vec![wave(41 * unit, 0.7), Vec::new(), wave(5 * unit, 1.1)];
+        let anchors: Vec<Floats> =
+            [wave(41 * unit, 0.7), Vec::new(), wave(5 * unit, 1.1)].map(Floats::from).to_vec();
         for temperature in [0.15f32, 1e-4, 1e-30, 40.0] {
             let hubs = Hubs { unit, temperature, anchors: anchors.clone() };
             assert_eq!(hubs.columns(), 2);
@@ -160,7 +162,7 @@ mod tests {
         let none = Hubs::default();
         assert!(none.is_empty() && none.columns() == 0);
         none.of_items(0, &wave(20, 0.3), 10, &mut []);
-        let empty = Hubs { unit: 3, temperature: 0.5, anchors: vec![Vec::new(); 4] };
+        let empty = Hubs { unit: 3, temperature: 0.5, anchors: vec![Floats::default(); 4] };
         assert!(empty.is_empty() && empty.columns() == 0);
         empty.of_items(1, &wave(20, 0.3), 10, &mut []);
         assert_eq!(empty.of(2, &wave(20, 0.3), 10), [0.0, 0.0]);

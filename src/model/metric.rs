@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::calibration::Calibration;
+use super::floats::Floats;
 use super::hub::{Hubs, hub_column};
 pub use crate::encode::kernel::dot;
 use crate::encode::kernel::{Rows, hidden, hidden_products, products};
@@ -54,7 +55,7 @@ pub(crate) struct Head {
     pub(crate) a: usize,
     pub(crate) b: usize,
     /// `[d, d]`, rows for media type `a`; symmetric where `a == b`.
-    pub(crate) bilinear: Vec<f32>,
+    pub(crate) bilinear: Floats,
     /// `w [h]`.
     pub(crate) weights: Vec<f32>,
     /// `c [h]`.
@@ -73,7 +74,7 @@ pub struct MetricNetwork {
     pub(crate) half: usize,
     pub(crate) targets: Vec<Target>,
     /// `A [h, d]` per media type.
-    pub(crate) halves: Vec<Vec<f32>>,
+    pub(crate) halves: Vec<Floats>,
     pub(crate) hubs: Hubs,
     /// Per target in the order of `targets`, all pairs `a <= b` in lexicographic order.
     pub(crate) heads: Vec<Head>,

@@ -5,17 +5,19 @@
 
 mod bundle;
 mod calibration;
+mod floats;
 mod fusion;
 mod hub;
 mod metric;
 mod pathway;
 
 pub use bundle::{Bundle, ClassNames, MediaConfig, OnExisting, Stored};
-pub(crate) use bundle::{Unrounded, maker, not_finite};
+pub(crate) use bundle::{Known, Unrounded, maker, not_finite};
 pub(crate) use calibration::KNOTS;
 #[cfg(all(test, feature = "train"))]
 pub(crate) use calibration::sigmoid;
 pub use calibration::{Calibration, Curve, Rate};
+pub(crate) use floats::{Floats, Narrow};
 pub use fusion::{FusionCounts, FusionFeatures, FusionLayer};
 #[cfg(feature = "train")]
 pub(crate) use hub::Hubs;

@@ -1,6 +1,7 @@
 //! What an app keeps: indexes, the bundle that scores, and its encoders.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tantivy::{DocAddress, IndexReader, Searcher};
@@ -11,7 +12,7 @@ use super::view::View;
 use super::view::encoders::OpenEncoders;
 use super::view::shard::{Shard, Shards};
 use crate::encode::{Encoder, Registry};
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::index::{
     Index, Manifest, MediaField, SegmentCache, bundle_folder, check_created, encoder_paths_in, guarded,
 };
@@ -129,7 +130,7 @@ impl Engine {
     /// that stands in two of them is two documents. The engine keeps `bundle`, whatever is attached to an index.
     ///
     /// # Errors
-    /// [`BadArgument`](crate::ErrorCode::BadArgument) without any; [`SchemaConflict`](crate::ErrorCode::SchemaConflict) where their fields differ;
+    /// [`BadArgument`](crate::ErrorCode::BadArgument) without any, or for one that is named twice, by whatever path; [`SchemaConflict`](crate::ErrorCode::SchemaConflict) where their fields differ;
     /// [`SpaceMismatch`](crate::ErrorCode::SpaceMismatch) where one belongs to another space than `bundle`; those of [`Index::reader`].
     pub fn over<'i>(
         indexes: impl IntoIterator<Item = &'i Index>,
@@ -138,7 +139,17 @@ impl Engine {
         let bundle = bundle.into();
         let mut paths = Registry::from_env();
         let mut sources = Vec::new();
+        let mut places: Vec<PathBuf> = Vec::new();
         for index in indexes {
+            // By another path it is the same one. What cannot be resolved fails when it is read.
+            let place = index.dir().canonicalize().unwrap_or_else(|_| index.dir().to_owned());
+            if places.contains(&place) {
+                return Err(Error::new(ErrorCode::BadArgument, "an index is named twice")
+                    .file(index.dir())
+                    .expected("each index once")
+                    .hint("name it once: its documents would come twice"));
+            }
+            places.push(place);
             index.media().check_space(bundle.space()).map_err(|e| e.file(index.dir()))?;
             paths = index.encoder_paths(paths);
             sources.push(Source::Own(Arc::new(index.clone())));

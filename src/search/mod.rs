@@ -21,6 +21,7 @@ mod similarity;
 mod spec;
 mod top;
 mod view;
+mod words;
 
 pub use budget::{Cancel, CancelOnDrop};
 pub use candidates::{AllDocuments, CandidateDocs, Candidates, Probe};
@@ -39,3 +40,4 @@ pub use spec::{
     FeaturesFrom, RequestSpec, named_fields, named_number, names_of, parse_aggregations, parse_rows,
 };
 pub use top::RankedDoc;
+pub use words::{Operator, Words};

@@ -72,7 +72,7 @@ impl CrossMediaQuery {
                 .expected(format!("space {}", self.scorer.space()))
                 .got(format!("space {}", bundle.space())));
         }
-        self.nearest = (recall < 1.0).then_some((Cells { recall, model: bundle.model() }, k));
+        self.nearest = (recall < 1.0).then_some((Cells { recall, model: bundle.score(), tally: None }, k));
         Ok(self)
     }
 
@@ -167,12 +167,13 @@ impl CrossMediaQuery {
 
     /// The documents that are looked at; of some, those that live, ascending.
     fn candidates(&self, reader: &SegmentReader, vectors: &SegmentVectors) -> Result<CandidateDocs> {
-        let Some((cells, k)) = self.nearest.filter(|_| self.minimum.is_none() && !self.budget.is_spent())
-        else {
+        let free = self.minimum.is_none() && !self.budget.is_spent();
+        let Some((cells, k)) = self.nearest.as_ref().filter(|_| free) else {
             return Ok(CandidateDocs::All);
         };
         let (scorer, matched) = (&*self.scorer, &AtomicU64::new(NOT_COUNTED));
-        let found = cells.of(&Probe { scorer, vectors, reader, filter: None, weight: None, k, matched })?;
+        let found =
+            cells.of(&Probe { scorer, vectors, reader, filter: None, weight: None, k: *k, matched })?;
         Ok(match found {
             // A damaged file may name others, for which the bitsets of the host are too short.
             CandidateDocs::Only(mut docs) => {

@@ -5,7 +5,7 @@ use super::network::{Exported, Network};
 use crate::data::TrainingData;
 use crate::error::Result;
 use crate::media::Fingerprint;
-use crate::model::{Bundle, ClassNames, MediaConfig, MetricNetwork, Pathway, Target};
+use crate::model::{Bundle, ClassNames, Floats, Known, MediaConfig, MetricNetwork, Narrow, Pathway, Target};
 
 /// The metric network as a bundle that cannot project: what scores need, without copies of the pathways.
 pub(crate) fn network_alone(
@@ -35,6 +35,7 @@ fn bundle(
     config: &TrainConfig,
 ) -> Result<Bundle> {
     let Exported { pathways, halves, hubs, heads } = exported;
+    let halves = halves.into_iter().map(Floats::from).collect();
     let targets = if classes > 0 { vec![Target::Class, Target::Pair] } else { vec![Target::Pair] };
     let (media, names) = describe(data, &pathways, classes);
     Ok(Bundle {
@@ -46,10 +47,11 @@ fn bundle(
         pathways,
         posterior_fits: Vec::new(),
         fusion: None,
-        samples: vec![Vec::new(); data.media.len()],
+        samples: vec![Narrow::default(); data.media.len()],
         metric: MetricNetwork { dim: network.dim, half: network.item_half, targets, halves, hubs, heads },
         space: Fingerprint([0; 32]),
         model: Fingerprint([0; 32]),
+        known: Known::default(),
     })
 }
 

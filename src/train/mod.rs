@@ -2,20 +2,18 @@
 //! calibration.
 //!
 //! The stages: contrastive loss on the shared space, double triplet loss, and the metric network jointly with the pathways.
-//! In the order of a run: `trainer`, `split`, `run`, `stage` with `loss`, `network` and `optimiser`, `export`, `shrink`,
-//! `calibrate`.
+//! In the order of a run: `trainer`, `split`, `members` with `kernel`, `run` (`stage` with `loss`, `network` and `optimiser`, `export`),
+//! `finish`, `calibrate`.
 
-mod alone;
 mod batch;
 mod calibrate;
 mod check;
 mod config;
 mod dropout;
 mod export;
+mod finish;
 mod fusion;
 mod graded;
-mod hidden;
-mod hub;
 mod kernel;
 mod linear;
 mod loss;
@@ -24,19 +22,15 @@ mod network;
 mod newton;
 mod op;
 mod optimiser;
-mod plan;
 mod priors;
 mod report;
 mod run;
-mod sample;
 mod scaling;
 mod schedule;
 mod select;
-mod shrink;
 mod split;
 mod stage;
 mod start;
-mod teach;
 mod trainer;
 
 pub use calibrate::calibrate;

@@ -20,6 +20,7 @@ const INSIDE: [(&str, &[&str]); 2] = [
             "fusion",
             "grammar",
             "view",
+            "words",
             "candidates",
             "plan",
             "legs",

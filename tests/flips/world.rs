@@ -99,15 +99,16 @@ impl World {
         writer.finish()
     }
 
-    pub(crate) fn query_words(&self, dir: &Path) -> Result<()> {
-        let index = Index::open(dir)?;
+    /// `whole`: as [`Index::open_reading`] takes it.
+    pub(crate) fn query_words(&self, dir: &Path, whole: u64) -> Result<()> {
+        let index = Index::open_reading(dir, whole)?;
         let engine = Engine::new(&index)?;
         let request = engine.request().features("image", &[0.3, -0.2, 0.9, 0.1, -0.4, 0.6])?;
         request.keywords("red thing note:again").filter("size:[3 TO 90]").snippet("text").run().map(|_| ())
     }
 
-    pub(crate) fn query_like(&self, dir: &Path) -> Result<()> {
-        let index = Index::open(dir)?;
+    pub(crate) fn query_like(&self, dir: &Path, whole: u64) -> Result<()> {
+        let index = Index::open_reading(dir, whole)?;
         let engine = Engine::new(&index)?;
         engine.request().like(&id(9))?.media(MediaChoice::Any).facet("category_exact").run().map(|_| ())
     }

@@ -135,9 +135,12 @@ const LIMITS: &str = "Limits on pictures";
 /// Where items come from: a corpus, or features in a safetensors file.
 #[derive(Debug, Args)]
 pub struct SourceArgs {
-    /// A corpus: FILE.jsonl, FILE.parquet, or a folder of media files
+    /// A corpus: JSON Lines, a JSON list, CSV, TSV (each also .gz or .zst), Parquet, a WebDataset .tar, or a folder of media files
+    ///
+    /// Several files are one corpus, in the order in which they are named; so are a folder that holds such files alone, and a
+    /// quoted pattern such as 'shards/*.jsonl.zst', in order of name. Documents without `id` are then named FILE:LINE.
     #[arg(value_name = "SOURCE")]
-    pub source: Option<PathBuf>,
+    pub source: Vec<PathBuf>,
     /// Features instead of a corpus: row i of every tensor is one document
     #[arg(long, value_name = "FILE.safetensors", help_heading = SOURCE)]
     pub features: Option<PathBuf>,
@@ -150,13 +153,18 @@ pub struct SourceArgs {
     /// Keep features of a corpus' items here, and take over those that are there
     #[arg(long, value_name = "DIR", help_heading = SOURCE)]
     pub features_cache: Option<PathBuf>,
-    /// A key or column of a corpus that is passed over, whatever it holds; may be repeated
-    #[arg(long, value_name = "KEY", help_heading = SOURCE)]
+    /// A key or column of a corpus that is passed over, whatever it holds; may be repeated, such as --skip-column notes [default: none]
+    #[arg(long, visible_alias = "skip-column", value_name = "KEY", help_heading = SOURCE)]
     pub without: Vec<String>,
     /// The key that holds the items of a media type, in place of the keys that the media type had: texts for `text`, else
-    /// paths of files; MEDIA:text=KEY and MEDIA:file=KEY say which; may be repeated
+    /// paths of files; MEDIA:text=KEY and MEDIA:file=KEY say which; MEDIA:features=KEY holds features, a list of numbers that an encoder
+    /// made; may be repeated, such as --media-key audio=sound_path [default: text, texts, image and images]
     #[arg(long, value_name = "MEDIA=KEY", help_heading = SOURCE)]
     pub media_key: Vec<String>,
+    /// Other names for the keys of a corpus, all at once: media types as for --media-key, `id` and `split`; such as
+    /// --map text=caption,image=file_name,id=_id [default: text, image, id and split]
+    #[arg(long, value_name = "NAME=KEY,..", help_heading = SOURCE)]
+    pub map: Vec<String>,
     /// Split long texts of a corpus into items of at most N words, of which M repeat the passage before
     #[arg(long, value_name = "N[:M]", help_heading = SOURCE)]
     pub passages: Option<String>,
@@ -238,9 +246,12 @@ pub struct TrainArgs {
 
 #[derive(Debug, Args)]
 pub struct FeaturesArgs {
-    /// A corpus: FILE.jsonl, FILE.parquet, or a folder of media files
-    #[arg(value_name = "SOURCE")]
-    pub source: PathBuf,
+    /// A corpus: JSON Lines, a JSON list, CSV, TSV (each also .gz or .zst), Parquet, a WebDataset .tar, or a folder of media files
+    ///
+    /// Several files are one corpus, in the order in which they are named; so are a folder that holds such files alone, and a
+    /// quoted pattern such as 'shards/*.jsonl.zst', in order of name. Documents without `id` are then named FILE:LINE.
+    #[arg(value_name = "SOURCE", required = true)]
+    pub source: Vec<PathBuf>,
     /// Where to write the features
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
@@ -256,13 +267,18 @@ pub struct FeaturesArgs {
     /// Keep features of items here, and take over those that are there
     #[arg(long, value_name = "DIR")]
     pub features_cache: Option<PathBuf>,
-    /// A key or column that is passed over, whatever it holds; may be repeated
-    #[arg(long, value_name = "KEY")]
+    /// A key or column of a corpus that is passed over, whatever it holds; may be repeated, such as --skip-column notes [default: none]
+    #[arg(long, visible_alias = "skip-column", value_name = "KEY")]
     pub without: Vec<String>,
     /// The key that holds the items of a media type, in place of the keys that the media type had: texts for `text`, else
-    /// paths of files; MEDIA:text=KEY and MEDIA:file=KEY say which; may be repeated
+    /// paths of files; MEDIA:text=KEY and MEDIA:file=KEY say which; MEDIA:features=KEY holds features, a list of numbers that an encoder
+    /// made; may be repeated, such as --media-key audio=sound_path [default: text, texts, image and images]
     #[arg(long, value_name = "MEDIA=KEY")]
     pub media_key: Vec<String>,
+    /// Other names for the keys of a corpus, all at once: media types as for --media-key, `id` and `split`; such as
+    /// --map text=caption,image=file_name,id=_id [default: text, image, id and split]
+    #[arg(long, value_name = "NAME=KEY,..")]
+    pub map: Vec<String>,
     /// Split long texts into items of at most N words, of which M repeat the passage before
     #[arg(long, value_name = "N[:M]")]
     pub passages: Option<String>,
@@ -277,13 +293,14 @@ impl FeaturesArgs {
     /// The corpus and how it is encoded.
     pub fn source(&self) -> SourceArgs {
         SourceArgs {
-            source: Some(self.source.clone()),
+            source: self.source.clone(),
             features: None,
             pathway: Vec::new(),
             encoder: self.encoder.clone(),
             features_cache: self.features_cache.clone(),
             without: self.without.clone(),
             media_key: self.media_key.clone(),
+            map: self.map.clone(),
             passages: self.passages.clone(),
             limits: self.limits,
         }
@@ -339,16 +356,24 @@ pub enum SplitArg {
 
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// A corpus: FILE.jsonl, FILE.parquet, or a folder of media files
-    #[arg(value_name = "SOURCE")]
-    pub source: PathBuf,
-    /// A key or column that is passed over, whatever it holds; may be repeated
-    #[arg(long, value_name = "KEY")]
+    /// A corpus: JSON Lines, a JSON list, CSV, TSV (each also .gz or .zst), Parquet, a WebDataset .tar, or a folder of media files
+    ///
+    /// Several files are one corpus, in the order in which they are named; so are a folder that holds such files alone, and a
+    /// quoted pattern such as 'shards/*.jsonl.zst', in order of name. Documents without `id` are then named FILE:LINE.
+    #[arg(value_name = "SOURCE", required = true)]
+    pub source: Vec<PathBuf>,
+    /// A key or column of a corpus that is passed over, whatever it holds; may be repeated, such as --skip-column notes [default: none]
+    #[arg(long, visible_alias = "skip-column", value_name = "KEY")]
     pub without: Vec<String>,
     /// The key that holds the items of a media type, in place of the keys that the media type had: texts for `text`, else
-    /// paths of files; MEDIA:text=KEY and MEDIA:file=KEY say which; may be repeated
+    /// paths of files; MEDIA:text=KEY and MEDIA:file=KEY say which; MEDIA:features=KEY holds features, a list of numbers that an encoder
+    /// made; may be repeated, such as --media-key audio=sound_path [default: text, texts, image and images]
     #[arg(long, value_name = "MEDIA=KEY")]
     pub media_key: Vec<String>,
+    /// Other names for the keys of a corpus, all at once: media types as for --media-key, `id` and `split`; such as
+    /// --map text=caption,image=file_name,id=_id [default: text, image, id and split]
+    #[arg(long, value_name = "NAME=KEY,..")]
+    pub map: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -361,7 +386,7 @@ pub struct BuildArgs {
     /// Where the index comes into being
     #[arg(long, value_name = "INDEX")]
     pub out: PathBuf,
-    /// The fields of the rows of --features: a corpus, FILE.jsonl or FILE.parquet, whose document i is row i
+    /// The fields of the rows of --features: a corpus, as SOURCE is one, whose document i is row i
     #[arg(long, value_name = "FILE", requires = "features")]
     pub corpus: Option<PathBuf>,
     /// Replace an index that is there already
@@ -450,7 +475,7 @@ pub struct AddArgs {
     pub index: PathBuf,
     #[command(flatten)]
     pub source: SourceArgs,
-    /// The fields of the rows of --features: a corpus, FILE.jsonl or FILE.parquet, whose document i is row i
+    /// The fields of the rows of --features: a corpus, as SOURCE is one, whose document i is row i
     #[arg(long, value_name = "FILE", requires = "features")]
     pub corpus: Option<PathBuf>,
     /// Stop at the first bad line instead of counting a warning

@@ -32,7 +32,7 @@ impl Output {
             line.push('\n');
             line
         } else {
-            text()
+            plain(&text())
         };
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| {
@@ -44,7 +44,8 @@ impl Output {
 
 /// Prints an error as one sentence, or as the JSON line of the contract.
 pub fn print_error(error: &Error, json: bool) {
-    let line = if json { error_json(error).to_string() } else { format!("error: {}", sentence(error)) };
+    let line =
+        if json { error_json(error).to_string() } else { plain(&format!("error: {}", sentence(error))) };
     // Nothing is left to do when stderr is closed as well.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
@@ -72,6 +73,26 @@ pub fn error_json(error: &Error) -> serde_json::Value {
     serde_json::json!({ "error": out })
 }
 
+/// A text as a terminal may get it: control characters, which move the cursor or change what was shown, and signs that
+/// turn the direction of letters are written as Rust writes them; line ends and tabs stay.
+pub fn plain(text: &str) -> String {
+    let harmful = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            c if harmful(c) => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// [`plain`] for what must stay on its line.
+pub fn in_line(text: &str) -> String {
+    plain(text).replace('\n', "\\n").replace('\t', "\\t")
+}
+
 /// An error as one sentence, with the flags of this command line.
 pub fn sentence(error: &Error) -> String {
     error.render(flag)
@@ -89,5 +110,22 @@ pub fn flag(named: Named) -> String {
         Named::Task(Task::FetchEncoder) => "`uncsm-index encoders fetch`".into(),
         Named::Task(Task::InferSchema) => "`uncsm-index schema`".into(),
         Named::Task(task) => format!("`uncsm-index {}`", task.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_printed() {
+        let text = "a\u{1b}[31mred\u{1b}]0;title\u{7} b\rc\u{9b}2J\u{7f}\u{202e}d\n\te \u{e9}\u{1f600}";
+        let shown = plain(text);
+        assert_eq!(
+            shown,
+            "a\\u{1b}[31mred\\u{1b}]0;title\\u{7} b\\rc\\u{9b}2J\\u{7f}\\u{202e}d\n\te \u{e9}\u{1f600}"
+        );
+        assert!(shown.chars().all(|c| c == '\n' || c == '\t' || !c.is_control()));
+        assert_eq!(in_line("a\nb\tc\u{1b}"), "a\\nb\\tc\\u{1b}");
     }
 }

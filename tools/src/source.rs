@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use uncsm_index::corpus::{EncoderArg, FeaturesFile, Keys, Passages, PathwayArg};
 use uncsm_index::data::{
-    CorpusOptions, FeatureOptions, NewClasses, TrainingData, from_corpus, from_features,
+    CorpusOptions, FeatureOptions, NewClasses, TrainingData, from_corpora, from_features,
 };
 use uncsm_index::encode::{Encoders, FeatureCache, Registry};
 use uncsm_index::index;
@@ -28,7 +28,7 @@ pub struct Beside<'a> {
 /// What the user named.
 pub enum Source {
     /// A corpus with texts and pictures.
-    Corpus(PathBuf),
+    Corpus(Vec<PathBuf>),
     /// Features of the same rows in tensors.
     Features(FeaturesFile),
 }
@@ -41,9 +41,9 @@ impl Source {
     pub fn open(args: &SourceArgs) -> Result<Self> {
         match named(args)? {
             Named::Features(path) => Ok(Self::Features(FeaturesFile::open(path)?)),
-            Named::Corpus(path) => {
-                index::Source::corpus(path).check()?;
-                Ok(Self::Corpus(path.to_path_buf()))
+            Named::Corpus(paths) => {
+                index::Source::corpora(paths.to_vec()).check()?;
+                Ok(Self::Corpus(paths.to_vec()))
             }
         }
     }
@@ -51,7 +51,7 @@ impl Source {
 
 /// A path of which nothing is read yet.
 enum Named<'a> {
-    Corpus(&'a Path),
+    Corpus(&'a [PathBuf]),
     Features(&'a Path),
 }
 
@@ -63,20 +63,20 @@ fn named(args: &SourceArgs) -> Result<Named<'_>> {
             .hint("features are there already: make them from the passages"));
     }
     passages(args)?;
-    match (&args.features, &args.source) {
-        (Some(path), None) => Ok(Named::Features(path)),
-        (None, Some(path)) => match args.pathway.first() {
+    match (&args.features, args.source.as_slice()) {
+        (Some(path), []) => Ok(Named::Features(path)),
+        (None, paths @ [_, ..]) => match args.pathway.first() {
             Some(pathway) => {
                 Err(Error::new(ErrorCode::BadArgument, "--pathway belongs to --features").got(pathway))
             }
-            None => Ok(Named::Corpus(path)),
+            None => Ok(Named::Corpus(paths)),
         },
-        (Some(_), Some(source)) => Err(Error::new(ErrorCode::BadArgument, "two sources are named")
+        (Some(_), [source, ..]) => Err(Error::new(ErrorCode::BadArgument, "two sources are named")
             .file(source)
             .expected("a corpus, or --features")
             .hint("with `build`, name the corpus of the same rows with --corpus")),
-        (None, None) => Err(Error::new(ErrorCode::BadArgument, "no source is named").hint(
-            "give a corpus (FILE.jsonl, FILE.parquet or a folder), or --features FILE.safetensors --pathway MEDIA=TENSOR",
+        (None, []) => Err(Error::new(ErrorCode::BadArgument, "no source is named").hint(
+            "give a corpus (FILE.jsonl, FILE.csv, FILE.parquet or a folder), or --features FILE.safetensors --pathway MEDIA=TENSOR",
         )),
     }
 }
@@ -90,7 +90,7 @@ pub fn to_index(args: &SourceArgs, fields: Option<&Path>) -> Result<index::Sourc
         return Err(Error::new(ErrorCode::BadArgument, "--features-cache belongs to a corpus").file(dir));
     }
     let mut source = match named(args)? {
-        Named::Corpus(path) => index::Source::corpus(path),
+        Named::Corpus(paths) => index::Source::corpora(paths.to_vec()),
         Named::Features(path) => index::Source::features(path, pathways(&args.pathway)?),
     };
     if let Some(fields) = fields {
@@ -102,7 +102,7 @@ pub fn to_index(args: &SourceArgs, fields: Option<&Path>) -> Result<index::Sourc
     if let Some(dir) = &args.features_cache {
         source = source.cache(dir);
     }
-    Ok(source.keys(keys(&args.media_key, &args.without)?).encoders(encoders(args)?))
+    Ok(source.keys(keys(&args.media_key, &args.map, &args.without)?).encoders(encoders(args)?))
 }
 
 /// `--encoder` of `args`.
@@ -110,9 +110,10 @@ pub fn encoders(args: &SourceArgs) -> Result<Vec<EncoderArg>> {
     encoder_args(&args.encoder)
 }
 
-/// `--media-key` and `--without`: which keys of a corpus hold items, and which are passed over.
-pub fn keys(media: &[String], without: &[String]) -> Result<Keys> {
+/// `--media-key`, `--map` and `--without`: which keys of a corpus hold what, and which are passed over.
+pub fn keys(media: &[String], map: &[String], without: &[String]) -> Result<Keys> {
     let keys = media.iter().try_fold(Keys::default(), |keys, arg| keys.with(arg.parse()?))?;
+    let keys = map.iter().try_fold(keys, |keys, arg| keys.map(arg))?;
     Ok(keys.without(without))
 }
 
@@ -165,7 +166,7 @@ pub fn training_data(
 ) -> Result<Read> {
     let cache = cache(args)?;
     match Source::open(args)? {
-        Source::Corpus(path) => corpus_data(&path, args, beside, (trained, cache.as_ref()), global),
+        Source::Corpus(paths) => corpus_data(&paths, args, beside, (trained, cache.as_ref()), global),
         Source::Features(file) => {
             let Beside { label, test_mask, group, .. } = beside;
             let (pathways, encoders) = (pathways(&args.pathway)?, encoders(args)?);
@@ -224,7 +225,7 @@ impl Read {
 pub fn encoded(args: &SourceArgs, beside: Beside<'_>, global: &Global) -> Result<Read> {
     let cache = cache(args)?;
     match Source::open(args)? {
-        Source::Corpus(path) => corpus_data(&path, args, beside, (None, cache.as_ref()), global),
+        Source::Corpus(paths) => corpus_data(&paths, args, beside, (None, cache.as_ref()), global),
         Source::Features(file) => {
             Err(Error::new(ErrorCode::BadArgument, "the source is features already").file(file.path()))
         }
@@ -232,7 +233,7 @@ pub fn encoded(args: &SourceArgs, beside: Beside<'_>, global: &Global) -> Result
 }
 
 fn corpus_data(
-    path: &Path,
+    paths: &[PathBuf],
     args: &SourceArgs,
     beside: Beside<'_>,
     (trained, cache): (Option<(&Bundle, &Encoders)>, Option<&FeatureCache>),
@@ -248,7 +249,7 @@ fn corpus_data(
         group: beside.group,
         encoders: &named,
         paths: Registry::from_env().with_limits(args.limits.into()),
-        keys: keys(&args.media_key, &args.without)?,
+        keys: keys(&args.media_key, &args.map, &args.without)?,
         passages: passages(args)?,
         trained: trained.map(|(bundle, encoders)| (encoders, bundle.classes())),
         new_classes: beside.new_classes,
@@ -258,11 +259,11 @@ fn corpus_data(
     bar.set_message("encoding");
     let mut left_out = LeftOut::default();
     let mut data =
-        from_corpus(path, &options, &mut |error| left_out.add(error), &mut |n| bar.set_position(n))?;
+        from_corpora(paths, &options, &mut |error| left_out.add(error), &mut |n| bar.set_position(n))?;
     bar.finish_and_clear();
     if let Some((bundle, _)) = trained {
         let place = |name: &str| bundle.media().iter().position(|media| media.name == name);
         data.media.sort_by_key(|media| place(&media.name));
     }
-    Ok(Read { data, left_out, file: path.to_path_buf() })
+    Ok(Read { data, left_out, file: paths.first().cloned().unwrap_or_default() })
 }

@@ -15,7 +15,7 @@ use crate::media::Fingerprint;
 /// Those of reading the folder itself.
 pub(crate) fn folder_fingerprint(root: impl AsRef<Path>) -> Result<Fingerprint> {
     let mut so_far = Fingerprint::of([]);
-    let mut walk = Walk::open(root.as_ref())?;
+    let mut walk = Walk::open(root.as_ref(), None)?;
     for found in walk.by_ref() {
         let name = match &found.relative {
             Some(relative) => relative.as_bytes(),
@@ -24,6 +24,10 @@ pub(crate) fn folder_fingerprint(root: impl AsRef<Path>) -> Result<Fingerprint> 
         let sidecar = |path: &Option<std::path::PathBuf>| path.as_deref().map_or_else(String::new, about);
         let (file, text, json) = (about(&found.path), sidecar(&found.text), sidecar(&found.json));
         so_far = Fingerprint::of([&so_far.0, name, file.as_bytes(), text.as_bytes(), json.as_bytes()]);
+    }
+    for file in walk.metadata_files() {
+        let path = file.as_os_str().as_encoded_bytes();
+        so_far = Fingerprint::of([&so_far.0, b"metadata".as_slice(), path, about(file).as_bytes()]);
     }
     // A folder that does not read now may read at another time.
     for aside in walk.take_asides() {

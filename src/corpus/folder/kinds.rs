@@ -3,28 +3,24 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::corpus::pictures::other_by_extension;
 use crate::error::{Error, ErrorCode};
 
 /// Kinds that are counted by name; the rest is counted together.
 const MAX_KINDS: usize = 64;
 /// Bytes of an extension that are shown.
 const MAX_NAME: usize = 32;
-/// Pictures that are not read, in lower case.
-const OTHER_PICTURES: [&str; 16] = [
-    "avif", "heic", "heif", "svg", "svgz", "apng", "jp2", "jxl", "ico", "dib", "ppm", "pgm", "pbm", "psd",
-    "tga", "raw",
-];
 
 /// How many files of each kind were left out, and the first of each.
 #[derive(Debug, Default)]
-pub(super) struct Kinds {
+pub(in crate::corpus) struct Kinds {
     counts: BTreeMap<String, (u64, PathBuf)>,
     others: Option<(u64, PathBuf)>,
 }
 
 impl Kinds {
     /// Counts a file with this extension, in lower case.
-    pub(super) fn add(&mut self, extension: &str, path: impl FnOnce() -> PathBuf) {
+    pub(in crate::corpus) fn add(&mut self, extension: &str, path: impl FnOnce() -> PathBuf) {
         let name: String = extension.chars().take(MAX_NAME).collect();
         if let Some((count, _)) = self.counts.get_mut(&name) {
             *count += 1;
@@ -36,7 +32,7 @@ impl Kinds {
     }
 
     /// One for each kind, in order of name.
-    pub(super) fn into_errors(self) -> impl Iterator<Item = Error> {
+    pub(in crate::corpus) fn into_errors(self) -> impl Iterator<Item = Error> {
         let error = |what: String, first: PathBuf| Error::new(ErrorCode::UnknownMedia, what).file(first);
         let known = self.counts.into_iter().map(move |(name, (count, first))| {
             let files = if count == 1 { "file" } else { "files" };
@@ -47,10 +43,10 @@ impl Kinds {
                 }
                 _ => format!("{count} {files} of the kind `.{name}` left out"),
             };
-            let error = error(left, first);
-            match OTHER_PICTURES.contains(&name.as_str()) {
-                true => error.hint("convert them to PNG, JPEG, WebP, GIF, BMP or TIFF"),
-                false => error,
+            match other_by_extension(&name) {
+                Some(other) => error(format!("{left}: {} is not read", other.name), first)
+                    .hint(format!("convert them to PNG, JPEG, WebP, GIF, BMP or TIFF: `{}`", other.way)),
+                None => error(left, first),
             }
         });
         let others = self

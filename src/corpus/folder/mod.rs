@@ -2,6 +2,7 @@
 
 mod fingerprint;
 mod kinds;
+mod metadata;
 mod sidecar;
 mod walk;
 
@@ -15,23 +16,26 @@ use super::origin::Spot;
 use super::source::{Aside, Kind, ReadError, Source};
 use crate::error::{Error, ErrorCode, Result};
 pub(crate) use fingerprint::folder_fingerprint;
+pub(super) use kinds::Kinds;
 use sidecar::Sidecars;
 use walk::{Found, Walk};
+pub(super) use walk::{PICTURES, is_media};
 
 /// A directory.
 pub(super) const KIND: Kind = Kind {
     name: "folder",
     unit: "document",
     is: |_, about| Ok(about.is_dir()),
-    open: |path, keys| Ok(Box::new(FolderReader::open(path)?.keys(keys.clone()))),
+    open: |path, keys| Ok(Box::new(FolderReader::open(path, keys)?)),
 };
 
 /// An iterator over the documents of a folder of media files, in order of relative path (bytes).
 ///
 /// Each picture (`png jpg jpeg jfif jpe jif webp gif bmp tif tiff`) is a document; so is each `STEM.txt` without a picture of
 /// that stem, with a text alone. Beside a picture, `NAME.EXT.txt`, else `STEM.txt`, else `STEM.caption` gives its text, and
-/// `STEM.json`, one object with the keys of a line of JSON Lines, its fields. Pictures that share a stem each get both. Other
-/// files are left out, and counted by kind ([`FolderReader::take_asides`]).
+/// `STEM.json`, one object with the keys of a line of JSON Lines, its fields. Pictures that share a stem each get both. A folder may
+/// have `metadata.jsonl` or `metadata.csv`, whose rows name pictures in and below it by `file_name`, and have the other keys; what stands beside a
+/// picture goes first. Other files are left out, and counted by kind ([`FolderReader::take_asides`]).
 ///
 /// - `id` is the relative path, with `/`, unless the JSON gives one; the field `image` is the relative path.
 /// - The first folder of the path is the field `class`; a first folder with the name of a [`Split`] is the split, and then
@@ -56,22 +60,15 @@ pub(super) struct FolderReader {
 }
 
 impl FolderReader {
-    /// Opens the folder `root`.
+    /// Opens the folder `root`; `keys` says which keys hold items, and which keys of sidecars are passed over: a picture stands under that of
+    /// `image`, the text beside it under that of `text`.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`] or [`ErrorCode::Io`].
-    pub(super) fn open(root: impl AsRef<Path>) -> Result<Self> {
+    pub(super) fn open(root: impl AsRef<Path>, keys: &Keys) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
-        let walk = Walk::open(&root)?;
-        Ok(Self { root, walk, documents: 0, last: None, keys: Keys::default() })
-    }
-
-    /// Says which keys hold items, and which keys of sidecars are passed over: a picture stands under that of `image`, the
-    /// text beside it under that of `text`.
-    #[must_use]
-    pub(super) fn keys(mut self, keys: Keys) -> Self {
-        self.keys = keys;
-        self
+        let walk = Walk::open(&root, Some(keys.clone()))?;
+        Ok(Self { root, walk, documents: 0, last: None, keys: keys.clone() })
     }
 
     /// The folder.
@@ -91,10 +88,11 @@ impl FolderReader {
                 .hint("rename the file: its path is its id")
         })?;
         let Sidecars { object, text, lost, mut flaws } = Sidecars::read(found, &self.keys)?;
-        let blame = |error: Error| match (&found.json, error.facts().file.is_some()) {
-            (_, true) => error,
-            (Some(json), false) => error.file(json).line(1),
-            (None, false) => error.file(&found.path),
+        let blame = |error: Error| match (&found.json, &found.fields) {
+            _ if error.facts().file.is_some() => error,
+            (Some(json), _) => error.file(json).line(1),
+            (None, Some(fields)) => error.file(&fields.path).line(fields.line),
+            (None, None) => error.file(&found.path),
         };
         let mut object = object;
         object.retain(|key, _| !self.keys.passes_over(key));
@@ -115,15 +113,15 @@ impl FolderReader {
         let make = |mut object: Map<String, Value>| {
             object.extend(field(TEXT).zip(text.clone().map(Value::from)));
             object.extend(field(IMAGE).filter(|_| found.picture).map(|key| (key, relative.into())));
-            place(relative, &mut object);
-            object.entry("id").or_insert_with(|| relative.into());
+            place(relative, &mut object, keys.split());
+            object.entry(keys.id()).or_insert_with(|| relative.into());
             Document::from_object(object, self.documents, &self.root, keys)
         };
-        let names_split = lost || object.contains_key("split");
+        let names_split = lost || object.contains_key(keys.split());
         let mut document = match make(object.clone()) {
             Ok(document) => document,
             // Keys that cannot be: the picture or text stands without them.
-            Err(error) if found.json.is_some() => {
+            Err(error) if found.json.is_some() || found.fields.is_some() => {
                 let before = flaws.len();
                 let alone =
                     |(key, value)| Document::from_object(Map::from_iter([(key, value)]), 0, &self.root, keys);
@@ -140,18 +138,18 @@ impl FolderReader {
                     // Keys that cannot be together.
                     Err(error) => {
                         flaws.push(blame(error));
-                        object.retain(|key, _| matches!(key.as_str(), "id" | "split" | "class"));
+                        object.retain(|key, _| [keys.id(), keys.split(), "class"].contains(&key.as_str()));
                         make(object.clone()).map_err(blame)?
                     }
                 };
-                if names_split && !object.contains_key("split") {
+                if names_split && !object.contains_key(keys.split()) {
                     document.lose_split();
                 }
                 document
             }
             Err(error) => return Err(blame(error)),
         };
-        if lost && !keys.passes_over("split") {
+        if lost && !keys.passes_over(keys.split()) {
             document.lose_split();
         }
         document.blame(blame);
@@ -166,12 +164,12 @@ impl FolderReader {
 }
 
 /// Puts the class and the split that the folders of `relative` name into `object`, where it has none.
-fn place(relative: &str, object: &mut Map<String, Value>) {
+fn place(relative: &str, object: &mut Map<String, Value>, key: &str) {
     let mut folders: Vec<&str> = relative.split('/').collect();
     folders.pop();
     let mut folders = folders.into_iter().peekable();
     if let Some(split) = folders.next_if(|name| name.parse::<Split>().is_ok()) {
-        object.entry("split").or_insert_with(|| split.into());
+        object.entry(key).or_insert_with(|| split.into());
     }
     if let Some(class) = folders.next() {
         object.entry("class").or_insert_with(|| class.into());
@@ -228,7 +226,7 @@ mod tests {
     }
 
     fn read(root: &Path) -> Vec<Result<Document>> {
-        FolderReader::open(root).unwrap().map(|read| read.map_err(Error::from)).collect()
+        FolderReader::open(root, &Keys::default()).unwrap().map(|read| read.map_err(Error::from)).collect()
     }
 
     fn ids(root: &Path) -> Vec<String> {
@@ -248,13 +246,16 @@ mod tests {
         let mut sorted = names.map(String::from);
         sorted.sort();
         assert_eq!(ids(dir.path()), sorted);
-        let mut reader = FolderReader::open(dir.path()).unwrap();
+        let mut reader = FolderReader::open(dir.path(), &Keys::default()).unwrap();
         assert_eq!(
             reader.by_ref().map(|document| document.unwrap().line).collect::<Vec<_>>(),
             (1..10).collect::<Vec<_>>()
         );
         assert_eq!(reader.position(), 9);
-        assert_eq!(FolderReader::open(dir.path().join("no")).unwrap_err().code(), ErrorCode::NotFound);
+        assert_eq!(
+            FolderReader::open(dir.path().join("no"), &Keys::default()).unwrap_err().code(),
+            ErrorCode::NotFound
+        );
     }
 
     #[test]
@@ -405,7 +406,7 @@ mod tests {
         assert_eq!(find("i").id.as_deref(), Some("i.png"));
         // Who passes over the key asks for no split.
         let mut reader =
-            FolderReader::open(dir.path()).unwrap().keys(Keys::default().without(&["split".to_owned()]));
+            FolderReader::open(dir.path(), &Keys::default().without(&["split".to_owned()])).unwrap();
         assert!(reader.all(|document| document.unwrap().unknown_split.is_none()));
     }
 
@@ -429,7 +430,7 @@ mod tests {
             ("valid/lone.json", b"{}"),
         ];
         write(dir.path(), &files);
-        let mut reader = FolderReader::open(dir.path()).unwrap();
+        let mut reader = FolderReader::open(dir.path(), &Keys::default()).unwrap();
         let got: Vec<_> =
             reader.by_ref().map(Result::unwrap).map(|d| (d.split, d.of(TEXT).to_vec())).collect();
         let text = |text: &str| vec![Given::Text(text.to_owned())];
@@ -491,7 +492,7 @@ mod tests {
     fn a_folder_that_does_not_read_takes_away_itself_alone() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), &[("a/x.png", b""), ("b/y.png", b""), ("c.png", b"")]);
-        let mut reader = FolderReader::open(dir.path()).unwrap();
+        let mut reader = FolderReader::open(dir.path(), &Keys::default()).unwrap();
         assert!(reader.next().unwrap().is_ok());
         fs::remove_dir_all(dir.path().join("b")).unwrap();
         assert_eq!(reader.next().unwrap().unwrap().id.as_deref(), Some("c.png"));

@@ -33,7 +33,7 @@ impl Sidecars {
     /// or does not open; [`ErrorCode::TooLarge`].
     pub(super) fn read(found: &Found, keys: &Keys) -> Result<Self> {
         let (mut flaws, mut lost) = (Vec::new(), false);
-        let mut object = match found.json.as_deref().map(fields) {
+        let own = match found.json.as_deref().map(fields) {
             Some(Ok((object, flaw))) => {
                 flaws.extend(flaw);
                 object
@@ -45,6 +45,8 @@ impl Sidecars {
             }
             None => Map::new(),
         };
+        let mut object = found.fields.as_ref().map_or_else(Map::new, |fields| fields.object.clone());
+        object.extend(own);
         let mut text = None;
         match found.text.as_deref().map(words) {
             Some(Ok(words)) => text = Some(words).filter(|words| !words.is_empty()),

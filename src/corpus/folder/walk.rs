@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::kinds::Kinds;
+use super::metadata::{self, Fields, Metadata};
+use crate::corpus::keys::Keys;
 use crate::corpus::source::Aside;
 use crate::error::{Error, ErrorCode, Result};
 
 /// Extensions of pictures, in lower case; `jfif`, `jpe` and `jif` are JPEG.
-const PICTURES: [&str; 11] =
+pub(in crate::corpus) const PICTURES: [&str; 11] =
     ["png", "jpg", "jpeg", "jfif", "jpe", "jif", "webp", "gif", "bmp", "tif", "tiff"];
 
 /// A file that makes a document.
@@ -26,6 +28,8 @@ pub(super) struct Found {
     pub(super) text: Option<PathBuf>,
     /// The fields beside it.
     pub(super) json: Option<PathBuf>,
+    /// Those that the metadata of a folder around it has.
+    pub(super) fields: Option<Fields>,
 }
 
 /// The files of a tree that make documents.
@@ -37,6 +41,10 @@ pub(super) struct Walk {
     kinds: Kinds,
     /// What else was left out.
     asides: Vec<Aside>,
+    /// With these metadata are read, where anybody asks.
+    keys: Option<Keys>,
+    /// Files of metadata so far.
+    metadata: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -46,6 +54,7 @@ struct Folder {
     real: PathBuf,
     /// Below the root, with `/` at the end where it is not empty.
     relative: Option<String>,
+    metadata: Option<Metadata>,
     /// Files that make documents, and folders, last first.
     entries: Vec<Entry>,
 }
@@ -73,9 +82,11 @@ struct Beside {
 }
 
 impl Walk {
-    pub(super) fn open(root: &Path) -> Result<Self> {
+    /// The walk below `root`; with `keys` the metadata of its folders are read.
+    pub(super) fn open(root: &Path, keys: Option<Keys>) -> Result<Self> {
         let real = root.canonicalize().map_err(|error| Error::io(root, error))?;
-        let mut walk = Self { open: Vec::new(), kinds: Kinds::default(), asides: Vec::new() };
+        let (open, asides, metadata) = (Vec::new(), Vec::new(), Vec::new());
+        let mut walk = Self { open, kinds: Kinds::default(), asides, keys, metadata };
         walk.enter(root.to_path_buf(), real, Some(String::new())).map_err(|error| Error::io(root, error))?;
         Ok(walk)
     }
@@ -107,9 +118,49 @@ impl Walk {
         }
         // Which of `a.txt` and `a.TXT` is taken must not depend on the file system.
         names.sort();
+        let is_file =
+            |wanted: &str| names.iter().any(|(name, folder)| name.to_str() == Some(wanted) && !folder);
+        let own = metadata::NAMES.into_iter().find(|wanted| is_file(wanted));
+        names.retain(|(name, _)| own.is_none_or(|own| name.to_str() != Some(own)));
+        let metadata = own.map(|own| path.join(own)).and_then(|file| self.metadata(file));
         let entries = self.entries(&path, names);
-        self.open.push(Folder { path, real, relative, entries });
+        self.open.push(Folder { path, real, relative, metadata, entries });
         Ok(())
+    }
+
+    /// The metadata in `file`; where they do not read, they are left out.
+    fn metadata(&mut self, file: PathBuf) -> Option<Metadata> {
+        let opened = self.keys.as_ref().map(|keys| Metadata::open(&file, keys));
+        self.metadata.push(file);
+        match opened? {
+            Ok(metadata) => Some(metadata),
+            Err(error) => {
+                self.asides.push(Aside::Part(error.within("the metadata of a folder are left out")));
+                None
+            }
+        }
+    }
+
+    /// The files of metadata of the folders that were entered.
+    pub(super) fn metadata_files(&self) -> &[PathBuf] {
+        &self.metadata
+    }
+
+    /// What the metadata of the innermost folder that names the picture `name` of the last folder say of it.
+    fn fields(&mut self, name: &str) -> Option<Fields> {
+        let relative = self.open.last().and_then(|folder| folder.relative.clone())?;
+        let whole = format!("{relative}{name}");
+        for folder in self.open.iter_mut().rev() {
+            let Some(below) = folder.relative.as_deref().and_then(|own| whole.strip_prefix(own)) else {
+                continue;
+            };
+            match folder.metadata.as_mut().map(|metadata| metadata.take(below)) {
+                Some(Ok(Some(fields))) => return Some(fields),
+                Some(Err(error)) => self.asides.push(Aside::Part(error)),
+                Some(Ok(None)) | None => {}
+            }
+        }
+        None
     }
 
     /// What of `names` makes documents, in falling order.
@@ -174,7 +225,8 @@ impl Walk {
     fn step(&mut self) -> Option<Found> {
         let folder = self.open.last_mut()?;
         let Some(Entry { name, kind }) = folder.entries.pop() else {
-            self.open.pop();
+            let done = self.open.pop().and_then(|folder| folder.metadata);
+            self.asides.extend(done.into_iter().flat_map(Metadata::into_errors).map(Aside::Part));
             return None;
         };
         let path = folder.path.join(&name);
@@ -190,7 +242,9 @@ impl Walk {
         };
         let join = |name: Option<Arc<OsStr>>| name.map(|name| folder.path.join(&*name));
         let relative = below("");
-        Some(Found { relative, picture, text: join(beside.text), json: join(beside.json), path })
+        let (text, json) = (join(beside.text), join(beside.json));
+        let fields = name.to_str().filter(|_| picture).and_then(|name| self.fields(name));
+        Some(Found { relative, picture, text, json, fields, path })
     }
 
     /// Enters the folder `path`, unless it does not read, which takes away itself alone, or is one that is open.
@@ -236,6 +290,12 @@ fn unread(path: &Path, error: std::io::Error) -> Error {
         .file(path)
         .hint("make it readable, or take it out of the corpus")
         .source(error)
+}
+
+/// Whether a file of that name is a picture or a text.
+pub(in crate::corpus) fn is_media(name: &OsStr) -> bool {
+    let (_, extension) = parts(name);
+    matches!(extension.as_str(), "txt" | "caption") || PICTURES.contains(&extension.as_str())
 }
 
 /// Stem and extension of a file name, the extension in lower case.

@@ -3,7 +3,6 @@
 use arrow_schema::{DataType, Field};
 
 use crate::corpus::keys::{Form, Holds, IMAGE, Keys, MediaKey};
-use crate::corpus::names::check_field_name;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 
@@ -33,22 +32,28 @@ impl Column {
         if name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__")).is_some() {
             return Ok(None);
         }
-        check_field_name(name)?;
+        keys.check_key(name)?;
         let kind = field.data_type();
         let fits = |expected: &str, fits: bool| {
             if fits || kind == &DataType::Null { Ok(()) } else { Err(wrong(name, expected, kind)) }
         };
         let mut role = Role::Value;
         match (name.as_str(), keys.find(name)) {
-            ("id", _) => fits("strings or integers", is_string(kind) || is_whole(plain(kind)))?,
+            (name, _) if name == keys.id() => {
+                fits("strings or integers", is_string(kind) || is_whole(plain(kind)))?
+            }
             (_, Some((at, form))) => {
                 let holds = keys.media()[at].holds();
                 let paths = if keys.media()[at].media() == IMAGE { "paths" } else { "paths of files" };
-                let is_item: fn(&DataType) -> bool =
-                    if holds == Holds::Texts { is_string } else { is_picture };
+                let is_item: fn(&DataType) -> bool = match holds {
+                    Holds::Texts => is_string,
+                    Holds::Files => is_picture,
+                    Holds::Features => is_features,
+                };
                 let what = match holds {
                     Holds::Texts => "strings".to_owned(),
                     Holds::Files => format!("{paths}, bytes, or structs {{bytes, path}}"),
+                    Holds::Features => "lists of numbers".to_owned(),
                 };
                 let in_list = |is: fn(&DataType) -> bool| element(kind).is_some_and(is);
                 match form {
@@ -112,6 +117,11 @@ fn is_whole(kind: &DataType) -> bool {
     }
 }
 
+/// A list of numbers.
+fn is_features(kind: &DataType) -> bool {
+    element(kind).is_some_and(DataType::is_numeric)
+}
+
 fn is_string(kind: &DataType) -> bool {
     matches!(plain(kind), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
@@ -144,6 +154,18 @@ fn is_picture(kind: &DataType) -> bool {
         }
         kind => leaf(kind),
     }
+}
+
+/// Whether a cell may hold bytes of media files, alone, in a struct or in a list.
+pub(super) fn may_be_bytes(kind: &DataType) -> bool {
+    let inner = |kind: &DataType| match kind {
+        DataType::Struct(fields) => {
+            is_picture(kind)
+                && fields.iter().any(|field| field.name() == "bytes" && is_binary(field.data_type()))
+        }
+        kind => is_binary(kind),
+    };
+    inner(kind) || element(kind).is_some_and(inner)
 }
 
 /// Refuses types that have no JSON value.

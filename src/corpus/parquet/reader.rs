@@ -15,9 +15,10 @@ use super::column::{self, Column, Role};
 use super::damage::{self, Fault};
 use super::pages::{self, ROWS};
 use super::{picture, value, zstd};
-use crate::corpus::document::{Document, both};
-use crate::corpus::keys::Keys;
+use crate::corpus::document::{Document, Given, both};
+use crate::corpus::keys::{Holds, IMAGE, Keys, MediaKey};
 use crate::corpus::origin::Spot;
+use crate::corpus::pictures::is_picture;
 use crate::corpus::source::{Aside, ReadError, Source};
 #[cfg(doc)]
 use crate::error::ErrorCode;
@@ -39,7 +40,7 @@ const BYTES: u64 = 8 << 20;
 /// | null | absent |
 ///
 /// `id`, `text`, `texts`, `image`, `images` and `split` are reserved as in JSON Lines. A picture is a path, binary (the bytes
-/// of a picture file), or a struct `{bytes, path}` (the bytes, else the path), `images` a list of these; bytes leave no field.
+/// of a picture file; where no column has such a name, of the only column whose bytes begin as a picture does), or a struct `{bytes, path}` (the bytes, else the path), `images` a list of these; bytes leave no field.
 /// Columns named `__index_level_N__`, which pandas adds, are left out. A column of a name, type or compression that is not read
 /// takes away itself alone ([`ParquetReader::take_asides`]), but for `id`; so does a value that is not, as one of
 /// [`Document::flaws`]. Where that is the split, it is unknown ([`Document::unknown_split`]).
@@ -99,6 +100,17 @@ impl ParquetReader {
     /// [`ErrorCode::BadValue`] for an `id` of a type that it cannot have; where no column is left, the error of the first.
     pub(super) fn open_with(path: impl AsRef<Path>, keys: &Keys) -> Result<Self> {
         let path = path.as_ref();
+        let named = Self::open_named(path, keys);
+        // A column of bytes that no key names is left out, and said.
+        if named.as_ref().is_ok_and(|reader| reader.asides.is_empty()) {
+            return named;
+        }
+        let found = damage::guard(|| pictures(path, keys)).ok().flatten();
+        found.map_or(named, |keys| Self::open_named(path, &keys))
+    }
+
+    /// As [`ParquetReader::open_with`], with the columns that `keys` name alone.
+    fn open_named(path: &Path, keys: &Keys) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
         damage::guard(|| Self::build(path, file, keys))
             .unwrap_or_else(Err)
@@ -130,9 +142,9 @@ impl ParquetReader {
                 }
                 Ok(None) => {}
                 // Without their ids the rows would be others.
-                Err(error) if name == "id" => return Err(error),
+                Err(error) if name == keys.id() => return Err(error),
                 Err(error) => {
-                    split_lost |= name == "split";
+                    split_lost |= name == keys.split();
                     unread.push(error.file(path));
                 }
             }
@@ -192,7 +204,7 @@ impl ParquetReader {
             let root = schema.get_column_root_idx(leaf);
             let Some(at) = self.roots.iter().position(|own| *own == root) else { continue };
             // Without their ids the rows would be others.
-            if self.columns[at].name == "id" {
+            if self.columns[at].name == self.keys.id() {
                 return Err(Fault::Bytes(error));
             }
             if plan.columns.contains(&at) {
@@ -297,7 +309,7 @@ impl ParquetReader {
         let mut object = Map::with_capacity(self.columns.len());
         let mut files: Vec<(usize, &str, picture::Files)> = Vec::new();
         let mut flaws = Vec::new();
-        let unread = |at: &usize| self.columns[*at].name == "split" && !self.open.contains(at);
+        let unread = |at: &usize| self.columns[*at].name == self.keys.split() && !self.open.contains(at);
         let mut split_lost = self.split_lost || (0..self.columns.len()).any(|at| unread(&at));
         for (&column, array) in self.open.iter().zip(batch.columns()) {
             let column = &self.columns[column];
@@ -307,7 +319,7 @@ impl ParquetReader {
             let name = column.name.as_str();
             let named = |error: Error| error.within(format!("the column `{name}`"));
             // An id keeps all its digits.
-            let read = if name == "id" { value::read_id } else { value::read };
+            let read = if name == self.keys.id() { value::read_id } else { value::read };
             match column.role {
                 Role::Value => match read(array, at).map_err(|error| error.map(named)) {
                     Ok(value) => {
@@ -315,7 +327,7 @@ impl ParquetReader {
                     }
                     Err(ReadError::End(error)) => return Err(ReadError::End(error)),
                     Err(ReadError::Document(error)) => {
-                        split_lost |= name == "split";
+                        split_lost |= name == self.keys.split();
                         flaws.push(error.hint("left out: the rest of the row counts"));
                     }
                 },
@@ -361,6 +373,31 @@ impl ParquetReader {
         let (one, many) = if other == one_key { (other, one) } else { (one, other) };
         both(one, many)
     }
+}
+
+/// The keys with the column that holds pictures, by the first bytes of its first value: where no column has a key of these, and one alone holds
+/// such bytes.
+fn pictures(path: &Path, keys: &Keys) -> Option<Keys> {
+    let own = keys.of(IMAGE).filter(|key| key.holds() == Holds::Files)?;
+    let mut file = File::open(path).ok()?;
+    let bytes = file.metadata().ok()?.len();
+    pages::check_footer(&mut file, bytes).ok()?;
+    let about = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).ok()?;
+    let fields = about.schema().fields();
+    if fields.iter().any(|field| own.names().any(|name| name == field.name())) {
+        return None;
+    }
+    let holds = |name: &String| {
+        let key = MediaKey::new(IMAGE, name.as_str(), Holds::Files).ok()?;
+        let keys = keys.clone().with(key).ok()?;
+        let first = ParquetReader::open_named(path, &keys).ok()?.take(ROWS).filter_map(Result::ok);
+        let first = first.filter_map(|document| document.images().first().cloned()).next()?;
+        matches!(first, Given::Bytes(bytes) if is_picture(&bytes)).then_some(keys)
+    };
+    let of_bytes = fields.iter().filter(|field| column::may_be_bytes(field.data_type()));
+    let of_bytes = of_bytes.map(|field| field.name()).filter(|name| !keys.passes_over(name));
+    let mut found = of_bytes.filter_map(holds);
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// How many rows a batch may have, so that wide ones do not fill the memory.

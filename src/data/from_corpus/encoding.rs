@@ -1,7 +1,7 @@
 //! The second pass over a corpus: batches of documents are encoded, and become rows.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -23,6 +23,8 @@ pub(super) struct Reading {
     /// By media type of the encoders: items of the documents that count, and the error of the first that does not read.
     /// An item that says nothing is none.
     named: BTreeMap<String, (u64, Option<Error>)>,
+    /// The file of the first document.
+    file: Option<PathBuf>,
     /// The error of the first item that was left out.
     pub(super) first: Option<Error>,
 }
@@ -105,9 +107,12 @@ impl Encoding<'_> {
         reading.known.push(DocumentRef { id, line: place.line });
         let fields = &document.document.fields;
         let given = self.options.group.and_then(|key| fields.get(key)).and_then(group_name);
+        let first = reading.file.get_or_insert_with(|| place.file.clone());
         let group = match &given {
             Some(name) => content_hash(format!("group {name}").as_bytes()),
-            None => content_hash(format!("line {}", place.line).as_bytes()),
+            None if *first == place.file => content_hash(format!("line {}", place.line).as_bytes()),
+            // Equal lines of several files are not one document.
+            None => content_hash(format!("line {} of {}", place.line, place.file.display()).as_bytes()),
         };
         let group = u64::from_le_bytes(std::array::from_fn(|i| group[i]));
         let label = self.options.label.and_then(|key| fields.get(key));

@@ -1,7 +1,7 @@
 //! The first pass over a corpus: encoders are opened for what it holds, and those that learn have learned from it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::options::CorpusOptions;
 use crate::corpus::{Document, Given, Passages, Reader};
@@ -9,20 +9,20 @@ use crate::data::seen::Seen;
 use crate::encode::{Encoders, fit_any};
 use crate::error::Result;
 
-/// The encoders of the corpus at `path`, and by media type what those have learned that learn.
+/// The encoders of the corpora at `paths`, and by media type what those have learned that learn.
 ///
 /// # Errors
 /// Where nothing can be learned from, the first cause.
 pub(super) fn fit_corpus(
-    path: &Path,
+    paths: &[PathBuf],
     options: &CorpusOptions<'_>,
 ) -> Result<(Encoders, BTreeMap<String, Vec<f32>>)> {
     let mut seen = Seen::default();
-    let learned = Reader::open_with(path, &options.keys)?.filter_map(|read| seen.take(read));
+    let learned = Reader::open_all(paths, &options.keys)?.filter_map(|read| seen.take(read));
     let learned = learned.map(|document| split_texts(document, options.passages));
-    let fitted = fit_any(learned, options.encoders, &options.paths)?;
+    let fitted = fit_any(learned, options.encoders, &options.paths, &options.keys)?;
     if fitted.0.is_empty() {
-        return Err(seen.nothing(path));
+        return Err(seen.nothing(paths.first().map_or(Path::new(""), PathBuf::as_path)));
     }
     Ok(fitted)
 }

@@ -13,6 +13,7 @@ use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Rgb};
 
 use super::container;
+use crate::corpus::other_by_bytes;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::limits::{DECODING_BYTES, PICTURE_BYTES, PICTURE_PIXELS};
@@ -68,6 +69,13 @@ fn accepted_format(bytes: &[u8]) -> Result<ImageFormat> {
             .got(got)
             .hint("convert it to one of these formats")
     };
+    if let Some(other) = other_by_bytes(bytes) {
+        return Err(not(
+            format!("{} is a picture format that is not read", other.name),
+            other.name.to_owned(),
+        )
+        .hint(format!("convert it to one of these formats: `{}`", other.way)));
+    }
     match ::image::guess_format(bytes) {
         Ok(
             format @ (ImageFormat::Png

@@ -1,6 +1,6 @@
 //! A new index: made beside its place, committed on the way, and moved there when it is whole.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::checkpoint::Checkpoint;
 use super::identity::Identity;
@@ -124,19 +124,26 @@ fn refuse_duplicates(index: &Index, source: &Source) -> Result<()> {
     let duplicates = duplicate_ids(&index.reader()?.searcher(), field, 1)?;
     let Some(id) = duplicates.into_iter().next() else { return Ok(()) };
     let mut error = Error::new(ErrorCode::DuplicateId, format!("the id {id:?} stands twice"));
-    if let Some(corpus) = source.lines() {
-        let has_id =
-            |line: u64, given: Option<&str>| given.map_or_else(|| line.to_string() == id, |g| g == id);
-        let lines: Vec<u64> = source
-            .read(corpus)?
-            .filter_map(std::result::Result::ok)
-            .filter(|document| has_id(document.line, document.id.as_deref()))
-            .map(|document| document.line)
-            .take(2)
-            .collect();
+    if let [corpus, ..] = source.lines() {
+        let mut reader = source.read()?;
+        let mut places: Vec<(PathBuf, u64)> = Vec::new();
+        while let Some(read) = reader.next() {
+            let Ok(document) = read else { continue };
+            let own = document.id.unwrap_or_else(|| reader.id_of_place(document.line));
+            if own == id {
+                places.push((reader.file().to_path_buf(), document.line));
+            }
+            if places.len() == 2 {
+                break;
+            }
+        }
         error = error.file(corpus);
-        if let [first, second] = lines.as_slice() {
-            error = error.line(*second).got(format!("{}s {first} and {second}", unit_of(corpus)));
+        if let [(one, first), (other, second)] = places.as_slice() {
+            let got = match one == other {
+                true => format!("{}s {first} and {second}", unit_of(other)),
+                false => format!("{} {first} of {}", unit_of(one), one.display()),
+            };
+            error = error.file(other).line(*second).got(got);
         }
     }
     Err(error.expected("one document per id").hint("make the ids unique"))

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use crate::corpus::folder_fingerprint;
+use crate::corpus::{files, fingerprint, folder_fingerprint};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 
@@ -33,12 +33,16 @@ impl Identity {
         self
     }
 
-    /// Adds what can be said of `path` without reading it: length and time of a file; of a folder those of the files that
-    /// make documents.
+    /// Adds what can be said of `paths` without reading them: length and time of a file; of several, and of a folder, those of the files
+    /// that make documents.
     ///
     /// # Errors
     /// Those of looking at it.
-    pub(crate) fn about(self, what: &str, path: &Path) -> Result<Self> {
+    pub(crate) fn about(self, what: &str, paths: &[PathBuf]) -> Result<Self> {
+        let list = files(paths)?;
+        let [path] = list.as_slice() else {
+            return Ok(self.with(format!("list of files ({what})"), fingerprint(&list)?));
+        };
         let about = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
         if about.is_dir() {
             return Ok(self.with(format!("list of files ({what})"), folder_fingerprint(path)?));
@@ -92,9 +96,17 @@ impl Identity {
     }
 }
 
-/// The path of a source, whatever folder it is named from.
-pub(crate) fn absolute(path: &Path) -> Result<String> {
-    Ok(path.canonicalize().map_err(|e| Error::io(path, e))?.to_string_lossy().into_owned())
+/// The paths of a source, whatever folder they are named from; a pattern stands for what it is below its folder.
+pub(crate) fn absolute(paths: &[PathBuf]) -> Result<String> {
+    let one = |path: &PathBuf| match path.canonicalize() {
+        Ok(path) => Ok(path.to_string_lossy().into_owned()),
+        Err(_) if files(std::slice::from_ref(path)).is_ok() => {
+            let path = std::path::absolute(path).map_err(|e| Error::io(path, e))?;
+            Ok(path.to_string_lossy().into_owned())
+        }
+        Err(e) => Err(Error::io(path, e)),
+    };
+    Ok(paths.iter().map(one).collect::<Result<Vec<_>>>()?.join("\n"))
 }
 
 #[cfg(test)]

@@ -1,22 +1,23 @@
 //! What is indexed: a corpus, or features with the corpus of their rows.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::identity::{Identity, absolute};
 use super::options::{BuildOptions, BuildProgress, Existing};
 use super::pipeline::build;
 use super::report::BuildReport;
-use crate::corpus::{EncoderArg, FeaturesFile, Keys, MediaKey, Passages, PathwayArg, Reader};
+use crate::corpus::{EncoderArg, FeaturesFile, Keys, Passages, PathwayArg, Reader, files};
 use crate::encode::{
-    CorpusSource, Encoder, Encoders, FeatureCache, FeatureRows, FeatureSource, Ids, Incoming, Registry,
-    media_of,
+    CorpusSource, Encoder, Encoders, FeatureCache, FeatureRows, FeatureSource, FromFile, Ids, Incoming,
+    Registry, media_of,
 };
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::dir::store::Index;
 use crate::index::dir::writer::Writer;
-use crate::model::Bundle;
+use crate::model::{Bundle, MediaConfig};
 use crate::schema::{BadLines, FieldSchema, SchemaOverrides, infer_with};
 
 /// Where documents come from; nothing is opened before it is indexed.
@@ -33,12 +34,10 @@ pub struct Source {
 
 #[derive(Debug, Clone)]
 enum From {
-    Corpus(PathBuf),
+    /// One, or several as one.
+    Corpus(Vec<PathBuf>),
     /// Tensors of a file.
-    Features {
-        file: PathBuf,
-        pathways: Vec<PathwayArg>,
-    },
+    Features { file: PathBuf, pathways: Vec<PathwayArg> },
 }
 
 /// A corpus.
@@ -49,9 +48,14 @@ impl<P: AsRef<Path>> std::convert::From<P> for Source {
 }
 
 impl Source {
-    /// A corpus: JSON Lines, a Parquet file, or a folder of media files.
+    /// A corpus: a file that a [`Reader`] reads, a folder or pattern of such files, or a folder of media files.
     pub fn corpus(path: impl AsRef<Path>) -> Self {
-        Self::new(From::Corpus(path.as_ref().to_path_buf()))
+        Self::corpora([path.as_ref().to_path_buf()])
+    }
+
+    /// Several corpora as one, in this order.
+    pub fn corpora(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self::new(From::Corpus(paths.into_iter().collect()))
     }
 
     /// Features in a safetensors file: row i of every tensor of `pathways` is one document.
@@ -107,24 +111,25 @@ impl Source {
         self
     }
 
-    /// The corpus, or the file of features.
+    /// The corpus, of several the first, or the file of features.
     pub fn path(&self) -> &Path {
         match &self.from {
-            From::Corpus(path) | From::Features { file: path, .. } => path,
+            From::Corpus(paths) => paths.first().map_or(Path::new(""), PathBuf::as_path),
+            From::Features { file, .. } => file,
         }
     }
 
-    /// The file whose lines are the documents.
-    pub(crate) fn lines(&self) -> Option<&Path> {
+    /// The files whose lines are the documents; none where features have no fields.
+    pub(crate) fn lines(&self) -> &[PathBuf] {
         match &self.from {
-            From::Corpus(path) => Some(path),
-            From::Features { .. } => self.fields.as_deref(),
+            From::Corpus(paths) => paths,
+            From::Features { .. } => self.fields.as_slice(),
         }
     }
 
     /// The reader of [`Source::lines`].
-    pub(crate) fn read(&self, path: &Path) -> Result<Reader> {
-        Reader::open_with(path, &self.keys)
+    pub(crate) fn read(&self) -> Result<Reader> {
+        Reader::open_all(self.lines(), &self.keys)
     }
 
     /// The fields of the documents: those of `given`, over what a scan finds.
@@ -135,10 +140,10 @@ impl Source {
             return Ok(complete);
         }
         match self.lines() {
-            None => given.apply(FieldSchema::default()),
+            [] => given.apply(FieldSchema::default()),
             // Bad lines are counted when their documents are due.
-            Some(corpus) => {
-                let documents = self.read(corpus)?;
+            [corpus, ..] => {
+                let documents = self.read()?;
                 Ok(infer_with(documents, (corpus, &self.keys), given, BadLines::Skip)?.schema)
             }
         }
@@ -146,23 +151,28 @@ impl Source {
 
     /// What a build of this is known by, options of the build left out; `called` gives the names of settings.
     pub(crate) fn identity(&self, called: &dyn Fn(Setting) -> String) -> Result<Identity> {
-        let mut identity = Identity::new(absolute(self.path())?).about("source", self.path())?;
+        let one = [self.path().to_path_buf()];
+        let paths = match &self.from {
+            From::Corpus(paths) => paths.as_slice(),
+            From::Features { .. } => &one,
+        };
+        let mut identity = Identity::new(absolute(paths)?).about("source", paths)?;
         let mut pathways = Vec::new();
         if let From::Features { pathways: named, .. } = &self.from {
             pathways.extend(named.iter().map(|arg| format!("{}={}", arg.media, arg.tensor)));
         }
         if let Some(corpus) = &self.fields {
             let name = called(Setting::Corpus);
+            let corpus = std::slice::from_ref(corpus);
             identity = identity.with(&name, absolute(corpus)?).about(&name, corpus)?;
         }
         // Only where it is used: builds of earlier versions know nothing of it.
         if !self.keys.passed_over().is_empty() {
             identity = identity.with(called(Setting::Without), self.keys.passed_over().join("\n"));
         }
-        let media = self.keys.media();
-        if media != Keys::default().media() {
-            let keys = media.iter().map(MediaKey::to_string).collect::<Vec<_>>().join("\n");
-            identity = identity.with(called(Setting::MediaKey), keys);
+        let mapped = self.keys.mapped();
+        if !mapped.is_empty() {
+            identity = identity.with(called(Setting::MediaKey), mapped.join("\n"));
         }
         let encoders = self.encoders.iter().map(|arg| format!("{}={}", arg.media, arg.encoder));
         Ok(identity
@@ -201,13 +211,15 @@ impl Source {
         let cache = self.cache.as_deref().map(FeatureCache::open).transpose()?;
         let file = match &self.from {
             From::Features { file, .. } => Some(FeaturesFile::open(file)?),
-            From::Corpus(path) => {
-                let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
-                if !about.is_file() && !about.is_dir() {
-                    return Err(Error::new(ErrorCode::BadArgument, "a source is read more than once")
-                        .file(path)
-                        .expected("a file or a folder")
-                        .hint("write it to a file first"));
+            From::Corpus(paths) => {
+                for path in files(paths)? {
+                    let about = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?;
+                    if !about.is_file() && !about.is_dir() {
+                        return Err(Error::new(ErrorCode::BadArgument, "a source is read more than once")
+                            .file(path)
+                            .expected("a file or a folder")
+                            .hint("write it to a file first"));
+                    }
                 }
                 None
             }
@@ -243,7 +255,17 @@ impl Source {
         opened.check_fits(bundle, paths)?;
         match opened.file {
             Some(_) => Ok(Encoders::new()),
-            None => bundle.encoders(paths).map_err(from_features),
+            None => {
+                let features: Vec<&str> = self.keys.of_features().map(|(key, _)| key.media()).collect();
+                let other = |media: &&MediaConfig| !features.contains(&media.name.as_str());
+                let wanted = bundle.media().iter().filter(other).map(|media| media.name.clone()).collect();
+                let mut encoders = bundle.encoders_of(&wanted, paths).map_err(from_features)?;
+                for media in bundle.media().iter().filter(|media| !other(media)) {
+                    let made = FromFile::new(media.name.clone(), media.encoder.clone(), media.features);
+                    encoders.insert(media.name.clone(), Arc::new(made));
+                }
+                Ok(encoders)
+            }
         }
     }
 }
@@ -269,7 +291,7 @@ impl Opened<'_> {
         }
         let all: Vec<&str> = bundle.media().iter().map(|media| media.name.as_str()).collect();
         // Bad lines are counted when their documents are due.
-        let documents = self.source.read(self.source.path())?.filter_map(std::result::Result::ok);
+        let documents = self.source.read()?.filter_map(std::result::Result::ok);
         bundle.encoders_of(&media_of(documents, &all), paths).map_err(from_features)
     }
 
@@ -277,6 +299,11 @@ impl Opened<'_> {
     fn check_fits(&self, bundle: &Bundle, paths: &Registry) -> Result<()> {
         if let Some(file) = &self.file {
             return self.rows(file)?.iter().try_for_each(|rows| check_rows(bundle, rows, paths));
+        }
+        for (key, name) in self.source.keys.of_features() {
+            let named = self.source.encoders.iter().find(|named| named.media == key.media());
+            let name = named.map_or(name.as_str(), |named| named.encoder.as_str());
+            bundle.check_encoder(key.media(), name, paths)?;
         }
         let mut named = self.source.encoders.iter();
         named.try_for_each(|named| bundle.check_encoder(&named.media, &named.encoder, paths))
@@ -305,8 +332,9 @@ impl Opened<'_> {
             .start
             .map_or_else(BuildProgress::default, |start| BuildProgress::after(start.consumed, &start.report));
         if let Some(file) = &self.file {
-            let documents = FeatureSource::new(file.path(), self.rows(file)?, self.source.lines(), ids)?
-                .keys(&self.source.keys)?;
+            let corpus = self.source.fields.as_deref();
+            let documents =
+                FeatureSource::new(file.path(), self.rows(file)?, corpus, ids)?.keys(&self.source.keys)?;
             let length = Some(documents.len() as u64);
             progress(BuildProgress { position: begins.consumed, length, ..begins });
             return build(index, writer, documents, options, &mut |at| {
@@ -314,7 +342,7 @@ impl Opened<'_> {
             });
         }
         let path = self.source.path();
-        let documents = CorpusSource::open_with(path, ids, &self.source.keys)?;
+        let documents = CorpusSource::open_all(self.source.lines(), ids, &self.source.keys)?;
         let documents = documents.passages(self.source.passages);
         let length = documents.reader().len_hint();
         progress(BuildProgress { length, ..begins });

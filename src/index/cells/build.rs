@@ -104,7 +104,7 @@ fn write_now<W: Write>(
     if let (Some(measure), Some(bundle)) = (measure, bundle) {
         let curves = measure.finish(&centres, &cells, &sizes);
         if !curves.is_empty() {
-            derived(kind::CURVE_MODEL, ElementType::Bytes, 32, &bundle.model().0)?;
+            derived(kind::CURVE_MODEL, ElementType::Bytes, 32, &bundle.score().0)?;
             derived(
                 kind::CURVES,
                 ElementType::F32,

@@ -21,6 +21,15 @@ pub(crate) struct Effort {
     pub(crate) keep: usize,
 }
 
+/// What was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Visit {
+    /// Cells that are not empty.
+    pub(crate) cells: usize,
+    /// Rows whose codes were compared.
+    pub(crate) rows: usize,
+}
+
 /// The linear part of a score: `g . x`, by the inverse norm of the row or not.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Form<'a> {
@@ -35,7 +44,7 @@ fn basis<'a>(cells: &Cells<'a>) -> Basis<'a> {
 
 /// The effort for `k` rows at a share `recall` of the true ones: a miss may come from cells and from codes, so each gets a
 /// quarter of what may be missed, and half is kept for queries that differ from the samples. `None` where no curve was measured
-/// for `model`, the ranking and the media type of the query.
+/// for the scores `model`, the ranking and the media type of the query.
 pub(crate) fn effort(
     cells: &Cells<'_>,
     model: Fingerprint,
@@ -78,7 +87,7 @@ pub(crate) fn best_rows(
     form: Form<'_>,
     effort: Effort,
     passes: Option<&dyn Fn(u32) -> bool>,
-) -> Vec<u32> {
+) -> (Vec<u32>, Visit) {
     let query = CodeQuery::new(form.weights, basis(cells));
     let most = effort.keep.clamp(1, cells.rows.len().max(1));
     let mut found = Found {
@@ -90,11 +99,15 @@ pub(crate) fn best_rows(
         floor: f32::NEG_INFINITY,
         best: Vec::new(),
     };
+    let mut visit = Visit { cells: 0, rows: 0 };
     for range in ranges(cells, &query, effort.visit, passes) {
+        let ended = |at: usize| cells.ends.partition_point(|&end| end as usize <= at);
+        visit.cells += ended(range.end).saturating_sub(ended(range.start));
+        visit.rows += range.len();
         found.scan(range);
     }
     found.prune();
-    found.best.into_iter().map(|(_, row)| row).collect()
+    (found.best.into_iter().map(|(_, row)| row).collect(), visit)
 }
 
 /// Ranges of positions of the cells that are visited: the best few first, the others in the order of the file, neighbours

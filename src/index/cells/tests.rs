@@ -90,7 +90,7 @@ impl RowSource for Clustered {
 }
 
 fn best(cells: &Cells<'_>, g: &[f32], effort: Effort, passes: &dyn Fn(u32) -> bool) -> Vec<u32> {
-    best_rows(cells, Form { weights: g, by_norm: false }, effort, Some(passes))
+    best_rows(cells, Form { weights: g, by_norm: false }, effort, Some(passes)).0
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn what_is_written_is_sound_and_always_the_same() {
     assert_eq!(uvec.verify(), []);
     let cells = uvec.cells(0).unwrap().unwrap();
     let curves = cells.curves.unwrap();
-    assert_eq!(*curves.model, bundle.model().0);
+    assert_eq!(*curves.model, bundle.score().0);
     // Three depths of each ranking.
     assert_eq!(curves.rows.len(), 3 * (bundle.metric().targets().len() + 1));
     // Without a bundle there is no curve, and nobody guesses one.
@@ -114,7 +114,7 @@ fn what_is_written_is_sound_and_always_the_same() {
     let uvec = Uvec::open(&file[..]).unwrap();
     let cells = uvec.cells(0).unwrap().unwrap();
     assert!(cells.curves.is_none());
-    assert_eq!(effort(&cells, bundle.model(), (Ranking::Cosine, 0), 10, 0.5), None);
+    assert_eq!(effort(&cells, bundle.score(), (Ranking::Cosine, 0), 10, 0.5), None);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn the_curve_leads_to_the_share_that_is_asked_for() {
     let all = |_: u32| true;
     for (k, recall) in [(10, 0.9), (10, 0.99), (100, 0.95), (40, 0.98)] {
         let ranking = (Ranking::Metric(Target::Pair), 0);
-        let effort = effort(&cells, bundle.model(), ranking, k, recall).unwrap();
+        let effort = effort(&cells, bundle.score(), ranking, k, recall).unwrap();
         assert!(effort.keep >= k && effort.visit <= 6000);
         let (mut hits, mut asked) = (0, 0);
         for q in 0..60 {
@@ -151,10 +151,10 @@ fn the_curve_leads_to_the_share_that_is_asked_for() {
     }
     // A model that was not measured.
     let other = Bundle::random(&[("text", 3)], DIM, 0, 0, 6);
-    assert_eq!(effort(&cells, other.model(), (Ranking::Cosine, 0), 10, 0.9), None);
-    assert_eq!(effort(&cells, bundle.model(), (Ranking::Cosine, 1), 10, 0.9), None);
+    assert_eq!(effort(&cells, other.score(), (Ranking::Cosine, 0), 10, 0.9), None);
+    assert_eq!(effort(&cells, bundle.score(), (Ranking::Cosine, 1), 10, 0.9), None);
     // Beyond what was measured: in proportion, and never more than there is.
-    let of = |k| effort(&cells, bundle.model(), (Ranking::Cosine, 0), k, 0.9).unwrap();
+    let of = |k| effort(&cells, bundle.score(), (Ranking::Cosine, 0), k, 0.9).unwrap();
     assert!(of(2000).keep >= 2000 && of(2000).visit >= of(1000).visit && of(50_000).keep == 6000);
     let mut last = of(1);
     for k in [9, 10, 11, 50, 100, 101, 999, 1000, 1001] {
@@ -214,7 +214,7 @@ fn damaged_values_give_some_rows_and_no_panic() {
                 best(&cells, &[0.5; DIM], Effort { visit, keep: 30 }, &|_| true);
             }
             for k in [1, 50, 1000] {
-                let _ = effort(&cells, bundle.model(), (Ranking::Cosine, 0), k, 0.99);
+                let _ = effort(&cells, bundle.score(), (Ranking::Cosine, 0), k, 0.99);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::layout::lock_writer;
 use super::litter;
 use super::manifest::Manifest;
-use super::store::{Index, bundle_folder};
+use super::store::{Index, bundle_folder, verify_bundle};
 use crate::error::Result;
 use crate::model::{Bundle, OnExisting};
 
@@ -20,12 +20,16 @@ pub fn attach(dir: &Path, bundle: &Bundle) -> Result<()> {
     // Opened under the lock: what another attach has just done must not be taken for left over.
     let index = Index::open(dir)?;
     index.media().check_space(bundle.space()).map_err(|e| e.file(dir))?;
+    // The one that goes is looked at too: an index that was damaged is not to look sound.
+    verify_bundle(dir)?;
     let old = index.manifest().bundle.clone();
     let new = bundle_folder(bundle.model());
     if new != old {
         // A folder of this name is what a killed attach left: not yet named by any manifest.
-        bundle.save_as(&dir.join(&new), OnExisting::Replace)?;
+        bundle.save_in_index(&dir.join(&new), OnExisting::Replace)?;
         Manifest { bundle: new.clone(), ..index.manifest().clone() }.save(dir)?;
+    } else {
+        Bundle::add_checks(&dir.join(&new))?;
     }
     litter::remove(dir, &new)
 }

@@ -14,9 +14,12 @@ pub struct CellsReport {
     pub cells: u64,
     /// Bytes of cells, codes and curves.
     pub bytes: u64,
-    /// The `model` that the curves were measured with; without them every row is looked at.
+    /// The `score` that the curves were measured with.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<Fingerprint>,
+    pub score: Option<Fingerprint>,
+    /// Why a query looks at every row, where it does: `no curves`, or `curves of other heads`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole: Option<&'static str>,
     /// How far a search goes, by what is asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub curves: Vec<CurveReport>,
@@ -38,8 +41,12 @@ pub struct CurveReport {
     pub scored: u64,
 }
 
-/// The cells of a media type; `None` where it has none that read.
-pub(super) fn report<D: AsRef<[u8]>>(uvec: &Uvec<D>, media: usize) -> Option<CellsReport> {
+/// The cells of a media type, for a bundle of `score` where that is known; `None` where it has none that read.
+pub(super) fn report<D: AsRef<[u8]>>(
+    uvec: &Uvec<D>,
+    media: usize,
+    score: Option<Fingerprint>,
+) -> Option<CellsReport> {
     let cells = uvec.cells(media).ok()??;
     let at = MISSES.iter().position(|miss| *miss <= 0.0025)?;
     let of = |row: &[f32; CURVE_COLUMNS]| {
@@ -57,10 +64,16 @@ pub(super) fn report<D: AsRef<[u8]>>(uvec: &Uvec<D>, media: usize) -> Option<Cel
         + 4 * (cells.rows.len() + cells.ends.len())
         + 4 * (2 * cells.dim + cells.centre_scales.len() + 2 * cells.scales.len())
         + cells.curves.map_or(0, |curves| 32 + 4 * curves.rows.as_flattened().len());
+    let measured = cells.curves.map(|curves| Fingerprint(*curves.model));
     Some(CellsReport {
         cells: cells.ends.len() as u64,
         bytes: bytes as u64,
-        model: cells.curves.map(|curves| Fingerprint(*curves.model)),
+        score: measured,
+        whole: match (measured, score) {
+            (None, _) => Some("no curves"),
+            (Some(measured), Some(score)) if measured != score => Some("curves of other heads"),
+            _ => None,
+        },
         curves: cells.curves.map_or_else(Vec::new, |curves| curves.rows.iter().map(of).collect()),
     })
 }

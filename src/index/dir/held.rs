@@ -43,6 +43,9 @@ impl Files<'_> {
         let Some(sound) = self.sound else { return Ok(()) };
         let lock = self.lock()?;
         self.tantivy.load_metas().map_err(|e| self.named(e.into()))?;
+        if !sound.reads_whole() {
+            return Ok(());
+        }
         let files = sound.mapped();
         drop(lock);
         sound.look_at(&files);

@@ -13,7 +13,7 @@ use super::embed::{EmbeddedEncoder, embedded};
 use super::guest;
 use super::held::{Files, Held};
 use super::sources::{self, SourcesReport};
-use super::store::Index;
+use super::store::{Index, verify_bundle};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::guarded::guarded;
 use crate::index::files::names::FIELD_TYPE;
@@ -138,9 +138,10 @@ pub fn inspect(index: &Index) -> Result<IndexReport> {
 }
 
 fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
+    verify_bundle(index.dir())?;
     let held = Held::take(index.files())?;
     let Contents { documents, deleted, rejected, rejected_reason, damaged, segments } =
-        contents(index.files(), &held, index.media().spec());
+        contents(index.files(), &held, index.media().spec(), Some(index.bundle().score()));
     let sources = sources::count(index, &held, |id| damaged.contains_key(id));
     let mut report = IndexReport {
         format_version: index.manifest().format_version,
@@ -212,17 +213,17 @@ fn host(files: Files<'_>) -> Result<HostReport> {
         Ok(HostReport {
             format_version: uncsm_format::FORMAT_VERSION,
             fingerprint: BTreeMap::from([("space", spec.space)]),
-            contents: contents(files, &Held::take(files)?, spec),
+            contents: contents(files, &Held::take(files)?, spec, None),
             media: spec.media.iter().map(media).collect(),
         })
     })
 }
 
-fn contents(files: Files<'_>, held: &Held, spec: &SpaceSpec) -> Contents {
+fn contents(files: Files<'_>, held: &Held, spec: &SpaceSpec, score: Option<Fingerprint>) -> Contents {
     let faults = files.faults(held);
     let mut contents = Contents::default();
     for meta in held.metas() {
-        segment(files, spec, (held, meta), &faults, &mut contents);
+        segment(files, (spec, score), (held, meta), &faults, &mut contents);
     }
     contents
 }
@@ -230,7 +231,7 @@ fn contents(files: Files<'_>, held: &Held, spec: &SpaceSpec) -> Contents {
 /// Adds one segment to the report; of a damaged one what its files still say.
 fn segment(
     files: Files<'_>,
-    spec: &SpaceSpec,
+    (spec, score): (&SpaceSpec, Option<Fingerprint>),
     (held, meta): (&Held, &SegmentMeta),
     faults: &[Fault],
     report: &mut Contents,
@@ -258,7 +259,7 @@ fn segment(
                 .media()
                 .iter()
                 .enumerate()
-                .filter_map(|(m, media)| Some((media.name.clone(), super::cells::report(uvec, m)?)))
+                .filter_map(|(m, media)| Some((media.name.clone(), super::cells::report(uvec, m, score)?)))
                 .collect();
             if damaged.is_none() {
                 damaged = uvec.verify().first().map(|damage| format!("{vectors}: {damage}"));

@@ -26,8 +26,9 @@ use crate::index::plugin::cache::SegmentCache;
 use crate::index::plugin::field::MediaField;
 use crate::index::plugin::host::UvecPlugin;
 use crate::index::plugin::segment::file_of;
+use crate::limits::READ_AT_OPEN;
 use crate::media::Fingerprint;
-use crate::model::Bundle;
+use crate::model::{Bundle, OnExisting};
 use crate::schema::{FieldMap, FieldSchema, register_analyses};
 
 /// An index directory that is open. A clone is cheap, and shares what is open.
@@ -59,7 +60,7 @@ impl Index {
             return Err(Error::new(ErrorCode::Exists, "the directory of a new index is not empty").file(dir));
         }
         let folder = bundle_folder(bundle.model());
-        bundle.save(&dir.join(&folder))?;
+        bundle.save_in_index(&dir.join(&folder), OnExisting::Refuse)?;
         let mut builder = Schema::builder();
         crate::schema::tantivy_schema(fields, &mut builder);
         MediaField::add(&mut builder, &bundle.space_spec())?;
@@ -90,23 +91,30 @@ impl Index {
     /// together; [`ErrorCode::Damaged`]; [`ErrorCode::UnsupportedVersion`], also for a tokenizer that this build does not
     /// have; [`ErrorCode::BadArgument`] for a sorted one.
     pub fn open(dir: &Path) -> Result<Self> {
-        guarded([dir], || settled(dir, || Self::open_now(dir)))
+        Self::open_reading(dir, READ_AT_OPEN)
     }
 
-    fn open_now(dir: &Path) -> Result<Self> {
+    /// As [`Index::open`]; where all files of the commit have `whole` bytes or fewer, a reader reads them whole first, so that nothing
+    /// damaged is searched: `u64::MAX` for any index, 0 for none. [`Index::open`] asks for 4 MiB. Cost: a read of these files.
+    ///
+    /// # Errors
+    /// Those of [`Index::open`].
+    pub fn open_reading(dir: &Path, whole: u64) -> Result<Self> {
+        guarded([dir], || settled(dir, || Self::open_now(dir, whole)))
+    }
+
+    fn open_now(dir: &Path, whole: u64) -> Result<Self> {
         let place = Arc::new(Place::of(dir));
         let (manifest, bundle) = manifest_and_bundle(dir, |folder| {
             names::check_folder(folder)?;
             Bundle::FILES.iter().try_for_each(|name| names::check(&folder.join(name)))?;
-            Bundle::load(folder)
+            optional(names::check(&folder.join(Bundle::CHECKS)))?;
+            Bundle::open(folder)
         })?;
-        match names::check_folder(&dir.join(ENCODERS)) {
-            Err(error) if error.code() != ErrorCode::NotFound => return Err(error),
-            _ => {}
-        }
+        optional(names::check_folder(&dir.join(ENCODERS)))?;
         let bundle = Arc::new(bundle);
         let plugin = UvecPlugin::new().with_bundle(bundle.clone());
-        let sound = SoundDirectory::sharing(IndexDirectory::open(dir)?, plugin.cache().looked());
+        let sound = SoundDirectory::reading(IndexDirectory::open(dir)?, plugin.cache().looked(), whole);
         let mut tantivy = tantivy::Index::open(sound.clone()).map_err(|e| within(e.into(), dir))?;
         tantivy.register_plugin(plugin.registered());
         refuse_sorting(tantivy.settings()).map_err(|e| e.file(dir))?;
@@ -212,6 +220,8 @@ impl Index {
     /// Those of [`Writer::new`]; [`ErrorCode::Changed`] where another index was put in the place of this one.
     pub fn writer(&self, memory: usize) -> Result<Writer> {
         let fingerprints = (self.bundle.space(), self.bundle.model());
+        // What is projected is stored: nothing of the bundle may be unread.
+        self.bundle.check()?;
         // The host applies deletes on a thread where a panic ends the process.
         let changing = self.sound.changing();
         let writer = guarded([self.dir()], || {
@@ -337,12 +347,19 @@ pub(crate) fn encoder_paths_in(dir: &Path, paths: Registry) -> Registry {
     if inside.is_dir() { paths.with_root(inside) } else { paths }
 }
 
+/// Compares the bundle of the index at `dir` with its fingerprints: a read of all of it.
+pub(crate) fn verify_bundle(dir: &Path) -> Result<()> {
+    manifest_and_bundle(dir, Bundle::verify).map(drop)
+}
+
+/// What may be missing.
+fn optional(found: Result<()>) -> Result<()> {
+    found.or_else(|error| if error.code() == ErrorCode::NotFound { Ok(()) } else { Err(error) })
+}
+
 /// The manifest and the bundle that it names. An attach in between takes the bundle away: then both are read again, but
 /// not for ever, since the folder may really be missing.
-fn manifest_and_bundle(
-    dir: &Path,
-    mut load: impl FnMut(&Path) -> Result<Bundle>,
-) -> Result<(Manifest, Bundle)> {
+fn manifest_and_bundle<B>(dir: &Path, mut load: impl FnMut(&Path) -> Result<B>) -> Result<(Manifest, B)> {
     let mut left = 10;
     loop {
         let manifest = Manifest::load(dir)?;

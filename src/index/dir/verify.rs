@@ -13,7 +13,7 @@ use super::layout::{MANIFEST, SOURCES};
 use super::manifest::Manifest;
 use super::roots::Roots;
 use super::snapshot::settled;
-use super::store::Index;
+use super::store::{Index, verify_bundle};
 use crate::error::{Error, ErrorCode, Result};
 use crate::guard;
 use crate::index::files::names::FIELD_TYPE;
@@ -84,6 +84,9 @@ fn find(dir: &Path, found: &mut Examination) -> Result<()> {
             return Ok(());
         }
     };
+    if let Err(error) = verify_bundle(dir) {
+        found.add(inside(dir, &error), &error);
+    }
     let Some(segments) = contents(index.files(), NO_RECORD, found) else { return Ok(()) };
     super::embed::verify(dir, index.bundle(), &mut found.damage);
     if let Err(error) = Roots::load(dir) {

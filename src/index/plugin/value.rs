@@ -162,6 +162,7 @@ impl MediaValueBuilder<'_> {
                 format!("features of media type `{}` have the wrong length", self.spec.media[media].name);
             return Err(Error::new(ErrorCode::BadDimension, message).expected(width).got(features.len()));
         }
+        bundle.check_store()?;
         let stored = bundle.store(media, &bundle.project(media, features)?);
         let widen = |values: &[f16]| values.iter().map(|v| v.to_f32()).collect::<Vec<f32>>();
         let bytes: Vec<u8> = features.iter().flat_map(|v| v.to_le_bytes()).collect();

@@ -6,10 +6,11 @@ use std::path::Path;
 use super::Bundle;
 use super::samples;
 use super::stored::{Config, Fingerprints, damaged};
-use super::tensors::Reader;
+use super::tensors::{Lazy, Reader};
 use crate::error::Result;
 use crate::limits::{self, BUNDLE_CLASSES, BUNDLE_MEDIA, DIM, HUB_ANCHORS};
 use crate::model::calibration::Calibration;
+use crate::model::floats::Floats;
 use crate::model::hub::Hubs;
 use crate::model::metric::{Head, MetricNetwork};
 use crate::model::pathway::Pathway;
@@ -65,7 +66,7 @@ fn read_hubs(
         return Err(damaged(config_file, "the temperature of the hub terms is no number above 0"));
     }
     let unit = config.dim - config.classes.as_ref().map_or(0, |classes| classes.count);
-    let mut anchors = vec![Vec::new(); config.media.len()];
+    let mut anchors = vec![Floats::default(); config.media.len()];
     for (m, anchors) in anchors.iter_mut().enumerate() {
         let name = format!("metric.hub.{m}");
         if reader.has(&name) {
@@ -76,7 +77,7 @@ fn read_hubs(
                     .file(tensor_file)
                     .hint("copy or train the bundle again"));
             }
-            *anchors = reader.take(&name, &[rows, unit])?;
+            *anchors = reader.leave(&name, &[rows, unit])?;
         }
     }
     let hubs = Hubs { unit, temperature, anchors };
@@ -86,12 +87,14 @@ fn read_hubs(
     Ok(hubs)
 }
 
-/// The bundle of a configuration and the bytes of its tensors; its fingerprints are those that the file names.
+/// The bundle of a configuration and the bytes of its tensors; its fingerprints are those that the file names. With `lazy` large
+/// tensors are left in the file.
 pub(super) fn assemble(
     config_file: &Path,
     tensor_file: &Path,
     config: Config,
     bytes: &[u8],
+    lazy: Option<Lazy<'_>>,
 ) -> Result<Bundle> {
     let bad = |message: &str| damaged(config_file, message);
     let (d, h) = (config.dim, config.half);
@@ -114,7 +117,7 @@ pub(super) fn assemble(
         return Err(bad("the fingerprints are missing"));
     };
     let (space, model) = (*space, *model);
-    let mut reader = Reader::new(tensor_file, bytes)?;
+    let mut reader = Reader::new(tensor_file, bytes, lazy)?;
     let mut encoder_states = Vec::new();
     let mut pathways = Vec::new();
     let mut halves = Vec::new();
@@ -126,7 +129,7 @@ pub(super) fn assemble(
         };
         encoder_states.push(state);
         pathways.push(Pathway::read(&mut reader, m, media, (classes, d - classes))?);
-        halves.push(reader.take(&format!("metric.half.{m}"), &[h, d])?);
+        halves.push(reader.leave(&format!("metric.half.{m}"), &[h, d])?);
     }
     let hubs = read_hubs(config_file, tensor_file, &config, &mut reader)?;
     let mut heads = Vec::new();
@@ -158,7 +161,7 @@ pub(super) fn assemble(
                     target,
                     a,
                     b,
-                    bilinear: reader.take(&name("bilinear"), &[d, d])?,
+                    bilinear: reader.leave(&name("bilinear"), &[d, d])?,
                     weights: reader.take(&name("weights"), &[h])?,
                     shift: reader.take(&name("shift"), &[h])?,
                     bias: reader.take(&name("bias"), &[1])?[0],
@@ -169,7 +172,7 @@ pub(super) fn assemble(
         }
     }
     let samples = samples::read(tensor_file, &mut reader, config.media.len(), d)?;
-    reader.finish()?;
+    let known = reader.finish()?;
     let posterior_fits = config.posterior_calibration;
     let pairs = config.media.len() * (config.media.len() + 1) / 2;
     if !posterior_fits.iter().flatten().flatten().all(Calibration::is_sound)
@@ -191,6 +194,7 @@ pub(super) fn assemble(
         samples,
         space,
         model,
+        known,
     };
     if version != bundle.version() {
         return Err(bad("the bundle has other parts than its version says"));

@@ -9,14 +9,15 @@ use std::path::Path;
 
 use super::Bundle;
 use super::assemble::assemble;
+use super::checks::{CHECKS, Checks};
 use super::stored::{Config, Fingerprints, Preamble, VERSIONS, damaged};
 use super::tensors::to_bytes;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Task};
 use crate::limits::{self, BUNDLE_CONFIG_BYTES, BUNDLE_TENSOR_BYTES};
 
-const CONFIG: &str = "config.json";
-const TENSORS: &str = "model.safetensors";
+pub(super) const CONFIG: &str = "config.json";
+pub(super) const TENSORS: &str = "model.safetensors";
 
 /// What to do where the output exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum OnExisting {
 impl Bundle {
     /// The files of its folder.
     pub(crate) const FILES: [&'static str; 2] = [CONFIG, TENSORS];
+    /// The file beside them that the folder of a bundle has inside of an index.
+    pub(crate) const CHECKS: &'static str = CHECKS;
 
     /// Writes the bundle to the new directory `dir`.
     ///
@@ -44,6 +47,35 @@ impl Bundle {
     /// # Errors
     /// [`ErrorCode::Exists`] where `dir` exists and `existing` refuses, or is no bundle; [`ErrorCode::Io`].
     pub fn save_as(&self, dir: &Path, existing: OnExisting) -> Result<()> {
+        self.write(dir, existing, false)
+    }
+
+    /// The same into an index, with checksums of its parts beside it, see [`Bundle::open`].
+    ///
+    /// # Errors
+    /// Those of [`Bundle::save_as`].
+    pub(crate) fn save_in_index(&self, dir: &Path, existing: OnExisting) -> Result<()> {
+        self.write(dir, existing, true)
+    }
+
+    /// Names and bytes of its files, with or without the checksums of an index.
+    pub(super) fn files(&self, in_index: bool) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        // Else what was damaged would get a new checksum.
+        self.check()?;
+        let fingerprint = Some(Fingerprints { space: self.space, model: self.model });
+        let mut config = serde_json::to_vec_pretty(&self.config(fingerprint))
+            .map_err(|e| Error::new(ErrorCode::Io, e.to_string()).source(e))?;
+        config.push(b'\n');
+        let named = self.tensors();
+        let tensors = to_bytes(&named)?;
+        let checks = match in_index {
+            true => Some((CHECKS, Checks::bytes(&config, &tensors, &named, self.score())?)),
+            false => None,
+        };
+        Ok([(CONFIG, config), (TENSORS, tensors)].into_iter().chain(checks).collect())
+    }
+
+    fn write(&self, dir: &Path, existing: OnExisting, in_index: bool) -> Result<()> {
         let exists = fs::symlink_metadata(dir).is_ok();
         if exists && (existing == OnExisting::Refuse || !dir.join(CONFIG).is_file()) {
             return Err(Error::new(ErrorCode::Exists, "the output exists already")
@@ -54,13 +86,10 @@ impl Bundle {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
+        let files = self.files(in_index)?;
         fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
         let partial = under_construction(parent)?;
-        let fingerprint = Some(Fingerprints { space: self.space, model: self.model });
-        let mut config = serde_json::to_vec_pretty(&self.config(fingerprint))
-            .map_err(|e| Error::new(ErrorCode::Io, e.to_string()).file(dir).source(e))?;
-        config.push(b'\n');
-        for (name, bytes) in [(CONFIG, config), (TENSORS, to_bytes(&self.tensors())?)] {
+        for (name, bytes) in files {
             let path = partial.path().join(name);
             let write = || -> std::io::Result<()> {
                 let mut file = fs::File::create(&path)?;
@@ -100,35 +129,10 @@ impl Bundle {
     /// byte for byte what was saved.
     pub fn load(dir: &Path) -> Result<Bundle> {
         let config_file = dir.join(CONFIG);
-        let what = "the configuration of the bundle";
-        let text = limits::read_file(&config_file, BUNDLE_CONFIG_BYTES, what).map_err(|error| match error
-            .code()
-        {
-            ErrorCode::TooLarge => error.hint("copy or train the bundle again"),
-            _ => error
-                .expected("a bundle: a directory with config.json")
-                .hint(Hint::new("make one with").task(Task::Train)),
-        })?;
-        let head: Preamble = serde_json::from_slice(&text)
-            .map_err(|e| damaged(&config_file, e.to_string()).line(e.line() as u64).source(e))?;
-        if head.format.as_deref() != Some("uncsm-bundle") {
-            return Err(damaged(&config_file, "not the configuration of a bundle")
-                .expected("\"format\": \"uncsm-bundle\""));
-        }
-        if let Some(version) =
-            head.version.filter(|version| !VERSIONS.contains(&u32::try_from(*version).unwrap_or(u32::MAX)))
-        {
-            return Err(Error::new(ErrorCode::UnsupportedVersion, "a bundle of another version")
-                .file(&config_file)
-                .expected(format!("{} to {}", VERSIONS.start(), VERSIONS.end()))
-                .got(version)
-                .hint("train it again, or use the program that wrote it"));
-        }
-        let config: Config = serde_json::from_slice(&text)
-            .map_err(|e| damaged(&config_file, e.to_string()).line(e.line() as u64).source(e))?;
+        let config = parsed(&config_file, &config_bytes(&config_file)?)?;
         let tensor_file = dir.join(TENSORS);
         let bytes = limits::read_file(&tensor_file, BUNDLE_TENSOR_BYTES, "the file of the bundle's tensors")?;
-        let bundle = assemble(&config_file, &tensor_file, config, &bytes)?;
+        let bundle = assemble(&config_file, &tensor_file, config, &bytes, None)?;
         let (space, model) = bundle.fingerprints();
         if (space, model) != (bundle.space, bundle.model) {
             return Err(damaged(dir, "the bundle is not what was saved: its fingerprints differ")
@@ -142,6 +146,53 @@ impl Bundle {
         }
         Ok(bundle)
     }
+}
+
+/// The bytes of the configuration.
+pub(super) fn config_bytes(file: &Path) -> Result<Vec<u8>> {
+    let what = "the configuration of the bundle";
+    limits::read_file(file, BUNDLE_CONFIG_BYTES, what).map_err(|error| match error.code() {
+        ErrorCode::TooLarge => error.hint("copy or train the bundle again"),
+        _ => error
+            .expected("a bundle: a directory with config.json")
+            .hint(Hint::new("make one with").task(Task::Train)),
+    })
+}
+
+/// The configuration in the bytes of its file.
+pub(super) fn parsed(file: &Path, text: &[u8]) -> Result<Config> {
+    let bad = |e: serde_json::Error| damaged(file, e.to_string()).line(e.line() as u64).source(e);
+    let head: Preamble = serde_json::from_slice(text).map_err(bad)?;
+    if head.format.as_deref() != Some("uncsm-bundle") {
+        return Err(
+            damaged(file, "not the configuration of a bundle").expected("\"format\": \"uncsm-bundle\"")
+        );
+    }
+    if let Some(version) =
+        head.version.filter(|version| !VERSIONS.contains(&u32::try_from(*version).unwrap_or(u32::MAX)))
+    {
+        return Err(Error::new(ErrorCode::UnsupportedVersion, "a bundle of another version")
+            .file(file)
+            .expected(format!("{} to {}", VERSIONS.start(), VERSIONS.end()))
+            .got(version)
+            .hint("train it again, or use the program that wrote it"));
+    }
+    serde_json::from_slice(text).map_err(bad)
+}
+
+/// Writes a file whole or not at all, beside what reads it.
+pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |error| Error::io(file, error);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".uncsm-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut whole = builder.tempfile_in(file.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    whole.write_all(bytes).and_then(|()| whole.as_file().sync_all()).map_err(failed)?;
+    whole.persist(file).map(drop).map_err(|error| failed(error.error))
 }
 
 /// A new folder in `parent`. Temporary ones are private, unless a mode is given: a bundle is as readable as any folder that the
@@ -180,7 +231,7 @@ mod tests {
     #[test]
     fn save_and_load_give_the_same_bundle_and_bytes() {
         let mut some = hubbed();
-        some.metric.hubs.anchors[1].clear();
+        some.metric.hubs.anchors[1].own().clear();
         for head in some.metric.heads.iter_mut().filter(|head| head.a == 1 || head.b == 1) {
             head.hub = 0.0;
         }
@@ -344,14 +395,15 @@ mod tests {
         };
         assert_eq!(code(&|_| ()), Ok(()));
         let most = limits::HUB_ANCHORS;
-        let resize =
-            |count: usize| move |bundle: &mut Bundle| bundle.metric.hubs.anchors[0].resize(count * 4, 0.5);
+        let resize = |count: usize| {
+            move |bundle: &mut Bundle| bundle.metric.hubs.anchors[0].own().resize(count * 4, 0.5)
+        };
         assert_eq!(code(&resize(most)), Ok(()));
         assert_eq!(code(&resize(most + 1)), Err(ErrorCode::TooLarge));
         assert_eq!(code(&|bundle| bundle.metric.hubs.anchors[2][3] = f32::NAN), Err(ErrorCode::Damaged));
         assert_eq!(code(&|bundle| bundle.metric.heads[1].hub = f32::INFINITY), Err(ErrorCode::Damaged));
         // Weighed, with nothing to weigh.
-        assert_eq!(code(&|bundle| bundle.metric.hubs.anchors[2].clear()), Err(ErrorCode::Damaged));
+        assert_eq!(code(&|bundle| bundle.metric.hubs.anchors[2].own().clear()), Err(ErrorCode::Damaged));
     }
 
     #[test]

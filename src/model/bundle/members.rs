@@ -4,6 +4,7 @@ use super::MediaConfig;
 use super::tensors::{Named, Reader};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, BUNDLE_LANDMARKS};
+use crate::model::floats::Floats;
 use crate::model::pathway::{Deep, Kernel, Pathway, Shares};
 
 impl Pathway {
@@ -32,7 +33,7 @@ impl Pathway {
         if let Some(p) = &self.kernel {
             let (k, e, c) = (p.len(), p.unit_bias.len(), p.class_bias.len());
             let name = |part: &str| format!("pathway.{m}.kernel.{part}");
-            out.push(Named::new(name("landmarks"), &[k, d_in], &p.landmarks, true).narrow());
+            out.push(Named::new(name("landmarks"), &[k, d_in], p.landmarks.wide(), true).narrow());
             let mut push = |part: &str, shape: &[usize], data| {
                 out.push(Named::new(name(part), shape, data, true));
             };
@@ -102,23 +103,23 @@ fn deep_of(
     (classes, e, d_in): (usize, usize, usize),
 ) -> Result<Deep> {
     let k = reader.rows(&name("hidden.bias"))?;
-    let mut class = (Vec::new(), Vec::new());
+    let mut class = (Floats::default(), Vec::new());
     if classes > 0 {
         class = (
-            reader.take(&name("class.weight"), &[classes, k])?,
+            reader.leave(&name("class.weight"), &[classes, k])?,
             reader.take(&name("class.bias"), &[classes])?,
         );
     }
     let skip = name("skip.weight");
-    let skip = if reader.has(&skip) { reader.take(&skip, &[e, d_in])? } else { Vec::new() };
+    let skip = if reader.has(&skip) { reader.leave(&skip, &[e, d_in])? } else { Floats::default() };
     Ok(Deep {
         skip,
         roots,
         mean: reader.take(&name("mean"), &[d_in])?,
         scale: reader.take(&name("scale"), &[d_in])?,
-        hidden: reader.take(&name("hidden.weight"), &[k, d_in])?,
+        hidden: reader.leave(&name("hidden.weight"), &[k, d_in])?,
         hidden_bias: reader.take(&name("hidden.bias"), &[k])?,
-        unit: reader.take(&name("unit.weight"), &[e, k])?,
+        unit: reader.leave(&name("unit.weight"), &[e, k])?,
         unit_bias: reader.take(&name("unit.bias"), &[e])?,
         class: class.0,
         class_bias: class.1,
@@ -136,7 +137,7 @@ fn kernel_of(
         let what = "the bundle has too many landmarks";
         return Err(limits::over(what, BUNDLE_LANDMARKS, m, "landmarks").file(reader.file()));
     }
-    let landmarks = reader.take_narrow(&name("landmarks"), &[m, d_in])?;
+    let landmarks = reader.leave_narrow(&name("landmarks"), &[m, d_in])?;
     let width = reader.take(&name("width"), &[1])?[0];
     if m == 0 || width <= 0.0 {
         let what = "a kernel member has no landmarks, or no width";
@@ -144,13 +145,13 @@ fn kernel_of(
     }
     let shares = Shares {
         posterior: reader.take(&name("shares.posterior"), &[1])?[0],
-        unit: reader.take(&name("shares.unit"), &[1])?[0],
+        unit: reader.leave(&name("shares.unit"), &[1])?[0],
     };
     let mut kernel = Kernel::new(roots, landmarks, d_in, width);
-    kernel.unit = reader.take(&name("unit.weight"), &[e, m])?;
+    kernel.unit = reader.leave(&name("unit.weight"), &[e, m])?;
     kernel.unit_bias = reader.take(&name("unit.bias"), &[e])?;
     if classes > 0 {
-        kernel.class = reader.take(&name("class.weight"), &[classes, m])?;
+        kernel.class = reader.leave(&name("class.weight"), &[classes, m])?;
         kernel.class_bias = reader.take(&name("class.bias"), &[classes])?;
     }
     Ok((kernel, shares))

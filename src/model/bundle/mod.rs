@@ -1,10 +1,12 @@
 //! The bundle: a trained model, and the fingerprints that say what belongs to it.
 
 mod assemble;
+mod checks;
 mod config;
 mod encoders;
 mod io;
 mod members;
+mod parts;
 mod project;
 mod random;
 mod samples;
@@ -15,6 +17,7 @@ mod tensors;
 use std::ops::Range;
 
 use super::calibration::Calibration;
+use super::floats::Narrow;
 use super::fusion::FusionLayer;
 use super::metric::{MetricNetwork, Target};
 use super::pathway::{Members, Pathway, Shares};
@@ -24,6 +27,7 @@ use crate::media::{Dtype, Fingerprint, MediaSpec, SpaceSpec};
 pub use config::{ClassNames, MediaConfig};
 pub(crate) use encoders::maker;
 pub use io::OnExisting;
+pub(crate) use parts::Known;
 pub use project::Stored;
 pub(crate) use project::{Unrounded, not_finite};
 
@@ -45,9 +49,10 @@ pub struct Bundle {
     pub(crate) posterior_fits: Vec<[Option<Calibration>; 2]>,
     pub(crate) fusion: Option<FusionLayer>,
     /// By media type: sample queries `[q, d]`, rounded to f16; empty for one without.
-    pub(crate) samples: Vec<Vec<f32>>,
+    pub(crate) samples: Vec<Narrow>,
     pub(crate) space: Fingerprint,
     pub(crate) model: Fingerprint,
+    pub(crate) known: Known,
 }
 
 impl Bundle {
@@ -106,6 +111,12 @@ impl Bundle {
         self.space
     }
 
+    /// Fingerprint of all that raw scores depend on: [`space`](Self::space), and the heads of the metric network. What a bundle of the
+    /// same score ranks first by one part, this one does. Cost: a read of the heads, once.
+    pub fn score(&self) -> Fingerprint {
+        *self.known.score.get_or_init(|| self.score_of_parts())
+    }
+
     /// Fingerprint of everything.
     pub fn model(&self) -> Fingerprint {
         self.model
@@ -132,6 +143,7 @@ impl Bundle {
                 .expected("above 0 and below 1")
                 .got(prior));
         }
+        self.check()?;
         let mut bundle = self.clone();
         let of_heads = bundle.metric.heads.iter_mut().flat_map(|head| &mut head.calibration);
         for calibration in of_heads.chain(bundle.posterior_fits.iter_mut().flatten()).flatten() {
@@ -163,6 +175,7 @@ impl Bundle {
             .got(layer.target().as_str())
             .hint(Hint::new("learn it with").task(Task::Fuse).text(" from this bundle")));
         }
+        self.check()?;
         Ok(Bundle { fusion: Some(layer), ..self.clone() }.sealed())
     }
 
@@ -347,5 +360,43 @@ mod tests {
         let weighed = changed(|metric| metric.heads[1].hub += 0.1);
         assert_eq!(hubs.space(), weighed.space());
         assert_ne!(hubs.model(), weighed.model());
+    }
+
+    #[test]
+    fn a_score_follows_pathways_and_heads_alone() {
+        let one = bundle().with_random_hubs(3, 1);
+        let counts = FusionCounts { lines: 9, positives: 10, negatives: 30 };
+        let layer = FusionLayer::new(Target::Pair, [0.5, 0.0, 1.0, 0.3, 0.0], -2.5, counts).unwrap();
+        let mut calibrated = one.clone();
+        calibrated.metric.heads[0].calibration[0] = None;
+        let same = [
+            one.with_prior(0.01).unwrap(),
+            one.with_fusion(layer).unwrap(),
+            one.with_samples(vec![vec![0.5; 12], Vec::new()]).unwrap(),
+            calibrated.sealed(),
+        ];
+        for other in same {
+            assert_eq!(other.score(), one.score());
+            assert_ne!(other.model(), one.model());
+        }
+        let changed = |change: fn(&mut Bundle)| {
+            let mut other = one.clone();
+            change(&mut other);
+            other.sealed()
+        };
+        let others = [
+            changed(|bundle| bundle.metric.heads[2].bilinear[5] += 0.1),
+            changed(|bundle| bundle.metric.heads[2].weights[0] += 0.1),
+            changed(|bundle| bundle.metric.heads[2].shift[0] += 0.1),
+            changed(|bundle| bundle.metric.heads[2].bias += 0.1),
+            changed(|bundle| bundle.metric.heads[1].hub += 0.1),
+            changed(|bundle| bundle.metric.hubs.anchors[1][0] += 0.1),
+            changed(|bundle| bundle.metric.halves[1][0] += 1.0),
+            changed(|bundle| bundle.posterior_scale = 0.5),
+            one.with_random_heads(4),
+        ];
+        for other in others {
+            assert_ne!(other.score(), one.score());
+        }
     }
 }

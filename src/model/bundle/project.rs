@@ -48,6 +48,7 @@ impl Bundle {
                 .expected(format!("less than {}", self.media.len()))
                 .got(media));
         };
+        self.check_pathway(media)?;
         let d_in = config.features;
         if !features.len().is_multiple_of(d_in) {
             return Err(Error::new(

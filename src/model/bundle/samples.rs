@@ -8,6 +8,7 @@ use super::Bundle;
 use super::tensors::{Named, Reader};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, BUNDLE_SAMPLES};
+use crate::model::floats::Narrow;
 
 impl Bundle {
     /// Sample queries of a media type: shared vectors `[q, d]` of train rows and of means of a few, row-major, rounded to f16 as rows of an index are;
@@ -30,6 +31,7 @@ impl Bundle {
     /// [`ErrorCode::BadDimension`] for another number of media types or vectors of another length, [`ErrorCode::TooLarge`] above
     /// [`BUNDLE_SAMPLES`] of a media type, [`ErrorCode::NotFinite`] for what is no number, or none of f16.
     pub fn with_samples(&self, samples: Vec<Vec<f32>>) -> Result<Bundle> {
+        self.check()?;
         let mut bundle = self.clone();
         bundle.set_samples(samples)?;
         Ok(bundle.sealed())
@@ -59,7 +61,7 @@ impl Bundle {
                 return Err(Error::new(ErrorCode::NotFinite, what).expected("finite numbers"));
             }
         }
-        self.samples = samples;
+        self.samples = samples.into_iter().map(Narrow::from).collect();
         Ok(())
     }
 
@@ -72,8 +74,8 @@ impl Bundle {
 }
 
 /// Those of a file, `[q, d]` of each media type: optional, since bundles of before have none.
-pub(super) fn read(file: &Path, reader: &mut Reader<'_>, media: usize, d: usize) -> Result<Vec<Vec<f32>>> {
-    let mut samples = vec![Vec::new(); media];
+pub(super) fn read(file: &Path, reader: &mut Reader<'_>, media: usize, d: usize) -> Result<Vec<Narrow>> {
+    let mut samples = vec![Narrow::default(); media];
     for (m, samples) in samples.iter_mut().enumerate() {
         let name = name(m);
         if !reader.has(&name) {
@@ -81,7 +83,7 @@ pub(super) fn read(file: &Path, reader: &mut Reader<'_>, media: usize, d: usize)
         }
         let rows = reader.rows(&name)?;
         check_count(rows).map_err(|error| error.file(file).hint("copy or train the bundle again"))?;
-        *samples = reader.take_narrow(&name, &[rows, d])?;
+        *samples = reader.leave_narrow(&name, &[rows, d])?;
         if samples.is_empty() {
             let what = format!("tensor `{name}` has no rows: a media type without sample queries has none");
             return Err(Error::new(ErrorCode::Damaged, what).file(file));
@@ -220,7 +222,7 @@ mod tests {
         let mut most = plain().with_samples(vec![vec![0.5; BUNDLE_SAMPLES * D], Vec::new()]).unwrap();
         most.save(&out).unwrap();
         assert_eq!(Bundle::load(&out).unwrap(), most);
-        most.samples[0].extend([0.5; D]);
+        most.samples[0] = vec![0.5; (BUNDLE_SAMPLES + 1) * D].into();
         most.sealed().save_as(&out, OnExisting::Replace).unwrap();
         let error = Bundle::load(&out).unwrap_err();
         let facts = error.facts();

@@ -1,13 +1,14 @@
 //! The tensors of a bundle in their order, and the fingerprints over them.
 
-use super::Bundle;
 use super::tensors::Named;
+use super::{Bundle, Known};
 use crate::media::Fingerprint;
 
 impl Bundle {
     /// Sets the two fingerprints from the parts.
     pub(crate) fn sealed(mut self) -> Self {
         (self.space, self.model) = self.fingerprints();
+        self.known = Known::default();
         self
     }
 
@@ -39,6 +40,17 @@ impl Bundle {
         (space, Fingerprint::of(rest.iter().map(Vec::as_slice)))
     }
 
+    /// [`Bundle::score`] of the parts as they are.
+    pub(super) fn score_of_parts(&self) -> Fingerprint {
+        let mut parts = vec![b"score".to_vec(), self.space.0.to_vec()];
+        for tensor in self.head_tensors() {
+            parts.push(tensor.name.clone().into_bytes());
+            parts.push(format!("{:?}", tensor.shape).into_bytes());
+            parts.push(tensor.bytes());
+        }
+        Fingerprint::of(parts.iter().map(Vec::as_slice))
+    }
+
     /// All tensors in the order of the flow.
     pub(crate) fn tensors(&self) -> Vec<Named<'_>> {
         let (d, h) = (self.metric.dim, self.metric.half);
@@ -55,6 +67,15 @@ impl Bundle {
                 out.push(Named::new(format!("metric.hub.{m}"), &[anchors.len() / unit, unit], anchors, true));
             }
         }
+        out.extend(self.head_tensors());
+        out.extend(self.sample_tensors());
+        out
+    }
+
+    /// Those of the heads.
+    fn head_tensors(&self) -> Vec<Named<'_>> {
+        let (d, h) = (self.metric.dim, self.metric.half);
+        let mut out = Vec::new();
         for head in &self.metric.heads {
             let mut push = |part: &str, shape: &[usize], data| {
                 let name = format!("metric.{}.{}.{}.{part}", head.target.as_str(), head.a, head.b);
@@ -68,7 +89,6 @@ impl Bundle {
                 push("hub", &[1], std::slice::from_ref(&head.hub));
             }
         }
-        out.extend(self.sample_tensors());
         out
     }
 }

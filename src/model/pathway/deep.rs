@@ -5,6 +5,7 @@
 //! class logits are their mean.
 
 use super::layer::layer;
+use crate::model::floats::Floats;
 
 /// Parameters of the deep members; matrices are row-major `[out, in]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,17 +17,17 @@ pub(crate) struct Deep {
     /// One over the standard deviation on train rows; 0 for constant features.
     pub(crate) scale: Vec<f32>,
     /// `W1 [k, d_in]`.
-    pub(crate) hidden: Vec<f32>,
+    pub(crate) hidden: Floats,
     /// `b1 [k]`.
     pub(crate) hidden_bias: Vec<f32>,
     /// `We [e, k]`.
-    pub(crate) unit: Vec<f32>,
+    pub(crate) unit: Floats,
     /// `be [e]`.
     pub(crate) unit_bias: Vec<f32>,
     /// `S [e, d_in]`; empty without a skip.
-    pub(crate) skip: Vec<f32>,
+    pub(crate) skip: Floats,
     /// `Wc [C, k]`; empty without classes.
-    pub(crate) class: Vec<f32>,
+    pub(crate) class: Floats,
     /// `bc [C]`; empty without classes.
     pub(crate) class_bias: Vec<f32>,
 }

@@ -6,8 +6,10 @@
 //! independent component analysis", 2002; kernel ridge regression, Saunders, Gammerman, Vovk, 1998.
 
 use super::deep::root;
+use super::landmarks::Landmarks;
 use super::layer::layer;
-use crate::encode::kernel::{Rows, dot, products};
+use crate::encode::kernel::dot;
+use crate::model::floats::{Floats, Narrow};
 
 /// Parameters of a kernel member; matrices are row-major `[out, in]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,17 +17,15 @@ pub(crate) struct Kernel {
     /// Whether features are replaced by their roots.
     pub(crate) roots: bool,
     /// Landmarks `[m, d_in]`: train rows of unit length, rounded to f16.
-    pub(crate) landmarks: Vec<f32>,
-    /// `|z_j|^2 [m]` of the rounded landmarks.
-    pub(crate) squares: Vec<f32>,
+    pub(crate) landmarks: Landmarks,
     /// `g`: one over the squared distance at which the response falls to `1/e`.
     pub(crate) width: f32,
     /// `P [e, m]`; empty where the member gives no unit part.
-    pub(crate) unit: Vec<f32>,
+    pub(crate) unit: Floats,
     /// `b [e]`.
     pub(crate) unit_bias: Vec<f32>,
     /// `A [C, m]`; empty without classes.
-    pub(crate) class: Vec<f32>,
+    pub(crate) class: Floats,
     /// `c [C]`.
     pub(crate) class_bias: Vec<f32>,
 }
@@ -46,23 +46,21 @@ pub(crate) fn normalise(x: &mut [f32], roots: bool) {
 
 impl Kernel {
     /// A member with these landmarks, which are of unit length and rounded, and without a readout.
-    pub(crate) fn new(roots: bool, landmarks: Vec<f32>, d_in: usize, width: f32) -> Self {
-        let squares = landmarks.chunks_exact(d_in).map(|z| dot(z, z)).collect();
+    pub(crate) fn new(roots: bool, landmarks: impl Into<Narrow>, d_in: usize, width: f32) -> Self {
         Self {
             roots,
-            landmarks,
-            squares,
+            landmarks: Landmarks::new(landmarks.into(), d_in),
             width,
-            unit: Vec::new(),
+            unit: Floats::default(),
             unit_bias: Vec::new(),
-            class: Vec::new(),
+            class: Floats::default(),
             class_bias: Vec::new(),
         }
     }
 
     /// The number of landmarks, `m`.
     pub(crate) fn len(&self) -> usize {
-        self.squares.len()
+        self.landmarks.count()
     }
 
     /// `k [n, m]` of the rows `x [n, d_in]`. Cost: `n * m * d_in` multiply-adds on the calling thread.
@@ -86,10 +84,10 @@ impl Kernel {
             return out;
         }
         z.chunks_exact_mut(d_in).for_each(|z| normalise(z, self.roots));
-        products(Rows::new(&z, d_in), Rows::new(&self.landmarks, d_in), &mut out);
-        for (z, out) in z.chunks_exact(d_in).zip(out.chunks_exact_mut(self.len())) {
+        self.landmarks.products(&z, &mut out);
+        for (z, out) in z.chunks_exact(d_in).zip(out.chunks_exact_mut(self.len().max(1))) {
             let square = dot(z, z);
-            for (out, landmark) in out.iter_mut().zip(&self.squares) {
+            for (out, landmark) in out.iter_mut().zip(self.landmarks.squares()) {
                 *out = (square + landmark - 2.0 * *out).max(0.0);
             }
         }

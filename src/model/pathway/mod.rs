@@ -11,6 +11,7 @@
 
 mod deep;
 mod kernel;
+mod landmarks;
 mod layer;
 
 use serde::Serialize;
@@ -74,7 +75,7 @@ impl Pathway {
 
     /// Elements of the features, `d_in`.
     pub(crate) fn d_in(&self) -> usize {
-        let of_kernel = |kernel: &Kernel| kernel.landmarks.len() / kernel.len().max(1);
+        let of_kernel = |kernel: &Kernel| kernel.landmarks.d_in();
         let of_deep = self.deep.as_ref().map(|deep| deep.mean.len());
         of_deep.or(self.kernel.as_ref().map(of_kernel)).unwrap_or(0)
     }

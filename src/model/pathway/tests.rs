@@ -34,12 +34,12 @@ fn a_row_has_the_same_bits_alone_in_a_batch_and_element_by_element() {
             roots,
             mean: wave(d_in, 0.7),
             scale: wave(d_in, 1.3),
-            hidden: wave(k * d_in, 0.37),
+            hidden: wave(k * d_in, 0.37).into(),
             hidden_bias: wave(k, 2.1),
-            unit: wave(e * k, 0.91),
+            unit: wave(e * k, 0.91).into(),
             unit_bias: wave(e, 0.2),
-            skip: wave(if skip { e * d_in } else { 0 }, 0.77),
-            class: wave(classes * k, 0.53),
+            skip: wave(if skip { e * d_in } else { 0 }, 0.77).into(),
+            class: wave(classes * k, 0.53).into(),
             class_bias: wave(classes, 1.1),
         };
         let pathway = Pathway::from(deep);
@@ -64,12 +64,12 @@ fn parts_are_a_distribution_and_a_unit_vector() {
         roots: false,
         mean: vec![1.0, 0.0],
         scale: vec![2.0, 0.0],
-        hidden: vec![1.0, 0.5, -1.0, 0.0, 0.25, 1.0],
+        hidden: vec![1.0, 0.5, -1.0, 0.0, 0.25, 1.0].into(),
         hidden_bias: vec![0.0, 3.0, 0.1],
-        unit: vec![1.0, 2.0, 0.0, 0.0, 1.0, -1.0],
+        unit: vec![1.0, 2.0, 0.0, 0.0, 1.0, -1.0].into(),
         unit_bias: vec![0.0, 0.5],
-        skip: Vec::new(),
-        class: vec![200.0, 0.0, 0.0, 0.0, 200.0, 0.0],
+        skip: Vec::new().into(),
+        class: vec![200.0, 0.0, 0.0, 0.0, 200.0, 0.0].into(),
         class_bias: vec![0.0, 0.0],
     };
     let mut pathway = Pathway::from(deep.clone());
@@ -88,7 +88,7 @@ fn parts_are_a_distribution_and_a_unit_vector() {
     pathway.project(1, &[4.0, -7.0], 1.0, &mut other);
     assert_eq!(out, other, "the root of 4 is 2");
     // z = (2, 0): unit = (4, 0.9) + (1, 2).
-    deep.skip = vec![0.5, 3.0, 1.0, -1.0];
+    deep.skip = vec![0.5, 3.0, 1.0, -1.0].into();
     Pathway::from(deep).project(1, &[4.0, -7.0], 1.0, &mut other);
     let norm = (25.0f32 + 2.9 * 2.9).sqrt();
     assert!((other[2] - 5.0 / norm).abs() < 1e-6 && (other[3] - 2.9 / norm).abs() < 1e-6, "{other:?}");

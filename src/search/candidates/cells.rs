@@ -1,10 +1,12 @@
 //! The documents that the cells and codes of a segment say are best, as many as a share of the true ones asks for.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tantivy::fastfield::AliveBitSet;
 use tantivy::{BitSet, DocId};
 
+use super::tally::{Tally, Why};
 use super::{CandidateDocs, Candidates, Probe};
 use crate::index::SegmentVectors;
 use crate::index::cells::{Effort, Form, LEAST_ROWS, Ranking, best_rows, effort};
@@ -18,24 +20,39 @@ const KEEP: f64 = 2.5;
 
 /// Looks where the best documents are with a given share of the true ones, by the curves of each segment; looks at everything
 /// where a segment has no curve for the query.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(in crate::search) struct Cells {
     /// Share of the true best documents that are to be found, above 0 and below 1.
     pub(in crate::search) recall: f32,
-    /// `model` fingerprint of the bundle that scores: curves of other heads say nothing.
+    /// `score` fingerprint of the bundle that scores: curves of other heads say nothing.
     pub(in crate::search) model: Fingerprint,
+    /// Of a query that is explained.
+    pub(in crate::search) tally: Option<Arc<Tally>>,
 }
 
 impl Cells {
-    /// Whether some segment is worth asking for `k` documents without a filter.
-    pub(in crate::search) fn helps(&self, scorer: &DocScorer, vectors: &SegmentVectors, k: usize) -> bool {
-        let Some(ranking) = ranking(scorer) else { return false };
-        scorer.wanted().iter().any(|&media| {
+    /// Why the segment is not worth asking for `k` documents without a filter; `None` where it is.
+    pub(in crate::search) fn useless(
+        &self,
+        scorer: &DocScorer,
+        vectors: &SegmentVectors,
+        k: usize,
+    ) -> Option<Why> {
+        let Some(ranking) = ranking(scorer) else { return Some(Why::NoForm) };
+        let mut why = Why::FewRows;
+        for &media in scorer.wanted() {
             let n = vectors.view(media).len();
             let cells = vectors.uvec().cells(media).ok().flatten();
-            let effort = cells.and_then(|cells| effort(&cells, self.model, ranking, k, self.recall));
-            effort.is_some_and(|effort| cost(effort) < n as f64)
-        })
+            let effort = cells.map(|cells| effort(&cells, self.model, ranking, k, self.recall));
+            why = why.max(match effort {
+                Some(Some(effort)) if cost(effort) < n as f64 => return None,
+                Some(Some(_)) => Why::Cheaper,
+                Some(None) => Why::NoCurve,
+                None if n < LEAST_ROWS => Why::FewRows,
+                None => Why::NoCells,
+            });
+        }
+        Some(why)
     }
 
     /// Adds the documents of one media type.
@@ -49,12 +66,14 @@ impl Cells {
     ) -> Looked {
         let view = probe.vectors.view(media);
         // Where the bundle cannot compare, there is nothing to find.
-        let Some(weights) = probe.scorer.weights(media) else { return Looked::Whole };
+        let Some(weights) = probe.scorer.weights(media) else { return Looked::Whole(Why::NoForm) };
         if view.len() < LEAST_ROWS {
             docs.extend(view.docs.iter().copied().filter(|&doc| matching.has(doc)));
-            return Looked::Whole;
+            return Looked::Whole(Why::FewRows);
         }
-        let Some(cells) = probe.vectors.uvec().cells(media).ok().flatten() else { return Looked::Unknown };
+        let Some(cells) = probe.vectors.uvec().cells(media).ok().flatten() else {
+            return Looked::Unknown(Why::NoCells);
+        };
         let documents = f64::from(probe.reader.max_doc().max(1));
         let share = matching.count as f64 / documents;
         let per_doc = (view.len() as f64 / documents).max(1.0);
@@ -62,23 +81,26 @@ impl Cells {
         // what the effort counts, only what matches counts.
         let of = |k: f64| effort(&cells, self.model, ranking, k.ceil() as usize, self.recall);
         let k = probe.k as f64 * per_doc;
-        let (Some(least), Some(all)) = (of(k), of(k / share)) else { return Looked::Unknown };
+        let (Some(least), Some(all)) = (of(k), of(k / share)) else { return Looked::Unknown(Why::NoCurve) };
         let scaled = |n: usize| (n as f64 * share).ceil() as usize;
         let effort = Effort { visit: scaled(all.visit), keep: scaled(all.keep).max(least.keep) };
         let rows_that_match = view.len() as f64 * share;
         if cost(Effort { visit: all.visit, ..effort }) >= rows_that_match {
-            return Looked::Unknown;
+            return Looked::Unknown(Why::Cheaper);
         }
         let form = Form { weights, by_norm: ranking.0 == Ranking::Cosine };
         let passes = |row: u32| view.docs.get(row as usize).is_some_and(|&doc| matching.has(doc));
         let passes: Option<&dyn Fn(u32) -> bool> = if matching.is_all() { None } else { Some(&passes) };
-        let rows = best_rows(&cells, form, effort, passes);
+        let (rows, visit) = best_rows(&cells, form, effort, passes);
+        if let Some(tally) = &self.tally {
+            tally.cells(visit.cells, visit.rows, rows.len());
+        }
         let before = docs.len();
         docs.extend(rows.into_iter().filter_map(|row| view.docs.get(row as usize)));
         docs[before..].sort_unstable();
         let found = docs[before..].chunk_by(|a, b| a == b).count();
         // Many rows of few documents: there may be more.
-        if found < probe.k.min(matching.count) { Looked::Unknown } else { Looked::Part }
+        if found < probe.k.min(matching.count) { Looked::Unknown(Why::FewFound) } else { Looked::Part }
     }
 }
 
@@ -86,11 +108,11 @@ impl Cells {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Looked {
     /// All that matches.
-    Whole,
+    Whole(Why),
     /// Enough.
     Part,
     /// It is not known what is enough, or looking at all is cheaper.
-    Unknown,
+    Unknown(Why),
 }
 
 /// In rows that are scored in order.
@@ -119,16 +141,27 @@ impl Candidates for Cells {
     }
 
     fn of(&self, probe: &Probe<'_>) -> crate::Result<CandidateDocs> {
-        let Some(ranking) = ranking(probe.scorer) else { return Ok(CandidateDocs::All) };
+        let told = |why| {
+            if let Some(tally) = &self.tally {
+                tally.whole(why);
+            }
+        };
+        let Some(ranking) = ranking(probe.scorer) else {
+            told(Why::NoForm);
+            return Ok(CandidateDocs::All);
+        };
         let matching = Matching::of(probe)?;
         probe.matched.store(matching.count as u64, Ordering::Relaxed);
         let mut docs = Vec::new();
         let mut left_out = false;
         for &media in probe.scorer.wanted() {
             match self.add(probe, ranking, &matching, media, &mut docs) {
-                Looked::Whole => {}
+                Looked::Whole(why) => told(why),
                 Looked::Part => left_out = true,
-                Looked::Unknown => return Ok(CandidateDocs::All),
+                Looked::Unknown(why) => {
+                    told(why);
+                    return Ok(CandidateDocs::All);
+                }
             }
         }
         if !left_out {

@@ -4,6 +4,7 @@
 //! source names: a source is a file with an implementation of [`Candidates`].
 
 mod cells;
+mod tally;
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -15,6 +16,7 @@ use super::scorer::DocScorer;
 use crate::index::SegmentVectors;
 
 pub(super) use cells::Cells;
+pub(super) use tally::{Tally, Why};
 
 /// A source of the documents that a media leg scores.
 ///

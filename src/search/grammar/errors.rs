@@ -85,8 +85,10 @@ impl Place<'_> {
                 "values inside of objects are asked for as {EXTRA_FIELD}.{}; {hint}",
                 shown(&name.path)
             )),
-            true => error
-                .hint(hint.text(format_args!("; keys that came later are asked for as {EXTRA_FIELD}.KEY"))),
+            true => error.hint(hint.text(format_args!(
+                "; objects, and keys that came later, are asked for as {EXTRA_FIELD}.{}",
+                shown(&name.path)
+            ))),
             false => error,
         }
     }
@@ -105,6 +107,21 @@ pub(super) fn kind_of(field: &FieldType) -> &'static str {
         FieldType::JsonObject(_) => "nested values",
         FieldType::IpAddr(_) => "IP addresses",
         FieldType::Custom(_) => "the items of a document",
+    }
+}
+
+/// A value of a field, as it is written; none for one that is asked for otherwise.
+pub(super) fn example_of(field: &FieldType) -> Option<&'static str> {
+    match field {
+        FieldType::I64(_) | FieldType::U64(_) | FieldType::TieBreaker => Some("12"),
+        FieldType::F64(_) => Some("1.5"),
+        FieldType::Bool(_) => Some("true"),
+        FieldType::Date(_) => Some("\"2001-02-03T00:00:00Z\""),
+        FieldType::Facet(_) => Some("\"/books/fiction\""),
+        FieldType::Bytes(_) => Some("\"aGVsbG8=\""),
+        FieldType::IpAddr(_) => Some("\"10.0.0.1\""),
+        FieldType::Str(_) | FieldType::JsonObject(_) => Some("word"),
+        FieldType::Custom(_) => None,
     }
 }
 

@@ -21,6 +21,11 @@ const JOINTS: [&str; 2] = ["&&", "||"];
 /// Look like the quotes of a phrase, and are letters.
 const TYPOGRAPHIC: [char; 5] = ['\u{201c}', '\u{201d}', '\u{201e}', '\u{ab}', '\u{bb}'];
 
+/// Whether a word is none but in quotes.
+pub(super) fn is_reserved(word: &str) -> bool {
+    RESERVED.contains(&word)
+}
+
 /// Whether `&&` or `||` begins here.
 pub(super) fn joins(rest: &str) -> bool {
     JOINTS.iter().any(|joint| rest.starts_with(joint))

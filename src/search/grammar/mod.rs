@@ -3,12 +3,15 @@
 //!
 //! `lex` and `parse` make the clauses of `ast`; `build` turns them into queries for each `target` (a field), by
 //! `words` (what an analysis makes of them), `values` (numbers and the like), `ranges`, `exists`, `wildcard` and `fuzzy`.
+//! `forms` says in an error what to write instead; `fields` serves plain words, which need no grammar.
 
 mod analysed;
 mod ast;
 mod build;
 mod errors;
 mod exists;
+mod fields;
+mod forms;
 mod fuzzy;
 mod lex;
 mod parse;
@@ -22,6 +25,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
+use tantivy::Searcher;
 use tantivy::query::{Query, QueryParser};
 use tantivy::schema::{Field, FieldType, Schema};
 use tantivy::tokenizer::TokenizerManager;
@@ -33,6 +37,7 @@ use crate::limits::{self, QUERY_BYTES};
 
 pub use ast::Mode;
 pub(in crate::search) use errors::unknown_field;
+pub(in crate::search) use fields::WordField;
 
 /// Parses queries in tantivy's grammar; words without a field search every tokenised text field.
 ///
@@ -68,6 +73,8 @@ pub struct Grammar {
     tokenizers: TokenizerManager,
     defaults: Vec<Field>,
     boosts: BTreeMap<Field, f32>,
+    /// All that is searched, where that is known: patterns are bounded over it.
+    searchers: Vec<Searcher>,
     /// For values of types that only an app's own index has.
     parser: QueryParser,
 }
@@ -78,7 +85,20 @@ impl Grammar {
         let schema = index.schema();
         let defaults = tokenised_fields(&schema);
         let parser = QueryParser::for_index(index, defaults.clone());
-        Self { schema, tokenizers: index.tokenizers().clone(), defaults, boosts: BTreeMap::new(), parser }
+        Self {
+            schema,
+            tokenizers: index.tokenizers().clone(),
+            defaults,
+            boosts: BTreeMap::new(),
+            searchers: Vec::new(),
+            parser,
+        }
+    }
+
+    /// Bounds patterns by the words of all `searchers` together, and says so with their byte. Without it they are bounded
+    /// when they run, in each index for itself.
+    pub(in crate::search) fn over(self, searchers: Vec<Searcher>) -> Self {
+        Self { searchers, ..self }
     }
 
     /// Multiplies the scores of words in `field`.
@@ -124,6 +144,7 @@ impl Grammar {
     pub fn parse(&self, mode: Mode, text: &str) -> Result<Box<dyn Query>> {
         if text.trim().is_empty() {
             return Err(Error::new(ErrorCode::BadQuery, format!("the {} query is blank", mode.as_str()))
+                .offset(0)
                 .hint("leave it out, or ask for all documents with *"));
         }
         if text.len() > QUERY_BYTES {
@@ -131,6 +152,11 @@ impl Grammar {
             let what = format!("the query string of the {whose} is too long");
             return Err(limits::over(what, QUERY_BYTES, text.len(), "bytes").hint("ask in several queries"));
         }
+        self.read(mode, text).map_err(|error| self.with_form(mode, text, error))
+    }
+
+    /// [`Grammar::parse`] of a text of a length that is let through.
+    fn read(&self, mode: Mode, text: &str) -> Result<Box<dyn Query>> {
         let holds_numbers = |name: &str| {
             self.schema.find_field(name).is_some_and(|(field, _)| {
                 let kind = self.schema.get_field_entry(field).field_type();

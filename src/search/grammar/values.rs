@@ -12,7 +12,7 @@ use std::ops::Bound;
 
 use super::Grammar;
 use super::ast::{Leaf, Value};
-use super::errors::{Place, form_of, kind_of, shown};
+use super::errors::{Place, example_of, form_of, kind_of, shown};
 use super::target::Target;
 use crate::error::{Error, Result};
 use crate::search::ordered::OrderedQuery;
@@ -146,7 +146,10 @@ pub(super) fn bad_value(place: Place<'_>, leaf: &Leaf, target: Target<'_>, value
         (FieldType::Date(_), _) if is_day(&day) => {
             format!("write {name}:[{day}T00:00:00Z TO {day}T23:59:59Z]")
         }
-        _ => format!("write {name}: and such a value, or {name}:* for all documents that have one"),
+        _ => match example_of(kind) {
+            Some(value) => format!("write {name}:{value}, or {name}:* for all documents that have a value"),
+            None => format!("write {name}:* for all documents that have one"),
+        },
     };
     error.hint(hint)
 }

@@ -6,6 +6,7 @@ use tantivy::query::{
     BitSetDocSet, ConstScorer, EnableScoring, Explanation, PhrasePrefixQuery, Query, Scorer, Weight,
 };
 use tantivy::schema::{Field, FieldType, IndexRecordOption};
+use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term};
 
 use super::Grammar;
@@ -82,7 +83,7 @@ impl Grammar {
         }
         parts.extend(self.spelled(place, leaf, target, &text[from..])?);
         parts.dedup_by(|a, b| *a == Part::Any && *b == Part::Any);
-        Ok(Some(WildcardQuery::boxed(target, parts, text)))
+        self.bounded(place, leaf, WildcardQuery::new(target, parts, text)).map(Some)
     }
 
     /// The query of the beginning of one word: `"bir"*`; `None` without a letter.
@@ -99,7 +100,38 @@ impl Grammar {
             return Ok(None);
         }
         parts.push(Part::Any);
-        Ok(Some(WildcardQuery::boxed(target, parts, &value.text)))
+        self.bounded(place, leaf, WildcardQuery::new(target, parts, &value.text)).map(Some)
+    }
+
+    /// `query`, whose words are counted in all indexes together where these are known.
+    fn bounded(&self, place: Place<'_>, leaf: &Leaf, mut query: WildcardQuery) -> Result<Box<dyn Query>> {
+        if !self.searchers.is_empty() {
+            if !query.is_bounded(&mut self.segments())? {
+                return Err(many(place, leaf));
+            }
+            query.counted = true;
+        }
+        Ok(Box::new(query))
+    }
+
+    /// A phrase whose last word is a beginning, counted as those are.
+    pub(super) fn bounded_beginning(
+        &self,
+        place: Place<'_>,
+        leaf: &Leaf,
+        mut query: Beginning,
+    ) -> Result<Beginning> {
+        if !self.searchers.is_empty() {
+            if !query.is_bounded(&mut self.segments())? {
+                return Err(many(place, leaf));
+            }
+            query.counted = true;
+        }
+        Ok(query)
+    }
+
+    fn segments(&self) -> impl Iterator<Item = &SegmentReader> {
+        self.searchers.iter().flat_map(|searcher| searcher.segment_readers())
     }
 
     /// The error of a pattern over stems or pieces of words.
@@ -155,17 +187,41 @@ pub(super) fn has_other_terms(analysis: &str) -> bool {
     analysis.split('+').any(|part| OTHER_TERMS.iter().any(|other| part.starts_with(other)))
 }
 
+/// An analysis without what makes stems of words; `None` for one that is not of this crate.
+pub(super) fn spelling(analysis: &str) -> Option<TextAnalyzer> {
+    let other = |part: &&str| OTHER_TERMS.iter().any(|other| part.starts_with(other));
+    let kept: Vec<&str> = analysis.split('+').filter(|part| !other(part)).collect();
+    Analysis::parse(&kept.join("+")).and_then(|analysis| analysis.analyzer()).ok()
+}
+
 /// Documents with a word that the pattern fits, each with the score of its boost.
 #[derive(Debug, Clone)]
 struct WildcardQuery {
     field: Field,
     parts: Vec<Part>,
     written: String,
+    /// Whether the words of all indexes were counted.
+    counted: bool,
 }
 
 impl WildcardQuery {
-    fn boxed(target: Target<'_>, parts: Vec<Part>, written: &str) -> Box<dyn Query> {
-        Box::new(Self { field: target.field, parts, written: written.to_owned() })
+    fn new(target: Target<'_>, parts: Vec<Part>, written: &str) -> Self {
+        Self { field: target.field, parts, written: written.to_owned(), counted: false }
+    }
+
+    /// Whether it stands for no more words than may be, in all of `readers` together.
+    fn is_bounded(&self, readers: &mut dyn Iterator<Item = &SegmentReader>) -> tantivy::Result<bool> {
+        let (mut seen, mut room) = (Different::default(), true);
+        for reader in readers {
+            self.words(reader, &mut |word, _| {
+                room = seen.take(word.as_bytes());
+                Ok(room)
+            })?;
+            if !room {
+                break;
+            }
+        }
+        Ok(room)
     }
 
     /// The letters that every word begins with.
@@ -215,10 +271,15 @@ impl Different {
 }
 
 fn too_many(written: &str) -> TantivyError {
-    let error = Error::new(ErrorCode::BadQuery, format!("`{written}` stands for too many words"))
-        .expected(format!("at most {MAX_WORDS} different words"))
-        .hint("write more letters");
-    whole(error)
+    whole(bound(Error::new(ErrorCode::BadQuery, format!("`{written}` stands for too many words"))))
+}
+
+fn many(place: Place<'_>, leaf: &Leaf) -> Error {
+    bound(place.error(&leaf.span, "it stands for too many words"))
+}
+
+fn bound(error: Error) -> Error {
+    error.expected(format!("at most {MAX_WORDS} different words")).hint("write more letters")
 }
 
 /// A phrase whose last word is a beginning, and an error where that stands for too many words: tantivy takes the first ones.
@@ -229,20 +290,33 @@ pub(super) struct Beginning {
     pub(super) head: Vec<u8>,
     pub(super) written: String,
     pub(super) inner: PhrasePrefixQuery,
+    /// Whether the words of all indexes were counted.
+    pub(super) counted: bool,
 }
 
-impl Query for Beginning {
-    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        let readers = scoring.searcher().map(|searcher| searcher.segment_readers()).unwrap_or_default();
+impl Beginning {
+    /// Whether its last word stands for no more words than may be, in all of `readers` together.
+    fn is_bounded(&self, readers: &mut dyn Iterator<Item = &SegmentReader>) -> tantivy::Result<bool> {
         let mut seen = Different::default();
         for reader in readers {
             let inverted = reader.inverted_index(self.field)?;
             let mut stream = inverted.terms().range().ge(&self.head).into_stream()?;
             while stream.advance() && stream.key().starts_with(&self.head) {
                 if !seen.take(stream.key()) {
-                    return Err(too_many(&self.written));
+                    return Ok(false);
                 }
             }
+        }
+        Ok(true)
+    }
+}
+
+impl Query for Beginning {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        if let Some(searcher) = scoring.searcher().filter(|_| !self.counted)
+            && !self.is_bounded(&mut searcher.segment_readers().iter())?
+        {
+            return Err(too_many(&self.written));
         }
         self.inner.weight(scoring)
     }
@@ -254,18 +328,10 @@ impl Query for Beginning {
 
 impl Query for WildcardQuery {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        if let Some(searcher) = scoring.searcher() {
-            let mut seen = Different::default();
-            for reader in searcher.segment_readers() {
-                let mut room = true;
-                self.words(reader, &mut |word, _| {
-                    room = seen.take(word.as_bytes());
-                    Ok(room)
-                })?;
-                if !room {
-                    return Err(too_many(&self.written));
-                }
-            }
+        if let Some(searcher) = scoring.searcher().filter(|_| !self.counted)
+            && !self.is_bounded(&mut searcher.segment_readers().iter())?
+        {
+            return Err(too_many(&self.written));
         }
         Ok(Box::new(WildcardWeight(self.clone())))
     }

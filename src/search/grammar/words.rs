@@ -140,7 +140,8 @@ impl Grammar {
         terms.sort_by_key(|(position, _)| *position);
         let head = terms.pop().map(|(_, term)| term.serialized_value_bytes().to_vec()).unwrap_or_default();
         let written = place.written(&leaf.span);
-        let whole = Beginning { field: target.field, head, written, inner: whole };
+        let whole = Beginning { field: target.field, head, written, inner: whole, counted: false };
+        let whole = self.bounded_beginning(place, leaf, whole)?;
         if terms.len() == 1 {
             // After one word tantivy gives 1 to all.
             return Ok(Box::new(ConstScoreQuery::new(Box::new(whole), 1.0)));

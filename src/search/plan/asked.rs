@@ -11,6 +11,7 @@ use crate::search::candidates::Candidates;
 use crate::search::fusion::{Fusion, Normalise, RRF_K};
 use crate::search::scorer::QueryPart;
 use crate::search::similarity::Similarity;
+use crate::search::words::Words;
 
 /// Documents of a leg that take part in a fusion, unless a query wants more.
 pub const WINDOW: usize = 1000;
@@ -96,6 +97,7 @@ pub(crate) struct Asked {
     /// Ids.
     pub(crate) excluded: Vec<String>,
     pub(crate) keywords: Option<Clause>,
+    pub(crate) words: Option<Words>,
     /// All must match.
     pub(crate) filters: Vec<Clause>,
     pub(crate) boosts: Vec<(String, f32)>,
@@ -132,6 +134,7 @@ impl Default for Asked {
             parts: Vec::new(),
             excluded: Vec::new(),
             keywords: None,
+            words: None,
             filters: Vec::new(),
             boosts: Vec::new(),
             media: MediaChoice::Other,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::asked::{Asked, FacetsOver, Look, MediaChoice, NamedPart};
 use super::counts::Counts;
 use super::fields::Fields;
-use super::filter::{queries, restrictions};
+use super::filter::{Queries, queries, restrictions};
 use super::snippets::Snippets;
 use super::weights::weights;
 use super::{Depth, Plan, bad};
@@ -14,7 +14,7 @@ use crate::hint::{Hint, Setting};
 use crate::limits::{self, QUERY_PARTS};
 use crate::model::Bundle;
 use crate::search::budget::Budget;
-use crate::search::candidates::{AllDocuments, Candidates, Cells};
+use crate::search::candidates::{AllDocuments, Candidates, Cells, Tally, Why};
 use crate::search::fusion::{self, Settings};
 use crate::search::query::CrossMediaQuery;
 use crate::search::scorer::{DocScorer, Polarity, QueryPart};
@@ -40,7 +40,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         layer: bundle.fusion().copied(),
     };
     rule.check(&fusion::Asked { settings: &settings, similarity, prior: asked.prior })?;
-    let (keywords, user_filter) = queries(&view.shards, asked)?;
+    let Queries { keywords, filter: user_filter, words, mut warnings } = queries(&view.shards, asked)?;
     let budget = Budget::new(asked.time, asked.cancel.clone());
     let scorers =
         if parts.is_empty() { Scorers::default() } else { scorers(view, asked, similarity, &parts)? };
@@ -51,19 +51,28 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     let filter = restrictions(view, asked, user_filter, minimum)?;
     let alone = keywords.is_none() || !matches!(rule.score(), fusion::Score::Apart(_));
     let k = if alone { depth.alone } else { depth.window };
-    let (candidates, candidates_match) = candidates(view, asked, scorers.media.as_deref(), k);
+    // Counts alone ask for no ranking.
+    let counts_alone = asked.k == 0 && asked.facets_over == FacetsOver::Matches;
+    let media = scorers.media.filter(|_| !counts_alone);
+    if !alone && media.is_some() {
+        warnings.extend(beyond(asked, &depth));
+    }
+    let (candidates, candidates_match, tally) = candidates(view, asked, media.as_deref(), k);
     Ok(Plan {
         counts: Counts::new(&view.shards, asked)?,
         fields: Fields::new(view.shards.schema(), asked)?,
         snippets: Snippets::new(&view.shards, keywords.as_deref(), &asked.snippets)?,
         keywords,
+        words,
+        warnings,
         filter,
-        media: scorers.media,
+        media,
         rated: scorers.rated,
         probability: scorers.probability,
         parts: parts.into_iter().map(|part| (part.part.media, part.name)).collect(),
         candidates,
         candidates_match,
+        tally,
         fusion: asked.fusion,
         settings,
         depth,
@@ -76,25 +85,40 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
 }
 
 /// The source that `asked` names, and whether it gives what matches alone: cells where some segment can tell how much of them gives
-/// the share. A minimum probability scores every document anyway.
+/// the share. A minimum probability scores every document anyway. A tally where a media leg is to be explained.
 fn candidates(
     view: &View,
     asked: &Asked,
     scorer: Option<&DocScorer>,
     k: usize,
-) -> (Arc<dyn Candidates>, bool) {
-    match (&asked.candidates, scorer) {
-        (Look::Source(source), _) => (source.clone(), false),
-        (Look::Recall(recall), Some(scorer)) if *recall < 1.0 && asked.minimum.is_none() => {
-            let cells = Cells { recall: *recall, model: view.bundle.model() };
+) -> (Arc<dyn Candidates>, bool, Option<Arc<Tally>>) {
+    let tally = scorer.filter(|_| asked.explains).map(|_| Arc::<Tally>::default());
+    let all = |why| -> Arc<dyn Candidates> {
+        tally.iter().for_each(|tally| tally.whole(why));
+        Arc::new(AllDocuments)
+    };
+    let source = match (&asked.candidates, scorer) {
+        (Look::Source(source), _) => {
+            tally.iter().for_each(|tally| tally.whole(Why::Source));
+            source.clone()
+        }
+        (Look::Recall(recall), Some(_)) if *recall >= 1.0 => all(Why::Exact),
+        (Look::Recall(_), Some(_)) if asked.minimum.is_some() => all(Why::Minimum),
+        (Look::Recall(recall), Some(scorer)) => {
+            let cells = Cells { recall: *recall, model: view.bundle.score(), tally: tally.clone() };
             let mut segments = view.shards.iter().flat_map(|shard| shard.segments());
-            match segments.any(|vectors| cells.helps(scorer, vectors, k)) {
-                true => (Arc::new(cells), true),
-                false => (Arc::new(AllDocuments), true),
+            // None: one is worth it.
+            let useless = segments
+                .try_fold(Why::FewRows, |most, vectors| Some(most.max(cells.useless(scorer, vectors, k)?)));
+            match useless {
+                Some(why) => all(why),
+                None => Arc::new(cells),
             }
         }
-        _ => (Arc::new(AllDocuments), true),
-    }
+        (Look::Recall(_), None) => Arc::new(AllDocuments),
+    };
+    let matches = !matches!(&asked.candidates, Look::Source(_));
+    (source, matches, tally)
 }
 
 /// Refuses parts above a limit; the grammar refuses strings.
@@ -107,19 +131,17 @@ fn check_sizes(asked: &Asked) -> Result<()> {
 }
 
 fn check_numbers(asked: &Asked) -> Result<Depth> {
-    if asked.k == 0 {
-        return Err(bad("k is 0").expected("at least 1").got(0));
-    }
     let Some(end) = asked.offset.checked_add(asked.k) else {
         return Err(bad("offset and k are too large"));
     };
     if !(0.0..=1e9).contains(&asked.rrf_k) {
         return Err(bad("the constant of rrf is unusable").expected("0 to 1e9").got(asked.rrf_k));
     }
-    let is_empty = asked.parts.is_empty() && asked.keywords.is_none() && asked.filters.is_empty();
-    if is_empty {
+    let no_words = asked.keywords.is_none() && asked.words.is_none();
+    if asked.parts.is_empty() && no_words && asked.filters.is_empty() {
         let hint =
-            Hint::new("give a media part,").setting(Setting::Keywords).text(" or").setting(Setting::Filter);
+            Hint::new("give a media part,").setting(Setting::Words).text(",").setting(Setting::Keywords);
+        let hint = hint.text(", or").setting(Setting::Filter);
         return Err(bad("the query is empty").hint(hint));
     }
     let any_like = asked.parts.iter().any(|part| part.part.polarity == Polarity::Like);
@@ -138,6 +160,8 @@ fn check_numbers(asked: &Asked) -> Result<Depth> {
     {
         return Err(bad("the recall is out of range").expected("above 0 and at most 1").got(recall));
     }
+    // Where nothing is shown one document is ranked all the same: collectors count what they rank.
+    let end = end.max(1);
     let window = asked.window.max(end);
     let counts = !asked.facets.is_empty() || asked.aggregations.is_some();
     let whole = counts && asked.facets_over == FacetsOver::Hits;
@@ -148,6 +172,17 @@ fn check_numbers(asked: &Asked) -> Result<Depth> {
         window,
         alone: if whole { window } else { end },
         whole,
+    })
+}
+
+/// A page of a fusion beyond its window, in a sentence.
+fn beyond(asked: &Asked, depth: &Depth) -> Option<String> {
+    (depth.end > asked.window).then(|| {
+        format!(
+            "the page ends at {0}, beyond the window of {1} documents of each leg that are joined: it was made with a window of \
+             {0}, so it may repeat or miss hits of pages with another one; ask for all pages with a `window` of {0} or more",
+            depth.end, asked.window
+        )
     })
 }
 

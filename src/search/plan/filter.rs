@@ -1,19 +1,34 @@
-//! Keywords and restrictions as queries of the host.
+//! Keywords, plain words and restrictions as queries of the host.
 
 use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, Occur, Query};
+
+use serde_json::Value;
 
 use super::asked::{Asked, Clause};
 use crate::error::Result;
 use crate::search::grammar::Grammar;
+use crate::search::ordered::OrderedQuery;
 use crate::search::query::CrossMediaQuery;
 use crate::search::view::View;
 use crate::search::view::shard::Shards;
+use crate::search::words::read;
 
 type MaybeQuery = Option<Box<dyn Query>>;
 
-/// The keywords, and what the filters say together.
-pub(super) fn queries(shards: &Shards, asked: &Asked) -> Result<(MaybeQuery, MaybeQuery)> {
-    let grammar = Grammar::new(&shards.first().tantivy);
+/// The strings of a query as queries of the host.
+pub(super) struct Queries {
+    /// What scores: keywords AND plain words, whose scores are added.
+    pub(super) keywords: MaybeQuery,
+    /// What the filters say together.
+    pub(super) filter: MaybeQuery,
+    /// How plain words were read.
+    pub(super) words: Option<Value>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Parses what is asked for in strings.
+pub(super) fn queries(shards: &Shards, asked: &Asked) -> Result<Queries> {
+    let grammar = Grammar::new(&shards.first().tantivy).over(shards.searchers());
     let filter = |clause: &Clause| match clause {
         Clause::Text(text) => grammar.filter(text),
         Clause::Query(query) => Ok(query.box_clone()),
@@ -32,7 +47,18 @@ pub(super) fn queries(shards: &Shards, asked: &Asked) -> Result<(MaybeQuery, May
         Clause::Text(text) => boosted.keywords(text),
         Clause::Query(query) => Ok(query.box_clone()),
     };
-    Ok((asked.keywords.as_ref().map(keywords).transpose()?, filter))
+    let keywords = asked.keywords.as_ref().map(keywords).transpose()?;
+    let Some(words) = &asked.words else {
+        return Ok(Queries { keywords, filter, words: None, warnings: Vec::new() });
+    };
+    let read = read(shards, &boosted, words)?;
+    let keywords: Box<dyn Query> = match keywords {
+        Some(keywords) => {
+            Box::new(OrderedQuery::new(vec![(Occur::Must, keywords), (Occur::Must, read.query)]))
+        }
+        None => read.query,
+    };
+    Ok(Queries { keywords: Some(keywords), filter, words: Some(read.explained), warnings: read.warnings })
 }
 
 /// The restrictions as one query that adds nothing to a score.

@@ -12,6 +12,7 @@ mod weights;
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tantivy::query::Query;
 
 use self::asked::ListItems;
@@ -19,7 +20,7 @@ use self::counts::Counts;
 use self::fields::Fields;
 use self::snippets::Snippets;
 use super::budget::Budget;
-use super::candidates::Candidates;
+use super::candidates::{Candidates, Tally};
 use super::fusion::{Fusion, Settings};
 use super::scorer::DocScorer;
 use super::view::View;
@@ -28,7 +29,11 @@ use crate::error::{Error, ErrorCode};
 /// A query whose strings are parsed, whose vectors are compiled and whose numbers are checked.
 pub(crate) struct Plan {
     pub(crate) view: View,
+    /// Keywords and plain words.
     pub(crate) keywords: Option<Box<dyn Query>>,
+    /// How plain words were read.
+    pub(crate) words: Option<Value>,
+    pub(crate) warnings: Vec<String>,
     /// Filters, minimum probability and excluded ids; scores 0.
     pub(crate) filter: Option<Box<dyn Query>>,
     /// What ranks, at even odds unless a prior was given.
@@ -43,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) candidates: Arc<dyn Candidates>,
     /// Whether what these give is live and matches the filter, ascending, each once.
     pub(crate) candidates_match: bool,
+    /// Counts where it looked, for an explanation.
+    pub(crate) tally: Option<Arc<Tally>>,
     /// As it runs: [`Fusion::Rrf`] stands for a query of one leg too.
     pub(crate) fusion: Fusion,
     pub(crate) settings: Settings,

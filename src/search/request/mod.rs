@@ -22,6 +22,7 @@ use super::show::hits;
 use super::show::response::Response;
 use super::similarity::Similarity;
 use super::view::View;
+use super::words::Words;
 use crate::corpus::{IMAGE, TEXT};
 use crate::encode::{Item, empty_text, read_media_file};
 use crate::error::{Error, ErrorCode, Result};
@@ -162,6 +163,15 @@ impl Request {
     }
 
     fn add_file(self, media: &str, path: &Path, polarity: Polarity) -> Result<Self> {
+        if is_url(path) {
+            return Err(Error::new(
+                ErrorCode::BadArgument,
+                "a URL is no file, and nothing is fetched from a network",
+            )
+            .file(path)
+            .expected("the path of a file")
+            .hint("download it first, and give the file that it becomes"));
+        }
         let encoder = self.view.encoder(self.view.bundle.media_index(media)?)?;
         let bytes = read_media_file(path, encoder.max_bytes())?;
         self.item(media, Item::Bytes(&bytes), polarity)
@@ -236,6 +246,18 @@ impl Request {
         self
     }
 
+    /// Plain words, as people type them: they never fail to parse. With [`Request::keywords`] a document must match both, and
+    /// their scores are added. Like keywords they make the keyword leg, and boosts hold for them.
+    ///
+    /// # Errors
+    /// When the request runs: [`ErrorCode::UnknownField`], or [`ErrorCode::BadArgument`] for a field that holds no words and for more
+    /// than two typing errors.
+    #[must_use]
+    pub fn words(mut self, words: impl Into<Words>) -> Self {
+        self.asked.words = Some(words.into());
+        self
+    }
+
     /// A restriction in the grammar of [`super::Grammar`] that does not score; of several ones all must match.
     #[must_use]
     pub fn filter(mut self, query: &str) -> Self {
@@ -264,7 +286,7 @@ impl Request {
         self
     }
 
-    /// Number of hits, at least 1 (default 10).
+    /// Number of hits (default 10); with 0 what matches is counted and nothing is ranked.
     #[must_use]
     pub fn k(mut self, k: usize) -> Self {
         self.asked.k = k;
@@ -448,7 +470,7 @@ impl Request {
     /// Runs the query.
     ///
     /// # Errors
-    /// [`ErrorCode::BadArgument`] for an empty query, `k` of 0, or numbers out of range; [`ErrorCode::BadQuery`],
+    /// [`ErrorCode::BadArgument`] for an empty query, or numbers out of range; [`ErrorCode::BadQuery`],
     /// [`ErrorCode::UnknownField`], [`ErrorCode::UnknownMedia`]; [`ErrorCode::BadValue`] for an excluded id that is no number
     /// where the field of ids holds numbers; [`ErrorCode::Interrupted`]; those of opening segments.
     pub fn run(self) -> Result<Response> {
@@ -462,4 +484,15 @@ impl Request {
     pub(super) fn plan(&self) -> Result<Plan> {
         build::build(&self.view, &self.asked)
     }
+}
+
+/// Whether a path is `scheme://..` or `data:..`, and no file of that name is there.
+fn is_url(path: &Path) -> bool {
+    let named = path.to_str().and_then(|path| path.split_once(':'));
+    named.is_some_and(|(scheme, rest)| {
+        let is_scheme = scheme.len() > 1
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte));
+        let is_data = scheme.eq_ignore_ascii_case("data") && rest.contains(',');
+        is_scheme && (rest.starts_with("//") || is_data) && !path.exists()
+    })
 }

@@ -139,6 +139,7 @@ pub(super) fn plan(plan: &Plan) -> Value {
     let similarity = plan.media.as_ref().map(|scorer| scorer.similarity().measure().describe());
     json!({
         "keywords": plan.keywords.as_ref().map(|query| format!("{query:?}")),
+        "words": plan.words,
         "filter": plan.filter.as_ref().map(|query| format!("{query:?}")),
         "parts": parts,
         "media": wanted,
@@ -149,5 +150,6 @@ pub(super) fn plan(plan: &Plan) -> Value {
         "rrf_k": plan.settings.rrf_k,
         "k": depth.k, "offset": depth.offset, "window": depth.window,
         "indexes": shards.len(), "segments": segments,
+        "look": plan.tally.as_ref().map(|tally| tally.to_json()),
     })
 }

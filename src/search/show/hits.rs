@@ -21,7 +21,7 @@ pub(crate) fn respond(plan: &Plan, ranking: &Ranking) -> Result<Response> {
     let (facets, aggregations) = facets::count(plan, ranking)?;
     let keywords = plan.keywords.as_ref();
     let mut shown: Vec<FusedDoc> =
-        ranking.docs.iter().take(plan.depth.end).skip(plan.depth.offset).cloned().collect();
+        ranking.docs.iter().skip(plan.depth.offset).take(plan.depth.k).cloned().collect();
     plan.view.name(shown.iter_mut().map(|fused| &mut fused.doc))?;
     let mut keyword = ranked_scores(ranking, &shown);
     // What has a rank was scored, and where all matches have one, others do not match.
@@ -46,6 +46,7 @@ pub(crate) fn respond(plan: &Plan, ranking: &Ranking) -> Result<Response> {
         partial: ranking.partial,
         facets,
         aggregations,
+        warnings: plan.warnings.clone(),
         plan: plan.explains.then(|| explain::plan(plan)),
     })
 }

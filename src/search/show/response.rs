@@ -31,6 +31,9 @@ pub struct Response {
     /// Results of the aggregations, in tantivy's JSON form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aggregations: Option<Value>,
+    /// What a user may wonder about, each a sentence: no word to look for, a page beyond the window.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What was run, where an explanation was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<Value>,

@@ -42,6 +42,7 @@ impl Measure for Both {
         (query, item): (usize, usize),
         vector: &[f32],
     ) -> Result<Option<Box<dyn RowScorer>>> {
+        TARGETS.into_iter().try_for_each(|target| bundle.check_head(target, query, item))?;
         let [class, pair] = TARGETS.map(|target| bundle.metric().query_half(target, query, item, vector));
         Ok(class.zip(pair).map(|heads| Box::new(Heads(heads.into())) as Box<dyn RowScorer>))
     }

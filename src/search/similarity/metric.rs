@@ -43,6 +43,7 @@ impl Measure for Metric {
         (query, item): (usize, usize),
         vector: &[f32],
     ) -> Result<Option<Box<dyn RowScorer>>> {
+        bundle.check_head(self.0, query, item)?;
         let head = bundle.metric().query_half(self.0, query, item, vector);
         Ok(head.map(|head| Box::new(Head(head)) as Box<dyn RowScorer>))
     }

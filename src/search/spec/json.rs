@@ -10,7 +10,7 @@ use crate::hint::{Hint, Setting};
 use crate::search::near::near_names;
 
 /// All keys, as [`RequestSpec::from_json`] reads them.
-const KEYS: [&str; 34] = [
+const KEYS: [&str; 39] = [
     "aggregations",
     "boost",
     "exact",
@@ -23,6 +23,7 @@ const KEYS: [&str; 34] = [
     "filter",
     "fusion",
     "image",
+    "in",
     "items",
     "k",
     "keywords",
@@ -33,7 +34,9 @@ const KEYS: [&str; 34] = [
     "not_image",
     "not_text",
     "offset",
+    "operator",
     "pathway",
+    "prefix",
     "prior",
     "recall",
     "rows",
@@ -43,8 +46,10 @@ const KEYS: [&str; 34] = [
     "target",
     "text",
     "time_budget",
+    "typos",
     "weight",
     "window",
+    "words",
 ];
 
 /// Parts of [`FeaturesFrom`], which belong together.
@@ -106,6 +111,7 @@ impl RequestSpec {
             "filter" => self.filter = list(given)?,
             "fusion" => self.fusion = one_of(given)?,
             "image" => self.image = pictures(given)?,
+            "in" => self.words_in = list(given)?,
             "items" => self.items = flag(given)?,
             "k" => self.k = parsed(given)?,
             "keywords" => self.keywords = one(given)?,
@@ -116,7 +122,9 @@ impl RequestSpec {
             "not_image" => self.not_image = pictures(given)?,
             "not_text" => self.not_text = list(given)?,
             "offset" => self.offset = parsed(given)?,
+            "operator" => self.operator = one_of(given)?,
             "pathway" => file.pathway = list(given)?,
+            "prefix" => self.prefix = flag(given)?,
             "prior" => self.prior = parsed(given)?,
             "recall" => self.recall = parsed(given)?,
             "rows" => file.rows = one(given)?,
@@ -126,8 +134,10 @@ impl RequestSpec {
             "target" => self.target = one_of(given)?,
             "text" => self.text = list(given)?,
             "time_budget" => self.time_budget = parsed(given)?,
+            "typos" => self.typos = parsed(given)?,
             "weight" => self.weight = numbers(given)?,
             "window" => self.window = parsed(given)?,
+            "words" => self.words = one(given)?,
             other => return Err(unknown(other)),
         }
         Ok(())

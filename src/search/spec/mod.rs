@@ -18,13 +18,14 @@ use super::fusion::{Fusion, Normalise};
 use super::plan::asked::FacetsOver;
 use super::request::Image;
 use super::similarity::{SimilarityName, TargetName};
+use super::words::Operator;
 use crate::corpus::strict;
 
 /// A query as plain data. A field that is empty or `None` leaves the choice to the library; see the methods of the same names
 /// of [`Request`](super::Request).
 ///
 /// It reads from JSON and is written to it. Keys are those of a line of a batch, with `_` or `-`: the names of the fields, but
-/// for `features_from`, whose parts are `features` (the file), `pathway` and `rows`; `normalize` is `normalise`. A list may be
+/// for `features_from`, whose parts are `features` (the file), `pathway` and `rows`, and `words_in`, which is `in`; `normalize` is `normalise`. A list may be
 /// one value, and a number a string.
 ///
 /// A query from somewhere else may name files of this machine: see [`RequestSpec::reads_files`].
@@ -68,6 +69,16 @@ pub struct RequestSpec {
     pub features_from: Option<FeaturesFrom>,
     /// Keywords in the grammar.
     pub keywords: Option<String>,
+    /// Plain words, as people type them; with keywords both must match.
+    pub words: Option<String>,
+    /// Whether one of the words is enough.
+    pub operator: Option<Operator>,
+    /// Fields that words are looked for in; in JSON `in`.
+    pub words_in: Vec<String>,
+    /// The last word is the beginning of one.
+    pub prefix: bool,
+    /// Typing errors of a word at most, 0 to 2.
+    pub typos: Option<u8>,
     /// Restrictions in the grammar; all must match.
     pub filter: Vec<String>,
     /// Factors of the keyword scores of fields; in JSON `"title=2"` or `{"title": 2}`.
@@ -132,6 +143,9 @@ impl RequestSpec {
         fn list<T: Clone>(own: Vec<T>, base: &[T]) -> Vec<T> {
             if own.is_empty() { base.to_vec() } else { own }
         }
+        // They belong to words, wherever these were said.
+        let has_words = self.words.is_some() || base.words.is_some();
+        let of_words = if has_words { base } else { &Self::default() };
         Self {
             text: list(self.text, &base.text),
             image: list(self.image, &base.image),
@@ -142,6 +156,11 @@ impl RequestSpec {
             features: list(self.features, &base.features),
             features_from: self.features_from.or_else(|| base.features_from.clone()),
             keywords: self.keywords.or_else(|| base.keywords.clone()),
+            words: self.words.or_else(|| base.words.clone()),
+            operator: self.operator.or(of_words.operator),
+            words_in: list(self.words_in, &of_words.words_in),
+            prefix: self.prefix || of_words.prefix,
+            typos: self.typos.or(of_words.typos),
             filter: list(self.filter, &base.filter),
             boost: list(self.boost, &base.boost),
             media: self.media.or_else(|| base.media.clone()),

@@ -69,7 +69,7 @@ mod tests {
     use serde_json::{from_value, to_value};
 
     use super::*;
-    use crate::search::{FacetsOver, Fusion, Normalise, SimilarityName, TargetName};
+    use crate::search::{FacetsOver, Fusion, Normalise, Operator, SimilarityName, TargetName};
 
     /// Every name is read, and written back as it was.
     fn check<T: DeserializeOwned + Serialize>(expected: &[&str]) {
@@ -87,6 +87,7 @@ mod tests {
         check::<SimilarityName>(&["metric", "cosine", "posterior"]);
         check::<TargetName>(&["class", "pair", "both"]);
         check::<FacetsOver>(&["matches", "hits"]);
+        check::<Operator>(&["or", "and"]);
         assert!(names_of::<String>().is_empty() && names_of::<Vec<Fusion>>().is_empty());
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::RequestSpec;
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
+use crate::hint::{Hint, Setting};
 use crate::model::Bundle;
 use crate::search::engine::Engine;
 use crate::search::fusion::Fusion;
@@ -11,6 +12,7 @@ use crate::search::plan::asked::{ListItems, MediaChoice};
 use crate::search::request::Request;
 use crate::search::show::response::Response;
 use crate::search::similarity::{Similarity, SimilarityName, TargetName};
+use crate::search::words::Words;
 
 impl Engine {
     /// Runs a query that is plain data.
@@ -82,6 +84,7 @@ impl RequestSpec {
     /// What is let through.
     fn restrict(&self, mut request: Request) -> Result<Request> {
         request = self.keywords.iter().fold(request, |request, keywords| request.keywords(keywords));
+        request = self.plain_words()?.into_iter().fold(request, Request::words);
         request = self.filter.iter().fold(request, |request, filter| request.filter(filter));
         request = match self.media.as_deref() {
             None => request,
@@ -92,6 +95,26 @@ impl RequestSpec {
         request = if self.exact { request.exact() } else { request };
         request = self.min_probability.into_iter().fold(request, Request::min_probability);
         Ok(self.prior.into_iter().fold(request, Request::prior))
+    }
+
+    fn plain_words(&self) -> Result<Option<Words>> {
+        let Some(text) = &self.words else {
+            let settings =
+                self.operator.is_some() || !self.words_in.is_empty() || self.prefix || self.typos.is_some();
+            return if settings {
+                let what = "`operator`, `in`, `prefix` and `typos` say how plain words are looked for, and there are none";
+                Err(Error::new(ErrorCode::BadArgument, what)
+                    .hint(Hint::new("give them with").setting(Setting::Words)))
+            } else {
+                Ok(None)
+            };
+        };
+        let mut words = Words::from(text.as_str());
+        words.operator = self.operator.unwrap_or_default();
+        words.fields.clone_from(&self.words_in);
+        words.prefix = self.prefix;
+        words.typos = self.typos.unwrap_or_default();
+        Ok(Some(words))
     }
 
     /// What is shown, and what stands beside it.

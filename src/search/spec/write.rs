@@ -22,6 +22,11 @@ impl Serialize for RequestSpec {
             features,
             features_from,
             keywords,
+            words,
+            operator,
+            words_in,
+            prefix,
+            typos,
             filter,
             boost,
             media,
@@ -69,6 +74,11 @@ impl Serialize for RequestSpec {
         }
         out.list("features", &all)?;
         out.one("keywords", keywords)?;
+        out.one("words", words)?;
+        out.one("operator", operator)?;
+        out.list("in", words_in)?;
+        out.flag("prefix", *prefix)?;
+        out.one("typos", typos)?;
         out.list("filter", filter)?;
         out.list("boost", &named(boost))?;
         out.one("media", media)?;
@@ -144,7 +154,7 @@ mod tests {
 
     use super::*;
     use crate::search::{
-        FacetsOver, FeaturesFrom, Fusion, Image, Normalise, SimilarityName, TargetName, names_of,
+        FacetsOver, FeaturesFrom, Fusion, Image, Normalise, Operator, SimilarityName, TargetName, names_of,
     };
 
     fn word() -> impl Strategy<Value = String> {
@@ -196,6 +206,7 @@ mod tests {
     fn spec() -> impl Strategy<Value = RequestSpec> {
         let parts = (words(), images(), words(), images(), of(word()), words(), rows(), file());
         let words = (of(word()), words(), numbers(), of(word()), of(any::<usize>()), of(any::<usize>()));
+        let plain = (of(word()), any_of::<Operator>(), self::words(), any::<bool>(), of(any::<u8>()));
         let ranks = (
             any_of::<SimilarityName>(),
             any_of::<TargetName>(),
@@ -215,10 +226,11 @@ mod tests {
             of(self::words()),
             any::<bool>(),
         );
-        (parts, words, ranks, bounds, shown, of(any::<u64>())).prop_map(
-            |(parts, words, ranks, bounds, shown, time_budget)| {
+        (parts, words, plain, ranks, bounds, shown, of(any::<u64>())).prop_map(
+            |(parts, words, plain, ranks, bounds, shown, time_budget)| {
                 let (text, image, not_text, not_image, like, exclude, features, features_from) = parts;
                 let (keywords, filter, boost, media, k, offset) = words;
+                let (words, operator, words_in, prefix, typos) = plain;
                 let (similarity, target, fusion, normalise, rrf_k, weight, window) = ranks;
                 let (min_probability, prior, recall, exact) = bounds;
                 let (items, facet, aggregations, facets_over, snippet, fields, explain) = shown;
@@ -232,6 +244,11 @@ mod tests {
                     features,
                     features_from,
                     keywords,
+                    words,
+                    operator,
+                    words_in,
+                    prefix,
+                    typos,
                     filter,
                     boost,
                     media,

@@ -146,6 +146,11 @@ impl Shards {
         &self.shards[0]
     }
 
+    /// The searchers of all.
+    pub(crate) fn searchers(&self) -> Vec<Searcher> {
+        self.iter().map(|shard| shard.searcher.clone()).collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.shards.len()
     }

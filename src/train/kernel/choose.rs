@@ -9,8 +9,8 @@ use crate::data::TrainingData;
 use crate::error::Result;
 use crate::model::Kernel;
 use crate::parallel as workers;
-use crate::train::alone::shape;
 use crate::train::config::TrainConfig;
+use crate::train::members::alone::shape;
 use crate::train::split::Fold;
 
 /// Candidates, the first of which are tried together: spread of the kernel, ridge and power of the correlations of the

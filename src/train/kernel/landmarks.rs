@@ -55,7 +55,7 @@ pub(super) fn with_landmarks(
 /// The median squared distance of the first landmarks; `None` where they do not differ.
 fn median_distance(kernel: &Kernel, d_in: usize) -> Option<f32> {
     let n = kernel.len().min(MEASURED);
-    let first = Kernel::new(false, kernel.landmarks[..n * d_in].to_vec(), d_in, 1.0);
+    let first = Kernel::new(false, kernel.landmarks.wide()[..n * d_in].to_vec(), d_in, 1.0);
     let all = within(&first, d_in);
     let mut distances: Vec<f32> =
         (0..n).flat_map(|i| (0..i).map(move |j| i * n + j)).map(|at| all[at]).collect();
@@ -69,13 +69,13 @@ pub(super) fn within(kernel: &Kernel, d_in: usize) -> Vec<f32> {
     let m = kernel.len();
     let mut out = vec![0.0; m * m];
     out.par_chunks_mut(TOGETHER * m.max(1))
-        .zip(kernel.landmarks.par_chunks(TOGETHER * d_in))
+        .zip(kernel.landmarks.wide().par_chunks(TOGETHER * d_in))
         .enumerate()
         .for_each(|(block, (out, z))| {
-            products(Rows::new(z, d_in), Rows::new(&kernel.landmarks, d_in), out);
+            products(Rows::new(z, d_in), Rows::new(kernel.landmarks.wide(), d_in), out);
             for (i, out) in out.chunks_exact_mut(m).enumerate() {
-                let own = kernel.squares[block * TOGETHER + i];
-                for (x, square) in out.iter_mut().zip(&kernel.squares) {
+                let own = kernel.landmarks.squares()[block * TOGETHER + i];
+                for (x, square) in out.iter_mut().zip(kernel.landmarks.squares()) {
                     *x = (own + square - 2.0 * *x).max(0.0);
                 }
             }

@@ -86,7 +86,7 @@ impl Moments {
         let mut sides = Vec::with_capacity(kernels.len());
         for kernel in kernels {
             let m = kernel.len();
-            let mut own = within(&kernel, kernel.landmarks.len() / m.max(1));
+            let mut own = within(&kernel, kernel.landmarks.d_in());
             kernel.respond(&mut own);
             let within = own.into_iter().map(f64::from).collect();
             let labelled = match classes {

@@ -11,9 +11,9 @@ use crate::corpus::Split;
 use crate::data::{Items, Labels, MediaFeatures, Similarity, TrainingData};
 use crate::eval::measure_one;
 use crate::model::Kernel;
-use crate::train::alone::alone;
 use crate::train::config::TrainConfig;
 use crate::train::linear::{elements, inner, matrix, whitener};
+use crate::train::members::alone::alone;
 use crate::train::split::folds;
 
 /// Media types that show the same three hidden numbers through functions of their own; the class is the sign of the first.
@@ -73,7 +73,7 @@ fn with_all_rows_as_landmarks_classes_are_kernel_ridge_regression() {
         let row = (0..n).find(|&row| {
             let mut x = data.media[0].row(row).to_vec();
             crate::model::normalise(&mut x, side.kernel.roots);
-            let own = &side.kernel.landmarks[landmark * 9..landmark * 9 + 9];
+            let own = &side.kernel.landmarks.wide()[landmark * 9..landmark * 9 + 9];
             x.iter().zip(own).all(|(x, y)| (x - y).abs() < 1e-3)
         });
         f64::from(data.class(row.unwrap()).unwrap())
@@ -101,7 +101,8 @@ fn units_are_whitened_and_correlate_as_they_say() {
     let rows: Vec<usize> = (0..80).collect();
     let project = |side: usize, power: f64| -> Vec<Vec<f64>> {
         let mut kernel = moments.sides[side].kernel.clone();
-        (kernel.unit, kernel.unit_bias) = units.readout(side, power).unwrap();
+        let (unit, bias) = units.readout(side, power).unwrap();
+        (kernel.unit, kernel.unit_bias) = (unit.into(), bias);
         let x: Vec<f32> = rows.iter().flat_map(|&row| data.media[side].row(row)).copied().collect();
         let (_, out) = kernel.read(80, &kernel.responses(80, &x));
         out.chunks_exact(6).map(|row| row.iter().map(|x| f64::from(*x)).collect()).collect()

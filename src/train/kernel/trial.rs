@@ -156,16 +156,18 @@ fn readout(
     (count, unit): (usize, usize),
 ) -> Result<()> {
     if let Some((units, power)) = units {
-        (kernel.unit, kernel.unit_bias) = units.readout(m, power)?;
-        kernel.unit_bias.resize(unit, 0.0);
-        kernel.unit.resize(unit * width, 0.0);
+        let (mut of_unit, mut bias) = units.readout(m, power)?;
+        bias.resize(unit, 0.0);
+        of_unit.resize(unit * width, 0.0);
+        (kernel.unit, kernel.unit_bias) = (of_unit.into(), bias);
     }
     if count > 0 {
-        (kernel.class, kernel.class_bias) = match classes.get(m).and_then(Option::as_ref) {
+        let (class, bias) = match classes.get(m).and_then(Option::as_ref) {
             Some(classes) => classes.readout(sharpness)?,
             // No row of this media type has a class: all are as likely.
             None => (vec![0.0; count * width], vec![0.0; count]),
         };
+        (kernel.class, kernel.class_bias) = (class.into(), bias);
     }
     Ok(())
 }

@@ -122,7 +122,7 @@ impl HeadVars {
             target: self.target,
             a: self.a,
             b: self.b,
-            bilinear,
+            bilinear: bilinear.into(),
             weights: values(&self.weights)?,
             shift: values(&self.shift)?,
             bias: values(&self.bias)?[0],

@@ -210,7 +210,7 @@ mod tests {
                 let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
                 assert!(near(&out, &trained.project(&x).unwrap()));
                 // The skip is a part of what is projected.
-                let without = crate::model::Deep { skip: Vec::new(), ..deep.clone() };
+                let without = crate::model::Deep { skip: Vec::new().into(), ..deep.clone() };
                 crate::model::Pathway::from(without.clone()).project(4, &x, 1.0, &mut out);
                 assert_eq!(near(&out, &trained.project(&x).unwrap()), !skip);
                 assert_eq!(crate::model::Deep { skip: deep.skip.clone(), ..without }, *deep);

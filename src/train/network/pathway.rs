@@ -177,12 +177,12 @@ impl PathwayVars {
             roots,
             mean,
             scale,
-            hidden,
+            hidden: hidden.into(),
             hidden_bias,
-            unit: reader(&unit)?,
+            unit: reader(&unit)?.into(),
             unit_bias: values(&self.unit_bias)?,
-            skip,
-            class,
+            skip: skip.into(),
+            class: class.into(),
             class_bias,
         })
     }

@@ -112,7 +112,7 @@ impl HeadVars {
         };
         let class_scale = scale(0..classes, class_weights.iter().sum());
         let unit_scale = scale(classes..d, (d - classes) as f32);
-        let mut change = head.bilinear.clone();
+        let mut change = head.bilinear.to_vec();
         for i in 0..d {
             change[i * d + i] -= if i < classes { class_scale * class_weights[i] } else { unit_scale };
         }

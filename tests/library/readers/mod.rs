@@ -3,7 +3,10 @@
 mod bombs;
 mod columns;
 mod damage;
+mod memory;
 mod pictures;
 mod refused;
+mod sources;
 mod support;
+mod tar;
 mod types;

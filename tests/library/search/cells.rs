@@ -8,7 +8,7 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{IndexWriter, Term};
 use uncsm_index::ErrorCode;
 use uncsm_index::model::{Bundle, Target};
-use uncsm_index::search::{CrossMediaQuery, Fusion, Request, Response, Similarity};
+use uncsm_index::search::{CrossMediaQuery, Fusion, MediaChoice, Request, Response, Similarity};
 
 use crate::common::{self, App, Doc, bundle};
 use crate::search::world::{engine, ids};
@@ -244,8 +244,11 @@ fn other_bundles_and_other_queries_look_at_everything() {
         shape(request.similarity(Similarity::Metric(Target::Pair))).run().unwrap()
     };
     assert!(!of(&bundle, &|r| r).exact);
-    // Curves of other heads say nothing.
-    assert!(of(&other, &|r| r).exact);
+    // Calibrations move no document before another; of other heads the curves say nothing.
+    assert!(!of(&other, &|r| r).exact);
+    let heads = bundle.with_random_heads(4);
+    assert_eq!(heads.space(), bundle.space());
+    assert!(of(&heads, &|r| r).exact);
     assert!(of(&bundle, &|r| r.similarity(Similarity::Both)).exact);
     assert!(of(&bundle, &|r| r.features("image", &query).unwrap()).exact);
     assert!(of(&bundle, &|r| r.recall(1.0)).exact);
@@ -257,5 +260,46 @@ fn other_bundles_and_other_queries_look_at_everything() {
         let engine = uncsm_index::search::Engine::hosts(hosts, bundle.clone()).unwrap();
         let error = engine.request().features("image", &query).unwrap().recall(recall).run().unwrap_err();
         assert_eq!(error.code(), ErrorCode::BadArgument);
+    }
+}
+
+#[test]
+fn an_explanation_says_where_it_looked_and_why() {
+    let bundle = sampled(&bundle(3));
+    let app = app(&bundle);
+    let width = bundle.media()[0].features;
+    let query = around(&mut ChaCha8Rng::seed_from_u64(3), width, Some(4));
+    let look = |bundle: &Bundle, shape: &dyn Fn(Request) -> Request| {
+        let hosts = [(&app.index, app.searcher(), app.plugin.cache())];
+        let engine = uncsm_index::search::Engine::hosts(hosts, bundle.clone()).unwrap();
+        let request = engine.request().features("image", &query).unwrap();
+        let found = shape(request.similarity(Similarity::Metric(Target::Pair))).explain().run().unwrap();
+        let look = found.plan.as_ref().unwrap()["look"].clone();
+        assert_eq!(look["by"] == "cells", look["rows_by_code"] != 0);
+        (found, look)
+    };
+    let (found, by_cells) = look(&bundle, &|r| r);
+    let number = |look: &serde_json::Value, key: &str| look[key].as_u64().unwrap();
+    assert!(!found.exact && by_cells["by"] == "cells" && by_cells["why"].is_null(), "{by_cells}");
+    // Some documents have two texts, and no row is scored that was not compared.
+    let (compared, scored) = (number(&by_cells, "rows_by_code"), number(&by_cells, "rows_scored"));
+    assert!(found.scored <= scored && scored <= compared && compared <= 2 * DOCS as u64, "{by_cells}");
+    assert!((1..=compared).contains(&number(&by_cells, "cells")), "{by_cells}");
+    let heads = bundle.with_random_heads(4);
+    let samples = bundle.with_samples(vec![Vec::new(); 2]).unwrap();
+    assert_eq!(look(&samples, &|r| r).1["by"], "cells", "samples measure, and rank nothing");
+    type Shape = &'static dyn Fn(Request) -> Request;
+    let whole: [(&Bundle, &str, Shape); 6] = [
+        (&bundle, "asked for", &|r| r.exact()),
+        (&bundle, "minimum probability", &|r| r.min_probability(0.1)),
+        (&bundle, "no curves for such queries", &|r| r.similarity(Similarity::Both)),
+        (&bundle, "cheaper than cells", &|r| r.filter("w1000")),
+        (&bundle, "few rows", &|r| r.media(MediaChoice::Named("image".into()))),
+        (&heads, "no curve for this bundle and query", &|r| r),
+    ];
+    for (bundle, why, shape) in whole {
+        let (found, look) = look(bundle, shape);
+        assert!(found.exact, "{why}");
+        assert_eq!((look["by"].as_str(), look["why"].as_str()), (Some("all"), Some(why)), "{look}");
     }
 }

@@ -13,4 +13,5 @@ mod oracle;
 mod parts;
 mod segments;
 mod sources;
+mod words;
 mod world;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use uncsm_index::Result;
+use uncsm_index::corpus::{Keys, Reader};
 use uncsm_index::encode::Registry;
 use uncsm_index::index::{BuildReport, IndexBuilder, OnBad};
 
@@ -18,6 +19,20 @@ pub struct Report {
     #[serde(flatten)]
     pub built: BuildReport,
     pub seconds: f64,
+    /// What to do about a source of which no document has an item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// The keys that may hold the items of a source, where no document had any.
+pub fn proposal(built: &BuildReport, args: &SourceArgs) -> Result<Option<String>> {
+    if built.without_items < built.documents || args.features.is_some() {
+        return Ok(None);
+    }
+    let keys = source::keys(&args.media_key, &args.map, &args.without)?;
+    let first = Reader::open_all(&args.source, &keys)?.find_map(|read| read.ok());
+    let map = first.and_then(|document| Keys::propose(document.fields.keys().map(String::as_str)));
+    Ok(map.map(|map| format!("no document has a text or a picture: build it again with --map {map}")))
 }
 
 impl Report {
@@ -49,6 +64,9 @@ impl Report {
         }
         if built.without_items > 0 {
             let _ = writeln!(text, "{} documents have no item: only keywords find them", built.without_items);
+        }
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(text, "{hint}");
         }
         if built.long_words > 0 {
             let _ = writeln!(text, "{} words are too long for keywords to find", built.long_words);

@@ -1,6 +1,7 @@
 //! `uncsm-index features`: a corpus in, its features out, so that it is encoded once and trained on many times.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::json;
@@ -55,7 +56,7 @@ fn check_whole(data: &TrainingData, args: &FeaturesArgs) -> Result<()> {
     match (0..data.rows()).filter(lacks).count() {
         0 => Ok(()),
         count => Err(Error::new(ErrorCode::NoItems, "rows lack an item of a media type")
-            .file(&args.source)
+            .file(args.source.first().map_or(Path::new(""), PathBuf::as_path))
             .expected("an item of every media type in every row")
             .got(format!("{count} of {} rows without one", data.rows()))
             .hint("leave --strict out to write the others, or train on the corpus itself")),

@@ -284,9 +284,9 @@ fn segments_text(out: &mut String, segments: &[SegmentReport]) {
         let (items, bytes) = (items.join(", "), bytes.join(", "));
         let _ = writeln!(out, "segment {}: {} documents, {items}; {bytes}", segment.id, segment.documents);
         for (media, cells) in &segment.cells {
-            let curves =
-                if cells.model.is_some() { "" } else { "; without curves, so every row is looked at" };
-            let _ = writeln!(out, "  {} cells of {media}: {} bytes{curves}", cells.cells, cells.bytes);
+            let whole =
+                cells.whole.map(|why| format!("; {why}, so every row is looked at")).unwrap_or_default();
+            let _ = writeln!(out, "  {} cells of {media}: {} bytes{whole}", cells.cells, cells.bytes);
             for curve in cells.curves.iter().filter(|curve| curve.k == 10) {
                 let (ranking, query) = (curve.ranking, &curve.query);
                 let _ = writeln!(

@@ -7,7 +7,7 @@ use uncsm_index::encode::Registry;
 use uncsm_index::index::Index;
 use uncsm_index::model::Bundle;
 use uncsm_index::search::Engine;
-use uncsm_index::{Error, ErrorCode, Result};
+use uncsm_index::{Error, ErrorCode, Hint, Result, Setting, Task};
 
 /// The indexes at `dirs` as one engine, ranking by `bundle` or, where it is none of theirs, the one that they hold. `paths` are
 /// read after the indexes, so that a missing one is told first.
@@ -19,7 +19,13 @@ pub fn open(
     bundle: Option<&Path>,
     paths: impl FnOnce() -> Result<Registry>,
 ) -> Result<(Vec<Index>, Engine)> {
-    let indexes: Vec<Index> = dirs.iter().map(|dir| Index::open(dir)).collect::<Result<_>>()?;
+    let open = |dir: &PathBuf| {
+        if !dir.exists() {
+            return Err(no_index(dir));
+        }
+        Index::open(dir)
+    };
+    let indexes: Vec<Index> = dirs.iter().map(open).collect::<Result<_>>()?;
     let bundle = bundle.map(Bundle::load).transpose()?.map(Arc::new);
     if let (None, [first, rest @ ..]) = (&bundle, indexes.as_slice())
         && let Some(other) = rest.iter().find(|index| index.bundle().model() != first.bundle().model())
@@ -35,4 +41,14 @@ pub fn open(
     let paths = paths()?;
     let engine = Engine::over(&indexes, bundle)?.with_encoders(paths);
     Ok((indexes, engine))
+}
+
+/// What to look for is at times given where an index is expected.
+fn no_index(dir: &Path) -> Error {
+    let hint = Hint::new("make one with").task(Task::Build).text("; what to look for is given with");
+    let hint = hint.setting(Setting::Words).text(" or").setting(Setting::Text);
+    Error::new(ErrorCode::NotFound, "there is no such directory")
+        .file(dir)
+        .expected("an index directory")
+        .hint(hint)
 }

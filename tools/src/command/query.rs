@@ -12,7 +12,7 @@ use uncsm_index::{Error, Result};
 use super::{opened, query_batch, query_text};
 use crate::Outcome;
 use crate::args::{Global, QueryArgs};
-use crate::output::{Output, error_json, sentence};
+use crate::output::{Output, error_json, plain, sentence};
 use crate::source;
 
 /// Lines that share a pass over the stored rows.
@@ -47,13 +47,28 @@ pub fn run(args: &QueryArgs, global: &Global, output: &Output) -> Result<Outcome
     let complete = incomplete.is_empty();
     let spec = args.spec()?;
     if let Some(file) = &args.batch {
-        return batch(&spec, file, &engine, complete, output);
+        return batch(&spec, file, &engine, complete, (global, output));
     }
     let started = Instant::now();
     let response = engine.run(&spec)?;
+    warn(&response, global);
     let report = Report { line: None, response, took_ms: millis(started), complete };
     output.print(&report, || query_text::response(&report.response, report.took_ms))?;
-    Ok(if report.response.hits.is_empty() { Outcome::Nothing } else { Outcome::Done })
+    Ok(if found(&report.response, spec.k) { Outcome::Done } else { Outcome::Nothing })
+}
+
+/// Says on stderr what a user may wonder about; in JSON it stands in the answer.
+fn warn(response: &Response, global: &Global) {
+    if !global.json && !global.quiet {
+        for warning in &response.warnings {
+            let _ = writeln!(std::io::stderr(), "warning: {}", plain(warning));
+        }
+    }
+}
+
+/// Whether there is a hit, or where none was asked for a match.
+fn found(response: &Response, k: Option<usize>) -> bool {
+    if k == Some(0) { response.matched > 0 } else { !response.hits.is_empty() }
 }
 
 fn millis(since: Instant) -> f64 {
@@ -66,29 +81,39 @@ fn batch(
     file: &Path,
     engine: &Engine,
     complete: bool,
-    output: &Output,
+    (global, output): (&Global, &Output),
 ) -> Result<Outcome> {
-    let (mut found, mut bad) = (false, false);
+    let (mut any, mut bad) = (false, false);
     let mut lines = query_batch::lines(file)?.peekable();
     while lines.peek().is_some() {
         let started = Instant::now();
-        let ask = |text: String| query_batch::of_line(&text, base)?.request(engine);
-        let pass: Vec<(u64, Result<Request>)> =
+        let ask = |text: String| {
+            let spec = query_batch::of_line(&text, base)?;
+            Ok((spec.k, spec.request(engine)?))
+        };
+        let pass: Vec<(u64, Result<(Option<usize>, Request)>)> =
             lines.by_ref().take(PASS).map(|(number, text)| (number, text.and_then(ask))).collect();
-        let requests = pass.iter().filter_map(|(_, request)| request.as_ref().ok().cloned()).collect();
+        let asked = |(_, asked): &(u64, Result<(Option<usize>, Request)>)| {
+            asked.as_ref().ok().map(|(_, request)| request.clone())
+        };
+        let requests = pass.iter().filter_map(asked).collect();
         let mut answers = engine.batch(requests).into_iter();
         // Of a query its share of the pass.
         let took_ms = millis(started) / pass.len().max(1) as f64;
         for (number, request) in pass {
             let answer = match request {
                 Err(error) => Err(error),
-                Ok(_) => answers.next().unwrap_or_else(|| {
-                    Err(Error::new(uncsm_index::ErrorCode::Engine, "a query of the batch has no answer"))
-                }),
+                Ok((k, _)) => answers
+                    .next()
+                    .unwrap_or_else(|| {
+                        Err(Error::new(uncsm_index::ErrorCode::Engine, "a query of the batch has no answer"))
+                    })
+                    .map(|response| (k, response)),
             };
             match answer {
-                Ok(response) => {
-                    found |= !response.hits.is_empty();
+                Ok((k, response)) => {
+                    any |= found(&response, k);
+                    warn(&response, global);
                     let report = Report { line: Some(number), response, took_ms, complete };
                     output.print(&report, || {
                         format!("line {number}:\n{}", query_text::response(&report.response, took_ms))
@@ -103,7 +128,7 @@ fn batch(
             }
         }
     }
-    Ok(match (bad, found) {
+    Ok(match (bad, any) {
         (true, _) => Outcome::BadLines,
         (false, true) => Outcome::Done,
         (false, false) => Outcome::Nothing,

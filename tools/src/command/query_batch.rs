@@ -1,7 +1,7 @@
 //! Queries in JSON Lines: the keys of a line are the flag names.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use uncsm_index::corpus::parse_line;
@@ -9,16 +9,23 @@ use uncsm_index::limits::LINE_BYTES;
 use uncsm_index::search::RequestSpec;
 use uncsm_index::{Error, ErrorCode, Result};
 
+use crate::query_args::STDIN;
+
 /// Bytes of the longest line: a few hundred raw feature vectors.
 const LONGEST: usize = LINE_BYTES;
 /// Flags that belong to the whole batch.
 const NOT_HERE: [&str; 6] = ["batch", "bundle", "encoder", "index", "max-bytes", "max-pixels"];
 
 /// Lines of a file with their 1-based numbers, blank ones left out.
+///
+/// `-` is stdin.
 pub fn lines(path: &Path) -> Result<impl Iterator<Item = (u64, Result<String>)>> {
-    let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-    let mut reader = BufReader::new(file);
-    let path = path.to_owned();
+    let (mut reader, path): (Box<dyn BufRead>, PathBuf) = if path.as_os_str() == STDIN {
+        (Box::new(std::io::stdin().lock()), "stdin".into())
+    } else {
+        let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+        (Box::new(BufReader::new(file)), path.to_owned())
+    };
     let (mut number, mut ended) = (0, false);
     Ok(std::iter::from_fn(move || {
         while !ended {

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use uncsm_index::search::{Hit, Response};
 
+use crate::output::in_line;
+
 /// Fields that the short text shows; `--json` has all.
 const SHOWN: [&str; 4] = ["category", "image", "text", "title"];
 /// Values of a facet that the short text shows.
@@ -18,7 +20,7 @@ pub fn response(response: &Response, took_ms: f64) -> String {
         let shown: Vec<String> = counts
             .iter()
             .take(VALUES)
-            .map(|count| format!("{} {}", plain(&count.value), count.count))
+            .map(|count| format!("{} {}", in_line(&plain(&count.value)), count.count))
             .collect();
         let more = if counts.len() > VALUES { ", .." } else { "" };
         let _ = writeln!(out, "{name}: {}{more}", shown.join(", "));
@@ -42,7 +44,8 @@ fn plain(value: &serde_json::Value) -> String {
 }
 
 fn hit_text(hit: &Hit, out: &mut String) {
-    let id = hit.id.as_deref().unwrap_or("-");
+    // A line end in it would show a line that no hit has.
+    let id = hit.id.as_deref().map_or_else(|| "-".to_owned(), in_line);
     let index = hit.index.map(|at| format!("  index {at}")).unwrap_or_default();
     let probability = hit.probability.map(|p| format!("  p {p:.3}")).unwrap_or_default();
     let _ = write!(out, "{:>3}  {id}{index}  score {:.4}{probability} ", hit.rank, hit.score);
@@ -57,10 +60,10 @@ fn hit_text(hit: &Hit, out: &mut String) {
     let _ = writeln!(out);
     for (name, value) in hit.fields.iter().filter(|(name, _)| SHOWN.contains(&name.as_str())) {
         let short: String = plain(value).chars().take(100).collect();
-        let _ = writeln!(out, "       {name}: {}", short.replace('\n', " "));
+        let _ = writeln!(out, "       {name}: {}", in_line(&short.replace('\n', " ")));
     }
     for (name, snippet) in &hit.snippets {
-        let _ = writeln!(out, "       {name}: .. {} ..", snippet.replace('\n', " "));
+        let _ = writeln!(out, "       {name}: .. {} ..", in_line(&snippet.replace('\n', " ")));
     }
     if let Some(explanation) = &hit.explanation {
         let _ = writeln!(out, "{explanation:#}");

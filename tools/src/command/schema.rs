@@ -1,5 +1,7 @@
 //! `uncsm-index schema`: the field schema that `build` would infer.
 
+use std::path::{Path, PathBuf};
+
 use uncsm_index::corpus::{Reader, unit_of};
 use uncsm_index::schema::{BadLines, SchemaOverrides, infer_with};
 use uncsm_index::{Error, ErrorCode, Result};
@@ -10,10 +12,11 @@ use crate::output::Output;
 use crate::source;
 
 pub fn run(args: &SchemaArgs, output: &Output) -> Result<Outcome> {
-    let keys = source::keys(&args.media_key, &args.without)?;
-    let mut reader = Reader::open_with(&args.source, &keys)?;
+    let keys = source::keys(&args.media_key, &args.map, &args.without)?;
+    let mut reader = Reader::open_all(&args.source, &keys)?;
+    let file = args.source.first().map_or(Path::new(""), PathBuf::as_path);
     let overrides = SchemaOverrides::default();
-    let found = infer_with(reader.by_ref(), (&args.source, &keys), &overrides, BadLines::Skip)?;
+    let found = infer_with(reader.by_ref(), (file, &keys), &overrides, BadLines::Skip)?;
     for aside in reader.take_asides() {
         tracing::warn!("{}", aside.error());
     }
@@ -21,10 +24,10 @@ pub fn run(args: &SchemaArgs, output: &Output) -> Result<Outcome> {
         return Err(first.clone());
     }
     if found.documents == 0 {
-        return Err(Error::new(ErrorCode::Empty, "the corpus has no document that reads").file(&args.source));
+        return Err(Error::new(ErrorCode::Empty, "the corpus has no document that reads").file(file));
     }
     if let Some(first) = &found.first_error {
-        tracing::warn!("{} {}s are no documents, the first: {first}", found.bad_lines, unit_of(&args.source));
+        tracing::warn!("{} {}s are no documents, the first: {first}", found.bad_lines, unit_of(file));
     }
     let toml = found.schema.to_toml()?;
     output.print(&found.schema, || toml)?;

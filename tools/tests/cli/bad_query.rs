@@ -17,7 +17,7 @@ fn query_error(line: &str) -> Value {
 fn arguments_out_of_range() {
     for line in [
         "",
-        "-k 0 --keywords red",
+        "-k -1 --keywords red",
         "--min-probability 0.5 --keywords red",
         "--keywords red --offset 18446744073709551615",
         "--features % --pathway image=image",

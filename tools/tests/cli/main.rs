@@ -36,4 +36,5 @@ mod readme;
 mod resume;
 mod run;
 mod weights;
+mod words;
 mod world;

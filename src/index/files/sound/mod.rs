@@ -3,9 +3,9 @@
 //!
 //! - `meta.json` is sealed with a checksum and a record of the segments' files: length, and CRC-32 of the footer. It lands
 //!   with the commit, since it is in the file that makes the commit.
-//! - A file that opens is compared with the record: swapped and cut files are refused. The files that queries and deletes
-//!   match on are read whole, up to [`READ_AT_OPEN`] bytes of an index, or [`READ_FOR_CHANGES`] while a writer is open. Each
-//!   file is read whole once.
+//! - A file that opens is compared with the record: swapped and cut files are refused. An index whose files have no more than
+//!   [`READ_AT_OPEN`] bytes in all is read whole, of a larger one the lists of deleted documents. While a writer is open, the files
+//!   that queries and deletes match on are read whole, up to [`READ_FOR_CHANGES`]. Each file is read whole once.
 //! - A file that the system does not let us read is not damaged: it is an error of its own.
 //! - A file keeps its entry in the record for as long as it lives: a new commit does not make a damaged one sound.
 
@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tantivy::Directory;
@@ -46,8 +46,8 @@ const KINDS: [&str; 6] = ["term", "idx", "pos", "fast", "fieldnorm", "store"];
 /// A directory whose damaged files do not open, for `tantivy::Index::open`; [`Index`](crate::index::dir::store::Index) has its files through it.
 ///
 /// `meta.json` is written with a checksum and a record of the files of all segments, which the host alone skips; files that
-/// were swapped or cut do not open then. Files that queries and deletes match on are read whole when they open, up to
-/// 256 MiB in all (2 GiB while a writer is open), and beyond are compared with the record alone. A clone shares what was read.
+/// were swapped or cut do not open then. Files that queries and deletes match on are read whole when they open where the index is
+/// small, 4 MiB in all, and while a writer is open up to 2 GiB; others are compared with the record alone. A clone shares what was read.
 ///
 /// # Example
 /// ```no_run
@@ -74,6 +74,10 @@ struct Shared {
     written: Mutex<BTreeSet<PathBuf>>,
     /// Writers that are open.
     writers: AtomicUsize,
+    /// Bytes of all files of an index up to which it is read whole.
+    small: u64,
+    /// Whether the files of the record have more.
+    is_large: AtomicBool,
 }
 
 /// A writer is open for as long as this is held.
@@ -99,7 +103,12 @@ impl SoundDirectory {
 
     /// As [`SoundDirectory::new`]; what `looked` has is not read again.
     pub(crate) fn sharing(inner: impl Directory, looked: &Looked) -> Self {
-        let shared = Shared { looked: looked.clone(), ..Shared::default() };
+        Self::reading(inner, looked, READ_AT_OPEN)
+    }
+
+    /// As [`SoundDirectory::sharing`]; an index whose files have `small` bytes or fewer is read whole.
+    pub(crate) fn reading(inner: impl Directory, looked: &Looked, small: u64) -> Self {
+        let shared = Shared { looked: looked.clone(), small, ..Shared::default() };
         Self { inner: Box::new(inner), shared: Arc::new(shared) }
     }
 
@@ -114,7 +123,23 @@ impl SoundDirectory {
         self.shared.writers.load(Ordering::Relaxed) > 0
     }
 
-    /// Looks at the contents too, stored documents and vectors, of the files `names`, within [`READ_AT_OPEN`]; each once.
+    /// Whether files are read whole that open.
+    pub(crate) fn reads_whole(&self) -> bool {
+        self.is_changing() || !self.shared.is_large.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that are read whole for one purpose, before the file `name` opens.
+    fn budget(&self, name: &Path) -> u64 {
+        // Small, and what they leave out would be shown in silence.
+        let is_deletes = name.extension().is_some_and(|kind| kind == "del");
+        match (self.is_changing() || is_deletes, self.reads_whole()) {
+            (true, _) => READ_FOR_CHANGES,
+            (false, true) => self.shared.small,
+            (false, false) => 0,
+        }
+    }
+
+    /// Looks at the contents too, stored documents and vectors, of the files `names`, where the index is small; each once.
     pub(crate) fn check_contents(&self, names: impl IntoIterator<Item = PathBuf>) -> Result<(), Fault> {
         self.check_as(names, Some(Purpose::Shown))
     }
@@ -190,8 +215,7 @@ impl SoundDirectory {
         let known = lock(&self.shared.record).get(&name.display().to_string()).copied();
         let footer = files::ends(name, &bytes, known.as_ref())?;
         let Some(purpose) = purpose else { return Ok(()) };
-        let budget = if self.is_changing() { READ_FOR_CHANGES } else { READ_AT_OPEN };
-        if looked.has(name, footer.body) || !looked.fits(footer.body, purpose, budget) {
+        if looked.has(name, footer.body) || !looked.fits(footer.body, purpose, self.budget(name)) {
             return Ok(());
         }
         files::whole(name, &bytes, &footer)?;
@@ -211,8 +235,14 @@ impl SoundDirectory {
             // Files of segments that were merged away since.
             self.shared.looked.retain(|name| record.contains_key(&name.display().to_string()));
         }
-        *lock(&self.shared.record) = record;
+        self.take(record);
         Ok(())
+    }
+
+    fn take(&self, record: Record) {
+        let bytes = record.values().fold(0u64, |sum, (length, _)| sum.saturating_add(*length));
+        self.shared.is_large.store(bytes > self.shared.small, Ordering::Relaxed);
+        *lock(&self.shared.record) = record;
     }
 
     /// Writes `meta.json`: files that were recorded keep their entry, new ones get one. Files that were not written here
@@ -239,7 +269,7 @@ impl SoundDirectory {
         }
         self.inner.atomic_write(path, seal(text, &record).as_bytes())?;
         lock(&self.shared.written).retain(|name| !record.contains_key(&name.display().to_string()));
-        *lock(&self.shared.record) = record;
+        self.take(record);
         Ok(())
     }
 

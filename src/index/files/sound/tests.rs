@@ -207,3 +207,49 @@ fn a_file_that_the_system_refuses_is_not_damaged() {
     assert!(policy.compute_merge_candidates(&metas).is_empty());
     assert_eq!(damaged.damaged().len(), 1, "one that does not match is");
 }
+
+#[test]
+fn a_large_index_is_not_read_whole_but_for_its_deletes() {
+    let moody = Moody::default();
+    let index = filled(SoundDirectory::new(moody.clone()), 0);
+    let field = index.schema().get_field("text").unwrap();
+    let mut writer = writer(&index);
+    for text in ["red thing", "blue thing"] {
+        writer.add_document(doc!(field => text)).unwrap();
+    }
+    writer.commit().unwrap();
+    writer.delete_term(tantivy::Term::from_field_text(field, "red"));
+    writer.commit().unwrap();
+    let small = SoundDirectory::new(moody.clone());
+    let large = SoundDirectory::reading(moody.clone(), &Looked::default(), 0);
+    for directory in [&small, &large] {
+        directory.atomic_read(Path::new(META)).unwrap();
+    }
+    assert!(small.reads_whole() && !large.reads_whole());
+    let names: Vec<PathBuf> = small.committed();
+    let mut kinds = BTreeSet::new();
+    for name in names.iter().filter(|name| moody.ram.exists(name).unwrap()) {
+        let kind = name.extension().unwrap().to_string_lossy().into_owned();
+        let good = moody.ram.atomic_read(name).unwrap();
+        flip(&moody.ram, name);
+        let opens = |directory: &SoundDirectory| directory.get_file_handle(name).is_ok();
+        // Stored documents are looked at before they are shown.
+        assert_eq!(opens(&small), kind == "store", "{kind}");
+        assert_eq!(small.check_contents([name.clone()]).is_ok(), false, "{kind}");
+        assert_eq!(opens(&large), kind != "del", "{kind}");
+        assert_eq!(large.check_contents([name.clone()]).is_ok(), kind != "del", "{kind}");
+        // A merge reads all that it copies, and whoever verifies reads all.
+        let changing = large.changing();
+        assert_eq!(opens(&large), kind == "store", "{kind}");
+        drop(changing);
+        assert!(large.check(name).is_err(), "{kind}");
+        // A file that was cut does not open, whatever the index.
+        moody.ram.atomic_write(name, &good[..good.len() - 1]).unwrap();
+        assert!(!opens(&large), "{kind}");
+        moody.ram.atomic_write(name, &good).unwrap();
+        assert!(opens(&large) && opens(&small));
+        kinds.insert(kind);
+    }
+    let all = ["del", "fast", "fieldnorm", "idx", "pos", "store", "term"];
+    assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), all);
+}

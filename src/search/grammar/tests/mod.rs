@@ -4,6 +4,7 @@ mod clauses;
 mod glued;
 mod language;
 mod limits;
+mod messages;
 mod values;
 
 use tantivy::collector::{DocSetCollector, TopDocs};

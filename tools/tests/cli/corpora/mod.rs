@@ -4,6 +4,7 @@ mod bad;
 mod blind;
 mod feedback;
 mod folder;
+mod formats;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod passages;

@@ -1,0 +1,164 @@
+//! What a user names as one corpus: a file, a folder of media, or several files: a list, a pattern, a folder of nothing else.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::folder::{folder_fingerprint, is_media};
+use super::unpack::{head, plain_name};
+use super::{array, glob};
+use crate::error::{Error, ErrorCode, Result};
+use crate::limits::SOURCE_ROOTS;
+use crate::media::Fingerprint;
+
+/// Extensions of files that are corpora, as they are called unpacked.
+const EXTENSIONS: [&str; 7] = [".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".parquet", ".tar"];
+
+/// The corpora that `paths` name, one after the other; a folder of corpora and a pattern stand for their files in order of name (bytes), each path once.
+///
+/// # Errors
+/// [`ErrorCode::BadArgument`] without a path, for a file that is named twice, or more than [`SOURCE_ROOTS`] of them; [`ErrorCode::NotFound`];
+/// [`ErrorCode::Io`].
+pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut out: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        let named = if glob::is_pattern(path) { glob::expand(path)? } else { vec![path.clone()] };
+        for path in named {
+            match shards(&path)? {
+                Some(shards) => out.extend(shards),
+                None => out.push(path),
+            }
+        }
+    }
+    if out.len() > SOURCE_ROOTS {
+        return Err(crate::limits::over("the corpus has too many files", SOURCE_ROOTS, out.len(), "files"));
+    }
+    let mut sorted: Vec<&PathBuf> = out.iter().collect();
+    sorted.sort();
+    if let Some([twice, _]) = sorted.array_windows().find(|[a, b]| a == b) {
+        return Err(Error::new(ErrorCode::BadArgument, "a file of the corpus is named twice")
+            .file(twice)
+            .hint("name each file once"));
+    }
+    match out.is_empty() {
+        true => Err(Error::new(ErrorCode::BadArgument, "no corpus is named")),
+        false => Ok(out),
+    }
+}
+
+/// The files of a folder that holds corpora and nothing else: no folder, no picture, no text. `None` for any other path.
+fn shards(path: &Path) -> Result<Option<Vec<PathBuf>>> {
+    let about = fs::metadata(path).map_err(|error| Error::io(path, error))?;
+    if !about.is_dir() {
+        return Ok(None);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(|error| Error::io(path, error))? {
+        let entry = entry.map_err(|error| Error::io(path, error))?;
+        let (name, file) = (entry.file_name(), entry.path());
+        if name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        // Fields of the pictures beside it, where there are any.
+        let beside = matches!(plain_name(&file).as_str(), "metadata.jsonl" | "metadata.csv");
+        if file.is_dir() || is_media(&name) {
+            return Ok(None);
+        }
+        if is_corpus(&file) && !beside {
+            found.push(file);
+        } else if beside {
+            return Ok(None);
+        }
+    }
+    found.sort();
+    Ok((!found.is_empty()).then_some(found))
+}
+
+/// Whether the file is a corpus by its name; one in JSON by what it begins with.
+fn is_corpus(file: &Path) -> bool {
+    let name = plain_name(file);
+    if name.ends_with(".json") {
+        let about = fs::metadata(file).ok();
+        return about
+            .and_then(|about| head(file, &about, 4096).ok())
+            .is_some_and(|head| array::begins(&head));
+    }
+    EXTENSIONS.iter().any(|extension| name.ends_with(extension))
+}
+
+/// What can be said of `files` without reading them: their paths, lengths and times of change.
+///
+/// # Errors
+/// Those of looking at them.
+pub(crate) fn fingerprint(files: &[PathBuf]) -> Result<Fingerprint> {
+    let mut so_far = Fingerprint::of([]);
+    for path in files {
+        let about = fs::metadata(path).map_err(|error| Error::io(path, error))?;
+        let (length, time) = (about.len(), about.modified().ok());
+        let time =
+            time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |time| time.as_nanos());
+        let inside = if about.is_dir() { folder_fingerprint(path)?.0 } else { [0; 32] };
+        let name = path.as_os_str().as_encoded_bytes();
+        so_far = Fingerprint::of([&so_far.0, name, &inside, &length.to_le_bytes(), &time.to_le_bytes()]);
+    }
+    Ok(so_far)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(dir: &Path, names: &[&str]) {
+        for name in names {
+            let path = dir.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "[{}]").unwrap();
+        }
+    }
+
+    #[test]
+    fn a_folder_of_corpora_alone_is_its_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("shards");
+        write(&folder, &["b.jsonl.gz", "a.csv", "c.json", ".hidden.png", "_SUCCESS", "README.md"]);
+        let names = |paths: &[PathBuf]| {
+            let files = files(paths)?;
+            Ok(files
+                .iter()
+                .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+                .collect::<Vec<_>>())
+        };
+        let found: Result<Vec<String>> = names(&[folder.clone()]);
+        assert_eq!(found.unwrap(), ["a.csv", "b.jsonl.gz", "c.json"]);
+        // In the order in which they are named; a pattern in order of name.
+        assert_eq!(
+            names(&[folder.join("c.json"), folder.join("[ab].*")]).unwrap(),
+            ["c.json", "a.csv", "b.jsonl.gz"]
+        );
+        assert_eq!(
+            names(&[folder.join("c.json"), folder.clone()]).unwrap_err().code(),
+            ErrorCode::BadArgument
+        );
+        assert_eq!(names(&[]).unwrap_err().code(), ErrorCode::BadArgument);
+        assert_eq!(names(&[folder.join("none")]).unwrap_err().code(), ErrorCode::NotFound);
+        // With pictures, texts or folders it is one of media.
+        for other in ["x.png", "x.txt", "below/x.jsonl", "metadata.csv"] {
+            let folder = dir.path().join(other.replace('/', "-"));
+            write(&folder, &["a.jsonl", other]);
+            assert_eq!(files(&[folder.clone()]).unwrap(), [folder]);
+        }
+    }
+
+    #[test]
+    fn another_length_is_another_list() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), &["a.jsonl", "b.jsonl"]);
+        let list = || files(&[dir.path().to_path_buf()]).unwrap();
+        let before = fingerprint(&list()).unwrap();
+        assert_eq!(fingerprint(&list()).unwrap(), before);
+        fs::write(dir.path().join("b.jsonl"), "longer than before").unwrap();
+        assert_ne!(fingerprint(&list()).unwrap(), before);
+        write(dir.path(), &["c.jsonl"]);
+        assert_eq!(list().len(), 3);
+    }
+}

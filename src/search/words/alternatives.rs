@@ -1,0 +1,107 @@
+//! A word that was typed in one field: itself, and the words that stand for it, of which the best counts.
+
+use tantivy::query::{
+    Bm25StatisticsProvider, BooleanQuery, BooleanWeight, BoostQuery, DisjunctionMaxCombiner, EnableScoring,
+    Explanation, Occur, Query, Scorer, TermQuery, Weight,
+};
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{DocId, Result, Score, SegmentReader, TantivyError, Term};
+
+/// Matches documents with one of the words. A document gets the best score among them.
+#[derive(Debug, Clone)]
+pub(super) struct AlternativesQuery {
+    /// What was typed, scored by its own BM25.
+    exact: Term,
+    /// Others with their factors.
+    others: Vec<(Term, f32)>,
+    /// Documents with any of the words, as far as counts of single words tell: what the others are as rare as.
+    documents: u64,
+}
+
+impl AlternativesQuery {
+    pub(super) fn new(exact: Term, others: Vec<(Term, f32)>, documents: u64) -> Self {
+        Self { exact, others, documents }
+    }
+
+    fn exact(&self) -> TermQuery {
+        TermQuery::new(self.exact.clone(), IndexRecordOption::WithFreqs)
+    }
+
+    fn others(&self) -> impl Iterator<Item = BoostQuery> {
+        let query = |term: &Term| Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs));
+        self.others.iter().map(move |(term, factor)| BoostQuery::new(query(term), *factor))
+    }
+}
+
+impl Query for AlternativesQuery {
+    fn weight(&self, scoring: EnableScoring<'_>) -> Result<Box<dyn Weight>> {
+        let EnableScoring::Enabled { searcher, statistics_provider } = scoring else {
+            let mut any: Vec<Box<dyn Query>> = vec![Box::new(self.exact())];
+            any.extend(self.others().map(|query| Box::new(query) as Box<dyn Query>));
+            return BooleanQuery::union(any).weight(scoring);
+        };
+        let alike = Alike { inner: statistics_provider, documents: self.documents };
+        let alike = EnableScoring::enabled_from_statistics_provider(&alike, searcher);
+        let each = || -> Result<Vec<Box<dyn Weight>>> {
+            let others = self.others().map(|query| query.weight(alike));
+            std::iter::once(self.exact().weight(scoring)).chain(others).collect()
+        };
+        let any = each()?.into_iter().map(|weight| (Occur::Should, weight)).collect();
+        let best = || DisjunctionMaxCombiner::with_tie_breaker(0.0);
+        let best = BooleanWeight::with_minimum_number_should_match(any, 1, true, Box::new(best));
+        Ok(Box::new(BestWeight { best, each: each()? }))
+    }
+
+    fn query_terms<'a>(&'a self, visitor: &mut dyn FnMut(&'a Term, bool)) {
+        visitor(&self.exact, false);
+        self.others.iter().for_each(|(term, _)| visitor(term, false));
+    }
+}
+
+/// The best of some words. The host's own explanation of it calls it a sum.
+struct BestWeight {
+    best: BooleanWeight<DisjunctionMaxCombiner>,
+    each: Vec<Box<dyn Weight>>,
+}
+
+impl Weight for BestWeight {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> Result<Box<dyn Scorer>> {
+        self.best.scorer(reader, boost)
+    }
+
+    fn explain(&self, reader: &SegmentReader, doc: DocId) -> Result<Explanation> {
+        let mut scorer = self.best.scorer(reader, 1.0)?;
+        if scorer.doc() > doc || scorer.seek(doc) != doc {
+            return Err(TantivyError::InvalidArgument(format!("Document #({doc}) does not match")));
+        }
+        let mut explanation = Explanation::new("best of the words that stand for one", scorer.score());
+        for weight in &self.each {
+            let mut scorer = weight.scorer(reader, 1.0)?;
+            if scorer.doc() <= doc && scorer.seek(doc) == doc {
+                explanation.add_detail(weight.explain(reader, doc)?);
+            }
+        }
+        Ok(explanation)
+    }
+}
+
+/// Statistics that give every word as many documents.
+struct Alike<'a> {
+    inner: &'a dyn Bm25StatisticsProvider,
+    documents: u64,
+}
+
+impl Bm25StatisticsProvider for Alike<'_> {
+    fn total_num_tokens(&self, field: Field) -> Result<u64> {
+        self.inner.total_num_tokens(field)
+    }
+
+    fn total_num_docs(&self) -> Result<u64> {
+        self.inner.total_num_docs()
+    }
+
+    fn doc_freq(&self, _: &Term) -> Result<u64> {
+        // More documents than there are would be a negative rarity.
+        Ok(self.documents.min(self.inner.total_num_docs()?))
+    }
+}

@@ -1,0 +1,323 @@
+//! From a text to its words, and from these to a query.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+use tantivy::Term;
+use tantivy::query::{EmptyQuery, Occur, PhraseQuery, Query, TermQuery};
+use tantivy::schema::IndexRecordOption;
+use tantivy::tokenizer::{MAX_TOKEN_LEN, TextAnalyzer};
+
+use super::alternatives::AlternativesQuery;
+use super::expand::{MOST, Others, others};
+use super::{Operator, Words};
+use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, QUERY_BYTES, QUERY_CLAUSES};
+use crate::search::grammar::{Grammar, WordField};
+use crate::search::ordered::OrderedQuery;
+use crate::search::view::shard::Shards;
+
+/// Words of one text that are looked for at most; what is pasted is longer at times.
+const MOST_WORDS: usize = 1024;
+/// Words of one text that typing errors are let through in at most: each is compared with the dictionaries.
+const MOST_WITH_ERRORS: usize = 64;
+/// Typing errors of a word at most.
+const MOST_ERRORS: u8 = 2;
+/// Letters of the shortest word that one error, and two, are let through in: most shorter words have others that near.
+const LETTERS: [usize; 2] = [5, 9];
+/// Words and others that an explanation names.
+const SHOWN: usize = 10;
+/// Signs that stand inside of words.
+const APOSTROPHES: [char; 3] = ['\'', '\u{2019}', '\u{2bc}'];
+
+/// Plain words as they were read.
+pub(in crate::search) struct Read {
+    pub(in crate::search) query: Box<dyn Query>,
+    /// How each word was read.
+    pub(in crate::search) explained: Value,
+    /// What was left out that a user may wonder about.
+    pub(in crate::search) warnings: Vec<String>,
+}
+
+/// What a field makes of one word: terms with their places.
+type Terms = Vec<(usize, String)>;
+
+/// A word: the bytes that some field takes as one, and what each field makes of them.
+struct Word {
+    from: usize,
+    to: usize,
+    terms: Vec<Terms>,
+}
+
+/// Reads `words` in the fields of `grammar`, with the dictionaries of all indexes.
+///
+/// # Errors
+/// Those of [`Grammar::word_fields`]; [`ErrorCode::BadArgument`] for more typing errors than two; [`ErrorCode::TooLarge`].
+pub(in crate::search) fn read(shards: &Shards, grammar: &Grammar, words: &Words) -> Result<Read> {
+    if words.typos > MOST_ERRORS {
+        return Err(Error::new(ErrorCode::BadArgument, "too many typing errors of a word are asked for")
+            .expected(format!("`typos` from 0 to {MOST_ERRORS}"))
+            .got(words.typos));
+    }
+    let text = words.text.as_str();
+    if text.len() > QUERY_BYTES {
+        let error = limits::over("the words of the query are too long", QUERY_BYTES, text.len(), "bytes");
+        return Err(error.hint("ask with a part of them"));
+    }
+    let mut fields = grammar.word_fields(&words.fields)?;
+    let (mut found, left_out) = find(&mut fields, text);
+    let mut warnings = Vec::new();
+    let most = MOST_WORDS.min(QUERY_CLAUSES / fields.len()).max(1);
+    if found.len() > most {
+        warnings.push(format!("of {} words the first {most} are looked for", found.len()));
+        found.truncate(most);
+    }
+    if words.typos > 0 && found.len() > MOST_WITH_ERRORS {
+        warnings.push(format!("typing errors are let through in the first {MOST_WITH_ERRORS} words alone"));
+    }
+    let in_progress = match found.last() {
+        Some(last) if words.prefix => {
+            let ends = |c: char| c.is_alphanumeric() || c.is_whitespace();
+            (!text[last.to..].contains(ends)).then(|| found.len() - 1)
+        }
+        _ => None,
+    };
+    let mut reader = Reader { shards, words, fields, clauses: Vec::new(), told: Vec::new(), warnings };
+    for (at, word) in found.iter().enumerate() {
+        let with_errors = at < MOST_WITH_ERRORS;
+        reader.word(word, with_errors, in_progress == Some(at))?;
+    }
+    Ok(reader.finish(left_out))
+}
+
+/// The words of `text`, each once, and the words that every field leaves out.
+fn find(fields: &mut [WordField], text: &str) -> (Vec<Word>, Vec<String>) {
+    let tokens: Vec<Vec<Token>> = fields.iter_mut().map(|field| tokens(&mut field.analyzer, text)).collect();
+    let mut spans: Vec<(usize, usize)> =
+        tokens.iter().flatten().map(|token| (token.from, token.to)).collect();
+    spans.sort_unstable();
+    let mut joined: Vec<(usize, usize)> = Vec::new();
+    for span in spans {
+        match joined.last_mut() {
+            Some(last) if span.0 < last.1 => last.1 = last.1.max(span.1),
+            _ => joined.push(span),
+        }
+    }
+    let mut seen = HashSet::new();
+    let mut words = Vec::new();
+    let mut at = vec![0; fields.len()];
+    for &(from, to) in &joined {
+        let mut terms: Vec<Terms> = Vec::new();
+        for (tokens, at) in tokens.iter().zip(&mut at) {
+            let begin = *at;
+            while tokens.get(*at).is_some_and(|token| token.from < to) {
+                *at += 1;
+            }
+            let first = tokens.get(begin).map_or(0, |token| token.position);
+            let place = |token: &Token| (token.position.saturating_sub(first), token.text.clone());
+            terms.push(tokens[begin..*at].iter().map(place).collect());
+        }
+        // Said twice it would count twice.
+        if seen.insert(terms.clone()) {
+            words.push(Word { from, to, terms });
+        }
+    }
+    let mut left_out = Vec::new();
+    let mut next = joined.iter().peekable();
+    for (from, run) in runs(text) {
+        while next.peek().is_some_and(|span| span.1 <= from) {
+            next.next();
+        }
+        if next.peek().is_none_or(|span| span.0 >= from + run.len()) {
+            left_out.push(shortened(run));
+        }
+    }
+    (words, left_out)
+}
+
+struct Token {
+    from: usize,
+    to: usize,
+    position: usize,
+    text: String,
+}
+
+/// In order of their first byte, as words are read.
+fn tokens(analyzer: &mut TextAnalyzer, text: &str) -> Vec<Token> {
+    let mut out = Vec::new();
+    analyzer.token_stream(text).process(&mut |token| {
+        // The host leaves longer ones out of the index.
+        if token.text.len() <= MAX_TOKEN_LEN && token.offset_from < token.offset_to {
+            let (from, to) = (token.offset_from, token.offset_to);
+            out.push(Token { from, to, position: token.position, text: token.text.clone() });
+        }
+    });
+    out.sort_by_key(|token| token.from);
+    out
+}
+
+/// Runs of letters and digits with their first bytes.
+fn runs(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let runs = text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty());
+    runs.map(move |run| (run.as_ptr().addr() - text.as_ptr().addr(), run))
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((at, _)) => format!("{}..", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// What becomes of the words one after the other.
+struct Reader<'a> {
+    shards: &'a Shards,
+    words: &'a Words,
+    fields: Vec<WordField>,
+    /// With whether a document may be what was asked for without matching it.
+    clauses: Vec<(bool, Box<dyn Query>)>,
+    told: Vec<Value>,
+    warnings: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn word(&mut self, word: &Word, with_errors: bool, in_progress: bool) -> Result<()> {
+        let written = &self.words.text[word.from..word.to];
+        let letters = written.chars().count();
+        let by_length = LETTERS.iter().filter(|least| letters >= **least).count() as u8;
+        let typos = if with_errors { by_length.min(self.words.typos) } else { 0 };
+        let mut either: Vec<(Occur, Box<dyn Query>)> = Vec::new();
+        let mut told = serde_json::Map::new();
+        let mut optional = is_beside_apostrophe(&self.words.text, word);
+        for at in 0..self.fields.len() {
+            let terms = &word.terms[at];
+            if terms.is_empty() {
+                // This field leaves the word out: a document that has it there does not match, and is meant.
+                optional = true;
+                continue;
+            }
+            let (query, about) = self.in_field(at, written, terms, typos, in_progress)?;
+            let field = &self.fields[at];
+            told.insert(field.name.clone(), about);
+            either.push((Occur::Should, field.boosted(query)));
+        }
+        if self.told.len() < SHOWN {
+            let word = json!({
+                "word": shortened(written), "typos": typos, "prefix": in_progress, "required": !optional, "fields": told,
+            });
+            self.told.push(word);
+        }
+        let query = match either.len() {
+            1 => either.swap_remove(0).1,
+            _ => Box::new(OrderedQuery::new(either)),
+        };
+        self.clauses.push((optional, query));
+        Ok(())
+    }
+
+    /// The query of a word in one field, and what is told of it.
+    fn in_field(
+        &mut self,
+        at: usize,
+        written: &str,
+        terms: &Terms,
+        typos: u8,
+        in_progress: bool,
+    ) -> Result<(Box<dyn Query>, Value)> {
+        let field = &mut self.fields[at];
+        let texts: Vec<&str> = terms.iter().map(|(_, text)| text.as_str()).collect();
+        let term = |text: &str| Term::from_field_text(field.field, text);
+        let [(_, only)] = terms.as_slice() else {
+            let of = |text: &str| -> Box<dyn Query> {
+                Box::new(TermQuery::new(term(text), IndexRecordOption::WithFreqs))
+            };
+            let phrase = !field.overlaps && field.has_positions;
+            let query: Box<dyn Query> = if phrase {
+                let terms = terms.iter().map(|(place, text)| (*place, term(text))).collect();
+                Box::new(PhraseQuery::new_with_offset(terms))
+            } else {
+                let any = field.overlaps && self.words.operator == Operator::Or;
+                let occur = if any { Occur::Should } else { Occur::Must };
+                Box::new(OrderedQuery::new(texts.iter().map(|text| (occur, of(text))).collect()))
+            };
+            let shown = &texts[..texts.len().min(SHOWN)];
+            return Ok((query, json!({ "terms": shown, "phrase": phrase })));
+        };
+        let exact = term(only);
+        let beginning = match &mut field.spelling {
+            Some(spelling) if in_progress => match tokens(spelling, written).as_slice() {
+                [token] => Some(token.text.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        let typos = if field.spelling.is_some() { typos } else { 0 };
+        if typos == 0 && beginning.is_none() {
+            let query = TermQuery::new(exact, IndexRecordOption::WithFreqs);
+            return Ok((Box::new(query), json!({ "terms": texts })));
+        }
+        let Others { kept, cut } = others(self.shards, field.field, only, typos, beginning.as_deref())?;
+        if cut > 0 {
+            self.warnings.push(format!(
+                "more than {MOST} words of `{}` stand for `{}`: the nearest ones in most documents are looked for",
+                field.name,
+                shortened(written)
+            ));
+        }
+        let mut documents = tantivy::query::Bm25StatisticsProvider::doc_freq(self.shards, &exact)?;
+        documents += kept.iter().map(|other| other.documents).sum::<u64>();
+        let first: Vec<Value> = kept
+            .iter()
+            .take(SHOWN)
+            .map(
+                |other| json!({ "term": other.word, "factor": other.factor(), "documents": other.documents }),
+            )
+            .collect();
+        let about = json!({ "terms": texts, "others": kept.len(), "nearest": first, "left_out": cut });
+        let kept = kept.iter().map(|other| (term(&other.word), other.factor())).collect();
+        Ok((Box::new(AlternativesQuery::new(exact, kept, documents)), about))
+    }
+
+    fn finish(mut self, left_out: Vec<String>) -> Read {
+        let all = self.words.operator == Operator::And;
+        // Where no word is asked of all fields, those that must match still must.
+        let asked = self.clauses.iter().any(|(optional, _)| !optional);
+        let occur = |optional: bool| if all && (!optional || !asked) { Occur::Must } else { Occur::Should };
+        let mut clauses: Vec<(Occur, Box<dyn Query>)> =
+            self.clauses.into_iter().map(|(optional, query)| (occur(optional), query)).collect();
+        let count = clauses.len();
+        let query: Box<dyn Query> = match count {
+            0 => Box::new(EmptyQuery),
+            1 => clauses.swap_remove(0).1,
+            _ => Box::new(OrderedQuery::new(clauses)),
+        };
+        if count == 0 {
+            let text = shortened(&self.words.text);
+            self.warnings.push(match (text.trim().is_empty(), left_out.is_empty()) {
+                (true, _) => "there is no word to look for: the text is blank".to_owned(),
+                (_, true) => {
+                    format!("there is no word to look for in `{text}`: it has no letter and no digit")
+                }
+                (_, false) => {
+                    format!("there is no word to look for in `{text}`: the fields leave all of it out")
+                }
+            });
+        }
+        let shown = left_out.len().min(SHOWN);
+        let explained = json!({
+            "operator": self.words.operator,
+            "fields": self.fields.iter().map(|field| &field.name).collect::<Vec<_>>(),
+            "count": count,
+            "words": self.told,
+            "left_out": &left_out[..shown],
+        });
+        Read { query, explained, warnings: self.warnings }
+    }
+}
+
+/// Whether a word is one letter beside an apostrophe, as in O'Brien's and don't: people write it or not.
+fn is_beside_apostrophe(text: &str, word: &Word) -> bool {
+    let before = text[..word.from].ends_with(APOSTROPHES);
+    let after = text[word.to..].starts_with(APOSTROPHES);
+    (before || after) && text[word.from..word.to].chars().nth(1).is_none()
+}

@@ -1,0 +1,133 @@
+//! The hub term of the target `pair`: its anchors, and how much of it pays on validation rows.
+
+use crate::data::{Items, Similarity, TrainingData};
+use crate::error::Result;
+use crate::eval::{directions, measure_scores};
+use crate::model::{Bundle, Floats, Hubs, Target};
+use crate::parallel as workers;
+use crate::train::kernel::some;
+use crate::train::members::shares::best_of;
+
+/// `T`, in units of the dot product of unit parts.
+const TEMPERATURE: f32 = 0.15;
+/// Candidates for the weight, beside a dot product of weight 1, in order of preference.
+const WEIGHTS: [f32; 6] = [0.0, 1.0, 0.5, 1.5, 2.0, 3.0];
+/// Most anchors of a media type.
+const ANCHORS: usize = 2048;
+
+/// `bundle` with the unit parts of `rows` as anchors and this weight; without a hub term for the weight 0.
+pub(crate) fn with_hub(bundle: &Bundle, data: &TrainingData, rows: &[usize], weight: f32) -> Result<Bundle> {
+    let mut bundle = bundle.clone();
+    let classes = bundle.posterior().map_or(0, |range| range.end);
+    let (d, unit) = (bundle.dim(), bundle.dim() - classes);
+    if weight == 0.0 || bundle.media().len() < 2 || unit == 0 {
+        bundle.metric.hubs = Hubs::default();
+        bundle.metric.heads.iter_mut().for_each(|head| head.hub = 0.0);
+        return Ok(bundle);
+    }
+    let mut anchors = Vec::with_capacity(data.media.len());
+    for (m, media) in data.media.iter().enumerate() {
+        let present: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
+        let x: Vec<f32> = some(&present, ANCHORS).iter().flat_map(|&row| media.row(row)).copied().collect();
+        let shared = bundle.project(m, &x)?;
+        anchors.push(shared.chunks_exact(d).flat_map(|row| &row[classes..]).copied().collect::<Vec<f32>>());
+    }
+    let empty: Vec<bool> = anchors.iter().map(Vec::is_empty).collect();
+    bundle.metric.hubs =
+        Hubs { unit, temperature: TEMPERATURE, anchors: anchors.into_iter().map(Floats::from).collect() };
+    for head in &mut bundle.metric.heads {
+        let between = head.a != head.b && !empty[head.a] && !empty[head.b];
+        // The scale of the dot product of unit parts: the mean of its diagonal.
+        let scale = (classes..d).map(|i| head.bilinear[i * d + i]).sum::<f32>() / unit as f32;
+        head.hub = if head.target == Target::Pair && between { weight * scale.max(0.0) } else { 0.0 };
+    }
+    Ok(bundle)
+}
+
+/// A model, the rows that it was fitted on, and those that it has not seen.
+pub(crate) type Fold<'a> = (&'a Bundle, &'a [usize], &'a [usize]);
+
+/// The weight that does best on the rows that each model has not seen; 0 where nothing measures it.
+pub(crate) fn choose_weight(folds: &[Fold<'_>], data: &TrainingData) -> Result<f32> {
+    let target = Similarity::Metric(Target::Pair);
+    let each: Vec<Vec<Option<f64>>> =
+        workers::map(folds, |(bundle, fit, held)| -> Result<Vec<Option<f64>>> {
+            let hubs = with_hub(bundle, data, fit, 1.0)?;
+            let (plain, hubs) = (Items::new(bundle, data, held)?, Items::new(&hubs, data, held)?);
+            // A logit is linear in the weight: two of them give all.
+            let ends: Vec<_> = directions(plain.media.len())
+                .into_iter()
+                .map(|(a, b)| ((a, b), plain.scores(target, a, b), hubs.scores(target, a, b)))
+                .collect();
+            let at = |weight: f32| {
+                measure_scores(&plain, data, &|a, b| {
+                    let (_, zero, one) = ends.iter().find(|end| end.0 == (a, b))?;
+                    let (zero, one) = (zero.as_ref()?, one.as_ref()?);
+                    Some(zero.iter().zip(one).map(|(zero, one)| zero + weight * (one - zero)).collect())
+                })
+            };
+            let recall =
+                |weight: f32| at(weight).recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
+            Ok(WEIGHTS.iter().map(|weight| recall(*weight)).collect())
+        })
+        .into_iter()
+        .collect::<Result<_>>()?;
+    Ok(best_of(&WEIGHTS, &each).unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::Split;
+    use crate::data::MediaFeatures;
+
+    fn data(rows: usize, media: &[(&str, usize)]) -> TrainingData {
+        let media = media.iter().enumerate().map(|(at, &(name, d_in))| MediaFeatures {
+            name: name.into(),
+            encoder: name.into(),
+            encoder_state: Vec::new(),
+            fingerprint: None,
+            d_in,
+            rows: (0..rows * d_in).map(|i| ((i * i + at) as f32 * 0.31).sin()).collect(),
+            present: (0..rows).map(|row| at == 0 || row > 2).collect(),
+        });
+        TrainingData {
+            media: media.collect(),
+            labels: None,
+            groups: None,
+            split: vec![Split::Train; rows],
+            features_name: "f".into(),
+            documents: None,
+            graded: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn hub_terms_of_three_media_types_are_between_each_two_and_follow_the_scale() {
+        let kinds = [("image", 5), ("text", 4), ("sound", 3)];
+        let (bundle, data) = (Bundle::random(&kinds, 9, 4, 2, 3), data(20, &kinds));
+        let rows: Vec<usize> = (0..20).collect();
+        let hubs = with_hub(&bundle, &data, &rows, 0.5).unwrap();
+        let metric = hubs.metric();
+        assert_eq!((metric.hub_columns(), metric.hub_anchors(0), metric.hub_anchors(1)), (2, 20, 17));
+        for head in &metric.heads {
+            let scale = (2..9).map(|i| head.bilinear[i * 9 + i]).sum::<f32>() / 7.0;
+            let wanted = head.target == Target::Pair && head.a != head.b;
+            assert_eq!(head.hub, if wanted { 0.5 * scale.max(0.0) } else { 0.0 }, "{} {}", head.a, head.b);
+        }
+        // Anchors are the unit parts of the rows.
+        let shared = hubs.project(2, data.media[2].row(7)).unwrap();
+        assert_eq!(metric.hubs.anchors[2][4 * 7..5 * 7], shared[2..]);
+        let none = with_hub(&hubs, &data, &rows, 0.0).unwrap();
+        assert_eq!((none.metric().hub_columns(), none.metric.heads[0].hub), (0, 0.0));
+    }
+
+    #[test]
+    fn the_weight_is_one_of_the_candidates_and_none_where_nothing_measures_it() {
+        let kinds = [("image", 5), ("text", 4)];
+        let (bundle, data) = (Bundle::random(&kinds, 9, 0, 0, 3), data(60, &kinds));
+        let (fit, held): (Vec<usize>, Vec<usize>) = (0..60).partition(|row| row % 3 > 0);
+        assert!(WEIGHTS.contains(&choose_weight(&[(&bundle, &fit, &held)], &data).unwrap()));
+        assert_eq!(choose_weight(&[(&bundle, &fit, &[])], &data).unwrap(), 0.0);
+    }
+}

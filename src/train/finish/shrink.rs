@@ -1,0 +1,253 @@
+//! How much of what the metric network has learned holds on rows that it has not seen, and what it starts from.
+//!
+//! A head is `start + t * rest`: its start is a scaled dot product (of the posteriors for `class`, weighted by the shares of
+//! the classes; of the unit parts for `pair`), the rest is all else that it has learned. On train rows the rest looks better
+//! than it is, since the shared vectors of these rows were fitted too. So `t` in (0, 1] is chosen per target on validation
+//! rows, by what the target is for: MAP for `class`, mean recall for `pair`. With it are chosen the power of the class
+//! weights, and a temperature that divides the class logits, since the mean logits of several members are less sure than
+//! each of them. Bias and calibration do not matter for a ranking.
+
+use crate::corpus::Split;
+use crate::data::{Items, Similarity, TrainingData};
+use crate::error::Result;
+use crate::eval::{One, measure_scores};
+use crate::model::{Bundle, Head, Target};
+use crate::parallel as workers;
+use crate::train::priors;
+
+/// Scale and bias of the start of every head.
+const FIXED: (f32, f32) = (8.0, -4.0);
+
+/// Candidates for `t`, in order of preference where they do equally well.
+const SHARES: [f32; 9] = [1.0, 0.75, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01];
+/// Candidates for the temperature, in order of preference.
+const TEMPERATURES: [f32; 3] = [1.0, 0.7, 0.5];
+/// Candidates for the power of the class weights, in order of preference. Higher ones multiply the noise of rare classes, and
+/// validation splits of some hundred rows cannot tell when that is worth it.
+const POWERS: [f32; 2] = [priors::START, 0.25];
+
+/// What was chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Choice {
+    /// Divides the class logits.
+    pub(crate) temperature: f32,
+    /// Of the class weights.
+    pub(crate) power: f32,
+    /// One `t` per target.
+    pub(crate) shares: Vec<(Target, f32)>,
+}
+
+/// Class weights by power, from the train rows.
+pub(crate) struct ClassShares(Vec<(f32, Vec<f32>)>);
+
+impl ClassShares {
+    pub(crate) fn of(data: &TrainingData, classes: usize) -> Self {
+        let rows = data.rows_of(Split::Train);
+        Self(POWERS.iter().map(|&power| (power, priors::weights(data, &rows, classes, power))).collect())
+    }
+
+    fn weights(&self, power: f32) -> &[f32] {
+        self.0.iter().find(|entry| entry.0 == power).map_or(&[], |entry| &entry.1)
+    }
+}
+
+/// The best choice over models and the rows that each has not seen; the first candidates where these cannot tell.
+///
+/// The target `whole` keeps all that it has learned: somebody has taught it what the rows alone do not show. Pathways that
+/// are `settled` keep their temperature.
+///
+/// Cost: per model, temperature and power two scores of all pairs, and a sort per candidate.
+pub(crate) fn choose(
+    models: &[(Bundle, Vec<usize>)],
+    data: &TrainingData,
+    weights: &ClassShares,
+    whole: Option<Target>,
+    settled: bool,
+) -> Result<Choice> {
+    let classes = models.first().is_some_and(|(bundle, _)| bundle.posterior().is_some());
+    let targets = models.first().map_or(&[][..], |(bundle, _)| bundle.metric().targets());
+    let shares_of = |target| (target, if whole == Some(target) { &SHARES[..1] } else { &SHARES[..] });
+    let mut choice = Choice { temperature: TEMPERATURES[0], power: POWERS[0], shares: Vec::new() };
+    if classes {
+        let mut best: Option<f64> = None;
+        // A temperature divides the logits of deep members.
+        let deep =
+            models.iter().flat_map(|(bundle, _)| &bundle.pathways).any(|pathway| pathway.deep.is_some());
+        let temperatures = if settled || !deep { &TEMPERATURES[..1] } else { &TEMPERATURES[..] };
+        for &temperature in temperatures {
+            for power in POWERS {
+                let tried = Choice { temperature, power, shares: Vec::new() };
+                let found = best_share(models, data, weights, &tried, shares_of(Target::Class))?;
+                if let Some((score, share)) = found
+                    && best.is_none_or(|best| score > best + 1e-9)
+                {
+                    best = Some(score);
+                    choice = Choice { shares: vec![(Target::Class, share)], ..tried };
+                }
+            }
+        }
+    }
+    for &target in targets {
+        if !choice.shares.iter().any(|share| share.0 == target) {
+            let found = best_share(models, data, weights, &choice, shares_of(target))?;
+            let share = found.map_or(SHARES[0], |best| best.1);
+            choice.shares.push((target, share));
+        }
+    }
+    Ok(choice)
+}
+
+/// The best of the `candidates` for the share by the mean score over the models, and that score; `None` where these cannot tell.
+fn best_share(
+    models: &[(Bundle, Vec<usize>)],
+    data: &TrainingData,
+    weights: &ClassShares,
+    tried: &Choice,
+    (target, candidates): (Target, &[f32]),
+) -> Result<Option<(f64, f32)>> {
+    let one = |(bundle, rows): &(Bundle, Vec<usize>)| -> Result<Vec<Option<f64>>> {
+        let with = |share: f32| {
+            let mut with = bundle.clone();
+            apply(&mut with, &Choice { shares: vec![(target, share)], ..tried.clone() }, weights);
+            with
+        };
+        let (start, whole) = (with(0.0), with(1.0));
+        let (start, whole) = (Items::new(&start, data, rows)?, Items::new(&whole, data, rows)?);
+        // A logit is linear in the share: two of them give all.
+        let directions = crate::eval::directions(whole.media.len());
+        let score_of = |items: &Items<'_>, a, b| items.scores(Similarity::Metric(target), a, b);
+        let ends: Vec<_> = directions
+            .iter()
+            .map(|&(a, b)| ((a, b), score_of(&start, a, b), score_of(&whole, a, b)))
+            .collect();
+        let each = candidates.iter().map(|&share| {
+            let found = measure_scores(&whole, data, &|a, b| {
+                let (_, start, whole) = ends.iter().find(|end| end.0 == (a, b))?;
+                let (start, whole) = (start.as_ref()?, whole.as_ref()?);
+                Some(start.iter().zip(whole).map(|(s, w)| s + share * (w - s)).collect())
+            });
+            score(target, found)
+        });
+        Ok(each.collect())
+    };
+    let all: Vec<Vec<Option<f64>>> = workers::map(models, one).into_iter().collect::<Result<_>>()?;
+    let mut best: Option<(f64, f32)> = None;
+    for (at, &share) in candidates.iter().enumerate() {
+        let found: Vec<f64> = all.iter().filter_map(|scores| scores[at]).collect();
+        let mean = found.iter().sum::<f64>() / found.len().max(1) as f64;
+        if !found.is_empty() && best.is_none_or(|best| mean > best.0 + 1e-9) {
+            best = Some((mean, share));
+        }
+    }
+    Ok(best)
+}
+
+fn score(target: Target, one: One) -> Option<f64> {
+    match target {
+        Target::Class => one.map.map(|map| map.mean),
+        Target::Pair => one.recall.map(|recall| recall.mean().iter().sum()),
+    }
+}
+
+/// Shrinks all heads and sharpens all posteriors.
+pub(crate) fn apply(bundle: &mut Bundle, choice: &Choice, weights: &ClassShares) {
+    for deep in bundle.pathways.iter_mut().filter_map(|pathway| pathway.deep.as_mut()) {
+        deep.class.iter_mut().chain(&mut deep.class_bias).for_each(|x| *x /= choice.temperature);
+    }
+    let classes = bundle.posterior().map_or(0, |range| range.end);
+    let d = bundle.dim();
+    let ones = vec![1.0; d - classes];
+    for head in &mut bundle.metric.heads {
+        if let Some((_, t)) = choice.shares.iter().find(|(target, _)| *target == head.target) {
+            let (from, old, new) = match head.target {
+                Target::Class => (0, weights.weights(priors::START), weights.weights(choice.power)),
+                Target::Pair => (classes, &ones[..], &ones[..]),
+            };
+            shrink(head, d, from, (old, new), *t);
+        }
+    }
+}
+
+/// The start of a head is a scaled diagonal over the elements from `from` on: of the `old` weights as it was trained, of the
+/// `new` ones in the end.
+fn shrink(head: &mut Head, d: usize, from: usize, (old, new): (&[f32], &[f32]), t: f32) {
+    let part = from..from + old.len();
+    let weights = old.iter().sum::<f32>();
+    let sum: f32 = part.clone().map(|i| head.bilinear[i * d + i]).sum();
+    let scale = sum / weights.max(f32::MIN_POSITIVE);
+    for i in 0..d {
+        for j in 0..d {
+            let on = i == j && part.contains(&i);
+            let (before, after) =
+                if on { (scale * old[i - from], scale * new[i - from]) } else { (0.0, 0.0) };
+            let value = &mut head.bilinear[i * d + j];
+            *value = after + t * (*value - before);
+        }
+    }
+    head.weights.iter_mut().for_each(|w| *w *= t);
+    // Every run ends at another scale and bias. A calibration that is fitted on the logits of some models and used on
+    // those of another needs one scale; a ranking does not change.
+    if scale > 0.0 {
+        let (fixed, bias) = FIXED;
+        let values = head.bilinear.iter_mut().chain(&mut head.weights);
+        values.for_each(|value| *value *= fixed / scale);
+        head.hub *= fixed / scale;
+        head.bias = bias;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_keeps_all_and_zero_leaves_the_scaled_dot_product() {
+        let bundle = Bundle::random(&[("image", 3), ("text", 2)], 8, 4, 3, 5);
+        let weights = ClassShares(vec![(0.5, vec![1.0, 2.0, 0.5]), (1.0, vec![1.0, 4.0, 0.25])]);
+        let mut same = bundle.clone();
+        apply(
+            &mut same,
+            &Choice { temperature: 1.0, power: 0.5, shares: vec![(Target::Class, 1.0)] },
+            &weights,
+        );
+        let scale = |head: &Head| (0..3).map(|i| head.bilinear[i * 8 + i]).sum::<f32>() / 3.5;
+        // All of a head but its bias is brought to one scale, where that is positive.
+        let factor = |head: &Head| if scale(head) > 0.0 { 8.0 / scale(head) } else { 1.0 };
+        for (head, old) in same.metric.heads.iter().zip(&bundle.metric.heads) {
+            if head.target == Target::Class {
+                let f = factor(old);
+                let near = |a: &[f32], b: &[f32]| {
+                    a.iter().zip(b).all(|(a, b)| (a - f * b).abs() < 1e-4 * (1.0 + a.abs()))
+                };
+                assert!(near(&head.bilinear, &old.bilinear) && near(&head.weights, &old.weights));
+                assert_eq!(head.bias, if f == 1.0 { old.bias } else { -4.0 });
+            }
+        }
+        assert_eq!(same.pathways, bundle.pathways);
+        let mut bare = bundle.clone();
+        apply(
+            &mut bare,
+            &Choice { temperature: 0.5, power: 1.0, shares: vec![(Target::Class, 0.0)] },
+            &weights,
+        );
+        for (head, old) in bare.metric.heads.iter().zip(&bundle.metric.heads) {
+            if head.target == Target::Pair {
+                assert_eq!(head, old, "another target is left alone");
+                continue;
+            }
+            let scale = scale(old) * factor(old);
+            for (at, value) in head.bilinear.iter().enumerate() {
+                let expected =
+                    if at / 8 == at % 8 && at / 8 < 3 { scale * [1.0, 4.0, 0.25][at / 8] } else { 0.0 };
+                assert!((value - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{at}");
+            }
+            assert!(head.weights.iter().all(|w| *w == 0.0));
+        }
+        // Half the temperature: twice the logits, so sharper posteriors and the same unit part.
+        let (sharp, soft) =
+            (bare.project(0, &[0.3, -0.2, 0.9]).unwrap(), bundle.project(0, &[0.3, -0.2, 0.9]).unwrap());
+        let most = |v: &[f32]| v[..3].iter().copied().fold(0.0, f32::max);
+        assert!(most(&sharp) > most(&soft));
+        assert_eq!(sharp[3..], soft[3..]);
+    }
+}

@@ -1,0 +1,148 @@
+//! Which members a model gets, and how they are put together.
+
+use super::alone::alone;
+use super::shares::{Both, choose_shares, combined, deep_may_add};
+use crate::corpus::Split;
+use crate::data::TrainingData;
+use crate::error::{Error, ErrorCode, Result};
+use crate::model::{Bundle, Shares};
+use crate::parallel as workers;
+use crate::train::config::TrainConfig;
+use crate::train::kernel::{Fitted, Members};
+use crate::train::priors;
+use crate::train::run::{End, Run};
+use crate::train::split::Fold;
+
+/// What is trained: the settings of the deep members, and whether there are any.
+pub(crate) struct Plan {
+    pub(crate) config: TrainConfig,
+    pub(crate) deep: bool,
+    /// Elements of the whole unit part.
+    unit: usize,
+    /// Class weights of a bundle of kernel members alone.
+    weights: Vec<f32>,
+}
+
+/// The models of the folds, and what of them the last one needs.
+pub(crate) struct Joined {
+    /// A bundle per fold, and the rows that it has not seen.
+    pub(crate) models: Vec<(Bundle, Vec<usize>)>,
+    pub(crate) shares: Shares,
+    /// Whether deep members are among them.
+    pub(crate) deep: bool,
+}
+
+impl Plan {
+    /// Deep members share the unit part with kernel members, half and half.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooFewData`] where no member can be had.
+    pub(crate) fn new(run: &Run<'_>, kernels: Option<&Fitted>) -> Result<Self> {
+        let Run { data, config, classes, .. } = *run;
+        let unit = config.unit(classes);
+        let mut own = config.clone();
+        let units = kernels.is_some_and(|fitted| fitted.has_units());
+        if units {
+            own.model.unit = Some((unit / 2).max(1));
+        }
+        let deep = config.model.members > 0 || run.start.is_some();
+        if !deep && run.start.is_none() && !units {
+            return Err(Error::new(
+                ErrorCode::TooFewData,
+                "a kernel member alone needs documents with different items of two media types",
+            )
+            .expected("deep members, or such documents")
+            .got("`members = 0`"));
+        }
+        let weights = priors::weights(data, &data.rows_of(Split::Train), classes, priors::START);
+        Ok(Self { config: own, deep, unit, weights })
+    }
+
+    /// Runs of the deep members on the folds.
+    ///
+    /// Beside kernel members the first runs alone, on all cores. Where the deep members clearly add nothing on its validation rows, it is
+    /// the only one, and they are left out.
+    pub(crate) fn run_deep(
+        &self,
+        run: &Run<'_>,
+        kernels: Option<&Fitted>,
+        folds: &[Fold],
+        data: &TrainingData,
+    ) -> Result<Vec<End>> {
+        if !self.deep {
+            return Ok(Vec::new());
+        }
+        let run = Run { config: &self.config, ..*run };
+        let numbered: Vec<(usize, &Fold)> = folds.iter().enumerate().collect();
+        let on = |some: &[(usize, &Fold)]| -> Result<Vec<End>> {
+            workers::map(some, |&(at, fold)| run.fold(at, fold, some.len())).into_iter().collect()
+        };
+        let (Some(kernels), true) = (kernels, folds.len() > 1) else { return on(&numbered) };
+        let mut ends = on(&numbered[..1])?;
+        let both = [(ends[0].bundle.clone(), kernels.folds[0].clone(), folds[0].validation.clone())];
+        if deep_may_add(&both, data, self.unit)? {
+            ends.extend(on(&numbered[1..])?);
+        }
+        Ok(ends)
+    }
+
+    /// The models of the folds: deep bundles, kernel members, or both with shares that validation chooses; kernel members alone
+    /// where there are fewer `deep` bundles than folds.
+    pub(crate) fn members(
+        &self,
+        deep: Vec<Bundle>,
+        kernels: Option<&Fitted>,
+        folds: &[Fold],
+        data: &TrainingData,
+    ) -> Result<Joined> {
+        let held = || folds.iter().map(|fold| fold.validation.clone());
+        let Some(kernels) = kernels else {
+            return Ok(Joined {
+                models: deep.into_iter().zip(held()).collect(),
+                shares: Shares::DEEP,
+                deep: true,
+            });
+        };
+        let kernel_alone = || {
+            let all = kernels.folds.iter();
+            let models =
+                all.map(|members| alone(data, &self.config, &self.weights, members.clone())).zip(held());
+            Joined { models: models.collect(), shares: Shares::KERNEL, deep: false }
+        };
+        if deep.len() < folds.len() {
+            return Ok(kernel_alone());
+        }
+        let both: Vec<Both> = deep
+            .into_iter()
+            .zip(&kernels.folds)
+            .zip(held())
+            .map(|((bundle, members), held)| (bundle, members.clone(), held))
+            .collect();
+        let shares = choose_shares(&both, data, self.unit)?;
+        // Nothing of the deep members is left: what their heads have learned belongs to them.
+        if shares == Shares::KERNEL {
+            return Ok(kernel_alone());
+        }
+        let models = both
+            .into_iter()
+            .map(|(bundle, members, held)| (combined(&bundle, &members, shares, self.unit), held));
+        Ok(Joined { models: models.collect(), shares, deep: true })
+    }
+
+    /// The last model, of members that were fitted on all train rows.
+    pub(crate) fn join(
+        &self,
+        deep: Option<Bundle>,
+        kernels: Option<Members>,
+        shares: Shares,
+        run: &Run<'_>,
+    ) -> Result<Bundle> {
+        match (deep, kernels) {
+            (Some(deep), Some(kernels)) => Ok(combined(&deep, &kernels, shares, self.unit)),
+            (Some(deep), None) if shares == Shares::DEEP => Ok(deep),
+            (None, Some(kernels)) => Ok(alone(run.data, run.config, &self.weights, kernels)),
+            // The folds had one of them.
+            _ => Err(Error::new(ErrorCode::TooFewData, "no member can be fitted on all train rows")),
+        }
+    }
+}
