@@ -78,12 +78,12 @@ struct OrderedWeight {
 
 impl Weight for OrderedWeight {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let live = |weight: &Box<dyn Weight>| -> tantivy::Result<Option<Box<dyn Scorer>>> {
+        let live = |weight: &dyn Weight| -> tantivy::Result<Option<Box<dyn Scorer>>> {
             let scorer = weight.scorer(reader, boost)?;
             Ok((scorer.doc() != TERMINATED).then_some(scorer))
         };
         let Some(matching) = &self.matching else {
-            let clauses = self.clauses.iter().filter_map(|weight| live(weight).transpose());
+            let clauses = self.clauses.iter().filter_map(|weight| live(&**weight).transpose());
             return Ok(Box::new(AnyScorer::new(clauses.collect::<tantivy::Result<_>>()?)));
         };
         Ok(Box::new(OrderedScorer {
