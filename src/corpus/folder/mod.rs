@@ -451,7 +451,7 @@ mod tests {
             .collect();
         let (messages, hints): (Vec<_>, Vec<_>) = asides.into_iter().unzip();
         assert_eq!(messages[0], "1 file without an extension left out");
-        assert_eq!(messages[1], "2 files of the kind `.avif` left out");
+        assert_eq!(messages[1], "2 files of the kind `.avif` left out: AVIF is not read");
         assert!(messages[2].starts_with("2 files of the kind `.caption` left out"), "{messages:?}");
         assert!(messages[3].starts_with("1 file of the kind `.json` left out"), "{messages:?}");
         assert!(messages[4].starts_with("1 file of the kind `.txt` left out"), "{messages:?}");

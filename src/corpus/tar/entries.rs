@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn records_of_pax() {
         let mut said = Said::default();
-        said.pax(b"11 path=ab\n11 size=30\n10 mtime=1\n").unwrap();
+        said.pax(b"11 path=ab\n11 size=30\n11 mtime=1\n").unwrap();
         assert_eq!((said.name.as_deref(), said.size), (Some(&b"ab"[..]), Some(30)));
         for bad in [
             &b"x"[..],
