@@ -31,8 +31,9 @@ pub(crate) struct Form<'a> {
     pub(crate) by_norm: bool,
 }
 
-/// Ranks are so many times what the samples need: queries differ from samples by more in their ranks than in their cells.
-const SPARE: f32 = 2.0;
+/// Ranks are up to twice what the samples need, but no more than so many times k above it, by short code and by both: queries differ from
+/// samples by more in their ranks than in their cells.
+const SPARE: [f32; 2] = [32.0, 4.0];
 
 /// The effort for `k` rows at a share `recall` of the true ones: a miss may come from cells and from either code, so each gets an eighth of
 /// what may be missed; the rest is for queries that differ from the samples. `None` where no curve was measured for `model`, the ranking
@@ -51,7 +52,8 @@ pub(crate) fn effort(
     let is = |curve: &&[f32; CURVE_COLUMNS]| curve[0] == ranking.code() && curve[1] == query_media as f32;
     let numbers = |curve: &[f32; CURVE_COLUMNS]| {
         let of = |part: usize| curve[3 + part * MISSES.len() + at];
-        (curve[2], [of(0), SPARE * of(1), SPARE * of(2)])
+        let spared = |part: usize| of(part) + of(part).min(SPARE[part - 1] * curve[2]);
+        (curve[2], [of(0), spared(1), spared(2)])
     };
     let mut known: Vec<(f32, [f32; 3])> = curves.rows.iter().filter(is).map(numbers).collect();
     known.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
