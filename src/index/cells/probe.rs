@@ -40,8 +40,9 @@ pub(crate) struct Form<'a> {
     pub(crate) by_norm: bool,
 }
 
-/// Ranks are so many times what the samples need: queries differ from samples by more in their ranks than in their cells.
-const SPARE: f32 = 2.0;
+/// Ranks are up to twice what the samples need, but no more than so many times k above it, by short code and by both: queries differ from
+/// samples by more in their ranks than in their cells.
+const SPARE: [f32; 2] = [32.0, 4.0];
 
 /// The effort for `k` rows at a share `recall` of the true ones: a miss may come from cells and from either code, so each gets an eighth of
 /// what may be missed; the rest is for queries that differ from the samples. `None` where no curve was measured for the scores `model`, the
@@ -60,7 +61,8 @@ pub(crate) fn effort(
     let is = |curve: &&[f32; CURVE_COLUMNS]| curve[0] == ranking.code() && curve[1] == query_media as f32;
     let numbers = |curve: &[f32; CURVE_COLUMNS]| {
         let of = |part: usize| curve[3 + part * MISSES.len() + at];
-        (curve[2], [of(0), SPARE * of(1), SPARE * of(2)])
+        let spared = |part: usize| of(part) + of(part).min(SPARE[part - 1] * curve[2]);
+        (curve[2], [of(0), spared(1), spared(2)])
     };
     let mut known: Vec<(f32, [f32; 3])> = curves.rows.iter().filter(is).map(numbers).collect();
     known.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
@@ -86,8 +88,8 @@ pub(crate) fn effort(
 }
 
 /// Rows of the segment that are best by code, in no order: of those that `passes` lets through (`None`: all), at most `effort.keep`, from
-/// cells that hold `effort.visit` of them or more, by both codes of the `effort.refine` that are best by the short ones. Values of a damaged file may give any rows, also such as the file does not
-/// have.
+/// cells that hold `effort.visit` of them or more, by both codes of the `effort.refine` that are best by the short ones. Values of a damaged file may give any rows, also such as the
+/// file does not have.
 pub(crate) fn best_rows(
     cells: &Cells<'_>,
     form: Form<'_>,
@@ -96,32 +98,35 @@ pub(crate) fn best_rows(
 ) -> (Vec<u32>, Visit) {
     let query = CodeQuery::new(form.weights, Basis::of(cells));
     let most = |count: usize| count.clamp(1, cells.rows.len().max(1));
-    let mut found = Found {
-        cells,
-        query: &query,
-        by_norm: form.by_norm,
-        passes,
-        best: Best::new(most(effort.refine)),
-        sums: [[0; GROUP]; RUN],
-    };
+    let best = Best::new(most(effort.refine));
+    let mut found =
+        Found { cells, query: &query, by_norm: form.by_norm, passes, best, sums: [[0; GROUP]; RUN] };
+    let ranges = ranges(cells, &query, effort.visit, passes);
     let mut visit = Visit { cells: 0, rows: 0 };
-    for range in ranges(cells, &query, effort.visit, passes) {
+    for range in &ranges {
         let ended = |at: usize| cells.ends.partition_point(|&end| end as usize <= at);
         visit.cells += ended(range.end).saturating_sub(ended(range.start));
         visit.rows += range.len();
-        found.scan(range);
+    }
+    found.guess(&ranges);
+    let is_guess = found.best.floor > f32::NEG_INFINITY;
+    ranges.iter().for_each(|range| found.scan(range));
+    if is_guess && found.best.rows.len() < found.best.most {
+        // The guess was too high.
+        found.best = Best::new(found.best.most);
+        ranges.iter().for_each(|range| found.scan(range));
     }
     let short = found.best.take();
     let keep = most(effort.keep);
-    let row = |(_, at, _): (f32, u32, i32)| cells.rows.get(at as usize).copied();
+    let row = |(key, _): (u64, i32)| cells.rows.get(position(key) as usize).copied();
     if short.len() <= keep {
         return (short.into_iter().filter_map(row).collect(), visit);
     }
     let mut best = Best::new(keep);
-    let which: Vec<u32> = short.iter().map(|(_, at, _)| *at).collect();
+    let which: Vec<u32> = short.iter().map(|(key, _)| position(*key)).collect();
     let mut more = vec![0; which.len()];
     query.long_sums(cells.long, &which, &mut more);
-    for ((_, at, sum), more) in short.into_iter().zip(more) {
+    for ((&at, (_, sum)), more) in which.iter().zip(short).zip(more) {
         let norm = if form.by_norm { cells.norms.get(at as usize).copied().unwrap_or(0.0) } else { 1.0 };
         let value = (query.value(sum) + query.more(more)) * norm;
         if value > best.floor {
@@ -142,7 +147,8 @@ fn ranges(
     /// Cells that come first: their rows soon tell which others need not be kept.
     const FIRST: usize = 16;
     let (n, count) = (cells.rows.len(), cells.ends.len());
-    if visit >= n {
+    // From two thirds on the order of cells and what is read beside them costs more than the rest of the rows.
+    if visit >= n - n / 3 {
         return std::iter::once(0..n).collect();
     }
     let groups = cells.centres.len().checked_div(query.group_bytes()).unwrap_or(0);
@@ -195,12 +201,24 @@ fn ranges(
     out
 }
 
-/// The best by value so far: value, position, sum of the short code.
+/// A number by which greater values come after smaller ones, and of equal ones smaller positions after greater.
+fn key(value: f32, at: u32) -> u64 {
+    let bits = value.to_bits();
+    let ordered = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+    u64::from(ordered) << 32 | u64::from(!at)
+}
+
+/// The position of a key.
+fn position(key: u64) -> u32 {
+    !(key as u32)
+}
+
+/// The best by value so far: key, sum of the short code.
 struct Best {
     most: usize,
     /// Above it a row may still be among the best.
     floor: f32,
-    rows: Vec<(f32, u32, i32)>,
+    rows: Vec<(u64, i32)>,
 }
 
 impl Best {
@@ -209,7 +227,7 @@ impl Best {
     }
 
     fn push(&mut self, value: f32, at: u32, sum: i32) {
-        self.rows.push((value, at, sum));
+        self.rows.push((key(value, at), sum));
         if self.rows.len() >= 2 * self.most + 64 {
             self.prune();
         }
@@ -217,15 +235,16 @@ impl Best {
 
     fn prune(&mut self) {
         if self.rows.len() > self.most {
-            let by = |a: &(f32, u32, i32), b: &(f32, u32, i32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-            let (_, last, _) = self.rows.select_nth_unstable_by(self.most - 1, by);
-            self.floor = last.0;
+            let by = |(key, _): &(u64, i32)| std::cmp::Reverse(*key);
+            let (_, last, _) = self.rows.select_nth_unstable_by_key(self.most - 1, by);
+            let ordered = (last.0 >> 32) as u32;
+            self.floor = f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered });
             self.rows.truncate(self.most);
         }
     }
 
     /// All that stay.
-    fn take(mut self) -> Vec<(f32, u32, i32)> {
+    fn take(mut self) -> Vec<(u64, i32)> {
         self.prune();
         self.rows
     }
@@ -247,7 +266,51 @@ fn within(start: usize, range: &Range<usize>) -> Range<usize> {
 }
 
 impl Found<'_> {
-    fn scan(&mut self, range: Range<usize>) {
+    /// Guesses from a part of the rows above which value as many are as are wanted: most rows need no look at all then.
+    fn guess(&mut self, ranges: &[Range<usize>]) {
+        /// Groups that stand together, and of how many such parts one is looked at.
+        const TOGETHER: usize = 2;
+        const PARTS: usize = 16;
+        let rows: usize = ranges.iter().map(Range::len).sum();
+        if self.passes.is_some() || rows < 8 * self.best.most || rows < 64 * GROUP * PARTS {
+            return;
+        }
+        let width = self.query.group_bytes();
+        let (mut values, mut next) = (Vec::with_capacity(rows / PARTS + GROUP), 0);
+        for range in ranges {
+            let (first, groups) = (range.start / GROUP, range.len() / GROUP);
+            while next < groups {
+                let group = first + next;
+                let codes = self.cells.short.get(group * width..(group + TOGETHER) * width);
+                next += TOGETHER * PARTS;
+                let Some(codes) = codes else { continue };
+                self.query.sums(codes, &mut self.sums[..TOGETHER]);
+                for at in 0..TOGETHER {
+                    let (start, sums) = ((group + at) * GROUP, &self.sums[at]);
+                    if self.by_norm {
+                        values.extend(self.query.values(sums, Some(&self.norms(start))));
+                    } else {
+                        values.extend(sums.iter().map(|&sum| sum as f32));
+                    }
+                }
+            }
+            next -= groups;
+        }
+        // Half as many more, since it is a guess.
+        let wanted = self.best.most * 3 / 2 * values.len() / rows + 8;
+        if wanted < values.len() {
+            self.best.floor = *values.select_nth_unstable_by(wanted, |a: &f32, b| b.total_cmp(a)).1;
+        }
+    }
+
+    /// Inverse norms of a group that starts at a position.
+    fn norms(&self, start: usize) -> [f32; GROUP] {
+        let (mut norms, all) = ([0.0; GROUP], self.cells.norms.get(start..).unwrap_or_default());
+        norms.iter_mut().zip(all).for_each(|(norm, of)| *norm = *of);
+        norms
+    }
+
+    fn scan(&mut self, range: &Range<usize>) {
         let width = self.query.group_bytes();
         let end = range.end.div_ceil(GROUP);
         let mut group = range.start / GROUP;
@@ -257,9 +320,9 @@ impl Found<'_> {
             self.query.sums(codes, &mut self.sums[..run]);
             for at in 0..run {
                 if self.by_norm {
-                    self.group_by_norm((group + at) * GROUP, at, &range);
+                    self.group_by_norm((group + at) * GROUP, at, range);
                 } else {
-                    self.group((group + at) * GROUP, at, &range);
+                    self.group((group + at) * GROUP, at, range);
                 }
             }
             group += run;
@@ -283,8 +346,7 @@ impl Found<'_> {
     /// The same of values by inverse norms.
     #[inline]
     fn group_by_norm(&mut self, start: usize, at: usize, range: &Range<usize>) {
-        let (mut norms, all) = ([0.0; GROUP], self.cells.norms.get(start..).unwrap_or_default());
-        norms.iter_mut().zip(all).for_each(|(norm, of)| *norm = *of);
+        let norms = self.norms(start);
         let values = self.query.values(&self.sums[at], Some(&norms));
         let floor = self.best.floor;
         if values.iter().fold(false, |any, value| any | (*value > floor)) {
