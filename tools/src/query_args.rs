@@ -280,7 +280,7 @@ fn picture(from: impl Read, most: u64) -> Result<Image> {
 fn typed(text: &str) -> std::result::Result<String, String> {
     match text.strip_prefix("--") {
         Some(name) if is_flag(name) => {
-            Err(format!("a flag stands where a text is expected; to look for it, put a blank before it"))
+            Err("a flag stands where a text is expected; to look for it, put a blank before it".to_owned())
         }
         _ => Ok(text.to_owned()),
     }

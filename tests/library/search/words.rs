@@ -322,6 +322,7 @@ fn counts_alone_and_pages_beyond_the_window() {
 /// `UNCSM_DATA=DIR cargo test --test library people_write -- --ignored`: 4,000 descriptions of Debian packages as plain words
 /// and as keywords.
 #[test]
+#[allow(clippy::print_stdout, reason = "figures of a slow check")]
 #[ignore = "needs debian-packages/docs.jsonl in the folder UNCSM_DATA"]
 fn what_people_write_is_never_refused_as_words_and_with_a_way_as_keywords() {
     let data =

@@ -75,6 +75,9 @@ fn millis(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
+/// The number of hits that a line asks for, and its query.
+type Asked = Result<(Option<usize>, Request)>;
+
 /// Answers line by line; a bad line is answered with its error, and the rest runs.
 fn batch(
     base: &RequestSpec,
@@ -91,11 +94,9 @@ fn batch(
             let spec = query_batch::of_line(&text, base)?;
             Ok((spec.k, spec.request(engine)?))
         };
-        let pass: Vec<(u64, Result<(Option<usize>, Request)>)> =
+        let pass: Vec<(u64, Asked)> =
             lines.by_ref().take(PASS).map(|(number, text)| (number, text.and_then(ask))).collect();
-        let asked = |(_, asked): &(u64, Result<(Option<usize>, Request)>)| {
-            asked.as_ref().ok().map(|(_, request)| request.clone())
-        };
+        let asked = |(_, asked): &(u64, Asked)| asked.as_ref().ok().map(|(_, request)| request.clone());
         let requests = pass.iter().filter_map(asked).collect();
         let mut answers = engine.batch(requests).into_iter();
         // Of a query its share of the pass.
