@@ -291,8 +291,8 @@ fn segments_text(out: &mut String, segments: &[SegmentReport]) {
                 let (ranking, query) = (curve.ranking, &curve.query);
                 let _ = writeln!(
                     out,
-                    "    99 of 100 of the best 10 by {ranking} for queries of {query}: {} rows visited, {} scored",
-                    curve.visited, curve.scored
+                    "    99 of 100 of the best 10 by {ranking} for queries of {query}: {} rows visited, {} by both codes, {} scored",
+                    curve.visited, curve.refined, curve.scored
                 );
             }
         }
