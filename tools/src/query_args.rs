@@ -170,6 +170,17 @@ pub struct QueryArgs {
     /// Example: --words bird --snippet text
     #[arg(long, help_heading = ANSWER, value_name = "FIELD")]
     pub snippet: Vec<String>,
+    /// Sort by a field, least first, or with :desc greatest first; of several the first goes before the others. Numbers,
+    /// dates, whole strings (NAME_exact) or a key of a nested field (_extra.KEY); of several values the least counts, with
+    /// :desc the greatest; missing ones come last, ties go by id. Sorted are all matches of filter AND keywords; with a
+    /// picture or a sentence what is ranked, up to --window of each leg [default: best first]. Example: --sort size:desc
+    #[arg(long, help_heading = ANSWER, value_name = "FIELD[:asc|desc]")]
+    pub sort: Vec<String>,
+    /// Show the first hit for each value of a field, with the number of others in `collapsed`; hits without a value stand
+    /// for themselves, of several values the least counts. -k and --offset count after it, facets and counts before it;
+    /// with a picture or a sentence others are counted within --window [default: off]. Example: --collapse category_exact
+    #[arg(long, help_heading = ANSWER, value_name = "FIELD")]
+    pub collapse: Option<String>,
     /// The stored fields that hits show, with commas between them, or `none`, which reads no stored document [default: all].
     /// Example: --words bird --fields title,size
     #[arg(long, help_heading = ANSWER, value_name = "F,..")]
@@ -221,6 +232,8 @@ impl QueryArgs {
         spec.aggregations = self.aggregations.as_deref().map(parse_aggregations).transpose()?;
         spec.facets_over = self.facets_over;
         spec.snippet.clone_from(&self.snippet);
+        spec.sort.clone_from(&self.sort);
+        spec.collapse.clone_from(&self.collapse);
         spec.fields = self.fields.as_deref().map(named_fields);
         spec.time_budget = self.time_budget;
         Ok(spec)

@@ -6,6 +6,7 @@ mod metric;
 mod product;
 mod restrict;
 mod scan;
+mod sort;
 
 use super::fusion::{FusedDoc, Leg, Page, Score, Share};
 use super::plan::Plan;
@@ -17,11 +18,14 @@ pub use scan::MetricFruit;
 
 pub(super) use media::{pass, scan_of};
 pub(super) use restrict::{both, query_of};
+pub(super) use sort::Placed;
 
 /// What a query ranked, best first: what is shown, and all where the plan asks for the whole. Documents of one leg come without
 /// their ids.
 pub(super) struct Ranking {
     pub(super) docs: Vec<FusedDoc>,
+    /// What the order of the plan says of each of them, where it has one.
+    pub(super) placed: Vec<Placed>,
     /// Whether every document that matches the keywords and the filter has a rank in the keyword leg.
     pub(super) has_all_keywords: bool,
     /// Names of the legs, in the order of every document's shares.
@@ -53,7 +57,11 @@ pub(super) fn rank(plan: &Plan, media: Option<MetricFruit>) -> Result<Ranking> {
     let filter = plan.filter.as_deref();
     let mut ranking = match (&plan.keywords, &plan.media) {
         (keywords, None) => {
-            let fruit = keyword::run(plan, both(keywords.as_deref(), filter), depth.alone)?;
+            let query = both(keywords.as_deref(), filter);
+            if let Some(order) = &plan.order {
+                return finish(plan, sort::matches(plan, order, query, depth.alone)?);
+            }
+            let fruit = keyword::run(plan, query, depth.alone)?;
             // A filter alone is no leg: its documents come in order of id.
             Ranking {
                 legs: keywords.iter().map(|_| "keyword").collect(),
@@ -64,6 +72,7 @@ pub(super) fn rank(plan: &Plan, media: Option<MetricFruit>) -> Result<Ranking> {
                 partial: fruit.partial,
                 has_all_keywords: keywords.is_some(),
                 docs: alone(fruit.docs, usize::from(keywords.is_some()), 0),
+                placed: Vec::new(),
             }
         }
         (None, Some(scorer)) => {
@@ -96,6 +105,7 @@ pub(super) fn rank(plan: &Plan, media: Option<MetricFruit>) -> Result<Ranking> {
                     let page = Page { end, name: &name };
                     Ranking {
                         docs: join(&[of_keyword, of_media], &plan.settings, page)?,
+                        placed: Vec::new(),
                         legs,
                         candidates: found.fruit.matched,
                         matched: keyword.matched,
@@ -108,6 +118,13 @@ pub(super) fn rank(plan: &Plan, media: Option<MetricFruit>) -> Result<Ranking> {
             }
         }
     };
+    if let Some(order) = &plan.order {
+        sort::window(plan, order, &mut ranking)?;
+    }
+    finish(plan, ranking)
+}
+
+fn finish(plan: &Plan, mut ranking: Ranking) -> Result<Ranking> {
     // A minimum probability stops matching without a word.
     ranking.partial |= plan.has_minimum && plan.budget.is_spent();
     plan.budget.check_cancelled()?;
@@ -133,6 +150,7 @@ fn one_leg(found: media::Found, legs: Vec<&'static str>, at: usize) -> Ranking {
         partial: fruit.partial,
         has_all_keywords: false,
         docs: alone(fruit.docs, legs.len(), at),
+        placed: Vec::new(),
         legs,
     }
 }

@@ -121,6 +121,10 @@ pub(crate) struct Asked {
     pub(crate) aggregations: Option<serde_json::Value>,
     pub(crate) facets_over: FacetsOver,
     pub(crate) snippets: Vec<String>,
+    /// Each a field, with or without a direction behind a colon.
+    pub(crate) sort: Vec<String>,
+    /// The field whose values are shown once each.
+    pub(crate) collapse: Option<String>,
     /// `None` for all that are stored.
     pub(crate) fields: Option<Vec<String>>,
     pub(crate) explains: bool,
@@ -155,6 +159,8 @@ impl Default for Asked {
             aggregations: None,
             facets_over: FacetsOver::default(),
             snippets: Vec::new(),
+            sort: Vec::new(),
+            collapse: None,
             fields: None,
             explains: false,
             time: None,

@@ -6,6 +6,7 @@ use super::asked::{Asked, FacetsOver, Look, MediaChoice, NamedPart};
 use super::counts::Counts;
 use super::fields::Fields;
 use super::filter::{Queries, queries, restrictions};
+use super::order::Order;
 use super::snippets::Snippets;
 use super::weights::weights;
 use super::{Depth, Plan, bad};
@@ -54,7 +55,8 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     // Counts alone ask for no ranking.
     let counts_alone = asked.k == 0 && asked.facets_over == FacetsOver::Matches;
     let media = scorers.media.filter(|_| !counts_alone);
-    if !alone && media.is_some() {
+    let order = Order::new(view.shards.schema(), asked)?;
+    if media.is_some() && (!alone || order.is_some()) {
         warnings.extend(beyond(asked, &depth));
     }
     let (candidates, candidates_match, tally) = candidates(view, asked, media.as_deref(), k);
@@ -76,6 +78,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         fusion: asked.fusion,
         settings,
         depth,
+        order,
         has_minimum: asked.minimum.is_some(),
         budget,
         items: asked.items,
@@ -164,7 +167,8 @@ fn check_numbers(asked: &Asked) -> Result<Depth> {
     let end = end.max(1);
     let window = asked.window.max(end);
     let counts = !asked.facets.is_empty() || asked.aggregations.is_some();
-    let whole = counts && asked.facets_over == FacetsOver::Hits;
+    let of_window = !asked.parts.is_empty() && (!asked.sort.is_empty() || asked.collapse.is_some());
+    let whole = of_window || (counts && asked.facets_over == FacetsOver::Hits);
     Ok(Depth {
         k: asked.k,
         offset: asked.offset,
@@ -175,11 +179,11 @@ fn check_numbers(asked: &Asked) -> Result<Depth> {
     })
 }
 
-/// A page of a fusion beyond its window, in a sentence.
+/// A page of a fusion, or of what is sorted, beyond its window, in a sentence.
 fn beyond(asked: &Asked, depth: &Depth) -> Option<String> {
     (depth.end > asked.window).then(|| {
         format!(
-            "the page ends at {0}, beyond the window of {1} documents of each leg that are joined: it was made with a window of \
+            "the page ends at {0}, beyond the window of {1} documents of each leg: it was made with a window of \
              {0}, so it may repeat or miss hits of pages with another one; ask for all pages with a `window` of {0} or more",
             depth.end, asked.window
         )

@@ -1,4 +1,4 @@
-//! Which columns facets and aggregations count.
+//! Which columns facets and aggregations count, and hits are sorted by.
 
 use tantivy::schema::{Schema, Type};
 
@@ -28,13 +28,21 @@ fn is_fast(schema: &Schema, name: &str) -> bool {
 /// # Errors
 /// Those of [`facet_column`].
 pub(super) fn check(schema: &Schema, name: &str) -> Result<()> {
+    check_for(schema, name, "to count")
+}
+
+/// [`check`] for another `purpose`.
+///
+/// # Errors
+/// Those of [`facet_column`].
+pub(super) fn check_for(schema: &Schema, name: &str, purpose: &str) -> Result<()> {
     let Some((field, path)) = schema.find_field(name) else { return Err(unknown_field(schema, name)) };
     let entry = schema.get_field_entry(field);
     let is_json = entry.field_type().value_type() == Type::Json;
     if !is_json && !path.is_empty() {
         return Err(unknown_field(schema, name));
     }
-    let error = || Error::new(ErrorCode::BadArgument, format!("the field `{name}` has no column to count"));
+    let error = || Error::new(ErrorCode::BadArgument, format!("the field `{name}` has no column {purpose}"));
     if is_json && path.is_empty() {
         return Err(error().hint(format!("name a key inside it, such as {name}.KEY")));
     }

@@ -7,6 +7,7 @@ mod columns;
 pub(crate) mod counts;
 pub(crate) mod fields;
 mod filter;
+pub(crate) mod order;
 pub(crate) mod snippets;
 mod weights;
 
@@ -18,6 +19,7 @@ use tantivy::query::Query;
 use self::asked::ListItems;
 use self::counts::Counts;
 use self::fields::Fields;
+use self::order::Order;
 use self::snippets::Snippets;
 use super::budget::Budget;
 use super::candidates::{Candidates, Tally};
@@ -54,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) fusion: Fusion,
     pub(crate) settings: Settings,
     pub(crate) depth: Depth,
+    /// Where hits have another order than that of their scores, or share values.
+    pub(crate) order: Option<Order>,
     /// Whether the filter holds a minimum probability, which stops matching once the budget is spent.
     pub(crate) has_minimum: bool,
     pub(crate) budget: Budget,

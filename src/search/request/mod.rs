@@ -446,6 +446,37 @@ impl Request {
         self
     }
 
+    /// Sorts hits by a field: `FIELD` or `FIELD:asc`, least first, or `FIELD:desc`; of several calls the first goes before the
+    /// others. Numbers, dates, booleans and whole strings (by their bytes) of a column, or a key inside of a JSON field
+    /// (`_extra.year`); of several values of a document the least counts for `asc` and the greatest for `desc`. A missing value comes
+    /// last in both directions, and ties go by id.
+    ///
+    /// What is sorted is all that filter and keywords let through; where a media part ranks, the documents that are ranked: the
+    /// best of each leg, as many as the window. Scores of the legs are shown all the same. Cost: a look at the column for each
+    /// of them; of a key in a JSON field without columns, a stored document for each.
+    ///
+    /// # Errors
+    /// When the request runs: [`ErrorCode::UnknownField`] with near names; [`ErrorCode::BadArgument`] for a field without a column, or
+    /// another direction; [`ErrorCode::TooLarge`] for more than 16 fields.
+    #[must_use]
+    pub fn sort(mut self, by: &str) -> Self {
+        self.asked.sort.push(by.into());
+        self
+    }
+
+    /// Shows for each value of a field the first hit alone, with the number of others in [`Hit::collapsed`](super::Hit::collapsed).
+    /// Documents without a value stand each for themselves; of several values the least counts. `k` and offset count what is left,
+    /// facets and [`Response::matched`] what was there before. Others are counted over the documents that [`Request::sort`] sorts: over
+    /// all matches, or where a media part ranks, inside the window.
+    ///
+    /// # Errors
+    /// Those of [`Request::sort`].
+    #[must_use]
+    pub fn collapse(mut self, field: &str) -> Self {
+        self.asked.collapse = Some(field.into());
+        self
+    }
+
     /// Gives every number that made a hit, and the plan.
     #[must_use]
     pub fn explain(mut self) -> Self {

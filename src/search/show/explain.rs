@@ -118,6 +118,7 @@ fn head(numbers: &HeadNumbers, rated: Option<&Calibration>, query_half: &[f32]) 
 
 fn formula(plan: &Plan, ranking: &Ranking) -> String {
     match ranking.legs.as_slice() {
+        [] if plan.order.as_ref().is_some_and(|order| !order.levels.is_empty()) => "none: sorted".into(),
         [] => "none: in order of id".into(),
         [leg] => format!("the {leg} leg"),
         [_, media, ..] => plan.fusion.rule().formula(&plan.settings, media),
@@ -137,6 +138,8 @@ pub(super) fn plan(plan: &Plan) -> Value {
         .as_ref()
         .map(|scorer| scorer.wanted().iter().map(|&at| name(&media[at])).collect::<Vec<_>>());
     let similarity = plan.media.as_ref().map(|scorer| scorer.similarity().measure().describe());
+    let over = if plan.media.is_some() { "window" } else { "matches" };
+    let (sort, collapse) = plan.order.as_ref().map(|order| order.to_json(over)).unzip();
     json!({
         "keywords": plan.keywords.as_ref().map(|query| format!("{query:?}")),
         "words": plan.words,
@@ -148,6 +151,7 @@ pub(super) fn plan(plan: &Plan) -> Value {
         "weights": { "keyword": plan.settings.weights.0, "media": plan.settings.weights.1 },
         "normalise": plan.settings.normalise,
         "rrf_k": plan.settings.rrf_k,
+        "sort": sort, "collapse": collapse,
         "k": depth.k, "offset": depth.offset, "window": depth.window,
         "indexes": shards.len(), "segments": segments,
         "look": plan.tally.as_ref().map(|tally| tally.to_json()),

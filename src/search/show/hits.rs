@@ -35,7 +35,12 @@ pub(crate) fn respond(plan: &Plan, ranking: &Ranking) -> Result<Response> {
     let mut hits = Vec::with_capacity(shown.len());
     for (at, doc) in shown.iter().enumerate() {
         plan.budget.check_cancelled()?;
-        hits.push(assembly.hit(plan.depth.offset + at + 1, doc)?);
+        let at = plan.depth.offset + at;
+        let mut hit = assembly.hit(at + 1, doc)?;
+        if let Some(placed) = ranking.placed.get(at) {
+            (hit.sort, hit.collapsed) = (placed.sort.clone(), placed.others);
+        }
+        hits.push(hit);
     }
     Ok(Response {
         hits,
@@ -86,6 +91,16 @@ impl Assembly<'_> {
         let weight = self.weights.as_ref().map(|weights| &*weights[shard_at]);
         let keyword = self.keyword.get(&address).copied();
         let value = media.as_ref().map(|score| score.value);
+        let mut scored = fused.clone();
+        if plan.order.is_some() && plan.media.is_none() {
+            // Sorted by something else: the score of the leg is known only now.
+            scored.doc.score = keyword.unwrap_or(scored.doc.score);
+            for share in &mut scored.shares {
+                (share.score, share.normalised, share.contribution) =
+                    (keyword, keyword, keyword.unwrap_or_default());
+            }
+        }
+        let fused = &scored;
         let shares = self.shares(fused, keyword, value);
         let legs = self.ranking.legs.iter().zip(&shares).map(|(&name, share)| {
             let score = if name == "keyword" { keyword } else { value };
@@ -119,6 +134,8 @@ impl Assembly<'_> {
             id: fused.doc.id.clone(),
             index: (shards.len() > 1).then_some(shard_at),
             score: fused.doc.score,
+            sort: Vec::new(),
+            collapsed: None,
             probability,
             legs,
             items: items.iter().map(item).collect(),

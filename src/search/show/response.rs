@@ -50,8 +50,15 @@ pub struct Hit {
     /// Position of its index, where several are searched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
-    /// What it is ranked by: the fused score, or the score of the only leg.
+    /// The fused score, or the score of the only leg: what it is ranked by, unless the query sorts.
     pub score: f32,
+    /// The values that it is sorted by, in the order of the fields; null for a missing one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sort: Vec<Value>,
+    /// Where one hit is shown for each value of a field: how many others have its value, 0 for one without a value. Of those that
+    /// match, or where a media part ranks, of those inside the window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collapsed: Option<u64>,
     /// Match probability of the media parts that documents should be like: that of the pairs of parts and best items, not corrected for
     /// the number of items. At the rate of matches of all indexes of the query together, unless a prior was given; a score is at
     /// even odds, so the two differ. `None` without such a part, or where nothing was calibrated.
@@ -79,7 +86,7 @@ pub struct Hit {
 pub struct LegScore {
     /// BM25, calibrated logit, cosine, or dot product of posteriors; `None` where the leg does not match the document.
     pub score: Option<f32>,
-    /// 1-based; `None` outside the leg's window.
+    /// 1-based; `None` outside the leg's window, and where keywords alone are sorted or collapsed, which gives them no ranks.
     pub rank: Option<usize>,
 }
 

@@ -10,9 +10,10 @@ use crate::hint::{Hint, Setting};
 use crate::search::near::near_names;
 
 /// All keys, as [`RequestSpec::from_json`] reads them.
-const KEYS: [&str; 39] = [
+const KEYS: [&str; 41] = [
     "aggregations",
     "boost",
+    "collapse",
     "exact",
     "exclude",
     "explain",
@@ -43,6 +44,7 @@ const KEYS: [&str; 39] = [
     "rrf_k",
     "similarity",
     "snippet",
+    "sort",
     "target",
     "text",
     "time_budget",
@@ -101,6 +103,7 @@ impl RequestSpec {
         match given.key {
             "aggregations" => self.aggregations = aggregations(given)?,
             "boost" => self.boost = numbers(given)?,
+            "collapse" => self.collapse = one(given)?,
             "exact" => self.exact = flag(given)?,
             "exclude" => self.exclude = list(given)?,
             "explain" => self.explain = flag(given)?,
@@ -131,6 +134,7 @@ impl RequestSpec {
             "rrf_k" => self.rrf_k = parsed(given)?,
             "similarity" => self.similarity = one_of(given)?,
             "snippet" => self.snippet = list(given)?,
+            "sort" => self.sort = list(given)?,
             "target" => self.target = one_of(given)?,
             "text" => self.text = list(given)?,
             "time_budget" => self.time_budget = parsed(given)?,

@@ -123,6 +123,10 @@ pub struct RequestSpec {
     pub snippet: Vec<String>,
     /// The stored fields that hits show; `None` for all. In JSON a list, or names with commas between them, or `"none"`.
     pub fields: Option<Vec<String>>,
+    /// Fields that hits are sorted by: `FIELD`, `FIELD:asc` or `FIELD:desc`.
+    pub sort: Vec<String>,
+    /// The field of whose values each is shown once.
+    pub collapse: Option<String>,
     /// Give every number that made a hit.
     pub explain: bool,
     /// Stop scoring after this time, in milliseconds.
@@ -183,6 +187,8 @@ impl RequestSpec {
             facets_over: self.facets_over.or(base.facets_over),
             snippet: list(self.snippet, &base.snippet),
             fields: self.fields.or_else(|| base.fields.clone()),
+            sort: list(self.sort, &base.sort),
+            collapse: self.collapse.or_else(|| base.collapse.clone()),
             explain: self.explain || base.explain,
             time_budget: self.time_budget.or(base.time_budget),
         }

@@ -125,6 +125,8 @@ impl RequestSpec {
         request = self.facet.iter().fold(request, |request, field| request.facet(field));
         request = self.aggregations.iter().cloned().fold(request, Request::aggregations);
         request = self.facets_over.into_iter().fold(request, Request::facets_over);
+        request = self.sort.iter().fold(request, |request, by| request.sort(by));
+        request = self.collapse.iter().fold(request, |request, field| request.collapse(field));
         request = self.snippet.iter().fold(request, |request, field| request.snippet(field));
         request = self.time_budget.map(Duration::from_millis).into_iter().fold(request, Request::time_budget);
         request = self.fields.iter().fold(request, |request, fields| request.fields(fields));

@@ -49,6 +49,8 @@ impl Serialize for RequestSpec {
             facets_over,
             snippet,
             fields,
+            sort,
+            collapse,
             explain,
             time_budget,
         } = self;
@@ -105,6 +107,8 @@ impl Serialize for RequestSpec {
         out.one("facets_over", facets_over)?;
         out.list("snippet", snippet)?;
         out.one("fields", fields)?;
+        out.list("sort", sort)?;
+        out.one("collapse", collapse)?;
         out.flag("explain", *explain)?;
         out.one("time_budget", time_budget)?;
         out.0.end()
@@ -226,8 +230,9 @@ mod tests {
             of(self::words()),
             any::<bool>(),
         );
-        (parts, words, plain, ranks, bounds, shown, of(any::<u64>())).prop_map(
-            |(parts, words, plain, ranks, bounds, shown, time_budget)| {
+        let order = (self::words(), of(word()));
+        (parts, words, plain, ranks, bounds, shown, order, of(any::<u64>())).prop_map(
+            |(parts, words, plain, ranks, bounds, shown, (sort, collapse), time_budget)| {
                 let (text, image, not_text, not_image, like, exclude, features, features_from) = parts;
                 let (keywords, filter, boost, media, k, offset) = words;
                 let (words, operator, words_in, prefix, typos) = plain;
@@ -272,6 +277,8 @@ mod tests {
                     facets_over,
                     snippet,
                     fields,
+                    sort,
+                    collapse,
                     explain,
                     time_budget,
                 }

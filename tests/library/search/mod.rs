@@ -12,6 +12,7 @@ mod keywords;
 mod oracle;
 mod parts;
 mod segments;
+mod sorted;
 mod sources;
 mod words;
 mod world;

@@ -57,6 +57,13 @@ fn hit_text(hit: &Hit, out: &mut String) {
     for item in &hit.items {
         let _ = write!(out, "  {} -> {}[{}]", item.part_media, item.media, item.index);
     }
+    if !hit.sort.is_empty() {
+        let values: Vec<String> = hit.sort.iter().map(|value| in_line(&plain(value))).collect();
+        let _ = write!(out, "  sort {}", values.join(", "));
+    }
+    if let Some(others) = hit.collapsed.filter(|others| *others > 0) {
+        let _ = write!(out, "  +{others} alike");
+    }
     let _ = writeln!(out);
     for (name, value) in hit.fields.iter().filter(|(name, _)| SHOWN.contains(&name.as_str())) {
         let short: String = plain(value).chars().take(100).collect();
