@@ -4,7 +4,7 @@ mod common;
 
 use std::io::Write;
 
-use common::{IMAGES, Optional, TEXTS, info};
+use common::{IMAGES, Optional, TEXTS, aligned, info};
 use uncsm_format::{Column, Dtype, ElementType, Error, ItemRow, MediaInfo, Rows, Uvec, Writer};
 
 fn item<'a>(doc: u32, vector: &'a [f32], half: &'a [f32]) -> ItemRow<'a> {
@@ -264,7 +264,7 @@ fn derived_sections_in_pieces_are_those_written_at_once() {
     let mut whole = Writer::new(Vec::new(), &[0; 32], &media).unwrap();
     columns(&mut whole);
     whole.derived(2000, Some(0), u32s, 3, &bytes).unwrap();
-    whole.derived(36, Some(0), ElementType::Bytes, 64, &[]).unwrap();
+    whole.derived(53, Some(0), ElementType::Bytes, 64, &[]).unwrap();
     let whole = whole.finish(0, 0, None).unwrap();
     for chunk in [1, 5, 12, 72] {
         let mut writer = Writer::new(Vec::new(), &[0; 32], &media).unwrap();
@@ -274,16 +274,16 @@ fn derived_sections_in_pieces_are_those_written_at_once() {
             writer.write(part).unwrap();
         }
         writer.end().unwrap();
-        writer.begin_derived(36, Some(0), ElementType::Bytes, 64).unwrap();
+        writer.begin_derived(53, Some(0), ElementType::Bytes, 64).unwrap();
         writer.end().unwrap();
         assert!(writer.finish(0, 0, None).unwrap() == whole, "chunks of {chunk} bytes");
     }
 
     let mut writer = Writer::new(Vec::new(), &[0; 32], &media).unwrap();
     // Cells are of a media type, and derived.
-    order(writer.begin_derived(36, None, ElementType::Bytes, 64));
-    order(writer.derived(36, None, ElementType::Bytes, 64, &[]));
-    order(writer.optional(36, Some(0), &[]));
+    order(writer.begin_derived(53, None, ElementType::Bytes, 64));
+    order(writer.derived(53, None, ElementType::Bytes, 64, &[]));
+    order(writer.optional(53, Some(0), &[]));
     order(writer.begin_derived(Column::Docs.kind(), Some(0), u32s, 1));
     order(writer.begin_derived(2000, Some(1), u32s, 1));
     assert!(matches!(writer.begin_derived(2000, None, u32s, 0), Err(Error::Limit { got: 0, .. })));
@@ -308,6 +308,20 @@ fn derived_sections_in_pieces_are_those_written_at_once() {
     writer.begin_derived(2002, None, u32s, 1).unwrap();
     let unfinished = writer.finish(0, 0, None).map(|_| ());
     assert!(matches!(&unfinished, Err(Error::Order { expected, .. }) if expected == "the end of kind 2002"));
+}
+
+#[test]
+fn sections_of_an_earlier_build_are_passed_over() {
+    let media = [info("image", 2, Dtype::F32, 0)];
+    let mut writer = Writer::new(Vec::new(), &[0; 32], &media).unwrap();
+    Rows::new(&media[0]).write_to(0, &mut writer).unwrap();
+    for kind in 32..=40 {
+        writer.derived(kind, Some(0), ElementType::Bytes, 1, &[7; 3]).unwrap();
+    }
+    let bytes = writer.finish(0, 0, None).unwrap();
+    let uvec = Uvec::open(aligned(&bytes)).unwrap();
+    assert_eq!(uvec.verify(), []);
+    assert!(uvec.cells(0).unwrap().is_none());
 }
 
 #[test]

@@ -16,6 +16,9 @@ use crate::model::Bundle;
 
 /// Fewer rows are scanned faster than cells are ranked.
 pub(crate) const LEAST_ROWS: usize = 4096;
+
+/// Elements of a vector above which no cells are made: finding the directions takes their third power, for every segment.
+const MOST_ELEMENTS: usize = 2048;
 /// Cells are this times the root of the number of rows.
 const CELLS_PER_ROOT: f64 = 4.0;
 /// Rows that steps and cells are learned from, by cell, and of all at least and most.
@@ -27,7 +30,7 @@ const BLOCK: usize = 16 * TASK;
 /// Writes the derived sections of `media`, where it has rows enough. Curves are measured with the sample queries of `bundle`, where
 /// it is of this space and has any. The same rows and bundle give the same bytes.
 ///
-/// Memory: some 60 bytes per row, and numbers of up to 131,072 rows. Cost: two products of all rows with the directions, `4 sqrt(n)`
+/// Memory: some 60 bytes per row, numbers of up to 131,072 rows, and six matrices of d x d. Cost: what finds the directions (some 10 d^3), two products of all rows with the directions, `4 sqrt(n)`
 /// comparisons of codes per row to find its cell, and one exact pass for each sample query.
 ///
 /// # Errors
@@ -38,7 +41,7 @@ pub(crate) fn write<W: Write + Send>(
     bundle: Option<&Bundle>,
     writer: &mut Writer<W>,
 ) -> Result<()> {
-    if rows.len() < LEAST_ROWS {
+    if rows.len() < LEAST_ROWS || place.1 > MOST_ELEMENTS {
         return Ok(());
     }
     // A merge of the host runs in a pool of its own, whose workers would take up the next merge while this one waits for them:

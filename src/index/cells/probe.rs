@@ -15,8 +15,10 @@ const RUN: usize = 64;
 /// How much is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Effort {
-    /// Rows whose short codes are compared, at least.
+    /// Rows that pass whose short codes are compared, at least.
     pub(crate) visit: usize,
+    /// Rows in the cells that are visited, at least, whether they pass or not: what passes may lie as the best do.
+    pub(crate) least: usize,
     /// The best of these, whose long codes are compared.
     pub(crate) refine: usize,
     /// Rows that are given.
@@ -69,11 +71,11 @@ pub(crate) fn effort(
     let (n, depth) = (cells.rows.len(), k.max(1) as f32);
     let all: [f32; 3] = match known.iter().position(|(measured, _)| *measured >= depth) {
         Some(0) => known[0].1,
-        // Between two depths all numbers grow more slowly than in proportion: a root stays above them, and has the same
-        // bits everywhere.
+        // Between two depths numbers grow with the logarithm of k, or somewhat faster, but less than in proportion: the fourth root stays
+        // above, and has the same bits everywhere.
         Some(above) => {
             let ((least, fewer), (most, more)) = (known[above - 1], known[above]);
-            let t = ((depth - least) / (most - least)).sqrt();
+            let t = ((depth - least) / (most - least)).sqrt().sqrt();
             std::array::from_fn(|i| fewer[i] + t * (more[i] - fewer[i]))
         }
         // Beyond the last one, in proportion.
@@ -84,7 +86,7 @@ pub(crate) fn effort(
     };
     let [visit, refine, keep] = all.map(|number| (number.ceil() as usize).min(n));
     let keep = keep.max(k).min(n);
-    Some(Effort { visit, refine: refine.max(keep), keep })
+    Some(Effort { visit, least: visit, refine: refine.max(keep), keep })
 }
 
 /// Rows of the segment that are best by code, in no order: of those that `passes` lets through (`None`: all), at most `effort.keep`, from
@@ -96,12 +98,16 @@ pub(crate) fn best_rows(
     effort: Effort,
     passes: Option<&dyn Fn(u32) -> bool>,
 ) -> (Vec<u32>, Visit) {
+    // Ends that descend, or more cells than rows, are of a damaged file: a row may be visited any number of times.
+    if !cells.ends.is_sorted() || cells.ends.len() > cells.rows.len() {
+        return (Vec::new(), Visit { cells: 0, rows: 0 });
+    }
     let query = CodeQuery::new(form.weights, Basis::of(cells));
     let most = |count: usize| count.clamp(1, cells.rows.len().max(1));
     let best = Best::new(most(effort.refine));
     let mut found =
         Found { cells, query: &query, by_norm: form.by_norm, passes, best, sums: [[0; GROUP]; RUN] };
-    let ranges = ranges(cells, &query, effort.visit, passes);
+    let ranges = ranges(cells, &query, (effort.visit, effort.least), passes);
     let mut visit = Visit { cells: 0, rows: 0 };
     for range in &ranges {
         let ended = |at: usize| cells.ends.partition_point(|&end| end as usize <= at);
@@ -141,14 +147,14 @@ pub(crate) fn best_rows(
 fn ranges(
     cells: &Cells<'_>,
     query: &CodeQuery,
-    visit: usize,
+    (visit, least): (usize, usize),
     passes: Option<&dyn Fn(u32) -> bool>,
 ) -> Vec<Range<usize>> {
     /// Cells that come first: their rows soon tell which others need not be kept.
     const FIRST: usize = 16;
     let (n, count) = (cells.rows.len(), cells.ends.len());
     // From two thirds on the order of cells and what is read beside them costs more than the rest of the rows.
-    if visit >= n - n / 3 {
+    if visit.max(least) >= n - n / 3 {
         return std::iter::once(0..n).collect();
     }
     let groups = cells.centres.len().checked_div(query.group_bytes()).unwrap_or(0);
@@ -166,15 +172,19 @@ fn ranges(
     };
     let mut order: Vec<u32> = (0..count as u32).collect();
     let by = |a: &u32, b: &u32| values[*b as usize].total_cmp(&values[*a as usize]).then(a.cmp(b));
-    // The best cells, as many as hold `visit` rows: a guess that goes on. None is sorted that need not be.
-    let (mut taken, mut rows) = (0, 0);
-    while rows < visit && taken < count {
+    // The best cells, as many as hold `visit` rows that pass and `least` of all: a guess that goes on. None is sorted that need not be.
+    let (mut taken, mut rows, mut seen) = (0, 0, 0);
+    while (rows < visit || seen < least) && taken < count {
         let rest = &mut order[taken..];
-        let part = ((visit - rows) * count / n.max(1) + FIRST).clamp(1, rest.len());
+        let wanted = visit.saturating_sub(rows).max(least.saturating_sub(seen));
+        let part = (wanted.saturating_mul(count) / n.max(1) + FIRST).clamp(1, rest.len());
         if part < rest.len() {
             rest.select_nth_unstable_by(part - 1, by);
         }
-        rows += rest[..part].iter().map(|&cell| rows_in(range(cell as usize))).sum::<usize>();
+        for &cell in &rest[..part] {
+            rows += rows_in(range(cell as usize));
+            seen += range(cell as usize).len();
+        }
         taken += part;
     }
     let first = FIRST.min(taken);

@@ -172,13 +172,13 @@ fn looking_at_all_rows_finds_all_that_pass() {
     let uvec = Uvec::open(&file[..]).unwrap();
     let cells = uvec.cells(0).unwrap().unwrap();
     let g: Vec<f32> = (0..DIM).map(|j| noise(4242 + j)).collect();
-    let all = Effort { visit: 5000, refine: 5000, keep: 5000 };
+    let all = Effort { visit: 5000, least: 0, refine: 5000, keep: 5000 };
     let mut found = best(&cells, &g, all, &|row| row % 7 == 3);
     found.sort_unstable();
     assert_eq!(found, (0..5000).filter(|row| row % 7 == 3).collect::<Vec<_>>());
     // Visiting more never loses a row that fewer visits kept among the best.
-    let few = best(&cells, &g, Effort { visit: 300, refine: 100, keep: 20 }, &|_| true);
-    let many = best(&cells, &g, Effort { visit: 5000, refine: 100, keep: 20 }, &|_| true);
+    let few = best(&cells, &g, Effort { visit: 300, least: 0, refine: 100, keep: 20 }, &|_| true);
+    let many = best(&cells, &g, Effort { visit: 5000, least: 0, refine: 100, keep: 20 }, &|_| true);
     let truth = rows.best(&g, 10);
     let of = |found: &[u32]| truth.iter().filter(|row| found.contains(row)).count();
     assert!(of(&many) >= of(&few) && of(&many) >= 8, "{} {}", of(&many), of(&few));
@@ -193,7 +193,7 @@ fn equal_rows_and_constant_elements_have_cells_too() {
     assert_eq!(uvec.verify(), []);
     let cells = uvec.cells(0).unwrap().unwrap();
     assert_eq!(
-        best(&cells, &[1.0; DIM], Effort { visit: LEAST_ROWS, refine: 20, keep: 9 }, &|_| true).len(),
+        best(&cells, &[1.0; DIM], Effort { visit: LEAST_ROWS, least: 0, refine: 20, keep: 9 }, &|_| true).len(),
         9
     );
 }
@@ -216,7 +216,7 @@ fn damaged_values_give_some_rows_and_no_panic() {
             let uvec = Uvec::open(&damaged[..]).unwrap();
             let Ok(Some(cells)) = uvec.cells(0) else { continue };
             for visit in [1, 700, LEAST_ROWS] {
-                best(&cells, &[0.5; DIM], Effort { visit, refine: 60, keep: 30 }, &|_| true);
+                best(&cells, &[0.5; DIM], Effort { visit, least: visit, refine: 60, keep: 30 }, &|_| true);
             }
             for k in [1, 50, 1000] {
                 let _ = effort(&cells, bundle.score(), (Ranking::Cosine, 0), k, 0.99);

@@ -15,8 +15,10 @@ use crate::model::{Bundle, OnExisting};
 /// [`crate::ErrorCode::SpaceMismatch`] for a bundle of another space; [`crate::ErrorCode::Locked`] while a writer is open; those of
 /// opening the index and of writing the bundle.
 pub fn attach(dir: &Path, bundle: &Bundle) -> Result<()> {
-    Manifest::load(dir)?;
+    let named = Manifest::load(dir)?;
     let _lock = lock_writer(dir)?;
+    // Checksums follow from a sound bundle, so damage in them alone is mended here, as its hint says.
+    Bundle::mend_checks(&dir.join(&named.bundle))?;
     // Opened under the lock: what another attach has just done must not be taken for left over.
     let index = Index::open(dir)?;
     index.media().check_space(bundle.space()).map_err(|e| e.file(dir))?;

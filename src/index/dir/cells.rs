@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 use uncsm_format::Uvec;
-use uncsm_format::cells::{CURVE_COLUMNS, MISSES};
+use uncsm_format::cells::CURVE_COLUMNS;
 
+use crate::index::cells::{Ranking, effort};
 use crate::media::Fingerprint;
+use crate::model::Target;
 
 /// The cells of one media type in a segment.
 #[derive(Debug, Clone, Serialize)]
@@ -50,16 +52,18 @@ pub(super) fn report<D: AsRef<[u8]>>(
     score: Option<Fingerprint>,
 ) -> Option<CellsReport> {
     let cells = uvec.cells(media).ok()??;
-    let at = MISSES.iter().position(|miss| *miss <= 0.0025)?;
+    let measured = cells.curves.map(|curves| Fingerprint(*curves.model));
     let of = |row: &[f32; CURVE_COLUMNS]| {
-        let ranking = match row[0] {
-            0.0 => "class",
-            1.0 => "pair",
-            _ => "cosine",
+        let (ranking, name) = match row[0] {
+            0.0 => (Ranking::Metric(Target::Class), "class"),
+            1.0 => (Ranking::Metric(Target::Pair), "pair"),
+            _ => (Ranking::Cosine, "cosine"),
         };
         let query = uvec.media().get(row[1] as usize).map_or_else(String::new, |media| media.name.clone());
-        let of = |part: usize| row[3 + part * MISSES.len() + at] as u64;
-        CurveReport { ranking, query, k: row[2] as u64, visited: of(0), refined: of(1), scored: of(2) }
+        let k = row[2] as usize;
+        let effort = effort(&cells, measured?, (ranking, row[1] as usize), k, 0.99)?;
+        let [visited, refined, scored] = [effort.visit, effort.refine, effort.keep].map(|n| n as u64);
+        Some(CurveReport { ranking: name, query, k: k as u64, visited, refined, scored })
     };
     let floats = cells.mean.len()
         + cells.directions.len()
@@ -71,7 +75,6 @@ pub(super) fn report<D: AsRef<[u8]>>(
         + cells.long.len()
         + 4 * (cells.rows.len() + cells.ends.len() + floats)
         + cells.curves.map_or(0, |curves| 32 + 4 * curves.rows.as_flattened().len());
-    let measured = cells.curves.map(|curves| Fingerprint(*curves.model));
     Some(CellsReport {
         cells: cells.ends.len() as u64,
         bytes: bytes as u64,
@@ -81,6 +84,6 @@ pub(super) fn report<D: AsRef<[u8]>>(
             (Some(measured), Some(score)) if measured != score => Some("curves of other heads"),
             _ => None,
         },
-        curves: cells.curves.map_or_else(Vec::new, |curves| curves.rows.iter().map(of).collect()),
+        curves: cells.curves.map_or_else(Vec::new, |curves| curves.rows.iter().filter_map(of).collect()),
     })
 }

@@ -140,6 +140,19 @@ impl Bundle {
             Err(_) => write_whole(&file, &checks_of(dir)?),
         }
     }
+
+    /// Writes them again where they are not those of the bundle beside them, and that one is sound by its fingerprints. What is not
+    /// a regular file stays: to open it is an error.
+    pub(crate) fn mend_checks(dir: &Path) -> Result<()> {
+        let file = dir.join(CHECKS);
+        let Ok(bytes) = limits::read_file(&file, SETTINGS_BYTES, "the file of the bundle's checksums") else {
+            return Ok(());
+        };
+        match checks_of(dir) {
+            Ok(due) if due != bytes => write_whole(&file, &due),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The checksums of the sound bundle in `dir`, whose files another build may have written in other words.

@@ -87,7 +87,7 @@ pub(super) fn check(file: &Path, name: &str, bytes: &[u8], crc: u32) -> Result<(
         return Ok(());
     }
     Err(damaged(file, format!("the checksum of tensor `{name}` does not match"))
-        .hint("bring the folder back from a copy, attach the bundle again, or build the index again"))
+        .hint("bring the folder back from a copy, or build the index again"))
 }
 
 /// `pathway.0` of `pathway.0.kernel.width`: a media type, or a head, is used whole.

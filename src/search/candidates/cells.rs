@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tantivy::fastfield::AliveBitSet;
 use tantivy::{BitSet, DocId};
+use uncsm_format::MediaView;
 
 use super::tally::{Tally, Why};
 use super::{CandidateDocs, Candidates, Probe};
@@ -77,7 +78,8 @@ impl Cells {
             return Looked::Unknown(Why::NoCells);
         };
         let documents = f64::from(probe.reader.max_doc().max(1));
-        let share = matching.count as f64 / documents;
+        // Of rows: what passes may have items of this media type more often than others.
+        let share = matching.rows(&view) as f64 / view.len() as f64;
         let per_doc = (view.len() as f64 / documents).max(1.0);
         // The best k of the documents that match are among the best k / share of all, each may come with several rows, and of
         // what the effort counts, only what matches counts.
@@ -87,6 +89,7 @@ impl Cells {
         let scaled = |n: usize| (n as f64 * share).ceil() as usize;
         let effort = Effort {
             visit: scaled(all.visit),
+            least: least.visit,
             refine: scaled(all.refine).max(least.refine),
             keep: scaled(all.keep).max(least.keep),
         };
@@ -206,6 +209,17 @@ impl<'a> Matching<'a> {
         })?;
         let count = docs.len();
         Ok(Self { alive, docs: Some(docs), count, end: reader.max_doc() })
+    }
+
+    /// Rows of the documents that match. Cost: a look at each, where the rows of each document are not one.
+    fn rows(&self, view: &MediaView<'_>) -> usize {
+        if self.is_all() {
+            return view.len();
+        }
+        if view.len() as u32 == self.end && view.docs.iter().copied().eq(0..self.end) {
+            return self.count;
+        }
+        view.docs.iter().filter(|&&doc| self.has(doc)).count()
     }
 
     fn is_all(&self) -> bool {

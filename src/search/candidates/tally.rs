@@ -77,14 +77,19 @@ impl Tally {
         });
     }
 
-    /// `{"by": "cells" or "all", "why", "cells", "rows_by_code", "rows_scored"}`: why something was looked at whole, cells that were
+    /// `{"by": "cells", "source" or "all", "why", "cells", "rows_by_code", "rows_scored"}`: why something was looked at whole, cells that were
     /// visited, rows whose codes were compared, and those of them that were scored.
     pub(in crate::search) fn to_json(&self) -> Value {
         let mut out = json!({});
         self.counts(|counts| {
             let Counts { why, cells, compared, kept } = counts;
+            let by = match why {
+                Some(Why::Source) => "source",
+                _ if *compared > 0 => "cells",
+                _ => "all",
+            };
             out = json!({
-                "by": if *compared > 0 { "cells" } else { "all" }, "why": why.map(Why::as_str),
+                "by": by, "why": why.map(Why::as_str),
                 "cells": cells, "rows_by_code": compared, "rows_scored": kept,
             });
         });

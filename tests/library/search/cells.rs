@@ -156,7 +156,10 @@ fn a_query_of_the_host_finds_the_share_with_the_collector_of_the_host() {
     let all = all.unwrap();
     let count = |query: &CrossMediaQuery| searcher.search(query, &Count).unwrap();
     assert_eq!(count(&all.clone().nearest(&bundle, 10, 1.0).unwrap()), DOCS);
-    let other = bundle.clone().with_prior(0.25).unwrap();
+    // Curves are of heads, not of priors.
+    let rare = bundle.clone().with_prior(0.25).unwrap();
+    assert!(count(&all.clone().nearest(&rare, 10, 0.9).unwrap()) < DOCS);
+    let other = bundle.with_random_heads(4);
     assert_eq!(count(&all.clone().nearest(&other, 10, 0.9).unwrap()), DOCS);
     for recall in [0.0, 1.5, f32::NAN] {
         assert_eq!(all.clone().nearest(&bundle, 10, recall).unwrap_err().code(), ErrorCode::BadArgument);
@@ -181,13 +184,16 @@ fn segments_find_together_what_one_finds() {
     let engine = engine(&apps);
     let mut rng = ChaCha8Rng::seed_from_u64(17);
     let width = bundle.media()[0].features;
-    for shape in [
+    for (at, shape) in [
         (|r: Request| r) as fn(Request) -> Request,
         |r| r.filter("w2"),
         |r| r.k(200),
         |r| r.keywords("w10").fusion(Fusion::Rrf).window(50),
         |r| r.keywords("w2").fusion(Fusion::Metric),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let (mut sum, mut exact_answers) = (0.0, 0);
         for _ in 0..8 {
             let query = around(&mut rng, width, None);
@@ -202,7 +208,8 @@ fn segments_find_together_what_one_finds() {
             exact_answers += usize::from(found.exact);
             sum += share(&found, &exact);
         }
-        assert!(sum / 8.0 >= 0.95 && exact_answers < 8, "{sum} of 8, {exact_answers} exact");
+        // With so few rows a scan may cost less where something restricts or more is wanted.
+        assert!(sum / 8.0 >= 0.95 && (at > 0 || exact_answers < 8), "{sum} of 8, {exact_answers} exact");
     }
 }
 

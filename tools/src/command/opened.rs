@@ -20,10 +20,11 @@ pub fn open(
     paths: impl FnOnce() -> Result<Registry>,
 ) -> Result<(Vec<Index>, Engine)> {
     let open = |dir: &PathBuf| {
-        if !dir.exists() {
-            return Err(no_index(dir));
+        let index = Index::open(dir);
+        match index {
+            Err(_) if !dir.exists() && !is_set_aside(dir) => Err(no_index(dir)),
+            index => index,
         }
-        Index::open(dir)
     };
     let indexes: Vec<Index> = dirs.iter().map(open).collect::<Result<_>>()?;
     let bundle = bundle.map(Bundle::load).transpose()?.map(Arc::new);
@@ -41,6 +42,13 @@ pub fn open(
     let paths = paths()?;
     let engine = Engine::over(&indexes, bundle)?.with_encoders(paths);
     Ok((indexes, engine))
+}
+
+/// Whether a killed replacement left the index beside its place, which the error of opening names.
+fn is_set_aside(dir: &Path) -> bool {
+    let mut aside = dir.as_os_str().to_owned();
+    aside.push(".replaced");
+    Path::new(&aside).exists()
 }
 
 /// What to look for is at times given where an index is expected.
