@@ -327,7 +327,10 @@ mod tests {
 
     #[test]
     fn an_empty_value_in_quotes_is_one() {
-        assert_eq!(read("a\n\"\"\n\n\" \"\n"), [(1, vec!["a".into()]), (2, vec![String::new()]), (4, vec![" ".into()])]);
+        assert_eq!(
+            read("a\n\"\"\n\n\" \"\n"),
+            [(1, vec!["a".into()]), (2, vec![String::new()]), (4, vec![" ".into()])]
+        );
     }
 
     #[test]
