@@ -175,7 +175,7 @@ impl<R: Read> JsonlReader<R> {
     }
 
     /// As [`JsonlReader::next_object`], with what was left out.
-    fn next_line(&mut self) -> Option<Result<(Object, u64, u64), ReadError>> {
+    pub(super) fn next_line(&mut self) -> Option<Result<(Object, u64, u64), ReadError>> {
         while !self.ended {
             match self.read_line() {
                 Ok(Some(start)) => {

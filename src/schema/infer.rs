@@ -1,13 +1,13 @@
 //! Infers the field schema of a corpus in one streaming scan.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::overrides::SchemaOverrides;
 use super::spec::{FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, Refused, clash_error, is_short};
-use crate::corpus::{Document, Keys, ReadError, unit_of};
+use crate::corpus::{Document, Keys, ReadError, Reader, unit_of};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 
@@ -38,6 +38,8 @@ struct Key {
     kind: FieldKind,
     /// Line of the first value of `kind`; of the first value at all where integers widened to floats.
     line: u64,
+    /// Which of the files it is in.
+    file: usize,
     multi: bool,
     short: bool,
 }
@@ -75,9 +77,56 @@ pub fn infer_with(
     overrides: &SchemaOverrides,
     bad_lines: BadLines,
 ) -> Result<Inference> {
+    let mut documents = documents.into_iter();
+    scan(
+        |files| {
+            let document = documents.next()?;
+            if files.is_empty() {
+                files.push(file.to_path_buf());
+            }
+            Some(document)
+        },
+        media,
+        overrides,
+        bad_lines,
+    )
+}
+
+/// As [`infer_with`], of all files of `corpus`: errors name the one of each line.
+///
+/// # Errors
+/// Those of [`infer`].
+pub fn infer_files(
+    corpus: &mut Reader,
+    media: &Keys,
+    overrides: &SchemaOverrides,
+    bad_lines: BadLines,
+) -> Result<Inference> {
+    scan(
+        |files| {
+            let document = corpus.next()?;
+            if files.last().is_none_or(|last| last != corpus.file()) {
+                files.push(corpus.file().to_path_buf());
+            }
+            Some(document)
+        },
+        media,
+        overrides,
+        bad_lines,
+    )
+}
+
+/// Scans what `next` gives; it adds the file of a document where that is another than the last.
+fn scan(
+    mut next: impl FnMut(&mut Vec<PathBuf>) -> Option<Result<Document, ReadError>>,
+    media: &Keys,
+    overrides: &SchemaOverrides,
+    bad_lines: BadLines,
+) -> Result<Inference> {
     let mut keys: BTreeMap<String, Key> = BTreeMap::new();
+    let mut files = Vec::new();
     let (mut seen, mut bad, mut first_error) = (0, 0, None);
-    for document in documents {
+    while let Some(document) = next(&mut files) {
         let document = match document {
             Ok(document) => document,
             Err(ReadError::End(error)) => return Err(error),
@@ -90,15 +139,15 @@ pub fn infer_with(
         };
         seen += 1;
         for (name, value) in &document.fields {
-            observe(&mut keys, (name, value), (document.line, file), overrides, media)
-                .map_err(|error| error.file(file))?;
+            observe(&mut keys, (name, value), (document.line, &files), overrides, media)
+                .map_err(|error| error.file(file_at(&files, files.len().saturating_sub(1))))?;
         }
     }
     let fields = keys.iter().map(|(name, key)| (name.clone(), key.spec())).collect();
     let schema = overrides.apply_to(fields).map_err(|refused| match refused {
         Refused::Field(error) if error.facts().file.is_some() => error,
-        Refused::Field(error) => error.file(file),
-        Refused::Clash { name, twin } => with_lines((&name, &twin), &keys, file).file(file),
+        Refused::Field(error) => error.file(file_at(&files, 0)),
+        Refused::Clash { name, twin } => with_lines((&name, &twin), &keys, &files),
     })?;
     Ok(Inference { schema, documents: seen, bad_lines: bad, first_error })
 }
@@ -106,11 +155,12 @@ pub fn infer_with(
 fn observe(
     keys: &mut BTreeMap<String, Key>,
     (name, value): (&str, &Value),
-    (line, file): (u64, &Path),
+    (line, files): (u64, &[PathBuf]),
     overrides: &SchemaOverrides,
     media: &Keys,
 ) -> Result<()> {
     let mut new = classify(value, line);
+    new.file = files.len().saturating_sub(1);
     if media.is_of_files(name) {
         new.kind = FieldKind::Stored;
     }
@@ -132,11 +182,17 @@ fn observe(
     match join(old.kind, new.kind) {
         Some(kind) => old.kind = kind,
         None => {
+            let file = file_at(files, new.file);
             let unit = unit_of(file);
-            let what = format!("the values of `{name}` have two types, on {unit}s {} and {line}", old.line);
+            let what = match old.file == new.file {
+                true => format!("on {unit}s {} and {line}", old.line),
+                false => format!("on {} and {}", old.place(files), new.place(files)),
+            };
+            let first = if old.file == new.file { format!("{unit} {}", old.line) } else { old.place(files) };
+            let what = format!("the values of `{name}` have two types, {what}");
             return Err(Error::new(ErrorCode::SchemaConflict, what)
                 .line(line)
-                .expected(format!("{} as on {unit} {}", describe(old.kind), old.line))
+                .expected(format!("{} as on {first}", describe(old.kind)))
                 .got(describe(new.kind))
                 .hint(
                     Hint::new(format!(
@@ -167,7 +223,7 @@ fn join(a: FieldKind, b: FieldKind) -> Option<FieldKind> {
 }
 
 fn classify(value: &Value, line: u64) -> Key {
-    let key = |kind, short| Key { kind, line, multi: false, short };
+    let key = |kind, short| Key { kind, line, file: 0, multi: false, short };
     match value {
         Value::String(string) => key(FieldKind::Text, is_short(string)),
         Value::Bool(_) => key(FieldKind::Bool, true),
@@ -189,22 +245,64 @@ fn classify(value: &Value, line: u64) -> Key {
     }
 }
 
+fn file_at(files: &[PathBuf], at: usize) -> &Path {
+    files.get(at).map_or(Path::new(""), PathBuf::as_path)
+}
+
 impl Key {
+    /// Its line, and the file of that, for messages.
+    fn place(&self, files: &[PathBuf]) -> String {
+        let file = file_at(files, self.file);
+        format!("{} {} of {}", unit_of(file), self.line, file.display())
+    }
+
     fn spec(&self) -> FieldSpec {
         let spec = FieldSpec::new(self.kind);
         FieldSpec { multi: self.multi, facet: spec.facet && self.short, ..spec }
     }
 }
 
-/// The error of two keys of which the exact twin of one has the name of the other, with both lines.
-fn with_lines((name, twin): (&str, &str), keys: &BTreeMap<String, Key>, file: &Path) -> Error {
+/// The error of two keys of which the exact twin of one has the name of the other, with both places.
+fn with_lines((name, twin): (&str, &str), keys: &BTreeMap<String, Key>, files: &[PathBuf]) -> Error {
     let error = clash_error(name, twin);
-    match (keys.get(name), keys.get(twin)) {
-        (Some(key), Some(other)) => error
-            .line(key.line.max(other.line))
-            .expected(format!("no `{twin}` beside `{name}` of {} {}", unit_of(file), key.line))
-            .got(format!("`{twin}` on {} {}", unit_of(file), other.line)),
+    let (Some(key), Some(other)) = (keys.get(name), keys.get(twin)) else {
         // One of the schema file alone.
-        _ => error,
+        return error.file(file_at(files, 0));
+    };
+    let last = if (key.file, key.line) > (other.file, other.line) { key } else { other };
+    let place = |key: &Key| match key.file == last.file {
+        true => format!("{} {}", unit_of(file_at(files, key.file)), key.line),
+        false => key.place(files),
+    };
+    error
+        .file(file_at(files, last.file))
+        .line(last.line)
+        .expected(format!("no `{twin}` beside `{name}` of {}", place(key)))
+        .got(format!("`{twin}` on {}", place(other)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_of_two_types_is_told_with_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a.csv"), dir.path().join("b.csv"));
+        std::fs::write(&a, "id,n\n1,5\n").unwrap();
+        std::fs::write(&b, "id,n\n2,x\n3,x\n").unwrap();
+        let found = |files: &[PathBuf]| {
+            let mut reader = Reader::open_all(files, &Keys::default()).unwrap();
+            infer_files(&mut reader, &Keys::default(), &SchemaOverrides::default(), BadLines::Stop)
+        };
+        assert_eq!(found(std::slice::from_ref(&a)).unwrap().documents, 1);
+        let error = found(&[a.clone(), b.clone()]).unwrap_err();
+        let facts = error.facts();
+        assert_eq!(
+            (error.code(), facts.file.as_deref(), facts.line),
+            (ErrorCode::SchemaConflict, Some(&*b), Some(2))
+        );
+        let places = format!("line 2 of {} and line 2 of {}", a.display(), b.display());
+        assert!(facts.message.contains(&places), "{error}");
     }
 }

@@ -12,7 +12,7 @@ mod stored;
 pub use analysis::{Analysis, register_analyses};
 pub use fields::{FieldMap, FillReport, tantivy_schema};
 pub(crate) use fields::{add_source, is_searched_alike};
-pub use infer::{BadLines, Inference, infer, infer_with};
+pub use infer::{BadLines, Inference, infer, infer_files, infer_with};
 pub use names::{EXTRA_FIELD, ID_FIELD};
 pub use overrides::{FieldOverride, SchemaOverrides};
 pub(crate) use spec::exact_name;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::corpus::jsonl::JsonlReader;
 use crate::corpus::keys::{IMAGE, Keys};
 use crate::corpus::object::Piece;
+use crate::corpus::source::Aside;
 use crate::corpus::table::Lookup;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::content_hash;
@@ -31,6 +32,9 @@ pub(super) struct Metadata {
     /// Rows that do not read, and the error of the first.
     bad: u64,
     first: Option<Error>,
+    /// Rows with a part that does not read, and the error of the first.
+    flawed: u64,
+    flaw: Option<Error>,
 }
 
 enum Form {
@@ -65,8 +69,16 @@ impl Metadata {
         let is_table = path.extension().is_some_and(|extension| extension == "csv");
         let form =
             if is_table { Form::Table(Box::new(Lookup::open(path, keys)?)) } else { Form::Lines(file) };
-        let mut metadata =
-            Self { path: path.to_path_buf(), keys: names, rows: HashMap::new(), form, bad: 0, first: None };
+        let mut metadata = Self {
+            path: path.to_path_buf(),
+            keys: names,
+            rows: HashMap::new(),
+            form,
+            bad: 0,
+            first: None,
+            flawed: 0,
+            flaw: None,
+        };
         metadata.find(path)?;
         Ok(metadata)
     }
@@ -83,9 +95,14 @@ impl Metadata {
             }
             Form::Lines(_) => {
                 let mut lines = JsonlReader::open(path)?;
-                while let Some(read) = lines.next_object() {
+                while let Some(read) = lines.next_line() {
                     let end = lines.position();
-                    self.add(read.map(|(object, line, start)| (object, line, start..end)));
+                    let read = read.map_err(Error::from).map(|((object, flaw), line, start)| {
+                        self.flawed += u64::from(flaw.is_some());
+                        self.flaw = self.flaw.take().or(flaw);
+                        (object, line, start..end)
+                    });
+                    self.add(read);
                 }
             }
         }
@@ -152,11 +169,16 @@ impl Metadata {
     }
 
     /// What of it was left out, once all pictures were seen.
-    pub(super) fn into_errors(self) -> Vec<Error> {
-        let mut errors = Vec::new();
+    pub(super) fn into_asides(self) -> Vec<Aside> {
+        let mut asides = Vec::new();
         let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
         if let Some(first) = self.first {
-            errors.push(first.within(format!("{} of the metadata left out; the first", rows(self.bad))));
+            let error = first.within(format!("{} of the metadata left out; the first", rows(self.bad)));
+            asides.push(Aside::Part(error));
+        }
+        if let Some(first) = self.flaw {
+            let what = format!("values in {} of the metadata left out; the first", rows(self.flawed));
+            asides.push(Aside::Part(first.within(what)));
         }
         let unused = || self.rows.values().filter(|row| !row.used);
         if let Some(first) = unused().map(|row| row.line).min() {
@@ -165,9 +187,13 @@ impl Metadata {
                 rows(unused().count() as u64)
             );
             let error = Error::new(ErrorCode::BadValue, what).file(&self.path).line(first);
-            errors.push(error.expected("the path of a picture, as seen from the folder of the metadata"));
+            let error = error.expected("the path of a picture, as seen from the folder of the metadata");
+            asides.push(Aside::Part(error));
         }
-        errors
+        if let Form::Table(mut table) = self.form {
+            asides.extend(table.take_asides());
+        }
+        asides
     }
 }
 

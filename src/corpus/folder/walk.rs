@@ -227,7 +227,7 @@ impl Walk {
         let folder = self.open.last_mut()?;
         let Some(Entry { name, kind }) = folder.entries.pop() else {
             let done = self.open.pop().and_then(|folder| folder.metadata);
-            self.asides.extend(done.into_iter().flat_map(Metadata::into_errors).map(Aside::Part));
+            self.asides.extend(done.into_iter().flat_map(Metadata::into_asides));
             return None;
         };
         let path = folder.path.join(&name);

@@ -7,11 +7,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::records::Records;
 use super::{TableReader, object};
 use crate::corpus::keys::Keys;
+use crate::corpus::source::Aside;
 use crate::error::{Error, Result};
-use crate::limits::LINE_BYTES;
 
 /// The values of a record by the names of their columns, its line and its bytes.
 type Row = (Map<String, Value>, u64, Range<u64>);
@@ -45,6 +44,11 @@ impl Lookup {
         }))
     }
 
+    /// What was left out of all records since the last call.
+    pub(in crate::corpus) fn take_asides(&mut self) -> Vec<Aside> {
+        std::mem::take(&mut self.table.asides)
+    }
+
     /// The record at `place`.
     ///
     /// # Errors
@@ -53,8 +57,7 @@ impl Lookup {
         let io = |error| Error::io(&self.table.file, error);
         self.file.seek(SeekFrom::Start(place.start)).map_err(io)?;
         let length = place.end.saturating_sub(place.start);
-        let mut records =
-            Records::new((&mut self.file).take(length), self.table.records.delimiter(), LINE_BYTES);
+        let mut records = self.table.records.alike((&mut self.file).take(length));
         records.next().map_err(io)?;
         object(&self.table.columns, &records)
     }

@@ -46,14 +46,17 @@ fn delimiter(path: &Path) -> Option<u8> {
 /// `.tab` by tabs. A first column without a name, which pandas writes, is left out in silence; another one, one of a name that a field
 /// cannot have, and the second of one name are left out, and counted ([`Source::take_asides`]).
 ///
-/// An empty value is absent. A column of numbers alone, or of `true` and `false`, holds these; with zeros in front, more than 64 bits or
-/// anything else among them, all are strings. So are `id`, `split` and the keys of items; those of lists may hold JSON.
+/// An empty value is absent. A column of numbers alone, or of `true` and `false`, holds these; with zeros in front, digits that a number
+/// would lose (`1.10`, `1e5`) or anything else among them, all are strings. So are `id`, `split` and the keys of items; those of lists may hold
+/// JSON. Among numbers `NaN`, `NA`, `N/A`, `NULL` and `\N` are absent too, and counted. Quotes of `.tsv` and `.tab` are themselves where
+/// otherwise they would hold lines together that each have the values of the header.
 ///
 /// Cost: one more pass over the file when it is opened, for the types; memory for one record.
 ///
 /// # Errors
 /// Each bad record is one `Err` item with its line, and reading goes on: [`ErrorCode::BadValue`] for another number of values than the header has,
-/// for text behind a quote, a quote that is never closed, or what is no UTF-8; [`ErrorCode::TooLarge`] as in JSON Lines.
+/// for text behind a quote, or what is no UTF-8; [`ErrorCode::TooLarge`] as in JSON Lines. [`ReadError::End`] for a quote that is never closed,
+/// or not within the bytes of a record: nobody knows how many records are lost.
 struct TableReader {
     file: PathBuf,
     folder: PathBuf,
@@ -91,22 +94,27 @@ impl TableReader {
                 .hint("write it to a file first"));
         }
         let (mut records, names) = begin(path)?;
-        let (mut columns, asides) = columns(path, names, keys)?;
-        let mut guesses = vec![Guess::default(); columns.len()];
-        // What does not read comes again, and is said where it stands.
-        while let Ok(Some(record)) = records.next() {
-            if record.fault.is_none() && count_fits(&records, columns.len()) {
-                for (at, guess) in guesses.iter_mut().enumerate() {
-                    guess.see(records.value(at).unwrap_or_default());
-                }
+        let (mut columns, mut asides) = columns(path, names, keys)?;
+        let mut quoting = true;
+        let guesses = match guess(&mut records, columns.len(), delimiter(path) == Some(b'\t')) {
+            Some(guesses) => guesses,
+            None => {
+                quoting = false;
+                records = begin(path)?.0;
+                records.without_quotes();
+                guess(&mut records, columns.len(), false).unwrap_or_default()
             }
-        }
+        };
         for (column, guess) in columns.iter_mut().zip(guesses) {
-            if column.name.as_deref().is_some_and(|name| keys.is_value(name)) {
+            if let Some(name) = column.name.as_deref().filter(|name| keys.is_value(name)) {
                 column.cells = guess.cells();
+                asides.extend(guess.absent().map(|(count, line)| absent(path, name, count, line)));
             }
         }
-        let (records, _) = begin(path)?;
+        let (mut records, _) = begin(path)?;
+        if !quoting {
+            records.without_quotes();
+        }
         Ok(Self {
             file: path.to_path_buf(),
             folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
@@ -125,7 +133,14 @@ impl TableReader {
             return None;
         }
         match self.records.next() {
-            Ok(Some(record)) => Some(Ok(record)),
+            Ok(Some(record)) => {
+                let end = record.fault.filter(|fault| fault.is_end());
+                self.ended = end.is_some();
+                Some(match end {
+                    Some(fault) => Err(ReadError::End(self.placed(faulty(fault), &record))),
+                    None => Ok(record),
+                })
+            }
             Ok(None) => {
                 self.ended = true;
                 None
@@ -187,6 +202,37 @@ impl Column {
             }
         }
     }
+}
+
+/// What the values of each column are, by all records; `None` where lines that each read alone are held together by quotes, and `apart` asks.
+///
+/// What does not read comes again, and is said where it stands.
+fn guess(records: &mut Records<Input>, columns: usize, apart: bool) -> Option<Vec<Guess>> {
+    let mut guesses = vec![Guess::default(); columns];
+    records.expects(columns);
+    while let Ok(Some(record)) = records.next() {
+        if apart && record.apart {
+            return None;
+        }
+        match record.fault {
+            Some(fault) if fault.is_end() => break,
+            None if count_fits(records, columns) => {
+                for (at, guess) in guesses.iter_mut().enumerate() {
+                    guess.see(records.value(at).unwrap_or_default(), record.line);
+                }
+            }
+            _ => {}
+        }
+    }
+    Some(guesses)
+}
+
+/// Says that words for a missing number are absent.
+fn absent(path: &Path, name: &str, count: u64, line: u64) -> Aside {
+    let values = if count == 1 { "1 value".to_owned() } else { format!("{count} values") };
+    let what = format!("`{name}` is a column of numbers, and {values} such as NA in it: read as absent");
+    let error = Error::new(ErrorCode::BadValue, what).file(path).line(line);
+    Aside::Passed(error.hint("leave missing values empty"))
 }
 
 /// The values of the last record by the names of their columns.
@@ -324,9 +370,16 @@ fn faulty(fault: Fault) -> Error {
         )
         .line(line)
         .offset(at)
-        .hint("close it, or double it inside of a quoted value"),
-        Fault::TooLong(bytes) => limits::over("a record is too long", LINE_BYTES, bytes, "bytes")
-            .hint("look for a quote that is not closed"),
+        .hint("close it, or put the value into quotes and double it there"),
+        Fault::Endless(line, at) => Error::new(
+            ErrorCode::TooLarge,
+            "the quote of a value is not closed within the length of a record, so that all that follows is lost",
+        )
+        .line(line)
+        .offset(at)
+        .expected(format!("a closing quote within {LINE_BYTES} bytes"))
+        .hint("close it, or put the value into quotes and double it there"),
+        Fault::TooLong(bytes) => limits::over("a record is too long", LINE_BYTES, bytes, "bytes"),
     }
 }
 

@@ -26,6 +26,12 @@ pub(super) struct Records<R> {
     line: u64,
     /// Whether the last record ended with `\r`, so that `\n` may follow.
     half_end: bool,
+    /// Whether a quote at the beginning of a value is more than itself.
+    quoting: bool,
+    /// Whether a quote opened a value of the last record.
+    quoted: bool,
+    /// Values of a whole line, where that is known.
+    width: Option<usize>,
 }
 
 /// Where a record stands, and what is wrong with it.
@@ -36,6 +42,8 @@ pub(super) struct Record {
     /// Its bytes, without the end of the line.
     pub(super) place: Range<u64>,
     pub(super) fault: Option<Fault>,
+    /// Whether quotes hold several lines together of which each alone has as many values as [`Records::expects`] says.
+    pub(super) apart: bool,
 }
 
 /// Why a record does not read.
@@ -43,8 +51,10 @@ pub(super) struct Record {
 pub(super) enum Fault {
     /// Something follows a closing quote, at this place.
     AfterQuote(u64),
-    /// A quote at this line and place is never closed.
+    /// A quote at this line and place is never closed: nothing follows.
     Unclosed(u64, u64),
+    /// A quote at this line and place is not closed within the bytes of a record: nothing follows.
+    Endless(u64, u64),
     /// It is longer than may be, by these bytes in all.
     TooLong(u64),
 }
@@ -70,7 +80,26 @@ impl<R: Read> Records<R> {
             at: 0,
             line: 1,
             half_end: false,
+            quoting: true,
+            quoted: false,
+            width: None,
         }
+    }
+
+    /// Reads from `input` as these are read.
+    pub(super) fn alike<S: Read>(&self, input: S) -> Records<S> {
+        let records = Records::new(input, self.delimiter, self.limit);
+        Records { quoting: self.quoting, ..records }
+    }
+
+    /// Takes quotes for themselves, as tab-separated values have them.
+    pub(super) fn without_quotes(&mut self) {
+        self.quoting = false;
+    }
+
+    /// Says how many values a line has.
+    pub(super) fn expects(&mut self, width: usize) {
+        self.width = Some(width);
     }
 
     /// What it reads from.
@@ -86,11 +115,6 @@ impl<R: Read> Records<R> {
     /// Line of the next byte.
     pub(super) fn line(&self) -> u64 {
         self.line
-    }
-
-    /// What stands between values.
-    pub(super) fn delimiter(&self) -> u8 {
-        self.delimiter
     }
 
     /// Says what stands between values.
@@ -125,19 +149,20 @@ impl<R: Read> Records<R> {
     pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
         loop {
             match self.record()? {
-                Some(record) if record.fault.is_none() && self.ends.len() == 1 && self.is_blank() => {}
+                Some(record) if record.fault.is_none() && self.is_blank() => {}
                 record => return Ok(record),
             }
         }
     }
 
     fn is_blank(&self) -> bool {
-        self.bytes.iter().all(u8::is_ascii_whitespace)
+        self.ends.len() == 1 && !self.quoted && self.bytes.iter().all(u8::is_ascii_whitespace)
     }
 
     fn record(&mut self) -> io::Result<Option<Record>> {
         self.bytes.clear();
         self.ends.clear();
+        self.quoted = false;
         if self.half_end {
             self.half_end = false;
             if self.input.fill_buf()?.first() == Some(&b'\n') {
@@ -152,6 +177,8 @@ impl<R: Read> Records<R> {
         let mut fault = None;
         // Of the quote that opened the value.
         let mut opened = (line, start);
+        // Delimiters of the line, whatever quotes say, and whether each line so far is as wide as one.
+        let (mut between, mut apart) = (0, true);
         loop {
             let there = self.input.fill_buf()?;
             if there.is_empty() {
@@ -159,20 +186,27 @@ impl<R: Read> Records<R> {
                     fault.get_or_insert(Fault::Unclosed(opened.0, opened.1));
                 }
                 self.ends.push(self.bytes.len());
-                return Ok(Some(self.ended(line, start..self.at, fault)));
+                let whole = self.bytes.last() == Some(&b'\n') || self.width == Some(between + 1);
+                let apart = apart && self.line > line && whole;
+                return Ok(Some(self.ended(line, start..self.at, fault, apart)));
             }
             let mut used = 0;
             let mut end = None;
             for &byte in there {
                 used += 1;
                 let at = self.at + used as u64 - 1;
+                between += usize::from(byte == self.delimiter);
                 let keep = match (state, byte) {
                     (State::Quoted, b'"') => {
                         state = State::Quote;
                         false
                     }
                     (State::Quoted, _) => {
-                        self.line += u64::from(byte == b'\n');
+                        if byte == b'\n' {
+                            self.line += 1;
+                            apart &= self.width == Some(between + 1);
+                            between = 0;
+                        }
                         true
                     }
                     (State::Quote, b'"') => {
@@ -191,8 +225,9 @@ impl<R: Read> Records<R> {
                         state = State::Begin;
                         false
                     }
-                    (State::Begin, b'"') => {
+                    (State::Begin, b'"') if self.quoting => {
                         opened = (self.line, at);
+                        self.quoted = true;
                         state = State::Quoted;
                         false
                     }
@@ -211,26 +246,43 @@ impl<R: Read> Records<R> {
                     self.bytes.push(byte);
                 }
                 if self.bytes.len() > self.limit {
+                    if state == State::Quoted {
+                        fault = Some(Fault::Endless(opened.0, opened.1));
+                        break;
+                    }
                     fault.get_or_insert(Fault::TooLong(0));
                 }
             }
             self.at += used as u64;
             self.input.consume(used);
+            if let Some(Fault::Endless(..)) = fault {
+                let apart = apart && self.line > line;
+                return Ok(Some(self.ended(line, start..self.at, fault, apart)));
+            }
             if let Some((at, half)) = end {
                 self.half_end = half;
+                let apart = apart && self.line > line && self.width == Some(between + 1);
                 self.line += 1;
                 self.ends.push(self.bytes.len());
-                return Ok(Some(self.ended(line, start..at, fault)));
+                return Ok(Some(self.ended(line, start..at, fault, apart)));
             }
         }
     }
 
-    fn ended(&self, line: u64, place: Range<u64>, fault: Option<Fault>) -> Record {
+    fn ended(&self, line: u64, place: Range<u64>, fault: Option<Fault>, apart: bool) -> Record {
         let fault = match fault {
             Some(Fault::TooLong(_)) => Some(Fault::TooLong(place.end - place.start)),
             fault => fault,
         };
-        Record { line, place, fault }
+        // Of a single column every line is as wide as one.
+        Record { line, place, fault, apart: apart && self.width > Some(1) }
+    }
+}
+
+impl Fault {
+    /// Whether nothing that follows can be told apart.
+    pub(super) fn is_end(self) -> bool {
+        matches!(self, Self::Unclosed(..) | Self::Endless(..))
     }
 }
 
@@ -274,11 +326,34 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_value_in_quotes_is_one() {
+        assert_eq!(
+            read("a\n\"\"\n\n\" \"\n"),
+            [(1, vec!["a".into()]), (2, vec![String::new()]), (4, vec![" ".into()])]
+        );
+    }
+
+    #[test]
+    fn lines_that_quotes_hold_together_may_each_be_a_record() {
+        let apart = |text: &str| {
+            let mut records = Records::new(text.as_bytes(), b'\t', 1000);
+            records.expects(2);
+            std::iter::from_fn(|| records.next().unwrap()).map(|record| record.apart).collect::<Vec<_>>()
+        };
+        assert_eq!(apart("1\t\"a\n2\tb\n3\t\"c\"\n"), [true]);
+        assert_eq!(apart("1\t\"a\n2\tb\"\n3\tc\n"), [true, false]);
+        assert_eq!(apart("1\t\"a\nb\"\n3\tc\n"), [false, false]);
+        assert_eq!(apart("1\t\"a\"\n"), [false]);
+    }
+
+    #[test]
     fn a_fault_takes_away_its_record_alone() {
         assert_eq!(faults("a,\"b\"c,d\ne"), [Some(Fault::AfterQuote(5)), None]);
         assert_eq!(faults("a\nb,\"c\nd"), [None, Some(Fault::Unclosed(2, 4))]);
         let long = format!("a,{}\nb\nc", "x".repeat(60));
         assert_eq!(faults(&long), [Some(Fault::TooLong(62)), None, None]);
+        let open = format!("a\nb,\"{}\nc", "x".repeat(60));
+        assert_eq!(faults(&open)[..2], [None, Some(Fault::Endless(2, 4))]);
         let many = ",".repeat(1 << 20);
         let mut records = Records::new(many.as_bytes(), b',', 40);
         assert_eq!(records.next().unwrap().unwrap().fault, None);

@@ -7,6 +7,11 @@ use serde_json::Value;
 pub(super) struct Guess {
     number: bool,
     boolean: bool,
+    /// Whether a number, or NaN, was among them.
+    counted: bool,
+    /// Values that stand for a missing number, and the line of the first.
+    absent: u64,
+    line: u64,
 }
 
 /// What the values of a column are.
@@ -19,28 +24,40 @@ pub(super) enum Cells {
 
 impl Default for Guess {
     fn default() -> Self {
-        Self { number: true, boolean: true }
+        Self { number: true, boolean: true, counted: false, absent: 0, line: 0 }
     }
 }
 
 impl Guess {
-    /// Goes on with a value; an empty one says nothing.
-    pub(super) fn see(&mut self, value: &[u8]) {
+    /// Goes on with the value of a line; an empty one says nothing.
+    pub(super) fn see(&mut self, value: &[u8], line: u64) {
         if value.is_empty() || !(self.number || self.boolean) {
             return;
         }
         let text = std::str::from_utf8(value).unwrap_or("?");
-        self.number = self.number && (is_nan(text) || number(text).is_some());
+        if self.number && is_absent(text) {
+            self.counted |= is_nan(text);
+            self.line = if self.absent == 0 { line } else { self.line };
+            self.absent += 1;
+        } else if self.number {
+            self.number = number(text).is_some();
+            self.counted |= self.number;
+        }
         self.boolean = self.boolean && boolean(text).is_some();
     }
 
     /// What they are; of a column without values, strings.
     pub(super) fn cells(self) -> Cells {
         match self {
-            Self { number: true, boolean: false } => Cells::Numbers,
-            Self { number: false, boolean: true } => Cells::Booleans,
+            Self { number: true, counted: true, .. } => Cells::Numbers,
+            Self { number: false, boolean: true, .. } => Cells::Booleans,
             _ => Cells::Strings,
         }
+    }
+
+    /// How many values of a column of numbers stand for a missing one, and the line of the first.
+    pub(super) fn absent(self) -> Option<(u64, u64)> {
+        (self.cells() == Cells::Numbers && self.absent > 0).then_some((self.absent, self.line))
     }
 }
 
@@ -49,7 +66,7 @@ impl Cells {
     pub(super) fn value(self, text: &str) -> Value {
         match self {
             _ if text.is_empty() => Value::Null,
-            Self::Numbers if is_nan(text) => Value::Null,
+            Self::Numbers if is_absent(text) => Value::Null,
             Self::Numbers => number(text).unwrap_or_else(|| text.into()),
             Self::Booleans => boolean(text).map_or_else(|| text.into(), Value::Bool),
             Self::Strings => text.into(),
@@ -58,19 +75,23 @@ impl Cells {
 }
 
 /// As tables write a missing number.
+fn is_absent(text: &str) -> bool {
+    is_nan(text) || matches!(text, "NA" | "N/A" | "NULL" | "\\N")
+}
+
 fn is_nan(text: &str) -> bool {
     matches!(text, "NaN" | "nan")
 }
 
 fn boolean(text: &str) -> Option<bool> {
     match text {
-        "true" | "True" | "TRUE" => Some(true),
-        "false" | "False" | "FALSE" => Some(false),
+        "true" => Some(true),
+        "false" => Some(false),
         _ => None,
     }
 }
 
-/// A number, unless digits of it would be lost: with zeros in front it is a code, and beyond 64 bits too.
+/// A number, unless signs of it would be lost: one that is not written as it was read is a code, as with zeros in front or beyond 64 bits.
 fn number(text: &str) -> Option<Value> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let whole = digits.bytes().take_while(u8::is_ascii_digit).count();
@@ -84,8 +105,8 @@ fn number(text: &str) -> Option<Value> {
     }
     let is_float = rest.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
     let value = text.parse::<f64>().ok().filter(|value| is_float && value.is_finite())?;
-    // More than a float keeps is a code too: 2.10 is 2.1 all the same.
-    Some(Value::from(value))
+    let value = Value::from(value);
+    (value.to_string() == text).then_some(value)
 }
 
 #[cfg(test)]
@@ -95,19 +116,34 @@ mod tests {
 
     fn column(values: &[&str]) -> Vec<Value> {
         let mut guess = Guess::default();
-        values.iter().for_each(|value| guess.see(value.as_bytes()));
+        values.iter().for_each(|value| guess.see(value.as_bytes(), 1));
         values.iter().map(|value| guess.cells().value(value)).collect()
     }
 
     #[test]
     fn a_column_has_one_type() {
         assert_eq!(column(&["1", "", "-7", "NaN"]), [json!(1), json!(null), json!(-7), json!(null)]);
-        assert_eq!(column(&["1", "2.5", "1e3"]), [json!(1), json!(2.5), json!(1000.0)]);
-        assert_eq!(column(&["True", "false"]), [json!(true), json!(false)]);
+        assert_eq!(column(&["1", "2.5", "1000.0"]), [json!(1), json!(2.5), json!(1000.0)]);
+        assert_eq!(column(&["true", "false"]), [json!(true), json!(false)]);
         assert_eq!(column(&["1", "true"]), [json!("1"), json!("true")]);
         assert_eq!(column(&["1", "x"]), [json!("1"), json!("x")]);
         assert_eq!(column(&["", ""]), [json!(null), json!(null)]);
+        assert_eq!(column(&["NA", "1.5", "\\N", "NULL", "N/A"])[..3], [json!(null), json!(1.5), json!(null)]);
+        assert_eq!(column(&["NA", ""]), [json!("NA"), json!(null)]);
+        assert_eq!(column(&["NA", "US", "1"]), [json!("NA"), json!("US"), json!("1")]);
         assert_eq!(column(&["NaN", "x"]), [json!("NaN"), json!("x")]);
+    }
+
+    #[test]
+    fn missing_numbers_are_counted() {
+        let absent = |values: &[&str]| {
+            let mut guess = Guess::default();
+            values.iter().zip(2..).for_each(|(value, line)| guess.see(value.as_bytes(), line));
+            guess.absent()
+        };
+        assert_eq!(absent(&["1", "NA", "", "nan"]), Some((2, 3)));
+        assert_eq!(absent(&["NA", "x", "1"]), None);
+        assert_eq!(absent(&["1", ""]), None);
     }
 
     #[test]
@@ -128,9 +164,13 @@ mod tests {
             "-0",
             "1.2.3",
             "2024-05-01",
+            "1.10",
+            "1e5",
+            "0.12345678901234567890",
         ] {
             assert_eq!(column(&[code, "1"]), [json!(code), json!("1")], "{code}");
         }
+        assert_eq!(column(&["True", "false"]), [json!("True"), json!("false")]);
         assert_eq!(column(&["0", "-1", "0.5"]), [json!(0), json!(-1), json!(0.5)]);
     }
 }

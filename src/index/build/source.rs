@@ -18,7 +18,7 @@ use crate::hint::{Hint, Setting};
 use crate::index::dir::store::Index;
 use crate::index::dir::writer::Writer;
 use crate::model::{Bundle, MediaConfig};
-use crate::schema::{BadLines, FieldSchema, SchemaOverrides, infer_with};
+use crate::schema::{BadLines, FieldSchema, SchemaOverrides, infer_files};
 
 /// Where documents come from; nothing is opened before it is indexed.
 #[derive(Debug, Clone)]
@@ -142,10 +142,7 @@ impl Source {
         match self.lines() {
             [] => given.apply(FieldSchema::default()),
             // Bad lines are counted when their documents are due.
-            [corpus, ..] => {
-                let documents = self.read()?;
-                Ok(infer_with(documents, (corpus, &self.keys), given, BadLines::Skip)?.schema)
-            }
+            [_, ..] => Ok(infer_files(&mut self.read()?, &self.keys, given, BadLines::Skip)?.schema),
         }
     }
 

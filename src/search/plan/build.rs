@@ -41,8 +41,9 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         layer: bundle.fusion().copied(),
     };
     rule.check(&fusion::Asked { settings: &settings, similarity, prior: asked.prior })?;
-    let Queries { keywords, filter: user_filter, words, mut warnings } = queries(&view.shards, asked)?;
     let budget = Budget::new(asked.time, asked.cancel.clone());
+    let Queries { keywords, filter: user_filter, words, mut warnings } =
+        queries(&view.shards, asked, &budget)?;
     let scorers =
         if parts.is_empty() { Scorers::default() } else { scorers(view, asked, similarity, &parts)? };
     let minimum = match asked.minimum {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::asked::{Asked, Clause};
 use crate::error::Result;
+use crate::search::budget::Budget;
 use crate::search::grammar::Grammar;
 use crate::search::ordered::OrderedQuery;
 use crate::search::query::CrossMediaQuery;
@@ -27,7 +28,7 @@ pub(super) struct Queries {
 }
 
 /// Parses what is asked for in strings.
-pub(super) fn queries(shards: &Shards, asked: &Asked) -> Result<Queries> {
+pub(super) fn queries(shards: &Shards, asked: &Asked, budget: &Budget) -> Result<Queries> {
     let grammar = Grammar::new(&shards.first().tantivy).over(shards.searchers());
     let filter = |clause: &Clause| match clause {
         Clause::Text(text) => grammar.filter(text),
@@ -51,7 +52,7 @@ pub(super) fn queries(shards: &Shards, asked: &Asked) -> Result<Queries> {
     let Some(words) = &asked.words else {
         return Ok(Queries { keywords, filter, words: None, warnings: Vec::new() });
     };
-    let read = read(shards, &boosted, words)?;
+    let read = read(shards, &boosted, words, budget)?;
     let keywords: Box<dyn Query> = match keywords {
         Some(keywords) => {
             Box::new(OrderedQuery::new(vec![(Occur::Must, keywords), (Occur::Must, read.query)]))

@@ -1,6 +1,7 @@
 //! From a text to its words, and from these to a query.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use serde_json::{Value, json};
 use tantivy::Term;
@@ -9,10 +10,11 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::tokenizer::{MAX_TOKEN_LEN, TextAnalyzer};
 
 use super::alternatives::AlternativesQuery;
-use super::expand::{MOST, Others, others};
+use super::expand::{Bounds, MOST, Others, others};
 use super::{Operator, Words};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, QUERY_BYTES, QUERY_CLAUSES};
+use crate::search::budget::Budget;
 use crate::search::grammar::{Grammar, WordField};
 use crate::search::ordered::OrderedQuery;
 use crate::search::view::shard::Shards;
@@ -53,7 +55,12 @@ struct Word {
 ///
 /// # Errors
 /// Those of [`Grammar::word_fields`]; [`ErrorCode::BadArgument`] for more typing errors than two; [`ErrorCode::TooLarge`].
-pub(in crate::search) fn read(shards: &Shards, grammar: &Grammar, words: &Words) -> Result<Read> {
+pub(in crate::search) fn read(
+    shards: &Shards,
+    grammar: &Grammar,
+    words: &Words,
+    budget: &Budget,
+) -> Result<Read> {
     if words.typos > MOST_ERRORS {
         return Err(Error::new(ErrorCode::BadArgument, "too many typing errors of a word are asked for")
             .expected(format!("`typos` from 0 to {MOST_ERRORS}"))
@@ -65,24 +72,21 @@ pub(in crate::search) fn read(shards: &Shards, grammar: &Grammar, words: &Words)
         return Err(error.hint("ask with a part of them"));
     }
     let mut fields = grammar.word_fields(&words.fields)?;
-    let (mut found, left_out) = find(&mut fields, text);
+    let Found { words: mut found, last, left_out } = find(&mut fields, text);
     let mut warnings = Vec::new();
-    let most = MOST_WORDS.min(QUERY_CLAUSES / fields.len()).max(1);
-    if found.len() > most {
-        warnings.push(format!("of {} words the first {most} are looked for", found.len()));
-        found.truncate(most);
-    }
+    let room = cut(&mut found, fields.len(), &mut warnings);
     if words.typos > 0 && found.len() > MOST_WITH_ERRORS {
         warnings.push(format!("typing errors are let through in the first {MOST_WITH_ERRORS} words alone"));
     }
-    let in_progress = match found.last() {
-        Some(last) if words.prefix => {
-            let ends = |c: char| c.is_alphanumeric() || c.is_whitespace();
-            (!text[last.to..].contains(ends)).then(|| found.len() - 1)
-        }
-        _ => None,
-    };
-    let mut reader = Reader { shards, words, fields, clauses: Vec::new(), told: Vec::new(), warnings };
+    let ends = |c: char| c.is_alphanumeric() || c.is_whitespace();
+    let in_progress = last.filter(|_| words.prefix).and_then(|(at, from, to)| {
+        let word = found.get_mut(at).filter(|_| !text[to..].contains(ends))?;
+        // What is being typed, not what it is equal to so far.
+        (word.from, word.to) = (from, to);
+        Some(at)
+    });
+    let (clauses, told) = (Vec::new(), Vec::new());
+    let mut reader = Reader { shards, words, budget, fields, room, clauses, told, warnings };
     for (at, word) in found.iter().enumerate() {
         let with_errors = at < MOST_WITH_ERRORS;
         reader.word(word, with_errors, in_progress == Some(at))?;
@@ -90,8 +94,47 @@ pub(in crate::search) fn read(shards: &Shards, grammar: &Grammar, words: &Words)
     Ok(reader.finish(left_out))
 }
 
-/// The words of `text`, each once, and the words that every field leaves out.
-fn find(fields: &mut [WordField], text: &str) -> (Vec<Word>, Vec<String>) {
+/// Cuts `words` to as many as may be looked for, in [`QUERY_CLAUSES`] terms in all; gives how many more terms there may be.
+fn cut(words: &mut Vec<Word>, fields: usize, warnings: &mut Vec<String>) -> usize {
+    let parts = |word: &Word| word.terms.iter().map(Vec::len).max().unwrap_or(0).max(1);
+    // Of a run that is not cut into words each part counts, as signs of Chinese.
+    let all: usize = if words.len() > MOST_WORDS { words.len() } else { words.iter().map(parts).sum() };
+    let before = words.len();
+    words.truncate(MOST_WORDS);
+    let (mut room, mut kept, mut is_cut) = (QUERY_CLAUSES, 0, words.len() < before);
+    for word in words.iter_mut() {
+        let terms: usize = word.terms.iter().map(Vec::len).sum();
+        if terms > room {
+            is_cut = true;
+            let each = room / fields.max(1);
+            word.terms.iter_mut().for_each(|terms| terms.truncate(each));
+            kept += usize::from(each > 0);
+            room = 0;
+            break;
+        }
+        room -= terms;
+        kept += 1;
+    }
+    words.truncate(kept);
+    if is_cut {
+        let looked = if before > MOST_WORDS { words.len() } else { words.iter().map(parts).sum() };
+        warnings.push(format!("of {all} words the first {looked} are looked for"));
+    }
+    room
+}
+
+/// What the fields find in a text.
+struct Found {
+    /// Each once.
+    words: Vec<Word>,
+    /// Which of them the last word of the text is, and its bytes.
+    last: Option<(usize, usize, usize)>,
+    /// The words that every field leaves out.
+    left_out: Vec<String>,
+}
+
+/// The words of `text`.
+fn find(fields: &mut [WordField], text: &str) -> Found {
     let tokens: Vec<Vec<Token>> = fields.iter_mut().map(|field| tokens(&mut field.analyzer, text)).collect();
     let mut spans: Vec<(usize, usize)> =
         tokens.iter().flatten().map(|token| (token.from, token.to)).collect();
@@ -103,7 +146,8 @@ fn find(fields: &mut [WordField], text: &str) -> (Vec<Word>, Vec<String>) {
             _ => joined.push(span),
         }
     }
-    let mut seen = HashSet::new();
+    let mut seen: HashMap<Vec<Terms>, usize> = HashMap::new();
+    let mut last = None;
     let mut words = Vec::new();
     let mut at = vec![0; fields.len()];
     for &(from, to) in &joined {
@@ -118,9 +162,14 @@ fn find(fields: &mut [WordField], text: &str) -> (Vec<Word>, Vec<String>) {
             terms.push(tokens[begin..*at].iter().map(place).collect());
         }
         // Said twice it would count twice.
-        if seen.insert(terms.clone()) {
-            words.push(Word { from, to, terms });
-        }
+        let same = match seen.entry(terms) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                words.push(Word { from, to, terms: new.key().clone() });
+                *new.insert(words.len() - 1)
+            }
+        };
+        last = Some((same, from, to));
     }
     let mut left_out = Vec::new();
     let mut next = joined.iter().peekable();
@@ -132,7 +181,7 @@ fn find(fields: &mut [WordField], text: &str) -> (Vec<Word>, Vec<String>) {
             left_out.push(shortened(run));
         }
     }
-    (words, left_out)
+    Found { words, last, left_out }
 }
 
 struct Token {
@@ -173,7 +222,10 @@ fn shortened(text: &str) -> String {
 struct Reader<'a> {
     shards: &'a Shards,
     words: &'a Words,
+    budget: &'a Budget,
     fields: Vec<WordField>,
+    /// Terms that there may be beside those that were typed.
+    room: usize,
     /// With whether a document may be what was asked for without matching it.
     clauses: Vec<(bool, Box<dyn Query>)>,
     told: Vec<Value>,
@@ -255,10 +307,21 @@ impl Reader<'_> {
             let query = TermQuery::new(exact, IndexRecordOption::WithFreqs);
             return Ok((Box::new(query), json!({ "terms": texts })));
         }
-        let Others { kept, cut } = others(self.shards, field.field, only, typos, beginning.as_deref())?;
+        let bounds = Bounds { most: MOST.min(self.room), budget: self.budget };
+        let Others { kept, cut, spent } =
+            others(self.shards, field.field, (only, typos), beginning.as_deref(), &bounds)?;
+        self.room -= kept.len();
         if cut > 0 {
             self.warnings.push(format!(
-                "more than {MOST} words of `{}` stand for `{}`: the nearest ones in most documents are looked for",
+                "more than {} words of `{}` stand for `{}`: the nearest ones in most documents are looked for",
+                bounds.most,
+                field.name,
+                shortened(written)
+            ));
+        }
+        if spent {
+            self.warnings.push(format!(
+                "the time budget ended before all words of `{}` that stand for `{}` were known",
                 field.name,
                 shortened(written)
             ));

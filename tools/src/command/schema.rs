@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use uncsm_index::corpus::{Reader, unit_of};
-use uncsm_index::schema::{BadLines, SchemaOverrides, infer_with};
+use uncsm_index::schema::{BadLines, SchemaOverrides, infer_files};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::Outcome;
@@ -16,7 +16,7 @@ pub fn run(args: &SchemaArgs, output: &Output) -> Result<Outcome> {
     let mut reader = Reader::open_all(&args.source, &keys)?;
     let file = args.source.first().map_or(Path::new(""), PathBuf::as_path);
     let overrides = SchemaOverrides::default();
-    let found = infer_with(reader.by_ref(), (file, &keys), &overrides, BadLines::Skip)?;
+    let found = infer_files(&mut reader, &keys, &overrides, BadLines::Skip)?;
     for aside in reader.take_asides() {
         tracing::warn!("{}", aside.error());
     }
