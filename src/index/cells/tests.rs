@@ -193,7 +193,8 @@ fn equal_rows_and_constant_elements_have_cells_too() {
     assert_eq!(uvec.verify(), []);
     let cells = uvec.cells(0).unwrap().unwrap();
     assert_eq!(
-        best(&cells, &[1.0; DIM], Effort { visit: LEAST_ROWS, least: 0, refine: 20, keep: 9 }, &|_| true).len(),
+        best(&cells, &[1.0; DIM], Effort { visit: LEAST_ROWS, least: 0, refine: 20, keep: 9 }, &|_| true)
+            .len(),
         9
     );
 }
