@@ -259,7 +259,7 @@ impl Document {
         };
         let lists = if list.iter().any(Value::is_array) { list } else { vec![Value::Array(list)] };
         let mut items = Vec::with_capacity(lists.len());
-        for (at, list) in lists.into_iter().enumerate() {
+        for (at, list) in lists.into_iter().enumerate().filter(|(_, list)| !list.is_null()) {
             match features(&format!("{key}[{at}]"), &list)? {
                 Some(row) if row.is_empty() => {}
                 Some(row) => items.push(Given::Features(row)),

@@ -40,17 +40,22 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Found> {
         let what = "the corpus has too many files";
         return Err(crate::limits::over(what, SOURCE_ROOTS, found.files.len(), "files"));
     }
-    let mut sorted: Vec<&PathBuf> = found.files.iter().collect();
+    let mut sorted: Vec<(PathBuf, &PathBuf)> = found.files.iter().map(|file| (real(file), file)).collect();
     sorted.sort();
-    if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+    if let Some(twice) = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         return Err(Error::new(ErrorCode::BadArgument, "a file of the corpus is named twice")
-            .file(twice[0])
+            .file(twice[1].1)
             .hint("name each file once"));
     }
     match found.files.is_empty() {
         true => Err(Error::new(ErrorCode::BadArgument, "no corpus is named")),
         false => Ok(found),
     }
+}
+
+/// The path without links and what goes up; as it was given where that is not known.
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// The files of [`find`].
@@ -119,7 +124,8 @@ pub(crate) fn fingerprint(files: &[PathBuf]) -> Result<Fingerprint> {
         let time =
             time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |time| time.as_nanos());
         let inside = if about.is_dir() { folder_fingerprint(path)?.0 } else { [0; 32] };
-        let name = path.as_os_str().as_encoded_bytes();
+        let real = real(path);
+        let name = real.as_os_str().as_encoded_bytes();
         so_far = Fingerprint::of([&so_far.0, name, &inside, &length.to_le_bytes(), &time.to_le_bytes()]);
     }
     Ok(so_far)
@@ -160,6 +166,12 @@ mod tests {
             names(&[folder.join("c.json"), folder.clone()]).unwrap_err().code(),
             ErrorCode::BadArgument
         );
+        let around = dir.path().join("shards/../shards/c.json");
+        assert_eq!(
+            names(&[folder.join("c.json"), around.clone()]).unwrap_err().code(),
+            ErrorCode::BadArgument
+        );
+        assert_eq!(fingerprint(&[around]).unwrap(), fingerprint(&[folder.join("c.json")]).unwrap());
         assert_eq!(names(&[]).unwrap_err().code(), ErrorCode::BadArgument);
         assert_eq!(names(&[folder.join("none")]).unwrap_err().code(), ErrorCode::NotFound);
         // What else is there is counted.

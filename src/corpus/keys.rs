@@ -201,32 +201,48 @@ impl Keys {
         Ok(self)
     }
 
-    /// Reads `NAME=KEY` or several with commas between: NAME is a media type, as [`MediaKey`] is written, `id` or `split`.
+    /// Reads `NAME=KEY` or several with commas between, which hold at once: NAME is a media type, as [`MediaKey`] is written, `id` or
+    /// `split`. A key `id` beside another one of ids is passed over, since that name is taken.
     ///
     /// # Errors
-    /// [`ErrorCode::BadArgument`] or [`ErrorCode::BadValue`] for what is none, or an impossible name; those of [`Keys::with`].
+    /// [`ErrorCode::BadArgument`] or [`ErrorCode::BadValue`] for what is none, a name that is given twice, or an impossible one; those of [`Keys::with`].
     pub fn map(self, argument: &str) -> Result<Self> {
-        argument.split(',').try_fold(self, |keys, part| match part.split_once('=') {
-            Some((ID, key)) => keys.named(key, |keys, key| keys.id = key),
-            Some((SPLIT, key)) => keys.named(key, |keys, key| keys.split = key),
-            _ => keys.with(part.parse()?),
-        })
+        self.map_all(argument.split(','))
     }
 
-    /// The ids stand under `key`; a key `id` beside it is passed over, since that name is taken.
-    ///
-    /// # Errors
-    /// Those of [`Keys::map`].
-    fn named(mut self, key: &str, set: impl FnOnce(&mut Self, String)) -> Result<Self> {
-        // The key itself becomes no field, so that `_id` may be one.
-        let plain = key.trim_start_matches(['_', '-']);
-        check_field_name(plain)?;
-        set(&mut self, key.to_owned());
-        if self.id == self.split || self.find(key).is_some() {
+    /// As [`Keys::map`], of parts that hold at once, so that two keys may change places.
+    fn map_all<'a>(mut self, parts: impl Iterator<Item = &'a str>) -> Result<Self> {
+        let mut media: Vec<MediaKey> = Vec::new();
+        let mut named: Vec<String> = Vec::new();
+        for part in parts {
+            let name = match part.split_once('=') {
+                Some((name @ (ID | SPLIT), key)) => {
+                    // The key itself becomes no field, so that `_id` may be one.
+                    check_field_name(key.trim_start_matches(['_', '-']))?;
+                    *(if name == ID { &mut self.id } else { &mut self.split }) = key.to_owned();
+                    name.to_owned()
+                }
+                _ => {
+                    let key: MediaKey = part.parse()?;
+                    let name = key.media.clone();
+                    media.push(key);
+                    name
+                }
+            };
+            if named.contains(&name) {
+                return Err(Error::new(ErrorCode::BadArgument, format!("`{name}` is given two keys"))
+                    .expected("one key for the id, the split and each media type"));
+            }
+            named.push(name);
+        }
+        self.media.retain(|old| media.iter().all(|key| key.media != old.media));
+        let is_taken = |key: &str| self.find(key).is_some() || media.iter().any(|own| own.one == key);
+        let twice = [&self.id, &self.split].into_iter().find(|key| is_taken(key));
+        if let Some(key) = twice.or((self.id == self.split).then_some(&self.id)) {
             return Err(Error::new(ErrorCode::BadArgument, format!("the key `{key}` has two meanings"))
                 .expected("keys of their own for the id, the split and each media type"));
         }
-        Ok(self)
+        media.into_iter().try_fold(self, Self::with)
     }
 
     /// What of the keys `names` may hold texts and pictures by its name, as [`Keys::map`] reads it; `None` where none does.
@@ -344,6 +360,16 @@ fn holds_no_items(key: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_mapped_holds_at_once() {
+        let keys = Keys::default().map("text=image,image=text").unwrap();
+        assert_eq!(keys.of(TEXT).unwrap().field(), "image");
+        assert_eq!(keys.of(IMAGE).unwrap().field(), "text");
+        for twice in ["text=a,text=b", "id=a,id=b", "text=a,text:file=b", "id=a,text=a"] {
+            assert_eq!(Keys::default().map(twice).unwrap_err().code(), ErrorCode::BadArgument, "{twice}");
+        }
+    }
 
     #[test]
     fn a_map_names_all_keys_at_once() {

@@ -28,6 +28,8 @@ const KINDS: [Kind; 6] = [folder::KIND, parquet::KIND, table::KIND, tar::KIND, a
 pub struct Reader {
     open: Open,
     keys: Keys,
+    /// What columns are in all tables, where there are several.
+    types: table::Types,
     /// Files that follow, last first.
     rest: Vec<PathBuf>,
     /// What all of them are relative to, where there are several.
@@ -50,9 +52,12 @@ struct Open {
 }
 
 impl Open {
-    fn new(path: &Path, keys: &Keys) -> Result<Self> {
+    fn new(path: &Path, keys: &Keys, types: &table::Types) -> Result<Self> {
         let kind = kind_of(path)?;
-        let source = (kind.open)(path, keys)?;
+        let source = match kind.name == table::KIND.name {
+            true => table::open_among(path, keys, types)?,
+            false => (kind.open)(path, keys)?,
+        };
         let bytes = std::fs::metadata(path).map_or(0, |about| about.len());
         Ok(Self { source, root: Root::new(kind.name, path), unit: kind.unit, bytes })
     }
@@ -89,12 +94,18 @@ impl Reader {
                 (Some(common_folder(several)), Some(several.iter().map(bytes).sum()))
             }
         };
+        let is_table = |path: &&PathBuf| kind_of(path).is_ok_and(|kind| kind.name == table::KIND.name);
+        let tables: Vec<&PathBuf> = rest.iter().filter(is_table).collect();
+        let types = match tables.as_slice() {
+            [] | [_] => table::Types::default(),
+            several => table::Types::of(several.iter().map(|path| path.as_path()), keys),
+        };
         rest.reverse();
         // There is one at least.
         let first = rest.pop().unwrap_or_default();
-        let open = Open::new(&first, keys)?;
+        let open = Open::new(&first, keys, &types)?;
         let (asides, keys) = (others.into_errors().map(Aside::Passed).collect(), keys.clone());
-        Ok(Self { open, keys, rest, base, asides, done: 0, total, ended: false })
+        Ok(Self { open, keys, types, rest, base, asides, done: 0, total, ended: false })
     }
 
     /// The file or folder that errors name: of several the one that is being read.
@@ -164,7 +175,7 @@ impl Iterator for Reader {
             let Some(path) = self.rest.pop() else { break };
             self.asides.extend(self.open.source.take_asides());
             self.done += self.open.bytes;
-            match Open::new(&path, &self.keys) {
+            match Open::new(&path, &self.keys, &self.types) {
                 Ok(open) => self.open = open,
                 Err(error) => {
                     self.ended = true;
@@ -233,5 +244,18 @@ mod tests {
             assert_eq!(Reader::open(&path).unwrap_err().code(), expected, "{name}");
             assert_eq!(unit_of(&path), "row");
         }
+    }
+
+    #[test]
+    fn a_column_has_one_type_in_all_tables() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = ["a.csv", "b.csv"].map(|name| dir.path().join(name));
+        std::fs::write(&paths[0], "id,n,m\n1,5,1\n").unwrap();
+        std::fs::write(&paths[1], "id,n,m\n2,x,2\n").unwrap();
+        let documents: Vec<Document> =
+            Reader::open_all(&paths, &Keys::default()).unwrap().map(Result::unwrap).collect();
+        assert_eq!(documents[0].fields["n"], "5");
+        assert_eq!(documents[0].fields["m"], 1);
+        assert_eq!(documents[1].fields["n"], "x");
     }
 }

@@ -288,9 +288,9 @@ mod tests {
     #[test]
     fn each_of_two_types_is_told_with_its_file() {
         let dir = tempfile::tempdir().unwrap();
-        let (a, b) = (dir.path().join("a.csv"), dir.path().join("b.csv"));
-        std::fs::write(&a, "id,n\n1,5\n").unwrap();
-        std::fs::write(&b, "id,n\n2,x\n3,x\n").unwrap();
+        let (a, b) = (dir.path().join("a.jsonl"), dir.path().join("b.jsonl"));
+        std::fs::write(&a, "{\"n\":5}\n").unwrap();
+        std::fs::write(&b, "{}\n{\"n\":\"x\"}\n").unwrap();
         let found = |files: &[PathBuf]| {
             let mut reader = Reader::open_all(files, &Keys::default()).unwrap();
             infer_files(&mut reader, &Keys::default(), &SchemaOverrides::default(), BadLines::Stop)
@@ -302,7 +302,7 @@ mod tests {
             (error.code(), facts.file.as_deref(), facts.line),
             (ErrorCode::SchemaConflict, Some(&*b), Some(2))
         );
-        let places = format!("line 2 of {} and line 2 of {}", a.display(), b.display());
+        let places = format!("line 1 of {} and line 2 of {}", a.display(), b.display());
         assert!(facts.message.contains(&places), "{error}");
     }
 }

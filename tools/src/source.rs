@@ -113,7 +113,8 @@ pub fn encoders(args: &SourceArgs) -> Result<Vec<EncoderArg>> {
 /// `--media-key`, `--map` and `--without`: which keys of a corpus hold what, and which are passed over.
 pub fn keys(media: &[String], map: &[String], without: &[String]) -> Result<Keys> {
     let keys = media.iter().try_fold(Keys::default(), |keys, arg| keys.with(arg.parse()?))?;
-    let keys = map.iter().try_fold(keys, |keys, arg| keys.map(arg))?;
+    // What is said in several arguments holds at once too.
+    let keys = if map.is_empty() { keys } else { keys.map(&map.join(","))? };
     Ok(keys.without(without))
 }
 

@@ -41,6 +41,7 @@ impl Kinds {
                 "txt" | "json" | "caption" => {
                     format!("{count} {files} of the kind `.{name}` left out: beside no picture, or beside one that has another")
                 }
+                name if name.starts_with('(') => format!("{count} {files} left out: {}", name.trim_matches(['(', ')'])),
                 _ => format!("{count} {files} of the kind `.{name}` left out"),
             };
             match other_by_extension(&name) {

@@ -455,7 +455,7 @@ mod tests {
         assert!(messages[2].starts_with("2 files of the kind `.caption` left out"), "{messages:?}");
         assert!(messages[3].starts_with("1 file of the kind `.json` left out"), "{messages:?}");
         assert!(messages[4].starts_with("1 file of the kind `.txt` left out"), "{messages:?}");
-        assert_eq!((messages.len(), hints), (5, vec![false, true, false, false, false]));
+        assert_eq!((messages.len(), hints), (5, vec![false, true, false, true, false]));
         assert!(reader.take_asides().is_empty());
     }
 

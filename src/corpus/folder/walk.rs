@@ -10,6 +10,7 @@ use super::metadata::{self, Fields, Metadata};
 use crate::corpus::keys::Keys;
 use crate::corpus::pictures::other_by_extension;
 use crate::corpus::source::Aside;
+use crate::corpus::unpack::plain_name;
 use crate::error::{Error, ErrorCode, Result};
 
 /// Extensions of pictures, in lower case; `jfif`, `jpe` and `jif` are JPEG.
@@ -96,7 +97,11 @@ impl Walk {
     pub(super) fn take_asides(&mut self) -> Vec<Aside> {
         let mut asides = std::mem::take(&mut self.asides);
         if self.open.is_empty() {
-            asides.extend(std::mem::take(&mut self.kinds).into_errors().map(Aside::Passed));
+            let hinted = |error: Error| match error.facts().file.as_deref().is_some_and(may_be_corpus) {
+                true => error.hint("name the file, or a pattern, to read it as a corpus"),
+                false => error,
+            };
+            asides.extend(std::mem::take(&mut self.kinds).into_errors().map(hinted).map(Aside::Passed));
         }
         asides
     }
@@ -305,4 +310,12 @@ fn parts(name: &OsStr) -> (OsString, String) {
     let path = Path::new(name);
     let extension = path.extension().map(|ext| ext.to_string_lossy().to_ascii_lowercase());
     (path.file_stem().unwrap_or(name).to_owned(), extension.unwrap_or_default())
+}
+
+/// Whether a file in a folder of media may be a corpus by its name.
+fn may_be_corpus(path: &Path) -> bool {
+    let name = plain_name(path);
+    [".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".parquet", ".tar", ".json"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }

@@ -379,6 +379,10 @@ impl ParquetReader {
 /// such bytes.
 fn pictures(path: &Path, keys: &Keys) -> Option<Keys> {
     let own = keys.of(IMAGE).filter(|key| key.holds() == Holds::Files)?;
+    // Of keys that were chosen no other is guessed.
+    if !Keys::default().of(IMAGE).is_some_and(|key| key.names().eq(own.names())) {
+        return None;
+    }
     let mut file = File::open(path).ok()?;
     let bytes = file.metadata().ok()?.len();
     pages::check_footer(&mut file, bytes).ok()?;

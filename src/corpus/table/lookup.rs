@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{TableReader, object};
+use super::{TableReader, Types, object};
 use crate::corpus::keys::Keys;
 use crate::corpus::source::Aside;
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ impl Lookup {
     /// Those of a table.
     pub(in crate::corpus) fn open(path: &Path, keys: &Keys) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
-        Ok(Self { table: TableReader::open(path, keys)?, file })
+        Ok(Self { table: TableReader::open(path, keys, &Types::default())?, file })
     }
 
     /// The next record; `None` at the end.

@@ -4,6 +4,7 @@ mod lookup;
 mod records;
 mod types;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ pub(super) const KIND: Kind = Kind {
     name: "table",
     unit: "line",
     is: |path, about| Ok(!about.is_dir() && delimiter(path).is_some()),
-    open: |path, keys| Ok(Box::new(TableReader::open(path, keys)?)),
+    open: |path, keys| open_among(path, keys, &Types::default()),
 };
 
 /// What stands between values by the name of the file: of `.csv` the header says it.
@@ -51,7 +52,9 @@ fn delimiter(path: &Path) -> Option<u8> {
 /// JSON. Among numbers `NaN`, `NA`, `N/A`, `NULL` and `\N` are absent too, and counted. Quotes of `.tsv` and `.tab` are themselves where
 /// otherwise they would hold lines together that each have the values of the header.
 ///
-/// Cost: one more pass over the file when it is opened, for the types; memory for one record.
+/// Of several tables in one corpus a column has one type in all.
+///
+/// Cost: one more pass over the file when it is opened, for the types, and one among several; memory for one record.
 ///
 /// # Errors
 /// Each bad record is one `Err` item with its line, and reading goes on: [`ErrorCode::BadValue`] for another number of values than the header has,
@@ -84,8 +87,41 @@ enum Lists {
     Must,
 }
 
-impl TableReader {
-    fn open(path: &Path, keys: &Keys) -> Result<Self> {
+/// What the columns of several tables may be, by their names.
+#[derive(Debug, Default)]
+pub(super) struct Types(BTreeMap<String, Guess>);
+
+impl Types {
+    /// Those of the tables among `paths`, where there are several. What does not read is said where it is due.
+    ///
+    /// Cost: a pass over each.
+    pub(super) fn of<'a>(paths: impl Iterator<Item = &'a Path>, keys: &Keys) -> Self {
+        let mut types = BTreeMap::new();
+        for read in paths.filter_map(|path| Guessed::of(path, keys).ok()) {
+            for (column, guess) in read.columns.into_iter().zip(read.guesses) {
+                let Some(name) = column.name else { continue };
+                types.entry(name).and_modify(|known: &mut Guess| *known = known.join(guess)).or_insert(guess);
+            }
+        }
+        Self(types)
+    }
+}
+
+/// As the entry in [`KIND`], with the types that columns have among several tables.
+pub(super) fn open_among(path: &Path, keys: &Keys, types: &Types) -> Result<Box<dyn Source>> {
+    Ok(Box::new(TableReader::open(path, keys, types)?))
+}
+
+/// What one pass over a table tells.
+struct Guessed {
+    columns: Vec<Column>,
+    asides: Vec<Aside>,
+    quoting: bool,
+    guesses: Vec<Guess>,
+}
+
+impl Guessed {
+    fn of(path: &Path, keys: &Keys) -> Result<Self> {
         let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
         if !about.is_file() {
             return Err(Error::new(ErrorCode::BadArgument, "a table is read more than once")
@@ -94,19 +130,28 @@ impl TableReader {
                 .hint("write it to a file first"));
         }
         let (mut records, names) = begin(path)?;
-        let (mut columns, mut asides) = columns(path, names, keys)?;
-        let mut quoting = true;
-        let guesses = match guess(&mut records, columns.len(), delimiter(path) == Some(b'\t')) {
+        let (columns, asides) = columns(path, names, keys)?;
+        let guesses = guess(&mut records, columns.len(), delimiter(path) == Some(b'\t'));
+        let quoting = guesses.is_some();
+        let guesses = match guesses {
             Some(guesses) => guesses,
             None => {
-                quoting = false;
                 records = begin(path)?.0;
                 records.without_quotes();
                 guess(&mut records, columns.len(), false).unwrap_or_default()
             }
         };
+        Ok(Self { columns, asides, quoting, guesses })
+    }
+}
+
+impl TableReader {
+    /// Opens the file at `path`, with the types that its columns have among other files.
+    fn open(path: &Path, keys: &Keys, among: &Types) -> Result<Self> {
+        let Guessed { mut columns, mut asides, quoting, guesses } = Guessed::of(path, keys)?;
         for (column, guess) in columns.iter_mut().zip(guesses) {
             if let Some(name) = column.name.as_deref().filter(|name| keys.is_value(name)) {
+                let guess = among.0.get(name).map_or(guess, |other| guess.join(*other));
                 column.cells = guess.cells();
                 asides.extend(guess.absent().map(|(count, line)| absent(path, name, count, line)));
             }

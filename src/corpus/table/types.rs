@@ -46,6 +46,16 @@ impl Guess {
         self.boolean = self.boolean && boolean(text).is_some();
     }
 
+    /// What the values of both may be, with what is absent here.
+    pub(super) fn join(self, other: Self) -> Self {
+        Self {
+            number: self.number && other.number,
+            boolean: self.boolean && other.boolean,
+            counted: self.counted || other.counted,
+            ..self
+        }
+    }
+
     /// What they are; of a column without values, strings.
     pub(super) fn cells(self) -> Cells {
         match self {

@@ -16,7 +16,7 @@ use super::origin::Spot;
 use super::source::{Aside, Kind, ReadError, Source};
 use super::unpack::{self, Input, plain_name};
 use crate::error::{Error, ErrorCode, Result};
-use crate::limits::{self, LINE_BYTES, PICTURE_BYTES, SAMPLE_BYTES};
+use crate::limits::{self, DOCUMENT_ITEMS, LINE_BYTES, PICTURE_BYTES, SAMPLE_BYTES};
 use entries::{Entries, Entry, What};
 
 /// A file, packed or not, that begins so, or has the name.
@@ -30,15 +30,18 @@ pub(super) const KIND: Kind = Kind {
     open: |path, keys| Ok(Box::new(TarReader::open(path, keys)?)),
 };
 
+/// Bytes of the header of an entry.
+const HEADER: u64 = 512;
+
 /// An iterator over the documents of an archive, in its order.
 ///
 /// Files that follow each other with one key, their path up to the first dot of the name, are a document: its pictures (what a folder takes as
-/// such), the text of `txt` or `caption`, the class of `cls`, and the fields of `json`, one object with the keys of a line of JSON Lines. Of
+/// such), the texts of `txt` or `caption`, the class of `cls`, and the fields of `json`, one object with the keys of a line of JSON Lines. Of
 /// `a/b.left.jpg` the key is `a/b`. The key is the id unless the JSON gives one; the names of the pictures are the field `image`. Where an extension
 /// is named as the key of a media type, as `audio=wav`, its files are items of that. Other files are left out, and counted by kind; so are
 /// links, and names that lead out of the archive.
 ///
-/// Cost: memory for the files of one document, at most [`SAMPLE_BYTES`].
+/// Cost: memory for the files of one document, at most [`SAMPLE_BYTES`] with their headers, and [`DOCUMENT_ITEMS`] files.
 ///
 /// # Errors
 /// Each bad document is one `Err` item with its number and byte: [`ErrorCode::TooLarge`], and those of a sidecar. [`ReadError::End`] for an archive
@@ -53,7 +56,6 @@ struct TarReader {
     number: u64,
     last: Option<String>,
     kinds: Kinds,
-    asides: Vec<Aside>,
     ended: bool,
 }
 
@@ -62,15 +64,25 @@ struct TarReader {
 struct Sample {
     /// By media type, with their names.
     files: BTreeMap<String, (Vec<Given>, Vec<String>)>,
-    texts: BTreeMap<String, String>,
+    texts: BTreeMap<String, Texts>,
     class: Option<String>,
     json: Option<Map<String, Value>>,
+    /// Of its files, with their headers.
     bytes: u64,
+    count: usize,
     flaws: Vec<Error>,
     /// Whether JSON did not read: what it says of the split is lost.
     lost: bool,
     /// Whether any file of it is one that makes a document.
     counts: bool,
+}
+
+/// The texts of a media type.
+#[derive(Default)]
+struct Texts {
+    texts: Vec<String>,
+    /// Whether they are captions, which count where there is no `txt`.
+    are_captions: bool,
 }
 
 /// What a file is to its document.
@@ -95,7 +107,6 @@ impl TarReader {
             number: 0,
             last: None,
             kinds: Kinds::default(),
-            asides: Vec::new(),
             ended: false,
         })
     }
@@ -103,22 +114,15 @@ impl TarReader {
     /// The next file that belongs to a document, with its key.
     fn next_file(&mut self) -> std::io::Result<Option<(String, Entry)>> {
         while let Some(entry) = self.entries.next()? {
-            let bad = |what: &str| {
-                let error = Error::new(ErrorCode::BadValue, what).file(&self.file).offset(entry.at);
-                Aside::Part(error.hint("rename it in the archive"))
-            };
             match (entry.what, &entry.name) {
                 (What::Folder, _) => {}
                 (What::Other, _) => self.kinds.add("(link or device)", || self.file.clone()),
-                (What::File, None) => {
-                    let aside = bad("a name in the archive is not UTF-8: left out");
-                    self.asides.push(aside);
-                }
+                (What::File, None) => self.kinds.add("(name not in UTF-8)", || self.file.clone()),
                 (What::File, Some(name)) => {
                     let name = name.trim_start_matches("./");
                     if name.starts_with('/') || name.split('/').any(|part| part == "..") {
-                        let aside = bad(&format!("the name {name:?} leads out of the archive: left out"));
-                        self.asides.push(aside);
+                        let path = || self.file.join(name.trim_start_matches('/'));
+                        self.kinds.add("(name that leads out)", path);
                         continue;
                     }
                     let (folder, file) = name
@@ -174,6 +178,16 @@ impl TarReader {
         sample.counts = true;
         let most = if matches!(role, Role::File(_)) { PICTURE_BYTES } else { LINE_BYTES as u64 };
         let placed = |error: Error| error.file(&self.file).offset(entry.at).within(name);
+        sample.count += 1;
+        if sample.count > DOCUMENT_ITEMS {
+            sample.lost |= role == Role::Json;
+            if sample.count == DOCUMENT_ITEMS + 1 {
+                let what = "a document of the archive has too many files: the rest is left out";
+                sample.flaws.push(placed(limits::over(what, DOCUMENT_ITEMS, "more", "files")));
+            }
+            return Ok(());
+        }
+        sample.bytes += HEADER;
         let room = SAMPLE_BYTES.saturating_sub(sample.bytes).min(most);
         if entry.size > room {
             let error =
@@ -192,7 +206,17 @@ impl TarReader {
                 match piece.object() {
                     Ok((object, flaw)) => {
                         sample.flaws.extend(flaw);
-                        sample.json.get_or_insert_default().extend(object);
+                        let known = sample.json.get_or_insert_default();
+                        for (key, value) in object {
+                            if known.get(&key).is_some_and(|first| *first != value) {
+                                let what = format!(
+                                    "two files in JSON of one document differ in `{key}`: the first counts"
+                                );
+                                sample.flaws.push(placed(Error::new(ErrorCode::BadValue, what)));
+                            } else {
+                                known.insert(key, value);
+                            }
+                        }
                     }
                     Err(error) => {
                         sample.lost = true;
@@ -220,10 +244,17 @@ impl TarReader {
             _ if text.is_empty() => {}
             Role::Class => sample.class = Some(text),
             Role::Text(media) => {
-                // `txt` before `caption`.
-                if kind != "caption" || !sample.texts.contains_key(&media) {
-                    sample.texts.insert(media, text);
+                let known = sample.texts.entry(media).or_default();
+                let is_caption = kind == "caption";
+                if !known.texts.is_empty() && known.are_captions != is_caption {
+                    // `txt` before `caption`.
+                    if is_caption {
+                        return Ok(());
+                    }
+                    known.texts.clear();
                 }
+                known.are_captions = is_caption;
+                known.texts.push(text);
             }
             Role::Json | Role::File(_) => {}
         }
@@ -258,14 +289,25 @@ impl TarReader {
         let mut object = sample.json.unwrap_or_default();
         object.retain(|key, _| !keys.passes_over(key));
         let names = |media: &str| keys.of(media).into_iter().flat_map(|key| key.names());
-        for (media, text) in sample.texts {
-            let Some(name) = keys.of(&media).map(|key| key.field().to_owned()) else { continue };
-            let other = object.insert(name.clone(), text.clone().into());
-            if other.is_some_and(|other| other != text.as_str()) {
-                let what = format!("`{name}` of the JSON differs from the text beside it, and is left out");
-                flaws.push(Error::new(ErrorCode::BadValue, what).hint("keep one of the two"));
+        for (media, Texts { mut texts, .. }) in sample.texts {
+            let all = Value::from(texts.clone());
+            let (one, many) = (names(&media).next(), names(&media).last());
+            let (Some(one), Some(many)) = (one, many) else { continue };
+            for name in names(&media) {
+                let other = object.remove(name).filter(|other| !other.is_null());
+                let other =
+                    other.map(|other| if other.is_array() { other } else { Value::from(vec![other]) });
+                if other.is_some_and(|other| other != all) {
+                    let what =
+                        format!("`{name}` of the JSON differs from the text beside it, and is left out");
+                    flaws.push(Error::new(ErrorCode::BadValue, what).hint("keep one of the two"));
+                }
             }
-            object.retain(|key, _| key == &name || names(&media).all(|other| other != key));
+            let (name, value) = match texts.pop() {
+                Some(text) if texts.is_empty() => (one, Value::from(text)),
+                _ => (many, all),
+            };
+            object.insert(name.to_owned(), value);
         }
         // The files are here: what the JSON calls them is no path.
         object.retain(|key, _| sample.files.keys().all(|media| names(media).all(|name| name != key)));
@@ -279,6 +321,20 @@ impl TarReader {
             Ok(document) => document,
             Err(error) => return Err(placed(error)),
         };
+        for (media, items) in &mut document.items {
+            let before = items.len();
+            items.retain(|item| !matches!(item, Given::Path(_)));
+            if items.len() < before {
+                let what = format!(
+                    "an item of the media type `{media}` is named by a path, and the archive holds no such file"
+                );
+                let error = Error::new(ErrorCode::BadValue, what);
+                flaws.push(error.hint(
+                    "put the file beside the JSON in the archive, under the same name up to the first dot",
+                ));
+            }
+        }
+        document.items.retain(|_, items| !items.is_empty());
         for (media, (files, paths)) in sample.files {
             if let Some(name) = keys.of(&media).map(|key| key.field().to_owned()) {
                 document.set_files_field(&name, paths.len() > 1, paths);
@@ -340,11 +396,10 @@ impl Source for TarReader {
     }
 
     fn take_asides(&mut self) -> Vec<Aside> {
-        let mut asides = std::mem::take(&mut self.asides);
-        if self.ended {
-            asides.extend(std::mem::take(&mut self.kinds).into_errors().map(Aside::Passed));
+        if !self.ended {
+            return Vec::new();
         }
-        asides
+        std::mem::take(&mut self.kinds).into_errors().map(Aside::Passed).collect()
     }
 }
 

@@ -236,6 +236,23 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_is_not_what_its_checksum_says_is_damaged() {
+        // The line `{"id":1}`, as the tool `zstd` packs it with a checksum.
+        let packed = [
+            0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x58, 0x49, 0x00, 0x00, 0x7b, 0x22, 0x69, 0x64, 0x22, 0x3a, 0x31,
+            0x7d, 0x0a, 0x42, 0xa1, 0x10, 0xe6,
+        ];
+        assert_eq!(read(&packed).unwrap().0, b"{\"id\":1}\n");
+        for at in [14, 21] {
+            let mut flipped = packed;
+            flipped[at] ^= 1;
+            let error = read(&flipped).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::Damaged, "{error}");
+            assert!(error.facts().message.contains("checksum"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_file_of_little_that_unpacks_to_much_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bomb");

@@ -73,6 +73,14 @@ impl Read for Zst {
                         self.0 = State::Inside(packed, frame);
                         return Ok(read);
                     }
+                    let told = frame.get_checksum_from_data();
+                    if told.is_some() && told != frame.get_calculated_checksum() {
+                        let at = packed.position();
+                        return Err(damaged(
+                            "the zstd data of the file are not what their checksum says",
+                            at,
+                        ));
+                    }
                     self.0 = State::Between(packed);
                 }
                 State::Broken(at) => {

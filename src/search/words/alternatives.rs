@@ -1,5 +1,7 @@
 //! A word that was typed in one field: itself, and the words that stand for it, of which the best counts.
 
+use std::sync::Arc;
+
 use tantivy::query::{
     Bm25StatisticsProvider, BooleanQuery, BooleanWeight, BoostQuery, DisjunctionMaxCombiner, EnableScoring,
     Explanation, Occur, Query, Scorer, TermQuery, Weight,
@@ -42,14 +44,14 @@ impl Query for AlternativesQuery {
         };
         let alike = Alike { inner: statistics_provider, documents: self.documents };
         let alike = EnableScoring::enabled_from_statistics_provider(&alike, searcher);
-        let each = || -> Result<Vec<Box<dyn Weight>>> {
-            let others = self.others().map(|query| query.weight(alike));
-            std::iter::once(self.exact().weight(scoring)).chain(others).collect()
-        };
-        let any = each()?.into_iter().map(|weight| (Occur::Should, weight)).collect();
+        let others = self.others().map(|query| query.weight(alike));
+        let each = std::iter::once(self.exact().weight(scoring)).chain(others);
+        let each: Vec<Arc<dyn Weight>> = each.map(|weight| weight.map(Arc::from)).collect::<Result<_>>()?;
+        let shared = |weight: &Arc<dyn Weight>| Box::new(Shared(Arc::clone(weight))) as Box<dyn Weight>;
+        let any = each.iter().map(|weight| (Occur::Should, shared(weight))).collect();
         let best = || DisjunctionMaxCombiner::with_tie_breaker(0.0);
         let best = BooleanWeight::with_minimum_number_should_match(any, 1, true, Box::new(best));
-        Ok(Box::new(BestWeight { best, each: each()? }))
+        Ok(Box::new(BestWeight { best, each }))
     }
 
     fn query_terms<'a>(&'a self, visitor: &mut dyn FnMut(&'a Term, bool)) {
@@ -61,7 +63,20 @@ impl Query for AlternativesQuery {
 /// The best of some words. The host's own explanation of it calls it a sum.
 struct BestWeight {
     best: BooleanWeight<DisjunctionMaxCombiner>,
-    each: Vec<Box<dyn Weight>>,
+    each: Vec<Arc<dyn Weight>>,
+}
+
+/// A weight that an explanation asks alone too.
+struct Shared(Arc<dyn Weight>);
+
+impl Weight for Shared {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> Result<Box<dyn Scorer>> {
+        self.0.scorer(reader, boost)
+    }
+
+    fn explain(&self, reader: &SegmentReader, doc: DocId) -> Result<Explanation> {
+        self.0.explain(reader, doc)
+    }
 }
 
 impl Weight for BestWeight {

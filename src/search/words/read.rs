@@ -383,3 +383,30 @@ fn is_beside_apostrophe(text: &str, word: &Word) -> bool {
     let after = text[word.to..].starts_with(APOSTROPHES);
     (before || after) && text[word.from..word.to].chars().nth(1).is_none()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(parts: usize) -> Word {
+        let terms: Terms = (0..parts).map(|at| (at, "x".to_owned())).collect();
+        Word { from: 0, to: 1, terms: vec![terms.clone(), terms] }
+    }
+
+    #[test]
+    fn terms_are_counted_over_words_and_fields() {
+        let mut warnings = Vec::new();
+        // A run of Chinese is one word of many parts.
+        let mut run = vec![word(1), word(300_000), word(1)];
+        assert_eq!(cut(&mut run, 2, &mut warnings), 0);
+        let left: Vec<usize> = run.iter().map(|word| word.terms[0].len()).collect();
+        assert_eq!(left, [1, QUERY_CLAUSES / 2 - 1]);
+        assert_eq!(warnings, [format!("of 300002 words the first {} are looked for", QUERY_CLAUSES / 2)]);
+        let mut few = vec![word(1), word(3)];
+        assert_eq!(cut(&mut few, 2, &mut warnings), QUERY_CLAUSES - 8);
+        assert_eq!((few.len(), warnings.len()), (2, 1));
+        let mut many: Vec<Word> = (0..MOST_WORDS + 5).map(|_| word(1)).collect();
+        cut(&mut many, 2, &mut warnings);
+        assert_eq!((many.len(), warnings.len()), (MOST_WORDS, 2));
+    }
+}

@@ -177,6 +177,8 @@ fn operators_fields_and_beginnings() {
     assert_eq!(ids(&found)[0], "5", "the word itself comes first");
     assert_eq!(sorted(&ask(&engine, "bir ", prefix)), ["5"], "a blank ends the word");
     assert_eq!(sorted(&ask(&engine, "nes wor", prefix)), ["5"], "the last word alone is a beginning");
+    let once = sorted(&ask(&engine, "bir", prefix));
+    assert_eq!(sorted(&ask(&engine, "bir bir", prefix)), once, "said twice, the last one is a beginning");
     let none = ask(&engine, "\u{2615} -- !", |_| {});
     assert!(none.hits.is_empty() && none.matched == 0);
     assert!(none.warnings[0].contains("no letter and no digit"), "{:?}", none.warnings);
