@@ -300,8 +300,8 @@ impl Request {
         self
     }
 
-    /// Documents of each leg that take part in a fusion, and in [`FacetsOver::Hits`] (default [`WINDOW`](super::WINDOW); never fewer than
-    /// offset + k).
+    /// Documents of each leg that take part in a fusion, in [`FacetsOver::Hits`], and in an order of fields where a media part ranks
+    /// (default [`WINDOW`](super::WINDOW); never fewer than offset + k).
     #[must_use]
     pub fn window(mut self, window: usize) -> Self {
         self.asked.window = window;
