@@ -47,8 +47,8 @@ fn delimiter(path: &Path) -> Option<u8> {
 /// `.tab` by tabs. A first column without a name, which pandas writes, is left out in silence; another one, one of a name that a field
 /// cannot have, and the second of one name are left out, and counted ([`Source::take_asides`]).
 ///
-/// An empty value is absent. A column of numbers alone, or of `true` and `false`, holds these; with zeros in front, digits that a number
-/// would lose (`1.10`, `1e5`) or anything else among them, all are strings. So are `id`, `split` and the keys of items; those of lists may hold
+/// An empty value is absent. A column of numbers alone, or of `true` and `false`, holds these; with zeros in front, more figures than a number
+/// holds, or anything else among them, all are strings. So are `id`, `split` and the keys of items; those of lists may hold
 /// JSON. Among numbers `NaN`, `NA`, `N/A`, `NULL` and `\N` are absent too, and counted. Quotes of `.tsv` and `.tab` are themselves where
 /// otherwise they would hold lines together that each have the values of the header.
 ///

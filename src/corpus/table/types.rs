@@ -95,13 +95,17 @@ fn is_nan(text: &str) -> bool {
 
 fn boolean(text: &str) -> Option<bool> {
     match text {
-        "true" => Some(true),
-        "false" => Some(false),
+        "true" | "True" | "TRUE" => Some(true),
+        "false" | "False" | "FALSE" => Some(false),
         _ => None,
     }
 }
 
-/// A number, unless signs of it would be lost: one that is not written as it was read is a code, as with zeros in front or beyond 64 bits.
+/// Figures of a decimal fraction that a number of 64 bits gives back.
+const FIGURES: usize = 15;
+
+/// A number, unless figures of it would be lost: with zeros in front, or more figures than 64 bits hold, it is a code. Zeros at the end and exponents
+/// are ways of writing a number, as programs write prices and small ones.
 fn number(text: &str) -> Option<Value> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let whole = digits.bytes().take_while(u8::is_ascii_digit).count();
@@ -114,9 +118,11 @@ fn number(text: &str) -> Option<Value> {
         return if text == "-0" { None } else { text.parse::<i64>().ok().map(Value::from) };
     }
     let is_float = rest.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
-    let value = text.parse::<f64>().ok().filter(|value| is_float && value.is_finite())?;
-    let value = Value::from(value);
-    (value.to_string() == text).then_some(value)
+    let mantissa = digits.split(['e', 'E']).next().unwrap_or(digits);
+    let figures: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    // No more figures than a number keeps; zeros at either end are none.
+    let keeps = figures.trim_matches('0').len() <= FIGURES;
+    text.parse::<f64>().ok().filter(|value| is_float && keeps && value.is_finite()).map(Value::from)
 }
 
 #[cfg(test)]
@@ -174,13 +180,12 @@ mod tests {
             "-0",
             "1.2.3",
             "2024-05-01",
-            "1.10",
-            "1e5",
             "0.12345678901234567890",
         ] {
             assert_eq!(column(&[code, "1"]), [json!(code), json!("1")], "{code}");
         }
-        assert_eq!(column(&["True", "false"]), [json!("True"), json!("false")]);
+        assert_eq!(column(&["True", "False"]), [json!(true), json!(false)]);
+        assert_eq!(column(&["19.90", "1e-05", "2"]), [json!(19.9), json!(0.00001), json!(2)]);
         assert_eq!(column(&["0", "-1", "0.5"]), [json!(0), json!(-1), json!(0.5)]);
     }
 }

@@ -71,6 +71,7 @@ pub(super) struct SortSegmentCollector {
     partial: bool,
 }
 
+#[allow(clippy::large_enum_variant, reason = "one for each segment")]
 /// Values out of a store are opened once it is known of which documents.
 enum Open {
     Now(Opened),

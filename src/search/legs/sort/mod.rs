@@ -34,6 +34,9 @@ pub(in crate::search) struct Placed {
     pub(in crate::search) others: Option<u64>,
 }
 
+/// What a document is sorted by, and how its values are written.
+type Values = (Resolved, Arc<[Option<Format>]>);
+
 /// A document with what it is compared by.
 struct Row {
     fused: FusedDoc,
@@ -153,8 +156,7 @@ pub(super) fn window(plan: &Plan, order: &Order, ranking: &mut Ranking) -> Resul
         let address = fused.doc.address;
         by_segment.entry(address.segment_ord).or_default().push((address.doc_id, at));
     }
-    let mut found: Vec<Option<(Resolved, Arc<[Option<Format>]>)>> =
-        ranking.docs.iter().map(|_| None).collect();
+    let mut found: Vec<Option<Values>> = ranking.docs.iter().map(|_| None).collect();
     for (segment, mut places) in by_segment {
         places.sort_unstable();
         let docs: Vec<DocId> = places.iter().map(|(doc, _)| *doc).collect();
@@ -169,7 +171,7 @@ pub(super) fn window(plan: &Plan, order: &Order, ranking: &mut Ranking) -> Resul
         }
     }
     let docs = std::mem::take(&mut ranking.docs).into_iter().zip(found);
-    let row = |(fused, found): (FusedDoc, Option<(Resolved, Arc<[Option<Format>]>)>)| {
+    let row = |(fused, found): (FusedDoc, Option<Values>)| {
         let (resolved, formats) = found?;
         Some(Row::new(fused, resolved, formats, 0))
     };
