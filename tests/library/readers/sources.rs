@@ -204,17 +204,27 @@ fn metadata_name_pictures_in_and_below_their_folder() {
         b"{\"file_name\":\"no.png\",\"text\":\"x\"}\n{\n{\"text\":\"no name\"}\n{\"file_name\":\"0.png\",\"_odd\":1,\"text\":\"zero\"}\n{\"file_name\":\"0.png\"}\n",
     );
     write("train/2.json", b"{\"text\":\"beside\"}");
+    write("test/metadata.csv", b"file_name,text,n,n\n3.png,three,NA,1\nx.png,x,2,1\n");
+    write("more/metadata.jsonl", b"{\"file_name\":\"4.png\",\"text\":\"four\",\"n\":NaN}\n");
+    write("more/4.png", PNG);
     let (read, asides) = all(&root, &Keys::default());
     let documents: Vec<Document> = read.into_iter().map(Result::unwrap).collect();
-    assert_eq!((documents[1].texts(), documents[1].flaws.len()), (vec!["zero"], 1));
-    assert_eq!(documents[1].flaws[0].facts().line, Some(4));
-    assert_eq!(documents[2].texts(), ["beside"]);
+    assert_eq!((documents[0].texts(), documents[0].flaws.len()), (vec!["four"], 0));
+    assert_eq!((documents[2].texts(), documents[2].flaws.len()), (vec!["zero"], 1));
+    assert_eq!(documents[2].flaws[0].facts().line, Some(4));
+    assert_eq!(documents[3].texts(), ["beside"]);
     let said: Vec<_> =
         asides.iter().map(|error| (error.facts().message.as_str(), error.facts().line)).collect();
     assert!(
-        matches!(said[..], [(bad, Some(2)), (unused, Some(1))] if bad.starts_with("3 rows") && unused.starts_with("1 row of")),
+        matches!(said[..], [.., (bad, Some(2)), (unused, Some(1))] if bad.starts_with("3 rows") && unused.starts_with("1 row of")),
         "{said:?}"
     );
+    // What is not finite takes away itself; what a table leaves out is told.
+    let right = ["values in 1 row", "1 row of", "two columns", "`n` is a column of numbers"];
+    assert_eq!(said.len(), right.len() + 2, "{said:?}");
+    for (said, right) in said.iter().zip(right) {
+        assert!(said.0.starts_with(right), "{said:?}");
+    }
 }
 
 #[test]
@@ -222,12 +232,13 @@ fn features_stand_under_a_key() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("c.jsonl");
     let lines = "{\"id\":1,\"text\":\"t\",\"e\":[0.5,-1,2e0]}\n{\"id\":2,\"e\":[[1,2,3],[4,5,6]]}\n{\"id\":3,\"e\":[1,NaN,3]}\n\
-                 {\"id\":4,\"e\":[]}\n{\"id\":5,\"e\":null}\n{\"id\":6,\"e\":[1,\"x\"]}\n{\"id\":7,\"e\":[1e39]}\n{\"id\":8,\"e\":\"1,2\"}\n";
+                 {\"id\":4,\"e\":[]}\n{\"id\":5,\"e\":null}\n{\"id\":6,\"e\":[1,\"x\"]}\n{\"id\":7,\"e\":[1e39]}\n{\"id\":8,\"e\":\"1,2\"}\n{\"id\":9,\"e\":[null,[1,2,3]]}\n";
     fs::write(&path, lines).unwrap();
     let (read, _) = all(&path, &keys("image:features=e"));
     let features = |at: usize| read[at].as_ref().unwrap().of("image").to_vec();
     assert_eq!(features(0), [Given::Features(vec![0.5, -1.0, 2.0])]);
     assert_eq!(features(1), [Given::Features(vec![1.0, 2.0, 3.0]), Given::Features(vec![4.0, 5.0, 6.0])]);
+    assert_eq!(features(8), [Given::Features(vec![1.0, 2.0, 3.0])]);
     assert_eq!(read[0].as_ref().unwrap().fields.keys().collect::<Vec<_>>(), ["text"]);
     for (at, flaws) in [(2, 2), (3, 0), (4, 0), (6, 1)] {
         let document = read[at].as_ref().unwrap();

@@ -17,7 +17,7 @@ pub fn run(args: &AddArgs, global: &Global, output: &Output) -> Result<Outcome> 
     // What is wrong with the index comes first.
     let builder = builder.map_err(|error| Index::open(&args.index).err().unwrap_or(error))?;
     let built = builder.run()?;
-    let hint = documents::proposal(&built, &args.source)?;
+    let hint = documents::proposal(&built, &args.source, "add")?;
     let report = Report { built, seconds: started.elapsed().as_secs_f64(), hint };
     output.print(&report, || report.text(&args.index))?;
     Ok(Outcome::Done)

@@ -42,7 +42,7 @@ pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome
         reason = "the function itself would make the builder borrow for `'static`"
     )]
     let built = builder.interrupt(|| interrupt::listen()).run()?;
-    let hint = documents::proposal(&built, &args.source)?;
+    let hint = documents::proposal(&built, &args.source, "build")?;
     let report = Report { built, seconds: started.elapsed().as_secs_f64(), hint };
     output.print(&report, || report.text(&args.out))?;
     Ok(Outcome::Done)

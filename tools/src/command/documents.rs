@@ -25,14 +25,14 @@ pub struct Report {
 }
 
 /// The keys that may hold the items of a source, where no document had any.
-pub fn proposal(built: &BuildReport, args: &SourceArgs) -> Result<Option<String>> {
+pub fn proposal(built: &BuildReport, args: &SourceArgs, verb: &str) -> Result<Option<String>> {
     if built.without_items < built.documents || args.features.is_some() {
         return Ok(None);
     }
     let keys = source::keys(&args.media_key, &args.map, &args.without)?;
     let first = Reader::open_all(&args.source, &keys)?.find_map(|read| read.ok());
     let map = first.and_then(|document| Keys::propose(document.fields.keys().map(String::as_str)));
-    Ok(map.map(|map| format!("no document has a text or a picture: build it again with --map {map}")))
+    Ok(map.map(|map| format!("no document has a text or a picture: {verb} it again with --map {map}")))
 }
 
 impl Report {
