@@ -116,7 +116,8 @@ fn number(text: &str) -> Option<Value> {
     let is_float = rest.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
     let value = text.parse::<f64>().ok().filter(|value| is_float && value.is_finite())?;
     let value = Value::from(value);
-    (value.to_string() == text).then_some(value)
+    let printed = value.to_string();
+    (printed == text).then_some(value)
 }
 
 #[cfg(test)]
