@@ -118,18 +118,11 @@ fn number(text: &str) -> Option<Value> {
         return if text == "-0" { None } else { text.parse::<i64>().ok().map(Value::from) };
     }
     let is_float = rest.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
-<<<<<<< HEAD
     let mantissa = digits.split(['e', 'E']).next().unwrap_or(digits);
     let figures: String = mantissa.chars().filter(char::is_ascii_digit).collect();
     // No more figures than a number keeps; zeros at either end are none.
     let keeps = figures.trim_matches('0').len() <= FIGURES;
     text.parse::<f64>().ok().filter(|value| is_float && keeps && value.is_finite()).map(Value::from)
-=======
-    let value = text.parse::<f64>().ok().filter(|value| is_float && value.is_finite())?;
-    let value = Value::from(value);
-    let printed = value.to_string();
-    (printed == text).then_some(value)
->>>>>>> menda
 }
 
 #[cfg(test)]
