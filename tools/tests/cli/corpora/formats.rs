@@ -174,6 +174,8 @@ fn a_corpus_of_others_is_the_same_in_every_format() {
     let dir = tempfile::tempdir().unwrap();
     let lines = text.lines().take(300).map(|line| {
         let mut object: Map<String, Value> = serde_json::from_str(line).unwrap();
+        // A table has no lists, and an empty value is absent.
+        object.retain(|_, value| !value.is_array() && value != "");
         if let Some(Value::String(image)) = object.get("image") {
             let image = items.parent().unwrap().join(image);
             object.insert("image".into(), s(&image).into());
