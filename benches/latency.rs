@@ -89,8 +89,8 @@ fn latency(data: &Path, index: &Index) -> Result<()> {
     let engine = Engine::new(index)?;
     type Kind = (&'static str, fn(Request) -> Request, bool);
     let kinds: [Kind; 8] = [
-        ("cosine scan", |r| r.similarity(Similarity::Cosine), true),
-        ("metric scan", |r| r, true),
+        ("cosine", |r| r.similarity(Similarity::Cosine), true),
+        ("metric", |r| r, true),
         ("keywords", |r| r.keywords("game strategy"), false),
         ("keywords + filter", |r| r.keywords("game strategy").filter("section_exact:games"), false),
         ("metric + filter", |r| r.filter("section_exact:games"), true),
