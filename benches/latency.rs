@@ -2,7 +2,7 @@
 //!
 //! Needs `debian-packages/` and `openclipart-mini/` in the folder `UNCSM_DATA` (default `../shared/data`). The bundle is
 //! trained with few epochs on openclipart-mini: latency does not depend on how good the vectors are. Every kind of query
-//! runs in turn, so that a slow moment of the machine hits all of them alike; the ratio is that to the cosine scan.
+//! runs in turn, so that a slow moment of the machine hits all of them alike; the ratio is that to cosine.
 
 #![allow(clippy::print_stdout, reason = "the result of a benchmark")]
 
