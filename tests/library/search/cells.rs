@@ -308,3 +308,42 @@ fn an_explanation_says_where_it_looked_and_why() {
         assert_eq!((look["by"].as_str(), look["why"].as_str()), (Some("all"), Some(why)), "{look}");
     }
 }
+
+#[test]
+fn a_filter_that_goes_with_the_media_type_or_with_the_query_keeps_the_promise() {
+    let bundle = sampled(&bundle(3));
+    let app = App::in_ram(bundle.clone());
+    let mut writer: IndexWriter = app.index.writer_with_num_threads(1, 200_000_000).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(23);
+    let width = bundle.media()[1].features;
+    // Three of four documents have no text, and the word of a text says in which half of the places it lies.
+    for i in 0..4 * DOCS {
+        let place = rng.random_range(0..50);
+        let has = i % 4 == 0;
+        writer
+            .add_document(app.document(&Doc {
+                id: format!("d{i:05}"),
+                text: if has { format!("has half{}", place / 25) } else { "none".into() },
+                items: has.then(|| (1, around(&mut rng, width, Some(place)))).into_iter().collect(),
+            }))
+            .unwrap();
+    }
+    writer.commit().unwrap();
+    let apps = [app];
+    let engine = engine(&apps);
+    let width = bundle.media()[0].features;
+    let (mut looked, mut sum) = (0, 0.0);
+    for place in 0..24 {
+        let query = around(&mut rng, width, Some(place));
+        for filter in ["has", "half0"] {
+            let request = engine.request().features("image", &query).unwrap().filter(filter);
+            let request = request.similarity(Similarity::Metric(Target::Pair));
+            let (found, exact) = (request.clone().run().unwrap(), request.exact().run().unwrap());
+            assert_eq!((found.hits.len(), found.matched), (exact.hits.len(), exact.matched));
+            looked += usize::from(!found.exact);
+            sum += share(&found, &exact);
+        }
+    }
+    assert!(sum / 48.0 >= 0.97, "{sum} of 48");
+    assert!(looked >= 24, "cells were used {looked} times");
+}
