@@ -132,7 +132,7 @@ impl TrainConfig {
     /// | `head` | `model.head` | `"bilinear"` | |
     /// | `half` | `model.item_half` | `0` | |
     /// | `kernel` | `kernel.member` | `true` | |
-    /// | `landmarks` | `kernel.landmarks` | `6144` | `2048` |
+    /// | `landmarks` | `kernel.landmarks` | `6144` | `4096` |
     /// | `hub` | `kernel.hub` | `true` | |
     /// | `batch` | `steps.batch` | `128` | `512` |
     /// | `least_steps` | `steps.least` | `100` | `0` |

@@ -16,11 +16,11 @@ const SMALL: usize = 4096;
 pub(super) const LANDMARKS: usize = 6144;
 
 /// Landmarks of more rows than that: a sample, beside which deep members carry most.
-const SAMPLED: usize = 2048;
+const SAMPLED: usize = 4096;
 
 impl TrainConfig {
     /// The settings for `rows` train rows: those of [`TrainConfig::default`] up to 4,096, and for more those of the last
-    /// column of [`TrainConfig::from_toml`]. Up to 6,144 rows all are landmarks of the kernel member, of more 2,048.
+    /// column of [`TrainConfig::from_toml`]. Up to 6,144 rows all are landmarks of the kernel member, of more 4,096.
     pub fn for_rows(rows: usize) -> Self {
         let mut config = Self::default();
         if rows <= SMALL {
