@@ -137,6 +137,9 @@ impl<'a> Cursor<'a> {
 
     /// The name of a field, its colon and the blanks after it; nothing is passed over where there is none.
     pub(super) fn field_name(&mut self) -> Option<Name> {
+        if self.instant().is_some() {
+            return None;
+        }
         let start = self.at;
         let (mut path, rest) = (String::new(), self.rest());
         let mut chars = rest.char_indices().peekable();
