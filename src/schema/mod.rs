@@ -2,6 +2,7 @@
 //! terms, and the document that tantivy stores.
 
 mod analysis;
+pub(crate) mod date;
 mod fields;
 mod infer;
 mod names;
@@ -17,4 +18,5 @@ pub use names::{EXTRA_FIELD, ID_FIELD};
 pub use overrides::{FieldOverride, SchemaOverrides};
 pub(crate) use spec::exact_name;
 pub use spec::{EXACT_LIMIT, FieldKind, FieldSchema, FieldSpec, MAX_FIELDS};
+pub(crate) use stored::shown_name;
 pub use stored::stored_fields;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use crate::query_args::QueryArgs;
 use crate::query_args::named;
+use uncsm_index::corpus::IdsFrom;
 use uncsm_index::encode::DecodeLimits;
 use uncsm_index::search::TargetName;
 
@@ -398,6 +399,11 @@ pub struct BuildArgs {
     /// Go on with a build that was stopped, from its last commit; source and options must be the same
     #[arg(long)]
     pub resume: bool,
+    /// What the id of a document without one is made from [default: line]: its line (of several files FILE:LINE), the path of its
+    /// first media file as the source names it (FILE:LINE without one), or a hash of its keys and values, which is the same
+    /// in every build (a media file counts by its path). Later additions must bring ids. Example: --id-from hash
+    #[arg(long, value_name = "line|path|hash", value_parser = named::<IdsFrom>())]
+    pub id_from: Option<IdsFrom>,
     /// Documents between two commits [default: 50000, or 60 seconds]
     #[arg(long, value_name = "N")]
     pub commit_every: Option<u64>,

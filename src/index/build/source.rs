@@ -323,7 +323,10 @@ impl Opened<'_> {
         options: BuildOptions<'_>,
         progress: &mut dyn FnMut(BuildProgress),
     ) -> Result<BuildReport> {
-        let ids = if options.existing == Existing::Replace { Ids::Required } else { Ids::FromLine };
+        let ids = match options.existing {
+            Existing::Replace => Ids::Required { built: index.manifest().ids },
+            Existing::None => Ids::Made(index.manifest().ids.unwrap_or_default()),
+        };
         let options = BuildOptions { cache: self.cache.as_ref(), ..options };
         let begins = options
             .start
