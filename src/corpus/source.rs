@@ -8,6 +8,7 @@ use std::path::Path;
 use super::document::Document;
 use super::keys::Keys;
 use super::origin::Spot;
+use super::shard::Divides;
 use crate::error::{Error, Result};
 
 /// Why a document did not come.
@@ -60,6 +61,8 @@ pub(super) struct Kind {
     pub(super) unit: &'static str,
     /// Whether what is at the path is of this kind. Asked in the order of the list.
     pub(super) is: fn(&Path, &Metadata) -> Result<bool>,
+    /// How one may be shared out.
+    pub(super) divides: fn(&Path) -> Result<Divides>,
     /// Opens it, with the keys of its items.
     pub(super) open: fn(&Path, &Keys) -> Result<Box<dyn Source>>,
 }
@@ -78,7 +81,6 @@ impl ReadError {
     }
 
     /// The same with another error.
-    #[cfg(feature = "parquet")]
     pub(super) fn map(self, change: impl FnOnce(Error) -> Error) -> Self {
         match self {
             Self::Document(error) => Self::Document(change(error)),
