@@ -34,7 +34,9 @@ pub(super) fn whole(out: &Path, shard: Shard, identity: &Identity) -> Result<Opt
         return Ok(None);
     };
     match serde_json::from_value::<Identity>(manifest.build.clone()) {
-        Ok(began) => began.check(identity).map_err(|error| in_words(error.file(out)))?,
+        Ok(began) => began
+            .check_as(identity, "the part that is there was built")
+            .map_err(|error| in_words(error.file(out)))?,
         Err(_) => {
             return Err(Error::new(ErrorCode::Exists, "what is there is a merge of several parts")
                 .file(out)
