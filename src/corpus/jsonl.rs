@@ -262,6 +262,24 @@ impl Source for JsonlReader<Input> {
         self.reader.get_ref().len_hint()
     }
 
+    /// What is no blank line is a document, good or bad.
+    fn pass(&mut self) -> Option<Result<(), ReadError>> {
+        while !self.ended {
+            match self.read_line() {
+                Ok(Some(0)) if self.buffer.strip_prefix(BOM).is_some_and(<[u8]>::is_empty) => {}
+                Ok(Some(_)) if self.buffer.iter().all(u8::is_ascii_whitespace) => {}
+                Ok(Some(_)) => return Some(Ok(())),
+                Ok(None) => self.ended = true,
+                Err(error) => {
+                    self.ended = true;
+                    let at = error.facts().offset.unwrap_or(self.offset);
+                    return Some(Err(ReadError::End(error.line(self.line + 1).offset(at))));
+                }
+            }
+        }
+        None
+    }
+
     fn spot(&self) -> Spot {
         if self.reader.get_ref().is_packed() {
             return Spot { line: Some(self.line), ..Spot::default() };

@@ -191,8 +191,23 @@ impl Iterator for Reader {
     type Item = Result<Document, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        self.step(|source| source.next())
+    }
+}
+
+impl Reader {
+    /// Passes over the next document, good or bad; lines are not looked at.
+    pub(crate) fn pass(&mut self) -> Option<Result<(), ReadError>> {
+        self.step(|source| source.pass())
+    }
+
+    /// What `next` gives of this file, or of the first of the next ones that has any.
+    fn step<T>(
+        &mut self,
+        next: impl Fn(&mut dyn Source) -> Option<Result<T, ReadError>>,
+    ) -> Option<Result<T, ReadError>> {
         while !self.ended {
-            match self.open.source.next() {
+            match next(&mut *self.open.source) {
                 Some(Err(end)) if end.is_end() => {
                     self.ended = true;
                     return Some(Err(end));
@@ -200,10 +215,10 @@ impl Iterator for Reader {
                 Some(read) => return Some(read),
                 None => {}
             }
-            let Some(next) = self.rest.pop() else { break };
+            let Some(file) = self.rest.pop() else { break };
             self.asides.extend(self.open.source.take_asides());
             self.done += self.open.bytes;
-            match Open::new(&next, &self.keys, &self.types) {
+            match Open::new(&file, &self.keys, &self.types) {
                 Ok(open) => self.open = open,
                 Err(error) => {
                     self.ended = true;

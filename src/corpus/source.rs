@@ -44,6 +44,14 @@ pub(super) trait Source: Iterator<Item = Result<Document, ReadError>> + fmt::Deb
     /// Where [`Source::progress`] will end, where that is known.
     fn len_hint(&self) -> Option<u64>;
 
+    /// Passes over the next document, good or bad, which need not be looked at.
+    fn pass(&mut self) -> Option<Result<(), ReadError>> {
+        self.next().map(|read| match read {
+            Err(end) if end.is_end() => Err(end),
+            _ => Ok(()),
+        })
+    }
+
     /// Where the document that came last stands.
     fn spot(&self) -> Spot;
 

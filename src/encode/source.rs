@@ -173,7 +173,7 @@ impl<'a> FeatureSource<'a> {
     }
 
     /// The part `shard` of the rows alone, for a source of which nothing was read; rows keep their numbers. The lines of a corpus before are
-    /// read and passed over.
+    /// passed over without a look at them.
     #[must_use]
     pub fn part(mut self, shard: Shard) -> Self {
         let rows = shard.range(self.file_rows() as u64);
@@ -259,13 +259,13 @@ impl FeatureSource<'_> {
                 self.next = self.from;
                 break;
             };
-            match corpus.next() {
+            match corpus.pass() {
                 None => {
                     let error = self.other_length(format!("{} lines", self.next));
                     return self.broken(error);
                 }
-                Some(Err(ReadError::End(error))) => return self.broken(error),
-                Some(_) => self.next += 1,
+                Some(Err(end)) => return self.broken(end.into_error()),
+                Some(Ok(())) => self.next += 1,
             }
             // Rows would belong to other documents.
             let asides = self.corpus.as_mut().map(Reader::take_asides).unwrap_or_default();
