@@ -87,7 +87,7 @@ fn a_part_is_one_index_of_one_source() {
     let error = builder().shard(Shard::new(0, 3).unwrap()).run().unwrap_err();
     assert_eq!(error.code(), ErrorCode::Changed);
     names(&error, "0/2", "0/3");
-    assert!(error.to_string().starts_with("the part that is there was built with another"), "{error}");
+    assert!(error.facts().message.starts_with("the part that is there was built with another"), "{error}");
     assert_eq!(builder().run().unwrap_err().code(), ErrorCode::Exists);
     let report = builder().shard(Shard::new(0, 3).unwrap()).force().run().unwrap();
     assert_eq!((report.documents, report.shard.unwrap().already), (20, false));
