@@ -44,6 +44,11 @@ pathways:
 peers work rows="60004":
     python3 benches/peers/run.py --work {{work}} --rows {{rows}}
 
+# Merges of parts: seconds, memory, recall, beside building in one go; `work` keeps what is made.
+merges work:
+    cargo build --release --bin uncsm-index
+    python3 benches/shards/merge.py --work {{work}}
+
 # Quality beside ten baselines, ablation, quality by stored bytes, reliability of probabilities, relevance of hybrid queries.
 quality data out:
     python3 benches/quality/run.py --data {{data}} --out {{out}}

@@ -17,6 +17,7 @@ pub mod features;
 #[cfg(feature = "train")]
 pub mod fuse;
 pub mod inspect;
+pub mod merge;
 pub mod opened;
 pub mod query;
 pub mod query_batch;
