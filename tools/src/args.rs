@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use crate::package_args::{CompletionsArgs, ManArgs};
 pub use crate::query_args::QueryArgs;
 use crate::query_args::named;
 use uncsm_index::encode::DecodeLimits;
@@ -126,6 +127,15 @@ pub enum Command {
     /// Encoders with weights: which are here, and getting one
     #[command(subcommand, after_help = "Example: uncsm-index encoders list")]
     Encoders(EncodersCommand),
+    /// Print what a shell needs to complete commands, flags and values
+    ///
+    /// Where it goes: bash, ~/.local/share/bash-completion/completions/uncsm-index; zsh, _uncsm-index in a folder of $fpath;
+    /// fish, ~/.config/fish/completions/uncsm-index.fish.
+    #[command(after_help = "Example: uncsm-index completions bash > uncsm-index.bash")]
+    Completions(CompletionsArgs),
+    /// Write a manual page for the program and for each command into a folder
+    #[command(hide = true, after_help = "Example: uncsm-index man target/man")]
+    Man(ManArgs),
 }
 
 /// Headings of `--help`.

@@ -8,6 +8,7 @@ mod bad_query;
 mod bad_train;
 mod beside;
 mod calibrate;
+mod completions;
 mod corpora;
 mod damage;
 mod data;
