@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::files::s;
 use crate::run::{clean, ok, run};
 
-/// The first line of an entry of `--help` starts with two blanks and a word, or with a flag further in.
+/// The commands that `--help` lists.
 fn commands() -> Vec<String> {
     let help = run(&["--help"]).stdout;
     let (_, list) = help.split_once("Commands:\n").unwrap();
@@ -19,11 +19,8 @@ fn commands() -> Vec<String> {
 fn flags(command: &str) -> Vec<String> {
     let help = run(&[command, "--help"]).stdout;
     let flag = |line: &str| {
-        let line = line.trim_start();
-        let line = line.strip_prefix("-").filter(|rest| rest.starts_with(['-', 'k', 'h', 'V']))?;
-        let at = format!("-{line}").find("--").map(|at| at.saturating_sub(1))?;
-        let end = line[at + 1..].find([' ', '<', '[', ',']).map_or(line.len(), |end| at + 1 + end);
-        Some(format!("-{}", &line[at..end]))
+        let line = &line[line.find("--")?..];
+        Some(line.split([' ', '<', '[', ',']).next()?.to_owned())
     };
     let listed = help.lines().filter(|line| line.trim_start().starts_with('-'));
     let mut flags: Vec<String> = listed.filter_map(flag).collect();

@@ -13,6 +13,7 @@ mod corpora;
 mod damage;
 mod data;
 mod determinism;
+mod documents;
 mod embed;
 mod features;
 mod feedback;
