@@ -115,7 +115,8 @@ fn anchors(text: &str) -> BTreeSet<String> {
             continue;
         }
         let kept = title.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-        let anchor: String = kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect();
+        let anchor: String =
+            kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect();
         let same = (1..).map(|n| format!("{anchor}-{n}")).find(|next| !out.contains(next));
         let anchor = if out.contains(&anchor) { same.unwrap() } else { anchor };
         out.insert(anchor);
@@ -129,7 +130,10 @@ fn every_document_is_reached_from_the_first_page() {
     for path in documents() {
         let Ok(name) = path.strip_prefix(root().join("docs")) else { continue };
         let link = format!("]({})", name.display());
-        assert!(name == Path::new("README.md") || contents.contains(&link), "docs/README.md does not lead to {link}");
+        assert!(
+            name == Path::new("README.md") || contents.contains(&link),
+            "docs/README.md does not lead to {link}"
+        );
     }
     assert!(std::fs::read_to_string(root().join("README.md")).unwrap().contains("](docs/README.md)"));
 }

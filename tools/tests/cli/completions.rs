@@ -9,7 +9,8 @@ use crate::run::{clean, ok, run};
 fn commands() -> Vec<String> {
     let help = run(&["--help"]).stdout;
     let (_, list) = help.split_once("Commands:\n").unwrap();
-    let names = list.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    let names =
+        list.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
     let names: Vec<String> = names.filter(|name| *name != "help").map(str::to_owned).collect();
     assert!(names.len() > 14 && names.contains(&"query".to_owned()), "{names:?}");
     names
@@ -26,7 +27,10 @@ fn flags(command: &str) -> Vec<String> {
     let mut flags: Vec<String> = listed.filter_map(flag).collect();
     flags.sort();
     flags.dedup();
-    assert!(["--json", "--help", "--threads"].iter().all(|flag| flags.contains(&(*flag).to_owned())), "{flags:?}");
+    assert!(
+        ["--json", "--help", "--threads"].iter().all(|flag| flags.contains(&(*flag).to_owned())),
+        "{flags:?}"
+    );
     flags
 }
 
@@ -43,7 +47,10 @@ fn script(shell: &str) -> String {
     let script = run(&["completions", shell]);
     assert_eq!((script.code, script.stderr.as_str()), (0, ""), "{shell}");
     let json = ok(&["completions", shell]);
-    assert_eq!((json["shell"].as_str(), json["script"].as_str()), (Some(shell), Some(script.stdout.as_str())));
+    assert_eq!(
+        (json["shell"].as_str(), json["script"].as_str()),
+        (Some(shell), Some(script.stdout.as_str()))
+    );
     script.stdout
 }
 
@@ -74,7 +81,11 @@ fn bash_completes_every_flag_of_every_command() {
         let said = String::from_utf8(output.stdout).unwrap();
         let missing: Vec<String> =
             flags(&command).into_iter().filter(|flag| !said.lines().any(|line| line == flag)).collect();
-        assert!(missing.is_empty(), "{command}: {missing:?}\n{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            missing.is_empty(),
+            "{command}: {missing:?}\n{said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
@@ -82,11 +93,20 @@ fn bash_completes_every_flag_of_every_command() {
 fn zsh_and_fish_get_every_command_and_flag() {
     let (zsh, fish) = (script("zsh"), script("fish"));
     for command in commands() {
-        assert!(zsh.contains(&format!("({command})")) && fish.contains(&format!("-a \"{command}\"")), "{command}");
+        assert!(
+            zsh.contains(&format!("({command})")) && fish.contains(&format!("-a \"{command}\"")),
+            "{command}"
+        );
         for flag in flags(&command) {
             let name = flag.trim_start_matches('-');
-            assert!([' ', '=', '[', '\''].iter().any(|end| zsh.contains(&format!("--{name}{end}"))), "zsh: {flag}");
-            assert!(fish.contains(&format!(" -l {name} ")) || fish.contains(&format!(" -l {name}\n")), "fish: {flag}");
+            assert!(
+                [' ', '=', '[', '\''].iter().any(|end| zsh.contains(&format!("--{name}{end}"))),
+                "zsh: {flag}"
+            );
+            assert!(
+                fish.contains(&format!(" -l {name} ")) || fish.contains(&format!(" -l {name}\n")),
+                "fish: {flag}"
+            );
         }
     }
     if is_here("zsh") {
@@ -122,7 +142,9 @@ fn the_manual_has_a_page_for_each_command_with_every_flag() {
         assert!(text.contains("Example: uncsm\\-index"), "{name}");
         names.push(name);
     }
-    assert!(pages.len() >= names.len() && pages.iter().all(|page| !page.as_str().unwrap().ends_with("-man.1")));
+    assert!(
+        pages.len() >= names.len() && pages.iter().all(|page| !page.as_str().unwrap().ends_with("-man.1"))
+    );
     // Again, over the pages of before.
     assert_eq!(ok(&["man", s(&folder)])["pages"].as_array(), Some(&pages));
     if is_here("groff") {
