@@ -90,7 +90,8 @@ pub enum Command {
     /// change the terms, always in this order: limit:BYTES; lower or cased; stop:LANGUAGE; stem:LANGUAGE; fold (accents);
     /// ngram:MIN:MAX or prefix:MIN:MAX. Such as stem:german+fold; an unknown part or language is answered with all there are.
     /// `exact` says the same of whole values, for facets and filters on NAME_exact: raw+nfc (where none is named: composed and
-    /// decomposed letters are equal), raw, raw+nfc+lower.
+    /// decomposed letters are equal), raw, raw+nfc+lower. `synonyms` names a file of words that stand for each other in queries, beside the
+    /// schema file: `car, automobile`, or `bird => sparrow, wren`, one rule a line.
     #[command(after_help = "Example: uncsm-index schema corpus.jsonl > schema.toml")]
     Schema(SchemaArgs),
     /// Build an index

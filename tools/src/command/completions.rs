@@ -27,7 +27,11 @@ pub fn run(args: &CompletionsArgs, output: &Output) -> Result<Outcome> {
     let shell = args.shell.shell();
     let mut script = Vec::new();
     generate(shell, &mut Cli::command(), PROGRAM, &mut script);
-    let script = String::from_utf8_lossy(&script).into_owned();
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    if shell == Shell::Bash {
+        // clap_complete 4.6 writes the dash of the program in two ways, so that no case of a command would be met.
+        script = script.replace("uncsm__subcmd__index", "uncsm__index");
+    }
     output.print(&json!({ "shell": shell.to_string(), "script": script }), || script.clone())?;
     Ok(Outcome::Done)
 }

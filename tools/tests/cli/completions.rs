@@ -71,10 +71,12 @@ fn bash_completes_every_flag_of_every_command() {
         return;
     }
     parses("bash", &["-n"], &script);
+    let (_, registered) = script.rsplit_once("complete -F ").expect("it registers a function");
+    let function = registered.split_whitespace().next().unwrap();
     for command in commands() {
         // What bash sets before it calls the function, and what it reads afterwards.
         let ask = format!(
-            "{script}\nCOMP_WORDS=(uncsm-index {command} --)\nCOMP_CWORD=2\n_uncsm-index uncsm-index -- {command}\n\
+            "{script}\nCOMP_WORDS=(uncsm-index {command} --)\nCOMP_CWORD=2\n{function} uncsm-index -- {command}\n\
             printf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
         let output = clean("bash").args(["--norc", "-c", &ask]).output().unwrap();
@@ -109,6 +111,12 @@ fn zsh_and_fish_get_every_command_and_flag() {
             );
         }
     }
+    // What it calls is there.
+    let is_name = |c: char| c.is_alphanumeric() || "-_".contains(c);
+    let called = zsh.match_indices("_uncsm").map(|(at, _)| zsh[at..].split(|c| !is_name(c)).next().unwrap());
+    let mut missing: Vec<&str> = called.filter(|name| !zsh.contains(&format!("{name}()"))).collect();
+    missing.dedup();
+    assert!(missing.is_empty(), "{missing:?}");
     if is_here("zsh") {
         parses("zsh", &["-n"], &zsh);
     }
