@@ -27,9 +27,13 @@ const TEXTS: [(&str, &str, &str); 8] = [
 ];
 const RULES: &str = "# of the shop\ncar, automobile, motor car\nbird => sparrow, wren\n";
 
+fn bundle() -> Bundle {
+    Bundle::random(&[("image", 2), ("text", 2)], 5, 2, 0, 8)
+}
+
 fn build(dir: &Path, schema: &str, rules: &str) -> uncsm_index::Result<Engine> {
     std::fs::create_dir_all(dir).unwrap();
-    let bundle = Bundle::random(&[("image", 2), ("text", 2)], 5, 2, 0, 8);
+    let bundle = bundle();
     let lines: Vec<Value> =
         TEXTS.iter().map(|(id, title, text)| json!({"id": id, "title": title, "text": text})).collect();
     write_lines(&dir.join("corpus.jsonl"), &lines);
@@ -162,7 +166,7 @@ fn indexes_of_other_rules_answer_as_one() {
     build(&dir.path().join("one"), TITLE, "car, automobile\n").unwrap();
     build(&dir.path().join("two"), TITLE, "car => boat\n").unwrap();
     let open = |name: &str| Index::open(&dir.path().join(name).join("index")).unwrap();
-    let engine = Engine::over(&[open("one"), open("two")]).unwrap();
+    let engine = Engine::over([&open("one"), &open("two")], bundle()).unwrap();
     assert_eq!(sorted(&keywords(&engine, "title:car")), "aabbccff");
 }
 
