@@ -20,7 +20,7 @@ MOST_BYTES = 2_000_000
 # What each archive must hold, and the folders and files beside that it may hold.
 OF_CARGO = ["Cargo.toml", "Cargo.toml.orig", "Cargo.lock", ".cargo_vcs_info.json"]
 CRATES = {
-    "uncsm-format": (["src/lib.rs", "SPEC.md", "tests/golden/v0.uvec"], ["src/", "examples/", "tests/", "SPEC.md"]),
+    "uncsm-format": (["src/lib.rs", "SPEC.md", "tests/golden/v0.uvec"], ["src/", "examples/", "python/", "tests/", "SPEC.md"]),
     "uncsm-index": (
         ["src/lib.rs", "README.md", "CHANGELOG.md", "docs/README.md", "examples/embed.rs"],
         ["src/", "examples/", "docs/", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"],
