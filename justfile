@@ -79,6 +79,17 @@ shared:
 bless:
     UNCSM_BLESS=1 cargo test --test architecture public
 
+# What the three crates would publish: metadata, licences, lists of files, settings of docs.rs, sizes. Compiles nothing;
+# `just package --verify` compiles each archive against the others (cargo 1.90 or newer, as long as a build from cold).
+package *options:
+    tools/checks/package.py {{options}}
+
+# Manual pages and completions, for those who package the binary.
+extras dir:
+    mkdir -p {{dir}}
+    cargo run --quiet -- man {{dir}}/man1
+    for shell in bash zsh fish; do cargo run --quiet -- completions $shell > {{dir}}/uncsm-index.$shell; done
+
 # Fetching encoders from a server on loopback.
 hub:
     cargo test --features hub --test library hub

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use crate::package_args::{CompletionsArgs, ManArgs};
 pub use crate::query_args::QueryArgs;
 use crate::query_args::named;
 use uncsm_index::corpus::IdsFrom;
@@ -90,7 +91,8 @@ pub enum Command {
     /// change the terms, always in this order: limit:BYTES; lower or cased; stop:LANGUAGE; stem:LANGUAGE; fold (accents);
     /// ngram:MIN:MAX or prefix:MIN:MAX. Such as stem:german+fold; an unknown part or language is answered with all there are.
     /// `exact` says the same of whole values, for facets and filters on NAME_exact: raw+nfc (where none is named: composed and
-    /// decomposed letters are equal), raw, raw+nfc+lower.
+    /// decomposed letters are equal), raw, raw+nfc+lower. `synonyms` names a file of words that stand for each other in queries, beside the
+    /// schema file: `car, automobile`, or `bird => sparrow, wren`, one rule a line.
     #[command(after_help = "Example: uncsm-index schema corpus.jsonl > schema.toml")]
     Schema(SchemaArgs),
     /// Build an index
@@ -133,6 +135,15 @@ pub enum Command {
     /// Encoders with weights: which are here, and getting one
     #[command(subcommand, after_help = "Example: uncsm-index encoders list")]
     Encoders(EncodersCommand),
+    /// Print what a shell needs to complete commands, flags and values
+    ///
+    /// Where it goes: bash, ~/.local/share/bash-completion/completions/uncsm-index; zsh, _uncsm-index in a folder of $fpath;
+    /// fish, ~/.config/fish/completions/uncsm-index.fish.
+    #[command(after_help = "Example: uncsm-index completions bash > uncsm-index.bash")]
+    Completions(CompletionsArgs),
+    /// Write a manual page for the program and for each command into a folder
+    #[command(hide = true, after_help = "Example: uncsm-index man target/man")]
+    Man(ManArgs),
 }
 
 /// Headings of `--help`.

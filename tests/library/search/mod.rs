@@ -14,5 +14,6 @@ mod parts;
 mod segments;
 mod sorted;
 mod sources;
+mod synonyms;
 mod words;
 mod world;
