@@ -33,7 +33,7 @@ def manifest(place: Path) -> dict:
     """The manifest of a shard or of some shards merged. Raises Failure where there is none, or none that reads."""
     try:
         found = json.loads((place / MANIFEST).read_bytes())
-        found["documents"], found["parts"], found["files"].items()
+        found["documents"], found["parts"], [(fact["bytes"], fact["crc32"]) for fact in found["files"].values()]
         return found
     except FileNotFoundError:
         raise Failure(f"{place} has no {MANIFEST}: it is gone, or was never whole", again=True, code="damaged") from None

@@ -51,7 +51,7 @@ def job_of(args: argparse.Namespace, flags: list[str]) -> Job:
         if not set("*?[") & set(path) and not os.path.exists(path):
             raise Failure(f"{path} does not exist; driver and workers must share it")
     return Job(
-        binary=args.binary,
+        binary=os.path.abspath(args.binary) if os.sep in args.binary else args.binary,
         sources=tuple(map(os.path.abspath, args.source)),
         bundle=os.path.abspath(args.bundle) if args.bundle else "",
         work=args.work.absolute(),

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -E -S
 """A stand-in for `uncsm-index` in the tests of the drivers: its words, exit codes, locks and manifests, over lines of JSON.
 
 Whatever the folder STAND_IN holds makes it fail: `break-3` says of what kind shard 3 always fails, `slow` how many seconds a document
