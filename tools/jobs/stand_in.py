@@ -124,7 +124,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("command")
     parser.add_argument("source", nargs="*")
-    for flag in ("--bundle", "--shard", "--schema", "--map", "--features-cache", "--on-duplicate", "--threads"):
+    for flag in ("--bundle", "--shard", "--schema", "--map", "--features-cache", "--encoder", "--on-duplicate", "--threads"):
         parser.add_argument(flag)
     for flag in ("--no-cells", "--force", "--json", "--quiet"):
         parser.add_argument(flag, action="store_true")
