@@ -90,7 +90,7 @@ def builds(driver: int, binary: str) -> Iterator[tuple[int, int]]:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if words[:2] == [binary.encode(), b"build"]:
+        if binary.encode() in words[:2] and b"build" in words[:3]:
             yield pid, up[pid]
 
 
@@ -127,8 +127,8 @@ def run(line: list[str], meanwhile: Callable[[subprocess.Popen], None]) -> tuple
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as driver:
         meanwhile(driver)
         out, _ = driver.communicate()
-    sys.stderr.write(out)
     at = out.find("\n{\n")
+    say(out[:at].rstrip() if at >= 0 else out.rstrip())
     return driver.returncode, json.JSONDecoder().raw_decode(out[at + 1 :])[0] if at >= 0 else None, out
 
 
