@@ -41,8 +41,11 @@ class Dask:
             for name, args in tasks.items():
                 future = self.client.submit(shards.attempt, work, *args, key=f"{name}-{turn}", retries=self.retries, pure=False)
                 names[future] = name
-            for future in as_completed(names):
-                yield names[future], self.result(future)
+            for future in as_completed(list(names)):
+                name, got = names.pop(future), self.result(future)
+                # Else Dask runs it again where the worker that has the result is lost.
+                future.release()
+                yield name, got
         except OSError as error:
             raise Failure(f"{GONE} ({error})") from None
 
@@ -63,26 +66,23 @@ class Dask:
 @contextmanager
 def connect(args: argparse.Namespace) -> Iterator[Dask]:
     """A pool on the cluster that was asked for, and without its dashboard where it is our own."""
-    # A worker that is gone counts as a try.
-    dask.config.set({"distributed.scheduler.allowed-failures": args.retries})
+    # A worker that is gone counts as a try of its task; no task waits at a worker that has one.
+    dask.config.set({"distributed.scheduler.allowed-failures": args.retries, "distributed.scheduler.worker-saturation": 1.0})
     if args.scheduler:
         try:
             client = Client(args.scheduler, timeout=args.timeout)
         except OSError as error:
             raise Failure(f"no Dask scheduler answers at {args.scheduler}: {error}") from None
         with client:
-            yield sent(client, args.retries)
+            for module in ("program.py", "artefact.py", "shards.py"):
+                # Sent to workers that come later, too.
+                client.upload_file(str(HERE / module))
+            yield Dask(client, args.retries)
         return
     ours = {"n_workers": args.workers, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
     with LocalCluster(**ours) as cluster, Client(cluster) as client:
-        yield sent(client, args.retries)
-
-
-def sent(client: Client, retries: int) -> Dask:
-    """Sends the code of the tasks, to workers that come later too."""
-    for module in ("program.py", "artefact.py", "shards.py"):
-        client.upload_file(str(HERE / module))
-    return Dask(client, retries)
+        # These processes find the modules where this one does. Sent, they would be loaded a second time into this one.
+        yield Dask(client, args.retries)
 
 
 def main() -> int:

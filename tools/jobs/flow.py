@@ -4,6 +4,7 @@ What a job has done is in its work folder, so that the same command goes on afte
 """
 
 import argparse
+import contextlib
 import json
 import shutil
 import sys
@@ -137,7 +138,9 @@ def main(parser: argparse.ArgumentParser, connect: Callable[[argparse.Namespace]
     at = line.index("--") if "--" in line else len(line)
     args = parser.parse_args(line[:at])
     try:
-        report = run(args, line[at + 1 :], connect)
+        # Pools print what they like; stdout is the report's.
+        with contextlib.redirect_stdout(sys.stderr):
+            report = run(args, line[at + 1 :], connect)
     except Failure as failure:
         print(f"{parser.prog}: error: {failure}", file=sys.stderr)
         return 2

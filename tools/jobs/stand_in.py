@@ -1,8 +1,8 @@
 #!/usr/bin/env -S python3 -E -S
 """A stand-in for `uncsm-index` in the tests of the drivers: its words, exit codes, locks and manifests, over lines of JSON.
 
-Whatever the folder STAND_IN holds makes it fail: `break-3` says of what kind shard 3 always fails, `slow` how many seconds a document
-takes. It appends each of its command lines to `STAND_IN/calls`.
+Whatever the folder STAND_IN holds makes it fail: `break-3` says of what kind shard 3 always fails, `end-3` that
+it takes its worker with it, `slow` how many seconds a document takes. It appends each of its command lines to `STAND_IN/calls`.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 import zlib
@@ -73,6 +74,9 @@ def build(args):
     if (FAULTS / f"break-{index}").exists():
         code = (FAULTS / f"break-{index}").read_text()
         refuse(code, "it does not work", file=f"{args.source[0]}", line=7, expected="a string", got="a number", hint="mend it")
+    if (FAULTS / f"end-{index}").exists():
+        os.kill(os.getppid(), signal.SIGKILL)
+        sys.exit(1)
     lock = locked(args.out)
     said = {"shard": {"index": index, "of": of}, "warnings": 0, "skipped": []}
     if args.out.exists() and not args.force:
