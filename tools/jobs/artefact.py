@@ -1,5 +1,8 @@
-"""Artefacts, which are whole or not there: a manifest with the length and CRC-32 of each file, copies that are compared, renames."""
+"""Artefacts, which are whole or not there: a manifest with the length and CRC-32 of each file, copies that are compared,
+renames.
+"""
 
+import contextlib
 import json
 import os
 import shutil
@@ -94,10 +97,8 @@ def transfer(source: Path, target: Path) -> None:
 def remove(place: Path) -> None:
     """Removes a folder that this job made; under another name first, so that nobody sees a half of it."""
     doomed = Path(tempfile.mkdtemp(prefix=f"{place.name}.gone-", dir=place.parent))
-    try:
+    with contextlib.suppress(FileNotFoundError):
         place.rename(doomed / "was")
-    except FileNotFoundError:
-        pass
     shutil.rmtree(doomed, ignore_errors=True)
 
 

@@ -4,8 +4,8 @@
     python3 build_dask.py SOURCE.. --bundle BUNDLE --out INDEX --work DIR [--shards 8] [--workers 2 | --scheduler ADDRESS] [-- FLAGS]
 
 Without --scheduler it starts a cluster of processes on this machine. Workers elsewhere need the program (--binary), and the
-paths of SOURCE, BUNDLE and --work; code is sent to them. One worker thread runs one task at a time, whose process has threads of its
-own: give `dask worker --nthreads 1`, and `-- --threads N` here.
+paths of SOURCE, BUNDLE and --work; code is sent to them. One worker thread runs one task at a time, whose process has
+threads of its own: give `dask worker --nthreads 1`, and `-- --threads N` here.
 """
 
 import argparse
@@ -88,7 +88,9 @@ def connect(args: argparse.Namespace) -> Iterator[Dask]:
 def main() -> int:
     parser = asked.arguments(__doc__)
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a running scheduler, such as tcp://host:8786")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes, without --scheduler (default: one per core)")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes, without --scheduler (default: one per core)"
+    )
     parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds to wait for the scheduler (default 30)")
     return flow.main(parser, connect)
 

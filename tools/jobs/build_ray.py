@@ -3,9 +3,9 @@
     pip install -r requirements-ray.txt
     python3 build_ray.py SOURCE.. --bundle BUNDLE --out INDEX --work DIR [--shards 8] [--encoders 2 | --address ADDRESS] [-- FLAGS]
 
-An encoder is an actor that runs one `build` at a time, on the cores (and graphics cards) that it is given. Ray puts encoders where
-these are; one that is gone is replaced. Without --address Ray starts on this machine. Machines elsewhere need the program
-(--binary), and the paths of SOURCE, BUNDLE and --work; code is sent to them.
+An encoder is an actor that runs one `build` at a time, on the cores (and graphics cards) that it is given. Ray puts
+encoders where these are; one that is gone is replaced. Without --address Ray starts on this machine. Machines elsewhere
+need the program (--binary), and the paths of SOURCE, BUNDLE and --work; code is sent to them.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 # Ray reports to its makers unless it is told not to.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -80,12 +81,14 @@ def reason(error: RayError, retries: int) -> Failure:
         cause = error.cause
         return cause if isinstance(cause, Failure) else Failure(f"{type(cause).__name__}: {cause}")
     first = str(error).strip().splitlines()
-    return Failure(f"its worker ended in each of {retries + 1} tries, by a signal or for want of memory: {first[0] if first else error}")
+    return Failure(
+        f"its worker ended in each of {retries + 1} tries, by a signal or for want of memory: {first[0] if first else error}"
+    )
 
 
 @contextmanager
 def connect(args: argparse.Namespace) -> Iterator[Ray]:
-    common = {"runtime_env": {"working_dir": str(HERE)}, "log_to_driver": False, "logging_level": "ERROR"}
+    common: dict[str, Any] = {"runtime_env": {"working_dir": str(HERE)}, "log_to_driver": False, "logging_level": "ERROR"}
     try:
         if args.address:
             ray.init(address=args.address, **common)
@@ -105,7 +108,13 @@ def main() -> int:
     add = parser.add_argument
     add("--address", help="of a running cluster: HOST:PORT, or auto")
     add("--encoders", type=int, default=2, metavar="N", help="builds side by side (default 2)")
-    add("--cpus", type=float, default=1, metavar="N", help="cores of an encoder; give the program as many by `-- --threads` (default 1)")
+    add(
+        "--cpus",
+        type=float,
+        default=1,
+        metavar="N",
+        help="cores of an encoder; give the program as many by `-- --threads` (default 1)",
+    )
     add("--gpus", type=float, default=0, metavar="N", help="graphics cards of an encoder (default 0)")
     add("--merge-cpus", type=float, default=1, metavar="N", help="cores of a merge (default 1)")
     return flow.main(parser, connect)

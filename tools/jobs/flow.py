@@ -118,7 +118,9 @@ def tidy(job: Job, keep: bool) -> None:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def run(args: argparse.Namespace, flags: list[str], connect: Callable[[argparse.Namespace], AbstractContextManager[Pool]]) -> dict:
+def run(
+    args: argparse.Namespace, flags: list[str], connect: Callable[[argparse.Namespace], AbstractContextManager[Pool]]
+) -> dict:
     job = asked.job_of(args, flags)
     out = args.out.absolute() if args.out else None
     asked.claim(job, out)

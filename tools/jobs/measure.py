@@ -3,9 +3,10 @@
     python3 measure.py SOURCE.. --bundle BUNDLE --work DIR [--binary PROGRAM] [--core N] [--out FILE.json] [-- FLAGS OF build]
     python3 measure.py --model FILE.json --items 1e7 --index 1e7 --cores 64      (predicts again, without a run)
 
-Every process has one thread on one core (`--core`). Builds give, by stage, seconds for each item and seconds of any shard; merges of 2, 4 and 8 shards and of
-parts of them give theirs; the time of cells grows faster than the rows and is fitted as a power. Bytes come from the manifests. Memory is the peak of anonymous pages, looked at
-every 10 ms. `--repeat N` takes the median of N. What was measured is in the output beside what was fitted, with the largest error of the fit.
+Every process has one thread on one core (`--core`). Builds give, by stage, seconds for each item and seconds of any shard;
+merges of 2, 4 and 8 shards and of parts of them give theirs; the time of cells grows faster than the rows and is fitted as
+a power. Bytes come from the manifests. Memory is the peak of anonymous pages, looked at every 10 ms. `--repeat N` takes the
+median of N. What was measured is in the output beside what was fitted, with the largest error of the fit.
 """
 
 import argparse
@@ -97,7 +98,23 @@ def runs(args: argparse.Namespace, flags: list[str]) -> dict:
     for of in SHARDS:
         for number in range(of):
             place = args.work / f"shard-{number}-of-{of}"
-            tries = [timed(args.core, [args.binary, "build", *source, "--out", place, "--shard", f"{number}/{of}", "--no-cells", *(["--force"] * (turn > 0))]) for turn in range(args.repeat)]
+            tries = [
+                timed(
+                    args.core,
+                    [
+                        args.binary,
+                        "build",
+                        *source,
+                        "--out",
+                        place,
+                        "--shard",
+                        f"{number}/{of}",
+                        "--no-cells",
+                        *(["--force"] * (turn > 0)),
+                    ],
+                )
+                for turn in range(args.repeat)
+            ]
             said = sorted(tries, key=lambda one: one["wall"])[len(tries) // 2]
             items = sum(said["items"].values())
             point = {"of": of, "documents": said["documents"], "items": items, "wall": said["wall"], "peak": said["peak"]}
@@ -105,13 +122,28 @@ def runs(args: argparse.Namespace, flags: list[str]) -> dict:
             places.setdefault(of, []).append(place)
             print(f"build {number}/{of}: {items} items, {said['wall']:.2f} s", file=sys.stderr, flush=True)
     # The whole of 2, 4 and 8 shards, and 2 and 4 of the 8: other sizes, and other numbers of inputs of one size.
-    for name, inputs in [*((f"{of}-of-{of}", places[of]) for of in SHARDS[1:]), *((f"{of}-of-8", places[8][:of]) for of in (2, 4))]:
+    for name, inputs in [
+        *((f"{of}-of-{of}", places[of]) for of in SHARDS[1:]),
+        *((f"{of}-of-8", places[8][:of]) for of in (2, 4)),
+    ]:
         place = args.work / f"merged-{name}"
-        tries = [timed(args.core, [args.binary, "merge", place, *inputs, *(["--force"] * (turn > 0))]) for turn in range(args.repeat)]
+        tries = [
+            timed(args.core, [args.binary, "merge", place, *inputs, *(["--force"] * (turn > 0))]) for turn in range(args.repeat)
+        ]
         said = sorted(tries, key=lambda one: one["wall"])[len(tries) // 2]
-        point = {"inputs": len(inputs), "documents": said["documents"], "items": sum(said["items"].values()), "wall": said["wall"], "peak": said["peak"]}
+        point = {
+            "inputs": len(inputs),
+            "documents": said["documents"],
+            "items": sum(said["items"].values()),
+            "wall": said["wall"],
+            "peak": said["peak"],
+        }
         points["merges"].append({**point, "stages": said["stages"], "bytes": said["bytes"], "segments": said["segments"]})
-        print(f"merge {name}: {point['items']} items, {said['wall']:.2f} s, cells {said['stages']['cells']:.2f} s", file=sys.stderr, flush=True)
+        print(
+            f"merge {name}: {point['items']} items, {said['wall']:.2f} s, cells {said['stages']['cells']:.2f} s",
+            file=sys.stderr,
+            flush=True,
+        )
     return points
 
 
@@ -160,10 +192,20 @@ def table(model: dict, predictions: list[dict]) -> str:
     """As Markdown."""
     million = [("build, whole", "build"), *((f"build: {stage}", stage) for stage in STAGES), ("merge, cells apart", "merge")]
     out = ["| seconds of one core | a million items | and each process | largest error of the fit |", "|---|---|---|---|"]
-    out += [f"| {name} | {model[key]['each'] * 1e6:.0f} | {model[key]['fixed']:.2f} | {model[key]['error']:.0%} |" for name, key in million]
+    out += [
+        f"| {name} | {model[key]['each'] * 1e6:.0f} | {model[key]['fixed']:.2f} | {model[key]['error']:.0%} |"
+        for name, key in million
+    ]
     out.append(f"| cells | {at(model['cells'], 1e6):.0f}, as n^{model['cells']['power']:.2f} | | {model['cells']['error']:.0%} |")
     out += ["", "| bytes | an item | and each process |", "|---|---|---|"]
-    for name, key in [("vectors on disk", "bytes_uvec"), ("fields on disk", "bytes_text"), ("bundle and manifests", "bytes_own"), ("merged, with cells", "bytes_merged"), ("memory of a build", "memory"), ("memory of a merge", "merge_memory")]:
+    for name, key in [
+        ("vectors on disk", "bytes_uvec"),
+        ("fields on disk", "bytes_text"),
+        ("bundle and manifests", "bytes_own"),
+        ("merged, with cells", "bytes_merged"),
+        ("memory of a build", "memory"),
+        ("memory of a merge", "merge_memory"),
+    ]:
         out.append(f"| {name} | {model[key]['each']:.0f} | {model[key]['fixed']:.0f} |")
     if predictions:
         names = list(predictions[0])

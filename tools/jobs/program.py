@@ -1,4 +1,6 @@
-"""Running `uncsm-index`: argument lists in, the object that it prints out, errors as sentences. Ends no process but its own child."""
+"""Running `uncsm-index`: argument lists in, the object that it prints out, errors as sentences. Ends no process but its own
+child.
+"""
 
 import json
 import socket

@@ -1,8 +1,9 @@
-"""The tasks of a job: one shard built, some shards merged, one source encoded. The standard library alone: pools send it to workers.
+"""The tasks of a job: one shard built, some shards merged, one source encoded. The standard library alone: pools send it to
+workers.
 
-The unit is a plain process of `uncsm-index`. It works beside its place and renames at the end, takes a lock, goes on from its
-last commit when it is run again, and says so when nothing is to be done. So a task may be run twice, in two places, or again
-after anything. What is here asks, compares checksums, and waits for whoever has the lock.
+The unit is a plain process of `uncsm-index`. It works beside its place and renames at the end, takes a lock, goes on from
+its last commit when it is run again, and says so when nothing is to be done. So a task may be run twice, in two places, or
+again after anything. What is here asks, compares checksums, and waits for whoever has the lock.
 """
 
 import shutil

@@ -1,4 +1,6 @@
-"""The drivers' plain part: the whole flow with a stand-in for the program and a pool in this process; every fault, and what the operator sees."""
+"""The drivers' plain part: the whole flow with a stand-in for the program and a pool in this process; every fault, and what
+the operator sees.
+"""
 
 import contextlib
 import io
@@ -61,7 +63,20 @@ class Case(unittest.TestCase):
 
     def line(self, *more, shards=5, out=None):
         out = out or self.out
-        fixed = ["--bundle", self.bundle, "--out", out, "--work", self.work, "--shards", shards, "--fan-in", 2, "--binary", STAND_IN]
+        fixed = [
+            "--bundle",
+            self.bundle,
+            "--out",
+            out,
+            "--work",
+            self.work,
+            "--shards",
+            shards,
+            "--fan-in",
+            2,
+            "--binary",
+            STAND_IN,
+        ]
         return [str(word) for word in [self.corpus, *fixed, *more]]
 
     def driver(self, line, *flags):
@@ -83,7 +98,9 @@ class Case(unittest.TestCase):
     def whole(self):
         """The index holds the lines of the corpus in their order, and nothing lies about."""
         self.assertEqual((self.out / "a.store").read_bytes(), self.corpus.read_bytes())
-        left = {path.name for path in self.work.iterdir() if not path.name.startswith(".shard") and not path.name.startswith(".merge")}
+        left = {
+            path.name for path in self.work.iterdir() if not path.name.startswith(".shard") and not path.name.startswith(".merge")
+        }
         self.assertEqual(left, {"job.json", "schema.toml", *(f"shard-0000{n}-of-00005" for n in range(5))})
 
     def shard(self, number):
@@ -183,14 +200,19 @@ class Faults(Case):
         self.assertEqual((code, report["ok"], sorted(report["made"])), (2, False, [self.shard(n).name for n in (0, 1, 2, 4)]))
         reason = f"{self.corpus}:7: it does not work; expected a string; got a number; mend it"
         self.assertEqual(report["failed"], [{"name": self.shard(3).name, "reason": reason}])
-        self.assertIn(f"failed: {self.shard(3).name}: {reason}\nthe others are kept: mend the cause, and run the same command again\n", told)
+        self.assertIn(
+            f"failed: {self.shard(3).name}: {reason}\nthe others are kept: mend the cause, and run the same command again\n", told
+        )
         # No other try mends a value; nothing is merged.
         self.assertEqual(self.pool.tried.count(self.shard(3).name), 1)
         self.assertEqual(self.calls("merge"), [])
         self.assertFalse(self.out.exists())
         (self.faults / "break-3").unlink()
         code, report, _ = self.driver(self.line())
-        self.assertEqual((code, report["made"][self.shard(3).name]["state"], report["made"][self.shard(4).name]["state"]), (0, "built", "there"))
+        self.assertEqual(
+            (code, report["made"][self.shard(3).name]["state"], report["made"][self.shard(4).name]["state"]),
+            (0, "built", "there"),
+        )
         self.whole()
 
     def test_a_full_disk_is_tried_again_and_then_reported(self):
@@ -320,7 +342,9 @@ class Refusals(Case):
     def test_another_job_and_another_index_stay(self):
         self.driver(self.line())
         for line in (self.line(shards=4), self.line(out=self.root / "other"), self.line("--on-duplicate", "last")):
-            self.assertRegex(self.refused(line), "driver: error: .*work is of another job: .* was .*, and is .*; give another --work\n")
+            self.assertRegex(
+                self.refused(line), "driver: error: .*work is of another job: .* was .*, and is .*; give another --work\n"
+            )
         (self.work / "job.json").write_text("{")
         self.assertIn("job.json is damaged", self.refused(self.line()))
         shutil.rmtree(self.work)
@@ -355,10 +379,21 @@ class Refusals(Case):
         self.assertEqual(asked.value(flags, "--map"), "id=_id")
         self.assertIsNone(asked.value(flags, "--strict"))
         here = os.getcwd()
-        self.assertEqual(asked.anywhere(flags), ["--features", f"{here}/a/f", "--pathway", "text=t", "--strict", "--map", "id=_id", "--map", "text=body"])
+        self.assertEqual(
+            asked.anywhere(flags),
+            ["--features", f"{here}/a/f", "--pathway", "text=t", "--strict", "--map", "id=_id", "--map", "text=body"],
+        )
 
     def test_sentences(self):
-        error = {"code": "changed", "message": "of another source", "file": "a", "line": 3, "expected": "x", "got": "y", "hint": "build anew"}
+        error = {
+            "code": "changed",
+            "message": "of another source",
+            "file": "a",
+            "line": 3,
+            "expected": "x",
+            "got": "y",
+            "hint": "build anew",
+        }
         self.assertEqual(sentence(error), "a:3: of another source; expected x; got y; build anew")
         self.assertEqual(sentence({"code": "io", "message": "full"}), "full")
         with self.assertRaisesRegex(Failure, "stand_in.py nothing ended with 1"):

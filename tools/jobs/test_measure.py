@@ -41,10 +41,19 @@ class Model(unittest.TestCase):
     def points(self):
         """A machine on which an item takes 1 ms to encode and 1 ms more in all, and a process 2 s."""
         builds = [
-            {"items": n, "wall": 2 + 0.002 * n, "peak": 1e6 + 10 * n, "stages": {**dict.fromkeys(measure.STAGES, 0.0), "encode": 0.001 * n}, "bytes": {"uvec": 600 * n, "text": 400 * n, "own": 5000}}
+            {
+                "items": n,
+                "wall": 2 + 0.002 * n,
+                "peak": 1e6 + 10 * n,
+                "stages": {**dict.fromkeys(measure.STAGES, 0.0), "encode": 0.001 * n},
+                "bytes": {"uvec": 600 * n, "text": 400 * n, "own": 5000},
+            }
             for n in (1000, 2000, 4000, 8000)
         ]
-        merges = [{"items": n, "wall": 1 + 1e-4 * n + 1e-7 * n**1.5, "stages": {"cells": 1e-7 * n**1.5}, "peak": 2e6, "bytes": 1200 * n} for n in (2000, 4000, 8000)]
+        merges = [
+            {"items": n, "wall": 1 + 1e-4 * n + 1e-7 * n**1.5, "stages": {"cells": 1e-7 * n**1.5}, "peak": 2e6, "bytes": 1200 * n}
+            for n in (2000, 4000, 8000)
+        ]
         return {"builds": builds, "merges": merges}
 
     def test_a_model_predicts_what_it_was_made_of(self):

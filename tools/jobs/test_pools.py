@@ -1,4 +1,6 @@
-"""The pools of Dask and Ray with a stand-in for the program: retries, and workers that end. Each is skipped where its package is not installed."""
+"""The pools of Dask and Ray with a stand-in for the program: retries, and workers that end. Each is skipped where its
+package is not installed.
+"""
 
 import importlib.util
 import json
@@ -30,8 +32,31 @@ class Pool:
         (self.root / "my.bundle").mkdir()
 
     def run_driver(self, *more):
-        fixed = ["corpus.jsonl", "--bundle", "my.bundle", "--out", "my.index", "--work", "work", "--shards", SHARDS, "--fan-in", 3]
-        line = [sys.executable, HERE / self.driver, *fixed, "--binary", HERE / "stand_in.py", self.count, 2, "--retries", 1, *more]
+        fixed = [
+            "corpus.jsonl",
+            "--bundle",
+            "my.bundle",
+            "--out",
+            "my.index",
+            "--work",
+            "work",
+            "--shards",
+            SHARDS,
+            "--fan-in",
+            3,
+        ]
+        line = [
+            sys.executable,
+            HERE / self.driver,
+            *fixed,
+            "--binary",
+            HERE / "stand_in.py",
+            self.count,
+            2,
+            "--retries",
+            1,
+            *more,
+        ]
         env = {**os.environ, "STAND_IN": str(self.faults)}
         done = subprocess.run([*map(str, line)], cwd=self.root, env=env, capture_output=True, text=True)
         return done.returncode, json.loads(done.stdout or "null"), done.stderr
@@ -60,7 +85,9 @@ class Pool:
         self.assertEqual(self.builds(0), 3)
         (self.faults / "end-0").unlink()
         code, report, told = self.run_driver()
-        self.assertEqual((code, [report["made"][name(number)]["state"] for number in range(SHARDS)]), (0, ["built"] + ["there"] * 3), told)
+        self.assertEqual(
+            (code, [report["made"][name(number)]["state"] for number in range(SHARDS)]), (0, ["built"] + ["there"] * 3), told
+        )
         self.assertEqual((self.root / "my.index/a.store").read_bytes(), (self.root / "corpus.jsonl").read_bytes())
         self.assertEqual(list((self.root / "work").glob("merge-*")), [])
 

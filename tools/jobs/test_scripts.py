@@ -1,6 +1,8 @@
-"""The scripts for Kubernetes and Slurm: their syntax, that the real command line takes their commands, and that they do their work with a stand-in.
+"""The scripts for Kubernetes and Slurm: their syntax, that the real command line takes their commands, and that they do
+their work with a stand-in.
 
-The real command line is the program that UNCSM_INDEX names, else target/debug/uncsm-index; PyYAML comes with requirements-dask.txt.
+The real command line is the program that UNCSM_INDEX names, else target/debug/uncsm-index; PyYAML comes with
+requirements-dask.txt.
 """
 
 import json
@@ -66,7 +68,9 @@ class Syntax(unittest.TestCase):
             spec, pod = job["spec"], job["spec"]["template"]["spec"]
             # With another policy a container is started again in its pod, and the limit per index is refused.
             self.assertEqual(pod["restartPolicy"], "Never", step)
-            self.assertEqual({mount["name"] for mount in container(job)["volumeMounts"]}, {volume["name"] for volume in pod["volumes"]}, step)
+            self.assertEqual(
+                {mount["name"] for mount in container(job)["volumeMounts"]}, {volume["name"] for volume in pod["volumes"]}, step
+            )
             if step in ("shards", "features"):
                 self.assertEqual((spec["completionMode"], spec["backoffLimitPerIndex"]), ("Indexed", 3))
                 self.assertNotIn("backoffLimit", spec)
@@ -81,7 +85,10 @@ class Syntax(unittest.TestCase):
             args = container(job)["args"]
             kubernetes += commands(args[0]) if container(job)["command"][0] == "sh" else [args]
         slurm = commands(SLURM.read_text(encoding="utf-8"))
-        flags = [[sorted({word.split("=")[0] for word in words if word.startswith("--")}) for words in lines] for lines in (kubernetes, slurm)]
+        flags = [
+            [sorted({word.split("=")[0] for word in words if word.startswith("--")}) for words in lines]
+            for lines in (kubernetes, slurm)
+        ]
         self.assertEqual(*flags)
         self.assertEqual([words[0] for words in kubernetes], ["schema", "build", "merge", "features"])
 
@@ -109,7 +116,13 @@ class Work(unittest.TestCase):
             folder.mkdir(parents=True)
         (programs / "uncsm-index").symlink_to(HERE / "stand_in.py")
         self.faults = faults
-        self.env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "STAND_IN": str(faults), "UNCSM_JOB": str(self.data), "UNCSM_SHARDS": "3"}
+        self.env = {
+            **os.environ,
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "STAND_IN": str(faults),
+            "UNCSM_JOB": str(self.data),
+            "UNCSM_SHARDS": "3",
+        }
         lines = [json.dumps({"id": i, "text": "x" * (i % 7)}) + "\n" for i in range(DOCUMENTS)]
         (self.data / "corpus.jsonl").write_text("".join(lines))
         (self.data / "parts/part-2.jsonl").write_text("".join(lines[:5]))
