@@ -112,8 +112,8 @@ fn joined(legs: &[Vec<(String, f32)>], k: usize) -> Vec<(String, f64)> {
     all
 }
 
-fn bits(hits: &[(String, f32)]) -> Vec<(&str, u32)> {
-    hits.iter().map(|(id, score)| (&**id, score.to_bits())).collect()
+fn bits(hits: &[(String, f32)]) -> Vec<(String, u32)> {
+    hits.iter().map(|(id, score)| (id.clone(), score.to_bits())).collect()
 }
 
 proptest! {
