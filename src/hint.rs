@@ -34,6 +34,8 @@ pub enum Setting {
     Fusion,
     /// The key of what must not be split.
     Group,
+    /// What ids of documents without one are made from.
+    IdFrom,
     /// A picture as a part of a query.
     Image,
     /// Words that documents are ranked by.
@@ -104,6 +106,7 @@ impl Setting {
             Self::From => "from",
             Self::Fusion => "fusion",
             Self::Group => "group",
+            Self::IdFrom => "id_from",
             Self::Image => "image",
             Self::Keywords => "keywords",
             Self::Label => "label",

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::document::Document;
 use super::files::{Found, find};
+use super::ids::{self, IdsFrom};
 use super::keys::Keys;
 use super::origin::{Root, Spot};
 use super::shard::{Cut, Divides, Piece, Shard, cut};
@@ -184,6 +185,23 @@ impl Reader {
         let Some(base) = &self.base else { return line.to_string() };
         let file = self.file().strip_prefix(base).unwrap_or(self.file());
         format!("{}:{line}", file.display())
+    }
+
+    /// The id of the document that came last, which has none, as `from` says.
+    pub(crate) fn made_id(&self, document: &Document, from: IdsFrom) -> String {
+        let line = document.line;
+        match from {
+            IdsFrom::Line => self.id_of_place(line),
+            IdsFrom::Hash => ids::content(document),
+            IdsFrom::Path => {
+                ids::media_file(document, &self.keys).or(self.spot().path).unwrap_or_else(|| {
+                    match (&self.base, self.file().file_name()) {
+                        (None, Some(name)) => format!("{}:{line}", Path::new(name).display()),
+                        _ => self.id_of_place(line),
+                    }
+                })
+            }
+        }
     }
 }
 

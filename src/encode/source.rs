@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::rows::FeatureRows;
-use crate::corpus::{Aside, Document, Given, Keys, Passages, ReadError, Reader, Root, Shard, Spot};
+use crate::corpus::{
+    Aside, Document, Given, IdsFrom, Keys, Passages, ReadError, Reader, Root, Shard, Spot, hex,
+};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::limits::{self, DOCUMENT_ITEMS};
@@ -132,7 +134,7 @@ impl<'a> FeatureSource<'a> {
     /// Those of opening the corpus; [`ErrorCode::BadArgument`] without rows, or where ids are required and there is no
     /// corpus to give them.
     pub fn new(file: &Path, rows: Vec<FeatureRows<'a>>, corpus: Option<&Path>, ids: Ids) -> Result<Self> {
-        if ids == Ids::Required && corpus.is_none() {
+        if matches!(ids, Ids::Required { .. }) && corpus.is_none() {
             return Err(Error::new(ErrorCode::BadArgument, "features alone have no ids")
                 .file(file)
                 .expected("the key `id`, since documents of an index are replaced by id")
@@ -316,11 +318,23 @@ impl FeatureSource<'_> {
         }
         let file = self.corpus.as_ref().map_or(self.file.as_path(), Reader::file).to_path_buf();
         let place = Place { file, line: document.line };
-        let own = match &self.corpus {
-            Some(corpus) if document.id.is_none() => Some(corpus.id_of_place(document.line)),
-            _ => None,
+        let made = |document: &Document, from| match (&self.corpus, from) {
+            (Some(corpus), from) => corpus.made_id(document, from),
+            (None, IdsFrom::Path) => {
+                let name = self.file.file_name().unwrap_or_default();
+                format!("{}:{row}", Path::new(name).display())
+            }
+            (None, IdsFrom::Hash) => {
+                let features = items.iter().map(|item| &item.content);
+                let numbers = features.filter_map(|content| match content {
+                    Content::Features(features) => Some(features),
+                    _ => None,
+                });
+                hex(&numbers.flatten().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())
+            }
+            (None, _) => row.to_string(),
         };
-        let document = match identified(document, &place, self.ids, own) {
+        let document = match identified(document, &place, self.ids, made) {
             Ok(document) => document,
             Err(error) => return Some(Incoming::Bad(error)),
         };
@@ -356,10 +370,13 @@ fn incoming(aside: Aside) -> Incoming {
 /// What to do with a document without `id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ids {
-    /// Its line is its id.
-    FromLine,
+    /// Its id is made.
+    Made(IdsFrom),
     /// It is bad: what changes an index must say which documents.
-    Required,
+    Required {
+        /// What ids of the index were made from, where it says so.
+        built: Option<IdsFrom>,
+    },
 }
 
 impl CorpusSource {
@@ -432,9 +449,8 @@ impl CorpusSource {
             Err(ReadError::Document(error)) => return Some(Incoming::Bad(error)),
         };
         let place = Place { file: self.corpus.file().to_path_buf(), line: document.line };
-        let own = || self.corpus.id_of_place(document.line);
-        let own = document.id.is_none().then(own);
-        let document = match identified(document, &place, self.ids, own) {
+        let made = |document: &Document, from| self.corpus.made_id(document, from);
+        let document = match identified(document, &place, self.ids, made) {
             Ok(document) => document,
             Err(error) => return Some(Incoming::Bad(error)),
         };
@@ -450,16 +466,34 @@ impl CorpusSource {
     }
 }
 
-/// The document with an id: its own, or its place where that is allowed.
-fn identified(mut document: Document, place: &Place, ids: Ids, own: Option<String>) -> Result<Document> {
-    if document.id.is_none() && ids == Ids::Required {
-        return Err(Error::new(ErrorCode::BadValue, "the document has no id")
-            .file(&place.file)
-            .line(place.line)
-            .expected("the key `id`, since documents of an index are replaced by id"));
+/// The document with an id: its own, or one that is `made` where that is allowed.
+fn identified(
+    mut document: Document,
+    place: &Place,
+    ids: Ids,
+    made: impl FnOnce(&Document, IdsFrom) -> String,
+) -> Result<Document> {
+    if document.id.is_some() {
+        return Ok(document);
     }
-    document.id.get_or_insert_with(|| own.unwrap_or_else(|| place.line.to_string()));
-    Ok(document)
+    match ids {
+        Ids::Made(from) => {
+            document.id = Some(made(&document, from));
+            Ok(document)
+        }
+        Ids::Required { built } => {
+            let error = Error::new(ErrorCode::BadValue, "the document has no id")
+                .file(&place.file)
+                .line(place.line)
+                .expected("the key `id`, since documents of an index are replaced by id");
+            Err(match built {
+                None => error,
+                Some(from) => error.hint(format!(
+                    "only a first build makes ids: those of this index were made from the {from} of documents without one"
+                )),
+            })
+        }
+    }
 }
 
 /// The items of a document of a corpus: its texts, or their `passages`, and then its media files.
@@ -523,7 +557,7 @@ mod tests {
         let file = dir.path().join("c.jsonl");
         std::fs::write(&file, "{\"texts\":[\"a b c d\",\"e\"],\"image\":\"x.png\"}\n").unwrap();
         let read = |passages: Option<&str>| {
-            let source = CorpusSource::open(&file, Ids::FromLine).unwrap();
+            let source = CorpusSource::open(&file, Ids::Made(IdsFrom::Line)).unwrap();
             let mut source = source.passages(passages.map(|arg| arg.parse().unwrap()));
             let Some(Incoming::Document(read)) = source.next() else { panic!("no document") };
             assert_eq!(read.document.fields["text"], serde_json::json!(["a b c d", "e"]));

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use crate::package_args::{CompletionsArgs, ManArgs};
 pub use crate::query_args::QueryArgs;
 use crate::query_args::named;
+use uncsm_index::corpus::IdsFrom;
 use uncsm_index::encode::DecodeLimits;
 use uncsm_index::search::TargetName;
 
@@ -89,7 +91,8 @@ pub enum Command {
     /// change the terms, always in this order: limit:BYTES; lower or cased; stop:LANGUAGE; stem:LANGUAGE; fold (accents);
     /// ngram:MIN:MAX or prefix:MIN:MAX. Such as stem:german+fold; an unknown part or language is answered with all there are.
     /// `exact` says the same of whole values, for facets and filters on NAME_exact: raw+nfc (where none is named: composed and
-    /// decomposed letters are equal), raw, raw+nfc+lower.
+    /// decomposed letters are equal), raw, raw+nfc+lower. `synonyms` names a file of words that stand for each other in queries, beside the
+    /// schema file: `car, automobile`, or `bird => sparrow, wren`, one rule a line.
     #[command(after_help = "Example: uncsm-index schema corpus.jsonl > schema.toml")]
     Schema(SchemaArgs),
     /// Build an index
@@ -132,6 +135,15 @@ pub enum Command {
     /// Encoders with weights: which are here, and getting one
     #[command(subcommand, after_help = "Example: uncsm-index encoders list")]
     Encoders(EncodersCommand),
+    /// Print what a shell needs to complete commands, flags and values
+    ///
+    /// Where it goes: bash, ~/.local/share/bash-completion/completions/uncsm-index; zsh, _uncsm-index in a folder of $fpath;
+    /// fish, ~/.config/fish/completions/uncsm-index.fish.
+    #[command(after_help = "Example: uncsm-index completions bash > uncsm-index.bash")]
+    Completions(CompletionsArgs),
+    /// Write a manual page for the program and for each command into a folder
+    #[command(hide = true, after_help = "Example: uncsm-index man target/man")]
+    Man(ManArgs),
 }
 
 /// Headings of `--help`.
@@ -404,6 +416,11 @@ pub struct BuildArgs {
     /// Go on with a build that was stopped, from its last commit; source and options must be the same
     #[arg(long)]
     pub resume: bool,
+    /// What the id of a document without one is made from [default: line]: its line (of several files FILE:LINE), the path of its
+    /// first media file as the source names it (FILE:LINE without one), or a hash of its keys and values, which is the same
+    /// in every build (a media file counts by its path). Later additions must bring ids. Example: --id-from hash
+    #[arg(long, value_name = "line|path|hash", value_parser = named::<IdsFrom>())]
+    pub id_from: Option<IdsFrom>,
     /// Documents between two commits [default: 50000, or 60 seconds]
     #[arg(long, value_name = "N")]
     pub commit_every: Option<u64>,

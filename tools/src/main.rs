@@ -9,6 +9,7 @@ mod demo;
 mod interrupt;
 mod left_out;
 mod output;
+mod package_args;
 mod progress;
 mod query_args;
 mod source;
@@ -91,6 +92,8 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
         Command::Inspect(args) => command::inspect::run(args, output),
         Command::Verify(args) => command::verify::run(args, output),
         Command::Encoders(args) => command::encoders::run(args, output),
+        Command::Completions(args) => command::completions::run(args, output),
+        Command::Man(args) => command::man::run(args, output),
     }
 }
 

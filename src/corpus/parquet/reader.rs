@@ -35,7 +35,8 @@ const BYTES: u64 = 8 << 20;
 /// | strings (also large, views, dictionaries) | string |
 /// | integers and floats of all widths, booleans | the same; NaN is absent, as tables write missing numbers so |
 /// | decimals | number: an integer where the column has no fraction and the value fits into an `i64`, else the float that the digits read as |
-/// | dates, times, timestamps | ISO 8601 string (`2024-05-01`, `2024-05-01T12:30:00.5`), with `Z` where the column has a time zone |
+/// | dates, timestamps | string of RFC 3339 (`2024-05-01`, `2024-05-01T12:30:00.5Z`); without a time zone they are read as UTC |
+/// | times of a day | string (`12:30:00.5`) |
 /// | lists (also large and of fixed size) | list |
 /// | structs, maps with keys of strings or integers | object without the keys that are null |
 /// | null | absent |

@@ -10,7 +10,7 @@ use super::partial::ExistingOut;
 use super::report::{BuildReport, OnBad};
 use super::settings::Settings;
 use super::source::Source;
-use crate::corpus::Shard;
+use crate::corpus::{IdsFrom, Shard};
 use crate::encode::Registry;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Named, Setting, Task};
@@ -99,6 +99,14 @@ impl<'a> IndexBuilder<'a> {
     #[must_use]
     pub fn schema(mut self, schema: SchemaOverrides) -> Self {
         self.settings.schema = Some(schema);
+        self
+    }
+
+    /// What ids of documents without one are made from, in a new index (default: their line). Into an index that is there
+    /// documents must bring their ids.
+    #[must_use]
+    pub fn ids_from(mut self, from: IdsFrom) -> Self {
+        self.settings.ids = from;
         self
     }
 

@@ -115,7 +115,11 @@ fn begin(
         Some(begun) => begun,
         None => {
             let fields = source.schema(settings.schema.as_ref())?;
-            (Index::create(partial.path(), &fields, bundle)?, None)
+            let mut index = Index::create(partial.path(), &fields, bundle)?;
+            if !settings.ids.is_line() {
+                index.made_ids(settings.ids)?;
+            }
+            (index, None)
         }
     };
     if settings.embed {
@@ -156,7 +160,8 @@ fn refuse_duplicates(index: &Index, source: &Source) -> Result<()> {
         let mut places: Vec<(PathBuf, u64)> = Vec::new();
         while let Some(read) = reader.next() {
             let Ok(document) = read else { continue };
-            let own = document.id.unwrap_or_else(|| reader.id_of_place(document.line));
+            let made = || reader.made_id(&document, index.manifest().ids.unwrap_or_default());
+            let own = document.id.clone().unwrap_or_else(made);
             if own == id {
                 places.push((reader.file().to_path_buf(), document.line));
             }
@@ -173,7 +178,11 @@ fn refuse_duplicates(index: &Index, source: &Source) -> Result<()> {
             error = error.file(other).line(*second).got(got);
         }
     }
-    Err(error.expected("one document per id").hint("make the ids unique"))
+    let hint = match index.manifest().ids {
+        Some(from) => format!("make the ids unique; two documents of one {from} have one id"),
+        None => "make the ids unique".to_owned(),
+    };
+    Err(error.expected("one document per id").hint(hint))
 }
 
 /// Keeps what may be gone on with, and says so.

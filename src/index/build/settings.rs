@@ -7,7 +7,7 @@ use super::identity::Identity;
 use super::options::{BuildOptions, BuildProgress, CommitPolicy, Commits};
 use super::report::OnBad;
 use super::source::Source;
-use crate::corpus::Shard;
+use crate::corpus::{IdsFrom, Shard};
 use crate::encode::Registry;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Named, Setting};
@@ -27,6 +27,8 @@ pub(crate) type Listen<'a> = Box<dyn FnOnce() -> Result<&'a AtomicBool> + 'a>;
 pub(crate) struct Settings<'a> {
     pub(crate) schema: Option<SchemaOverrides>,
     pub(crate) on_bad: OnBad,
+    /// What ids of documents without one are made from.
+    pub(crate) ids: IdsFrom,
     /// The usual where nobody says so.
     pub(crate) policy: Option<CommitPolicy>,
     pub(crate) memory: usize,
@@ -46,6 +48,7 @@ impl Default for Settings<'_> {
         Self {
             schema: None,
             on_bad: OnBad::default(),
+            ids: IdsFrom::default(),
             policy: None,
             memory: MEMORY,
             embed: false,
@@ -110,7 +113,10 @@ impl<'a> Settings<'a> {
         if let Some(read) = self.schema.as_ref().and_then(SchemaOverrides::fingerprint) {
             identity = identity.with(called(Setting::Schema), read);
         }
-        // Only where it is used: builds of earlier versions know nothing of it.
+        // Only where they are said: builds of earlier versions know nothing of them.
+        if !self.ids.is_line() {
+            identity = identity.with(called(Setting::IdFrom), self.ids);
+        }
         if !self.cells {
             identity = identity.with("cells", false);
         }

@@ -9,7 +9,8 @@ use super::options::{BuildOptions, BuildProgress, Existing};
 use super::pipeline::build;
 use super::report::BuildReport;
 use crate::corpus::{
-    EncoderArg, FeaturesFile, Keys, Passages, PathwayArg, Reader, Shard, content, divides_lines, files,
+    EncoderArg, FeaturesFile, IdsFrom, Keys, Passages, PathwayArg, Reader, Shard, content, divides_lines,
+    files,
 };
 use crate::encode::{
     CorpusSource, Encoder, Encoders, FeatureCache, FeatureRows, FeatureSource, FromFile, Ids, Incoming,
@@ -372,8 +373,14 @@ impl Opened<'_> {
         options: BuildOptions<'_>,
         progress: &mut dyn FnMut(BuildProgress),
     ) -> Result<BuildReport> {
-        let needed = options.existing == Existing::Replace || self.lacks_places()?;
-        let ids = if needed { Ids::Required } else { Ids::FromLine };
+        let ids = match (options.existing, index.manifest().ids.unwrap_or_default()) {
+            (Existing::Replace, _) => Ids::Required { built: index.manifest().ids },
+            // A hash needs no place.
+            (Existing::None, from) if from != IdsFrom::Hash && self.lacks_places()? => {
+                Ids::Required { built: None }
+            }
+            (Existing::None, from) => Ids::Made(from),
+        };
         let options = BuildOptions { cache: self.cache.as_ref(), ..options };
         let begins = options
             .start

@@ -14,7 +14,7 @@ use super::manifest::Manifest;
 use super::roots::Roots;
 use super::snapshot::{Place, settled};
 use super::writer::Writer;
-use crate::corpus::Root;
+use crate::corpus::{IdsFrom, Root};
 use crate::encode::Registry;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::directory::IndexDirectory;
@@ -78,6 +78,7 @@ impl Index {
             bundle: folder,
             complete: false,
             pending: BTreeSet::new(),
+            ids: None,
             fields: fields.clone(),
         };
         manifest.save(dir)?;
@@ -252,6 +253,12 @@ impl Index {
         self.manifest = Manifest::load(&self.dir)?;
         self.manifest.complete = true;
         self.manifest.pending.clear();
+        self.manifest.save(&self.dir)
+    }
+
+    /// Writes down what ids are made from, of an index without documents.
+    pub(crate) fn made_ids(&mut self, from: IdsFrom) -> Result<()> {
+        self.manifest.ids = Some(from).filter(|from| !from.is_line());
         self.manifest.save(&self.dir)
     }
 

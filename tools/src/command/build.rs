@@ -23,6 +23,9 @@ pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome
     if let Some(schema) = &args.schema {
         builder = builder.schema(SchemaOverrides::open(schema)?);
     }
+    if let Some(from) = args.id_from {
+        builder = builder.ids_from(from);
+    }
     if args.append {
         builder = builder.append();
     }
