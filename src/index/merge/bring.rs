@@ -24,7 +24,12 @@ pub(crate) fn together(dir: &Path, inputs: &[Input], bundle: &Bundle) -> Result<
     let Some(first) = inputs.first() else {
         return Err(Error::new(ErrorCode::BadArgument, "no index is named to be merged"));
     };
-    let made = Index::create(dir, &first.index.manifest().fields, bundle)?;
+    let mut made = Index::create(dir, &first.index.manifest().fields, bundle)?;
+    // What ids were made from is one thing, or nothing is said of it.
+    let ids = first.index.manifest().ids;
+    if let Some(from) = ids.filter(|_| inputs.iter().all(|input| input.index.manifest().ids == ids)) {
+        made.made_ids(from)?;
+    }
     let mut meta = serde_json::to_value(made.tantivy().load_metas()?).map_err(|e| json(dir, &e))?;
     drop(made);
     let mut names: Vec<PathBuf> = vec![META.into()];
