@@ -32,8 +32,9 @@ pub fn attach(dir: &Path, bundle: &Bundle) -> Result<()> {
         bundle.save_in_index(&dir.join(&new), OnExisting::Replace)?;
         Manifest { bundle: new.clone(), ..index.manifest().clone() }.save(dir)?;
         // Whoever compares parts looks there.
-        if let Some(part) = ShardManifest::load(dir)? {
-            ShardManifest { model: bundle.model(), ..part }.save(dir)?;
+        if let Some(mut part) = ShardManifest::load(dir)? {
+            part.model = bundle.model();
+            part.save(dir)?;
         }
     } else {
         Bundle::add_checks(&dir.join(&new))?;

@@ -178,3 +178,15 @@ fn documents_without_ids_are_named_by_their_content_in_every_part() {
     let of_lines = world.builder("lines", world.source(Written::Lines)).shard(Shard::new(0, 3).unwrap());
     assert_eq!(of_lines.on_bad(OnBad::Stop).run().unwrap_err().code(), uncsm_index::ErrorCode::BadValue);
 }
+
+#[test]
+fn weights_inside_of_an_index_go_along() {
+    let world = World::new(60);
+    let parts = world.parts(Written::Features, 2);
+    let name = "encoders/some/weights.bin";
+    std::fs::create_dir_all(parts[1].join("encoders/some")).unwrap();
+    std::fs::write(parts[1].join(name), "weights").unwrap();
+    world.merge("merged", &parts).unwrap();
+    assert_eq!(std::fs::read(world.path("merged").join(name)).unwrap(), b"weights");
+    assert!(parts[1].join(name).exists());
+}
