@@ -2,6 +2,7 @@
 //! terms, and the document that tantivy stores.
 
 mod analysis;
+pub(crate) mod date;
 mod fields;
 mod infer;
 mod names;
@@ -18,6 +19,7 @@ pub use names::{EXTRA_FIELD, ID_FIELD};
 pub use overrides::{FieldOverride, SchemaOverrides, SynonymsFrom};
 pub(crate) use spec::exact_name;
 pub use spec::{EXACT_LIMIT, FieldKind, FieldSchema, FieldSpec, MAX_FIELDS};
+pub(crate) use stored::shown_name;
 pub use stored::stored_fields;
 pub use synonyms::Synonyms;
 pub(crate) use synonyms::{Phrase, SynonymMap};

@@ -101,7 +101,7 @@ impl FieldOverride {
 /// complete = false      # true: all keys are named here, the scan is skipped, others go into `_extra`
 ///
 /// [fields.title]
-/// type = "text"         # text, integer, float, bool, stored or extra
+/// type = "text"         # text, integer, float, bool, date, stored or extra
 /// tokenizer = "stem:german+fold" # how text becomes terms
 /// ```
 ///
@@ -217,6 +217,14 @@ impl SchemaOverrides {
     /// The type that the file gives to `name`.
     pub fn kind(&self, name: &str) -> Option<FieldKind> {
         self.fields.get(name).and_then(|(field, _)| field.kind)
+    }
+
+    /// Whether the file gives no type to `name`, but settings that only text has.
+    pub(super) fn means_text(&self, name: &str) -> bool {
+        self.fields.get(name).is_some_and(|(field, _)| {
+            let off = [field.fast, field.facet].contains(&Some(false));
+            field.kind.is_none() && (off || field.tokenizer.is_some() || field.exact.is_some())
+        })
     }
 
     /// The whole schema, where the file names all keys (`complete = true`), so that no scan is needed.

@@ -30,9 +30,12 @@ const PIECES: [&str; 4] = ["cjk_bigram", "ngram:", "prefix:", "raw"];
 
 const RESERVED: [&str; 4] = ["id", "split", "texts", "images"];
 
-/// Name of the exact twin of the text field `name`.
+/// The end of the names of exact twins.
+pub(crate) const EXACT_END: &str = "_exact";
+
+/// Name of the exact twin of the field `name`.
 pub(crate) fn exact_name(name: &str) -> String {
-    format!("{name}_exact")
+    format!("{name}{EXACT_END}")
 }
 
 /// What the values of a field are.
@@ -47,6 +50,8 @@ pub enum FieldKind {
     Float,
     /// Booleans.
     Bool,
+    /// Strings that are dates, kept as they are given: instants of RFC 3339 and days, to the microsecond.
+    Date,
     /// Strings that are kept and never searched: image paths.
     Stored,
     /// Anything, nested objects too: goes into the one JSON field `_extra`, searchable as `_extra.NAME`.
@@ -61,6 +66,7 @@ impl FieldKind {
             Self::Integer => "integer",
             Self::Float => "float",
             Self::Bool => "bool",
+            Self::Date => "date",
             Self::Stored => "stored",
             Self::Extra => "extra",
         }
@@ -80,7 +86,7 @@ pub struct FieldSpec {
     pub stored: bool,
     /// Whether values stand in a column, for sorting and ranges.
     pub fast: bool,
-    /// Whether a text field has an exact twin `NAME_exact` for filters and facets.
+    /// Whether a text field has an exact twin `NAME_exact` for filters and facets; a date field always has one.
     pub facet: bool,
     /// Tokenizer of a text field as [`Analysis`] reads it; empty for other kinds.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -97,13 +103,13 @@ pub struct FieldSpec {
 impl FieldSpec {
     /// The defaults for a kind; single-valued.
     pub fn new(kind: FieldKind) -> Self {
-        let text = kind == FieldKind::Text;
+        let (text, date) = (kind == FieldKind::Text, kind == FieldKind::Date);
         Self {
             kind,
             multi: false,
             stored: true,
-            fast: matches!(kind, FieldKind::Integer | FieldKind::Float | FieldKind::Bool),
-            facet: text,
+            fast: date || matches!(kind, FieldKind::Integer | FieldKind::Float | FieldKind::Bool),
+            facet: text || date,
             tokenizer: if text { NEW_TEXT.to_owned() } else { String::new() },
             exact: if text { NEW_EXACT.to_owned() } else { String::new() },
             synonyms: Synonyms::default(),
@@ -150,10 +156,16 @@ impl FieldSpec {
             self.analysis(name)?;
             return self.check_exact(name);
         }
-        if self.facet {
+        if self.kind == FieldKind::Date && !(self.facet && self.fast) {
+            return error(
+                format!("the field `{name}` of type date always has a column and an exact twin"),
+                "leave `fast` and `facet` out",
+            );
+        }
+        if self.facet && self.kind != FieldKind::Date {
             return error(
                 format!("the field `{name}` of type {kind} cannot have a facet"),
-                "facets are for type text; numbers and booleans are columns already",
+                "facets are for type text; numbers, dates and booleans are columns already",
             );
         }
         if !self.exact.is_empty() {

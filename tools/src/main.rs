@@ -84,6 +84,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
         Command::Eval(args) => command::eval::run(args, global, output),
         Command::Schema(args) => command::schema::run(args, output),
         Command::Build(args) => command::build::run(args, global, output),
+        Command::Merge(args) => command::merge::run(args, global, output),
         Command::Add(args) => command::add::run(args, global, output),
         Command::Delete(args) => command::delete::run(args, output),
         Command::Attach(args) => command::attach::run(args, output),

@@ -76,6 +76,10 @@ impl Grammar {
                 None => error.hint(self.words_are_in()),
             }
         };
+        if let FieldType::Date(_) = entry.field_type() {
+            let way = format!("dates are asked for in a filter, such as {name}:2024-05-01 or {name}:2024");
+            return Err(no_words("holds dates").hint(way));
+        }
         let FieldType::Str(options) = entry.field_type() else { return Err(no_words("holds no text")) };
         let Some(indexing) = options.get_indexing_options() else {
             return Err(no_words("is kept and not indexed"));

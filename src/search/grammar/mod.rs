@@ -2,12 +2,13 @@
 //! rule that no clause of a filter is ever left out.
 //!
 //! `lex` and `parse` make the clauses of `ast`; `build` turns them into queries for each `target` (a field), by
-//! `words` (what an analysis makes of them), `values` (numbers and the like), `ranges`, `exists`, `wildcard` and `fuzzy`.
+//! `words` (what an analysis makes of them), `values` (numbers and the like), `dates`, `ranges`, `exists`, `wildcard` and `fuzzy`.
 //! `told` is what is found out about words on the way, `forms` says in an error what to write instead; `fields` serves plain words, which need no grammar.
 
 mod analysed;
 mod ast;
 mod build;
+mod dates;
 mod errors;
 mod exists;
 mod fields;
@@ -63,6 +64,9 @@ pub(in crate::search) use told::{AskedWord, Told};
 /// - `field:*` and `field:[* TO *]` match documents that have the field. Where it has no column, the documents without a
 ///   term of it are read from the store.
 /// - Bounds of ranges may stand in quotes. Over text, numbers as bounds must: texts compare letter by letter.
+/// - In a field of dates a value is an instant of RFC 3339, or all of a day, month or year in UTC: `taken:2024-05`,
+///   `taken:[2020-01-01 TO 2021-06-30]` with the whole last day, `taken:"2024-05-01T10:00:00+02:00"` in any offset.
+///   Instants are told apart as the column does: to the microsecond in fields of this crate.
 /// - Ranges over text compare its words, in a field with a column too; ranges over `_extra.KEY` compare numbers, or words.
 ///
 /// In keywords a word alone, without quotes and marks, also finds what the synonyms of a field say, at 0.8 of what the word itself would

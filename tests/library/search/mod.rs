@@ -5,6 +5,7 @@ mod beside;
 mod cells;
 mod engine;
 mod facets;
+mod fan_out;
 mod filters;
 mod fusion;
 mod hubs;

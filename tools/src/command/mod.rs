@@ -19,6 +19,7 @@ pub mod features;
 pub mod fuse;
 pub mod inspect;
 pub mod man;
+pub mod merge;
 pub mod opened;
 pub mod query;
 pub mod query_batch;
