@@ -15,5 +15,6 @@ mod parts;
 mod segments;
 mod sorted;
 mod sources;
+mod synonyms;
 mod words;
 mod world;
