@@ -109,6 +109,7 @@ def main() -> None:
     parser.add_argument("--shard", type=float, default=1e6, help="items of a shard (default 1e6)")
     parser.add_argument("--cores", type=int, default=64, help="cores of all machines (default 64)")
     args = parser.parse_args(words[:cut])
+    args.binary = args.binary.absolute()
     if args.model:
         found = json.loads(args.model.read_text(encoding="utf-8"))
     elif args.bundle and args.work:
