@@ -60,6 +60,13 @@ reliability data out:
 relevance data out:
     python3 benches/relevance/run.py --data {{data}} --out {{out}}
 
+# The Python package: a wheel in target/wheels (pip install maturin); and the same with all its tests in a fresh environment.
+wheel:
+    maturin build --release --locked -m tools/python/Cargo.toml --out target/wheels
+
+python:
+    tools/checks/wheel.sh
+
 # Two binaries give the same bundle, rows and answers.
 same old new:
     tools/checks/same.sh {{old}} {{new}}
