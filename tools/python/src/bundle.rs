@@ -206,10 +206,17 @@ impl Given {
 }
 
 /// Settings by name, over those that suit so many rows.
+///
+/// # Errors
+/// Those of the settings; lines of the text that they pass through are left out.
 fn settings(config: &Map<String, Value>, rows: usize) -> Result<TrainConfig> {
     let text = toml::to_string(config)
         .map_err(|error| bad(format!("the settings of training do not read: {error}")))?;
-    let config = TrainConfig::from_toml_for(&text, rows)?;
+    let config = TrainConfig::from_toml_for(&text, rows).map_err(|error| {
+        let facts = error.facts();
+        Error::new(facts.code, &facts.message)
+            .hint("the keyword arguments that are no part of a source are settings of training")
+    })?;
     config.check()?;
     Ok(config)
 }

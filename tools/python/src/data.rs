@@ -9,7 +9,6 @@ use uncsm_index::data::{CorpusOptions, Labels, MediaFeatures, NewClasses, Traini
 use uncsm_index::encode::{FeatureCache, Registry};
 use uncsm_index::index::Source;
 use uncsm_index::media::Fingerprint;
-use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::arrays::{Matrix, Rows};
@@ -157,7 +156,7 @@ impl PyData {
                 None => None,
             };
             let cache = reading.cache.as_deref().map(FeatureCache::open).transpose()?;
-            let known = start.and_then(Bundle::classes);
+            let known = start.and_then(|bundle| bundle.classes());
             let options = CorpusOptions {
                 label: label.as_deref().or(known.map(|classes| classes.key.as_str())),
                 group: group.as_deref(),
@@ -215,7 +214,8 @@ fn given(matrix: &Matrix<'_>, encoders: &[(String, String)]) -> Result<MediaFeat
     let named = encoders.iter().find(|(media, _)| media == matrix.media);
     let (encoder, fingerprint) = match named {
         Some((media, name)) => maker(media, name, matrix.columns)?,
-        None => (matrix.media.to_owned(), None),
+        // As the library calls features of a tensor of this name.
+        None => (format!("features:{}", matrix.media), None),
     };
     Ok(MediaFeatures {
         name: matrix.media.to_owned(),

@@ -161,6 +161,7 @@ impl Held<'_> {
         let fields = self.schema(&read, schema)?;
         let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = out.file_name().unwrap_or_default().to_string_lossy();
+        std::fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
         let beside = tempfile::Builder::new().prefix(&format!(".{name}.")).tempdir_in(parent);
         let beside = beside.map_err(|error| Error::io(parent, error))?;
         let made = beside.path().join("index");

@@ -1,16 +1,20 @@
 //! Errors of the library as exceptions, with every fact as an attribute.
 
-use pyo3::create_exception;
-use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use uncsm_index::{Error, ErrorCode, Named, Setting, Task};
 
-create_exception!(
-    uncsm_index,
-    IndexError,
-    PyException,
-    "What went wrong: `code` is a stable word; `file`, `line`, `offset`, `expected`, `got` and `hint` are None where they do not apply."
-);
+/// The exception, in a module of its own since Python calls it as the library calls its errors.
+pub(crate) mod exception {
+    use pyo3::create_exception;
+    use pyo3::exceptions::PyException;
+
+    create_exception!(
+        uncsm_index,
+        Error,
+        PyException,
+        "What went wrong: `code` is a stable word; `file`, `line`, `offset`, `expected`, `got` and `hint` are None where they do not apply."
+    );
+}
 
 /// What a setting or task of a hint is called in Python.
 pub(crate) fn words(named: Named) -> String {
@@ -33,7 +37,7 @@ pub(crate) fn words(named: Named) -> String {
 /// The exception of an error.
 pub(crate) fn raised(py: Python<'_>, error: &Error) -> PyErr {
     let facts = error.facts();
-    let exception = IndexError::new_err(error.render(words));
+    let exception = exception::Error::new_err(error.render(words));
     let value = exception.value(py);
     let file = facts.file.as_ref().map(|file| file.to_string_lossy().into_owned());
     let hint = facts.hint.as_ref().map(|hint| hint.render(words));

@@ -366,11 +366,11 @@ impl PyIndex {
 }
 
 /// Runs `builder` over a source of files.
-fn from_files(
-    builder: IndexBuilder<'_>,
+fn from_files<'a>(
+    builder: IndexBuilder<'a>,
     source: Source,
     (paths, on_bad): (Registry, OnBad),
-    watch: &Watch<BuildProgress>,
+    watch: &'a Watch<BuildProgress>,
 ) -> Result<Built> {
     let builder = builder.source(source).encoder_paths(paths).on_bad(on_bad).words(words);
     let report = builder.progress(|at| watch.tell(at)).interrupt(|| Ok(watch.flag())).run()?;

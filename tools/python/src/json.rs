@@ -43,14 +43,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
     })
 }
 
-/// A Python value as JSON: also paths, and what has `tolist`, such as arrays and numbers of numpy.
-///
-/// # Errors
-/// `TypeError` for what is none of these, `ValueError` for numbers that are not finite.
-pub(crate) fn to_json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
-    nested(value, DEPTH)
-}
-
+/// A value as JSON.
 fn nested(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     let Some(depth) = depth.checked_sub(1) else {
         return Err(PyValueError::new_err(format!("a value is nested deeper than {DEPTH}")));
@@ -62,7 +55,7 @@ fn nested(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
         return Ok(Value::Bool(is.is_true()));
     }
     if let Ok(text) = value.cast::<PyString>() {
-        return Ok(Value::String(text.to_str()?.to_owned()));
+        return Ok(Value::String(text.extract::<String>()?));
     }
     if value.is_instance_of::<PyInt>() {
         let number = value.extract::<i64>().map(Number::from);
@@ -88,10 +81,10 @@ fn nested(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     Err(PyTypeError::new_err(format!("expected a string, a number, a list or a dict, got {name}")))
 }
 
-/// A dict as a JSON object.
+/// A dict as a JSON object: of plain values, paths, and what has `tolist`, such as arrays and numbers of numpy.
 ///
 /// # Errors
-/// Those of [`to_json`].
+/// `TypeError` for what is none of these, `ValueError` for numbers that are not finite.
 pub(crate) fn to_object(dict: &Bound<'_, PyDict>) -> PyResult<Map<String, Value>> {
     object(dict, DEPTH)
 }

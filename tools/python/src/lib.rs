@@ -21,7 +21,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("Error", module.py().get_type::<error::IndexError>())?;
+    module.add("Error", module.py().get_type::<error::exception::Error>())?;
     module.add_class::<bundle::PyBundle>()?;
     module.add_class::<data::PyData>()?;
     module.add_class::<index::PyBatch>()?;

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import inspect
 import io
+import os
 import re
+import signal
+import subprocess
 import sys
+import textwrap
 import threading
 from pathlib import Path
 
@@ -64,7 +68,7 @@ def test_documents_with_pictures_in_memory(encoded, tmp_path):
         for i in range(24):
             out = io.BytesIO()
             drawn(i).save(out, "PNG")
-            yield {"id": i, "text": sentence(i), "image": [drawn(i), out.getvalue()], "price": np.float64(i) / 4, "tags": ("a", "b")}
+            yield {"id": i, "text": sentence(i), "images": [drawn(i), out.getvalue()], "price": np.float64(i) / 4, "tags": ("a", "b")}
 
     index = Index.build(tmp_path / "index", encoded, documents=rows())
     assert (index.built["documents"], index.built["items"]) == (24, {"image": 48, "text": 24})
@@ -76,7 +80,7 @@ def test_documents_with_pictures_in_memory(encoded, tmp_path):
         assert hit["items"][0]["media"] == "image" and hit["id"] == "5"
     assert hit["fields"]["price"] == 1.25 and hit["fields"]["tags"] == ["a", "b"]
     # Bytes are no field.
-    assert "image" not in hit["fields"] or "base64" not in str(hit["fields"]["image"])
+    assert "base64" not in str(hit["fields"])
     path = tmp_path / "asked.png"
     drawn(5).save(path)
     assert ids(index.query(image=path, media="image", k=1)) == ["5"]
@@ -129,10 +133,10 @@ def test_every_key_of_a_query_is_a_keyword(index):
 
 def test_features_of_a_file(index, features, tmp_path):
     path = tmp_path / "f.safetensors"
-    write_safetensors(path, {"i": features["image"], "t": features["text"]})
-    answer = index.query(features=path, pathway="text=t", rows="2..3", media="image", k=3)
+    write_safetensors(path, features)
+    answer = index.query(features=path, pathway="text=text", rows="2..3", media="image", k=3)
     assert ids(answer) == ids(index.query(features={"text": features["text"][2]}, media="image", k=3))
-    built = Index.build(tmp_path / "other", index.bundle, features=path, pathway=["image=i", "text=t"])
+    built = Index.build(tmp_path / "other", index.bundle, features=path, pathway=["image=image", "text=text"])
     assert len(built) == 96 and built.inspect()["sources"] != {}
 
 
@@ -203,7 +207,7 @@ def test_add_replaces_and_delete_removes(index, features):
     assert caught.value.code == "bad_argument" and "`all`" in caught.value.hint
     assert index.delete(filter="side:*", all=True)["documents"] > 80 and len(index) == 0 and index
     with pytest.raises(Error) as caught:
-        index.add(documents=[{"text": "no id"}])
+        index.add(documents=[{"side": 1}], features={media: rows[:1] for media, rows in features.items()})
     assert (caught.value.code, caught.value.line) == ("bad_value", 1)
     with pytest.raises(Error) as caught:
         index.delete()
@@ -261,6 +265,33 @@ def test_what_progress_raises_ends_a_build(bundle, features, tmp_path):
     with pytest.raises(Enough):
         Index.build(tmp_path / "index", bundle, features={media: np.tile(rows, (40, 1)) for media, rows in features.items()}, progress=hear)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_ends_a_build(bundle, tmp_path):
+    bundle.save(tmp_path / "bundle")
+    program = textwrap.dedent(
+        """
+        import numpy as np, sys
+        from uncsm_index import Bundle, Index
+        rng = np.random.default_rng(1)
+        rows = {"image": rng.normal(size=(60_000, 64)), "text": rng.normal(size=(60_000, 8))}
+        try:
+            Index.build("index", Bundle.load("bundle"), features=rows, progress=lambda at: at["documents"] and print("building", flush=True))
+        except KeyboardInterrupt:
+            sys.exit(7)
+        """
+    )
+    child = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout.readline() == "building\n"
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=60)
+        assert child.returncode == 7
+        # It was stopped on its way, and nothing is left of it.
+        assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    finally:
+        child.kill()
 
 
 def test_built_of_files(corpus, encoded, tmp_path):

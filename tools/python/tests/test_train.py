@@ -168,8 +168,8 @@ def test_the_lock_is_released(features):
 def test_errors_have_codes(features):
     image, text = features["image"], features["text"]
     for source, how, code in [
-        ({"image": image, "text": text}, dict(width=3), "bad_argument"),
-        ({"image": image, "text": text}, dict(dim="many"), "bad_argument"),
+        ({"image": image, "text": text}, dict(width=3), "bad_value"),
+        ({"image": image, "text": text}, dict(dim="many"), "bad_value"),
         ({"image": image, "text": text}, dict(dim=0), "bad_argument"),
         ({"image": image, "text": text[:5]}, {}, "bad_dimension"),
         ({"image": image * np.nan, "text": text}, {}, "not_finite"),
@@ -205,7 +205,7 @@ def test_wrong_arguments_are_refused_before_work(features):
 
 def test_a_corpus_of_files(corpus, encoded):
     about = encoded.inspect()
-    assert (about["media"]["image"]["encoder"], about["classes"]["key"]) == ("builtin-image", "colour")
+    assert (about["media"]["image"]["encoder"], about["classes"]["key"]) == ("builtin-image-v1", "colour")
     assert encoded.report["data"]["items"] == {"image": 96, "text": 96}
     data = Data.read(corpus, label="colour", start=encoded)
     assert (data.summary()["rows"]["val"], data.left_out, data.reasons) == (24, 0, [])
@@ -218,7 +218,9 @@ def test_a_corpus_of_files(corpus, encoded):
 
 def test_what_a_corpus_leaves_out_is_counted(tmp_path, encoded):
     path = tmp_path / "c.jsonl"
-    path.write_text('{"id": 1, "text": "the red square", "colour": "red"}\nnot json\n{"id": 2, "text": "the blue square", "image": "no.png"}\n')
+    drawn(0).save(tmp_path / "0.png")
+    lines = ['{"id": 1, "text": "the red square", "image": "0.png", "colour": "red"}', "not json", '{"id": 2, "text": "a", "image": "no.png"}']
+    path.write_text("\n".join(lines))
     data = Data.read(path, label="colour", start=encoded)
     assert data.left_out == 2 and len(data.reasons) == 2
     assert f"{path}:2" in data.reasons[0] and "no.png" in data.reasons[1]
