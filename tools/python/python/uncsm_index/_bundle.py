@@ -187,16 +187,17 @@ class Bundle:
     def _own(self, source: Source, how: dict[str, Any]) -> Data:
         if isinstance(source, Data):
             return source
-        make = Data.of if isinstance(source, Mapping) else Data.read
-        return make(source, start=self, **how)  # type: ignore[operator]
+        if isinstance(source, Mapping):
+            return Data.of(source, start=self, **how)
+        return Data.read(source, start=self, **how)
 
     def project(self, media: str, features: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Shared vectors `[n, d]` of features `[n, d_in]`; the result is the memory that Rust filled."""
         return self._native.project(media, matrix(media, features))
 
     def encode(self, media: str, items: Sequence[str | Picture], *, encoders: Mapping[str, Path] | None = None) -> npt.NDArray[np.float32]:
-        """Features `[n, d_in]` by the bundle's own encoder: of texts, or of pictures (paths, bytes, PIL)."""
-        read = [item if media == "text" else _bytes(item) for item in items]
+        """Features `[n, d_in]` by the bundle's own encoder: of pictures (paths, bytes, PIL) for `image`, else of texts or bytes."""
+        read = [item if isinstance(item, str) and media != "image" else _bytes(item) for item in items]
         return self._native.encode(media, read, named(encoders))
 
     def inspect(self) -> dict[str, Any]:
@@ -211,7 +212,7 @@ class Bundle:
     @property
     def space(self) -> str:
         """The fingerprint that an index belongs to."""
-        return self.inspect()["fingerprint"]["space"]
+        return str(self.inspect()["fingerprint"]["space"])
 
     def __repr__(self) -> str:
         about = self.inspect()

@@ -116,7 +116,7 @@ class Segment:
         return len(self.docs)
 
 
-class Batch(Sequence[dict]):
+class Batch(Sequence["dict[str, Any]"]):
     """Answers by position, each as `Index.query` gives it; of a query that failed, reading it raises its `Error`.
 
     `pyarrow.table(batch)`, `polars.DataFrame(batch)` and whatever reads the Arrow PyCapsule interface get a row for each hit.

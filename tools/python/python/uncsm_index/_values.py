@@ -6,7 +6,7 @@ import base64
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Union, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +76,7 @@ def picture(value: Picture) -> str | bytes:
 
 def pictures(given: Picture | Sequence[Picture]) -> list[str | bytes]:
     """One picture or several."""
-    many = given if isinstance(given, (list, tuple)) else [given]
+    many = cast("Sequence[Picture]", given if isinstance(given, (list, tuple)) else [given])
     return [picture(one) for one in many]
 
 
