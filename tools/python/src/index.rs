@@ -83,7 +83,10 @@ impl<'py> Ready<'py> {
         })
     }
 
-    fn held(&mut self) -> PyResult<Held<'_>> {
+    fn held(&mut self, py: Python<'_>) -> PyResult<Held<'_>> {
+        if self.reading.passages.is_some() || self.reading.cache.is_some() {
+            return Err(raised(py, &bad("`passages` and `features_cache` belong to a corpus of files")));
+        }
         Ok(Held {
             documents: self.documents.take(),
             features: self.rows.iter().map(Rows::matrix).collect::<PyResult<_>>()?,
@@ -180,7 +183,7 @@ impl PyIndex {
                     "`append`, `resume`, `commit_every` and `embed_encoders` belong to a build from files";
                 return Err(raised(py, &bad(what)));
             }
-            let held = ready.held()?;
+            let held = ready.held(py)?;
             let work = |watch: &Watch<BuildProgress>| held.build((&out, how.force), bundle, &schema, watch);
             watch::run(py, work, heard(&progress))?
         } else {
@@ -224,7 +227,7 @@ impl PyIndex {
         let started = Instant::now();
         let mut ready = Ready::new(py, what)?;
         let built = if ready.is_held {
-            let held = ready.held()?;
+            let held = ready.held(py)?;
             watch::run(py, |watch: &Watch<BuildProgress>| held.add(dir, watch), heard(&progress))?
         } else {
             let source = ready.source().map_err(|error| raised(py, &error))?;

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import bag, documents, drawn, histogram, sentence
+from conftest import SMALL, bag, documents, drawn, histogram, sentence
 
 from uncsm_index import Batch, Bundle, Error, Index
 
@@ -91,6 +91,22 @@ def rows_bytes(i):
     out = io.BytesIO()
     drawn(i).save(out, "PNG")
     return out.getvalue()
+
+
+def test_a_named_encoder_encodes_queries_of_a_bundle_of_arrays(encoded, features, tmp_path):
+    pictures = encoded.encode("image", [drawn(i) for i in range(96)])
+    name = encoded.inspect()["media"]["image"]["encoder"]
+    how = dict(split=[row["split"] for row in documents()], **SMALL)
+    rows = {"image": pictures, "text": features["text"]}
+    bundle = Bundle.train(rows, encoders={"image": name}, **how)
+    index = Index.build(tmp_path / "index", bundle, documents=documents(), features=rows)
+    assert set(colours(index.query(image=drawn(2), media="text", k=3))) == {"blue"}
+    with pytest.raises(Error) as caught:
+        Bundle.train(features, encoders={"image": name}, **how)
+    assert (caught.value.code, caught.value.got) == ("bad_dimension", "64")
+    # An encoder that is elsewhere is a name.
+    other = Bundle.train(features, encoders={"image": "my-histogram"}, **how)
+    assert other.inspect()["media"]["image"]["encoder"] == "my-histogram"
 
 
 def test_pictures_of_pil_in_other_modes(encoded, tmp_path):
@@ -310,6 +326,11 @@ def test_built_of_files(corpus, encoded, tmp_path):
     with pytest.raises(Error) as caught:
         Index.build(tmp_path / "bad", encoded, corpus, schema="[fields.text]\ntype = 3\n")
     assert (caught.value.code, caught.value.file, caught.value.line) == ("bad_value", "schema", 2)
+    for how in (dict(passages=20), dict(features_cache=tmp_path / "cache"), dict(append=True), dict(embed_encoders=True)):
+        with pytest.raises(Error) as caught:
+            Index.build(tmp_path / "bad", encoded, documents=[{"id": 1, "text": "a"}], **how)
+        assert caught.value.code == "bad_argument"
+    assert Index.build(tmp_path / "short", encoded, corpus, passages=2).built["items"]["text"] > 96
     for how in (dict(documents=[{}]), dict(features={"image": [[1.0]]}), dict(pathway="image=i")):
         with pytest.raises(TypeError):
             Index.build(tmp_path / "bad", encoded, corpus, **how)

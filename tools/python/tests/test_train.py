@@ -226,6 +226,23 @@ def test_what_a_corpus_leaves_out_is_counted(tmp_path, encoded):
     assert f"{path}:2" in data.reasons[0] and "no.png" in data.reasons[1]
 
 
+def test_what_progress_raises_ends_the_reading_of_a_corpus(tmp_path):
+    class Enough(Exception):
+        pass
+
+    heard = []
+
+    def hear(documents):
+        heard.append(documents)
+        raise Enough
+
+    path = tmp_path / "c.jsonl"
+    path.write_text("\n".join('{"text": "%s number %d"}' % (sentence(i), i) for i in range(20_000)))
+    with pytest.raises(Enough):
+        Data.read(path, progress=hear)
+    assert heard == [256]
+
+
 def test_features_of_the_bundles_own_encoder(encoded):
     rows = encoded.encode("image", [drawn(0), drawn(1)])
     assert rows.shape == (2, encoded.inspect()["media"]["image"]["dim"]) and rows.dtype == np.float32
