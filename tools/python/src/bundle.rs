@@ -46,6 +46,13 @@ impl PyBundle {
         py.detach(|| self.bundle.save_as(&path, existing)).map_err(|error| raised(py, &error))
     }
 
+    /// Looks at settings before a corpus is encoded for them.
+    #[staticmethod]
+    fn check(py: Python<'_>, config: &Bound<'_, PyDict>) -> PyResult<()> {
+        let config = to_object(config)?;
+        settings(&config, 0).map(drop).map_err(|error| raised(py, &error))
+    }
+
     /// Trains on `data`. `config` has the keys of a file of settings; `progress` gets a dict after each epoch.
     #[staticmethod]
     #[pyo3(signature = (data, config, start, pairs, progress))]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -308,6 +309,25 @@ def test_ctrl_c_ends_a_build(bundle, tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
     finally:
         child.kill()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_ends_queries(bundle, tmp_path):
+    rng = np.random.default_rng(1)
+    rows = {"image": rng.random((10_000, 64), dtype=np.float32), "text": rng.random((10_000, 8), dtype=np.float32)}
+    index = Index.build(tmp_path / "index", bundle, features=rows)
+    asked = [{"features": {"text": row}} for row in rng.random((5_000, 8))]
+    began = time.monotonic()
+    index.batch(asked[:100], media="image", exact=True)
+    whole = (time.monotonic() - began) * 50
+    stopping = threading.Timer(whole / 10, os.kill, (os.getpid(), signal.SIGINT))
+    began = time.monotonic()
+    stopping.start()
+    with pytest.raises(KeyboardInterrupt):
+        index.batch(asked, media="image", exact=True)
+    # Long before its end, and the index answers as ever.
+    assert time.monotonic() - began < max(whole / 2, 0.5)
+    assert len(index.query(**asked[0], media="image", k=5)["hits"]) == 5
 
 
 def test_built_of_files(corpus, encoded, tmp_path):

@@ -181,6 +181,8 @@ def test_errors_have_codes(features):
         ({"image": image, "text": text}, dict(split=["train"] * 95 + ["maybe"]), "bad_value"),
         ({"image": image, "text": text}, dict(pairs="/nothing.jsonl"), "not_found"),
         ("/nothing.jsonl", {}, "not_found"),
+        # Settings are looked at before a source is.
+        ("/nothing.jsonl", dict(width=3), "bad_value"),
     ]:
         with pytest.raises(Error) as caught:
             Bundle.train(source, **{**SMALL, **how})

@@ -156,6 +156,7 @@ class Bundle:
         `progress` is called after each epoch, in the thread that called, with `run`, `runs`, `stage`, `epoch`, `epochs`, `loss`
         and `score`; what it raises ends the training, as Ctrl-C does, after the epoch that runs.
         """
+        _native.Bundle.check(config)
         data = _data(
             source,
             dict(label=label, group=group, encoders=encoders, start=start),
