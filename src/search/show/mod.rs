@@ -3,4 +3,5 @@
 mod explain;
 pub(crate) mod facets;
 pub(crate) mod hits;
+mod periods;
 pub(crate) mod response;
