@@ -68,8 +68,9 @@ impl Held<'_> {
                 let reader = JsonlReader::new(Cursor::new(text.as_bytes()), NAME).keys(self.keys.clone());
                 reader.map(|read| read.map_err(ReadError::into_error)).collect()
             }
+            // As of a features file, the number of a row is its id.
             (None, Some(rows)) => {
-                (1..=rows as u64).map(|line| Ok(Document { line, ..Document::default() })).collect()
+                (0..rows as u64).map(|line| Ok(Document { line, ..Document::default() })).collect()
             }
             (None, None) => return Err(bad("neither documents nor features are given")),
         };

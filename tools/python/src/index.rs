@@ -128,6 +128,7 @@ pub(crate) struct How {
     embed_encoders: bool,
     commit_every: Option<u64>,
     schema: Option<String>,
+    id_from: Option<String>,
 }
 
 /// What a schema file says; errors call it so.
@@ -196,6 +197,9 @@ impl PyIndex {
                 }
                 if how.schema.is_some() {
                     builder = builder.schema(schema);
+                }
+                if let Some(from) = &how.id_from {
+                    builder = builder.ids_from(from.parse()?);
                 }
                 if how.append {
                     builder = builder.append();

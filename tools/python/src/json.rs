@@ -72,7 +72,7 @@ fn nested(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
         let values = value.try_iter()?.map(|item| nested(&item?, depth));
         return values.collect::<PyResult<_>>().map(Value::Array);
     }
-    for method in ["__fspath__", "tolist"] {
+    for method in ["__fspath__", "tolist", "isoformat"] {
         if value.hasattr(method)? {
             return nested(&value.call_method0(method)?, depth);
         }
@@ -81,7 +81,8 @@ fn nested(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     Err(PyTypeError::new_err(format!("expected a string, a number, a list or a dict, got {name}")))
 }
 
-/// A dict as a JSON object: of plain values, paths, and what has `tolist`, such as arrays and numbers of numpy.
+/// A dict as a JSON object: of plain values, paths, dates and times, and what has `tolist`, such as arrays
+/// and numbers of numpy.
 ///
 /// # Errors
 /// `TypeError` for what is none of these, `ValueError` for numbers that are not finite.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import inspect
 import io
 import os
@@ -354,6 +355,31 @@ def test_built_of_files(corpus, encoded, tmp_path):
     for how in (dict(documents=[{}]), dict(features={"image": [[1.0]]}), dict(pathway="image=i")):
         with pytest.raises(TypeError):
             Index.build(tmp_path / "bad", encoded, corpus, **how)
+
+
+def test_ids_that_are_made(bundle, encoded, corpus, features, tmp_path):
+    some = {media: values[:3] for media, values in features.items()}
+    everything = dict(keywords="*", k=5)
+    rows = Index.build(tmp_path / "rows", bundle, features=some)
+    assert sorted(ids(rows.query(**everything))) == ["0", "1", "2"]
+    dicts = Index.build(tmp_path / "dicts", bundle, documents=[{"n": i} for i in range(3)], features=some)
+    assert sorted(ids(dicts.query(**everything))) == ["1", "2", "3"]
+    lines = tmp_path / "c.jsonl"
+    lines.write_text('{"text": "the red square"}\n{"text": "the blue square"}\n')
+    made = {how: ids(Index.build(tmp_path / how, encoded, lines, id_from=how).query(**everything)) for how in ("line", "hash")}
+    assert sorted(made["line"]) == ["1", "2"] and {len(name) for name in made["hash"]} == {32}
+    with pytest.raises(Error) as caught:
+        Index.build(tmp_path / "bad", encoded, lines, id_from="nothing")
+    assert caught.value.code in ("bad_value", "bad_argument")
+
+
+def test_dates_of_python(bundle, features, tmp_path):
+    days = [datetime.date(2026, 1, 31), np.datetime64("2026-03-01"), datetime.date(2026, 2, 1)]
+    rows = [{"id": i, "day": day, "at": datetime.datetime(2026, 1, 1, i, tzinfo=datetime.timezone.utc)} for i, day in enumerate(days)]
+    index = Index.build(tmp_path / "index", bundle, documents=rows, features={media: values[:3] for media, values in features.items()})
+    assert {index.inspect()["schema"][name]["type"] for name in ("day", "at")} == {"date"}
+    found = index.query(filter="day:[2026-02-01 TO 2026-12-31]", sort="day:desc")
+    assert ids(found) == ["1", "2"] and found["hits"][0]["fields"] == {"at": "2026-01-01T01:00:00+00:00", "day": "2026-03-01"}
 
 
 def test_several_indexes_answer_as_one(index, bundle, features, tmp_path):

@@ -195,6 +195,7 @@ class Index:
         features: Features | Path | None = None,
         pathway: str | Iterable[str] | None = None,
         schema: str | None = None,
+        id_from: str | None = None,
         append: bool = False,
         force: bool = False,
         resume: bool = False,
@@ -218,12 +219,14 @@ class Index:
         - `features`: arrays by media type, whose row i is document i, with `documents` for ids and fields;
         - `features` as a safetensors file, with `pathway` (`MEDIA=TENSOR`) and `corpus` for ids and fields.
 
-        Documents and arrays are held in memory, and nothing says later where they came from. `schema` is the text of a schema
-        file. `progress` gets `documents`, `items`, `warnings` and so on after each batch; what it raises ends the build.
+        Documents and arrays are held in memory, and nothing says later where they came from. A dict without `id` gets its
+        position from 1, a row without a dict its number from 0; of files, `id_from` (`line`, `path`, `hash`) says what ids are
+        made from. `schema` is the text of a schema file. `progress` gets `documents`, `items`, `warnings` and so on after each batch; what it raises ends the build.
         """
         what = _what(corpus, documents, features, pathway, strict, memory)
         what["reading"] = reading(media_keys, map, without, encoders, passages, features_cache)
-        how = dict(append=append, force=force, resume=resume, embed_encoders=embed_encoders, commit_every=commit_every, schema=schema)
+        how: dict[str, Any] = dict(append=append, force=force, resume=resume, embed_encoders=embed_encoders, commit_every=commit_every)
+        how.update(schema=schema, id_from=id_from)
         built = _native.Index.build(os.fspath(out), bundle._native, what, how, progress)
         return cls(_native.Index.open([os.fspath(out)], None, []), None, built)
 
