@@ -241,9 +241,8 @@ impl<'a> Measure<'a> {
                 }
                 out.push(curve);
             }
-            let row = |depth: usize, off: Vec<[f32; 2]>| {
-                margin::row((family.ranking, family.media), depth, &off)
-            };
+            let row =
+                |depth: usize, off: Vec<[f32; 2]>| margin::row((family.ranking, family.media), depth, &off);
             out.push(row(0, family.off.clone()));
             for depth in DEPTHS.into_iter().filter(|&depth| depth <= self.depth) {
                 out.push(row(depth, family.queries.iter().flat_map(|sample| sample.below(depth)).collect()));

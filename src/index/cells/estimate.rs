@@ -57,8 +57,7 @@ impl<'a> Estimate<'a> {
                     None => sums = [[0; GROUP]],
                 }
             }
-            let norm =
-                if self.by_norm { self.cells.norms.get(at).copied().unwrap_or(0.0) } else { 1.0 };
+            let norm = if self.by_norm { self.cells.norms.get(at).copied().unwrap_or(0.0) } else { 1.0 };
             *out = (self.query.value(sums[0][at % GROUP]) + self.query.more(more)) * norm;
         }
     }

@@ -82,6 +82,6 @@ pub(crate) fn form(
 }
 
 /// `u` with zeros outside of its class posteriors.
-pub(crate) fn posterior(u: &[f32], classes: std::ops::Range<usize>) -> Vec<f32> {
+fn posterior(u: &[f32], classes: std::ops::Range<usize>) -> Vec<f32> {
     u.iter().enumerate().map(|(at, &x)| if classes.contains(&at) { x } else { 0.0 }).collect()
 }

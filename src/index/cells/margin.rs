@@ -14,7 +14,7 @@ use crate::media::Fingerprint;
 
 /// By how much queries differ from samples in what both codes leave.
 const SPARE: f32 = 1.5;
-/// The number of best rows beyond which a row counts as any.
+/// The number of best rows beyond which a row counts as any: errors of rows so far down are those of all.
 const BEST: usize = 1000;
 
 /// How far values by code of one form may lie off, at the share that may be missed.
@@ -41,9 +41,7 @@ pub(crate) fn margins(
 ) -> Option<Margins> {
     let curves = cells.curves.filter(|curves| *curves.model == model.0)?;
     let at = quantile(recall)?;
-    let is = |row: &&[f32; CURVE_COLUMNS]| {
-        row[0] == MARGINS + ranking.code() && row[1] == query_media as f32
-    };
+    let is = |row: &&[f32; CURVE_COLUMNS]| row[0] == MARGINS + ranking.code() && row[1] == query_media as f32;
     let of = |row: &[f32; CURVE_COLUMNS]| [row[3 + at], row[3 + MISSES.len() + at]];
     let (any, best): (Vec<_>, Vec<_>) = curves.rows.iter().filter(is).partition(|row| row[2] == 0.0);
     let any = of(any.first()?);
@@ -54,12 +52,16 @@ pub(crate) fn margins(
     let all = best.iter().map(|row| row[2]).fold(0.0, f32::max);
     let near = best.iter().filter(|row| row[2] >= below.min(all) && row[2] <= above);
     let best = near.map(|row| of(row)).reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])])?;
-    let rank = effort(cells, model, (ranking, query_media), BEST.max(*depths.end()), recall)?.refine;
+    let rank = effort(cells, model, (ranking, query_media), BEST, recall)?.refine;
     Some(Margins { best: best[0].max(any[0]), any: any[0], both: SPARE * best[1].max(any[1]), rank })
 }
 
 /// The row of a file, of what both kinds of codes leave.
-pub(crate) fn row((ranking, media): (Ranking, usize), depth: usize, off: &[[f32; 2]]) -> [f32; CURVE_COLUMNS] {
+pub(crate) fn row(
+    (ranking, media): (Ranking, usize),
+    depth: usize,
+    off: &[[f32; 2]],
+) -> [f32; CURVE_COLUMNS] {
     let mut row = [0.0; CURVE_COLUMNS];
     let (head, numbers) = row.split_at_mut(3);
     head.copy_from_slice(&[MARGINS + ranking.code(), media as f32, depth as f32]);

@@ -16,7 +16,7 @@ mod tests;
 
 pub(crate) use build::{LEAST_ROWS, write};
 pub(crate) use estimate::Estimate;
-pub(crate) use form::{Ranking, Rest, posterior};
+pub(crate) use form::{Ranking, Rest};
 pub(crate) use margin::{Margins, margins};
 pub(crate) use probe::{Effort, Form, best_rows, effort};
 pub(crate) use rows::RowSource;
