@@ -12,8 +12,8 @@ use super::form::Ranking;
 use super::probe::{effort, quantile};
 use crate::media::Fingerprint;
 
-/// By how much queries differ from samples in what both codes leave.
-const SPARE: f32 = 1.5;
+/// By how much queries differ from samples in what short codes leave, and both.
+const SPARE: [f32; 2] = [1.25, 1.5];
 /// The number of best rows beyond which a row counts as any: errors of rows so far down are those of all.
 const BEST: usize = 1000;
 
@@ -53,7 +53,13 @@ pub(crate) fn margins(
     let near = best.iter().filter(|row| row[2] >= below.min(all) && row[2] <= above);
     let best = near.map(|row| of(row)).reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])])?;
     let rank = effort(cells, model, (ranking, query_media), BEST, recall)?.refine;
-    Some(Margins { best: best[0].max(any[0]), any: any[0], both: SPARE * best[1].max(any[1]), rank })
+    let [short, both] = SPARE;
+    Some(Margins {
+        best: short * best[0].max(any[0]),
+        any: short * any[0],
+        both: both * best[1].max(any[1]),
+        rank,
+    })
 }
 
 /// The row of a file, of what both kinds of codes leave.

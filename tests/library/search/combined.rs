@@ -8,11 +8,16 @@ use uncsm_index::model::{Bundle, Target};
 use uncsm_index::search::{CrossMediaQuery, Fusion, MediaChoice, QueryPart, Request, Response, Similarity};
 
 use super::cells::{DOCS, app, app_in, around, sampled, share};
-use crate::common::{App, Doc, bundle};
+use crate::common::{App, Doc};
 use crate::search::world::{engine, ids};
 
 const PAIR: Similarity = Similarity::Metric(Target::Pair);
 const CLASS: Similarity = Similarity::Metric(Target::Class);
+
+/// Without a hidden layer, as most are: codes do not tell what it adds.
+fn plain(seed: u64) -> Bundle {
+    Bundle::random(&[("image", 6), ("text", 5)], 12, 0, 3, seed)
+}
 
 /// Features of a picture, of a text, and of another one of each.
 struct Asked {
@@ -40,7 +45,7 @@ const SHAPES: [(&str, Shape); 9] = [
     }),
     ("picture and text, unequal", |r, q| {
         let r = r.features("image", &q.image).unwrap().features("text", &q.text).unwrap();
-        r.similarity(PAIR).weight("1", 3.0)
+        r.similarity(PAIR).weight("text", 3.0)
     }),
     ("two by class", |r, q| {
         let r = r.features("image", &q.image).unwrap().features("text", &q.text).unwrap();
@@ -80,7 +85,7 @@ fn compared(found: &Response, exact: &Response, what: &str) -> f32 {
 
 #[test]
 fn every_form_of_a_query_keeps_the_promise() {
-    let bundle = sampled(&bundle(3));
+    let bundle = sampled(&plain(3));
     let apps = [app(&bundle)];
     let engine = engine(&apps);
     for (name, shape) in SHAPES {
@@ -110,8 +115,29 @@ fn every_form_of_a_query_keeps_the_promise() {
 }
 
 #[test]
+fn an_explanation_says_that_codes_were_asked() {
+    let bundle = sampled(&plain(3));
+    let apps = [app(&bundle)];
+    let engine = engine(&apps);
+    let query = Asked::new(&bundle, &mut ChaCha8Rng::seed_from_u64(3));
+    let ask = || engine.request().features("image", &query.image).unwrap().explain();
+    let shapes: [fn(Request) -> Request; 2] =
+        [|r| r.similarity(Similarity::Both), |r| r.similarity(PAIR).min_probability(0.9)];
+    for shape in shapes {
+        let found = shape(ask()).run().unwrap();
+        let look = &found.plan.as_ref().unwrap()["look"];
+        assert!(!found.exact && look["by"] == "cells" && look["why"].is_null(), "{look}");
+        let [compared, kept] = ["rows_by_code", "rows_scored"].map(|key| look[key].as_u64().unwrap());
+        assert!(compared >= DOCS as u64 && found.scored <= kept && kept < compared / 2, "{look}");
+        let whole = shape(ask()).exact().run().unwrap();
+        let look = &whole.plan.as_ref().unwrap()["look"];
+        assert!(whole.exact && look["by"] == "all" && look["why"] == "asked for", "{look}");
+    }
+}
+
+#[test]
 fn a_least_probability_finds_what_reaches_it() {
-    let bundle = sampled(&bundle(3));
+    let bundle = sampled(&plain(3));
     let apps = [app(&bundle)];
     let engine = engine(&apps);
     type Shape = fn(Request, &Asked) -> Request;
@@ -181,7 +207,7 @@ fn a_least_probability_finds_what_reaches_it() {
 
 #[test]
 fn the_best_item_of_each_part_counts_over_items_and_media_types() {
-    let bundle = sampled(&bundle(3));
+    let bundle = sampled(&plain(3));
     let app = App::in_ram(bundle.clone());
     let mut writer: IndexWriter = app.index.writer_with_num_threads(1, 200_000_000).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(41);
@@ -225,7 +251,7 @@ fn the_best_item_of_each_part_counts_over_items_and_media_types() {
 
 #[test]
 fn few_rows_of_a_media_type_are_scored_beside_many_of_another() {
-    let bundle = sampled(&bundle(3));
+    let bundle = sampled(&plain(3));
     let app = App::in_ram(bundle.clone());
     let mut writer: IndexWriter = app.index.writer_with_num_threads(1, 200_000_000).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(43);
@@ -257,7 +283,7 @@ fn few_rows_of_a_media_type_are_scored_beside_many_of_another() {
 
 #[test]
 fn segments_hybrids_and_hosts_use_codes_too() {
-    let bundle = sampled(&bundle(3));
+    let bundle = sampled(&plain(3).with_random_hubs(11, 3));
     let app = app_in(&bundle, 13_000, 6_800);
     let searcher = app.searcher();
     assert_eq!(searcher.segment_readers().len(), 2);
