@@ -3,6 +3,7 @@
 #[cfg(feature = "train")]
 mod beside;
 mod cells;
+mod combined;
 mod engine;
 mod facets;
 mod fan_out;
