@@ -42,8 +42,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     };
     rule.check(&fusion::Asked { settings: &settings, similarity, prior: asked.prior })?;
     let budget = Budget::new(asked.time, asked.cancel.clone());
-    let Queries { keywords, filter: user_filter, words, mut warnings } =
-        queries(&view.shards, asked, &budget)?;
+    let Queries { keywords, filter: user_filter, words, mut warnings } = queries(view, asked, &budget)?;
     let scorers =
         if parts.is_empty() { Scorers::default() } else { scorers(view, asked, similarity, &parts)? };
     let minimum = match asked.minimum {
@@ -62,7 +61,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     }
     let (candidates, candidates_match, tally) = candidates(view, asked, media.as_deref(), k);
     Ok(Plan {
-        counts: Counts::new(&view.shards, asked)?,
+        counts: Counts::new(view, asked)?,
         fields: Fields::new(view.shards.schema(), asked)?,
         snippets: Snippets::new(&view.shards, keywords.as_deref(), &asked.snippets)?,
         keywords,

@@ -7,7 +7,7 @@ use super::aggregations::{ASKED, prepare};
 use super::asked::{Asked, FacetsOver};
 use super::columns::facet_column;
 use crate::error::{Error, ErrorCode, Result};
-use crate::search::view::shard::Shards;
+use crate::search::view::View;
 
 /// Most values of one facet that are counted; more is an error, not a count that is off.
 pub(crate) const MAX_VALUES: usize = 65_000;
@@ -30,7 +30,8 @@ impl Counts {
     /// # Errors
     /// [`ErrorCode::UnknownField`]; [`ErrorCode::BadArgument`] for a field without a column, or aggregations that do not
     /// parse.
-    pub(super) fn new(shards: &Shards, asked: &Asked) -> Result<Self> {
+    pub(super) fn new(view: &View, asked: &Asked) -> Result<Self> {
+        let shards = &*view.shards;
         let column = |name: &String| Ok((name.clone(), facet_column(shards.schema(), name)?));
         let facets: Vec<(String, String)> = asked.facets.iter().map(column).collect::<Result<_>>()?;
         let mut all = serde_json::Map::new();
@@ -40,6 +41,7 @@ impl Counts {
                     r#"for example {"sizes":{"range":{"field":"size","ranges":[{"to":10},{"from":10}]}}}"#,
                 ));
             };
+            view.check_listed(&Value::Object(asked.clone()))?;
             all.extend(asked.iter().map(|(name, value)| (format!("{ASKED}{name}"), value.clone())));
         }
         for (name, column) in &facets {

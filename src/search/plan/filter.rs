@@ -11,7 +11,6 @@ use crate::search::grammar::Grammar;
 use crate::search::ordered::OrderedQuery;
 use crate::search::query::CrossMediaQuery;
 use crate::search::view::View;
-use crate::search::view::shard::Shards;
 use crate::search::words::read;
 
 type MaybeQuery = Option<Box<dyn Query>>;
@@ -28,13 +27,15 @@ pub(super) struct Queries {
 }
 
 /// Parses what is asked for in strings.
-pub(super) fn queries(shards: &Shards, asked: &Asked, budget: &Budget) -> Result<Queries> {
+pub(super) fn queries(view: &View, asked: &Asked, budget: &Budget) -> Result<Queries> {
+    let shards = &*view.shards;
     let grammar = Grammar::new(&shards.first().tantivy).over(shards.searchers());
     let filter = |clause: &Clause| match clause {
         Clause::Text(text) => grammar.filter(text),
         Clause::Query(query) => Ok(query.box_clone()),
     };
     let mut filters: Vec<Box<dyn Query>> = asked.filters.iter().map(filter).collect::<Result<_>>()?;
+    filters.extend(view.required.query(shards)?);
     // Queries are joined, not texts, where the AND would bind to what one of them ends with.
     let filter = match filters.len() {
         0 | 1 => filters.pop(),

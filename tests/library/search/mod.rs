@@ -11,6 +11,7 @@ mod hubs;
 mod keywords;
 mod oracle;
 mod parts;
+mod required;
 mod segments;
 mod sorted;
 mod sources;
