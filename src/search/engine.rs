@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tantivy::{DocAddress, IndexReader, Searcher};
 
 use super::request::Request;
+use super::show::document::{StoredDocument, document};
 use super::top::ID_FIELD;
 use super::view::View;
 use super::view::encoders::OpenEncoders;
@@ -319,6 +320,15 @@ impl Engine {
     /// [`BadValue`](crate::ErrorCode::BadValue) for an `id` that is no number where the field of ids holds numbers.
     pub fn find(&self, id: &str) -> Result<DocAddress> {
         self.view().find(id)
+    }
+
+    /// What is stored of the live document `id`: of the index at position `index`, or of the first that has it. Cost: a look-up
+    /// and a stored document.
+    ///
+    /// # Errors
+    /// Those of [`Engine::find`], and of reading it.
+    pub fn document(&self, id: &str, index: Option<usize>) -> Result<StoredDocument> {
+        document(&self.view(), id, index)
     }
 
     /// The state of now. Only whole states are put here, so that a panic elsewhere leaves one.

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use crate::query_args::QueryArgs;
 use crate::query_args::named;
+pub use crate::serve_args::ServeArgs;
 use uncsm_index::encode::DecodeLimits;
 use uncsm_index::search::TargetName;
 
@@ -117,6 +118,13 @@ pub enum Command {
         after_help = "Example: uncsm-index query my.index --text 'a bird that sits' --filter 'category_exact:birds' -k 5"
     )]
     Query(Box<QueryArgs>),
+    /// A page to search with, in the browser of this machine
+    ///
+    /// Words, pictures and sentences, facets, "more like this"; the JSON of `query --json` under POST /api/query. Requests carry bytes,
+    /// never names of files. It is a tool for one's own machine: only this machine reaches it, unless --addr and --token say
+    /// otherwise, and what is public needs a server in front of it. Documents that `add` commits appear without a restart.
+    #[command(after_help = "Example: uncsm-index serve my.index --open")]
+    Serve(ServeArgs),
     /// Show what an index, a bundle or a .uvec file is made of
     #[command(after_help = "Example: uncsm-index inspect my.index --json")]
     Inspect(InspectArgs),

@@ -96,16 +96,26 @@ impl View {
     /// # Errors
     /// [`ErrorCode::UnknownId`]; [`ErrorCode::UnknownField`] in an index without ids.
     pub(crate) fn find(&self, id: &str) -> Result<DocAddress> {
+        self.find_in(id, None)
+    }
+
+    /// [`View::find`] in the index at one position alone.
+    ///
+    /// # Errors
+    /// Those of [`View::find`].
+    pub(crate) fn find_in(&self, id: &str, index: Option<usize>) -> Result<DocAddress> {
         let field = self.id_field()?.field();
-        let mut base = 0;
-        for shard in self.shards.iter() {
+        for (at, shard) in self.shards.iter().enumerate() {
+            if index.is_some_and(|index| index != at) {
+                continue;
+            }
+            let base = shard.base();
             if let Some(found) = guarded(shard.dir(), || find_document(&shard.searcher, field, id))? {
                 let address = DocAddress::new(base + found.segment_ord, found.doc_id);
                 if guarded(shard.dir(), || self.lets_through(address))? {
                     return Ok(address);
                 }
             }
-            base += shard.searcher.segment_readers().len() as u32;
         }
         let hint =
             Hint::new("ids are case-sensitive and whole;").given(Setting::Filter, "'id:..' finds one too");

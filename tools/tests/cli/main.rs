@@ -35,6 +35,7 @@ mod read_only;
 mod readme;
 mod resume;
 mod run;
+mod serve;
 mod sorted;
 mod weights;
 mod words;
