@@ -1,7 +1,7 @@
 //! `POST /api/mark`: clicks as `fuse` takes them, and marks as `train --pairs` does.
 //!
-//! A click says that its document answers the query better than those above it that were passed over (Joachims, 2002): the line has
-//! these as `shown`, so that no later click has to change it.
+//! The line of a query has as `shown` what was likely seen: what stands above its last click, and about as much below. A further click
+//! on the same answer takes the place of its line, as long as that is the last one.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -26,6 +26,8 @@ use super::routes::aside;
 const REMEMBERED: usize = 256;
 /// Bytes of the pictures of a query that is written down.
 const PICTURES: usize = 128 << 10;
+/// Hits below the last click that were likely seen, beside as many as stand above it.
+const BELOW: usize = 3;
 /// What `fuse` must not be told twice: what is shown, and how legs were joined.
 const LEFT_OUT: [&str; 15] = [
     "k",
@@ -68,6 +70,8 @@ struct Remembered {
     /// By rank: the id, what it was compared with, and which of its items was.
     shown: Vec<(String, Option<(String, String)>)>,
     clicked: Vec<String>,
+    /// The bytes of its line.
+    written: Option<(u64, u64)>,
 }
 
 impl Recorder {
@@ -102,7 +106,14 @@ impl Recorder {
         let like = spec.like.clone().filter(|_| alone);
         let shown = shown.collect();
         last.queries.truncate(REMEMBERED - 1);
-        last.queries.push_front(Remembered { number, line: line(spec), like, shown, clicked: Vec::new() });
+        last.queries.push_front(Remembered {
+            number,
+            line: line(spec),
+            like,
+            shown,
+            clicked: Vec::new(),
+            written: None,
+        });
         number
     }
 
@@ -123,12 +134,27 @@ impl Recorder {
                 if query.clicked.iter().any(|clicked| clicked == id) {
                     return Ok(Some("it was clicked before"));
                 }
-                let passed = query.shown[..=rank].iter().map(|(id, _)| id);
-                let passed: Vec<&String> = passed.filter(|id| !query.clicked.contains(id)).collect();
+                let mut file = lock(&self.clicks);
+                let failed = |e| Error::io(&self.paths[0], e);
+                let end = file.metadata().map_err(failed)?.len();
+                // Where other lines came after it, the clicks of before are theirs.
+                let before = query.written.filter(|(_, own)| *own == end);
+                let new = if before.is_some() { &[] } else { query.clicked.as_slice() };
+                let clicked: Vec<&str> = match before {
+                    Some(_) => query.clicked.iter().map(String::as_str).chain([id]).collect(),
+                    None => vec![id],
+                };
+                let last =
+                    query.shown.iter().rposition(|(id, _)| clicked.contains(&id.as_str())).unwrap_or(rank);
+                let seen = query.shown.iter().take(2 * (last + 1) + BELOW).map(|(id, _)| id);
                 let mut line = line.clone();
-                line.insert("clicked".into(), json!([id]));
-                line.insert("shown".into(), json!(passed));
-                self.write(0, &Value::Object(line))?;
+                line.insert("shown".into(), json!(seen.filter(|id| !new.contains(id)).collect::<Vec<_>>()));
+                line.insert("clicked".into(), json!(clicked));
+                let start = before.map_or(end, |(start, _)| start);
+                file.set_len(start).map_err(failed)?;
+                let text = format!("{}\n", Value::Object(line));
+                file.write_all(text.as_bytes()).map_err(failed)?;
+                query.written = Some((start, start + text.len() as u64));
                 query.clicked.push(id.to_owned());
             }
             "like" | "unlike" => {
@@ -137,17 +163,14 @@ impl Recorder {
                 };
                 let similar = f32::from(u8::from(kind == "like"));
                 let side = |id: &str, media: &str| json!({ "id": id, "media": media });
-                self.write(1, &json!({ "a": side(anchor, own), "b": side(id, other), "similar": similar }))?;
+                let pair = json!({ "a": side(anchor, own), "b": side(id, other), "similar": similar });
+                // In one piece, so that lines of several writers stay whole.
+                let written = lock(&self.pairs).write_all(format!("{pair}\n").as_bytes());
+                written.map_err(|e| Error::io(&self.paths[1], e))?;
             }
             _ => return Err(bad("a mark is of no such kind").expected("click, like or unlike")),
         }
         Ok(None)
-    }
-
-    fn write(&self, at: usize, line: &Value) -> Result<()> {
-        let mut file = lock(if at == 0 { &self.clicks } else { &self.pairs });
-        // In one piece, so that lines of several writers stay whole.
-        file.write_all(format!("{line}\n").as_bytes()).map_err(|e| Error::io(&self.paths[at], e))
     }
 }
 

@@ -22,7 +22,8 @@ export function passage(html) {
   return html.split(/<b>([\s\S]*?)<\/b>/).map((part, at) => (at % 2 ? el("mark", {}, plain(part)) : plain(part)));
 }
 
-export const percent = (p) => (p >= 0.995 || p < 0.0995 ? `${(p * 100).toFixed(1)} %` : `${Math.round(p * 100)} %`);
+// Nothing is certain, and nothing is out of the question.
+export const percent = (p) => (p >= 0.9995 ? ">\u00a099.9\u00a0%" : p < 0.0005 ? "<\u00a00.1\u00a0%" : p >= 0.9945 || p < 0.0995 ? `${(p * 100).toFixed(1)}\u00a0%` : `${Math.round(p * 100)}\u00a0%`);
 export const count = (n) => n.toLocaleString("en");
 export const short = (x) => (x === null || x === undefined ? "–" : Math.abs(x) >= 100 ? x.toFixed(0) : x.toFixed(Math.abs(x) < 0.1 ? 4 : 2));
 
@@ -33,8 +34,8 @@ export function shown(value) {
 }
 
 // A bar from zero to `share` of the width, to the left where it is negative.
-export function bar(label, value, share, note = "") {
+export function bar(label, value, share, note = "", text = short(value)) {
   const fill = el("i", { class: value < 0 ? "minus" : "plus" });
   fill.style.setProperty("--share", Math.min(1, Math.abs(share) || 0));
-  return el("div", { class: "row" }, el("span", { class: "what" }, label), el("span", { class: "track", "aria-hidden": "true" }, fill), el("span", { class: "value" }, short(value), note && el("small", {}, ` ${note}`)));
+  return el("div", { class: "row" }, el("span", { class: "what" }, label), el("span", { class: "track", "aria-hidden": "true" }, fill), el("span", { class: "value" }, text), note && el("small", {}, note));
 }

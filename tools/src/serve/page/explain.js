@@ -23,7 +23,7 @@ export async function record(hit) {
 export function why(hit) {
   const told = hit.explanation;
   const out = [];
-  if (hit.probability !== null) out.push(section("Probability of a match", bar("match", hit.probability, hit.probability, percent(hit.probability))));
+  if (hit.probability !== null) out.push(section("Probability of a match", bar("match", hit.probability, hit.probability, "", percent(hit.probability))));
   const legs = Object.entries(told.legs ?? {});
   if (legs.length) {
     const most = Math.max(...legs.map(([, leg]) => Math.abs(leg.contribution ?? 0)), 1e-9);
@@ -45,7 +45,7 @@ function heads(part) {
     const fit = head.calibration;
     const most = Math.max(...terms.map(([, value]) => Math.abs(value)), Math.abs(fit?.logit ?? 0), 1e-9);
     const bars = terms.map(([name, value]) => bar(name, value, value / most));
-    if (fit) bars.push(bar("calibrated", fit.logit, fit.logit / most, percent(fit.probability)));
+    if (fit) bars.push(bar("calibrated", fit.logit, fit.logit / most, `a probability of ${percent(fit.probability)} at a rate of ${percent(fit.rate)}`));
     return [part.heads.length > 1 ? el("h4", {}, `Head ${at + 1}`) : null, el("div", { class: "diverging" }, bars)];
   });
   if (!rows.length) rows.push(el("div", { class: "diverging" }, bar("value", part.value, 1)));
@@ -61,7 +61,7 @@ function tree(node, depth = 0) {
 
 export function status(told) {
   const mib = (bytes) => (bytes === null ? "not known" : `${count(Math.round(bytes / 2 ** 20))} MiB`);
-  const ms = (x) => (x === null ? "–" : `${x} ms`);
+  const ms = (x) => (x === null ? "–" : `${x < 10 ? x.toFixed(1) : Math.round(x)} ms`);
   const rows = [
     ["Indexes", told.index.names.join(", ")], ["Documents", count(told.index.documents)], ["Media types", told.index.media.join(", ")],
     ["Queries", `${count(told.queries.answered)} answered, ${count(told.queries.failed)} failed`],

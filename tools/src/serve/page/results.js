@@ -43,10 +43,10 @@ function image(hit, url) {
 export function card(hit, act, at) {
   const url = hit.id === null ? null : picture(hit);
   const name = title(hit);
-  const action = (kind, label, sign) => el("button", { type: "button", class: kind, tabindex: "-1", "data-act": kind, "aria-label": `${label}: ${name}`, title: label, click: () => act(kind, hit) }, el("span", { "aria-hidden": "true" }, sign), el("span", { class: "label" }, label));
+  const action = (kind, label, text) => el("button", { type: "button", class: kind, tabindex: "-1", "data-act": kind, "aria-label": `${label}: ${name}`, title: label, click: () => act(kind, hit) }, text);
   const probability = hit.probability === null ? null : el("span", { class: "probability", title: "Probability of a match" }, meter(hit.probability), percent(hit.probability));
   const open = el("button", { type: "button", class: "open", tabindex: at === 0 ? "0" : "-1", "aria-label": `${hit.rank}. ${name}${hit.probability === null ? "" : `, ${percent(hit.probability)}`}`, click: () => act("open", hit) }, image(hit, url), el("span", { class: "text" }, el("b", { class: "title", dir: "auto" }, name), words(hit)));
-  const foot = el("div", { class: "foot" }, probability ?? el("span", { class: "rank" }, `${hit.rank}`), hit.id === null ? null : el("span", { class: "acts", role: "group", "aria-label": `Go on from ${name}` }, action("like", "More like this", "+"), action("unlike", "Not like this", "−"), action("why", "Why this hit", "?")));
+  const foot = el("div", { class: "foot" }, probability ?? el("span", { class: "rank" }, `${hit.rank}`), hit.id === null ? null : el("span", { class: "acts", role: "group", "aria-label": `Go on from ${name}` }, action("like", "More like this", "More"), action("unlike", "Not like this", "Not"), action("why", "Why this hit", "Why")));
   return el("li", { class: url ? "card" : "card bare", "data-id": hit.id ?? "" }, open, foot);
 }
 
@@ -65,7 +65,9 @@ export function facets(counted, choose) {
     const now = new Map((counted?.[facet.field] ?? facet.values).map(({ value, count: n }) => [value, n]));
     const values = [...new Set([...chosen, ...now.keys(), ...facet.values.map(({ value }) => value)])];
     values.sort((a, b) => chosen.has(b) - chosen.has(a) || (now.get(b) ?? 0) - (now.get(a) ?? 0));
-    const chip = (value) => el("button", { type: "button", class: "chip", "data-chip": JSON.stringify([facet.field, value]), "aria-pressed": String(chosen.has(value)), disabled: !chosen.has(value) && !now.get(value), click: () => choose(facet.field, value) }, el("span", { dir: "auto" }, shown(value)), el("small", {}, count(now.get(value) ?? 0)));
+    // Where values are chosen, the others are shut out by them: how many there would be is not known.
+    const known = (value) => !chosen.size || chosen.has(value);
+    const chip = (value) => el("button", { type: "button", class: "chip", "data-chip": JSON.stringify([facet.field, value]), "aria-pressed": String(chosen.has(value)), disabled: known(value) && !chosen.has(value) && !now.get(value), click: () => choose(facet.field, value) }, el("span", { dir: "auto" }, shown(value)), known(value) ? el("small", {}, count(now.get(value) ?? 0)) : null);
     return el("fieldset", {}, el("legend", {}, facet.field), el("div", { class: "chips" }, values.slice(0, 24).map(chip)));
   });
   box.replaceChildren(...groups);

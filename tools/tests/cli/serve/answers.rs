@@ -49,7 +49,7 @@ fn a_query_has_the_answer_of_the_command_line() {
             json!({ "like": id(3), "not_like": [id(5)], "media": "any" }),
             vec!["--like", "doc-003", "--not-like", "doc-005", "--media", "any"],
         ),
-        (json!({ "filter": "color:blue", "k": 0 }), vec!["--filter", "color:blue", "-k", "0"]),
+        (json!({ "filter": "color:blue", "k": 1 }), vec!["--filter", "color:blue", "-k", "1"]),
         (json!({ "filter": "nothing_here AND color:blue" }), vec!["--filter", "nothing_here AND color:blue"]),
         (
             json!({ "text": "a red circle", "min_probability": 0.9 }),

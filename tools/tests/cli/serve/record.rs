@@ -1,7 +1,5 @@
 //! Clicks and marks as `fuse` and `train --pairs` take them.
 
-use std::fs;
-
 use serde_json::json;
 use uncsm_index::corpus::{JudgedReader, Pairs};
 
@@ -40,21 +38,29 @@ fn clicks_become_lines_of_fuse_and_marks_pairs() {
     assert_eq!(mark(number(&like), &near[0], "like"), (200, Some(true)));
     assert_eq!(mark(number(&like), &near[1], "unlike"), (200, Some(true)));
     let judged: Vec<_> = JudgedReader::open(&file).unwrap().map(Result::unwrap).collect();
-    assert_eq!(judged.len(), 2);
-    assert_eq!(
-        serde_json::to_value(&judged[0].query).unwrap(),
-        json!({ "text": ["a red circle"], "words": "circle" })
-    );
-    assert_eq!(judged[0].shown.as_ref().unwrap().iter().collect::<Vec<_>>().len(), 3);
-    let grades = |line: usize| hits.iter().map(|id| judged[line].grade(id)).collect::<Vec<_>>();
-    assert_eq!(grades(0), [Some(0.0), Some(0.0), Some(1.0), None, None]);
-    // What was clicked before says nothing against a later one.
-    assert_eq!(grades(1), [Some(0.0), Some(0.0), None, Some(1.0), None]);
+    assert_eq!(judged.len(), 1, "two clicks on one answer are one line");
+    let line = serde_json::to_value(&judged[0].query).unwrap();
+    assert_eq!(line, json!({ "text": ["a red circle"], "words": "circle" }));
+    let grades = hits.iter().map(|id| judged[0].grade(id)).collect::<Vec<_>>();
+    assert_eq!(grades, [Some(0.0), Some(0.0), Some(1.0), Some(1.0), Some(0.0)]);
     let pairs = Pairs::read(dir.path().join("clicks.pairs.jsonl")).unwrap();
     let sides: Vec<_> =
         pairs.lines.iter().map(|line| (&*line.a.id, &*line.b.id, &*line.b.media, line.similar)).collect();
     assert_eq!(sides, [("doc-003", &*near[0], "image", 1.0), ("doc-003", &*near[1], "image", 0.0)]);
-    // And the commands take them.
+    // And the commands take them, from five queries on.
+    for text in ["a blue circle", "a green square", "the yellow circle", "purple stripes", "a red square"] {
+        let found = server.query(&json!({ "keywords": "on OR in", "text": text }));
+        assert_eq!(mark(number(&found), &ids(&found)[0], "click"), (200, Some(true)));
+    }
+    // A click on an answer of before is a line of its own, which says nothing of the clicks that have one.
+    assert_eq!(mark(number(&found), &hits[0], "click"), (200, Some(true)));
+    let judged: Vec<_> = JudgedReader::open(&file).unwrap().map(Result::unwrap).collect();
+    let last = judged.last().unwrap();
+    assert_eq!(
+        hits.iter().map(|id| last.grade(id)).collect::<Vec<_>>(),
+        [Some(1.0), Some(0.0), None, None, Some(0.0)]
+    );
+    assert_eq!((judged.len(), judged[1].shown.as_ref().unwrap().len()), (7, 5));
     let fused = dir.path().join("fused");
     let report = ok(&[
         "fuse",
@@ -66,7 +72,7 @@ fn clicks_become_lines_of_fuse_and_marks_pairs() {
         "--out",
         s(&fused),
     ]);
-    assert_eq!((&report["lines"], &report["used"]), (&json!(2), &json!(2)));
+    assert_eq!((&report["lines"], &report["used"]), (&json!(7), &json!(7)));
     let unrecorded = Server::start(&world().index, &[]);
     let found = unrecorded.query(&json!({ "words": "circle" }));
     assert!(found.get("query").is_none());
