@@ -8,6 +8,7 @@ mod command;
 mod demo;
 mod interrupt;
 mod left_out;
+mod limit_args;
 mod output;
 mod progress;
 mod query_args;

@@ -15,7 +15,7 @@ use uncsm_index::search::{
 };
 use uncsm_index::{Error, ErrorCode, Result};
 
-use crate::args::LimitArgs;
+use crate::limit_args::LimitArgs;
 
 /// Headings of `--help`.
 const ASKED: &str = "What is asked for";

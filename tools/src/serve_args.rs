@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::args::LimitArgs;
+use crate::limit_args::LimitArgs;
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {

@@ -1,13 +1,10 @@
 //! What the page must know of the indexes: fields, facets, media types.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 use uncsm_index::Result;
+use uncsm_index::index::Index;
 use uncsm_index::schema::FieldKind;
-use uncsm_index::search::FacetCount;
-
-use super::app::{App, lock};
+use uncsm_index::search::{Engine, FacetCount};
 
 /// Values of a facet that chips are made of at most.
 const CHIPS: usize = 40;
@@ -39,25 +36,13 @@ struct Facet {
     values: Vec<FacetCount>,
 }
 
-/// What is known of the state of now, counted where it is not.
-///
-/// # Errors
-/// Those of a query.
-pub fn about(app: &App) -> Result<Arc<About>> {
-    let mut slot = lock(&app.about);
-    if let Some(about) = &*slot {
-        return Ok(about.clone());
-    }
-    let about = Arc::new(About::of(app)?);
-    *slot = Some(about.clone());
-    Ok(about)
-}
-
 impl About {
-    fn of(app: &App) -> Result<Self> {
-        let all = || app.engine.request().filter("*").k(0);
+    /// # Errors
+    /// Those of a query.
+    pub fn of(indexes: &[Index], engine: &Engine) -> Result<Self> {
+        let all = || engine.request().filter("*").k(0);
         let documents = all().run()?.matched;
-        let fields = app.indexes.iter().flat_map(|index| index.manifest().fields.iter());
+        let fields = indexes.iter().flat_map(|index| index.manifest().fields.iter());
         let mut known: Vec<(String, &'static str, bool)> = Vec::new();
         for (name, spec) in fields {
             if !known.iter().any(|(other, ..)| other == name) {
@@ -80,11 +65,11 @@ impl About {
                 facets.push(Facet { field: name.clone(), filter, values });
             }
         }
-        let bundle = app.engine.bundle();
+        let bundle = engine.bundle();
         let dir_name =
             |dir: &std::path::Path| dir.file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Self {
-            names: app.indexes.iter().filter_map(|index| dir_name(index.dir())).collect(),
+            names: indexes.iter().filter_map(|index| dir_name(index.dir())).collect(),
             documents,
             media: bundle.media().iter().map(|media| media.name.clone()).collect(),
             pictures: known.iter().any(|(_, kind, _)| *kind == "stored"),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::Semaphore;
@@ -13,6 +13,7 @@ use uncsm_index::search::Engine;
 use super::about::About;
 use super::door::Door;
 use super::limits::{BIG_BODIES, LOOK_TIME, MEDIA_SENT, QUERIES};
+use super::lock::lock;
 use super::metrics::Metrics;
 use super::record::Recorder;
 use super::roots::Roots;
@@ -38,7 +39,7 @@ pub struct App {
     pub record: Option<Recorder>,
     pub metrics: Metrics,
     /// What the page must know, counted once for a state of the indexes.
-    pub about: Mutex<Option<Arc<About>>>,
+    about: Mutex<Option<Arc<About>>>,
     /// Queries that run.
     pub running: Arc<Semaphore>,
     /// Large bodies.
@@ -95,6 +96,20 @@ impl App {
         *looked = Instant::now();
     }
 
+    /// What the page must know of the state of now, counted where it is not known yet.
+    ///
+    /// # Errors
+    /// Those of a query.
+    pub fn about(&self) -> Result<Arc<About>> {
+        let mut slot = lock(&self.about);
+        if let Some(about) = &*slot {
+            return Ok(about.clone());
+        }
+        let about = Arc::new(About::of(&self.indexes, &self.engine)?);
+        *slot = Some(about.clone());
+        Ok(about)
+    }
+
     /// Whether all that was to be indexed is.
     pub fn is_complete(&self) -> bool {
         self.complete.load(Ordering::Relaxed)
@@ -108,9 +123,4 @@ impl App {
         self.complete.store(complete, Ordering::Relaxed);
         Ok(())
     }
-}
-
-/// What a panic elsewhere leaves is whole: values are put in place at once.
-pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

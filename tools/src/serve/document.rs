@@ -11,9 +11,10 @@ use uncsm_index::{Error, ErrorCode, Result};
 
 use super::answer::{self, Answer};
 use super::app::App;
+use super::aside::aside;
 use super::door::encoded;
-use super::media::names;
-use super::routes::aside;
+use super::pictures::names;
+use super::place::{index_of, not_utf8};
 
 #[derive(Serialize)]
 struct Report {
@@ -57,21 +58,4 @@ fn media(app: &App, document: &StoredDocument) -> Vec<Medium> {
     let url = |ordinal: usize| format!("/media/{}/{ordinal}{query}", encoded(&document.id));
     let count = names(index, document).len();
     (0..count).map(|ordinal| Medium { media: "image", ordinal, url: url(ordinal) }).collect()
-}
-
-/// The position of an index in `?index=N`.
-///
-/// # Errors
-/// [`ErrorCode::BadArgument`] for any other.
-pub fn index_of(uri: &Uri) -> Result<Option<usize>> {
-    let Some(query) = uri.query().filter(|query| !query.is_empty()) else { return Ok(None) };
-    let number = query.strip_prefix("index=").and_then(|number| number.parse().ok());
-    let bad =
-        || Error::new(ErrorCode::BadArgument, "the address asks for something else").expected("index=N");
-    number.map(Some).ok_or_else(bad)
-}
-
-/// An address whose letters are none.
-pub fn not_utf8() -> Error {
-    Error::new(ErrorCode::BadArgument, "the address is no UTF-8, or has no number at its end")
 }

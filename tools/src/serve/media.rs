@@ -13,20 +13,17 @@ use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use hyper::body::{Frame, SizeHint};
-use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
-use uncsm_index::index::Index;
 use uncsm_index::limits::over;
-use uncsm_index::schema::FieldKind;
-use uncsm_index::search::StoredDocument;
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::answer::{self, Answer};
 use super::app::App;
-use super::document::{index_of, not_utf8};
+use super::aside::aside;
 use super::limits::{MEDIA_BYTES, WAIT_TIME};
-use super::routes::aside;
+use super::pictures::names;
+use super::place::{index_of, not_utf8};
 use super::sniff::raster;
 
 pub async fn run(
@@ -78,20 +75,6 @@ fn picture(
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=60"));
     Ok(answer)
-}
-
-/// The names of a document's picture files, in order: the stored field `image`, or the only other one that holds files.
-pub fn names<'d>(index: &Index, document: &'d StoredDocument) -> Vec<&'d str> {
-    let fields = &index.manifest().fields;
-    let stored = || fields.iter().filter(|(_, spec)| spec.kind == FieldKind::Stored).map(|(name, _)| name);
-    let mut only = stored();
-    let name =
-        stored().find(|name| *name == "image").or_else(|| only.next().filter(|_| only.next().is_none()));
-    match name.and_then(|name| document.fields.get(name)) {
-        Some(Value::String(name)) => vec![name],
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
 }
 
 /// A regular file of a picture's size, whole.

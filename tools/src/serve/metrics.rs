@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uncsm_index::Error;
 use uncsm_index::search::RequestSpec;
 
-use super::app::lock;
+use super::lock::lock;
 
 /// Queries that are listed.
 const LOG: usize = 50;

@@ -12,10 +12,11 @@ use uncsm_index::search::{Cancel, RequestSpec, Response};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::answer::{self, Answer};
-use super::app::{App, lock};
+use super::app::App;
 use super::body::{Received, receive};
 use super::door::Refused;
 use super::limits::{WAIT_TIME, WORK_TIME};
+use super::lock::lock;
 use super::metrics::Asked;
 use super::request;
 

@@ -1,4 +1,4 @@
-//! `POST /api/mark`: clicks as `fuse` takes them, and marks as `train --pairs` does.
+//! Clicks as `fuse` takes them, and marks as `train --pairs` does.
 //!
 //! The line of a query has as `shown` what was likely seen: what stands above its last click, and about as much below. A further click
 //! on the same answer takes the place of its line, as long as that is the last one.
@@ -7,20 +7,13 @@ use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 use uncsm_index::search::{Image, RequestSpec, Response};
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::answer::{self, Answer};
-use super::app::{App, lock};
-use super::body::receive;
-use super::request::object;
-use super::routes::aside;
+use super::lock::lock;
 
 /// Queries whose hits may still be clicked.
 const REMEMBERED: usize = 256;
@@ -118,7 +111,10 @@ impl Recorder {
     }
 
     /// Writes down what was done with a hit; says why where it is of no use.
-    fn mark(&self, query: u64, id: &str, kind: &str) -> Result<Option<&'static str>> {
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] for what was not shown; those of writing.
+    pub fn mark(&self, query: u64, id: &str, kind: &str) -> Result<Option<&'static str>> {
         let bad = |what: &str| Error::new(ErrorCode::BadArgument, what);
         let mut last = lock(&self.last);
         let found = last.queries.iter_mut().find(|remembered| remembered.number == query);
@@ -195,28 +191,4 @@ fn line(spec: &RequestSpec) -> std::result::Result<Map<String, Value>, &'static 
         }
         _ => Err("the query cannot be written down"),
     }
-}
-
-pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
-    let received = match receive(&headers, body, &app.bodies).await {
-        Ok(received) => received,
-        Err((status, error)) => return answer::refuse(status, &error),
-    };
-    aside(move || {
-        let recorder = app.record.as_ref().ok_or_else(|| {
-            Error::new(ErrorCode::BadArgument, "clicks are not recorded")
-                .hint("start the server with --record FILE")
-        })?;
-        let mark = object(&received.bytes)?;
-        let text = |key: &str| mark.get(key).and_then(Value::as_str);
-        let (Some(query), Some(id), Some(kind), 3) =
-            (mark.get("query").and_then(Value::as_u64), text("id"), text("kind"), mark.len())
-        else {
-            return Err(Error::new(ErrorCode::BadArgument, "a mark does not read")
-                .expected(r#"{"query": 7, "id": "..", "kind": "click"}"#));
-        };
-        let why = recorder.mark(query, id, kind)?;
-        Ok(answer::json(StatusCode::OK, json!({ "recorded": why.is_none(), "why": why }).to_string()))
-    })
-    .await
 }

@@ -9,7 +9,7 @@ use uncsm_index::corpus::{Origin, Root};
 use uncsm_index::index::Index;
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::app::lock;
+use super::lock::lock;
 
 /// Between two looks for sources that came since.
 const AGAIN: Duration = Duration::from_secs(1);

@@ -8,18 +8,18 @@ use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::routing::{get, post};
-use uncsm_index::{Error, ErrorCode, Result};
+use uncsm_index::{Error, ErrorCode};
 
 use super::answer::{self, Answer, seal};
 use super::app::App;
-use super::{document, media, page, query, record, status};
+use super::{document, mark, media, page, query, status};
 
 pub fn router(app: Arc<App>) -> Router {
     let only_get = |method: Method| async move { answer::wrong_method("GET, HEAD", &method) };
     let only_post = |method: Method| async move { answer::wrong_method("POST", &method) };
     let mut router = Router::new()
         .route("/api/query", post(query::run).fallback(only_post))
-        .route("/api/mark", post(record::run).fallback(only_post))
+        .route("/api/mark", post(mark::run).fallback(only_post))
         .route("/api/status", get(status::run).fallback(only_get))
         .route("/api/document/{id}", get(document::run).fallback(only_get))
         .route("/media/{id}/{ordinal}", get(media::run).fallback(only_get));
@@ -61,15 +61,4 @@ fn welcome(app: &App) -> Answer {
         headers.insert(SET_COOKIE, cookie);
     }
     answer
-}
-
-/// Runs what reads files on a thread where that may take its time.
-pub async fn aside(work: impl FnOnce() -> Result<Answer> + Send + 'static) -> Answer {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => answer::error(&error),
-        Err(_) => {
-            answer::error(&Error::new(ErrorCode::Engine, "the request failed in a way that should not be"))
-        }
-    }
 }

@@ -7,16 +7,15 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use uncsm_index::{Error, ErrorCode};
 
-use super::about::about;
 use super::answer::{self, Answer};
 use super::app::App;
-use super::routes::aside;
+use super::aside::aside;
 
 pub async fn run(State(app): State<Arc<App>>) -> Answer {
     aside(move || {
         app.look();
         let mut status = json!({ "version": env!("CARGO_PKG_VERSION"), "complete": app.is_complete(), "records": app.record.is_some() });
-        let about = serde_json::to_value(&*about(&app)?)
+        let about = serde_json::to_value(&*app.about()?)
             .map_err(|e| Error::new(ErrorCode::BadValue, format!("status: {e}")).source(e))?;
         status["index"] = about;
         if let (Value::Object(status), Value::Object(metrics)) = (&mut status, app.metrics.to_json()) {
