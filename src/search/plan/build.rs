@@ -43,7 +43,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     rule.check(&fusion::Asked { settings: &settings, similarity, prior: asked.prior })?;
     let budget = Budget::new(asked.time, asked.cancel.clone());
     let Queries { keywords, filter: user_filter, words, synonyms, mut warnings, did_you_mean } =
-        queries(&view.shards, asked, &budget)?;
+        queries(view, asked, &budget)?;
     let scorers =
         if parts.is_empty() { Scorers::default() } else { scorers(view, asked, similarity, &parts)? };
     // Counts alone ask for no ranking.
@@ -73,7 +73,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     }
     let (candidates, candidates_match) = candidates(view, asked, media.as_deref(), k, tally.as_ref());
     Ok(Plan {
-        counts: Counts::new(&view.shards, asked)?,
+        counts: Counts::new(view, asked)?,
         fields: Fields::new(view.shards.schema(), asked)?,
         snippets: Snippets::new(&view.shards, keywords.as_deref(), &asked.snippets)?,
         keywords,

@@ -196,7 +196,20 @@ impl Request {
     /// # Errors
     /// [`ErrorCode::UnknownId`]; [`ErrorCode::NoItems`] where it has no item; [`ErrorCode::UnknownField`] in an index without
     /// ids; [`ErrorCode::BadValue`] for an id that is no number where the field of ids holds numbers.
-    pub fn like(mut self, id: &str) -> Result<Self> {
+    pub fn like(self, id: &str) -> Result<Self> {
+        self.add_document(id, Polarity::Like)
+    }
+
+    /// Takes all items of the document `id` as examples of what is not wanted, and leaves that document out of the hits.
+    ///
+    /// # Errors
+    /// Those of [`Request::like`].
+    pub fn not_like(self, id: &str) -> Result<Self> {
+        self.add_document(id, Polarity::Unlike)
+    }
+
+    fn add_document(mut self, id: &str, polarity: Polarity) -> Result<Self> {
+        let name = if polarity == Polarity::Unlike { "not-like" } else { "like" };
         let address = self.view.find(id)?;
         let (_, vectors) = self.view.shards.segment(address);
         let before = self.asked.parts.len();
@@ -209,9 +222,8 @@ impl Request {
                 let key = vector.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
                 // Equal items would only double a weight.
                 if seen.insert((media, content_hash(&key))) {
-                    self.asked
-                        .parts
-                        .push(NamedPart { name: "like".into(), part: QueryPart::new(media, vector) });
+                    let part = QueryPart { polarity, ..QueryPart::new(media, vector) };
+                    self.asked.parts.push(NamedPart { name: name.into(), part });
                 }
             }
         }

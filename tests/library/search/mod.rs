@@ -13,6 +13,7 @@ mod hubs;
 mod keywords;
 mod oracle;
 mod parts;
+mod required;
 mod segments;
 mod sorted;
 mod sources;
