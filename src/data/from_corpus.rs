@@ -74,7 +74,9 @@ pub fn from_corpora(
     let mut reading = Reading::default();
     let (mut batch, mut bytes, mut documents) = (Vec::new(), 0, 0);
     let mut first = None;
-    for incoming in CorpusSource::open_all(paths, Ids::Made(IdsFrom::Line), &options.keys)?.passages(options.passages) {
+    for incoming in
+        CorpusSource::open_all(paths, Ids::Made(IdsFrom::Line), &options.keys)?.passages(options.passages)
+    {
         match incoming {
             Incoming::Document(document) if !is_known(&document.document) => {
                 document.document.flaws.iter().cloned().for_each(&mut *skipped);

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::rows::FeatureRows;
-use crate::corpus::{Aside, Document, Given, IdsFrom, Keys, Passages, ReadError, Reader, Root, Spot, hex};
+use crate::corpus::{
+    Aside, Document, Given, IdsFrom, Keys, Passages, ReadError, Reader, Root, Shard, Spot, hex,
+};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::limits::{self, DOCUMENT_ITEMS};
@@ -116,7 +118,10 @@ pub struct FeatureSource<'a> {
     /// What the user named as that corpus.
     named: Option<PathBuf>,
     ids: Ids,
+    /// The next row, the first that goes out, and the one at which rows end.
     next: usize,
+    from: usize,
+    end: usize,
     ended: bool,
     /// What goes out before the next row.
     waiting: VecDeque<Incoming>,
@@ -141,6 +146,7 @@ impl<'a> FeatureSource<'a> {
         let named = corpus.map(Path::to_path_buf);
         let corpus = corpus.map(Reader::open).transpose()?;
         let root = corpus.as_ref().map_or_else(|| Root::new(FEATURES, file), |corpus| corpus.root().clone());
+        let end = rows.first().map_or(0, |rows| rows.tensor.rows());
         Ok(Self {
             rows,
             file: file.to_path_buf(),
@@ -149,6 +155,8 @@ impl<'a> FeatureSource<'a> {
             named,
             ids,
             next: 0,
+            from: 0,
+            end,
             ended: false,
             waiting: VecDeque::new(),
         })
@@ -166,8 +174,22 @@ impl<'a> FeatureSource<'a> {
         Ok(self)
     }
 
+    /// The part `shard` of the rows alone, for a source of which nothing was read; rows keep their numbers. The lines of a corpus before are
+    /// passed over without a look at them.
+    #[must_use]
+    pub fn part(mut self, shard: Shard) -> Self {
+        let rows = shard.range(self.file_rows() as u64);
+        (self.from, self.end) = (rows.start as usize, rows.end as usize);
+        self
+    }
+
     /// Number of documents.
     pub fn len(&self) -> usize {
+        self.end - self.from
+    }
+
+    /// Rows of the file.
+    fn file_rows(&self) -> usize {
         self.rows.first().map_or(0, |rows| rows.tensor.rows())
     }
 
@@ -184,7 +206,7 @@ impl<'a> FeatureSource<'a> {
     fn other_length(&self, got: impl std::fmt::Display) -> Error {
         Error::new(ErrorCode::BadDimension, "corpus and features have not the same number of documents")
             .file(&self.file)
-            .expected(format!("{} lines, one for each row", self.len()))
+            .expected(format!("{} lines, one for each row", self.file_rows()))
             .got(got)
             .hint(
                 Hint::default()
@@ -204,7 +226,14 @@ impl Iterator for FeatureSource<'_> {
         if self.ended {
             return None;
         }
+        if let Some(broken) = self.pass_over() {
+            return Some(broken);
+        }
         let row = self.next;
+        if row >= self.end && self.end < self.file_rows() {
+            self.ended = true;
+            return None;
+        }
         let read = self.corpus.as_mut().map(Iterator::next);
         for aside in self.corpus.as_mut().map(Reader::take_asides).unwrap_or_default() {
             match aside {
@@ -225,14 +254,39 @@ impl Iterator for FeatureSource<'_> {
 }
 
 impl FeatureSource<'_> {
+    /// Goes to the first row of the part; gives why it cannot. Without a corpus there is nothing to pass over.
+    fn pass_over(&mut self) -> Option<Incoming> {
+        while self.next < self.from {
+            let Some(corpus) = &mut self.corpus else {
+                self.next = self.from;
+                break;
+            };
+            match corpus.pass() {
+                None => {
+                    let error = self.other_length(format!("{} lines", self.next));
+                    return self.broken(error);
+                }
+                Some(Err(end)) => return self.broken(end.into_error()),
+                Some(Ok(())) => self.next += 1,
+            }
+            // Rows would belong to other documents.
+            let asides = self.corpus.as_mut().map(Reader::take_asides).unwrap_or_default();
+            let unread = asides.into_iter().find(|aside| matches!(aside, Aside::Unread(_)));
+            if let Some(aside) = unread {
+                return self.broken(aside.error().clone());
+            }
+        }
+        None
+    }
+
     /// The row `row`, beside what the corpus gives for it.
     fn row(&mut self, row: usize, read: Option<Option<Result<Document, ReadError>>>) -> Option<Incoming> {
         let line = match read {
-            Some(None) if row < self.len() => {
+            Some(None) if row < self.file_rows() => {
                 let error = self.other_length(format!("{row} lines"));
                 return self.broken(error);
             }
-            Some(Some(_)) if row >= self.len() => {
+            Some(Some(_)) if row >= self.file_rows() => {
                 let error = self.other_length("more lines");
                 return self.broken(error);
             }
@@ -240,7 +294,7 @@ impl FeatureSource<'_> {
             Some(Some(line)) => Some(line.map_err(ReadError::into_error)),
             Some(None) | None => None,
         };
-        if row >= self.len() {
+        if row >= self.file_rows() {
             self.ended = true;
             return None;
         }
@@ -347,9 +401,13 @@ impl CorpusSource {
     /// # Errors
     /// Those of [`Reader::open_all`].
     pub fn open_all(paths: &[PathBuf], ids: Ids, keys: &Keys) -> Result<Self> {
-        let corpus = Reader::open_all(paths, keys)?;
+        Ok(Self::new(Reader::open_all(paths, keys)?, ids))
+    }
+
+    /// The documents that `corpus` reads from where it is.
+    pub(crate) fn new(corpus: Reader, ids: Ids) -> Self {
         let root = Arc::new(corpus.root().clone());
-        Ok(Self { corpus, root, ids, passages: None, waiting: VecDeque::new() })
+        Self { corpus, root, ids, passages: None, waiting: VecDeque::new() }
     }
 
     /// Splits long texts; the fields keep them whole.

@@ -1,6 +1,7 @@
 //! Puts the fields of a document onto a tantivy schema.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 use tantivy::TantivyDocument;
@@ -15,6 +16,7 @@ use super::analysis::Analysis;
 use super::date;
 use super::names::{EXTRA_FIELD, ID_FIELD, SOURCE_FIELD};
 use super::spec::{FieldKind, FieldSchema, FieldSpec, NEW_TEXT, exact_name};
+use super::synonyms::SynonymMap;
 use crate::corpus::{Document, Origin, type_name};
 use crate::error::{Error, ErrorCode, Result};
 
@@ -41,6 +43,8 @@ struct Target {
     /// `None` for [`FieldKind::Extra`].
     field: Option<Field>,
     exact: Option<Field>,
+    /// What its synonyms make of words, once somebody asks.
+    synonyms: Arc<OnceLock<Result<Arc<SynonymMap>>>>,
 }
 
 /// What of a document went into `_extra`.
@@ -212,6 +216,20 @@ impl FieldMap {
         text.filter_map(|target| target.field).collect()
     }
 
+    /// What stands for words of the fields that have synonyms. Cost: the first call reads all rules.
+    ///
+    /// # Errors
+    /// Where an analysis keeps nothing of an entry, which a schema file is refused for.
+    pub(crate) fn synonyms(&self) -> Result<Vec<(Field, Arc<SynonymMap>)>> {
+        let widened = self.targets.values().filter(|target| !target.spec.synonyms.is_empty());
+        let map = |target: &Target| {
+            let (field, analysis) = (target.field?, target.analysis.as_ref()?);
+            let new = || SynonymMap::new(&target.spec.synonyms, analysis).map(Arc::new);
+            Some(target.synonyms.get_or_init(new).clone().map(|map| (field, map)))
+        };
+        widened.filter_map(map).collect()
+    }
+
     /// Whether hits print `name` as a list.
     pub(crate) fn is_multi(&self, name: &str) -> bool {
         self.targets.get(name).is_some_and(|target| target.spec.multi)
@@ -300,7 +318,7 @@ impl Target {
         // A schema holds analyses that parse alone.
         let analysis =
             (spec.kind == FieldKind::Text).then(|| Analysis::parse(&spec.tokenizer).ok()).flatten();
-        Self { spec: spec.clone(), analysis, field, exact }
+        Self { spec: spec.clone(), analysis, field, exact, synonyms: Arc::default() }
     }
 
     /// Adds one value; `None` where the field cannot hold it.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::analysis::{Analysis, composed_len};
+use super::synonyms::Synonyms;
 use crate::corpus::check_field_name;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
@@ -23,6 +24,9 @@ const OLD_EXACT: &str = "raw";
 
 /// Most fields of one schema: keys that vary from document to document are data, not fields.
 pub const MAX_FIELDS: usize = 1000;
+
+/// Parts of analyses whose terms are pieces of words, or overlap, or are whole values.
+const PIECES: [&str; 4] = ["cjk_bigram", "ngram:", "prefix:", "raw"];
 
 const RESERVED: [&str; 4] = ["id", "split", "texts", "images"];
 
@@ -91,6 +95,9 @@ pub struct FieldSpec {
     /// keeps values whole. Empty means `raw`, and stands in indexes that are older than this setting; empty for other kinds.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub exact: String,
+    /// Words that stand for each other in queries for a text field; the index does not change by them.
+    #[serde(default, skip_serializing_if = "Synonyms::is_empty")]
+    pub synonyms: Synonyms,
 }
 
 impl FieldSpec {
@@ -105,6 +112,7 @@ impl FieldSpec {
             facet: text || date,
             tokenizer: if text { NEW_TEXT.to_owned() } else { String::new() },
             exact: if text { NEW_EXACT.to_owned() } else { String::new() },
+            synonyms: Synonyms::default(),
         }
     }
 
@@ -166,6 +174,9 @@ impl FieldSpec {
         if !self.tokenizer.is_empty() {
             return error(format!("the field `{name}` of type {kind} has a tokenizer"), "leave it out");
         }
+        if !self.synonyms.is_empty() {
+            return error(format!("the field `{name}` of type {kind} has synonyms"), "leave them out");
+        }
         let kept_only = matches!(self.kind, FieldKind::Stored | FieldKind::Extra);
         if kept_only && (self.fast || !self.stored) {
             return error(
@@ -178,6 +189,23 @@ impl FieldSpec {
 }
 
 impl FieldSpec {
+    /// Checks the synonyms against the analysis. Apart from the other checks, since it reads all rules.
+    pub(super) fn check_synonyms(&self, name: &str) -> Result<()> {
+        if self.synonyms.is_empty() {
+            return Ok(());
+        }
+        let pieces = |part: &str| PIECES.iter().any(|known| part.starts_with(known));
+        if self.tokenizer.split('+').any(pieces) {
+            let what = format!("the field `{name}` has synonyms, and its analysis makes no words");
+            return Err(Error::new(ErrorCode::BadValue, what)
+                .expected("an analysis whose terms are words")
+                .got(format!("`{}`", self.tokenizer)));
+        }
+        self.synonyms
+            .check(&self.analysis(name)?)
+            .map_err(|error| error.within(format!("the field `{name}`")))
+    }
+
     fn check_exact(&self, name: &str) -> Result<()> {
         let within = |error: Error| error.within(format!("`exact` of the field `{name}`"));
         if !Analysis::parse(self.exact_analysis()).map_err(within)?.is_whole() {

@@ -81,7 +81,12 @@ fn items_of_a_document() {
     let items = |words: usize| {
         std::fs::write(&file, format!("{{\"id\":1,\"text\":\"{}b\"}}\n", "a ".repeat(words - 1))).unwrap();
         let passages: Passages = "1".parse().unwrap();
-        match CorpusSource::open(&file, Ids::Made(IdsFrom::Line)).unwrap().passages(Some(passages)).next().unwrap() {
+        match CorpusSource::open(&file, Ids::Made(IdsFrom::Line))
+            .unwrap()
+            .passages(Some(passages))
+            .next()
+            .unwrap()
+        {
             Incoming::Document(document) => Ok(document.items.len()),
             Incoming::Bad(error) | Incoming::Passed(error) | Incoming::Broken(error) => Err(error),
         }

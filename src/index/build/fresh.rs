@@ -8,6 +8,7 @@ use super::options::BuildOptions;
 use super::partial::{ExistingOut, PartialDir};
 use super::report::{BuildReport, OnBad};
 use super::settings::{Settings, in_index};
+use super::shard;
 use super::source::{Opened, Source};
 use crate::corpus::unit_of;
 use crate::encode::{Encoders, Registry};
@@ -40,23 +41,46 @@ pub(crate) fn run(
     let paths = source.named_in(&settings.paths);
     let encoders = opened.encoders(bundle, &paths)?;
     let identity = settings.identity(source, bundle)?;
-    let (partial, checkpoint) = match place.resume {
-        true => PartialDir::resume(place.out, place.existing)?,
-        false => (PartialDir::prepare(place.out, place.existing)?, None),
+    let part = settings.shard;
+    // A part that is whole stays, unless it is to be replaced.
+    if let Some(shard) = part.filter(|_| place.existing == ExistingOut::Refuse)
+        && let Some(report) = shard::whole(place.out, shard, &identity)?
+    {
+        return Ok(report);
+    }
+    let prepared = match place.resume || shard::goes_on(place, part)? {
+        true => PartialDir::resume(place.out, place.existing),
+        false => PartialDir::prepare(place.out, place.existing).map(|partial| (partial, None)),
+    };
+    let (partial, checkpoint) = match (prepared, part) {
+        // Another process has just ended it.
+        (Err(error), Some(shard)) if error.code() == ErrorCode::Exists => {
+            return shard::whole(place.out, shard, &identity)?.ok_or(error);
+        }
+        (Err(error), Some(_)) => return Err(shard::in_words(error)),
+        (prepared, _) => prepared?,
     };
     let (partial, begun) = match checkpoint {
-        Some(checkpoint) => resumed(partial, checkpoint, &identity)?,
+        Some(checkpoint) => resumed(partial, checkpoint, &identity)
+            .map_err(|error| if part.is_some() { shard::in_words(error) } else { error })?,
         None => (partial, None),
     };
     let on_bad = settings.on_bad;
     let built = begin(&partial, begun, (bundle, source, &paths), &settings)
-        .and_then(|(index, start)| fill(index, start.as_ref(), (&opened, &encoders), &identity, settings));
+        .and_then(|(index, start)| fill(index, start.as_ref(), (&opened, &encoders), &identity, settings))
+        .and_then(|report| match part {
+            Some(shard) => shard::write(partial.path(), source, shard, &identity, report),
+            None => Ok(report),
+        });
     let report = match built {
         Ok(report) => report,
         Err(error) => return Err(failed(place.out, partial, on_bad, error)),
     };
     partial.publish()?;
-    forget_checkpoint(place.out);
+    // A writer would take the list of a part away.
+    if part.is_none() {
+        forget_checkpoint(place.out);
+    }
     Ok(report)
 }
 
@@ -112,6 +136,9 @@ fn fill(
     identity: &Identity,
     mut settings: Settings<'_>,
 ) -> Result<BuildReport> {
+    if !settings.cells {
+        index.cache().leave_out_cells();
+    }
     let mut writer = index.writer(settings.memory)?;
     let options = BuildOptions { encoders: Some(encoders), start, ..settings.committing(identity)? };
     let mut report = source.fill((&index, &mut writer), options, &mut settings.progress)?;

@@ -11,7 +11,7 @@ mod space;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use build::{LEAST_ROWS, write};
+pub(crate) use build::{LEAST_ROWS, are_made, write};
 pub(crate) use curve::Ranking;
 pub(crate) use probe::{Effort, Form, best_rows, effort};
 pub(crate) use rows::RowSource;

@@ -74,7 +74,8 @@ impl Grammar {
         }
         let term = |nanos: i128| whole(nanos).map(|date| Term::from_field_date(target.field, date));
         // What lies beyond the column leaves nothing out.
-        let lower = from.filter(|from| *from > least).and_then(term).map_or(Bound::Unbounded, Bound::Included);
+        let lower =
+            from.filter(|from| *from > least).and_then(term).map_or(Bound::Unbounded, Bound::Included);
         let upper = to.filter(|to| *to <= most).and_then(term).map_or(Bound::Unbounded, Bound::Excluded);
         Ok(match (&lower, &upper) {
             (Bound::Unbounded, Bound::Unbounded) => self.exists(place, leaf, target)?,

@@ -217,7 +217,8 @@ fn check_date_histogram(shards: &Shards, histogram: &DateHistogramAggregationReq
                 .expected(format!("at most {} days", i64::MAX / LONGEST_UNIT))
                 .got(given));
         }
-        let millis = LENGTHS.iter().find(|(unit, _)| *unit == &bare[digits..]).map_or(0, |(_, millis)| *millis);
+        let millis =
+            LENGTHS.iter().find(|(unit, _)| *unit == &bare[digits..]).map_or(0, |(_, millis)| *millis);
         if name == "fixed_interval" {
             interval = millis * bare[..digits].parse().unwrap_or(0);
         }

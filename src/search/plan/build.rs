@@ -42,7 +42,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     };
     rule.check(&fusion::Asked { settings: &settings, similarity, prior: asked.prior })?;
     let budget = Budget::new(asked.time, asked.cancel.clone());
-    let Queries { keywords, filter: user_filter, words, mut warnings } =
+    let Queries { keywords, filter: user_filter, words, synonyms, mut warnings, did_you_mean } =
         queries(&view.shards, asked, &budget)?;
     let scorers =
         if parts.is_empty() { Scorers::default() } else { scorers(view, asked, similarity, &parts)? };
@@ -67,7 +67,9 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         snippets: Snippets::new(&view.shards, keywords.as_deref(), &asked.snippets)?,
         keywords,
         words,
+        synonyms,
         warnings,
+        did_you_mean,
         filter,
         media,
         rated: scorers.rated,

@@ -23,9 +23,12 @@ impl Fields {
             let entry = schema.get_field_entry(twin.unwrap_or(field));
             let other = shown_name(schema, field);
             if other != name {
-                return Err(Error::new(ErrorCode::BadArgument, format!("the values of `{name}` are shown as `{other}`"))
-                    .expected("a field whose values a hit can show")
-                    .hint(format!("name `{other}`")));
+                return Err(Error::new(
+                    ErrorCode::BadArgument,
+                    format!("the values of `{name}` are shown as `{other}`"),
+                )
+                .expected("a field whose values a hit can show")
+                .hint(format!("name `{other}`")));
             }
             if !entry.is_stored() || matches!(entry.field_type(), FieldType::Custom(..)) {
                 return Err(Error::new(ErrorCode::BadArgument, format!("the field `{name}` is not stored"))

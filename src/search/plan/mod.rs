@@ -26,6 +26,7 @@ use super::candidates::{Candidates, Tally};
 use super::fusion::{Fusion, Settings};
 use super::scorer::DocScorer;
 use super::view::View;
+use super::words::DidYouMean;
 use crate::error::{Error, ErrorCode};
 
 /// A query whose strings are parsed, whose vectors are compiled and whose numbers are checked.
@@ -35,7 +36,10 @@ pub(crate) struct Plan {
     pub(crate) keywords: Option<Box<dyn Query>>,
     /// How plain words were read.
     pub(crate) words: Option<Value>,
+    /// Which keywords were widened by synonyms.
+    pub(crate) synonyms: Option<Value>,
     pub(crate) warnings: Vec<String>,
+    pub(crate) did_you_mean: Vec<DidYouMean>,
     /// Filters, minimum probability and excluded ids; scores 0.
     pub(crate) filter: Option<Box<dyn Query>>,
     /// What ranks, at even odds unless a prior was given.

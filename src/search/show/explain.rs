@@ -140,7 +140,7 @@ pub(super) fn plan(plan: &Plan) -> Value {
     let similarity = plan.media.as_ref().map(|scorer| scorer.similarity().measure().describe());
     let over = if plan.media.is_some() { "window" } else { "matches" };
     let (sort, collapse) = plan.order.as_ref().map(|order| order.to_json(over)).unzip();
-    json!({
+    let mut out = json!({
         "keywords": plan.keywords.as_ref().map(|query| format!("{query:?}")),
         "words": plan.words,
         "filter": plan.filter.as_ref().map(|query| format!("{query:?}")),
@@ -155,5 +155,10 @@ pub(super) fn plan(plan: &Plan) -> Value {
         "k": depth.k, "offset": depth.offset, "window": depth.window,
         "indexes": shards.len(), "segments": segments,
         "look": plan.tally.as_ref().map(|tally| tally.to_json()),
-    })
+    });
+    // Absent where no index has any.
+    if let Some(synonyms) = &plan.synonyms {
+        out["synonyms"] = synonyms.clone();
+    }
+    out
 }
