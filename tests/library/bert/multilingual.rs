@@ -16,7 +16,7 @@ const TEXTS: [&str; 6] = [
     "the dog jumps on a green circle",
     "cat",
     "cat cat cat",
-    "un red ing",
+    "jumping with a runs",
     "the dog runs under the cat and the dog",
 ];
 
