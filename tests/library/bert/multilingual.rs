@@ -17,7 +17,7 @@ const TEXTS: [&str; 6] = [
     "cat",
     "cat cat cat",
     "jumping with a runs",
-    "the dog runs under the cat and the dog",
+    "the dog runs under the cat with the dog",
 ];
 
 /// The tokenizer of the folder in the form of sentence pieces: the same ids, a blank at the front of each word.
