@@ -55,6 +55,11 @@ pathways:
 peers work rows="60004":
     python3 benches/peers/run.py --work {{work}} --rows {{rows}}
 
+# Merges of parts: seconds, memory, recall, beside building in one go; `work` keeps what is made.
+merges work:
+    cargo build --release --bin uncsm-index
+    python3 benches/shards/merge.py --work {{work}}
+
 # Quality beside ten baselines, ablation, quality by stored bytes, reliability of probabilities, relevance of hybrid queries.
 quality data out:
     python3 benches/quality/run.py --data {{data}} --out {{out}}
@@ -71,6 +76,23 @@ reliability data out:
 relevance data out:
     python3 benches/relevance/run.py --data {{data}} --out {{out}}
 
+# The Python package: a wheel in target/wheels (pip install maturin); and the same with all its tests in a fresh environment.
+wheel:
+    maturin build --release --locked -m tools/python/Cargo.toml --out target/wheels
+
+python:
+    tools/checks/wheel.sh
+
+# Shards by Dask and Ray: tests of the drivers, then jobs whose workers are killed, compared with one build
+# (pip install -r tools/jobs/requirements-dask.txt -r tools/jobs/requirements-ray.txt). `jobs-real` reads UNCSM_DATA and UNCSM_ENCODERS.
+jobs work:
+    cd tools/jobs && python3 -m unittest
+    python3 tools/jobs/check.py dask --work {{work}}/dask
+    python3 tools/jobs/check.py ray --work {{work}}/ray
+
+jobs-real work:
+    python3 tools/jobs/check_real.py --work {{work}}
+
 # Two binaries give the same bundle, rows and answers.
 same old new:
     tools/checks/same.sh {{old}} {{new}}
@@ -84,6 +106,17 @@ shared:
 # After a wanted change of the public names.
 bless:
     UNCSM_BLESS=1 cargo test --test architecture public
+
+# What the three crates would publish: metadata, licences, lists of files, settings of docs.rs, sizes. Compiles nothing;
+# `just package --verify` compiles each archive against the others (cargo 1.90 or newer, as long as a build from cold).
+package *options:
+    tools/checks/package.py {{options}}
+
+# Manual pages and completions, for those who package the binary.
+extras dir:
+    mkdir -p {{dir}}
+    cargo run --quiet -- man {{dir}}/man1
+    for shell in bash zsh fish; do cargo run --quiet -- completions $shell > {{dir}}/uncsm-index.$shell; done
 
 # Fetching encoders from a server on loopback.
 hub:

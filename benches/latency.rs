@@ -70,7 +70,7 @@ fn index(data: &Path, bundle: &Bundle, dir: &Path) -> Result<Index> {
     let mut writer = index.writer(256 << 20)?;
     let file = FeaturesFile::open(data.join("debian-packages/text_minilm.safetensors"))?;
     let rows = FeatureRows::find(&file, &[pathway("text=text_minilm")?], &[])?;
-    let source = FeatureSource::new(file.path(), rows, Some(&corpus), Ids::Required)?;
+    let source = FeatureSource::new(file.path(), rows, Some(&corpus), Ids::Required { built: None })?;
     build(
         &index,
         &mut writer,

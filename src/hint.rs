@@ -12,6 +12,8 @@ use std::ops::{Deref, Range};
 pub enum Setting {
     /// Replacing what there is, once it is incomplete or not.
     Append,
+    /// The trained bundle.
+    Bundle,
     /// The file of training settings.
     Config,
     /// The corpus that gives fields to rows of features.
@@ -32,6 +34,8 @@ pub enum Setting {
     Fusion,
     /// The key of what must not be split.
     Group,
+    /// What ids of documents without one are made from.
+    IdFrom,
     /// A picture as a part of a query.
     Image,
     /// Words that documents are ranked by.
@@ -52,6 +56,8 @@ pub enum Setting {
     MediaKey,
     /// The least probability of a hit.
     MinProbability,
+    /// What becomes of documents of one id in several indexes.
+    OnDuplicate,
     /// The place of the result.
     Out,
     /// The file of graded pairs.
@@ -68,6 +74,8 @@ pub enum Setting {
     Rows,
     /// The file of the field schema.
     Schema,
+    /// Which part of a source.
+    Shard,
     /// How two items are compared.
     Similarity,
     /// Stopping at the first bad document.
@@ -87,6 +95,7 @@ impl Setting {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Append => "append",
+            Self::Bundle => "bundle",
             Self::Config => "config",
             Self::Corpus => "corpus",
             Self::EmbedEncoders => "embed_encoders",
@@ -97,6 +106,7 @@ impl Setting {
             Self::From => "from",
             Self::Fusion => "fusion",
             Self::Group => "group",
+            Self::IdFrom => "id_from",
             Self::Image => "image",
             Self::Keywords => "keywords",
             Self::Label => "label",
@@ -107,6 +117,7 @@ impl Setting {
             Self::Media => "media",
             Self::MediaKey => "media_key",
             Self::MinProbability => "min_probability",
+            Self::OnDuplicate => "on_duplicate",
             Self::Out => "out",
             Self::Pairs => "pairs",
             Self::Passages => "passages",
@@ -115,6 +126,7 @@ impl Setting {
             Self::Resume => "resume",
             Self::Rows => "rows",
             Self::Schema => "schema",
+            Self::Shard => "shard",
             Self::Similarity => "similarity",
             Self::Strict => "strict",
             Self::Target => "target",
@@ -139,6 +151,8 @@ pub enum Task {
     Fuse,
     /// Infers a field schema.
     InferSchema,
+    /// Makes one index of several.
+    Merge,
     /// Trains a bundle.
     Train,
 }
@@ -152,6 +166,7 @@ impl Task {
             Self::FetchEncoder => "fetch",
             Self::Fuse => "fuse",
             Self::InferSchema => "infer",
+            Self::Merge => "merge",
             Self::Train => "train",
         }
     }

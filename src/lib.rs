@@ -89,3 +89,9 @@ pub use hint::{Hint, Named, Setting, Task};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The Rust code of the recipes, which must run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/recipes/own-encoder.md")]
+#[doc = include_str!("../docs/recipes/tantivy-app.md")]
+struct Recipes;

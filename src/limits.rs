@@ -100,6 +100,8 @@ pub const QUERY_DEPTH: usize = 200;
 /// Clauses of a query string, each once for every group that it stands in and every field that it asks: each has buffers of
 /// some 3 kB in every segment.
 pub const QUERY_CLAUSES: usize = 16_384;
+/// Words and phrases that stand for one word of a field by its synonyms: each is a clause wherever the word is asked for.
+pub const SYNONYMS: usize = 64;
 /// Bytes of the patterns, fuzzy words and regular expressions of a query string, in each field that they ask: their automata
 /// take up to 30 kB for each. A pattern counts as 16 at least, a regular expression and the beginning of a word at the end of
 /// a phrase as 256.

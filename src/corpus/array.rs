@@ -10,6 +10,7 @@ use super::jsonl::BOM;
 use super::keys::Keys;
 use super::object::Piece;
 use super::origin::Spot;
+use super::shard::Divides;
 use super::source::{Kind, ReadError, Source};
 use super::unpack::{self, Input};
 use crate::error::{Error, ErrorCode, Result};
@@ -20,6 +21,7 @@ pub(super) const KIND: Kind = Kind {
     name: "array",
     unit: "document",
     is: |path, about| Ok(begins(&unpack::head(path, about, HEAD)?)),
+    divides: |_| Ok(Divides::Whole),
     open: |path, keys| Ok(Box::new(ArrayReader::open(path, keys)?)),
 };
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::folder::{Kinds, folder_fingerprint, is_media};
+use super::folder::{Kinds, folder_content, folder_fingerprint, is_media};
 use super::unpack::{head, plain_name};
 use super::{array, glob};
 use crate::error::{Error, ErrorCode, Result};
@@ -131,6 +131,23 @@ pub(crate) fn fingerprint(files: &[PathBuf]) -> Result<Fingerprint> {
     Ok(so_far)
 }
 
+/// What can be said of `files` wherever they lie, without reading them: their names and lengths; of a folder of media those of the
+/// files that make documents.
+///
+/// # Errors
+/// Those of looking at them.
+pub(crate) fn content(files: &[PathBuf]) -> Result<Fingerprint> {
+    let mut so_far = Fingerprint::of([]);
+    for path in files {
+        let about = fs::metadata(path).map_err(|error| Error::io(path, error))?;
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        let inside = if about.is_dir() { folder_content(path)?.0 } else { [0; 32] };
+        let length = if about.is_dir() { 0 } else { about.len() };
+        so_far = Fingerprint::of([&so_far.0, name, &inside, &length.to_le_bytes()]);
+    }
+    Ok(so_far)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,8 +210,18 @@ mod tests {
         let list = || files(&[dir.path().to_path_buf()]).unwrap();
         let before = fingerprint(&list()).unwrap();
         assert_eq!(fingerprint(&list()).unwrap(), before);
+        let there = content(&list()).unwrap();
         fs::write(dir.path().join("b.jsonl"), "longer than before").unwrap();
         assert_ne!(fingerprint(&list()).unwrap(), before);
+        assert_ne!(content(&list()).unwrap(), there);
+        // A copy has the same content, and is another list.
+        let copy = tempfile::tempdir().unwrap();
+        for file in list() {
+            fs::copy(&file, copy.path().join(file.file_name().unwrap())).unwrap();
+        }
+        let copied = files(&[copy.path().to_path_buf()]).unwrap();
+        assert_eq!(content(&copied).unwrap(), content(&list()).unwrap());
+        assert_ne!(fingerprint(&copied).unwrap(), fingerprint(&list()).unwrap());
         write(dir.path(), &["c.jsonl"]);
         assert_eq!(list().len(), 3);
     }

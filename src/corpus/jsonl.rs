@@ -1,7 +1,8 @@
 //! Reads a corpus of JSON Lines, one line at a time.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -10,6 +11,7 @@ use super::document::Document;
 use super::keys::Keys;
 use super::object::{Object, Piece};
 use super::origin::Spot;
+use super::shard::Divides;
 use super::source::{Kind, ReadError, Source};
 use super::unpack::{self, Input};
 use crate::error::{Error, ErrorCode, Result};
@@ -19,9 +21,15 @@ use crate::limits::{self, LINE_BYTES};
 pub(super) const KIND: Kind = Kind {
     name: "jsonl",
     unit: "line",
+    divides,
     is: |_, _| Ok(true),
     open: |path, keys| Ok(Box::new(JsonlReader::unpacked(path)?.keys(keys.clone()))),
 };
+
+fn divides(path: &Path) -> Result<Divides> {
+    let is_packed = JsonlReader::unpacked(path)?.reader.get_ref().is_packed();
+    Ok(if is_packed { Divides::Whole } else { Divides::Lines })
+}
 
 pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
@@ -51,6 +59,8 @@ pub struct JsonlReader<R> {
     /// Where the current line starts.
     start: u64,
     keys: Keys,
+    /// Lines that start here or later are not read.
+    end: u64,
     ended: bool,
 }
 
@@ -101,6 +111,7 @@ impl<R: Read> JsonlReader<R> {
             buffer: Vec::new(),
             start: 0,
             keys: Keys::default(),
+            end: u64::MAX,
             ended: false,
         }
     }
@@ -176,7 +187,7 @@ impl<R: Read> JsonlReader<R> {
 
     /// As [`JsonlReader::next_object`], with what was left out.
     pub(super) fn next_line(&mut self) -> Option<Result<(Object, u64, u64), ReadError>> {
-        while !self.ended {
+        while !self.ended && self.offset < self.end {
             match self.read_line() {
                 Ok(Some(start)) => {
                     self.start = start;
@@ -251,6 +262,24 @@ impl Source for JsonlReader<Input> {
         self.reader.get_ref().len_hint()
     }
 
+    /// What is no blank line is a document, good or bad.
+    fn pass(&mut self) -> Option<Result<(), ReadError>> {
+        while !self.ended {
+            match self.read_line() {
+                Ok(Some(0)) if self.buffer.strip_prefix(BOM).is_some_and(<[u8]>::is_empty) => {}
+                Ok(Some(_)) if self.buffer.iter().all(u8::is_ascii_whitespace) => {}
+                Ok(Some(_)) => return Some(Ok(())),
+                Ok(None) => self.ended = true,
+                Err(error) => {
+                    self.ended = true;
+                    let at = error.facts().offset.unwrap_or(self.offset);
+                    return Some(Err(ReadError::End(error.line(self.line + 1).offset(at))));
+                }
+            }
+        }
+        None
+    }
+
     fn spot(&self) -> Spot {
         if self.reader.get_ref().is_packed() {
             return Spot { line: Some(self.line), ..Spot::default() };
@@ -261,9 +290,108 @@ impl Source for JsonlReader<Input> {
     }
 }
 
+/// The lines of a file that start in a range of its bytes. What is before is not read, so lines are counted from there; bytes
+/// are those of the file.
+#[derive(Debug)]
+pub(super) struct Lines {
+    inner: JsonlReader<File>,
+    bytes: Range<u64>,
+}
+
+impl Lines {
+    /// Opens the file at `path`, which is not packed.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] or [`ErrorCode::Io`].
+    pub(super) fn open(path: &Path, keys: &Keys, bytes: Range<u64>) -> Result<Self> {
+        let io = |error| Error::io(path, error);
+        let mut inner = JsonlReader::open(path)?.keys(keys.clone());
+        if let Some(before) = bytes.start.checked_sub(1) {
+            // A line that ends right before the range is none of it.
+            inner.reader.seek(SeekFrom::Start(before)).map_err(io)?;
+            inner.offset = before + inner.reader.skip_until(b'\n').map_err(io)? as u64;
+        }
+        inner.end = bytes.end;
+        Ok(Self { inner, bytes })
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<Document, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let from = self.bytes.start;
+        let placed = |error: Error| match from {
+            0 => error,
+            _ => error.within(format!("lines counted from byte {from}, where the part begins")),
+        };
+        let read = self.inner.next()?;
+        Some(read.map_err(|error| error.map(placed)).map(|mut document| {
+            document.flaws = document.flaws.into_iter().map(placed).collect();
+            document
+        }))
+    }
+}
+
+impl Source for Lines {
+    fn file(&self) -> &Path {
+        self.inner.file()
+    }
+
+    fn progress(&self) -> u64 {
+        self.inner.position().clamp(self.bytes.start, self.bytes.end) - self.bytes.start
+    }
+
+    fn len_hint(&self) -> Option<u64> {
+        Some(self.bytes.end - self.bytes.start)
+    }
+
+    fn spot(&self) -> Spot {
+        let inner = &self.inner;
+        let mark = if inner.start == 0 && inner.buffer.starts_with(BOM) { BOM.len() as u64 } else { 0 };
+        let bytes = (inner.start + mark, inner.start + inner.buffer.len() as u64);
+        let line = (self.bytes.start == 0).then_some(inner.line);
+        Spot { line, bytes: Some(bytes), ..Spot::default() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_line_is_in_one_range() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.jsonl");
+        let text = "\u{feff}{\"id\":0}\n\n{\"id\":1,\"a\":\"bbbbbbbbbbbb\"}\r\n{\"id\":2}\n{\"id\":}\n   \n{\"id\":3}";
+        std::fs::write(&file, text).unwrap();
+        let whole: Vec<String> = JsonlReader::open(&file)
+            .unwrap()
+            .map(|read| {
+                read.map_or_else(|bad| format!("{:?}", bad.into_error().facts().offset), |d| d.id.unwrap())
+            })
+            .collect();
+        let length = text.len() as u64;
+        for of in 1..=length + 3 {
+            let shards = (0..of).map(|index| crate::corpus::Shard::new(index as u32, of as u32).unwrap());
+            let mut found = Vec::new();
+            for shard in shards {
+                let mut lines = Lines::open(&file, &Keys::default(), shard.range(length)).unwrap();
+                while let Some(read) = lines.next() {
+                    found.push(match read {
+                        Ok(document) => {
+                            let (from, to) = lines.spot().bytes.unwrap();
+                            let piece = &text[from as usize..to as usize];
+                            assert!(piece.starts_with('{') && piece.ends_with('}'), "{piece:?}");
+                            document.id.unwrap()
+                        }
+                        Err(bad) => format!("{:?}", bad.into_error().facts().offset),
+                    });
+                }
+            }
+            assert_eq!(found, whole, "{of} parts");
+        }
+    }
 
     fn read(text: impl AsRef<[u8]>) -> Vec<Result<Document>> {
         let reader = JsonlReader::new(text.as_ref(), "data/c.jsonl").line_limit(300);

@@ -337,6 +337,11 @@ impl Keys {
         self.media.iter().any(|key| key.holds == Holds::Files && key.one == name)
     }
 
+    /// Whether the field `name` holds the texts of a media type.
+    pub(crate) fn is_of_texts(&self, name: &str) -> bool {
+        self.media.iter().any(|key| key.holds == Holds::Texts && key.one == name)
+    }
+
     /// The media type, by its place in the list, of which `key` holds items.
     pub(super) fn find(&self, key: &str) -> Option<(usize, Form)> {
         self.media.iter().enumerate().find_map(|(at, media)| match &media.many {

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::document::Document;
 use super::files::{Found, find};
+use super::ids::{self, IdsFrom};
 use super::keys::Keys;
 use super::origin::{Root, Spot};
+use super::shard::{Cut, Divides, Piece, Shard, cut};
 use super::source::{Aside, Kind, ReadError, Source};
 use super::{array, folder, jsonl, parquet, table, tar};
 use crate::error::{Error, Result};
@@ -31,7 +33,7 @@ pub struct Reader {
     /// What columns are in all tables, where there are several.
     types: table::Types,
     /// Files that follow, last first.
-    rest: Vec<PathBuf>,
+    rest: Vec<(PathBuf, Cut)>,
     /// What all of them are relative to, where there are several.
     base: Option<PathBuf>,
     /// What was left out of files before, and what went before in bytes.
@@ -40,6 +42,8 @@ pub struct Reader {
     /// Bytes of all files, where there are several.
     total: Option<u64>,
     ended: bool,
+    /// What is read of all this; `None` for all.
+    shard: Option<Shard>,
 }
 
 /// A file that is being read.
@@ -52,13 +56,19 @@ struct Open {
 }
 
 impl Open {
-    fn new(path: &Path, keys: &Keys, types: &table::Types) -> Result<Self> {
+    fn new((path, cut): &(PathBuf, Cut), keys: &Keys, types: &table::Types) -> Result<Self> {
         let kind = kind_of(path)?;
-        let source = match kind.name == table::KIND.name {
-            true => table::open_among(path, keys, types)?,
-            false => (kind.open)(path, keys)?,
+        let source = match cut {
+            Cut::Whole if kind.name == table::KIND.name => table::open_among(path, keys, types)?,
+            Cut::Whole => (kind.open)(path, keys)?,
+            Cut::Bytes(bytes) => Box::new(jsonl::Lines::open(path, keys, bytes.clone())?),
+            Cut::Groups(groups) => parquet::open_groups(path, keys, groups.clone())?,
+            Cut::Documents(shard) => folder::open_share(path, keys, *shard)?,
         };
-        let bytes = std::fs::metadata(path).map_or(0, |about| about.len());
+        let bytes = match cut {
+            Cut::Bytes(bytes) => bytes.end - bytes.start,
+            _ => bytes_of(path),
+        };
         Ok(Self { source, root: Root::new(kind.name, path), unit: kind.unit, bytes })
     }
 }
@@ -86,26 +96,41 @@ impl Reader {
     /// # Errors
     /// Those of [`Reader::open`]; [`crate::ErrorCode::BadArgument`] without a path, and for a file that is named twice.
     pub fn open_all(paths: &[PathBuf], keys: &Keys) -> Result<Self> {
-        let Found { files: mut rest, others } = find(paths)?;
-        let (base, total) = match rest.as_slice() {
-            [_] => (None, None),
-            several => {
-                let bytes = |path: &PathBuf| std::fs::metadata(path).map_or(0, |about| about.len());
-                (Some(common_folder(several)), Some(several.iter().map(bytes).sum()))
-            }
+        Self::open_part(paths, keys, None)
+    }
+
+    /// As [`Reader::open_all`], of what `shard` takes of them alone; `None` for all. Line numbers of JSON Lines are counted from where the
+    /// part begins; ids and places of all else are those of the whole.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open_all`]; [`crate::ErrorCode::BadArgument`] for one file of a kind that is not cut.
+    pub fn open_part(paths: &[PathBuf], keys: &Keys, shard: Option<Shard>) -> Result<Self> {
+        let Found { files, others } = find(paths)?;
+        let base = (files.len() > 1).then(|| common_folder(&files));
+        let mut rest = match shard {
+            None => files.iter().map(|path| (path.clone(), Cut::Whole)).collect(),
+            Some(shard) => cut(&files.iter().map(|path| piece(path)).collect::<Result<Vec<_>>>()?, shard)?,
         };
+        let of_cut = |(path, cut): &(PathBuf, Cut)| match cut {
+            Cut::Bytes(bytes) => bytes.end - bytes.start,
+            _ => bytes_of(path),
+        };
+        let total = (rest.len() > 1).then(|| rest.iter().map(of_cut).sum());
         let is_table = |path: &&PathBuf| kind_of(path).is_ok_and(|kind| kind.name == table::KIND.name);
-        let tables: Vec<&PathBuf> = rest.iter().filter(is_table).collect();
+        let tables: Vec<&PathBuf> = files.iter().filter(is_table).collect();
         let types = match tables.as_slice() {
             [] | [_] => table::Types::default(),
             several => table::Types::of(several.iter().map(|path| path.as_path()), keys),
         };
         rest.reverse();
-        // There is one at least.
-        let first = rest.pop().unwrap_or_default();
+        // A part may have nothing: then the first file is named, and not read.
+        let (first, ended) = match rest.pop() {
+            Some(first) => (first, false),
+            None => ((files.into_iter().next().unwrap_or_default(), Cut::Whole), true),
+        };
         let open = Open::new(&first, keys, &types)?;
         let (asides, keys) = (others.into_errors().map(Aside::Passed).collect(), keys.clone());
-        Ok(Self { open, keys, types, rest, base, asides, done: 0, total, ended: false })
+        Ok(Self { open, keys, types, rest, base, asides, done: 0, total, ended, shard })
     }
 
     /// The file or folder that errors name: of several the one that is being read.
@@ -133,6 +158,10 @@ impl Reader {
     pub fn take_asides(&mut self) -> Vec<Aside> {
         let mut asides = std::mem::take(&mut self.asides);
         asides.extend(self.open.source.take_asides());
+        // Of files that are in no part the first tells.
+        if self.shard.is_some_and(|shard| shard.index() > 0) {
+            asides.retain(|aside| !matches!(aside, Aside::Passed(_)));
+        }
         asides
     }
 
@@ -157,14 +186,46 @@ impl Reader {
         let file = self.file().strip_prefix(base).unwrap_or(self.file());
         format!("{}:{line}", file.display())
     }
+
+    /// The id of the document that came last, which has none, as `from` says.
+    pub(crate) fn made_id(&self, document: &Document, from: IdsFrom) -> String {
+        let line = document.line;
+        match from {
+            IdsFrom::Line => self.id_of_place(line),
+            IdsFrom::Hash => ids::content(document),
+            IdsFrom::Path => {
+                ids::media_file(document, &self.keys).or(self.spot().path).unwrap_or_else(|| {
+                    match (&self.base, self.file().file_name()) {
+                        (None, Some(name)) => format!("{}:{line}", Path::new(name).display()),
+                        _ => self.id_of_place(line),
+                    }
+                })
+            }
+        }
+    }
 }
 
 impl Iterator for Reader {
     type Item = Result<Document, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        self.step(|source| source.next())
+    }
+}
+
+impl Reader {
+    /// Passes over the next document, good or bad; lines are not looked at.
+    pub(crate) fn pass(&mut self) -> Option<Result<(), ReadError>> {
+        self.step(|source| source.pass())
+    }
+
+    /// What `next` gives of this file, or of the first of the next ones that has any.
+    fn step<T>(
+        &mut self,
+        next: impl Fn(&mut dyn Source) -> Option<Result<T, ReadError>>,
+    ) -> Option<Result<T, ReadError>> {
         while !self.ended {
-            match self.open.source.next() {
+            match next(&mut *self.open.source) {
                 Some(Err(end)) if end.is_end() => {
                     self.ended = true;
                     return Some(Err(end));
@@ -172,10 +233,10 @@ impl Iterator for Reader {
                 Some(read) => return Some(read),
                 None => {}
             }
-            let Some(path) = self.rest.pop() else { break };
+            let Some(file) = self.rest.pop() else { break };
             self.asides.extend(self.open.source.take_asides());
             self.done += self.open.bytes;
-            match Open::new(&path, &self.keys, &self.types) {
+            match Open::new(&file, &self.keys, &self.types) {
                 Ok(open) => self.open = open,
                 Err(error) => {
                     self.ended = true;
@@ -185,6 +246,27 @@ impl Iterator for Reader {
         }
         None
     }
+}
+
+fn bytes_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |about| about.len())
+}
+
+/// How the file `path` may be shared out.
+fn piece(path: &Path) -> Result<Piece> {
+    let divides = (kind_of(path)?.divides)(path)?;
+    // A folder is shared out by its documents; its own length says nothing.
+    let bytes = if divides == Divides::Documents { 0 } else { bytes_of(path) };
+    Ok(Piece { path: path.to_path_buf(), bytes, divides })
+}
+
+/// Whether a part of the corpora `paths` may begin at a line whose number nobody knows.
+///
+/// # Errors
+/// Those of looking at them.
+pub(crate) fn divides_lines(paths: &[PathBuf]) -> Result<bool> {
+    let files = find(paths)?.files;
+    files.iter().try_fold(false, |found, path| Ok(found || piece(path)?.divides == Divides::Lines))
 }
 
 /// The folder that all of `files` are in.

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::document::Document;
 use super::keys::Keys;
 use super::origin::Spot;
+use super::shard::Divides;
 use crate::error::{Error, Result};
 
 /// Why a document did not come.
@@ -43,6 +44,14 @@ pub(super) trait Source: Iterator<Item = Result<Document, ReadError>> + fmt::Deb
     /// Where [`Source::progress`] will end, where that is known.
     fn len_hint(&self) -> Option<u64>;
 
+    /// Passes over the next document, good or bad, which need not be looked at.
+    fn pass(&mut self) -> Option<Result<(), ReadError>> {
+        self.next().map(|read| match read {
+            Err(end) if end.is_end() => Err(end),
+            _ => Ok(()),
+        })
+    }
+
     /// Where the document that came last stands.
     fn spot(&self) -> Spot;
 
@@ -60,6 +69,8 @@ pub(super) struct Kind {
     pub(super) unit: &'static str,
     /// Whether what is at the path is of this kind. Asked in the order of the list.
     pub(super) is: fn(&Path, &Metadata) -> Result<bool>,
+    /// How one may be shared out.
+    pub(super) divides: fn(&Path) -> Result<Divides>,
     /// Opens it, with the keys of its items.
     pub(super) open: fn(&Path, &Keys) -> Result<Box<dyn Source>>,
 }
@@ -78,7 +89,6 @@ impl ReadError {
     }
 
     /// The same with another error.
-    #[cfg(feature = "parquet")]
     pub(super) fn map(self, change: impl FnOnce(Error) -> Error) -> Self {
         match self {
             Self::Document(error) => Self::Document(change(error)),

@@ -18,7 +18,7 @@ use super::classes::KnownClasses;
 use super::rows::{Documents, MediaFeatures, TrainingData};
 use super::seen::is_known;
 use super::titles::join_titles;
-use crate::corpus::{SPLIT_NOT_READ, Split, files};
+use crate::corpus::{IdsFrom, SPLIT_NOT_READ, Split, files};
 use crate::encode::{CorpusSource, Encoder, Ids, Incoming, SourceDocument};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
@@ -74,7 +74,9 @@ pub fn from_corpora(
     let mut reading = Reading::default();
     let (mut batch, mut bytes, mut documents) = (Vec::new(), 0, 0);
     let mut first = None;
-    for incoming in CorpusSource::open_all(paths, Ids::FromLine, &options.keys)?.passages(options.passages) {
+    for incoming in
+        CorpusSource::open_all(paths, Ids::Made(IdsFrom::Line), &options.keys)?.passages(options.passages)
+    {
         match incoming {
             Incoming::Document(document) if !is_known(&document.document) => {
                 document.document.flaws.iter().cloned().for_each(&mut *skipped);

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::rows::FeatureRows;
-use crate::corpus::{Aside, Document, Given, Keys, Passages, ReadError, Reader, Root, Spot};
+use crate::corpus::{
+    Aside, Document, Given, IdsFrom, Keys, Passages, ReadError, Reader, Root, Shard, Spot, hex,
+};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::limits::{self, DOCUMENT_ITEMS};
@@ -116,7 +118,10 @@ pub struct FeatureSource<'a> {
     /// What the user named as that corpus.
     named: Option<PathBuf>,
     ids: Ids,
+    /// The next row, the first that goes out, and the one at which rows end.
     next: usize,
+    from: usize,
+    end: usize,
     ended: bool,
     /// What goes out before the next row.
     waiting: VecDeque<Incoming>,
@@ -129,7 +134,7 @@ impl<'a> FeatureSource<'a> {
     /// Those of opening the corpus; [`ErrorCode::BadArgument`] without rows, or where ids are required and there is no
     /// corpus to give them.
     pub fn new(file: &Path, rows: Vec<FeatureRows<'a>>, corpus: Option<&Path>, ids: Ids) -> Result<Self> {
-        if ids == Ids::Required && corpus.is_none() {
+        if matches!(ids, Ids::Required { .. }) && corpus.is_none() {
             return Err(Error::new(ErrorCode::BadArgument, "features alone have no ids")
                 .file(file)
                 .expected("the key `id`, since documents of an index are replaced by id")
@@ -141,6 +146,7 @@ impl<'a> FeatureSource<'a> {
         let named = corpus.map(Path::to_path_buf);
         let corpus = corpus.map(Reader::open).transpose()?;
         let root = corpus.as_ref().map_or_else(|| Root::new(FEATURES, file), |corpus| corpus.root().clone());
+        let end = rows.first().map_or(0, |rows| rows.tensor.rows());
         Ok(Self {
             rows,
             file: file.to_path_buf(),
@@ -149,6 +155,8 @@ impl<'a> FeatureSource<'a> {
             named,
             ids,
             next: 0,
+            from: 0,
+            end,
             ended: false,
             waiting: VecDeque::new(),
         })
@@ -166,8 +174,22 @@ impl<'a> FeatureSource<'a> {
         Ok(self)
     }
 
+    /// The part `shard` of the rows alone, for a source of which nothing was read; rows keep their numbers. The lines of a corpus before are
+    /// passed over without a look at them.
+    #[must_use]
+    pub fn part(mut self, shard: Shard) -> Self {
+        let rows = shard.range(self.file_rows() as u64);
+        (self.from, self.end) = (rows.start as usize, rows.end as usize);
+        self
+    }
+
     /// Number of documents.
     pub fn len(&self) -> usize {
+        self.end - self.from
+    }
+
+    /// Rows of the file.
+    fn file_rows(&self) -> usize {
         self.rows.first().map_or(0, |rows| rows.tensor.rows())
     }
 
@@ -184,7 +206,7 @@ impl<'a> FeatureSource<'a> {
     fn other_length(&self, got: impl std::fmt::Display) -> Error {
         Error::new(ErrorCode::BadDimension, "corpus and features have not the same number of documents")
             .file(&self.file)
-            .expected(format!("{} lines, one for each row", self.len()))
+            .expected(format!("{} lines, one for each row", self.file_rows()))
             .got(got)
             .hint(
                 Hint::default()
@@ -204,7 +226,14 @@ impl Iterator for FeatureSource<'_> {
         if self.ended {
             return None;
         }
+        if let Some(broken) = self.pass_over() {
+            return Some(broken);
+        }
         let row = self.next;
+        if row >= self.end && self.end < self.file_rows() {
+            self.ended = true;
+            return None;
+        }
         let read = self.corpus.as_mut().map(Iterator::next);
         for aside in self.corpus.as_mut().map(Reader::take_asides).unwrap_or_default() {
             match aside {
@@ -225,14 +254,39 @@ impl Iterator for FeatureSource<'_> {
 }
 
 impl FeatureSource<'_> {
+    /// Goes to the first row of the part; gives why it cannot. Without a corpus there is nothing to pass over.
+    fn pass_over(&mut self) -> Option<Incoming> {
+        while self.next < self.from {
+            let Some(corpus) = &mut self.corpus else {
+                self.next = self.from;
+                break;
+            };
+            match corpus.pass() {
+                None => {
+                    let error = self.other_length(format!("{} lines", self.next));
+                    return self.broken(error);
+                }
+                Some(Err(end)) => return self.broken(end.into_error()),
+                Some(Ok(())) => self.next += 1,
+            }
+            // Rows would belong to other documents.
+            let asides = self.corpus.as_mut().map(Reader::take_asides).unwrap_or_default();
+            let unread = asides.into_iter().find(|aside| matches!(aside, Aside::Unread(_)));
+            if let Some(aside) = unread {
+                return self.broken(aside.error().clone());
+            }
+        }
+        None
+    }
+
     /// The row `row`, beside what the corpus gives for it.
     fn row(&mut self, row: usize, read: Option<Option<Result<Document, ReadError>>>) -> Option<Incoming> {
         let line = match read {
-            Some(None) if row < self.len() => {
+            Some(None) if row < self.file_rows() => {
                 let error = self.other_length(format!("{row} lines"));
                 return self.broken(error);
             }
-            Some(Some(_)) if row >= self.len() => {
+            Some(Some(_)) if row >= self.file_rows() => {
                 let error = self.other_length("more lines");
                 return self.broken(error);
             }
@@ -240,7 +294,7 @@ impl FeatureSource<'_> {
             Some(Some(line)) => Some(line.map_err(ReadError::into_error)),
             Some(None) | None => None,
         };
-        if row >= self.len() {
+        if row >= self.file_rows() {
             self.ended = true;
             return None;
         }
@@ -264,11 +318,23 @@ impl FeatureSource<'_> {
         }
         let file = self.corpus.as_ref().map_or(self.file.as_path(), Reader::file).to_path_buf();
         let place = Place { file, line: document.line };
-        let own = match &self.corpus {
-            Some(corpus) if document.id.is_none() => Some(corpus.id_of_place(document.line)),
-            _ => None,
+        let made = |document: &Document, from| match (&self.corpus, from) {
+            (Some(corpus), from) => corpus.made_id(document, from),
+            (None, IdsFrom::Path) => {
+                let name = self.file.file_name().unwrap_or_default();
+                format!("{}:{row}", Path::new(name).display())
+            }
+            (None, IdsFrom::Hash) => {
+                let features = items.iter().map(|item| &item.content);
+                let numbers = features.filter_map(|content| match content {
+                    Content::Features(features) => Some(features),
+                    _ => None,
+                });
+                hex(&numbers.flatten().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())
+            }
+            (None, _) => row.to_string(),
         };
-        let document = match identified(document, &place, self.ids, own) {
+        let document = match identified(document, &place, self.ids, made) {
             Ok(document) => document,
             Err(error) => return Some(Incoming::Bad(error)),
         };
@@ -304,10 +370,13 @@ fn incoming(aside: Aside) -> Incoming {
 /// What to do with a document without `id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ids {
-    /// Its line is its id.
-    FromLine,
+    /// Its id is made.
+    Made(IdsFrom),
     /// It is bad: what changes an index must say which documents.
-    Required,
+    Required {
+        /// What ids of the index were made from, where it says so.
+        built: Option<IdsFrom>,
+    },
 }
 
 impl CorpusSource {
@@ -332,9 +401,13 @@ impl CorpusSource {
     /// # Errors
     /// Those of [`Reader::open_all`].
     pub fn open_all(paths: &[PathBuf], ids: Ids, keys: &Keys) -> Result<Self> {
-        let corpus = Reader::open_all(paths, keys)?;
+        Ok(Self::new(Reader::open_all(paths, keys)?, ids))
+    }
+
+    /// The documents that `corpus` reads from where it is.
+    pub(crate) fn new(corpus: Reader, ids: Ids) -> Self {
         let root = Arc::new(corpus.root().clone());
-        Ok(Self { corpus, root, ids, passages: None, waiting: VecDeque::new() })
+        Self { corpus, root, ids, passages: None, waiting: VecDeque::new() }
     }
 
     /// Splits long texts; the fields keep them whole.
@@ -376,9 +449,8 @@ impl CorpusSource {
             Err(ReadError::Document(error)) => return Some(Incoming::Bad(error)),
         };
         let place = Place { file: self.corpus.file().to_path_buf(), line: document.line };
-        let own = || self.corpus.id_of_place(document.line);
-        let own = document.id.is_none().then(own);
-        let document = match identified(document, &place, self.ids, own) {
+        let made = |document: &Document, from| self.corpus.made_id(document, from);
+        let document = match identified(document, &place, self.ids, made) {
             Ok(document) => document,
             Err(error) => return Some(Incoming::Bad(error)),
         };
@@ -394,16 +466,34 @@ impl CorpusSource {
     }
 }
 
-/// The document with an id: its own, or its place where that is allowed.
-fn identified(mut document: Document, place: &Place, ids: Ids, own: Option<String>) -> Result<Document> {
-    if document.id.is_none() && ids == Ids::Required {
-        return Err(Error::new(ErrorCode::BadValue, "the document has no id")
-            .file(&place.file)
-            .line(place.line)
-            .expected("the key `id`, since documents of an index are replaced by id"));
+/// The document with an id: its own, or one that is `made` where that is allowed.
+fn identified(
+    mut document: Document,
+    place: &Place,
+    ids: Ids,
+    made: impl FnOnce(&Document, IdsFrom) -> String,
+) -> Result<Document> {
+    if document.id.is_some() {
+        return Ok(document);
     }
-    document.id.get_or_insert_with(|| own.unwrap_or_else(|| place.line.to_string()));
-    Ok(document)
+    match ids {
+        Ids::Made(from) => {
+            document.id = Some(made(&document, from));
+            Ok(document)
+        }
+        Ids::Required { built } => {
+            let error = Error::new(ErrorCode::BadValue, "the document has no id")
+                .file(&place.file)
+                .line(place.line)
+                .expected("the key `id`, since documents of an index are replaced by id");
+            Err(match built {
+                None => error,
+                Some(from) => error.hint(format!(
+                    "only a first build makes ids: those of this index were made from the {from} of documents without one"
+                )),
+            })
+        }
+    }
 }
 
 /// The items of a document of a corpus: its texts, or their `passages`, and then its media files.
@@ -467,7 +557,7 @@ mod tests {
         let file = dir.path().join("c.jsonl");
         std::fs::write(&file, "{\"texts\":[\"a b c d\",\"e\"],\"image\":\"x.png\"}\n").unwrap();
         let read = |passages: Option<&str>| {
-            let source = CorpusSource::open(&file, Ids::FromLine).unwrap();
+            let source = CorpusSource::open(&file, Ids::Made(IdsFrom::Line)).unwrap();
             let mut source = source.passages(passages.map(|arg| arg.parse().unwrap()));
             let Some(Incoming::Document(read)) = source.next() else { panic!("no document") };
             assert_eq!(read.document.fields["text"], serde_json::json!(["a b c d", "e"]));

@@ -1,20 +1,27 @@
 //! Puts the fields of a document onto a tantivy schema.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 use tantivy::TantivyDocument;
 use tantivy::schema::document::{OwnedValue, Value as _};
 use tantivy::schema::{
-    FAST, Field, FieldEntry, FieldType, INDEXED, IndexRecordOption, JsonObjectOptions, NumericOptions,
-    STORED, STRING, Schema, SchemaBuilder, TextFieldIndexing, TextOptions, Type,
+    DateOptions, DateTimePrecision, FAST, Field, FieldEntry, FieldType, INDEXED, IndexRecordOption,
+    JsonObjectOptions, NumericOptions, STORED, STRING, Schema, SchemaBuilder, TextFieldIndexing, TextOptions,
+    Type,
 };
 
 use super::analysis::Analysis;
+use super::date;
 use super::names::{EXTRA_FIELD, ID_FIELD, SOURCE_FIELD};
 use super::spec::{FieldKind, FieldSchema, FieldSpec, NEW_TEXT, exact_name};
+use super::synonyms::SynonymMap;
 use crate::corpus::{Document, Origin, type_name};
 use crate::error::{Error, ErrorCode, Result};
+
+/// Characters of a value that an error shows.
+const SHOWN: usize = 40;
 
 /// Where each key of a document goes.
 #[derive(Debug, Clone)]
@@ -36,6 +43,8 @@ struct Target {
     /// `None` for [`FieldKind::Extra`].
     field: Option<Field>,
     exact: Option<Field>,
+    /// What its synonyms make of words, once somebody asks.
+    synonyms: Arc<OnceLock<Result<Arc<SynonymMap>>>>,
 }
 
 /// What of a document went into `_extra`.
@@ -51,8 +60,8 @@ pub struct FillReport {
 
 /// Adds `id`, `_extra` and the fields of `fields`, in order of name, to a tantivy schema.
 ///
-/// Text is tokenised with positions, and has its exact twin (one term, indexed, fast, not stored) right after it; numbers
-/// and booleans are indexed; `_extra` is stored, indexed as `words`, and reads a dot in a key as a step down. Columns of text
+/// Text is tokenised with positions, and has its exact twin (one term, indexed, fast, not stored) right after it; numbers,
+/// booleans and dates are indexed, these with a column of microseconds, and with an exact twin that is stored in their place; `_extra` is stored, indexed as `words`, and reads a dot in a key as a step down. Columns of text
 /// hold values as the exact analysis writes them. Ids are kept as they are.
 ///
 /// The index must know the analyses that the fields name: call [`register_analyses`](super::analysis::register_analyses) on it.
@@ -72,6 +81,7 @@ pub fn tantivy_schema(fields: &FieldSchema, builder: &mut SchemaBuilder) -> Fiel
             FieldKind::Integer => Some(builder.add_i64_field(name, numeric_options(spec))),
             FieldKind::Float => Some(builder.add_f64_field(name, numeric_options(spec))),
             FieldKind::Bool => Some(builder.add_bool_field(name, numeric_options(spec))),
+            FieldKind::Date => Some(builder.add_date_field(name, date_options())),
             FieldKind::Stored => Some(builder.add_text_field(name, STORED)),
             FieldKind::Extra => None,
         };
@@ -119,7 +129,13 @@ fn exact_options(spec: &FieldSpec) -> TextOptions {
     let analysis = spec.exact_analysis();
     let whole =
         TextFieldIndexing::default().set_tokenizer(analysis).set_index_option(IndexRecordOption::Basic);
-    TextOptions::default().set_indexing_options(whole).set_fast(analysis)
+    let options = TextOptions::default().set_indexing_options(whole).set_fast(analysis);
+    // The date itself does not say how it was written.
+    if spec.kind == FieldKind::Date && spec.stored { options.set_stored() } else { options }
+}
+
+fn date_options() -> DateOptions {
+    DateOptions::from(INDEXED).set_fast().set_precision(DateTimePrecision::Microseconds)
 }
 
 fn numeric_options(spec: &FieldSpec) -> NumericOptions {
@@ -163,6 +179,7 @@ impl FieldMap {
                 FieldKind::Integer => Some(find(name, Type::I64)?),
                 FieldKind::Float => Some(find(name, Type::F64)?),
                 FieldKind::Bool => Some(find(name, Type::Bool)?),
+                FieldKind::Date => Some(find(name, Type::Date)?),
                 FieldKind::Extra => None,
             };
             let exact = if spec.facet { Some(find(&exact_name(name), Type::Str)?) } else { None };
@@ -197,6 +214,20 @@ impl FieldMap {
     pub fn text_fields(&self) -> Vec<Field> {
         let text = self.targets.values().filter(|target| target.spec.kind == FieldKind::Text);
         text.filter_map(|target| target.field).collect()
+    }
+
+    /// What stands for words of the fields that have synonyms. Cost: the first call reads all rules.
+    ///
+    /// # Errors
+    /// Where an analysis keeps nothing of an entry, which a schema file is refused for.
+    pub(crate) fn synonyms(&self) -> Result<Vec<(Field, Arc<SynonymMap>)>> {
+        let widened = self.targets.values().filter(|target| !target.spec.synonyms.is_empty());
+        let map = |target: &Target| {
+            let (field, analysis) = (target.field?, target.analysis.as_ref()?);
+            let new = || SynonymMap::new(&target.spec.synonyms, analysis).map(Arc::new);
+            Some(target.synonyms.get_or_init(new).clone().map(|map| (field, map)))
+        };
+        widened.filter_map(map).collect()
     }
 
     /// Whether hits print `name` as a list.
@@ -242,8 +273,8 @@ impl FieldMap {
                         format!("`{name}` has a value that its field cannot hold"),
                     )
                     .line(document.line)
-                    .expected(format!("type {}", target.spec.kind.as_str()))
-                    .got(shown(value))
+                    .expected(expected(target.spec.kind))
+                    .got(shown(value, target.spec.kind))
                     .hint("the field got its type when the index was built")
                 })?;
             }
@@ -287,7 +318,7 @@ impl Target {
         // A schema holds analyses that parse alone.
         let analysis =
             (spec.kind == FieldKind::Text).then(|| Analysis::parse(&spec.tokenizer).ok()).flatten();
-        Self { spec: spec.clone(), analysis, field, exact }
+        Self { spec: spec.clone(), analysis, field, exact, synonyms: Arc::default() }
     }
 
     /// Adds one value; `None` where the field cannot hold it.
@@ -307,6 +338,13 @@ impl Target {
             FieldKind::Integer => out.add_i64(field, integer(value)?),
             FieldKind::Float => out.add_f64(field, value.as_f64()?),
             FieldKind::Bool => out.add_bool(field, value.as_bool()?),
+            FieldKind::Date => {
+                let written = value.as_str()?;
+                out.add_date(field, date::read(written)?);
+                if let Some(exact) = self.exact {
+                    out.add_text(exact, written);
+                }
+            }
             FieldKind::Stored => out.add_text(field, value.as_str()?),
             FieldKind::Extra => return None,
         }
@@ -335,8 +373,19 @@ fn integer(value: &Value) -> Option<i64> {
     (float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0 && value.is_f64()).then_some(float as i64)
 }
 
-fn shown(value: &Value) -> String {
+fn expected(kind: FieldKind) -> String {
+    match kind {
+        FieldKind::Date => date::FORM.to_owned(),
+        kind => format!("type {}", kind.as_str()),
+    }
+}
+
+fn shown(value: &Value, kind: FieldKind) -> String {
     match value {
+        Value::String(text) if kind == FieldKind::Date => {
+            let end = text.char_indices().nth(SHOWN).map_or("", |_| "..");
+            format!("{:?}", text.chars().take(SHOWN).collect::<String>() + end)
+        }
         Value::Number(number) => format!("the number {number}"),
         other => type_name(other).to_owned(),
     }

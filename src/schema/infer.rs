@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::date;
 use super::overrides::SchemaOverrides;
 use super::spec::{FieldKind, FieldSchema, FieldSpec, MAX_FIELDS, Refused, clash_error, is_short};
-use crate::corpus::{Document, Keys, ReadError, Reader, unit_of};
+use crate::corpus::{Document, Keys, ReadError, Reader, TEXT, unit_of};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 
@@ -50,7 +51,7 @@ struct Key {
 /// Numbers are [`FieldKind::Integer`] where all fit into an `i64`, else [`FieldKind::Float`]: integers widen to floats,
 /// and so does an integer beyond `i64`, with the rounding of a 64-bit float (a string keeps all its digits).
 /// Objects, and lists that hold objects, lists or mixed types, are [`FieldKind::Extra`]. Null and empty lists are
-/// absent. A key whose type `overrides` sets is not inferred, so that it cannot conflict.
+/// absent. Strings are [`FieldKind::Date`] where all values of the key are dates, those of lists too. A key whose type `overrides` sets is not inferred, so that it cannot conflict.
 ///
 /// Cost: one pass; memory for the keys, not for the documents.
 ///
@@ -164,6 +165,10 @@ fn observe(
     if media.is_of_files(name) {
         new.kind = FieldKind::Stored;
     }
+    let is_text = || name == TEXT || media.is_of_texts(name) || overrides.means_text(name);
+    if new.kind == FieldKind::Date && is_text() {
+        new.kind = FieldKind::Text;
+    }
     if let Some(kind) = overrides.kind(name) {
         new.kind = kind;
     }
@@ -214,10 +219,11 @@ fn describe(kind: FieldKind) -> &'static str {
 
 /// The kind that holds values of both.
 fn join(a: FieldKind, b: FieldKind) -> Option<FieldKind> {
-    use FieldKind::{Float, Integer};
+    use FieldKind::{Date, Float, Integer, Text};
     match (a, b) {
         (a, b) if a == b => Some(a),
         (Integer, Float) | (Float, Integer) => Some(Float),
+        (Date, Text) | (Text, Date) => Some(Text),
         _ => None,
     }
 }
@@ -225,6 +231,7 @@ fn join(a: FieldKind, b: FieldKind) -> Option<FieldKind> {
 fn classify(value: &Value, line: u64) -> Key {
     let key = |kind, short| Key { kind, line, file: 0, multi: false, short };
     match value {
+        Value::String(string) if date::read(string).is_some() => key(FieldKind::Date, true),
         Value::String(string) => key(FieldKind::Text, is_short(string)),
         Value::Bool(_) => key(FieldKind::Bool, true),
         Value::Number(number) if number.is_i64() => key(FieldKind::Integer, true),

@@ -1,13 +1,14 @@
 //! A schema file in TOML: what a user says about fields, over what a scan infers.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::analysis::Analysis;
 use super::spec::{FieldKind, FieldSchema, FieldSpec, Refused};
+use super::synonyms::Synonyms;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Task};
 use crate::limits::{self, SETTINGS_BYTES};
@@ -32,6 +33,37 @@ pub struct FieldOverride {
     pub tokenizer: Option<String>,
     /// Analysis of whole values of a text field, for its exact twin and its column.
     pub exact: Option<String>,
+    /// Words of a text field that stand for each other in queries.
+    pub synonyms: Option<SynonymsFrom>,
+}
+
+/// Where a schema file has the synonyms of a field.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Written")]
+#[non_exhaustive]
+pub enum SynonymsFrom {
+    /// A file, whose path is relative to the schema file.
+    File(PathBuf),
+    /// A list of rules, as `FieldSchema::to_toml` writes it.
+    Rules(Synonyms),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    File(PathBuf),
+    Rules(Vec<String>),
+}
+
+impl TryFrom<Written> for SynonymsFrom {
+    type Error = Error;
+
+    fn try_from(written: Written) -> Result<Self> {
+        Ok(match written {
+            Written::File(path) => Self::File(path),
+            Written::Rules(rules) => Self::Rules(rules.try_into()?),
+        })
+    }
 }
 
 impl FieldOverride {
@@ -55,6 +87,10 @@ impl FieldOverride {
         if let Some(exact) = &self.exact {
             spec.exact.clone_from(exact);
         }
+        // Files were read with the schema file.
+        if let Some(SynonymsFrom::Rules(synonyms)) = &self.synonyms {
+            spec.synonyms.clone_from(synonyms);
+        }
         Some(spec)
     }
 }
@@ -65,14 +101,15 @@ impl FieldOverride {
 /// complete = false      # true: all keys are named here, the scan is skipped, others go into `_extra`
 ///
 /// [fields.title]
-/// type = "text"         # text, integer, float, bool, stored or extra
+/// type = "text"         # text, integer, float, bool, date, stored or extra
 /// tokenizer = "stem:german+fold" # how text becomes terms
 /// ```
 ///
 /// The other keys of a field are `multi`, `stored`, `fast`, `facet` and `exact`. What a `tokenizer` may say is the table of
 /// [`Analysis`]: `words` where it is left out, `stem:LANGUAGE`, `stop:LANGUAGE`, `fold` for accents, `cjk_bigram`, `raw`
 /// and more, joined by `+`. It is stored in the index, and queries use it too. `exact` is the same for whole values, in
-/// facets and filters on NAME_exact: `raw+nfc` where it is left out, or `raw`, `raw+nfc+lower`.
+/// facets and filters on NAME_exact: `raw+nfc` where it is left out, or `raw`, `raw+nfc+lower`. `synonyms = "words.txt"` names a file of
+/// [`Synonyms`], beside the schema file; a list of such rules may stand in its place. Keywords and plain words are widened by them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SchemaOverrides {
     complete: bool,
@@ -122,15 +159,26 @@ impl SchemaOverrides {
                 None => bad,
             }
         })?;
-        let fields = page.fields.into_iter().map(|(name, field)| {
+        let mut fields = BTreeMap::new();
+        // What the files of synonyms say is a part of what the schema file says.
+        let mut said = vec![text.to_owned()];
+        for (name, field) in page.fields {
             let at = line(field.span().start);
-            (name, (field.into_inner(), at))
-        });
+            let mut field = field.into_inner();
+            if let Some(SynonymsFrom::File(path)) = &field.synonyms {
+                let path = file.parent().unwrap_or(Path::new("")).join(path);
+                let synonyms = Synonyms::open(path);
+                let synonyms = synonyms.map_err(|error| error.within(format!("the field `{name}`")))?;
+                said.extend(Vec::from(synonyms.clone()));
+                field.synonyms = Some(SynonymsFrom::Rules(synonyms));
+            }
+            fields.insert(name, (field, at));
+        }
         let overrides = Self {
             complete: page.complete,
-            fields: fields.collect(),
+            fields,
             file: file.to_path_buf(),
-            fingerprint: Some(Fingerprint::of([text.as_bytes()])),
+            fingerprint: Some(Fingerprint::of(said.iter().map(String::as_bytes))),
         };
         overrides.check()?;
         Ok(overrides)
@@ -171,6 +219,14 @@ impl SchemaOverrides {
         self.fields.get(name).and_then(|(field, _)| field.kind)
     }
 
+    /// Whether the file gives no type to `name`, but settings that only text has.
+    pub(super) fn means_text(&self, name: &str) -> bool {
+        self.fields.get(name).is_some_and(|(field, _)| {
+            let off = [field.fast, field.facet].contains(&Some(false));
+            field.kind.is_none() && (off || field.tokenizer.is_some() || field.exact.is_some())
+        })
+    }
+
     /// The whole schema, where the file names all keys (`complete = true`), so that no scan is needed.
     ///
     /// # Errors
@@ -201,7 +257,9 @@ impl SchemaOverrides {
                 ));
             };
             // Alone first, so that a bad setting is reported with its line.
+            let synonyms = spec.check_synonyms(name);
             let alone = FieldSchema::new(BTreeMap::from([(name.clone(), spec)]));
+            let alone = synonyms.and(alone);
             fields.extend(alone.map_err(|error| error.file(&self.file).line(*line))?.into_fields());
         }
         FieldSchema::checked(fields)

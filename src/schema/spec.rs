@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::analysis::{Analysis, composed_len};
+use super::synonyms::Synonyms;
 use crate::corpus::check_field_name;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
@@ -24,11 +25,17 @@ const OLD_EXACT: &str = "raw";
 /// Most fields of one schema: keys that vary from document to document are data, not fields.
 pub const MAX_FIELDS: usize = 1000;
 
+/// Parts of analyses whose terms are pieces of words, or overlap, or are whole values.
+const PIECES: [&str; 4] = ["cjk_bigram", "ngram:", "prefix:", "raw"];
+
 const RESERVED: [&str; 4] = ["id", "split", "texts", "images"];
 
-/// Name of the exact twin of the text field `name`.
+/// The end of the names of exact twins.
+pub(crate) const EXACT_END: &str = "_exact";
+
+/// Name of the exact twin of the field `name`.
 pub(crate) fn exact_name(name: &str) -> String {
-    format!("{name}_exact")
+    format!("{name}{EXACT_END}")
 }
 
 /// What the values of a field are.
@@ -43,6 +50,8 @@ pub enum FieldKind {
     Float,
     /// Booleans.
     Bool,
+    /// Strings that are dates, kept as they are given: instants of RFC 3339 and days, to the microsecond.
+    Date,
     /// Strings that are kept and never searched: image paths.
     Stored,
     /// Anything, nested objects too: goes into the one JSON field `_extra`, searchable as `_extra.NAME`.
@@ -57,6 +66,7 @@ impl FieldKind {
             Self::Integer => "integer",
             Self::Float => "float",
             Self::Bool => "bool",
+            Self::Date => "date",
             Self::Stored => "stored",
             Self::Extra => "extra",
         }
@@ -76,7 +86,7 @@ pub struct FieldSpec {
     pub stored: bool,
     /// Whether values stand in a column, for sorting and ranges.
     pub fast: bool,
-    /// Whether a text field has an exact twin `NAME_exact` for filters and facets.
+    /// Whether a text field has an exact twin `NAME_exact` for filters and facets; a date field always has one.
     pub facet: bool,
     /// Tokenizer of a text field as [`Analysis`] reads it; empty for other kinds.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -85,20 +95,24 @@ pub struct FieldSpec {
     /// keeps values whole. Empty means `raw`, and stands in indexes that are older than this setting; empty for other kinds.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub exact: String,
+    /// Words that stand for each other in queries for a text field; the index does not change by them.
+    #[serde(default, skip_serializing_if = "Synonyms::is_empty")]
+    pub synonyms: Synonyms,
 }
 
 impl FieldSpec {
     /// The defaults for a kind; single-valued.
     pub fn new(kind: FieldKind) -> Self {
-        let text = kind == FieldKind::Text;
+        let (text, date) = (kind == FieldKind::Text, kind == FieldKind::Date);
         Self {
             kind,
             multi: false,
             stored: true,
-            fast: matches!(kind, FieldKind::Integer | FieldKind::Float | FieldKind::Bool),
-            facet: text,
+            fast: date || matches!(kind, FieldKind::Integer | FieldKind::Float | FieldKind::Bool),
+            facet: text || date,
             tokenizer: if text { NEW_TEXT.to_owned() } else { String::new() },
             exact: if text { NEW_EXACT.to_owned() } else { String::new() },
+            synonyms: Synonyms::default(),
         }
     }
 
@@ -142,10 +156,16 @@ impl FieldSpec {
             self.analysis(name)?;
             return self.check_exact(name);
         }
-        if self.facet {
+        if self.kind == FieldKind::Date && !(self.facet && self.fast) {
+            return error(
+                format!("the field `{name}` of type date always has a column and an exact twin"),
+                "leave `fast` and `facet` out",
+            );
+        }
+        if self.facet && self.kind != FieldKind::Date {
             return error(
                 format!("the field `{name}` of type {kind} cannot have a facet"),
-                "facets are for type text; numbers and booleans are columns already",
+                "facets are for type text; numbers, dates and booleans are columns already",
             );
         }
         if !self.exact.is_empty() {
@@ -153,6 +173,9 @@ impl FieldSpec {
         }
         if !self.tokenizer.is_empty() {
             return error(format!("the field `{name}` of type {kind} has a tokenizer"), "leave it out");
+        }
+        if !self.synonyms.is_empty() {
+            return error(format!("the field `{name}` of type {kind} has synonyms"), "leave them out");
         }
         let kept_only = matches!(self.kind, FieldKind::Stored | FieldKind::Extra);
         if kept_only && (self.fast || !self.stored) {
@@ -166,6 +189,23 @@ impl FieldSpec {
 }
 
 impl FieldSpec {
+    /// Checks the synonyms against the analysis. Apart from the other checks, since it reads all rules.
+    pub(super) fn check_synonyms(&self, name: &str) -> Result<()> {
+        if self.synonyms.is_empty() {
+            return Ok(());
+        }
+        let pieces = |part: &str| PIECES.iter().any(|known| part.starts_with(known));
+        if self.tokenizer.split('+').any(pieces) {
+            let what = format!("the field `{name}` has synonyms, and its analysis makes no words");
+            return Err(Error::new(ErrorCode::BadValue, what)
+                .expected("an analysis whose terms are words")
+                .got(format!("`{}`", self.tokenizer)));
+        }
+        self.synonyms
+            .check(&self.analysis(name)?)
+            .map_err(|error| error.within(format!("the field `{name}`")))
+    }
+
     fn check_exact(&self, name: &str) -> Result<()> {
         let within = |error: Error| error.within(format!("`exact` of the field `{name}`"));
         if !Analysis::parse(self.exact_analysis()).map_err(within)?.is_whole() {

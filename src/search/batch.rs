@@ -47,7 +47,7 @@ impl Engine {
             .collect();
         let mut groups: BTreeMap<Common<'_>, Vec<usize>> = BTreeMap::new();
         for (at, (request, plan)) in requests.iter().zip(&plans).enumerate() {
-            let shares = |plan: &Plan| media_leg_depth(plan).is_some() && !plan.has_minimum;
+            let shares = |plan: &Plan| media_leg_depth(plan).is_some() && plan.minimum.is_none();
             if plan.as_ref().is_ok_and(shares)
                 && let Some(common) = common(request)
             {

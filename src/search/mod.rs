@@ -3,6 +3,7 @@
 //! [`MetricCollector`] and [`CrossMediaQuery`] work in any tantivy app; [`Engine`] runs whole queries, over the indexes of
 //! this crate ([`Engine::new`], [`Engine::over`]) or over an app's own ([`Engine::host`]).
 
+mod alternatives;
 mod batch;
 mod budget;
 mod candidates;
@@ -41,4 +42,4 @@ pub use spec::{
     FeaturesFrom, RequestSpec, named_fields, named_number, names_of, parse_aggregations, parse_rows,
 };
 pub use top::RankedDoc;
-pub use words::{Operator, Words};
+pub use words::{DidYouMean, Operator, Words};

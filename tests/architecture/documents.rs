@@ -1,5 +1,6 @@
 //! What documents name is there: files and folders, and the targets of `cargo test --test`, `--bench` and `--example`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::scan::root;
@@ -91,15 +92,50 @@ fn missing(document: &Path, text: &str) -> Vec<String> {
         }
     }
     for (number, line) in text.lines().enumerate() {
-        let links =
-            line.split("](").skip(1).filter_map(|rest| rest.split_once([')', '#'])).map(|(link, _)| link);
+        let links = line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
         for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
-            if !folder.join(link).exists() {
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let path = if path.is_empty() { document.to_path_buf() } else { folder.join(path) };
+            let has = |anchor: &str| anchors(&std::fs::read_to_string(&path).unwrap()).contains(anchor);
+            if !path.exists() || (!anchor.is_empty() && !has(anchor)) {
                 out.push(format!("{}: no `{link}`", number + 1));
             }
         }
     }
     out
+}
+
+/// The anchors that a forge gives to the headings of a page: lower case, dashes for blanks, without other signs.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let (mut is_block, mut out) = (false, BTreeSet::new());
+    for line in text.lines() {
+        is_block ^= line.trim_start().starts_with("```");
+        let title = line.trim_start_matches('#');
+        if is_block || title.len() == line.len() || !title.starts_with(' ') {
+            continue;
+        }
+        let kept = title.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        let anchor: String =
+            kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect();
+        let same = (1..).map(|n| format!("{anchor}-{n}")).find(|next| !out.contains(next));
+        let anchor = if out.contains(&anchor) { same.unwrap() } else { anchor };
+        out.insert(anchor);
+    }
+    out
+}
+
+#[test]
+fn every_document_is_reached_from_the_first_page() {
+    let contents = std::fs::read_to_string(root().join("docs/README.md")).unwrap();
+    for path in documents() {
+        let Ok(name) = path.strip_prefix(root().join("docs")) else { continue };
+        let link = format!("]({})", name.display());
+        assert!(
+            name == Path::new("README.md") || contents.contains(&link),
+            "docs/README.md does not lead to {link}"
+        );
+    }
+    assert!(std::fs::read_to_string(root().join("README.md")).unwrap().contains("](docs/README.md)"));
 }
 
 #[test]
@@ -120,12 +156,16 @@ fn what_is_missing_is_seen() {
         "`src/nothing.rs`",
         "`index/nothing.rs`",
         "[a](nothing.md)",
+        "[a](README.md#nothing)",
+        "[a](#nothing)",
         "`cargo test --test nothing`",
         "```sh\npython3 benches/nothing.py\n```",
     ] {
         assert_eq!(missing(&at, text).len(), 1, "{text}");
     }
-    let sound = "`src/limits.rs` `index/mod.rs` `a/b` [a](README.md#x) [b](https://a.b/c) src/nothing.rs\n\
+    let sound = "`src/limits.rs` `index/mod.rs` `a/b` [a](README.md#two-commands) [b](https://a.b/c) src/nothing.rs\n\
         ```sh\nNAME=1 cargo test --test architecture -- a\n```\n`w / (60 + rank)` `{index,src}/x` `target/release/x`";
     assert_eq!(missing(&at, sound), [""; 0]);
+    let page = "# A `b`: c, d\n```sh\n# no\n```\n## When NOT to\n## When not to\n#no\n";
+    assert_eq!(anchors(page), ["a-b-c-d", "when-not-to", "when-not-to-1"].map(str::to_owned).into());
 }

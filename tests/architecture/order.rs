@@ -12,7 +12,7 @@ const ORDER: [&str; 15] = [
 /// Rooms with an order of their own: files and folders, each uses only those to its left. What is not named may be used
 /// by all. A fusion says which legs it asks and how they are joined, and `legs` carries it out.
 const INSIDE: [(&str, &[&str]); 2] = [
-    ("index", &["files", "cells", "plugin", "dir", "build"]),
+    ("index", &["files", "cells", "plugin", "dir", "build", "merge"]),
     (
         "search",
         &[

@@ -93,7 +93,7 @@ impl World {
             existing: Existing::Replace,
             ..BuildOptions::default()
         };
-        let source = CorpusSource::open(&self.corpus(range, edition), Ids::Required)?;
+        let source = CorpusSource::open(&self.corpus(range, edition), Ids::Required { built: None })?;
         index::build(&index, &mut writer, source, options, &mut |_| {})?;
         writer.commit()?;
         writer.finish()

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
-use uncsm_index::corpus::{JsonlReader, Passages};
+use uncsm_index::corpus::{IdsFrom, JsonlReader, Passages};
 use uncsm_index::encode::{CorpusSource, DecodeLimits, Ids, Incoming, decode};
 use uncsm_index::limits::{
     BUNDLE_CLASSES, BUNDLE_CONFIG_BYTES, BUNDLE_MEDIA, DIM, DOCUMENT_BYTES, DOCUMENT_ITEMS, LINE_BYTES,
@@ -81,7 +81,12 @@ fn items_of_a_document() {
     let items = |words: usize| {
         std::fs::write(&file, format!("{{\"id\":1,\"text\":\"{}b\"}}\n", "a ".repeat(words - 1))).unwrap();
         let passages: Passages = "1".parse().unwrap();
-        match CorpusSource::open(&file, Ids::FromLine).unwrap().passages(Some(passages)).next().unwrap() {
+        match CorpusSource::open(&file, Ids::Made(IdsFrom::Line))
+            .unwrap()
+            .passages(Some(passages))
+            .next()
+            .unwrap()
+        {
             Incoming::Document(document) => Ok(document.items.len()),
             Incoming::Bad(error) | Incoming::Passed(error) | Incoming::Broken(error) => Err(error),
         }

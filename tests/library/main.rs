@@ -25,6 +25,7 @@ mod plugin;
 #[cfg(feature = "parquet")]
 mod readers;
 mod search;
+mod shards;
 mod space;
 #[cfg(feature = "train")]
 mod training;

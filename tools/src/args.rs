@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use crate::limit_args::LimitArgs;
+pub use crate::package_args::{CompletionsArgs, ManArgs};
 pub use crate::query_args::QueryArgs;
 use crate::query_args::named;
 pub use crate::serve_args::ServeArgs;
+use uncsm_index::corpus::IdsFrom;
 use uncsm_index::search::TargetName;
 
 /// A cross-media search engine: train a similarity of pictures and texts, build an index with it, query it.
@@ -90,12 +92,19 @@ pub enum Command {
     /// change the terms, always in this order: limit:BYTES; lower or cased; stop:LANGUAGE; stem:LANGUAGE; fold (accents);
     /// ngram:MIN:MAX or prefix:MIN:MAX. Such as stem:german+fold; an unknown part or language is answered with all there are.
     /// `exact` says the same of whole values, for facets and filters on NAME_exact: raw+nfc (where none is named: composed and
-    /// decomposed letters are equal), raw, raw+nfc+lower.
+    /// decomposed letters are equal), raw, raw+nfc+lower. `synonyms` names a file of words that stand for each other in queries, beside the
+    /// schema file: `car, automobile`, or `bird => sparrow, wren`, one rule a line.
     #[command(after_help = "Example: uncsm-index schema corpus.jsonl > schema.toml")]
     Schema(SchemaArgs),
     /// Build an index
     #[command(after_help = "Example: uncsm-index build corpus.jsonl --bundle my.bundle --out my.index")]
     Build(BuildArgs),
+    /// Make one index of several: of the parts that `build --shard` has built, or of any of one space and schema
+    ///
+    /// All files are compared with their checksums first. The result answers as an index that was built in one go. Parts that are missing
+    /// are said, and no error: what is merged of some is a part itself, and may be merged again with the others.
+    #[command(after_help = "Example: uncsm-index merge my.index part.0 part.1 part.2")]
+    Merge(MergeArgs),
     /// Add documents to an index, replacing those of equal id, in one commit
     #[command(after_help = "Example: uncsm-index add my.index more.jsonl")]
     Add(AddArgs),
@@ -134,6 +143,15 @@ pub enum Command {
     /// Encoders with weights: which are here, and getting one
     #[command(subcommand, after_help = "Example: uncsm-index encoders list")]
     Encoders(EncodersCommand),
+    /// Print what a shell needs to complete commands, flags and values
+    ///
+    /// Where it goes: bash, ~/.local/share/bash-completion/completions/uncsm-index; zsh, _uncsm-index in a folder of $fpath;
+    /// fish, ~/.config/fish/completions/uncsm-index.fish.
+    #[command(after_help = "Example: uncsm-index completions bash > uncsm-index.bash")]
+    Completions(CompletionsArgs),
+    /// Write a manual page for the program and for each command into a folder
+    #[command(hide = true, after_help = "Example: uncsm-index man target/man")]
+    Man(ManArgs),
 }
 
 /// Headings of `--help`.
@@ -384,6 +402,11 @@ pub struct BuildArgs {
     /// Go on with a build that was stopped, from its last commit; source and options must be the same
     #[arg(long)]
     pub resume: bool,
+    /// What the id of a document without one is made from [default: line]: its line (of several files FILE:LINE), the path of its
+    /// first media file as the source names it (FILE:LINE without one), or a hash of its keys and values, which is the same
+    /// in every build (a media file counts by its path). Later additions must bring ids. Example: --id-from hash
+    #[arg(long, value_name = "line|path|hash", value_parser = named::<IdsFrom>())]
+    pub id_from: Option<IdsFrom>,
     /// Documents between two commits [default: 50000, or 60 seconds]
     #[arg(long, value_name = "N")]
     pub commit_every: Option<u64>,
@@ -393,12 +416,50 @@ pub struct BuildArgs {
     /// Types, tokenizers and options of fields that differ from what is inferred; `help schema` says more
     #[arg(long, value_name = "FILE.toml")]
     pub schema: Option<PathBuf>,
+    /// Build part I of N of the source alone, 0 <= I < N, for `merge` or to be searched beside the others
+    ///
+    /// JSON Lines are cut at lines (each needs an `id`), Parquet at row groups, features at rows, a folder of media document by document;
+    /// of other kinds each part has whole files. Run again, a part that is there stays as it is, and one that was stopped goes on.
+    #[arg(long, value_name = "I/N", conflicts_with = "append")]
+    pub shard: Option<String>,
+    /// Leave out what makes approximate search fast: for an index that is to be merged, since `merge` makes it
+    #[arg(long)]
+    pub no_cells: bool,
     /// Copy the weights of the bundle's encoders into the index, so that it answers without them
     #[arg(long)]
     pub embed_encoders: bool,
     /// Megabytes for documents that are not yet in a segment
     #[arg(long, value_name = "MB", default_value_t = 256)]
     pub memory: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// Where the index comes into being
+    #[arg(value_name = "OUT")]
+    pub out: PathBuf,
+    /// Indexes of one space and schema; they stay as they are
+    #[arg(value_name = "INDEX", required = true)]
+    pub index: Vec<PathBuf>,
+    /// Of documents of equal id in several indexes, keep that of the index that is named last [default: an error with both]
+    #[arg(long, value_name = "WHICH")]
+    pub on_duplicate: Option<LastOnly>,
+    /// The bundle of the result, of the space of all indexes [default: that of the indexes, which must be one]
+    #[arg(long, value_name = "BUNDLE")]
+    pub bundle: Option<PathBuf>,
+    /// Replace an index that is there already
+    #[arg(long)]
+    pub force: bool,
+    /// Leave out what makes approximate search fast: for an index that is to be merged once more
+    #[arg(long)]
+    pub no_cells: bool,
+}
+
+/// What may be kept of documents of equal id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LastOnly {
+    /// That of the index that is named last
+    Last,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ mod interrupt;
 mod left_out;
 mod limit_args;
 mod output;
+mod package_args;
 mod progress;
 mod query_args;
 #[cfg(feature = "serve")]
@@ -87,6 +88,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
         Command::Eval(args) => command::eval::run(args, global, output),
         Command::Schema(args) => command::schema::run(args, output),
         Command::Build(args) => command::build::run(args, global, output),
+        Command::Merge(args) => command::merge::run(args, global, output),
         Command::Add(args) => command::add::run(args, global, output),
         Command::Delete(args) => command::delete::run(args, output),
         Command::Attach(args) => command::attach::run(args, output),
@@ -98,6 +100,8 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
         Command::Inspect(args) => command::inspect::run(args, output),
         Command::Verify(args) => command::verify::run(args, output),
         Command::Encoders(args) => command::encoders::run(args, output),
+        Command::Completions(args) => command::completions::run(args, output),
+        Command::Man(args) => command::man::run(args, output),
     }
 }
 

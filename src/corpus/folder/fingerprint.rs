@@ -39,6 +39,23 @@ pub(crate) fn folder_fingerprint(root: impl AsRef<Path>) -> Result<Fingerprint> 
     Ok(so_far)
 }
 
+/// The same of relative paths and lengths alone, so that a copy has it too.
+///
+/// # Errors
+/// Those of reading the folder itself.
+pub(crate) fn folder_content(root: impl AsRef<Path>) -> Result<Fingerprint> {
+    let mut so_far = Fingerprint::of([]);
+    for found in Walk::open(root.as_ref(), None)? {
+        let name = found.relative.as_deref().unwrap_or_default();
+        let length =
+            |path: Option<&Path>| path.and_then(|path| std::fs::metadata(path).ok()).map_or(0, |it| it.len());
+        let lengths = [Some(found.path.as_path()), found.text.as_deref(), found.json.as_deref()].map(length);
+        let lengths = lengths.map(u64::to_le_bytes).concat();
+        so_far = Fingerprint::of([&so_far.0, name.as_bytes(), &lengths]);
+    }
+    Ok(so_far)
+}
+
 /// Name, length and time of change; of a file that is not there, which is said where it would be read, the name.
 fn about(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -13,8 +13,10 @@ use serde_json::{Map, Value};
 use super::document::{Document, Split};
 use super::keys::{IMAGE, Keys, TEXT};
 use super::origin::Spot;
+use super::shard::{Divides, Shard};
 use super::source::{Aside, Kind, ReadError, Source};
 use crate::error::{Error, ErrorCode, Result};
+pub(super) use fingerprint::folder_content;
 pub(crate) use fingerprint::folder_fingerprint;
 pub(super) use kinds::Kinds;
 use sidecar::Sidecars;
@@ -26,8 +28,17 @@ pub(super) const KIND: Kind = Kind {
     name: "folder",
     unit: "document",
     is: |_, about| Ok(about.is_dir()),
+    divides: |_| Ok(Divides::Documents),
     open: |path, keys| Ok(Box::new(FolderReader::open(path, keys)?)),
 };
+
+/// The documents of the folder `path` that `shard` takes, counted as all are.
+///
+/// # Errors
+/// Those of opening it.
+pub(super) fn open_share(path: &Path, keys: &Keys, shard: Shard) -> Result<Box<dyn Source>> {
+    Ok(Box::new(FolderReader { shard: Some(shard), ..FolderReader::open(path, keys)? }))
+}
 
 /// An iterator over the documents of a folder of media files, in order of relative path (bytes).
 ///
@@ -57,6 +68,8 @@ pub(super) struct FolderReader {
     /// The path of the document that came last.
     last: Option<String>,
     keys: Keys,
+    /// Takes the documents that are read.
+    shard: Option<Shard>,
 }
 
 impl FolderReader {
@@ -68,7 +81,7 @@ impl FolderReader {
     pub(super) fn open(root: impl AsRef<Path>, keys: &Keys) -> Result<Self> {
         let root = root.as_ref().to_path_buf();
         let walk = Walk::open(&root, Some(keys.clone()))?;
-        Ok(Self { root, walk, documents: 0, last: None, keys: keys.clone() })
+        Ok(Self { root, walk, documents: 0, last: None, keys: keys.clone(), shard: None })
     }
 
     /// The folder.
@@ -180,8 +193,13 @@ impl Iterator for FolderReader {
     type Item = Result<Document, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut found = self.walk.next()?;
-        self.documents += 1;
+        let mut found = loop {
+            let found = self.walk.next()?;
+            self.documents += 1;
+            if self.shard.is_none_or(|shard| shard.takes(self.documents - 1)) {
+                break found;
+            }
+        };
         let read = self.document(&found).map_err(ReadError::Document);
         self.last = found.relative.take();
         Some(read)

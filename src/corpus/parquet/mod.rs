@@ -23,16 +23,18 @@ mod zstd;
 
 use std::fs::{File, Metadata};
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 use super::keys::Keys;
+use super::shard::Divides;
 use super::source::{Kind, Source};
 use crate::error::{Error, Result};
 #[cfg(feature = "parquet")]
 use reader::ParquetReader;
 
 /// A file that begins so, or has the name.
-pub(super) const KIND: Kind = Kind { name: "parquet", unit: "row", is: is_parquet, open };
+pub(super) const KIND: Kind = Kind { name: "parquet", unit: "row", is: is_parquet, divides, open };
 
 /// What a Parquet file begins with.
 const HEAD: &[u8; 4] = b"PAR1";
@@ -49,6 +51,32 @@ fn is_parquet(path: &Path, about: &Metadata) -> Result<bool> {
     let mut file = File::open(path).map_err(|error| Error::io(path, error))?;
     (&mut file).take(HEAD.len() as u64).read_to_end(&mut head).map_err(|error| Error::io(path, error))?;
     Ok(head == HEAD)
+}
+
+/// At row groups.
+#[cfg(feature = "parquet")]
+fn divides(path: &Path) -> Result<Divides> {
+    Ok(Divides::Groups(reader::groups(path)?))
+}
+
+/// The row groups `groups` of the file `path`; rows are counted as in the whole.
+///
+/// # Errors
+/// Those of opening it.
+#[cfg(feature = "parquet")]
+pub(super) fn open_groups(path: &Path, keys: &Keys, groups: Range<usize>) -> Result<Box<dyn Source>> {
+    Ok(Box::new(ParquetReader::open_with(path, keys)?.of_groups(groups)))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn divides(_path: &Path) -> Result<Divides> {
+    // Opening it says why it is not read.
+    Ok(Divides::Whole)
+}
+
+#[cfg(not(feature = "parquet"))]
+pub(super) fn open_groups(path: &Path, keys: &Keys, _groups: Range<usize>) -> Result<Box<dyn Source>> {
+    open(path, keys)
 }
 
 #[cfg(feature = "parquet")]

@@ -1,6 +1,7 @@
 //! Reads a corpus from a Parquet file, batch of rows by batch of rows.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use arrow_array::{Array, RecordBatch};
@@ -34,7 +35,8 @@ const BYTES: u64 = 8 << 20;
 /// | strings (also large, views, dictionaries) | string |
 /// | integers and floats of all widths, booleans | the same; NaN is absent, as tables write missing numbers so |
 /// | decimals | number: an integer where the column has no fraction and the value fits into an `i64`, else the float that the digits read as |
-/// | dates, times, timestamps | ISO 8601 string (`2024-05-01`, `2024-05-01T12:30:00.5`), with `Z` where the column has a time zone |
+/// | dates, timestamps | string of RFC 3339 (`2024-05-01`, `2024-05-01T12:30:00.5Z`); without a time zone they are read as UTC |
+/// | times of a day | string (`12:30:00.5`) |
 /// | lists (also large and of fixed size) | list |
 /// | structs, maps with keys of strings or integers | object without the keys that are null |
 /// | null | absent |
@@ -76,6 +78,9 @@ pub(super) struct ParquetReader {
     next: usize,
     row: u64,
     rows: u64,
+    /// The row group at which reading ends, and the rows before the first that is read.
+    last: usize,
+    before: u64,
     ended: bool,
 }
 
@@ -173,6 +178,8 @@ impl ParquetReader {
             next: 0,
             row: 0,
             rows,
+            last: usize::MAX,
+            before: 0,
             ended: false,
         };
         // What is wrong with all rows shows in the first of them.
@@ -186,10 +193,20 @@ impl ParquetReader {
         Ok(reader)
     }
 
+    /// The same with the row groups `groups` alone, for one of which nothing was read.
+    pub(super) fn of_groups(mut self, groups: Range<usize>) -> Self {
+        let rows = rows_of(&self.source.1);
+        let until = |group: usize| rows.iter().take(group).sum::<u64>();
+        (self.row, self.before, self.rows) = (until(groups.start), until(groups.start), until(groups.end));
+        (self.group, self.last, self.plan) = (groups.start, groups.end, None);
+        self
+    }
+
     /// How the row group `group` is read; `None` after the last.
     fn plan(&self, group: usize) -> Result<Option<Plan>, Fault> {
         let (file, metadata) = &self.source;
-        let Some(about) = metadata.metadata().row_groups().get(group) else { return Ok(None) };
+        let about = metadata.metadata().row_groups().get(group).filter(|_| group < self.last);
+        let Some(about) = about else { return Ok(None) };
         let schema = metadata.parquet_schema();
         let leaves: Vec<usize> = (0..schema.num_columns())
             .filter(|&leaf| self.roots.contains(&schema.get_column_root_idx(leaf)))
@@ -404,6 +421,19 @@ fn pictures(path: &Path, keys: &Keys) -> Option<Keys> {
     found.next().filter(|_| found.next().is_none())
 }
 
+/// Rows of each row group of the file `path`.
+///
+/// # Errors
+/// Those of opening it.
+pub(super) fn groups(path: &Path) -> Result<Vec<u64>> {
+    Ok(rows_of(&ParquetReader::open_with(path, &Keys::default())?.source.1))
+}
+
+fn rows_of(metadata: &ArrowReaderMetadata) -> Vec<u64> {
+    let groups = metadata.metadata().row_groups().iter();
+    groups.map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).collect()
+}
+
 /// How many rows a batch may have, so that wide ones do not fill the memory.
 fn batch_rows(metadata: &ParquetMetaData) -> usize {
     let width = |group: &parquet::file::metadata::RowGroupMetaData| {
@@ -450,11 +480,11 @@ impl Source for ParquetReader {
     }
 
     fn progress(&self) -> u64 {
-        self.position()
+        self.position() - self.before
     }
 
     fn len_hint(&self) -> Option<u64> {
-        Some(self.rows())
+        Some(self.rows() - self.before)
     }
 
     fn spot(&self) -> Spot {

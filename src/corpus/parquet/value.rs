@@ -47,7 +47,7 @@ pub(super) fn read(array: &dyn Array, row: usize) -> Result<Value> {
             // Milliseconds, by the format those of midnight.
             let stamp =
                 time::timestamp(primitive::<Date64Type>(array, row), time::ticks(&TimeUnit::Millisecond));
-            stamp.strip_suffix("T00:00:00").map_or_else(|| stamp.clone(), str::to_owned).into()
+            stamp.strip_suffix("T00:00:00").map_or_else(|| format!("{stamp}Z"), str::to_owned).into()
         }
         D::Time32(unit) => {
             let value = match unit {
@@ -63,16 +63,15 @@ pub(super) fn read(array: &dyn Array, row: usize) -> Result<Value> {
             };
             time::time(value, time::ticks(unit)).into()
         }
-        D::Timestamp(unit, zone) => {
+        D::Timestamp(unit, _) => {
             let value = match unit {
                 TimeUnit::Second => primitive::<TimestampSecondType>(array, row),
                 TimeUnit::Millisecond => primitive::<TimestampMillisecondType>(array, row),
                 TimeUnit::Microsecond => primitive::<TimestampMicrosecondType>(array, row),
                 TimeUnit::Nanosecond => primitive::<TimestampNanosecondType>(array, row),
             };
-            // A column with a zone holds UTC; the zone says how to show it.
-            let end = if zone.is_some() { "Z" } else { "" };
-            (time::timestamp(value, time::ticks(unit)) + end).into()
+            // A column with a zone holds UTC, and the zone says how to show it; one without is read as UTC.
+            (time::timestamp(value, time::ticks(unit)) + "Z").into()
         }
         D::Decimal32(_, scale)
         | D::Decimal64(_, scale)
@@ -118,7 +117,7 @@ pub(super) fn read(array: &dyn Array, row: usize) -> Result<Value> {
     })
 }
 
-/// The value of an id: of a decimal all its digits, where [`read`] would give a float.
+/// The value of an id: of a decimal all its digits, where [`read`] would give a float; of an instant without a zone no zone.
 ///
 /// # Errors
 /// Those of [`read`].
@@ -138,6 +137,11 @@ pub(super) fn read_id(array: &dyn Array, row: usize) -> Result<Value> {
             let (values, key) = entry(array, row)?;
             read_id(values, key)
         }
+        // Ids of before had no zone, and one that is added again is to replace them.
+        D::Timestamp(_, None) | D::Date64 => Ok(match read(array, row)? {
+            Value::String(stamp) => stamp.trim_end_matches('Z').into(),
+            other => other,
+        }),
         _ => read(array, row),
     }
 }

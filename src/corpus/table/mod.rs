@@ -16,6 +16,7 @@ use super::json;
 use super::jsonl::BOM;
 use super::keys::{Form, Holds, Keys};
 use super::origin::Spot;
+use super::shard::Divides;
 use super::source::{Aside, Kind, ReadError, Source};
 use super::unpack::{self, Input, plain_name};
 use crate::error::{Error, ErrorCode, Result};
@@ -29,6 +30,7 @@ pub(super) const KIND: Kind = Kind {
     name: "table",
     unit: "line",
     is: |path, about| Ok(!about.is_dir() && delimiter(path).is_some()),
+    divides: |_| Ok(Divides::Whole),
     open: |path, keys| open_among(path, keys, &Types::default()),
 };
 

@@ -13,6 +13,7 @@ use super::folder::{Kinds, PICTURES};
 use super::keys::{Holds, IMAGE, Keys, TEXT};
 use super::object::Piece;
 use super::origin::Spot;
+use super::shard::Divides;
 use super::source::{Aside, Kind, ReadError, Source};
 use super::unpack::{self, Input, plain_name};
 use crate::error::{Error, ErrorCode, Result};
@@ -27,6 +28,7 @@ pub(super) const KIND: Kind = Kind {
         let named = !about.is_dir() && plain_name(path).ends_with(".tar");
         Ok(named || entries::begins(&unpack::head(path, about, 512)?))
     },
+    divides: |_| Ok(Divides::Whole),
     open: |path, keys| Ok(Box::new(TarReader::open(path, keys)?)),
 };
 

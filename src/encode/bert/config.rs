@@ -8,6 +8,9 @@ use serde_json::Value;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, SETTINGS_BYTES};
 
+/// The token of padding where RoBERTa's settings do not name it.
+const PADDING: usize = 1;
+
 /// Between the two matrices of a feed-forward block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) enum Activation {
@@ -36,6 +39,10 @@ pub(super) struct Settings {
     pub(super) intermediate: usize,
     pub(super) vocabulary: usize,
     pub(super) positions: usize,
+    /// Row of the table of positions that the first token gets; RoBERTa counts from the token after its padding. Left out where it is 0, so
+    /// that fingerprints of BERT stay.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) first_position: usize,
     pub(super) types: usize,
     pub(super) activation: Activation,
     pub(super) epsilon: f64,
@@ -44,6 +51,10 @@ pub(super) struct Settings {
     pub(super) lower_case: bool,
     pub(super) pooling: Pooling,
     pub(super) normalize: bool,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// A JSON object in a file, with errors that name the file and the member.
@@ -110,9 +121,11 @@ impl Object {
 pub(super) fn read(dir: &Path) -> Result<(PathBuf, Settings)> {
     let modules = modules(dir)?;
     let config = Object::read(modules.transformer.join("config.json"))?;
-    if config.get("model_type").and_then(Value::as_str) != Some("bert") {
-        return Err(config.bad("model_type", "`bert`, the family that is supported"));
-    }
+    let counts_from_padding = match config.get("model_type").and_then(Value::as_str) {
+        Some("bert") => false,
+        Some("roberta" | "xlm-roberta") => true,
+        _ => return Err(config.bad("model_type", "`bert`, `roberta` or `xlm-roberta`")),
+    };
     config.only("position_embedding_type", "absolute")?;
     for name in ["is_decoder", "add_cross_attention"] {
         if config.flag(name)? {
@@ -137,6 +150,18 @@ pub(super) fn read(dir: &Path) -> Result<(PathBuf, Settings)> {
         return Err(config.bad("num_attention_heads", &format!("a divisor of the hidden size {hidden}")));
     }
     let positions = config.count("max_position_embeddings")?;
+    let first_position = match config.get("pad_token_id") {
+        _ if !counts_from_padding => 0,
+        None => PADDING + 1,
+        Some(id) => match id.as_u64().filter(|id| *id + 1 < positions as u64) {
+            Some(id) => id as usize + 1,
+            None => return Err(config.bad("pad_token_id", &format!("a number below {}", positions - 1))),
+        },
+    };
+    if first_position >= positions {
+        let expected = format!("more than {first_position}, the positions that are no token's");
+        return Err(config.bad("max_position_embeddings", &expected));
+    }
     let sentence = Object::read_if_there(modules.transformer.join("sentence_bert_config.json"))?;
     let settings = Settings {
         hidden,
@@ -145,10 +170,11 @@ pub(super) fn read(dir: &Path) -> Result<(PathBuf, Settings)> {
         intermediate: config.count("intermediate_size")?,
         vocabulary: config.count("vocab_size")?,
         positions,
+        first_position,
         types: config.count("type_vocab_size")?,
         activation,
         epsilon,
-        max_tokens: max_tokens(&modules.transformer, &sentence, positions)?,
+        max_tokens: max_tokens(&modules.transformer, &sentence, positions - first_position)?,
         lower_case: sentence.flag("do_lower_case")?,
         pooling: modules.pooling.map_or(Ok(Pooling::Mean), |dir| pooling(dir, hidden))?,
         normalize: modules.normalize,

@@ -28,7 +28,8 @@ const MOST_ROWS: usize = 384;
 /// Fewer rows are not worth a thread.
 const LEAST_ROWS: usize = 48;
 
-/// A sentence-transformers model of the BERT family, such as all-MiniLM-L6-v2.
+/// A sentence-transformers model of the BERT family (`bert`, `roberta`, `xlm-roberta`), such as all-MiniLM-L6-v2, or of many languages
+/// paraphrase-multilingual-MiniLM-L12-v2 and multilingual-e5-base, whose tokenizers are of XLM-RoBERTa's kind.
 ///
 /// Features are pooled (mean, first token or maximum) and scaled to length 1 where the model says so. A longer text than
 /// the model takes is cut, as the model's own library does; [`SentenceEncoder::passages`] cuts it into several. A text
@@ -46,7 +47,7 @@ impl SentenceEncoder {
     ///
     /// Files: `modules.json` and the pooling folder that it names (without it: the mean, not scaled), `config.json`,
     /// `sentence_bert_config.json` (or `tokenizer_config.json`) for the longest text, `tokenizer.json`, and
-    /// `model.safetensors`, with tensor names with or without `bert.` in front.
+    /// `model.safetensors`, with tensor names with or without `bert.` or `roberta.` in front.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`] for a missing file, [`ErrorCode::BadJson`], [`ErrorCode::BadValue`] for a setting that is

@@ -96,14 +96,17 @@ impl Network {
             _ => error,
         })?;
         let names = weights.names()?;
-        let prefixed = names.iter().any(|name| name.starts_with("bert.embeddings."));
-        let prefix = if prefixed { "bert." } else { "" };
+        let prefixed =
+            |prefix: &&str| names.iter().any(|name| name.starts_with(&format!("{prefix}embeddings.")));
+        let prefix = ["bert.", "roberta."].into_iter().find(prefixed).unwrap_or_default();
         let parameters = Parameters { weights: &weights, names, prefix, epsilon: settings.epsilon as f32 };
         let h = settings.hidden;
         let network = Self {
             words: parameters.tensor("embeddings.word_embeddings.weight", &[settings.vocabulary, h])?,
             positions: parameters
-                .tensor("embeddings.position_embeddings.weight", &[settings.positions, h])?,
+                .tensor("embeddings.position_embeddings.weight", &[settings.positions, h])?
+                .narrow(0, settings.first_position, settings.positions - settings.first_position)?
+                .contiguous()?,
             types: parameters.tensor("embeddings.token_type_embeddings.weight", &[settings.types, h])?,
             norm: parameters.norm("embeddings.LayerNorm", h)?,
             layers: (0..settings.layers)

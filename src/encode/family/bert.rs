@@ -1,4 +1,4 @@
-//! Sentence transformers of the BERT family.
+//! Sentence transformers of the BERT family: BERT, RoBERTa, XLM-RoBERTa.
 
 use std::sync::Arc;
 
@@ -6,6 +6,9 @@ use super::seam::{Family, Opening};
 use super::signs::Signs;
 use crate::encode::Encoder;
 use crate::error::Result;
+
+/// Networks of one form; only the numbers of positions and the names of tensors differ.
+const MODEL_TYPES: [&str; 3] = ["bert", "roberta", "xlm-roberta"];
 
 pub(super) struct Bert;
 
@@ -19,7 +22,7 @@ impl Family for Bert {
     }
 
     fn detect(&self, signs: &Signs) -> bool {
-        signs.model_type() == Some("bert")
+        signs.model_type().is_some_and(|name| MODEL_TYPES.contains(&name))
     }
 
     #[cfg(feature = "encoders")]

@@ -183,6 +183,8 @@ mod tests {
             Registry::default().family(dir.path()).map(|family| family.name()).map_err(|e| e.code())
         };
         assert_eq!(of(r#"{"model_type":"bert"}"#), Ok("bert"));
+        assert_eq!(of(r#"{"model_type":"roberta"}"#), Ok("bert"));
+        assert_eq!(of(r#"{"model_type":"xlm-roberta"}"#), Ok("bert"));
         assert_eq!(of(r#"{"model_type":"clip"}"#), Ok("clip"));
         assert_eq!(of(r#"{"model_type":"siglip"}"#), Ok("siglip"));
         assert_eq!(of(r#"{"model_type":"efficientnet-lite0"}"#), Ok("efficientnet-lite0"));

@@ -10,9 +10,10 @@ use super::partial::ExistingOut;
 use super::report::{BuildReport, OnBad};
 use super::settings::Settings;
 use super::source::Source;
+use crate::corpus::{IdsFrom, Shard};
 use crate::encode::Registry;
 use crate::error::{Error, ErrorCode, Result};
-use crate::hint::{Hint, Named, Setting};
+use crate::hint::{Hint, Named, Setting, Task};
 use crate::index::dir::layout::set_aside;
 use crate::model::Bundle;
 use crate::schema::SchemaOverrides;
@@ -101,6 +102,14 @@ impl<'a> IndexBuilder<'a> {
         self
     }
 
+    /// What ids of documents without one are made from, in a new index (default: their line). Into an index that is there
+    /// documents must bring their ids.
+    #[must_use]
+    pub fn ids_from(mut self, from: IdsFrom) -> Self {
+        self.settings.ids = from;
+        self
+    }
+
     /// What to do with a document or item that does not read.
     #[must_use]
     pub fn on_bad(mut self, on_bad: OnBad) -> Self {
@@ -128,6 +137,25 @@ impl<'a> IndexBuilder<'a> {
     #[must_use]
     pub fn embed_encoders(mut self) -> Self {
         self.settings.embed = true;
+        self
+    }
+
+    /// Builds one part of the source alone, to be merged with the others by [`IndexMerger`](crate::index::IndexMerger) or searched beside
+    /// them. The fields are those of the whole source.
+    ///
+    /// Run again, a part that is whole stays as it is ([`ShardDone::already`](crate::index::ShardDone)), and one that was stopped goes on
+    /// from its last commit; with [`IndexBuilder::force`] it is built anew.
+    #[must_use]
+    pub fn shard(mut self, shard: Shard) -> Self {
+        self.settings.shard = Some(shard);
+        self
+    }
+
+    /// Leaves out cells and codes: for an index that is to be merged, which makes them. Until then an approximate search looks at every
+    /// row.
+    #[must_use]
+    pub fn without_cells(mut self) -> Self {
+        self.settings.cells = false;
         self
     }
 
@@ -167,7 +195,7 @@ impl<'a> IndexBuilder<'a> {
     /// # Errors
     /// [`ErrorCode::BadArgument`] without a source, or for settings that are out of range or exclude each other; [`ErrorCode::Exists`];
     /// [`ErrorCode::Locked`] while another writer is at work; [`ErrorCode::Changed`] where a build is resumed with another
-    /// source or other settings; [`ErrorCode::DuplicateId`]; [`ErrorCode::Interrupted`]; those of opening source, schema,
+    /// source or other settings, or a part that is there was; [`ErrorCode::DuplicateId`]; [`ErrorCode::Interrupted`]; those of opening source, schema,
     /// encoders and index, and of [`build`](super::pipeline::build).
     pub fn run(self) -> Result<BuildReport> {
         let Self { place, bundle, source, append, force, resume, settings } = self;
@@ -176,6 +204,21 @@ impl<'a> IndexBuilder<'a> {
                 .hint("give a corpus, or a file of features")
         })?;
         settings.check()?;
+        let source = match settings.shard {
+            Some(shard) if append || bundle.is_none() => {
+                return Err(Error::new(ErrorCode::BadArgument, "a part of a source is an index of its own")
+                    .file(&place)
+                    .got(shard)
+                    .hint(
+                        Hint::new("leave out")
+                            .setting(Setting::Shard)
+                            .text(", or build it, and then use")
+                            .task(Task::Merge),
+                    ));
+            }
+            Some(shard) => source.part(shard),
+            None => source,
+        };
         let Some(bundle) = bundle else {
             if append || force || resume || settings.policy.is_some() {
                 let what = "what is added in one commit is neither appended, nor put in place of an index, nor resumed, nor committed on the way";

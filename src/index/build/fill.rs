@@ -118,7 +118,7 @@ impl<'a> Filling<'a> {
             self.commit(commits, Commit::Last)?;
         }
         self.report.stages = self.stages();
-        if self.report.documents == 0 {
+        if self.report.documents == 0 && !self.options.empty {
             return Err(self.nothing());
         }
         Ok(self.report)

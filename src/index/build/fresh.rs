@@ -8,6 +8,7 @@ use super::options::BuildOptions;
 use super::partial::{ExistingOut, PartialDir};
 use super::report::{BuildReport, OnBad};
 use super::settings::{Settings, in_index};
+use super::shard;
 use super::source::{Opened, Source};
 use crate::corpus::unit_of;
 use crate::encode::{Encoders, Registry};
@@ -40,23 +41,46 @@ pub(crate) fn run(
     let paths = source.named_in(&settings.paths);
     let encoders = opened.encoders(bundle, &paths)?;
     let identity = settings.identity(source, bundle)?;
-    let (partial, checkpoint) = match place.resume {
-        true => PartialDir::resume(place.out, place.existing)?,
-        false => (PartialDir::prepare(place.out, place.existing)?, None),
+    let part = settings.shard;
+    // A part that is whole stays, unless it is to be replaced.
+    if let Some(shard) = part.filter(|_| place.existing == ExistingOut::Refuse)
+        && let Some(report) = shard::whole(place.out, shard, &identity)?
+    {
+        return Ok(report);
+    }
+    let prepared = match place.resume || shard::goes_on(place, part)? {
+        true => PartialDir::resume(place.out, place.existing),
+        false => PartialDir::prepare(place.out, place.existing).map(|partial| (partial, None)),
+    };
+    let (partial, checkpoint) = match (prepared, part) {
+        // Another process has just ended it.
+        (Err(error), Some(shard)) if error.code() == ErrorCode::Exists => {
+            return shard::whole(place.out, shard, &identity)?.ok_or(error);
+        }
+        (Err(error), Some(_)) => return Err(shard::in_words(error)),
+        (prepared, _) => prepared?,
     };
     let (partial, begun) = match checkpoint {
-        Some(checkpoint) => resumed(partial, checkpoint, &identity)?,
+        Some(checkpoint) => resumed(partial, checkpoint, &identity)
+            .map_err(|error| if part.is_some() { shard::in_words(error) } else { error })?,
         None => (partial, None),
     };
     let on_bad = settings.on_bad;
     let built = begin(&partial, begun, (bundle, source, &paths), &settings)
-        .and_then(|(index, start)| fill(index, start.as_ref(), (&opened, &encoders), &identity, settings));
+        .and_then(|(index, start)| fill(index, start.as_ref(), (&opened, &encoders), &identity, settings))
+        .and_then(|report| match part {
+            Some(shard) => shard::write(partial.path(), source, shard, &identity, report),
+            None => Ok(report),
+        });
     let report = match built {
         Ok(report) => report,
         Err(error) => return Err(failed(place.out, partial, on_bad, error)),
     };
     partial.publish()?;
-    forget_checkpoint(place.out);
+    // A writer would take the list of a part away.
+    if part.is_none() {
+        forget_checkpoint(place.out);
+    }
     Ok(report)
 }
 
@@ -91,7 +115,11 @@ fn begin(
         Some(begun) => begun,
         None => {
             let fields = source.schema(settings.schema.as_ref())?;
-            (Index::create(partial.path(), &fields, bundle)?, None)
+            let mut index = Index::create(partial.path(), &fields, bundle)?;
+            if !settings.ids.is_line() {
+                index.made_ids(settings.ids)?;
+            }
+            (index, None)
         }
     };
     if settings.embed {
@@ -108,6 +136,9 @@ fn fill(
     identity: &Identity,
     mut settings: Settings<'_>,
 ) -> Result<BuildReport> {
+    if !settings.cells {
+        index.cache().leave_out_cells();
+    }
     let mut writer = index.writer(settings.memory)?;
     let options = BuildOptions { encoders: Some(encoders), start, ..settings.committing(identity)? };
     let mut report = source.fill((&index, &mut writer), options, &mut settings.progress)?;
@@ -129,7 +160,8 @@ fn refuse_duplicates(index: &Index, source: &Source) -> Result<()> {
         let mut places: Vec<(PathBuf, u64)> = Vec::new();
         while let Some(read) = reader.next() {
             let Ok(document) = read else { continue };
-            let own = document.id.unwrap_or_else(|| reader.id_of_place(document.line));
+            let made = || reader.made_id(&document, index.manifest().ids.unwrap_or_default());
+            let own = document.id.clone().unwrap_or_else(made);
             if own == id {
                 places.push((reader.file().to_path_buf(), document.line));
             }
@@ -146,7 +178,11 @@ fn refuse_duplicates(index: &Index, source: &Source) -> Result<()> {
             error = error.file(other).line(*second).got(got);
         }
     }
-    Err(error.expected("one document per id").hint("make the ids unique"))
+    let hint = match index.manifest().ids {
+        Some(from) => format!("make the ids unique; two documents of one {from} have one id"),
+        None => "make the ids unique".to_owned(),
+    };
+    Err(error.expected("one document per id").hint(hint))
 }
 
 /// Keeps what may be gone on with, and says so.

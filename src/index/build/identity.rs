@@ -64,9 +64,14 @@ impl Identity {
     /// # Errors
     /// [`ErrorCode::Changed`], naming the first fact that differs.
     pub fn check(&self, now: &Self) -> Result<()> {
+        self.check_as(now, "the unfinished build began")
+    }
+
+    /// As [`Identity::check`], of what `began` says.
+    pub(crate) fn check_as(&self, now: &Self, began: &str) -> Result<()> {
         let changed = |what: &str, before: Option<&String>, now: Option<&String>| {
             let show = |value: Option<&String>| value.map_or_else(|| "nothing".to_owned(), Clone::clone);
-            Err(Error::new(ErrorCode::Changed, format!("the unfinished build began with another {what}"))
+            Err(Error::new(ErrorCode::Changed, format!("{began} with another {what}"))
                 .expected(show(before))
                 .got(show(now))
                 .hint(

@@ -26,6 +26,9 @@ pub(crate) fn append(
     index.media().check_space(bundle.space()).map_err(|e| e.file(dir))?;
     let (opened, encoders) = open(&index, source, &settings)?;
     let identity = settings.identity(source, bundle)?;
+    if !settings.cells {
+        index.cache().leave_out_cells();
+    }
     let mut writer = index.writer(settings.memory)?;
     let existing = Existing::Replace;
     let options = BuildOptions { encoders: Some(&encoders), existing, ..settings.committing(&identity)? };
@@ -49,6 +52,9 @@ pub(crate) fn add(dir: &Path, source: &Source, mut settings: Settings<'_>) -> Re
     refuse_schema(dir, &settings)?;
     let index = Index::open(dir)?;
     let (opened, encoders) = open(&index, source, &settings)?;
+    if !settings.cells {
+        index.cache().leave_out_cells();
+    }
     let mut writer = index.writer(settings.memory)?;
     let existing = Existing::Replace;
     let options = BuildOptions { encoders: Some(&encoders), existing, ..settings.uncommitted()? };

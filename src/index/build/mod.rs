@@ -12,6 +12,7 @@ pub(crate) mod pipeline;
 pub(crate) mod project;
 pub(crate) mod report;
 pub(crate) mod settings;
+pub(crate) mod shard;
 pub(crate) mod source;
 
 #[cfg(test)]

@@ -73,6 +73,8 @@ pub struct BuildOptions<'a> {
     pub stop: Option<&'a AtomicBool>,
     /// The last commit of an earlier run on a new index, to go on from.
     pub start: Option<&'a Checkpoint>,
+    /// Whether a source without a document that reads is no error: a part of one may have none.
+    pub empty: bool,
     /// What settings and tasks are called in the reasons of a report; in the words of this library where it is `None`.
     pub words: Option<fn(Named) -> String>,
 }

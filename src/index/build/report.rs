@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::corpus::Shard;
 use crate::encode::Place;
 use crate::error::{Error, Result};
 use crate::hint::Named;
@@ -75,9 +76,28 @@ pub struct BuildReport {
     /// Words that are too long for a term of their field, so that no keyword finds them; what is stored has them.
     #[serde(default)]
     pub long_words: u64,
+    /// Which part of the source this is, where it is one.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardDone>,
     /// Busy seconds of each stage; the stages run beside each other. Those of a build that was resumed are summed up.
     #[serde(default)]
     pub stages: StageTimes,
+}
+
+/// A part of a source that is an index now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ShardDone {
+    /// Which part.
+    pub shard: Shard,
+    /// Whether it was there, so that nothing was done.
+    pub already: bool,
+}
+
+impl ShardDone {
+    pub(crate) fn new(shard: Shard, already: bool) -> Self {
+        Self { shard, already }
+    }
 }
 
 /// Busy time of each stage of a build, in seconds where it is serialised.
@@ -114,7 +134,7 @@ impl StageTimes {
     }
 }
 
-mod seconds {
+pub(crate) mod seconds {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};

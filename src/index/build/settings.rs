@@ -7,6 +7,7 @@ use super::identity::Identity;
 use super::options::{BuildOptions, BuildProgress, CommitPolicy, Commits};
 use super::report::OnBad;
 use super::source::Source;
+use crate::corpus::{IdsFrom, Shard};
 use crate::encode::Registry;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Named, Setting};
@@ -26,10 +27,16 @@ pub(crate) type Listen<'a> = Box<dyn FnOnce() -> Result<&'a AtomicBool> + 'a>;
 pub(crate) struct Settings<'a> {
     pub(crate) schema: Option<SchemaOverrides>,
     pub(crate) on_bad: OnBad,
+    /// What ids of documents without one are made from.
+    pub(crate) ids: IdsFrom,
     /// The usual where nobody says so.
     pub(crate) policy: Option<CommitPolicy>,
     pub(crate) memory: usize,
     pub(crate) embed: bool,
+    /// What is built of the source; `None` for all.
+    pub(crate) shard: Option<Shard>,
+    /// Whether segments have cells.
+    pub(crate) cells: bool,
     pub(crate) paths: Registry,
     pub(crate) words: Option<fn(Named) -> String>,
     pub(crate) progress: Box<dyn FnMut(BuildProgress) + 'a>,
@@ -41,9 +48,12 @@ impl Default for Settings<'_> {
         Self {
             schema: None,
             on_bad: OnBad::default(),
+            ids: IdsFrom::default(),
             policy: None,
             memory: MEMORY,
             embed: false,
+            shard: None,
+            cells: true,
             paths: Registry::from_env(),
             words: None,
             progress: Box::new(|_| {}),
@@ -103,6 +113,13 @@ impl<'a> Settings<'a> {
         if let Some(read) = self.schema.as_ref().and_then(SchemaOverrides::fingerprint) {
             identity = identity.with(called(Setting::Schema), read);
         }
+        // Only where they are said: builds of earlier versions know nothing of them.
+        if !self.ids.is_line() {
+            identity = identity.with(called(Setting::IdFrom), self.ids);
+        }
+        if !self.cells {
+            identity = identity.with("cells", false);
+        }
         Ok(identity
             .with("bundle", bundle.model())
             .with("picture limits", format!("{:?}", self.paths.limits()))
@@ -112,7 +129,8 @@ impl<'a> Settings<'a> {
     /// The options of a pipeline that commits nothing, and hears of a wish to stop from now on.
     pub(crate) fn uncommitted(&mut self) -> Result<BuildOptions<'a>> {
         let stop = self.interrupt.take().map(|listen| listen()).transpose()?;
-        Ok(BuildOptions { on_bad: self.on_bad, stop, words: self.words, ..BuildOptions::default() })
+        let empty = self.shard.is_some();
+        Ok(BuildOptions { on_bad: self.on_bad, stop, words: self.words, empty, ..BuildOptions::default() })
     }
 
     /// The same of one that commits on its way.

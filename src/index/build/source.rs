@@ -8,7 +8,10 @@ use super::identity::{Identity, absolute};
 use super::options::{BuildOptions, BuildProgress, Existing};
 use super::pipeline::build;
 use super::report::BuildReport;
-use crate::corpus::{EncoderArg, FeaturesFile, Keys, Passages, PathwayArg, Reader, files};
+use crate::corpus::{
+    EncoderArg, FeaturesFile, IdsFrom, Keys, Passages, PathwayArg, Reader, Shard, content, divides_lines,
+    files,
+};
 use crate::encode::{
     CorpusSource, Encoder, Encoders, FeatureCache, FeatureRows, FeatureSource, FromFile, Ids, Incoming,
     Registry, media_of,
@@ -17,6 +20,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::dir::store::Index;
 use crate::index::dir::writer::Writer;
+use crate::media::Fingerprint;
 use crate::model::{Bundle, MediaConfig};
 use crate::schema::{BadLines, FieldSchema, SchemaOverrides, infer_files};
 
@@ -30,6 +34,8 @@ pub struct Source {
     encoders: Vec<EncoderArg>,
     passages: Option<Passages>,
     cache: Option<PathBuf>,
+    /// What is indexed of it; `None` for all.
+    shard: Option<Shard>,
 }
 
 #[derive(Debug, Clone)]
@@ -66,7 +72,7 @@ impl Source {
 
     fn new(from: From) -> Self {
         let (keys, encoders) = (Keys::default(), Vec::new());
-        Self { from, fields: None, keys, encoders, passages: None, cache: None }
+        Self { from, fields: None, keys, encoders, passages: None, cache: None, shard: None }
     }
 
     /// The corpus that gives ids and fields to rows of features: its document i is row i. A corpus has its own.
@@ -111,6 +117,12 @@ impl Source {
         self
     }
 
+    /// One part of it alone; its fields are those of the whole.
+    pub(crate) fn part(mut self, shard: Shard) -> Self {
+        self.shard = Some(shard);
+        self
+    }
+
     /// The corpus, of several the first, or the file of features.
     pub fn path(&self) -> &Path {
         match &self.from {
@@ -127,9 +139,33 @@ impl Source {
         }
     }
 
-    /// The reader of [`Source::lines`].
+    /// The reader of [`Source::lines`]: of those of the part, where documents come from them.
     pub(crate) fn read(&self) -> Result<Reader> {
-        Reader::open_all(self.lines(), &self.keys)
+        let shard = self.shard.filter(|_| matches!(self.from, From::Corpus(_)));
+        Reader::open_part(self.lines(), &self.keys, shard)
+    }
+
+    /// What is known of its files wherever they lie.
+    ///
+    /// # Errors
+    /// Those of looking at them.
+    pub(crate) fn content(&self) -> Result<Fingerprint> {
+        let mut files = match &self.from {
+            From::Corpus(paths) => files(paths)?,
+            From::Features { file, .. } => vec![file.clone()],
+        };
+        if let Some(fields) = &self.fields {
+            files.push(fields.clone());
+        }
+        content(&files)
+    }
+
+    /// Its name for people: its paths from the root of the file system.
+    pub(crate) fn name(&self) -> Result<String> {
+        match &self.from {
+            From::Corpus(paths) => absolute(paths),
+            From::Features { file, .. } => absolute(std::slice::from_ref(file)),
+        }
     }
 
     /// The fields of the documents: those of `given`, over what a scan finds.
@@ -142,7 +178,10 @@ impl Source {
         match self.lines() {
             [] => given.apply(FieldSchema::default()),
             // Bad lines are counted when their documents are due.
-            [_, ..] => Ok(infer_files(&mut self.read()?, &self.keys, given, BadLines::Skip)?.schema),
+            [_, ..] => {
+                let mut whole = Reader::open_all(self.lines(), &self.keys)?;
+                Ok(infer_files(&mut whole, &self.keys, given, BadLines::Skip)?.schema)
+            }
         }
     }
 
@@ -170,6 +209,9 @@ impl Source {
         let mapped = self.keys.mapped();
         if !mapped.is_empty() {
             identity = identity.with(called(Setting::MediaKey), mapped.join("\n"));
+        }
+        if let Some(shard) = self.shard {
+            identity = identity.with(called(Setting::Shard), shard);
         }
         let encoders = self.encoders.iter().map(|arg| format!("{}={}", arg.media, arg.encoder));
         Ok(identity
@@ -313,6 +355,14 @@ impl Opened<'_> {
         }
     }
 
+    /// Whether documents without ids have no place to be called by: lines of a part are not counted from the start.
+    fn lacks_places(&self) -> Result<bool> {
+        match (&self.source.from, self.source.shard) {
+            (From::Corpus(paths), Some(shard)) if shard.of() > 1 => divides_lines(paths),
+            _ => Ok(false),
+        }
+    }
+
     /// Puts the documents into `index` through `writer`; `options` lack the cache.
     ///
     /// # Errors
@@ -323,15 +373,25 @@ impl Opened<'_> {
         options: BuildOptions<'_>,
         progress: &mut dyn FnMut(BuildProgress),
     ) -> Result<BuildReport> {
-        let ids = if options.existing == Existing::Replace { Ids::Required } else { Ids::FromLine };
+        let ids = match (options.existing, index.manifest().ids.unwrap_or_default()) {
+            (Existing::Replace, _) => Ids::Required { built: index.manifest().ids },
+            // A hash needs no place.
+            (Existing::None, from) if from != IdsFrom::Hash && self.lacks_places()? => {
+                Ids::Required { built: None }
+            }
+            (Existing::None, from) => Ids::Made(from),
+        };
         let options = BuildOptions { cache: self.cache.as_ref(), ..options };
         let begins = options
             .start
             .map_or_else(BuildProgress::default, |start| BuildProgress::after(start.consumed, &start.report));
         if let Some(file) = &self.file {
             let corpus = self.source.fields.as_deref();
-            let documents =
+            let mut documents =
                 FeatureSource::new(file.path(), self.rows(file)?, corpus, ids)?.keys(&self.source.keys)?;
+            if let Some(shard) = self.source.shard {
+                documents = documents.part(shard);
+            }
             let length = Some(documents.len() as u64);
             progress(BuildProgress { position: begins.consumed, length, ..begins });
             return build(index, writer, documents, options, &mut |at| {
@@ -339,8 +399,7 @@ impl Opened<'_> {
             });
         }
         let path = self.source.path();
-        let documents = CorpusSource::open_all(self.source.lines(), ids, &self.source.keys)?;
-        let documents = documents.passages(self.source.passages);
+        let documents = CorpusSource::new(self.source.read()?, ids).passages(self.source.passages);
         let length = documents.reader().len_hint();
         progress(BuildProgress { length, ..begins });
         let position = AtomicU64::new(0);

@@ -7,7 +7,8 @@ use uncsm_format::{ElementType, Writer};
 
 use super::axes::Axes;
 use super::centres::Centres;
-use super::curve::{Measure, forms};
+use super::curve::Measure;
+use super::form::forms;
 use super::rows::{RowSource, spread};
 use super::space::{Space, TASK};
 use crate::encode::kernel::GROUP;
@@ -41,7 +42,7 @@ pub(crate) fn write<W: Write + Send>(
     bundle: Option<&Bundle>,
     writer: &mut Writer<W>,
 ) -> Result<()> {
-    if rows.len() < LEAST_ROWS || place.1 > MOST_ELEMENTS {
+    if !are_made(rows.len(), place.1) {
         return Ok(());
     }
     // A merge of the host runs in a pool of its own, whose workers would take up the next merge while this one waits for them:
@@ -49,6 +50,11 @@ pub(crate) fn write<W: Write + Send>(
     let work = || write_now(place, rows, bundle, writer);
     std::thread::scope(|scope| scope.spawn(work).join())
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Whether cells are made of `rows` rows of `dim` elements.
+pub(crate) fn are_made(rows: usize, dim: usize) -> bool {
+    rows >= LEAST_ROWS && dim <= MOST_ELEMENTS
 }
 
 fn write_now<W: Write>(

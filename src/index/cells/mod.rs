@@ -5,13 +5,18 @@ mod build;
 mod centres;
 mod code;
 mod curve;
+mod estimate;
+mod form;
+mod margin;
 mod probe;
 mod rows;
 mod space;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use build::{LEAST_ROWS, write};
-pub(crate) use curve::Ranking;
+pub(crate) use build::{LEAST_ROWS, are_made, write};
+pub(crate) use estimate::Estimate;
+pub(crate) use form::{Ranking, Rest};
+pub(crate) use margin::{Margins, margins};
 pub(crate) use probe::{Effort, Form, best_rows, effort};
 pub(crate) use rows::RowSource;

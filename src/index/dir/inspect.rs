@@ -14,6 +14,7 @@ use super::guest;
 use super::held::{Files, Held};
 use super::sources::{self, SourcesReport};
 use super::store::{Index, verify_bundle};
+use crate::corpus::IdsFrom;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::guarded::guarded;
 use crate::index::files::names::FIELD_TYPE;
@@ -35,6 +36,9 @@ pub struct IndexReport {
     /// Sources that were stopped on their way into it.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub pending: BTreeSet<String>,
+    /// What ids of documents without one were made from, where that is not their line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<IdsFrom>,
     /// Live documents.
     pub documents: u64,
     /// Deleted documents that a merge has not dropped yet.
@@ -148,6 +152,7 @@ fn inspect_unguarded(index: &Index) -> Result<IndexReport> {
         fingerprint: BTreeMap::from([("space", index.bundle().space()), ("model", index.bundle().model())]),
         complete: index.manifest().complete,
         pending: index.manifest().pending.clone(),
+        ids: index.manifest().ids,
         documents,
         deleted,
         rejected,

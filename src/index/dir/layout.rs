@@ -16,6 +16,9 @@ pub const MANIFEST: &str = "uncsm-index.json";
 /// Name of the list of sources in an index directory.
 pub(crate) const SOURCES: &str = "uncsm-sources.json";
 
+/// Name of the file by which an index is known as a part of one that is to come.
+pub(crate) const SHARD: &str = "uncsm-shard.json";
+
 /// Folder of the encoders inside an index.
 pub(crate) const ENCODERS: &str = "encoders";
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::layout::{MANIFEST, set_aside};
+use crate::corpus::IdsFrom;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Task};
 use crate::index::files::directory::{replace, sync_dir};
@@ -27,6 +28,9 @@ pub struct Manifest {
     /// Sources of which a part alone is in the index: they were stopped on their way into an index that was there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub pending: BTreeSet<String>,
+    /// What ids of documents without one were made from, where that is not their line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<IdsFrom>,
     /// The fields of a document.
     pub fields: FieldSchema,
 }
@@ -122,6 +126,7 @@ mod tests {
             bundle: "bundle-0123456789abcdef".into(),
             complete: true,
             pending: BTreeSet::from(["a.jsonl".to_owned()]),
+            ids: None,
             fields: FieldSchema::default(),
         };
         manifest.save(dir.path()).unwrap();

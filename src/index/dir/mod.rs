@@ -11,6 +11,7 @@ pub(crate) mod litter;
 pub(crate) mod terms;
 pub(crate) mod writer;
 pub(crate) mod store;
+pub(crate) mod shard;
 pub(crate) mod sources;
 pub(crate) mod guest;
 pub(crate) mod lookup;

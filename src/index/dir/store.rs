@@ -8,13 +8,13 @@ use tantivy::schema::{Field, Schema};
 use tantivy::{IndexReader, ReloadPolicy, SegmentReader, Warmer};
 
 use super::held::Files;
-use super::layout::ENCODERS;
+use super::layout::{ENCODERS, SHARD};
 use super::litter;
 use super::manifest::Manifest;
 use super::roots::Roots;
 use super::snapshot::{Place, settled};
 use super::writer::Writer;
-use crate::corpus::Root;
+use crate::corpus::{IdsFrom, Root};
 use crate::encode::Registry;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::directory::IndexDirectory;
@@ -78,6 +78,7 @@ impl Index {
             bundle: folder,
             complete: false,
             pending: BTreeSet::new(),
+            ids: None,
             fields: fields.clone(),
         };
         manifest.save(dir)?;
@@ -232,6 +233,13 @@ impl Index {
         })?;
         // What a killed writer was making has no owner, and no other bundle is being attached.
         litter::remove(&self.dir, &Manifest::load(&self.dir)?.bundle)?;
+        // What is changed is no part any more.
+        match crate::index::files::change::remove_file(&self.dir.join(SHARD)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(self.dir.join(SHARD), error));
+            }
+            _ => {}
+        }
         Ok(writer.within(&self.dir, changing))
     }
 
@@ -245,6 +253,12 @@ impl Index {
         self.manifest = Manifest::load(&self.dir)?;
         self.manifest.complete = true;
         self.manifest.pending.clear();
+        self.manifest.save(&self.dir)
+    }
+
+    /// Writes down what ids are made from, of an index without documents.
+    pub(crate) fn made_ids(&mut self, from: IdsFrom) -> Result<()> {
+        self.manifest.ids = Some(from).filter(|from| !from.is_line());
         self.manifest.save(&self.dir)
     }
 

@@ -9,9 +9,10 @@ use super::damage::{Damage, Examination};
 use super::duplicates::duplicates_of;
 use super::guest;
 use super::held::{Files, Held};
-use super::layout::{MANIFEST, SOURCES};
+use super::layout::{MANIFEST, SHARD, SOURCES};
 use super::manifest::Manifest;
 use super::roots::Roots;
+use super::shard::ShardManifest;
 use super::snapshot::settled;
 use super::store::{Index, verify_bundle};
 use crate::error::{Error, ErrorCode, Result};
@@ -92,6 +93,16 @@ fn find(dir: &Path, found: &mut Examination) -> Result<()> {
     if let Err(error) = Roots::load(dir) {
         found.add(SOURCES, &error);
     }
+    match ShardManifest::load(dir) {
+        Ok(Some(part)) => {
+            let error = part.check_lengths(dir).err();
+            if let Some(error) = error.filter(|error| !is_listed(found, &inside(dir, error))) {
+                found.add(inside(dir, &error), &error);
+            }
+        }
+        Ok(None) => {}
+        Err(error) => found.add(SHARD, &error),
+    }
     // Ids are compared over all segments, or not at all.
     if segments == Segments::Sound
         && let Some(id) = index.id_field().and_then(|id| id_of(index.tantivy(), id))
@@ -99,6 +110,10 @@ fn find(dir: &Path, found: &mut Examination) -> Result<()> {
         ids(index.files(), &id, found);
     }
     Ok(())
+}
+
+fn is_listed(found: &Examination, file: &str) -> bool {
+    found.damage.iter().any(|damage| damage.file == file)
 }
 
 /// The file of `error` as it is called inside of `dir`.

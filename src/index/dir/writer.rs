@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tantivy::index::SegmentId;
 use tantivy::schema::Field;
 use tantivy::{IndexWriter, Opstamp, SegmentMeta, TantivyDocument};
 
@@ -192,6 +193,26 @@ impl Writer {
     /// Those of a merge; a damaged segment makes it fail and stays as it is.
     pub fn merge_all(&mut self) -> Result<()> {
         self.guarded(Self::merge_unguarded)
+    }
+
+    /// From now on segments stay as they are unless [`Writer::merge`] is called.
+    pub(crate) fn merge_nothing(&self) {
+        self.inner.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
+    }
+
+    /// Merges the committed `segments` into one, without their deleted documents; of one alone, writes it anew.
+    ///
+    /// # Errors
+    /// Those of a merge; a damaged segment makes it fail and stays as it is.
+    pub(crate) fn merge(&mut self, segments: &[SegmentId]) -> Result<()> {
+        self.guarded(|writer| {
+            let mut metas = writer.inner.index().searchable_segment_metas()?;
+            metas.retain(|meta| segments.contains(&meta.id()));
+            writer.check(&metas)?;
+            drop(metas);
+            writer.inner.merge(segments).wait()?;
+            sync(writer.inner.index())
+        })
     }
 
     fn merge_unguarded(&mut self) -> Result<()> {

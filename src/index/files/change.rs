@@ -13,6 +13,19 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     patiently(|| std::fs::rename(from, to))
 }
 
+/// Gives the file `from` the further name `to`, where nothing is; where the system does not, `to` is a copy, durable when it returns.
+/// Either is sound while neither is changed in place, as no file of a segment is.
+pub(crate) fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::hard_link(from, to) {
+        // Another disk, a file system without links, a file of somebody else.
+        Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {
+            std::fs::copy(from, to)?;
+            std::fs::File::open(to)?.sync_all()
+        }
+        done => done,
+    }
+}
+
 /// Removes a file.
 pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
     std::fs::remove_file(path)

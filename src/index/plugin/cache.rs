@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,10 @@ struct Shared {
     looked: Looked,
     /// Whose sample queries tell how far a search of new segments must go.
     bundle: Mutex<Option<Arc<Bundle>>>,
+    /// Whether new segments are written without cells.
+    bare: AtomicBool,
+    /// Nanoseconds that cells of new segments took.
+    cells: AtomicU64,
 }
 
 #[derive(Default)]
@@ -139,6 +144,27 @@ impl SegmentCache {
     /// The bundle, where it is of this space.
     pub(super) fn bundle(&self, spec: &SpaceSpec) -> Option<Arc<Bundle>> {
         lock(&self.shared.bundle).clone().filter(|bundle| bundle.space() == spec.space)
+    }
+
+    /// From now on segments are written without cells: for those that will be merged, where they are made anew.
+    pub(crate) fn leave_out_cells(&self) {
+        self.shared.bare.store(true, Ordering::Relaxed);
+    }
+
+    /// Runs `make`, which makes cells, unless they are left out; counts its time.
+    pub(super) fn cells(&self, make: impl FnOnce() -> Result<()>) -> Result<()> {
+        if self.shared.bare.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let made = make();
+        self.shared.cells.fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        made
+    }
+
+    /// Time that the cells of new segments took so far.
+    pub(crate) fn cells_time(&self) -> Duration {
+        Duration::from_nanos(self.shared.cells.load(Ordering::Relaxed))
     }
 
     /// The vectors of `reader`'s segment, opened on first use.

@@ -64,7 +64,8 @@ pub(crate) fn merge(cache: &SegmentCache, ctx: &PluginMergeContext<'_>) -> Resul
             sources[source].documents.get(doc as usize).is_some_and(|&new| new != DELETED)
         };
         let rows = MergedRows::new(views, stays);
-        cells::write((media, info.dim as usize), &rows, bundle.as_deref(), &mut writer)?;
+        let place = (media, info.dim as usize);
+        cache.cells(|| cells::write(place, &rows, bundle.as_deref(), &mut writer))?;
     }
     let rejected = sources.iter().map(|s| s.vectors.uvec().rejected());
     let count = rejected.clone().map(|(count, _)| count).sum();

@@ -114,7 +114,8 @@ impl PluginWriter for UvecWriter {
             }
             for (media, rows) in self.rows.iter().enumerate() {
                 let (dim, rows) = (rows.info().dim as usize, NewRows::new(rows));
-                cells::write((media, dim), &rows, self.cache.bundle(spec).as_deref(), &mut writer)?;
+                let bundle = self.cache.bundle(spec);
+                self.cache.cells(|| cells::write((media, dim), &rows, bundle.as_deref(), &mut writer))?;
             }
             Ok(writer.finish(self.documents, self.rejected, self.first_reason.as_deref())?)
         };

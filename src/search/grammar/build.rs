@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 
-use tantivy::query::{AllQuery, BoostQuery, ConstScoreQuery, Occur, Query, RegexQuery};
+use tantivy::Term;
+use tantivy::query::{AllQuery, BoostQuery, ConstScoreQuery, Occur, Query, RegexQuery, TermQuery};
 use tantivy::schema::{Field, FieldType};
 use tantivy::tokenizer::TokenStream;
 use unicode_normalization::UnicodeNormalization;
@@ -10,10 +11,13 @@ use unicode_normalization::UnicodeNormalization;
 use super::ast::{Clause, Kind, Leaf, Node, Span, Value};
 use super::errors::{Place, in_quotes, shown};
 use super::target::{Found, Lost, Target};
+use super::told::{AskedWord, Told, Widened};
 use super::wildcard::has_other_terms;
 use super::{Grammar, Mode};
 use crate::error::{Error, Result};
+use crate::limits::{self, QUERY_CLAUSES};
 use crate::schema::{EXACT_LIMIT, exact_name};
+use crate::search::alternatives::{AlternativesQuery, Other, shown as shown_synonym, synonyms_of};
 use crate::search::ordered::OrderedQuery;
 use crate::search::scorer::MAX_WEIGHT;
 
@@ -24,6 +28,7 @@ const MOST_SHOWN: usize = 8;
 pub(super) struct Building<'a> {
     pub(super) place: Place<'a>,
     lost: RefCell<Vec<Span>>,
+    told: RefCell<Told>,
 }
 
 /// A query and whether a document may be what was asked for without matching it: a field that was asked leaves the word out.
@@ -46,9 +51,17 @@ struct Around {
     excluded: bool,
 }
 
+/// The one word that a query of a text field asks for.
+fn word_of(target: Target<'_>, query: &dyn Query) -> Option<String> {
+    let words = matches!(target.entry.field_type(), FieldType::Str(_)) && !target.is_whole();
+    let term = query.downcast_ref::<TermQuery>().filter(|_| words)?.term();
+    term.value().as_str().map(str::to_owned)
+}
+
 impl Grammar {
-    pub(super) fn build(&self, mode: Mode, text: &str, node: Node) -> Result<Box<dyn Query>> {
-        let building = Building { place: Place { mode, text }, lost: RefCell::new(Vec::new()) };
+    pub(super) fn build(&self, mode: Mode, text: &str, node: Node) -> Result<(Box<dyn Query>, Told)> {
+        let (lost, told) = (RefCell::default(), RefCell::default());
+        let building = Building { place: Place { mode, text }, lost, told };
         let (excludes, first) = excludes(&node);
         match self.node(&building, node, Around { boost: 1.0, excluded: false })? {
             None => {
@@ -76,7 +89,7 @@ impl Grammar {
                     .got(format!("{:?}", shown(text)))
                     .hint("begin with something to exclude from, such as all: * AND NOT .."))
             }
-            Some(built) => Ok(built.query),
+            Some(built) => Ok((built.query, building.told.into_inner())),
         }
     }
 
@@ -244,10 +257,16 @@ impl Grammar {
         }
         let signs = value.marks.iter().any(|at| !value.text[*at..].starts_with('~'));
         let wild = signs || (prefix && !value.text.trim().contains(char::is_whitespace));
+        let plain = place.mode == Mode::Keywords && !value.quoted && value.marks.is_empty() && !prefix;
+        let mut asked = Vec::new();
         let (mut clauses, mut lost, mut first) = (Vec::new(), Vec::new(), None);
         for target in targets {
             match self.words_in(place, leaf, target, value, slop, prefix) {
-                Ok(Found::Query(query)) => {
+                Ok(Found::Query(mut query)) => {
+                    if let Some(word) = word_of(target, &*query).filter(|_| plain) {
+                        query = self.widened(building, leaf, target, &word, query)?;
+                        asked.push((target.field, word, !target.tokenizer().is_some_and(has_other_terms)));
+                    }
                     clauses.push((Occur::Should, self.boosted_in(target.field, query)))
                 }
                 Ok(Found::Nothing(why)) => lost.push((target, why)),
@@ -271,6 +290,10 @@ impl Grammar {
             return Err(error);
         }
         let optional = place.mode == Mode::Keywords && !lost.is_empty();
+        if asked.len() == clauses.len() && !asked.is_empty() && !around.excluded {
+            let asked = AskedWord { written: value.text.clone(), terms: asked };
+            building.told.borrow_mut().words.push(asked);
+        }
         match clauses.len() {
             0 if place.mode == Mode::Filter => Err(self.no_term(place, leaf, value, &lost)),
             0 => {
@@ -284,6 +307,45 @@ impl Grammar {
             1 => Ok(clauses.pop().map(|(_, query)| Built { query, optional })),
             _ => Ok(Some(Built { query: Box::new(OrderedQuery::new(clauses)), optional })),
         }
+    }
+
+    /// The query of a word in one field, with what stands for it there.
+    fn widened(
+        &self,
+        building: &Building<'_>,
+        leaf: &Leaf,
+        target: Target<'_>,
+        word: &str,
+        query: Box<dyn Query>,
+    ) -> Result<Box<dyn Query>> {
+        let Some(maps) = self.synonyms.get(&target.field) else { return Ok(query) };
+        let synonyms = synonyms_of(maps, word);
+        if synonyms.is_empty() {
+            return Ok(query);
+        }
+        let mut told = building.told.borrow_mut();
+        let names: Vec<String> = synonyms.iter().map(|phrase| shown_synonym(phrase)).collect();
+        told.widened.push(Widened { word: word.to_owned(), field: target.name(), synonyms: names });
+        let all: usize = told.widened.iter().map(|widened| widened.synonyms.len()).sum();
+        if all > QUERY_CLAUSES {
+            let error = limits::over(
+                "the words of the keywords have too many synonyms",
+                QUERY_CLAUSES,
+                all,
+                "clauses",
+            );
+            return Err(error
+                .offset(leaf.span.0.start as u64)
+                .hint("words in quotes are looked for as they are"));
+        }
+        let count = |term: &Term| self.searchers.iter().map(|searcher| searcher.doc_freq(term)).sum();
+        let exact = Term::from_field_text(target.field, word);
+        let others: Vec<Other> = synonyms.iter().map(|phrase| Other::synonym(target.field, phrase)).collect();
+        let mut documents = count(&exact)?;
+        for other in &others {
+            documents += other.documents(count)?;
+        }
+        Ok(Box::new(AlternativesQuery::new(exact, others, documents)))
     }
 
     fn default_target(&self, field: Field) -> Target<'_> {

@@ -101,7 +101,7 @@ pub(super) fn kind_of(field: &FieldType) -> &'static str {
         FieldType::I64(_) | FieldType::U64(_) | FieldType::TieBreaker => "whole numbers",
         FieldType::F64(_) => "numbers",
         FieldType::Bool(_) => "true or false",
-        FieldType::Date(_) => "times",
+        FieldType::Date(_) => "dates",
         FieldType::Facet(_) => "facets",
         FieldType::Bytes(_) => "bytes",
         FieldType::JsonObject(_) => "nested values",
@@ -116,7 +116,7 @@ pub(super) fn example_of(field: &FieldType) -> Option<&'static str> {
         FieldType::I64(_) | FieldType::U64(_) | FieldType::TieBreaker => Some("12"),
         FieldType::F64(_) => Some("1.5"),
         FieldType::Bool(_) => Some("true"),
-        FieldType::Date(_) => Some("\"2001-02-03T00:00:00Z\""),
+        FieldType::Date(_) => Some("2001-02-03"),
         FieldType::Facet(_) => Some("\"/books/fiction\""),
         FieldType::Bytes(_) => Some("\"aGVsbG8=\""),
         FieldType::IpAddr(_) => Some("\"10.0.0.1\""),
@@ -134,7 +134,9 @@ pub(super) fn form_of(field: &FieldType) -> &'static str {
         FieldType::U64(_) => "a whole number from 0 to 18446744073709551615, such as 12",
         FieldType::F64(_) => "a number, such as 12, -0.5 or 1.5e3",
         FieldType::Bool(_) => "true or false, in lower case",
-        FieldType::Date(_) => "a time as RFC 3339 has it, such as 2023-01-15T00:00:00Z",
+        FieldType::Date(_) => {
+            "a day, month or year such as 2023-01-15, 2023-01 or 2023, or a time as RFC 3339 has it, such as 2023-01-15T00:00:00Z"
+        }
         FieldType::Facet(_) => "a path, such as /books/fiction",
         FieldType::Bytes(_) => "bytes in base64",
         FieldType::IpAddr(_) => "an IP address, such as 10.0.0.1 or ::1",

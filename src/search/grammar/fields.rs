@@ -1,5 +1,7 @@
 //! Fields of words, for those who look for words without the grammar.
 
+use std::sync::Arc;
+
 use tantivy::query::{BoostQuery, Query};
 use tantivy::schema::{Field, FieldType};
 use tantivy::tokenizer::TextAnalyzer;
@@ -7,7 +9,7 @@ use tantivy::tokenizer::TextAnalyzer;
 use super::wildcard::{has_other_terms, spelling};
 use super::{Grammar, is_whole, unknown_field};
 use crate::error::{Error, ErrorCode, Result};
-use crate::schema::exact_name;
+use crate::schema::{SynonymMap, exact_name};
 
 /// A part of the analyses whose terms overlap, each a word of its own.
 const PAIRS: &str = "cjk_bigram";
@@ -24,6 +26,10 @@ pub(in crate::search) struct WordField {
     /// Whether terms overlap, so that several of them are no phrase.
     pub(in crate::search) overlaps: bool,
     pub(in crate::search) has_positions: bool,
+    /// Whether terms are words as people write them: no stems, no pieces.
+    pub(in crate::search) as_written: bool,
+    /// What stands for its words.
+    pub(in crate::search) synonyms: Vec<Arc<SynonymMap>>,
     boost: f32,
 }
 
@@ -70,6 +76,10 @@ impl Grammar {
                 None => error.hint(self.words_are_in()),
             }
         };
+        if let FieldType::Date(_) = entry.field_type() {
+            let way = format!("dates are asked for in a filter, such as {name}:2024-05-01 or {name}:2024");
+            return Err(no_words("holds dates").hint(way));
+        }
         let FieldType::Str(options) = entry.field_type() else { return Err(no_words("holds no text")) };
         let Some(indexing) = options.get_indexing_options() else {
             return Err(no_words("is kept and not indexed"));
@@ -94,6 +104,8 @@ impl Grammar {
             spelling,
             overlaps: has(PAIRS),
             has_positions: indexing.index_option().has_positions(),
+            as_written: !has_other_terms(analysis),
+            synonyms: self.synonyms.get(&field).cloned().unwrap_or_default(),
             boost: self.boosts.get(&field).copied().unwrap_or(1.0),
             name,
         })

@@ -6,6 +6,7 @@ use super::ast::{Mode, Name, Span, Value};
 use super::errors::{syntax, too_much};
 use crate::error::Result;
 use crate::limits::{QUERY_CLAUSES, QUERY_DEPTH, QUERY_PATTERNS};
+use crate::schema::date::Period;
 
 /// Ends the name of a field where no backslash stands before it.
 pub(super) const SPECIAL: [char; 15] =
@@ -136,6 +137,9 @@ impl<'a> Cursor<'a> {
 
     /// The name of a field, its colon and the blanks after it; nothing is passed over where there is none.
     pub(super) fn field_name(&mut self) -> Option<Name> {
+        if self.instant().is_some() {
+            return None;
+        }
         let start = self.at;
         let (mut path, rest) = (String::new(), self.rest());
         let mut chars = rest.char_indices().peekable();
@@ -183,6 +187,18 @@ impl<'a> Cursor<'a> {
         after.strip_prefix('.').unwrap_or(after).starts_with(|c: char| c.is_ascii_digit())
     }
 
+    /// Bytes of the instant that stands here, such as `2024-05-01T10:00:00Z`: its colons end no word, as they do in bounds.
+    fn instant(&self) -> Option<usize> {
+        let rest = self.rest();
+        let dated = rest.as_bytes().get(10).is_some_and(|c| matches!(c, b'T' | b't'));
+        if !dated || rest.as_bytes().get(13) != Some(&b':') {
+            return None;
+        }
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '.' | '-' | '+');
+        let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        Period::of(&rest[..length], 1).map(|_| length)
+    }
+
     /// A word that nothing quotes; in a list a comma ends it too.
     pub(super) fn word(&mut self, list: List) -> Result<Value> {
         let start = self.at;
@@ -190,6 +206,11 @@ impl<'a> Cursor<'a> {
             return Err(self.error(start, "a value begins with `-`").hint(
                 "put the - before the name of the field to leave documents out, or the value into quotes",
             ));
+        }
+        if let Some(length) = self.instant() {
+            self.at += length;
+            let text = self.text[start..self.at].to_owned();
+            return Ok(Value { text, quoted: false, marks: vec![], span: self.span(start) });
         }
         let (mut text, mut marks) = (String::new(), Vec::new());
         // The last character, if no backslash stands before it.

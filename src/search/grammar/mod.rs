@@ -2,12 +2,13 @@
 //! rule that no clause of a filter is ever left out.
 //!
 //! `lex` and `parse` make the clauses of `ast`; `build` turns them into queries for each `target` (a field), by
-//! `words` (what an analysis makes of them), `values` (numbers and the like), `ranges`, `exists`, `wildcard` and `fuzzy`.
-//! `forms` says in an error what to write instead; `fields` serves plain words, which need no grammar.
+//! `words` (what an analysis makes of them), `values` (numbers and the like), `dates`, `ranges`, `exists`, `wildcard` and `fuzzy`.
+//! `told` is what is found out about words on the way, `forms` says in an error what to write instead; `fields` serves plain words, which need no grammar.
 
 mod analysed;
 mod ast;
 mod build;
+mod dates;
 mod errors;
 mod exists;
 mod fields;
@@ -19,11 +20,13 @@ mod ranges;
 mod target;
 #[cfg(test)]
 mod tests;
+mod told;
 mod values;
 mod wildcard;
 mod words;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tantivy::Searcher;
 use tantivy::query::{Query, QueryParser};
@@ -34,10 +37,12 @@ use super::scorer::MAX_WEIGHT;
 use super::top::ID_FIELD;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, QUERY_BYTES};
+use crate::schema::SynonymMap;
 
 pub use ast::Mode;
 pub(in crate::search) use errors::unknown_field;
 pub(in crate::search) use fields::WordField;
+pub(in crate::search) use told::{AskedWord, Told};
 
 /// Parses queries in tantivy's grammar; words without a field search every tokenised text field.
 ///
@@ -59,7 +64,13 @@ pub(in crate::search) use fields::WordField;
 /// - `field:*` and `field:[* TO *]` match documents that have the field. Where it has no column, the documents without a
 ///   term of it are read from the store.
 /// - Bounds of ranges may stand in quotes. Over text, numbers as bounds must: texts compare letter by letter.
+/// - In a field of dates a value is an instant of RFC 3339, or all of a day, month or year in UTC: `taken:2024-05`,
+///   `taken:[2020-01-01 TO 2021-06-30]` with the whole last day, `taken:"2024-05-01T10:00:00+02:00"` in any offset.
+///   Instants are told apart as the column does: to the microsecond in fields of this crate.
 /// - Ranges over text compare its words, in a field with a column too; ranges over `_extra.KEY` compare numbers, or words.
+///
+/// In keywords a word alone, without quotes and marks, also finds what the synonyms of a field say, at 0.8 of what the word itself would
+/// score there; `Engine` knows the synonyms of an index. A word in quotes is looked for as it is, and so is everything in a filter.
 ///
 /// A phrase out of which the analysis dropped a word keeps its place in keywords, where it is inside; at an edge of the
 /// phrase, and in filters, the field does not take part, and where no field is left it is an error. Under an exclusion in a
@@ -73,6 +84,8 @@ pub struct Grammar {
     tokenizers: TokenizerManager,
     defaults: Vec<Field>,
     boosts: BTreeMap<Field, f32>,
+    /// What stands for words of a field, by the rules of each index.
+    synonyms: BTreeMap<Field, Vec<Arc<SynonymMap>>>,
     /// All that is searched, where that is known: patterns are bounded over it.
     searchers: Vec<Searcher>,
     /// For values of types that only an app's own index has.
@@ -90,6 +103,7 @@ impl Grammar {
             tokenizers: index.tokenizers().clone(),
             defaults,
             boosts: BTreeMap::new(),
+            synonyms: BTreeMap::new(),
             searchers: Vec::new(),
             parser,
         }
@@ -99,6 +113,17 @@ impl Grammar {
     /// when they run, in each index for itself.
     pub(in crate::search) fn over(self, searchers: Vec<Searcher>) -> Self {
         Self { searchers, ..self }
+    }
+
+    /// Widens single words of keywords, and plain words, by synonyms.
+    pub(in crate::search) fn widened_by(mut self, synonyms: Vec<(Field, Arc<SynonymMap>)>) -> Self {
+        for (field, map) in synonyms {
+            let known = self.synonyms.entry(field).or_default();
+            if !known.iter().any(|other| Arc::ptr_eq(other, &map)) {
+                known.push(map);
+            }
+        }
+        self
     }
 
     /// Multiplies the scores of words in `field`.
@@ -142,6 +167,11 @@ impl Grammar {
     /// # Errors
     /// Those of [`Grammar::keywords`] and [`Grammar::filter`].
     pub fn parse(&self, mode: Mode, text: &str) -> Result<Box<dyn Query>> {
+        Ok(self.told(mode, text)?.0)
+    }
+
+    /// [`Grammar::parse`], with what was found out about the words.
+    pub(in crate::search) fn told(&self, mode: Mode, text: &str) -> Result<(Box<dyn Query>, Told)> {
         if text.trim().is_empty() {
             return Err(Error::new(ErrorCode::BadQuery, format!("the {} query is blank", mode.as_str()))
                 .offset(0)
@@ -156,7 +186,7 @@ impl Grammar {
     }
 
     /// [`Grammar::parse`] of a text of a length that is let through.
-    fn read(&self, mode: Mode, text: &str) -> Result<Box<dyn Query>> {
+    fn read(&self, mode: Mode, text: &str) -> Result<(Box<dyn Query>, Told)> {
         let holds_numbers = |name: &str| {
             self.schema.find_field(name).is_some_and(|(field, _)| {
                 let kind = self.schema.get_field_entry(field).field_type();

@@ -2,14 +2,11 @@
 
 use std::ops::Bound;
 
-use tantivy::DateTime;
 use tantivy::Term;
 use tantivy::query::{
     ConstScoreQuery, EmptyQuery, InvertedIndexRangeQuery, Occur, Query, RangeQuery, TermSetQuery,
 };
 use tantivy::schema::{FieldType, JsonObjectOptions};
-use tantivy::time::OffsetDateTime;
-use tantivy::time::format_description::well_known::Rfc3339;
 
 use super::Grammar;
 use super::analysed::Analysed;
@@ -67,14 +64,9 @@ impl Grammar {
                     or_edge(upper, || edge::<Text>(path(), Side::Upper)),
                 )))
             }
+            FieldType::Date(_) => self.dates(place, leaf, target, lower, upper),
             kind => {
                 let term = |value: &Value, side, excluded: bool| -> Result<Term> {
-                    if let FieldType::Date(_) = kind
-                        && let Some(time) =
-                            OffsetDateTime::parse(&value.text, &Rfc3339).ok().and_then(DateTime::try_from_utc)
-                    {
-                        return Ok(Term::from_field_date(target.field, time));
-                    }
                     let mut terms = self.terms(place, leaf, target, value)?;
                     // Both zeros are inside where one is, and outside where one is.
                     let last = (side == Side::Upper) != excluded;
@@ -195,6 +187,7 @@ impl Grammar {
                         }
                     }
                 }
+                FieldType::Date(_) => self.date(place, leaf, target, value)?,
                 _ if target.entry.is_indexed() => {
                     terms.extend(self.terms(place, leaf, target, value)?);
                     continue;

@@ -1,12 +1,9 @@
 //! Values that are no text: numbers, booleans, times and what an app's own index may have.
 
-use tantivy::DateTime;
 use tantivy::Term;
 use tantivy::query::{Occur, Query, RangeQuery, TermQuery};
 use tantivy::query_grammar::{Delimiter, UserInputAst, UserInputLeaf, UserInputLiteral};
 use tantivy::schema::{FieldType, IndexRecordOption};
-use tantivy::time::OffsetDateTime;
-use tantivy::time::format_description::well_known::Rfc3339;
 
 use std::ops::Bound;
 
@@ -29,6 +26,9 @@ impl Grammar {
         target: Target<'_>,
         value: &Value,
     ) -> Result<Box<dyn Query>> {
+        if matches!(target.entry.field_type(), FieldType::Date(_)) {
+            return self.date(place, leaf, target, value);
+        }
         let mut either: Vec<(Occur, Box<dyn Query>)> = Vec::new();
         for term in self.terms(place, leaf, target, value)? {
             let query: Box<dyn Query> = if target.entry.is_indexed() {
@@ -54,9 +54,7 @@ impl Grammar {
     ) -> Result<Vec<Term>> {
         let (field, text) = (target.field, value.text.as_str());
         if !target.entry.is_indexed() && !target.entry.is_fast() {
-            return Err(place
-                .error(&leaf.span, &format!("`{}` is kept and not indexed", target.name()))
-                .expected("a field that is indexed"));
+            return Err(not_indexed(place, leaf, target));
         }
         if matches!(target.entry.field_type(), FieldType::Bool(_)) && !target.entry.is_indexed() {
             return Err(place
@@ -81,10 +79,6 @@ impl Grammar {
                 found => found.map(|v| Term::from_field_f64(field, v)),
             },
             FieldType::Bool(_) => text.parse().ok().map(|v| Term::from_field_bool(field, v)),
-            FieldType::Date(_) => {
-                let time = OffsetDateTime::parse(text, &Rfc3339).ok().and_then(DateTime::try_from_utc);
-                time.map(|time| Term::from_field_date_for_search(field, time))
-            }
             _ => self.foreign(target, text),
         };
         match term {
@@ -116,9 +110,10 @@ fn integer(text: &str) -> Option<i64> {
     })
 }
 
-/// Whether a text is a day of the calendar, such as `2023-01-15`.
-fn is_day(text: &str) -> bool {
-    text.len() == 10 && OffsetDateTime::parse(&format!("{text}T00:00:00Z"), &Rfc3339).is_ok()
+pub(super) fn not_indexed(place: Place<'_>, leaf: &Leaf, target: Target<'_>) -> Error {
+    place
+        .error(&leaf.span, &format!("`{}` is kept and not indexed", target.name()))
+        .expected("a field that is indexed")
 }
 
 /// The field holds no such value.
@@ -132,7 +127,8 @@ pub(super) fn bad_value(place: Place<'_>, leaf: &Leaf, target: Target<'_>, value
         .expected(form_of(kind))
         .got(format!("{:?}", shown(&value.text)));
     let lower = value.text.to_lowercase();
-    let day = value.text.replace('/', "-");
+    let is_date = matches!(kind, FieldType::Date(_));
+    let dated = if is_date { super::dates::mended(&name, &value.text) } else { None };
     let hint = match (kind, value.text.parse::<f64>()) {
         (FieldType::I64(_) | FieldType::U64(_), Ok(float)) if float.is_finite() && float.fract() != 0.0 => {
             format!("whole numbers above it are {name}:>{0}, those below it {name}:<={0}", float.floor())
@@ -143,9 +139,7 @@ pub(super) fn bad_value(place: Place<'_>, leaf: &Leaf, target: Target<'_>, value
         (FieldType::Bool(_), _) if ["false", "no", "0"].contains(&lower.as_str()) => {
             format!("write {name}:false")
         }
-        (FieldType::Date(_), _) if is_day(&day) => {
-            format!("write {name}:[{day}T00:00:00Z TO {day}T23:59:59Z]")
-        }
+        _ if dated.is_some() => format!("write {}", dated.unwrap_or_default()),
         _ => match example_of(kind) {
             Some(value) => format!("write {name}:{value}, or {name}:* for all documents that have a value"),
             None => format!("write {name}:* for all documents that have one"),

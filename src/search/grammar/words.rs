@@ -35,6 +35,9 @@ impl Grammar {
     ) -> Result<Found> {
         match target.entry.field_type() {
             FieldType::Str(_) | FieldType::JsonObject(_) => {}
+            FieldType::Date(_) if prefix => {
+                return Err(super::dates::no_words(place, leaf, target, value));
+            }
             _ if prefix => {
                 return Err(place
                     .error(&leaf.span, &format!("`{}` holds no words that could begin so", target.name()))

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tantivy::TantivyError;
 use tantivy::aggregation::agg_req::{Aggregation, AggregationVariants, Aggregations};
-use tantivy::aggregation::bucket::{FilterAggregation, HistogramAggregation, QueryBuilder};
+use tantivy::aggregation::bucket::{
+    DateHistogramAggregationReq, FilterAggregation, HistogramBounds, QueryBuilder,
+};
 use tantivy::aggregation::metric::TopHitsAggregationReq;
 use tantivy::columnar::DynamicColumn;
 use tantivy::query::Query;
@@ -23,6 +25,23 @@ pub(crate) const ASKED: &str = "asked:";
 
 /// Most hits of one `top_hits`, those that are passed over included.
 const MAX_TOP_HITS: u64 = 10_000;
+
+/// Nanoseconds of a day.
+const LONGEST_UNIT: i64 = 86_400_000_000_000;
+
+/// Milliseconds of the units of a date histogram.
+const LENGTHS: [(&str, i64); 10] = [
+    ("ms", 1),
+    ("milliseconds", 1),
+    ("s", 1_000),
+    ("seconds", 1_000),
+    ("m", 60_000),
+    ("minutes", 60_000),
+    ("h", 3_600_000),
+    ("hours", 3_600_000),
+    ("d", 86_400_000),
+    ("days", 86_400_000),
+];
 
 /// Most intervals of a histogram.
 const MAX_INTERVALS: f64 = 1e6;
@@ -66,7 +85,12 @@ fn prepare_one(shards: &Shards, aggregation: &mut Aggregation) -> Result<()> {
         AggregationVariants::TopHits(top) => check_top_hits(shards, top),
         AggregationVariants::Histogram(histogram) => {
             check(schema, &histogram.field)?;
-            check_histogram(shards, histogram)
+            let bounds = [histogram.extended_bounds, histogram.hard_bounds];
+            check_intervals(shards, &histogram.field, histogram.interval, histogram.min_doc_count, bounds)
+        }
+        AggregationVariants::DateHistogram(histogram) => {
+            check(schema, &histogram.field)?;
+            check_date_histogram(shards, histogram)
         }
         other => other.get_fast_field_names().into_iter().try_for_each(|name| check(schema, name)),
     }
@@ -127,38 +151,80 @@ fn check_top_hits(shards: &Shards, top: &TopHitsAggregationReq) -> Result<()> {
 }
 
 /// The host lists every interval between the least and the greatest value, with or without documents.
-fn check_histogram(shards: &Shards, histogram: &HistogramAggregation) -> Result<()> {
-    if histogram.min_doc_count.is_some_and(|least| least > 0) {
+fn check_intervals(
+    shards: &Shards,
+    field: &str,
+    interval: f64,
+    min_doc_count: Option<u64>,
+    [extended, hard]: [Option<HistogramBounds>; 2],
+) -> Result<()> {
+    if min_doc_count.is_some_and(|least| least > 0) {
         return Ok(());
     }
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     let mut reach = |from: f64, to: f64| (low, high) = (low.min(from), high.max(to));
     for shard in shards.iter() {
         for reader in shard.searcher.segment_readers() {
-            for handle in reader.fast_fields().dynamic_column_handles(&histogram.field)? {
+            for handle in reader.fast_fields().dynamic_column_handles(field)? {
                 match handle.open().map_err(|e| Error::new(ErrorCode::Damaged, e.to_string()).source(e))? {
                     DynamicColumn::I64(column) => reach(column.min_value() as f64, column.max_value() as f64),
                     DynamicColumn::U64(column) => reach(column.min_value() as f64, column.max_value() as f64),
                     DynamicColumn::F64(column) => reach(column.min_value(), column.max_value()),
+                    // The host counts the interval in milliseconds.
+                    DynamicColumn::DateTime(column) => {
+                        let millis = |date: tantivy::DateTime| date.into_timestamp_millis() as f64;
+                        reach(millis(column.min_value()), millis(column.max_value()));
+                    }
                     _ => {}
                 }
             }
         }
     }
-    if let Some(bounds) = &histogram.extended_bounds {
+    if let Some(bounds) = extended {
         reach(bounds.min, bounds.max);
     }
-    if let Some(bounds) = &histogram.hard_bounds {
+    if let Some(bounds) = hard {
         (low, high) = (low.max(bounds.min), high.min(bounds.max));
     }
-    let intervals = (high - low) / histogram.interval;
-    if histogram.interval > 0.0 && intervals > MAX_INTERVALS {
+    let intervals = (high - low) / interval;
+    if interval > 0.0 && intervals > MAX_INTERVALS {
         return Err(Error::new(ErrorCode::TooLarge, "a histogram has too many intervals")
             .expected(format!("at most {MAX_INTERVALS} between the least and the greatest value"))
             .got(format!("{intervals:.0}"))
             .hint("give a larger `interval`, `hard_bounds`, or `min_doc_count` of 1"));
     }
     Ok(())
+}
+
+/// The host multiplies lengths and units without a look, and knows no months.
+fn check_date_histogram(shards: &Shards, histogram: &DateHistogramAggregationReq) -> Result<()> {
+    let field = &histogram.field;
+    if let Some(interval) = &histogram.calendar_interval {
+        return Err(Error::new(ErrorCode::BadArgument, "a date histogram has intervals of one length")
+            .expected("`fixed_interval`, such as 7d, 12h, 30m, 10s or 500ms")
+            .got(format!("`calendar_interval` {interval:?}"))
+            .hint(format!("days, months and years are counted by the facet {field}:month")));
+    }
+    let mut interval = 0;
+    for (name, given) in [("fixed_interval", &histogram.fixed_interval), ("offset", &histogram.offset)] {
+        let Some(given) = given else { continue };
+        let bare = if name == "offset" { given.trim_start_matches(['+', '-']) } else { given };
+        let digits = bare.len() - bare.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        // A unit that there is none of is the host's error.
+        let nanos = LONGEST_UNIT.checked_mul(bare[..digits].parse().unwrap_or(i64::MAX));
+        if digits > 0 && nanos.is_none() {
+            return Err(Error::new(ErrorCode::TooLarge, format!("`{name}` of a date histogram is too long"))
+                .expected(format!("at most {} days", i64::MAX / LONGEST_UNIT))
+                .got(given));
+        }
+        let millis =
+            LENGTHS.iter().find(|(unit, _)| *unit == &bare[digits..]).map_or(0, |(_, millis)| *millis);
+        if name == "fixed_interval" {
+            interval = millis * bare[..digits].parse().unwrap_or(0);
+        }
+    }
+    let bounds = [histogram.extended_bounds, histogram.hard_bounds];
+    check_intervals(shards, field, interval as f64, histogram.min_doc_count, bounds)
 }
 
 /// A pattern of `top_hits` must find a column in every segment, else the host panics: those of fields are there always.

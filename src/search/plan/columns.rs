@@ -1,21 +1,28 @@
 //! Which columns facets and aggregations count, and hits are sorted by.
 
-use tantivy::schema::{Schema, Type};
+use tantivy::schema::{FieldType, Schema, Type};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::schema::exact_name;
 use crate::search::grammar::unknown_field;
 
-/// The column that holds the values of the facet `name`: that of its exact twin where there is one.
+/// The column that holds the values of the facet `name`: that of its exact twin where there is one, but for dates.
 ///
 /// # Errors
 /// [`ErrorCode::UnknownField`] with near names; [`ErrorCode::BadArgument`] for a field without a column.
 pub(super) fn facet_column(schema: &Schema, name: &str) -> Result<String> {
     let exact = exact_name(name);
-    if is_fast(schema, &exact) {
+    // Dates that are equal may be written in several ways.
+    if is_fast(schema, &exact) && !is_date(schema, name) {
         return Ok(exact);
     }
     check(schema, name).map(|()| name.to_owned())
+}
+
+/// Whether there is a field of dates of exactly this name.
+pub(super) fn is_date(schema: &Schema, name: &str) -> bool {
+    let kind = schema.get_field(name).map(|field| schema.get_field_entry(field).field_type());
+    matches!(kind, Ok(FieldType::Date(_)))
 }
 
 /// Whether there is a field of exactly this name with a column.

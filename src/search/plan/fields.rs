@@ -5,6 +5,7 @@ use tantivy::schema::{FieldType, Schema};
 
 use super::asked::Asked;
 use crate::error::{Error, ErrorCode, Result};
+use crate::schema::{exact_name, shown_name};
 use crate::search::grammar::unknown_field;
 
 /// The fields that are shown; `None`: all that are stored.
@@ -16,7 +17,19 @@ impl Fields {
     pub(super) fn new(schema: &Schema, asked: &Asked) -> Result<Self> {
         for name in asked.fields.iter().flatten() {
             let field = schema.get_field(name).map_err(|_| unknown_field(schema, name))?;
-            let entry = schema.get_field_entry(field);
+            // The exact twin of a date has its values.
+            let exact = schema.get_field(&exact_name(name)).ok();
+            let twin = exact.filter(|twin| shown_name(schema, *twin) == name);
+            let entry = schema.get_field_entry(twin.unwrap_or(field));
+            let other = shown_name(schema, field);
+            if other != name {
+                return Err(Error::new(
+                    ErrorCode::BadArgument,
+                    format!("the values of `{name}` are shown as `{other}`"),
+                )
+                .expected("a field whose values a hit can show")
+                .hint(format!("name `{other}`")));
+            }
             if !entry.is_stored() || matches!(entry.field_type(), FieldType::Custom(..)) {
                 return Err(Error::new(ErrorCode::BadArgument, format!("the field `{name}` is not stored"))
                     .expected("a field whose values a hit can show")

@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::asked::{Asked, Clause};
 use crate::error::Result;
 use crate::search::budget::Budget;
-use crate::search::grammar::Grammar;
+use crate::search::grammar::{AskedWord, Grammar, Mode, Told};
 use crate::search::ordered::OrderedQuery;
 use crate::search::query::CrossMediaQuery;
 use crate::search::view::View;
-use crate::search::words::read;
+use crate::search::words::{DidYouMean, did_you_mean, read};
 
 type MaybeQuery = Option<Box<dyn Query>>;
 
@@ -23,13 +23,17 @@ pub(super) struct Queries {
     pub(super) filter: MaybeQuery,
     /// How plain words were read.
     pub(super) words: Option<Value>,
+    /// Which keywords were widened by synonyms.
+    pub(super) synonyms: Option<Value>,
     pub(super) warnings: Vec<String>,
+    pub(super) did_you_mean: Vec<DidYouMean>,
 }
 
 /// Parses what is asked for in strings.
 pub(super) fn queries(view: &View, asked: &Asked, budget: &Budget) -> Result<Queries> {
     let shards = &*view.shards;
     let grammar = Grammar::new(&shards.first().tantivy).over(shards.searchers());
+    let grammar = grammar.widened_by(shards.synonyms()?);
     let filter = |clause: &Clause| match clause {
         Clause::Text(text) => grammar.filter(text),
         Clause::Query(query) => Ok(query.box_clone()),
@@ -45,22 +49,37 @@ pub(super) fn queries(view: &View, asked: &Asked, budget: &Budget) -> Result<Que
     for (field, boost) in &asked.boosts {
         boosted = boosted.boost(field, *boost)?;
     }
-    let keywords = |clause: &Clause| match clause {
-        Clause::Text(text) => boosted.keywords(text),
-        Clause::Query(query) => Ok(query.box_clone()),
+    let mut told = Told::default();
+    let keywords = match &asked.keywords {
+        Some(Clause::Text(text)) => {
+            let query;
+            (query, told) = boosted.told(Mode::Keywords, text)?;
+            Some(query)
+        }
+        Some(Clause::Query(query)) => Some(query.box_clone()),
+        None => None,
     };
-    let keywords = asked.keywords.as_ref().map(keywords).transpose()?;
+    let synonyms = told.to_json();
     let Some(words) = &asked.words else {
-        return Ok(Queries { keywords, filter, words: None, warnings: Vec::new() });
+        let did_you_mean = suggestions(view, &told.words, budget)?;
+        return Ok(Queries { keywords, filter, words: None, synonyms, warnings: Vec::new(), did_you_mean });
     };
     let read = read(shards, &boosted, words, budget)?;
+    told.words.extend(read.asked);
+    let did_you_mean = suggestions(view, &told.words, budget)?;
     let keywords: Box<dyn Query> = match keywords {
         Some(keywords) => {
             Box::new(OrderedQuery::new(vec![(Occur::Must, keywords), (Occur::Must, read.query)]))
         }
         None => read.query,
     };
-    Ok(Queries { keywords: Some(keywords), filter, words: Some(read.explained), warnings: read.warnings })
+    let (keywords, words, warnings) = (Some(keywords), Some(read.explained), read.warnings);
+    Ok(Queries { keywords, filter, words, synonyms, warnings, did_you_mean })
+}
+
+/// Words near those that no document has; none under a required filter, since they name words of documents that it hides.
+fn suggestions(view: &View, words: &[AskedWord], budget: &Budget) -> Result<Vec<DidYouMean>> {
+    if view.required.is_some() { Ok(Vec::new()) } else { did_you_mean(&view.shards, words, budget) }
 }
 
 /// The restrictions as one query that adds nothing to a score.

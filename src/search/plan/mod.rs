@@ -22,10 +22,11 @@ use self::fields::Fields;
 use self::order::Order;
 use self::snippets::Snippets;
 use super::budget::Budget;
-use super::candidates::{Candidates, Tally};
+use super::candidates::{Candidates, Passed, Tally};
 use super::fusion::{Fusion, Settings};
 use super::scorer::DocScorer;
 use super::view::View;
+use super::words::DidYouMean;
 use crate::error::{Error, ErrorCode};
 
 /// A query whose strings are parsed, whose vectors are compiled and whose numbers are checked.
@@ -35,7 +36,10 @@ pub(crate) struct Plan {
     pub(crate) keywords: Option<Box<dyn Query>>,
     /// How plain words were read.
     pub(crate) words: Option<Value>,
+    /// Which keywords were widened by synonyms.
+    pub(crate) synonyms: Option<Value>,
     pub(crate) warnings: Vec<String>,
+    pub(crate) did_you_mean: Vec<DidYouMean>,
     /// Filters, minimum probability and excluded ids; scores 0.
     pub(crate) filter: Option<Box<dyn Query>>,
     /// What ranks, at even odds unless a prior was given.
@@ -58,8 +62,8 @@ pub(crate) struct Plan {
     pub(crate) depth: Depth,
     /// Where hits have another order than that of their scores, or share values.
     pub(crate) order: Option<Order>,
-    /// Whether the filter holds a minimum probability, which stops matching once the budget is spent.
-    pub(crate) has_minimum: bool,
+    /// Of a minimum probability in the filter, which stops matching once the budget is spent: what reached it.
+    pub(crate) minimum: Option<Arc<Passed>>,
     pub(crate) budget: Budget,
     pub(crate) counts: Counts,
     pub(crate) snippets: Snippets,

@@ -331,8 +331,8 @@ impl Request {
     /// The share of the best documents that the media leg is to find, above 0 and at most 1 (default [`RECALL`](super::RECALL)): segments
     /// with cells are looked at as far as their curves say it takes, others whole. The share is one of many queries together, of
     /// the kind that the bundle's sample queries are; a single query may find less, and a later page may hold a document that
-    /// belonged on an earlier one. Queries of several parts, of both targets, of posteriors or with a minimum probability look at
-    /// everything, as all do at 1. Takes the place of [`Request::candidates`].
+    /// belonged on an earlier one. With a minimum probability it is the share of all documents that reach it, and what the response counts is
+    /// what was found. At 1 everything is looked at. Takes the place of [`Request::candidates`].
     ///
     /// # Errors
     /// A share out of range is refused when the request runs.

@@ -143,7 +143,7 @@ pub(super) fn plan(plan: &Plan) -> Value {
     // What was read names words of documents that a required filter hides, and the filter itself.
     let is_open = !plan.view.required.is_some();
     let (sort, collapse) = plan.order.as_ref().map(|order| order.to_json(over)).unzip();
-    json!({
+    let mut out = json!({
         "keywords": plan.keywords.as_ref().filter(|_| is_open).map(|query| format!("{query:?}")),
         "words": plan.words.as_ref().filter(|_| is_open),
         "filter": plan.filter.as_ref().filter(|_| is_open).map(|query| format!("{query:?}")),
@@ -158,5 +158,10 @@ pub(super) fn plan(plan: &Plan) -> Value {
         "k": depth.k, "offset": depth.offset, "window": depth.window,
         "indexes": shards.len(), "segments": segments,
         "look": plan.tally.as_ref().map(|tally| tally.to_json()),
-    })
+    });
+    // Absent where no index has any.
+    if let Some(synonyms) = &plan.synonyms {
+        out["synonyms"] = synonyms.clone();
+    }
+    out
 }

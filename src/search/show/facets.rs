@@ -8,15 +8,17 @@ use tantivy::DocId;
 use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
 use tantivy::aggregation::{AggContextParams, AggregationLimitsGuard, DistributedAggregationCollector};
 use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::query::Query;
 use tantivy::schema::{Facet, FieldType};
 
+use super::periods::{self, PeriodCollector};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::search::legs::{Ranking, both, query_of};
 use crate::search::plan::Plan;
 use crate::search::plan::aggregations::ASKED;
 use crate::search::plan::asked::FacetsOver;
-use crate::search::plan::counts::{FACET, MAX_VALUES};
+use crate::search::plan::counts::{FACET, Facet as Asked, MAX_VALUES};
 use crate::search::view::shard::{Shard, Shards};
 
 /// A value of a facet.
@@ -35,11 +37,15 @@ pub(super) type Counted = (BTreeMap<String, Vec<FacetCount>>, Option<Value>);
 /// Counts what the plan says, in all shards together.
 pub(super) fn count(plan: &Plan, ranking: &Ranking) -> Result<Counted> {
     let (counts, shards) = (&plan.counts, &plan.view.shards);
-    let Some(all) = &counts.all else { return Ok((BTreeMap::new(), None)) };
     let bad = |e: tantivy::TantivyError| {
         Error::new(ErrorCode::BadArgument, format!("the aggregations do not run: {e}")).source(e)
     };
+    if counts.facets.is_empty() && counts.all.is_none() {
+        return Ok((BTreeMap::new(), None));
+    }
     let query = both(plan.keywords.as_deref(), plan.filter.as_deref());
+    let mut facets = periods(plan, ranking, &query)?;
+    let Some(all) = &counts.all else { return Ok((facets, None)) };
     // Too many values are an error of their facet, below; tantivy's own limit is for all together.
     let limits = AggregationLimitsGuard::new(None, Some(u32::MAX));
     let mut joined = IntermediateAggregationResults::default();
@@ -59,9 +65,8 @@ pub(super) fn count(plan: &Plan, ranking: &Ranking) -> Result<Counted> {
     let results = joined.into_final_result(all.clone(), limits).map_err(bad)?;
     let results = serde_json::to_value(results)
         .map_err(|e| Error::new(ErrorCode::BadValue, format!("aggregations: {e}")).source(e))?;
-    let mut facets = BTreeMap::new();
     let schema = shards.schema();
-    for (name, column) in &counts.facets {
+    for Asked { name, column, .. } in counts.facets.iter().filter(|facet| facet.by.is_none()) {
         let mut counted = values(name, &results[format!("{FACET}{name}")])?;
         let field = schema.get_field(column).map(|field| schema.get_field_entry(field).field_type());
         if matches!(field, Ok(FieldType::Facet(_))) {
@@ -76,6 +81,35 @@ pub(super) fn count(plan: &Plan, ranking: &Ranking) -> Result<Counted> {
         .filter_map(|(name, value)| Some((name.strip_prefix(ASKED)?.to_owned(), value.clone())))
         .collect();
     Ok((facets, counts.has_aggregations.then_some(Value::Object(asked))))
+}
+
+/// The facets of dates by day, month or year.
+fn periods(
+    plan: &Plan,
+    ranking: &Ranking,
+    query: &Option<Box<dyn Query>>,
+) -> Result<BTreeMap<String, Vec<FacetCount>>> {
+    let (counts, shards) = (&plan.counts, &plan.view.shards);
+    let mut facets = BTreeMap::new();
+    for Asked { name, column, by } in &counts.facets {
+        let Some(unit) = *by else { continue };
+        let collector = PeriodCollector { column, unit };
+        let mut all = BTreeMap::new();
+        let mut ranked = match counts.over {
+            FacetsOver::Matches => BTreeMap::new(),
+            FacetsOver::Hits => by_segment(shards, ranking),
+        };
+        for (at, shard) in shards.iter().enumerate() {
+            let part = match counts.over {
+                FacetsOver::Matches => shard.searcher.search(query_of(query), &collector)?,
+                FacetsOver::Hits => over(shard, &collector, ranked.remove(&at).unwrap_or_default())?,
+            };
+            periods::add(&mut all, part);
+        }
+        let count = |(period, count)| FacetCount { value: unit.name(period).into(), count };
+        facets.insert(name.clone(), ordered(name, all.into_iter().map(count).collect())?);
+    }
+    Ok(facets)
 }
 
 /// Documents by segment of one shard, in ascending order.
@@ -109,16 +143,20 @@ fn over<C: Collector>(shard: &Shard, collector: &C, docs: BySegment) -> tantivy:
 
 fn values(name: &str, terms: &Value) -> Result<Vec<FacetCount>> {
     let buckets = terms["buckets"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if buckets.len() > MAX_VALUES {
-        return Err(Error::new(ErrorCode::TooLarge, format!("the facet `{name}` has too many values"))
-            .expected(format!("at most {MAX_VALUES}"))
-            .hint(Hint::new("narrow it down with").setting(Setting::Filter)));
-    }
     let count = |bucket: &Value| FacetCount {
         value: bucket.get("key_as_string").unwrap_or(&bucket["key"]).clone(),
         count: bucket["doc_count"].as_u64().unwrap_or_default(),
     };
-    let mut counts: Vec<FacetCount> = buckets.iter().map(count).collect();
+    ordered(name, buckets.iter().map(count).collect())
+}
+
+/// The values with most documents first.
+fn ordered(name: &str, mut counts: Vec<FacetCount>) -> Result<Vec<FacetCount>> {
+    if counts.len() > MAX_VALUES {
+        return Err(Error::new(ErrorCode::TooLarge, format!("the facet `{name}` has too many values"))
+            .expected(format!("at most {MAX_VALUES}"))
+            .hint(Hint::new("narrow it down with").setting(Setting::Filter)));
+    }
     counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| order(&a.value, &b.value)));
     Ok(counts)
 }

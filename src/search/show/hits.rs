@@ -52,6 +52,7 @@ pub(crate) fn respond(plan: &Plan, ranking: &Ranking) -> Result<Response> {
         facets,
         aggregations,
         warnings: plan.warnings.clone(),
+        did_you_mean: plan.did_you_mean.clone(),
         plan: plan.explains.then(|| explain::plan(plan)),
     })
 }

@@ -4,4 +4,5 @@ pub(crate) mod document;
 mod explain;
 pub(crate) mod facets;
 pub(crate) mod hits;
+mod periods;
 pub(crate) mod response;

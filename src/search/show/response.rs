@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use tantivy::DocAddress;
 
 use super::facets::FacetCount;
+use crate::search::words::DidYouMean;
 
 /// What a query finds.
 #[derive(Debug, Clone, Serialize)]
@@ -34,6 +35,9 @@ pub struct Response {
     /// What a user may wonder about, each a sentence: no word to look for, a page beyond the window.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Words that no document has, with words near them that some have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub did_you_mean: Vec<DidYouMean>,
     /// What was run, where an explanation was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<Value>,

@@ -12,6 +12,7 @@ use crate::corpus::Origin;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting, Task};
 use crate::index::{Index, SegmentCache, SegmentVectors};
+use crate::schema::SynonymMap;
 
 /// One index at one commit. Its segments are numbered on from those of the shards before it.
 #[derive(Clone)]
@@ -159,6 +160,18 @@ impl Shards {
 
     pub(crate) fn len(&self) -> usize {
         self.shards.len()
+    }
+
+    /// What stands for words, by the rules of each index of this crate.
+    ///
+    /// # Errors
+    /// Those of the schema's own.
+    pub(crate) fn synonyms(&self) -> Result<Vec<(Field, Arc<SynonymMap>)>> {
+        let mut out = Vec::new();
+        for index in self.iter().filter_map(|shard| shard.own.as_ref()) {
+            out.extend(index.fields().synonyms()?);
+        }
+        Ok(out)
     }
 
     /// The shard of an address, its position, and the address inside it.

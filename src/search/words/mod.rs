@@ -1,11 +1,11 @@
 //! Plain words: text as people type it, which never fails to parse.
 //!
 //! `read` finds the words that the analyses of the fields make of a text, `expand` the words of the dictionaries that stand
-//! for one of them (`typo` compares letters), and `alternatives` is the query of all of these in one field.
+//! for one of them (`typo` compares letters); `suggest` finds some for words that no document has.
 
-mod alternatives;
 mod expand;
 mod read;
+mod suggest;
 #[cfg(test)]
 mod tests;
 mod typo;
@@ -13,6 +13,8 @@ mod typo;
 use serde::{Deserialize, Serialize};
 
 pub(in crate::search) use read::read;
+pub use suggest::DidYouMean;
+pub(in crate::search) use suggest::did_you_mean;
 
 /// Whether one of the words is enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -35,7 +37,7 @@ pub enum Operator {
 /// Scores are those of keywords: BM25, summed over words and, for each word, over the fields that have it. Where other words stand
 /// for a word that was typed, a field gives the best of them: the word itself its own BM25; a word of `n` typing errors, or one
 /// that begins so, BM25 times 0.5 for each error and 0.5 for a beginning, as rare as all of them together. So in one place the
-/// word itself scores at least twice what another in its stead does.
+/// word itself scores at least twice what another in its stead does. A synonym, of an index that has some, stands for a word at 0.8.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Words {

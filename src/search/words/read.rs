@@ -9,13 +9,13 @@ use tantivy::query::{EmptyQuery, Occur, PhraseQuery, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
 use tantivy::tokenizer::{MAX_TOKEN_LEN, TextAnalyzer};
 
-use super::alternatives::AlternativesQuery;
 use super::expand::{Bounds, MOST, Others, others};
 use super::{Operator, Words};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, QUERY_BYTES, QUERY_CLAUSES};
+use crate::search::alternatives::{AlternativesQuery, Other as Stand, shown as shown_synonym, synonyms_of};
 use crate::search::budget::Budget;
-use crate::search::grammar::{Grammar, WordField};
+use crate::search::grammar::{AskedWord, Grammar, WordField};
 use crate::search::ordered::OrderedQuery;
 use crate::search::view::shard::Shards;
 
@@ -39,6 +39,8 @@ pub(in crate::search) struct Read {
     pub(in crate::search) explained: Value,
     /// What was left out that a user may wonder about.
     pub(in crate::search) warnings: Vec<String>,
+    /// Words that nothing but themselves and synonyms stands for.
+    pub(in crate::search) asked: Vec<AskedWord>,
 }
 
 /// What a field makes of one word: terms with their places.
@@ -85,8 +87,8 @@ pub(in crate::search) fn read(
         (word.from, word.to) = (from, to);
         Some(at)
     });
-    let (clauses, told) = (Vec::new(), Vec::new());
-    let mut reader = Reader { shards, words, budget, fields, room, clauses, told, warnings };
+    let (clauses, told, asked) = (Vec::new(), Vec::new(), Vec::new());
+    let mut reader = Reader { shards, words, budget, fields, room, clauses, told, warnings, asked };
     for (at, word) in found.iter().enumerate() {
         let with_errors = at < MOST_WITH_ERRORS;
         reader.word(word, with_errors, in_progress == Some(at))?;
@@ -230,6 +232,14 @@ struct Reader<'a> {
     clauses: Vec<(bool, Box<dyn Query>)>,
     told: Vec<Value>,
     warnings: Vec<String>,
+    asked: Vec<AskedWord>,
+}
+
+/// The query of a word in one field, what is told of it, and whether words that look like it stand for it.
+struct InField {
+    query: Box<dyn Query>,
+    about: Value,
+    is_widened: bool,
 }
 
 impl Reader<'_> {
@@ -241,14 +251,24 @@ impl Reader<'_> {
         let mut either: Vec<(Occur, Box<dyn Query>)> = Vec::new();
         let mut told = serde_json::Map::new();
         let mut optional = is_beside_apostrophe(&self.words.text, word);
+        let mut asked = Some(Vec::new()).filter(|_| !in_progress && !optional);
         for (at, terms) in word.terms.iter().enumerate() {
             if terms.is_empty() {
                 // This field leaves the word out: a document that has it there does not match, and is meant.
                 optional = true;
                 continue;
             }
-            let (query, about) = self.in_field(at, written, terms, typos, in_progress)?;
+            let InField { query, about, is_widened } =
+                self.in_field(at, written, terms, typos, in_progress)?;
             let field = &self.fields[at];
+            match terms.as_slice() {
+                [(_, only)] if !is_widened => {
+                    if let Some(asked) = &mut asked {
+                        asked.push((field.field, only.clone(), field.as_written));
+                    }
+                }
+                _ => asked = None,
+            }
             told.insert(field.name.clone(), about);
             either.push((Occur::Should, field.boosted(query)));
         }
@@ -257,6 +277,9 @@ impl Reader<'_> {
                 "word": shortened(written), "typos": typos, "prefix": in_progress, "required": !optional, "fields": told,
             });
             self.told.push(word);
+        }
+        if let Some(terms) = asked.filter(|terms| !terms.is_empty()) {
+            self.asked.push(AskedWord { written: written.to_owned(), terms });
         }
         let query = match either.len() {
             1 => either.swap_remove(0).1,
@@ -274,7 +297,7 @@ impl Reader<'_> {
         terms: &Terms,
         typos: u8,
         in_progress: bool,
-    ) -> Result<(Box<dyn Query>, Value)> {
+    ) -> Result<InField> {
         let field = &mut self.fields[at];
         let texts: Vec<&str> = terms.iter().map(|(_, text)| text.as_str()).collect();
         let term = |text: &str| Term::from_field_text(field.field, text);
@@ -292,7 +315,8 @@ impl Reader<'_> {
                 Box::new(OrderedQuery::new(texts.iter().map(|text| (occur, of(text))).collect()))
             };
             let shown = &texts[..texts.len().min(SHOWN)];
-            return Ok((query, json!({ "terms": shown, "phrase": phrase })));
+            let about = json!({ "terms": shown, "phrase": phrase });
+            return Ok(InField { query, about, is_widened: false });
         };
         let exact = term(only);
         let beginning = match &mut field.spelling {
@@ -303,13 +327,28 @@ impl Reader<'_> {
             _ => None,
         };
         let typos = if field.spelling.is_some() { typos } else { 0 };
-        if typos == 0 && beginning.is_none() {
-            let query = TermQuery::new(exact, IndexRecordOption::WithFreqs);
-            return Ok((Box::new(query), json!({ "terms": texts })));
+        // What is being typed is not yet the word that others stand for.
+        let mut synonyms = if in_progress { Vec::new() } else { synonyms_of(&field.synonyms, only) };
+        if typos == 0 && beginning.is_none() && synonyms.is_empty() {
+            let query = Box::new(TermQuery::new(exact, IndexRecordOption::WithFreqs));
+            return Ok(InField { query, about: json!({ "terms": texts }), is_widened: false });
         }
+        if synonyms.len() > self.room {
+            self.warnings.push(format!(
+                "of {} synonyms of `{}` in `{}` the first {} are looked for",
+                synonyms.len(),
+                shortened(written),
+                field.name,
+                self.room
+            ));
+            synonyms.truncate(self.room);
+        }
+        self.room -= synonyms.len();
         let bounds = Bounds { most: MOST.min(self.room), budget: self.budget };
-        let Others { kept, cut, spent } =
-            others(self.shards, field.field, (only, typos), beginning.as_deref(), &bounds)?;
+        let Others { kept, cut, spent } = match typos == 0 && beginning.is_none() {
+            true => Others::default(),
+            false => others(self.shards, field.field, (only, typos), beginning.as_deref(), &bounds)?,
+        };
         self.room -= kept.len();
         if cut > 0 {
             self.warnings.push(format!(
@@ -335,9 +374,22 @@ impl Reader<'_> {
                 |other| json!({ "term": other.word, "factor": other.factor(), "documents": other.documents }),
             )
             .collect();
-        let about = json!({ "terms": texts, "others": kept.len(), "nearest": first, "left_out": cut });
-        let kept = kept.iter().map(|other| (term(&other.word), other.factor())).collect();
-        Ok((Box::new(AlternativesQuery::new(exact, kept, documents)), about))
+        let mut about = json!({ "terms": texts, "others": kept.len(), "nearest": first, "left_out": cut });
+        if !synonyms.is_empty() {
+            let shown: Vec<String> =
+                synonyms.iter().take(SHOWN).map(|phrase| shown_synonym(phrase)).collect();
+            about["synonyms"] = shown.into();
+        }
+        let is_widened = !kept.is_empty();
+        let mut stands: Vec<Stand> =
+            synonyms.iter().map(|phrase| Stand::synonym(field.field, phrase)).collect();
+        for stand in &stands {
+            documents += stand
+                .documents(|term| tantivy::query::Bm25StatisticsProvider::doc_freq(self.shards, term))?;
+        }
+        stands.extend(kept.iter().map(|other| Stand::word(term(&other.word), other.factor())));
+        let query = Box::new(AlternativesQuery::new(exact, stands, documents));
+        Ok(InField { query, about, is_widened })
     }
 
     fn finish(mut self, left_out: Vec<String>) -> Read {
@@ -373,7 +425,7 @@ impl Reader<'_> {
             "words": self.told,
             "left_out": &left_out[..shown],
         });
-        Read { query, explained, warnings: self.warnings }
+        Read { query, explained, warnings: self.warnings, asked: self.asked }
     }
 }
 

@@ -121,7 +121,7 @@ impl TrainConfig {
     ///
     /// The field of [`TrainConfig`] says what a key means. `head` is `"bilinear"` or `"concatenation"`, `refit` `"all"` or
     /// `"off"`, `default_target` `"class"` or `"pair"`, or left out (`null` below). The last column is for more than 4,096 train
-    /// rows, where it differs.
+    /// rows, where it differs; its `landmarks` are for more than 6,144.
     ///
     /// | key | field | default | large |
     /// |---|---|---|---|
@@ -132,7 +132,7 @@ impl TrainConfig {
     /// | `head` | `model.head` | `"bilinear"` | |
     /// | `half` | `model.item_half` | `0` | |
     /// | `kernel` | `kernel.member` | `true` | |
-    /// | `landmarks` | `kernel.landmarks` | `2048` | |
+    /// | `landmarks` | `kernel.landmarks` | `6144` | `4096` |
     /// | `hub` | `kernel.hub` | `true` | |
     /// | `batch` | `steps.batch` | `128` | `512` |
     /// | `least_steps` | `steps.least` | `100` | `0` |

@@ -209,7 +209,7 @@ impl Default for TrainConfig {
                 item_half: 0,
                 unit: None,
             },
-            kernel: KernelConfig { member: true, landmarks: 2048, hub: true },
+            kernel: KernelConfig { member: true, landmarks: size::LANDMARKS, hub: true },
             contrastive: ContrastiveConfig { epochs: 45, learning_rate: 3e-3, margin: 1.2 },
             double_triplet: DoubleTripletConfig { epochs: 12, learning_rate: 1e-3, margin: 0.4 },
             metric: MetricConfig {

@@ -9,13 +9,25 @@ use super::{Refit, TrainConfig};
 /// thousand rows held out once tell enough.
 const SMALL: usize = 4096;
 
+/// Up to this many train rows all are landmarks.
+///
+/// The kernel member then is the closed form itself, which is hard to beat on data of this size; a sample of the rows costs it
+/// recall. Its fits grow with the cube of the landmarks, and every item is compared with each of them.
+pub(super) const LANDMARKS: usize = 6144;
+
+/// Landmarks of more rows than that: a sample, beside which deep members carry most.
+const SAMPLED: usize = 4096;
+
 impl TrainConfig {
     /// The settings for `rows` train rows: those of [`TrainConfig::default`] up to 4,096, and for more those of the last
-    /// column of [`TrainConfig::from_toml`].
+    /// column of [`TrainConfig::from_toml`]. Up to 6,144 rows all are landmarks of the kernel member, of more 4,096.
     pub fn for_rows(rows: usize) -> Self {
         let mut config = Self::default();
         if rows <= SMALL {
             return config;
+        }
+        if rows > LANDMARKS {
+            config.kernel.landmarks = SAMPLED;
         }
         let model = &mut config.model;
         (model.members, model.hidden, model.skip) = (1, 512, true);
@@ -42,8 +54,13 @@ mod tests {
     fn size_decides() {
         assert_eq!(TrainConfig::for_rows(0), TrainConfig::default());
         assert_eq!(TrainConfig::for_rows(4096), TrainConfig::default());
-        let large = TrainConfig::for_rows(4097);
+        let large = TrainConfig::for_rows(6145);
         assert_eq!(large, TrainConfig::for_rows(1_000_000));
+        let middle = TrainConfig::for_rows(4097);
+        assert_eq!(middle, TrainConfig::for_rows(6144));
+        // What goes with the number of landmarks is the number alone.
+        assert!(middle.kernel.landmarks >= 6144 && large.kernel.landmarks < middle.kernel.landmarks);
+        assert_eq!(TrainConfig { kernel: middle.kernel.clone(), ..large.clone() }, middle);
         large.check().unwrap();
         assert!(large.model.skip && large.model.item_half == 0 && large.selection.refit == Refit::Off);
         assert!(large.steps.batch > TrainConfig::default().steps.batch);

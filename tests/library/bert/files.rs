@@ -14,7 +14,7 @@ fn settings_that_are_not_supported_are_named() {
     use ErrorCode::{BadDimension, BadValue};
     type Change = fn(&mut Value);
     let cases: [(&str, Change, ErrorCode, &str); 21] = [
-        ("config.json", |v| v["model_type"] = json!("roberta"), BadValue, "roberta"),
+        ("config.json", |v| v["model_type"] = json!("distilbert"), BadValue, "distilbert"),
         ("config.json", |v| drop(v.as_object_mut().unwrap().remove("model_type")), BadValue, "bert"),
         ("config.json", |v| v["hidden_act"] = json!("silu"), BadValue, "silu"),
         ("config.json", |v| v["position_embedding_type"] = json!("relative_key"), BadValue, "absolute"),

@@ -5,3 +5,4 @@ mod agreement;
 mod files;
 mod folder;
 mod long;
+mod multilingual;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use uncsm_index::corpus::JsonlReader;
+use uncsm_index::corpus::{IdsFrom, JsonlReader};
 use uncsm_index::encode::{CorpusSource, Encoder, Encoders, Ids, Item};
 use uncsm_index::index::{self, BuildOptions, BuildReport, Existing, Index, OnBad};
 use uncsm_index::model::Bundle;
@@ -72,7 +72,7 @@ impl World {
         let mut writer = index.writer(MEMORY)?;
         let options =
             BuildOptions { encoders: Some(&self.encoders), on_bad, existing, ..BuildOptions::default() };
-        let source = CorpusSource::open(corpus, Ids::FromLine)?;
+        let source = CorpusSource::open(corpus, Ids::Made(IdsFrom::Line))?;
         let report = index::build(index, &mut writer, source, options, &mut |_| {})?;
         writer.commit()?;
         writer.finish()?;
@@ -115,7 +115,7 @@ fn documents_keep_the_order_of_the_corpus() {
     let mut heard = Vec::new();
     let mut writer = index.writer(MEMORY).unwrap();
     let options = BuildOptions { encoders: Some(&world.encoders), ..BuildOptions::default() };
-    let source = CorpusSource::open(&corpus, Ids::FromLine).unwrap();
+    let source = CorpusSource::open(&corpus, Ids::Made(IdsFrom::Line)).unwrap();
     let report =
         index::build(&index, &mut writer, source, options, &mut |at| heard.push(at.documents)).unwrap();
     // Nothing is there before the commit.

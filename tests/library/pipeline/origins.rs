@@ -1,6 +1,6 @@
 //! Where documents came from is kept in the index, and media types are names from the keys of a corpus.
 
-use uncsm_index::corpus::{Given, Keys, Reader};
+use uncsm_index::corpus::{Given, IdsFrom, Keys, Reader};
 use uncsm_index::index::inspect;
 use uncsm_index::schema::infer_with;
 
@@ -97,7 +97,7 @@ fn items_of_a_named_media_type_go_into_the_index() {
     let index = Index::create(&world.dir.path().join("sounds"), &schema, &bundle).unwrap();
     let mut writer = index.writer(MEMORY).unwrap();
     let options = BuildOptions { encoders: Some(&world.encoders), ..BuildOptions::default() };
-    let source = CorpusSource::open_with(&corpus, Ids::FromLine, &keys).unwrap();
+    let source = CorpusSource::open_with(&corpus, Ids::Made(IdsFrom::Line), &keys).unwrap();
     let report = index::build(&index, &mut writer, source, options, &mut |_| {}).unwrap();
     writer.commit().unwrap();
     // One file is missing, and nobody encodes the summary.

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use uncsm_index::corpus::IdsFrom;
 use uncsm_index::encode::FeatureCache;
 use uncsm_index::index::{BuildProgress, Checkpoint, CommitPolicy, Commits, Identity};
 
@@ -28,7 +29,7 @@ fn run(
 ) -> Result<BuildReport> {
     let mut writer = index.writer(MEMORY)?;
     let options = BuildOptions { encoders: Some(&world.encoders), ..options };
-    let source = CorpusSource::open(corpus, Ids::FromLine)?;
+    let source = CorpusSource::open(corpus, Ids::Made(IdsFrom::Line))?;
     let report = index::build(index, &mut writer, source, options, heard);
     writer.finish()?;
     report

@@ -7,7 +7,7 @@ use arrow_array::builder::*;
 use arrow_array::*;
 use arrow_schema::{DataType, Field, Fields};
 use serde_json::json;
-use uncsm_index::corpus::{Document, Given, Keys, Reader};
+use uncsm_index::corpus::{Document, Given, IdsFrom, Keys, Reader};
 use uncsm_index::encode::{Content, CorpusSource, Ids, Incoming};
 use uncsm_index::{Error, ErrorCode};
 
@@ -48,7 +48,7 @@ fn bytes_leave_no_field_and_become_content() {
         let read = documents(&file);
         assert_eq!(images(&read), [vec![bytes(b"one")], vec![], vec![bytes(b"three")]]);
         assert!(read.iter().all(|document| document.fields.is_empty()));
-        let mut source = CorpusSource::open(&file, Ids::FromLine).unwrap();
+        let mut source = CorpusSource::open(&file, Ids::Made(IdsFrom::Line)).unwrap();
         let Some(Incoming::Document(first)) = source.next() else { panic!("a document") };
         assert_eq!(first.items.len(), 1);
         assert_eq!(first.items[0].content, Content::Bytes(Arc::from(b"one".as_slice())));

@@ -138,7 +138,7 @@ fn fill(index: &Index, corpus: &Path) {
     let encoders = Encoders::from([("image".into(), encoder(6)), ("text".into(), encoder(5))]);
     let options =
         BuildOptions { encoders: Some(&encoders), existing: Existing::Replace, ..BuildOptions::default() };
-    let source = CorpusSource::open(corpus, Ids::Required).unwrap();
+    let source = CorpusSource::open(corpus, Ids::Required { built: None }).unwrap();
     index::build(index, &mut writer, source, options, &mut |_| {}).unwrap();
     writer.commit().unwrap();
     writer.finish().unwrap();

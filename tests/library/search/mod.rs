@@ -3,8 +3,10 @@
 #[cfg(feature = "train")]
 mod beside;
 mod cells;
+mod combined;
 mod engine;
 mod facets;
+mod fan_out;
 mod filters;
 mod fusion;
 mod hubs;
@@ -15,5 +17,6 @@ mod required;
 mod segments;
 mod sorted;
 mod sources;
+mod synonyms;
 mod words;
 mod world;

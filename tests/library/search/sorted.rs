@@ -16,11 +16,13 @@ use uncsm_index::model::Bundle;
 use uncsm_index::schema::{FieldKind, FieldSchema, FieldSpec, register_analyses, tantivy_schema};
 use uncsm_index::search::{Engine, FacetsOver, Fusion, Request, RequestSpec, Response};
 
+use crate::common::calendar::period;
 use crate::common::{WORDS, bundle, features};
+use crate::search::filters::generate::DATES;
 use crate::search::world::ids;
 
 /// Fields that hits are sorted by, and the value of a document that stands for each.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 12] = [
     "kind_exact",
     "tag_exact",
     "size",
@@ -30,6 +32,9 @@ const FIELDS: [&str; 9] = [
     "_extra.meta.year",
     "_extra.meta.deep.name",
     "_extra.meta.nothing",
+    "taken",
+    "stamps",
+    "taken_exact",
 ];
 
 struct Shop {
@@ -48,7 +53,9 @@ fn schema() -> FieldSchema {
         ("note", FieldSpec::new(FieldKind::Text)),
         ("size", FieldSpec::new(FieldKind::Integer)),
         ("sizes", many(FieldKind::Integer)),
+        ("stamps", many(FieldKind::Date)),
         ("tag", text),
+        ("taken", FieldSpec::new(FieldKind::Date)),
         ("weight", FieldSpec::new(FieldKind::Float)),
     ];
     FieldSchema::new(fields.map(|(name, spec)| (name.to_owned(), spec)).into()).unwrap()
@@ -77,6 +84,11 @@ fn document(rng: &mut ChaCha8Rng, at: usize) -> Value {
     put(rng, "weight", weight.into());
     let flag = rng.random_bool(0.5);
     put(rng, "flag", flag.into());
+    let taken = DATES[rng.random_range(0..DATES.len())];
+    put(rng, "taken", taken.into());
+    let stamps: Vec<&str> =
+        (0..rng.random_range(1..4)).map(|_| DATES[rng.random_range(0..DATES.len())]).collect();
+    put(rng, "stamps", stamps.into());
     let years =
         [json!(1999), json!(-2), json!(0.5), json!("1999"), json!(true), json!([7, "x"]), json!(null)];
     let year = years[rng.random_range(0..years.len())].clone();
@@ -143,6 +155,14 @@ fn flat(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
 }
 
+/// Dates as what they are compared by, and all else as it is: `2024-05-01` is the same as its first instant in any offset.
+fn comparable(field: &str, value: Value) -> Value {
+    match value.as_str().filter(|_| ["taken", "stamps"].contains(&field)) {
+        Some(date) => json!(i64::try_from(period(date).unwrap().0).unwrap()),
+        None => value,
+    }
+}
+
 /// Booleans before numbers before strings.
 fn order(a: &Value, b: &Value) -> Ordering {
     let rank = |value: &Value| match value {
@@ -161,7 +181,8 @@ fn order(a: &Value, b: &Value) -> Ordering {
 }
 
 fn value(document: &Value, field: &str, descending: bool) -> Option<Value> {
-    let mut all = values(document, field);
+    let mut all: Vec<Value> =
+        values(document, field).into_iter().map(|value| comparable(field, value)).collect();
     all.sort_by(order);
     if descending { all.pop() } else { all.into_iter().next() }
 }
@@ -263,6 +284,7 @@ proptest! {
             prop_assert_eq!(hit.sort.len(), by.len());
             for ((field, descending), shown) in by.iter().zip(&hit.sort) {
                 let own = value(&shop.documents[id], field, *descending);
+                let shown = &comparable(field, shown.clone());
                 prop_assert!(same(shown, own.as_ref()), "{} {}: {:?} {:?}", id, field, shown, own);
             }
             // Scores are those of the ranking.

@@ -23,6 +23,9 @@ pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome
     if let Some(schema) = &args.schema {
         builder = builder.schema(SchemaOverrides::open(schema)?);
     }
+    if let Some(from) = args.id_from {
+        builder = builder.ids_from(from);
+    }
     if args.append {
         builder = builder.append();
     }
@@ -35,6 +38,12 @@ pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome
     if args.embed_encoders {
         builder = builder.embed_encoders();
     }
+    if let Some(shard) = &args.shard {
+        builder = builder.shard(shard.parse()?);
+    }
+    if args.no_cells {
+        builder = builder.without_cells();
+    }
     let source = (&args.source, args.corpus.as_deref());
     let builder = documents::of(source, args.strict, builder, global)?;
     #[expect(
@@ -42,7 +51,11 @@ pub fn run(args: &BuildArgs, global: &Global, output: &Output) -> Result<Outcome
         reason = "the function itself would make the builder borrow for `'static`"
     )]
     let built = builder.interrupt(|| interrupt::listen()).run()?;
-    let hint = documents::proposal(&built, &args.source, "build")?;
+    let hint = match built.shard {
+        // A part may have no document with an item where others have.
+        Some(_) => None,
+        None => documents::proposal(&built, &args.source, "build")?,
+    };
     let report = Report { built, seconds: started.elapsed().as_secs_f64(), hint };
     output.print(&report, || report.text(&args.out))?;
     Ok(Outcome::Done)

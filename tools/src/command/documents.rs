@@ -39,6 +39,15 @@ impl Report {
     /// As text; `out` is the index.
     pub fn text(&self, out: &Path) -> String {
         let built = &self.built;
+        if let Some(done) = built.shard.filter(|done| done.already) {
+            let (shard, documents) = (done.shard, built.documents);
+            return format!(
+                "{}: complete already: shard {} of {}, {documents} documents\n",
+                out.display(),
+                shard.index(),
+                shard.of()
+            );
+        }
         let items: Vec<String> = built.items.iter().map(|(media, n)| format!("{n} {media}")).collect();
         let mut text = format!(
             "{}: {} documents, items: {}, {} warnings, {:.1} s\n",

@@ -5,6 +5,7 @@ pub mod attach;
 pub mod build;
 #[cfg(feature = "train")]
 pub mod calibrate;
+pub mod completions;
 pub mod delete;
 #[cfg(feature = "train")]
 pub mod demo;
@@ -17,6 +18,8 @@ pub mod features;
 #[cfg(feature = "train")]
 pub mod fuse;
 pub mod inspect;
+pub mod man;
+pub mod merge;
 pub mod opened;
 pub mod query;
 pub mod query_batch;

@@ -60,8 +60,12 @@ pub fn run(args: &QueryArgs, global: &Global, output: &Output) -> Result<Outcome
 /// Says on stderr what a user may wonder about; in JSON it stands in the answer.
 fn warn(response: &Response, global: &Global) {
     if !global.json && !global.quiet {
-        for warning in &response.warnings {
-            let _ = writeln!(std::io::stderr(), "warning: {}", plain(warning));
+        let unknown = response.did_you_mean.iter().map(|unknown| {
+            let instead: Vec<String> = unknown.instead.iter().map(|word| format!("`{word}`")).collect();
+            format!("no document has the word `{}`; did you mean {}?", unknown.word, instead.join(" or "))
+        });
+        for warning in response.warnings.iter().cloned().chain(unknown) {
+            let _ = writeln!(std::io::stderr(), "warning: {}", plain(&warning));
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::index::files::names::FIELD_TYPE;
 
 /// The host's list of its files.
-const MANAGED: &str = ".managed.json";
+pub(crate) const MANAGED: &str = ".managed.json";
 /// How long a deletion waits for readers that are opening segments; then the next collection tries again.
 const BARRIER: Duration = Duration::from_secs(1);
 /// How long a lock that waits is waited for.

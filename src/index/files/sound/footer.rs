@@ -36,6 +36,13 @@ impl Footer {
         Ok(Self { body, crc: footer.crc, own: crc32fast::hash(bytes.get(body..).unwrap_or_default()) })
     }
 
+    /// Checksum of the whole file of `length` bytes, from those of its two parts.
+    pub(crate) fn whole(&self, length: usize) -> u32 {
+        let mut sum = crc32fast::Hasher::new_with_initial_len(self.crc, self.body as u64);
+        sum.combine(&crc32fast::Hasher::new_with_initial_len(self.own, (length - self.body) as u64));
+        sum.finalize()
+    }
+
     /// Whether the body of the file `bytes` is what was written. Reads all of it.
     pub(crate) fn fits(&self, bytes: &[u8]) -> bool {
         bytes.get(..self.body).is_some_and(|body| crc32fast::hash(body) == self.crc)

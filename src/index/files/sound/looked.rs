@@ -75,6 +75,13 @@ impl Looked {
         }
     }
 
+    /// What `other` has read whole counts as read here: files of the same names are the same.
+    pub(crate) fn share(&self, other: &Self) {
+        let names: Vec<(PathBuf, usize)> =
+            lock(&other.inner).files.iter().map(|(name, (length, _))| (name.clone(), *length)).collect();
+        names.iter().for_each(|(name, length)| self.keep(name, *length, Purpose::Asked));
+    }
+
     /// Forgets all files but those that `stays` says.
     pub(crate) fn retain(&self, stays: impl Fn(&Path) -> bool) {
         let mut inner = lock(&self.inner);

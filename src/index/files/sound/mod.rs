@@ -186,6 +186,15 @@ impl SoundDirectory {
         }
     }
 
+    /// Length and CRC-32 of the whole file `name`, which is read and compared with what it says of itself and with the record.
+    pub(crate) fn sum(&self, name: &Path) -> Result<(u64, u32), Fault> {
+        self.check(name)?;
+        let handle = self.inner.get_file_handle(name).map_err(|error| Fault::open(name, &error))?;
+        let bytes = handle.read_bytes(0..handle.len()).map_err(|error| Fault::read(name, &error))?;
+        let footer = Footer::of(&bytes).map_err(|reason| Fault::new(name, reason))?;
+        Ok((bytes.len() as u64, footer.whole(bytes.len())))
+    }
+
     /// Names of the files of the last commit, all that there may be; whatever of `meta.json` reads.
     pub(crate) fn committed(&self) -> Vec<PathBuf> {
         let text = self.inner.atomic_read(Path::new(META)).unwrap_or_default();

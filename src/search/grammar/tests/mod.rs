@@ -1,6 +1,7 @@
 //! What the grammar takes, what it means, and what it refuses; filters at random are tested in `tests/library/search/filters`.
 
 mod clauses;
+mod dates;
 mod glued;
 mod language;
 mod limits;

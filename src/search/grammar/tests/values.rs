@@ -261,10 +261,10 @@ fn hints_can_be_followed() {
     builder.add_text_field("name", STRING);
     let index = Index::create_in_ram(builder.build());
     register_analyses(&index).unwrap();
-    for query in ["day:2023/01/15", "day:2023-01-15", "a\\:b\\ -c:1.5"] {
+    for query in ["day:2023/01/15", "day:2023-01-*", "day:\"2023-01-15T10:00:00\"", "a\\:b\\ -c:1.5"] {
         let hint = refused(&index, Mode::Filter, query).facts().hint.clone().unwrap();
         let way = hint.trim_start_matches("write ").trim_start_matches("whole numbers above it are ");
-        let way = way.split(", those").next().unwrap();
+        let way = way.split(", those").next().unwrap().split(" for UTC").next().unwrap();
         assert!(parse(&index, Mode::Filter, way).is_ok(), "{hint}");
     }
     let hint = refused(&index, Mode::Filter, "day:2023/13/45").facts().hint.clone().unwrap();

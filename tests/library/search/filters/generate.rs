@@ -36,6 +36,49 @@ pub(crate) const WORDS: [&str; 27] = [
     "fox||red",
 ];
 
+/// Dates of documents: days, and instants around the ends of days, at the ends of the column and below a microsecond.
+pub(crate) const DATES: [&str; 14] = [
+    "2024-05-01",
+    "2024-05-01T00:00:00Z",
+    "2024-05-01T02:30:00+02:00",
+    "2024-04-30T23:59:59.999999Z",
+    "2024-04-30T23:59:59.9999999Z",
+    "2024-05-01 23:59:59Z",
+    "2023-12-31t22:00:00-05:00",
+    "2023-12-31",
+    "2000-02-29",
+    "1970-01-01",
+    "1969-12-31T23:59:59.9999999Z",
+    "1969-12-31T23:59:59Z",
+    "1677-09-22",
+    "2262-04-11T23:47:16.854775807Z",
+];
+
+/// What queries call dates beside them: whole months and years, days beyond the column, and what is none.
+const PERIODS: [&str; 14] = [
+    "2024",
+    "2024-05",
+    "2024-04",
+    "2023-12",
+    "1969",
+    "1970-01-01",
+    "2000-02",
+    "0001-01-01",
+    "9999-12-31",
+    "1677",
+    "2262",
+    "2024-04-30",
+    "1800-06-15T12:00:00+14:00",
+    "2500",
+];
+
+/// What is no date.
+const NO_DATES: [&str; 4] = ["soon", "2023-02-29", "2024-05-01T10:00:00", "20240501"];
+
+/// Patterns, as the letters between their signs.
+const PATTERNS: [&str; 12] =
+    ["r*", "*ed", "f?x", "*o*", "b*e", "gr??n", "*", "zz*", "RE*", "?ox", "é*t", "the*"];
+
 /// Values out of which an analysis drops something.
 pub(crate) const ODD: [&str; 11] =
     ["fox ☕ red", "⭐fox", "", "  ", "☕", "⭐☕!", "the", "the fox", "fox of red", "of", "fox the"];
@@ -131,8 +174,14 @@ impl<'a> Source<'a> {
     }
 
     fn leaf(&mut self) -> Leaf {
-        match self.rng.random_range(0..20) {
+        match self.rng.random_range(0..24) {
             0 => Leaf::All,
+            20 => Leaf::Value(Some("d"), self.date()),
+            21 => {
+                let text = self.pick(&DATES).to_owned();
+                Leaf::Value(Some("d_exact"), Value { text, quote: Quote::Double })
+            }
+            22 => Leaf::Pattern(self.pick(&["text", "name", "note"]), self.pick(&PATTERNS)),
             1 if self.rng.random_bool(0.02) => {
                 let value = Value { text: self.pick(&RAW).into(), quote: Quote::Raw };
                 Leaf::Value(Some(self.pick(&TEXTS)), value)
@@ -163,6 +212,8 @@ impl<'a> Source<'a> {
                     "_extra.meta.year",
                     "_extra.meta",
                     "_extra.meta.deep",
+                    "d",
+                    "d_exact",
                 ]),
                 self.rng.random_bool(0.5),
             ),
@@ -194,7 +245,8 @@ impl<'a> Source<'a> {
     fn list(&mut self) -> Leaf {
         let separator = self.pick(&[Separator::Blank, Separator::Comma, Separator::CommaBlank]);
         let many = self.rng.random_range(1..4);
-        match self.rng.random_range(0..4) {
+        match self.rng.random_range(0..5) {
+            4 => Leaf::In("d", (0..many).map(|_| self.date()).collect(), separator),
             0 => Leaf::In("n", (0..many).map(|_| self.integer()).collect(), separator),
             1 => Leaf::In("x", (0..many).map(|_| self.float()).collect(), separator),
             2 => Leaf::In(self.pick(&WHOLE), (0..many).map(|_| self.whole()).collect(), separator),
@@ -217,12 +269,15 @@ impl<'a> Source<'a> {
             "id",
             "_extra.meta.year",
             "_extra.meta.kind",
+            "d",
+            "d",
         ]);
         let mut end = || {
             let value = match field {
                 "n" | "_extra.meta.year" => self.integer(),
                 "x" => self.float(),
                 "b" => self.boolean(),
+                "d" => self.date(),
                 "text" | "title" | "name" | "_extra.meta.kind" if !self.rng.random_bool(0.05) => Value {
                     text: self.pick(&["red", "Blue", "green", "fox", "état"]).into(),
                     quote: Quote::Double,
@@ -279,6 +334,20 @@ impl<'a> Source<'a> {
     fn float(&mut self) -> Value {
         let text = self.pick(&["-5", "0", "-0.0", "0.5", "-1.5e3", "1e2", "100", "2.25", "-0.125"]);
         Value { text: text.into(), quote: Quote::None }
+    }
+
+    /// A date in quotes or without; one with a blank needs them.
+    fn date(&mut self) -> Value {
+        let text = match self.rng.random_range(0..60) {
+            0 => self.pick(&NO_DATES),
+            1..=30 => self.pick(&DATES),
+            _ => self.pick(&PERIODS),
+        };
+        let quote = match self.rng.random_range(0..2) {
+            0 if !text.contains(' ') => Quote::Bare,
+            _ => Quote::Double,
+        };
+        Value { text: text.into(), quote }
     }
 
     fn boolean(&mut self) -> Value {

@@ -30,6 +30,8 @@ pub(crate) enum Leaf {
     Exists(&'static str, bool),
     /// `n:(-5 OR 7)`
     Numbers(&'static str, Vec<Value>, bool),
+    /// `text:r*d`
+    Pattern(&'static str, &'static str),
     /// `text:(red -blue)`
     Words(&'static str, Vec<(Sign, Value)>),
 }
@@ -47,6 +49,8 @@ pub(crate) enum Quote {
     Single,
     /// Written as it is, where signs mean something else than letters.
     Raw,
+    /// Written as it is, where they mean nothing: dates.
+    Bare,
 }
 
 #[derive(Clone, Copy)]
@@ -76,7 +80,7 @@ impl Display for Value {
         match self.quote {
             Quote::Double => f.write_str(&quoted('"')),
             Quote::Single => f.write_str(&quoted('\'')),
-            Quote::Raw => f.write_str(&self.text),
+            Quote::Raw | Quote::Bare => f.write_str(&self.text),
             Quote::None if self.text.parse::<f64>().is_ok() => f.write_str(&self.text),
             Quote::None => {
                 for (at, c) in self.text.char_indices() {
@@ -99,6 +103,7 @@ impl Display for Leaf {
             Self::Value(None, value) => write!(f, "{value}"),
             Self::Value(Some(field), value) => write!(f, "{field}:{value}"),
             Self::Exists(field, false) => write!(f, "{field}:*"),
+            Self::Pattern(field, pattern) => write!(f, "{field}:{pattern}"),
             Self::Exists(field, true) => write!(f, "{field}:[* TO *]"),
             Self::In(field, values, separator) => {
                 let between = match separator {

@@ -2,7 +2,7 @@
 //!
 //! `UNCSM_FILTERS=100000 cargo test --test library filters` runs more of them than the 2,000 of a plain run.
 
-mod generate;
+pub(crate) mod generate;
 mod language;
 mod oracle;
 mod shelf;

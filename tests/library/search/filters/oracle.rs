@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value as Json};
 
 use super::language::{End, Filter, Leaf, Quote, Sign, Value};
+use crate::common::calendar::period;
 
 /// id -> stored fields, `_extra` among them.
 pub(crate) type Documents = BTreeMap<String, Map<String, Json>>;
@@ -86,6 +87,12 @@ fn leaf_holds(leaf: &Leaf, doc: &Doc<'_>, excluded: bool) -> Result<bool, NoTerm
             asked.into_iter().any(|held| held)
         }
         Leaf::Exists(field, _) => !values(field, doc).is_empty(),
+        Leaf::Pattern(field, "*") => !values(field, doc).is_empty(),
+        Leaf::Pattern(field, pattern) => {
+            let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
+            let fits = |word: &String| fits(&pattern, &word.chars().collect::<Vec<_>>());
+            words_of(field, doc).iter().any(fits)
+        }
         Leaf::In(field, list, _) => {
             let mut held = false;
             for value in list {
@@ -148,6 +155,34 @@ fn values<'d>(field: &str, doc: &Doc<'d>) -> Vec<&'d Json> {
     out
 }
 
+/// All words of a text field.
+fn words_of(field: &str, doc: &Doc<'_>) -> Vec<String> {
+    let cut = cut(field).expect("a field of words");
+    let texts = values(field, doc).into_iter().filter_map(Json::as_str);
+    texts.flat_map(cut).flatten().collect()
+}
+
+/// Whether a word fits a pattern of letters, `?` for one and `*` for any.
+fn fits(pattern: &[char], word: &[char]) -> bool {
+    match (pattern, word) {
+        ([], []) => true,
+        (['*', rest @ ..], _) => (0..=word.len()).any(|at| fits(rest, &word[at..])),
+        (['?', rest @ ..], [_, after @ ..]) => fits(rest, after),
+        ([letter, rest @ ..], [first, after @ ..]) => letter == first && fits(rest, after),
+        _ => false,
+    }
+}
+
+/// The dates of a document, in microseconds.
+fn dates(doc: &Doc<'_>) -> Vec<i128> {
+    let all = values("d", doc).into_iter();
+    all.map(|date| period(date.as_str().expect("a date is a string")).expect("a date").0).collect()
+}
+
+fn asked(value: &Value) -> Result<(i128, i128), NoTerm> {
+    period(&value.text).ok_or(NoTerm)
+}
+
 /// Makes words of a text; `None` where one is dropped.
 type Cut = fn(&str) -> Vec<Option<String>>;
 
@@ -195,6 +230,10 @@ fn has(field: &str, value: &Value, doc: &Doc<'_>) -> Result<bool, NoTerm> {
         return Ok(match field {
             "n" | "x" => have.iter().any(|have| number(have) == text.parse().ok()),
             "b" => have.iter().any(|have| have.as_bool() == text.parse().ok()),
+            "d" => {
+                let (from, to) = asked(value)?;
+                dates(doc).into_iter().any(|date| from <= date && date < to)
+            }
             "tag" => have.iter().any(|have| have.as_str() == Some(text)),
             _ if text.len() > EXACT => return Err(NoTerm),
             _ => have.iter().any(|have| have.as_str() == Some(text)),
@@ -226,6 +265,19 @@ fn between(field: &str, lower: &End, upper: &End, doc: &Doc<'_>) -> Result<bool,
     let bounds: Vec<&Value> = [lower, upper].into_iter().filter_map(bound).collect();
     if bounds.is_empty() {
         return Ok(field == "id" || !have.is_empty());
+    }
+    if field == "d" {
+        let from = match lower {
+            End::Open => i128::MIN,
+            End::Included(value) => asked(value)?.0,
+            End::Excluded(value) => asked(value)?.1,
+        };
+        let to = match upper {
+            End::Open => i128::MAX,
+            End::Included(value) => asked(value)?.1,
+            End::Excluded(value) => asked(value)?.0,
+        };
+        return Ok(dates(doc).into_iter().any(|date| from <= date && date < to));
     }
     let numbers = bounds.iter().all(|value| value.quote == Quote::None && value.text.parse::<f64>().is_ok());
     let is_text = field.ends_with("_exact") || field == "id" || field == "tag" || cut(field).is_some();

@@ -12,7 +12,7 @@ use tantivy::{DocAddress, IndexWriter, Searcher, TantivyDocument, Term};
 use uncsm_index::corpus::JsonlReader;
 use uncsm_index::schema::{FieldKind, FieldMap, FieldSchema, FieldSpec, register_analyses, tantivy_schema};
 
-use super::generate::{ODD, WORDS};
+use super::generate::{DATES, ODD, WORDS};
 
 const DOCUMENTS: usize = 60;
 
@@ -41,6 +41,7 @@ fn schema() -> FieldSchema {
         ("n", of(FieldKind::Integer)),
         ("x", of(FieldKind::Float)),
         ("b", FieldSpec { fast: false, ..of(FieldKind::Bool) }),
+        ("d", of(FieldKind::Date)),
         ("meta", FieldSpec::new(FieldKind::Extra)),
     ];
     FieldSchema::new(fields.map(|(name, spec)| (name.to_owned(), spec)).into()).unwrap()
@@ -123,6 +124,11 @@ fn document(rng: &mut ChaCha8Rng, at: usize) -> Value {
     }
     if rng.random_bool(0.6) {
         out.insert("b".into(), json!(rng.random_bool(0.5)));
+    }
+    if rng.random_bool(0.7) {
+        let many = rng.random_range(1..3);
+        let dates: Vec<&str> = (0..many).map(|_| DATES[rng.random_range(0..DATES.len())]).collect();
+        out.insert("d".into(), dates.into());
     }
     if rng.random_bool(0.6) {
         let years = [

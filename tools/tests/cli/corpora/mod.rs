@@ -9,3 +9,8 @@ mod formats;
 mod parquet;
 mod passages;
 mod support;
+
+/// The bundle of the drawn corpus, whose encoders need no weights.
+pub(crate) fn bundle() -> &'static std::path::Path {
+    &support::world().bundle
+}

@@ -4,24 +4,78 @@ use std::sync::Arc;
 
 use tantivy::query::{
     Bm25StatisticsProvider, BooleanQuery, BooleanWeight, BoostQuery, DisjunctionMaxCombiner, EnableScoring,
-    Explanation, Occur, Query, Scorer, TermQuery, Weight,
+    Explanation, Occur, PhraseQuery, Query, Scorer, TermQuery, Weight,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, Result, Score, SegmentReader, TantivyError, Term};
+
+use crate::schema::{Phrase, SynonymMap};
+
+/// What a synonym leaves of a score, so that the word itself comes first in one place.
+const SYNONYM: f32 = 0.8;
+
+/// A word or phrase in place of one that was typed.
+#[derive(Debug, Clone)]
+pub(super) struct Other {
+    /// With their places.
+    terms: Vec<(usize, Term)>,
+    factor: f32,
+}
+
+impl Other {
+    pub(super) fn word(term: Term, factor: f32) -> Self {
+        Self { terms: vec![(0, term)], factor }
+    }
+
+    /// A phrase scores by each of its words, so each counts as a share.
+    pub(super) fn synonym(field: Field, phrase: &Phrase) -> Self {
+        let term = |(place, text): &(usize, String)| (*place, Term::from_field_text(field, text));
+        Self { terms: phrase.iter().map(term).collect(), factor: SYNONYM / phrase.len() as f32 }
+    }
+
+    /// Documents that have it at most: those of its rarest word.
+    pub(super) fn documents(&self, count: impl Fn(&Term) -> Result<u64>) -> Result<u64> {
+        let counts: Result<Vec<u64>> = self.terms.iter().map(|(_, term)| count(term)).collect();
+        Ok(counts?.into_iter().min().unwrap_or(0))
+    }
+
+    fn query(&self) -> BoostQuery {
+        let query: Box<dyn Query> = match self.terms.as_slice() {
+            [(_, only)] => Box::new(TermQuery::new(only.clone(), IndexRecordOption::WithFreqs)),
+            _ => Box::new(PhraseQuery::new_with_offset(self.terms.clone())),
+        };
+        BoostQuery::new(query, self.factor)
+    }
+}
+
+/// What stands for a word by the rules of all indexes, each once.
+pub(super) fn synonyms_of<'a>(maps: &'a [Arc<SynonymMap>], word: &str) -> Vec<&'a Phrase> {
+    let mut out: Vec<&Phrase> = Vec::new();
+    for phrase in maps.iter().flat_map(|map| map.of(word)) {
+        if !out.contains(&phrase) {
+            out.push(phrase);
+        }
+    }
+    out
+}
+
+/// A synonym as an explanation shows it.
+pub(super) fn shown(phrase: &Phrase) -> String {
+    phrase.iter().map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" ")
+}
 
 /// Matches documents with one of the words. A document gets the best score among them.
 #[derive(Debug, Clone)]
 pub(super) struct AlternativesQuery {
     /// What was typed, scored by its own BM25.
     exact: Term,
-    /// Others with their factors.
-    others: Vec<(Term, f32)>,
+    others: Vec<Other>,
     /// Documents with any of the words, as far as counts of single words tell: what the others are as rare as.
     documents: u64,
 }
 
 impl AlternativesQuery {
-    pub(super) fn new(exact: Term, others: Vec<(Term, f32)>, documents: u64) -> Self {
+    pub(super) fn new(exact: Term, others: Vec<Other>, documents: u64) -> Self {
         Self { exact, others, documents }
     }
 
@@ -30,8 +84,7 @@ impl AlternativesQuery {
     }
 
     fn others(&self) -> impl Iterator<Item = BoostQuery> {
-        let query = |term: &Term| Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs));
-        self.others.iter().map(move |(term, factor)| BoostQuery::new(query(term), *factor))
+        self.others.iter().map(Other::query)
     }
 }
 
@@ -56,7 +109,7 @@ impl Query for AlternativesQuery {
 
     fn query_terms<'a>(&'a self, visitor: &mut dyn FnMut(&'a Term, bool)) {
         visitor(&self.exact, false);
-        self.others.iter().for_each(|(term, _)| visitor(term, false));
+        self.others.iter().flat_map(|other| &other.terms).for_each(|(_, term)| visitor(term, false));
     }
 }
 

@@ -1,0 +1,113 @@
+//! What is lost or damaged in a part is found before anything is made of it, and named.
+
+use uncsm_index::ErrorCode;
+use uncsm_index::index::Checkpoint;
+
+use crate::common::files::files_with;
+use crate::shards::{World, Written, bytes_of, rows};
+
+#[test]
+fn a_lost_or_damaged_file_of_a_part_is_named() {
+    let world = World::new(120);
+    let parts = world.parts(Written::Features, 3);
+    for kind in ["store", "term", "idx", "fast", "fieldnorm", "uvec"] {
+        let file = files_with(&parts[1], kind).remove(0);
+        let sound = std::fs::read(&file).unwrap();
+        let mut flipped = sound.clone();
+        flipped[sound.len() / 2] ^= 4;
+        let cut = sound[..sound.len() - 1].to_vec();
+        for (what, bytes) in [("missing", None), ("flipped", Some(flipped)), ("cut", Some(cut))] {
+            match bytes {
+                Some(bytes) => std::fs::write(&file, bytes).unwrap(),
+                None => std::fs::remove_file(&file).unwrap(),
+            }
+            let error = world.merge("out", &parts).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::Damaged, "{kind} {what}: {error}");
+            let named = error.facts().file.as_deref().unwrap();
+            assert!(named.ends_with(file.file_name().unwrap()), "{kind} {what}: {error}");
+            assert!(!world.path("out").exists() && !world.path("out.partial").exists());
+            if what != "flipped" {
+                // Built again, the part says so, and is built anew with permission alone.
+                let error = world.part(Written::Features, 1, 3).unwrap_err();
+                assert_eq!(error.code(), ErrorCode::Damaged, "{kind} {what}: {error}");
+                assert_eq!(error.facts().file.as_deref(), Some(file.as_path()), "{error}");
+            }
+            std::fs::write(&file, &sound).unwrap();
+        }
+    }
+    // A whole file of another part, with a sound checksum.
+    let (own, foreign) = (files_with(&parts[1], "fast").remove(0), files_with(&parts[2], "fast").remove(0));
+    let sound = std::fs::read(&own).unwrap();
+    std::fs::copy(&foreign, &own).unwrap();
+    assert_eq!(world.merge("out", &parts).unwrap_err().code(), ErrorCode::Damaged);
+    std::fs::write(&own, sound).unwrap();
+    // The list of the part itself.
+    let list = parts[1].join("uncsm-shard.json");
+    let text = std::fs::read_to_string(&list).unwrap();
+    for (from, to) in
+        [("\"documents\": 40", "\"documents\": 41"), ("\"version\": 1", "\"version\": 7"), ("{", "")]
+    {
+        std::fs::write(&list, text.replacen(from, to, 1)).unwrap();
+        let error = world.merge("out", &parts).unwrap_err();
+        assert!(matches!(error.code(), ErrorCode::Damaged | ErrorCode::UnsupportedVersion), "{error}");
+        assert_eq!(error.facts().file.as_deref(), Some(list.as_path()));
+    }
+    std::fs::write(&list, text).unwrap();
+    assert_eq!(world.merge("out", &parts).unwrap().documents, 120);
+}
+
+#[test]
+fn a_lost_part_is_told_and_what_is_merged_of_the_others_is_a_part() {
+    let world = World::new(120);
+    let parts = world.parts(Written::Features, 4);
+    let before = bytes_of(&parts);
+    let report = world.merge("some", &[parts[3].clone(), parts[0].clone()]).unwrap();
+    assert_eq!((report.documents, report.warnings, report.missing.len()), (60, 1, 1));
+    assert_eq!((report.missing[0].of, &report.missing[0].shards[..]), (4, &[1, 2][..]));
+    let some = world.path("some");
+    let error = world.merge("all", &[some.clone(), parts[3].clone()]).unwrap_err();
+    assert!(error.to_string().contains("3/4"), "{error}");
+    let report = world.merge("all", &[some, parts[1].clone(), parts[2].clone()]).unwrap();
+    assert_eq!((report.documents, report.missing.len()), (120, 0));
+    assert!(rows(&[world.path("all")]) == rows(&parts));
+    assert!(bytes_of(&parts) == before);
+}
+
+#[test]
+fn a_part_that_was_stopped_goes_on_by_itself() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let world = World::new(1200);
+    let whole = world.part(Written::Lines, 1, 2).unwrap();
+    let expected = rows(&[world.path("part.1")]);
+    std::fs::remove_dir_all(world.path("part.1")).unwrap();
+    let stop = AtomicBool::new(false);
+    let shard = whole.shard.unwrap().shard;
+    let stopped = world
+        .builder("part.1", world.source(Written::Lines))
+        .shard(shard)
+        .progress(|at| stop.store(at.documents > 200, Ordering::SeqCst))
+        .interrupt(|| Ok(&stop))
+        .run()
+        .unwrap_err();
+    assert_eq!(stopped.code(), ErrorCode::Interrupted);
+    let partial = world.path("part.1.partial");
+    let begun = Checkpoint::load(&partial).unwrap();
+    assert!((1..whole.documents).contains(&begun.report.documents));
+    // Another part does not take it for its own.
+    let other = uncsm_index::corpus::Shard::new(0, 2).unwrap();
+    let error = world.builder("part.1", world.source(Written::Lines)).shard(other).run().unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Changed, "{error}");
+    assert!(partial.exists());
+    let mut first = None;
+    let report = world
+        .builder("part.1", world.source(Written::Lines))
+        .shard(shard)
+        .progress(|at| {
+            first.get_or_insert(at.documents);
+        })
+        .run()
+        .unwrap();
+    assert_eq!(first, Some(begun.report.documents), "it goes on");
+    assert_eq!(report.documents, whole.documents);
+    assert!(rows(&[world.path("part.1")]) == expected);
+}
