@@ -334,6 +334,15 @@ def what_is_said_is_heard(page, here):
 
 
 @test
+def another_word_is_offered(page, here):
+    fill(page, words="purpel circle")
+    page.click(".instead")
+    settle(page)
+    assert page.input_value("#words") == "purple circle"
+    assert titles(page)[0].startswith("Purple circle"), titles(page)[:3]
+
+
+@test
 def the_colours_can_be_read(page, here):
     fill(page, words="blue", text="a blue circle")
     for theme in ("light", "dark"):
