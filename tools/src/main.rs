@@ -8,6 +8,7 @@ mod command;
 mod demo;
 mod interrupt;
 mod left_out;
+mod merge_args;
 mod output;
 mod package_args;
 mod progress;
