@@ -55,11 +55,11 @@ fn build(dir: &Path, schema: &str, rules: &str) -> uncsm_index::Result<Engine> {
 }
 
 fn keywords(engine: &Engine, text: &str) -> Response {
-    engine.request().keywords(text).k(100).explain(true).run().unwrap()
+    engine.request().keywords(text).k(100).explain().run().unwrap()
 }
 
 fn words(engine: &Engine, words: Words) -> Response {
-    engine.request().words(words).k(100).explain(true).run().unwrap()
+    engine.request().words(words).k(100).explain().run().unwrap()
 }
 
 fn sorted(found: &Response) -> String {
