@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::asked::{Asked, Clause};
 use crate::error::Result;
 use crate::search::budget::Budget;
-use crate::search::grammar::{Grammar, Mode, Told};
+use crate::search::grammar::{AskedWord, Grammar, Mode, Told};
 use crate::search::ordered::OrderedQuery;
 use crate::search::query::CrossMediaQuery;
 use crate::search::view::View;
-use crate::search::words::{AskedWord, DidYouMean, did_you_mean, read};
+use crate::search::words::{DidYouMean, did_you_mean, read};
 
 type MaybeQuery = Option<Box<dyn Query>>;
 

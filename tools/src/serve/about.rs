@@ -49,7 +49,7 @@ impl About {
                 let counts = match spec.kind {
                     FieldKind::Text => spec.facet,
                     FieldKind::Bool | FieldKind::Integer => spec.fast,
-                    FieldKind::Float | FieldKind::Stored | FieldKind::Extra => false,
+                    FieldKind::Float | FieldKind::Date | FieldKind::Stored | FieldKind::Extra => false,
                 };
                 known.push((name.to_owned(), spec.kind.as_str(), counts));
             }
