@@ -6,8 +6,8 @@
 Every process has one thread on one core (`--core`). Seconds are those of the processor, user and system, so that what else the
 machine does counts little; `wall` stands beside them in the output. Builds give, by stage, seconds for each item and seconds of
 any shard; merges of 2, 4 and 8 shards and of parts of them give theirs; the time of cells is fitted as a power of the rows, from
-4,096 rows on. Bytes
-come from the manifests. Memory is the peak of anonymous pages, looked at every 10 ms. `--repeat N` takes the median of N.
+4,096 rows on. Bytes come from the manifests. Memory is the peak of anonymous pages, looked at every 10 ms. `--repeat N` takes
+the median of N.
 """
 
 import argparse
@@ -113,7 +113,7 @@ def main() -> None:
     args = parser.parse_args(words[:cut])
     args.binary = args.binary.absolute()
     if args.model:
-        found = json.loads(args.model.read_text(encoding="utf-8"))
+        found = {"model": fitted(json.loads(args.model.read_text(encoding="utf-8"))["points"])}
     elif args.bundle and args.work:
         points = runs(args, words[cut + 1 :])
         found = {"points": points, "model": fitted(points), "load": os.getloadavg()}

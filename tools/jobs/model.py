@@ -127,7 +127,8 @@ def table(model: dict, predictions: list[dict]) -> str:
         if key in model:
             out.append(f"| {name} | {model[key]['each']:.0f} | {model[key]['fixed']:.0f} |")
     if predictions:
-        names = list(predictions[0])
-        out += ["", f"| {' | '.join(name.replace('_', ' ') for name in names)} |", "|" + "---|" * len(names)]
-        out += [f"| {' | '.join(f'{one[name]:.4g}' for name in names)} |" for one in predictions]
+        sizes = [f"{one['items']:.3g} items" for one in predictions]
+        out += ["", f"| predicted | {' | '.join(sizes)} |", "|---|" + "---|" * len(sizes)]
+        for name in list(predictions[0])[1:]:
+            out.append(f"| {name.replace('_', ' ')} | {' | '.join(f'{one[name]:.3g}' for one in predictions)} |")
     return "\n".join(out)

@@ -108,7 +108,7 @@ class Model(unittest.TestCase):
         self.assertIn("| build: encode | 1000 | 1.00 | 0% |", text)
         self.assertIn("| cells | 100, as n^1.50 |", text)
         self.assertIn("| vectors on disk | 600 | 0 |", text)
-        self.assertIn("| 1e+07 | 10 | 1 | 64 |", text)
+        self.assertIn("| predicted | 1e+07 items |\n|---|---|\n| shards | 10 |\n| indexes | 1 |\n| cores | 64 |", text)
 
 
 if __name__ == "__main__":
