@@ -65,6 +65,13 @@ reliability data out:
 relevance data out:
     python3 benches/relevance/run.py --data {{data}} --out {{out}}
 
+# The Python package: a wheel in target/wheels (pip install maturin); and the same with all its tests in a fresh environment.
+wheel:
+    maturin build --release --locked -m tools/python/Cargo.toml --out target/wheels
+
+python:
+    tools/checks/wheel.sh
+
 # Shards by Dask and Ray: tests of the drivers, then jobs whose workers are killed, compared with one build
 # (pip install -r tools/jobs/requirements-dask.txt -r tools/jobs/requirements-ray.txt). `jobs-real` reads UNCSM_DATA and UNCSM_ENCODERS.
 jobs work:
