@@ -332,7 +332,8 @@ impl From<tantivy::TantivyError> for Error {
         if let T::IoError(io) = &source
             && let Some(own) = io.get_ref().and_then(|inner| inner.downcast_ref::<Self>())
         {
-            return own.clone();
+            let full = says_full(&own.0.message) && !own.is_disk_full();
+            return if full { own.clone().disk_full() } else { own.clone() };
         }
         let error = match &source {
             T::LockFailure(tantivy::directory::error::LockError::IoError(io), _) => {

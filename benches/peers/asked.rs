@@ -9,8 +9,8 @@ use uncsm_index::Result;
 use uncsm_index::index::Index;
 use uncsm_index::model::Target;
 use uncsm_index::search::{
-    CrossMediaQuery, DocScorer, Engine, Fusion, Grammar, MetricCollector, QueryPart, Request, Response,
-    Similarity,
+    CrossMediaQuery, DocScorer, Engine, Fusion, Grammar, MediaChoice, MetricCollector, QueryPart, Request,
+    Response, Similarity,
 };
 
 use crate::state::Arguments;
@@ -20,6 +20,8 @@ const NO_FIELDS: [&str; 0] = [];
 
 /// Hits of a query.
 pub(crate) const K: usize = 10;
+/// The least probability of those that ask for one.
+const LEAST: f32 = 0.5;
 
 /// The rows of one tensor.
 pub(crate) struct Queries {
@@ -111,6 +113,7 @@ pub(crate) fn kinds<'a>(
             out.push(hybrid(format!("{}/hybrid", queries.name), engine, queries, words, rows));
         }
     }
+    out.extend(several(engine, queries, arguments));
     if words.iter().any(|words| !words.is_empty()) {
         out.extend(keywords(index, engine, words));
     }
@@ -131,6 +134,66 @@ fn request<'a>(
         Ok(Box::new(move || Ok(request.run()?.into())))
     };
     Kind { name, queries: queries.features.len(), per: 1, prepare: Box::new(prepare) }
+}
+
+/// Queries of several forms: both targets, two parts, one of them unwanted, a least probability. The second part is the same row of the
+/// next tensor of its kind, or the next row.
+fn several<'a>(engine: &'a Engine, all: &'a [Queries], arguments: &Arguments) -> Vec<Kind<'a>> {
+    type Shape<'a> = Box<dyn Fn(usize) -> Result<Request> + 'a>;
+    let mut shapes: Vec<(String, usize, Shape<'a>)> = Vec::new();
+    let targets = engine.bundle().metric().targets().to_vec();
+    for queries in all {
+        let count = queries.features.len();
+        let one = move |row: usize| engine.request().features(&queries.media, &queries.features[row]);
+        let next = move |row: usize| &queries.features[(row + 1) % count];
+        let mut add = |name: String, shape: Shape<'a>| shapes.push((name, count, shape));
+        if targets.len() == 2 {
+            let name = format!("{}/both", queries.name);
+            add(name, Box::new(move |row| Ok(one(row)?.similarity(Similarity::Both))));
+        }
+        for &target in &targets {
+            let similarity = Similarity::Metric(target);
+            let named = |what: &str| format!("{}/{}/{what}", queries.name, target.as_str());
+            let unwanted =
+                move |row| Ok(one(row)?.not_features(&queries.media, next(row))?.similarity(similarity));
+            add(named("but not"), Box::new(unwanted));
+            let least = move |row| Ok(one(row)?.similarity(similarity).min_probability(LEAST));
+            add(named("at least"), Box::new(least));
+        }
+    }
+    if let [queries, others, ..] = all {
+        let count = queries.features.len().min(others.features.len());
+        for target in targets {
+            let two = move |row: usize| {
+                let request = engine.request().features(&queries.media, &queries.features[row])?;
+                let request = request.features(&others.media, &others.features[row])?;
+                Ok(request
+                    .media(MediaChoice::Named(others.media.clone()))
+                    .similarity(Similarity::Metric(target)))
+            };
+            let name = format!("{} + {}/{}", queries.name, others.name, target.as_str());
+            shapes.push((name, count, Box::new(two)));
+        }
+    }
+    let mut out = Vec::new();
+    for (name, queries, shape) in shapes {
+        let shape = Arc::new(shape);
+        let recalls = arguments.recalls.iter().map(|recall| Some(*recall));
+        for recall in arguments.exact.then_some(None).into_iter().chain(recalls) {
+            let shape = shape.clone();
+            let prepare = move |row: usize| -> Result<Ask<'a>> {
+                let request = shape(row)?.k(K);
+                let request = match recall {
+                    Some(recall) => request.recall(recall),
+                    None => request.exact(),
+                };
+                Ok(Box::new(move || Ok(request.run()?.into())))
+            };
+            let name = recall.map_or_else(|| format!("{name}/exact"), |recall| format!("{name}/{recall}"));
+            out.push(Kind { name, queries, per: 1, prepare: Box::new(prepare) });
+        }
+    }
+    out
 }
 
 /// All queries as one batch.

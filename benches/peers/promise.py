@@ -2,12 +2,13 @@
 
     pip install -r benches/peers/requirements.txt
     python3 benches/peers/promise.py --work DIR [--out FILE.json] [--binary PATH] [--bundle DIR] [--queries N] [--rounds N] [--recall R]
-                                     [--states one,filters,changed,many] [--seed N]
+                                     [--states one,parts,filters,changed,many] [--seed N]
 
 Reads what `run.py` reads, and asks with the pictures and texts of OpenClipart's test rows, for each target of the bundle. True is what the same query
 finds with `exact`. The states of the index:
 
 - `one`: the 60,004 Debian packages, built at once.
+- `parts`: the same asked by a picture and a text together, for both targets at once, and for a least probability of one half.
 - `filters`: the same under filters that 50, 10, 1 and 0.1 % of the documents pass.
 - `changed`: after rounds of changes. Each adds 1,500 documents, of which a third replace one, and deletes 500; a tenth of the rows was kept back for it.
 - `many`: 20 indexes of 5,000 rows each (`grow.py`), asked as if they were one.
@@ -42,7 +43,7 @@ def arguments():
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--recall", type=float, default=0.99)
-    parser.add_argument("--states", default="one,filters,changed,many")
+    parser.add_argument("--states", default="one,parts,filters,changed,many")
     parser.add_argument("--seed", type=int, default=42)
     return parser.parse_args()
 
@@ -62,8 +63,8 @@ def ask(binary, indexes, queries, targets, common):
         batch = Path(folder) / "batch.jsonl"
         with open(batch, "w", encoding="utf-8") as out:
             for media, target in kinds:
-                for row in queries[media]:
-                    line = {"features": {media: row.tolist()}, "media": "text", "target": target, "k": K, **common}
+                for features in queries[media]:
+                    line = {"features": features, "media": "text", "target": target, "k": K, **common}
                     out.write(json.dumps(line) + "\n")
         done = subprocess.run([str(binary), "query", *map(str, indexes), "--batch", str(batch), "--json", "--quiet"], capture_output=True, text=True)
         if done.returncode not in (0, 1):
@@ -73,17 +74,18 @@ def ask(binary, indexes, queries, targets, common):
     return {kind: answers[at * count :][:count] for at, kind in enumerate(kinds)}
 
 
-def compare(found, true):
-    """Recall by ids, by scores, share of queries that looked at all, median of scored documents; counts must be equal."""
+def compare(found, true, same=True):
+    """Recall by ids, by scores, share of queries that looked at all, median of scored documents; counts must be equal where they are the `same`."""
     ids, scores = [], []
     for mine, theirs in zip(found, true, strict=True):
-        if len(mine["hits"]) != len(theirs["hits"]):
+        # Fewer may reach a least probability.
+        if len(mine["hits"]) > len(theirs["hits"]) or (same and len(mine["hits"]) < len(theirs["hits"])):
             raise SystemExit(f"expected {len(theirs['hits'])} hits, got {len(mine['hits'])}")
         if not theirs["hits"]:
             continue
         known = {hit["id"] for hit in theirs["hits"]}
-        ids.append(np.mean([hit["id"] in known for hit in mine["hits"]]))
-        scores.append(np.mean([hit["score"] >= theirs["hits"][-1]["score"] for hit in mine["hits"]]))
+        ids.append(sum(hit["id"] in known for hit in mine["hits"]) / len(known))
+        scores.append(sum(hit["score"] >= theirs["hits"][-1]["score"] for hit in mine["hits"]) / len(known))
     scored = float(np.median([one["scored"] for one in found]))
     return {"queries": len(ids), "ids": float(np.mean(ids)), "scores": float(np.mean(scores)), "exact": float(np.mean([one["exact"] for one in found])), "scored": scored}
 
@@ -95,7 +97,7 @@ def measured(args, name, indexes, queries, targets, more=None):
     true = ask(args.binary, indexes, queries, targets, {**common, "exact": True})
     out = []
     for (media, target), answers in found.items():
-        row = {"state": name, "query": media, "target": target, **compare(answers, true[media, target])}
+        row = {"state": name, "query": media, "target": target, **compare(answers, true[media, target], "min-probability" not in common)}
         print("| " + " | ".join([name, media, target, f"{row['ids']:.4f}", f"{row['scores']:.4f}", f"{row['scored']:.0f}", f"{row['exact']:.2f}"]) + " |", flush=True)
         out.append(row)
     return out
@@ -132,7 +134,8 @@ def main():
     real, docs = prepare.corpus(DATA, args.work, None, args.seed)
     clipart = load_file(prepare.files(DATA)["clipart"])
     rows = np.random.default_rng(args.seed).permutation(np.flatnonzero(clipart["is_test"]))[: args.queries]
-    queries = {"image": clipart["image_efficientnet_lite0"][rows], "text": clipart["text_minilm"][rows]}
+    tensors = {"image": clipart["image_efficientnet_lite0"][rows], "text": clipart["text_minilm"][rows]}
+    queries = {media: [{media: row.tolist()} for row in tensor] for media, tensor in tensors.items()}
     targets = ["pair"] + (["class"] if "label" in clipart else [])
     index = args.work / "promise-index"
     prepare.index(args.binary, bundle, real, docs, index)
@@ -141,6 +144,14 @@ def main():
     out, states = [], args.states.split(",")
     if "one" in states:
         out += measured(args, "one build", [index], queries, targets)
+    if "parts" in states:
+        pairs = [{**image, **text} for image, text in zip(queries["image"], queries["text"], strict=True)]
+        # The next row as well: what does not belong together is harder.
+        mixed = [{**image, **text} for image, text in zip(queries["image"], queries["text"][1:] + queries["text"][:1], strict=True)]
+        out += measured(args, "two parts", [index], {"image + text": pairs, "image + another text": mixed}, targets)
+        if len(targets) == 2:
+            out += measured(args, "both targets", [index], {**queries, "image + text": pairs}, ["both"])
+        out += measured(args, "at least .5", [index], queries, targets, {"min-probability": 0.5})
     lines = Path(docs).read_text(encoding="utf-8").splitlines()
     if "filters" in states:
         sizes = np.sort([json.loads(line)["size"] for line in lines])

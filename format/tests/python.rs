@@ -87,7 +87,7 @@ fn has_numpy() -> bool {
 #[test]
 fn python_reads_alike() {
     if !has_numpy() {
-        println!("skipped: there is no python3 with numpy");
+        eprintln!("skipped: there is no python3 with numpy");
         return;
     }
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-cases");
@@ -101,7 +101,7 @@ fn python_reads_alike() {
         .unwrap();
     let said =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    println!("{said}");
+    eprintln!("{said}");
     assert!(output.status.success() && said.contains("as Rust says"), "{said}");
     std::fs::remove_file(&path).unwrap();
 }

@@ -17,9 +17,9 @@ use crate::index::guarded;
 /// Queries of one pass at most: what they keep per document must stay in the cache of a core.
 const PASS: usize = 32;
 
-/// What queries of one pass have in common: the state that they run on, the field of ids, and filters and excluded ids as they
-/// were typed. Equal strings are equal filters.
-type Common<'r> = (usize, &'r str, Vec<&'r str>, &'r [String]);
+/// What queries of one pass have in common: the state that they run on, the field of ids, and required filters, filters and
+/// excluded ids as they were typed. Equal strings are equal filters.
+type Common<'r> = (usize, &'r str, &'r [String], Vec<&'r str>, &'r [String]);
 
 /// `None` for a filter that is no string: whether two are equal is not known.
 fn common(request: &Request) -> Option<Common<'_>> {
@@ -32,7 +32,8 @@ fn common(request: &Request) -> Option<Common<'_>> {
     let filters = request.asked.filters.iter().map(text).collect::<Option<_>>()?;
     let view = &request.view;
     // An id excludes another document where another field names them.
-    Some((std::sync::Arc::as_ptr(&view.shards).addr(), &view.id, filters, &request.asked.excluded))
+    let state = std::sync::Arc::as_ptr(&view.shards).addr();
+    Some((state, &view.id, view.required.texts(), filters, &request.asked.excluded))
 }
 
 impl Engine {
@@ -46,7 +47,7 @@ impl Engine {
             .collect();
         let mut groups: BTreeMap<Common<'_>, Vec<usize>> = BTreeMap::new();
         for (at, (request, plan)) in requests.iter().zip(&plans).enumerate() {
-            let shares = |plan: &Plan| media_leg_depth(plan).is_some() && !plan.has_minimum;
+            let shares = |plan: &Plan| media_leg_depth(plan).is_some() && plan.minimum.is_none();
             if plan.as_ref().is_ok_and(shares)
                 && let Some(common) = common(request)
             {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tantivy::{DocAddress, IndexReader, Searcher};
 
 use super::request::Request;
+use super::show::document::{StoredDocument, document};
 use super::top::ID_FIELD;
 use super::view::View;
 use super::view::encoders::OpenEncoders;
@@ -237,8 +238,22 @@ impl Engine {
     /// Those of [`IdField::of`](crate::index::IdField::of).
     pub fn id_field(self, name: &str) -> Result<Self> {
         let view = self.view();
-        let view = View::new(view.shards, view.bundle, view.encoders, name.into());
+        let named = View::new(view.shards, view.bundle, view.encoders, name.into());
+        let view = View { required: view.required, ..named };
         view.id_field()?;
+        Ok(self.at(view))
+    }
+
+    /// Answers as if what matches `filter`, in the grammar of [`Grammar`](super::Grammar), were all there is: it binds hits, facets, aggregations and
+    /// counts, [`Request::like`], [`Engine::find`] and the rate of matches that probabilities assume, after a reload too. Called again, all
+    /// filters hold. Keyword statistics and the words that a beginning or a typing error may stand for stay those of the
+    /// whole index, so scores depend on other documents a little; explanations leave these numbers out. [`Engine::searcher`] shows
+    /// everything. The result is an engine of its own, reloaded by itself.
+    ///
+    /// # Errors
+    /// Those of [`Grammar::filter`](super::Grammar::filter).
+    pub fn with_required_filter(self, filter: &str) -> Result<Self> {
+        let view = self.view().requiring(filter)?;
         Ok(self.at(view))
     }
 
@@ -267,7 +282,7 @@ impl Engine {
         // The same space has the same encoders: those that are open serve on.
         let bundle = attached.unwrap_or(view.bundle);
         *self.now.write().unwrap_or_else(PoisonError::into_inner) =
-            View::new(shards, bundle, view.encoders, view.id);
+            View { required: view.required, ..View::new(shards, bundle, view.encoders, view.id) };
         Ok(true)
     }
 
@@ -301,10 +316,19 @@ impl Engine {
     /// Address of the live document `id`; segments of several indexes are numbered on.
     ///
     /// # Errors
-    /// [`UnknownId`](crate::ErrorCode::UnknownId); [`UnknownField`](crate::ErrorCode::UnknownField) in an index without ids;
+    /// [`UnknownId`](crate::ErrorCode::UnknownId), also for one that [`Engine::with_required_filter`] hides; [`UnknownField`](crate::ErrorCode::UnknownField) in an index without ids;
     /// [`BadValue`](crate::ErrorCode::BadValue) for an `id` that is no number where the field of ids holds numbers.
     pub fn find(&self, id: &str) -> Result<DocAddress> {
         self.view().find(id)
+    }
+
+    /// What is stored of the live document `id`: of the index at position `index`, or of the first that has it. Cost: a look-up
+    /// and a stored document.
+    ///
+    /// # Errors
+    /// Those of [`Engine::find`], and of reading it.
+    pub fn document(&self, id: &str, index: Option<usize>) -> Result<StoredDocument> {
+        document(&self.view(), id, index)
     }
 
     /// The state of now. Only whole states are put here, so that a panic elsewhere leaves one.

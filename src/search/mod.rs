@@ -34,6 +34,7 @@ pub use plan::asked::{FacetsOver, ListItems, MediaChoice, RECALL, WINDOW};
 pub use query::CrossMediaQuery;
 pub use request::{Image, Request};
 pub use scorer::{BestItem, DocScore, DocScorer, Polarity, QueryPart};
+pub use show::document::StoredDocument;
 pub use show::facets::FacetCount;
 pub use show::response::{Hit, HitItem, LegScore, Response};
 pub use similarity::{Similarity, SimilarityName, TargetName};

@@ -8,7 +8,7 @@ use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError};
 
 use super::budget::Budget;
-use super::candidates::{CandidateDocs, Candidates, Cells, NOT_COUNTED, Probe};
+use super::candidates::{CandidateDocs, Candidates, Cells, NOT_COUNTED, Passed, Probe, Reached};
 use super::scorer::DocScorer;
 use super::similarity::sigmoid;
 use crate::error::{Error, ErrorCode, Result};
@@ -31,6 +31,10 @@ pub struct CrossMediaQuery {
     budget: Budget,
     /// Where it looks, for as many documents.
     nearest: Option<(Cells, usize)>,
+    /// What else restricts the documents that a minimum is asked of, where that is known: of few all are scored.
+    beside: Option<Arc<dyn Query>>,
+    /// What reached the minimum, of segments where not all were scored.
+    passed: Arc<Passed>,
 }
 
 impl CrossMediaQuery {
@@ -44,7 +48,15 @@ impl CrossMediaQuery {
                 .expected("the metric network")
                 .got(scorer.similarity().leg()));
         }
-        Ok(Self { scorer, cache: cache.clone(), minimum: None, budget: Budget::default(), nearest: None })
+        Ok(Self {
+            scorer,
+            cache: cache.clone(),
+            minimum: None,
+            budget: Budget::default(),
+            nearest: None,
+            beside: None,
+            passed: Arc::default(),
+        })
     }
 
     /// Matches nothing more once the budget is spent.
@@ -53,9 +65,10 @@ impl CrossMediaQuery {
     }
 
     /// Matches no more than it takes to find the share `recall` of the best `k` documents of an index, by the curves of its segments'
-    /// cells: for a collector of the best `k`, such as tantivy's `TopDocs`, in place of a walk over all. `bundle` is the one that the scorer
-    /// was made with. Segments without a curve for it match whole, and so does everything at 1, with several query parts, for
-    /// both targets or with a minimum probability. Beside other clauses the best `k` are those before these clauses cut.
+    /// cells: for a collector of the best `k`, such as tantivy's `TopDocs`, in place of a walk over all. With a minimum probability it
+    /// matches the share of all documents that reach it, whatever `k` is. `bundle` is the one that the scorer
+    /// was made with. Segments without a curve for it match whole, and so does everything at 1. Beside other clauses the best `k` are
+    /// those before these clauses cut.
     ///
     /// # Errors
     /// [`ErrorCode::BadArgument`] for a share that is not above 0 and at most 1; [`ErrorCode::SpaceMismatch`] for a bundle of
@@ -73,7 +86,19 @@ impl CrossMediaQuery {
                 .got(format!("space {}", bundle.space())));
         }
         self.nearest = (recall < 1.0).then_some((Cells { recall, model: bundle.score(), tally: None }, k));
+        self.passed = Arc::default();
         Ok(self)
+    }
+
+    /// Looks for a minimum as `cells` say, among the documents that `beside` lets through.
+    pub(super) fn looking(self, cells: Cells, beside: Option<Box<dyn Query>>) -> Self {
+        let passed = Arc::default();
+        Self { nearest: Some((cells, 0)), beside: beside.map(Arc::from), passed, ..self }
+    }
+
+    /// What reached the minimum, for whoever asks whether all were scored.
+    pub(super) fn passed(&self) -> Arc<Passed> {
+        self.passed.clone()
     }
 
     /// Matches only documents of probability `minimum` or more.
@@ -86,7 +111,7 @@ impl CrossMediaQuery {
                 .expected("0 to 1")
                 .got(minimum));
         }
-        self.minimum = Some(minimum);
+        (self.minimum, self.passed) = (Some(minimum), Arc::default());
         Ok(self)
     }
 }
@@ -106,31 +131,47 @@ impl Query for CrossMediaQuery {
         MediaField::of(scoring.schema())
             .and_then(|media| media.check_space(self.scorer.space()))
             .map_err(to_tantivy)?;
-        Ok(Box::new(CrossMediaWeight(self.clone())))
+        let scoring = match scoring {
+            EnableScoring::Enabled { searcher, .. } => EnableScoring::disabled_from_searcher(searcher),
+            disabled => disabled,
+        };
+        let beside = self.beside.as_ref().map(|query| query.weight(scoring)).transpose()?;
+        Ok(Box::new(CrossMediaWeight(self.clone(), beside)))
     }
 }
 
-struct CrossMediaWeight(CrossMediaQuery);
+/// The query, and what restricts it beside.
+struct CrossMediaWeight(CrossMediaQuery, Option<Box<dyn Weight>>);
 
 impl Weight for CrossMediaWeight {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let vectors = self.0.vectors(reader).map_err(to_tantivy)?;
-        let candidates = self.0.candidates(reader, &vectors).map_err(whole)?;
         let wanted = self.0.scorer.wanted();
-        let (cursors, docs, is_cut) = match candidates {
-            CandidateDocs::All => (vec![0; wanted.len()], vec![], false),
-            // Nothing is read after them.
-            CandidateDocs::Only(docs) => {
-                (wanted.iter().map(|&media| vectors.view(media).len()).collect(), docs, true)
-            }
+        // Nothing is read after candidates.
+        let end = || wanted.iter().map(|&media| vectors.view(media).len()).collect::<Vec<usize>>();
+        let (query, segment) = (self.0.clone(), reader.segment_id());
+        let known = self.0.passed.get(segment);
+        let (cursors, docs, is_cut) = match known.is_some() {
+            true => (end(), vec![], true),
+            false => match self.0.candidates(reader, &vectors, self.1.as_deref()).map_err(whole)? {
+                CandidateDocs::All => (vec![0; wanted.len()], vec![], false),
+                CandidateDocs::Only(docs) => (end(), docs, true),
+            },
         };
-        let (query, scores) = (self.0.clone(), vec![]);
         let mut scorer =
-            CrossMediaScorer { query, vectors, boost, cursors, docs, scores, at: 0, size: 1, is_cut };
-        match is_cut {
-            true if scorer.query.must_score() => scorer.keep_matches(),
-            true => {}
-            false => scorer.fill(),
+            CrossMediaScorer { query, vectors, boost, cursors, docs, scores: vec![], at: 0, size: 1, is_cut };
+        match (known, is_cut) {
+            (Some(reached), _) => scorer.take(&reached),
+            (None, true) if self.0.minimum.is_some() => {
+                scorer.boost = 1.0;
+                scorer.keep_matches();
+                let reached = Reached { docs: scorer.docs.clone(), scores: scorer.scores.clone() };
+                scorer.boost = boost;
+                scorer.take(&self.0.passed.put(segment, reached));
+            }
+            (None, true) if self.0.must_score() => scorer.keep_matches(),
+            (None, true) => {}
+            (None, false) => scorer.fill(),
         }
         Ok(Box::new(scorer))
     }
@@ -166,14 +207,24 @@ impl CrossMediaQuery {
     }
 
     /// The documents that are looked at; of some, those that live, ascending.
-    fn candidates(&self, reader: &SegmentReader, vectors: &SegmentVectors) -> Result<CandidateDocs> {
-        let free = self.minimum.is_none() && !self.budget.is_spent();
-        let Some((cells, k)) = self.nearest.as_ref().filter(|_| free) else {
+    fn candidates(
+        &self,
+        reader: &SegmentReader,
+        vectors: &SegmentVectors,
+        weight: Option<&dyn Weight>,
+    ) -> Result<CandidateDocs> {
+        let Some((cells, k)) = self.nearest.as_ref().filter(|_| !self.budget.is_spent()) else {
             return Ok(CandidateDocs::All);
         };
         let (scorer, matched) = (&*self.scorer, &AtomicU64::new(NOT_COUNTED));
-        let found =
-            cells.of(&Probe { scorer, vectors, reader, filter: None, weight: None, k: *k, matched })?;
+        let filter = self.beside.as_deref();
+        let probe = Probe { scorer, vectors, reader, filter, weight, k: *k, matched };
+        let found = match self.minimum {
+            None => cells.of(&probe)?,
+            // Only then is the value the log-odds of what is asked for.
+            Some(minimum) if scorer.is_calibrated() => cells.above(&probe, least_odds(minimum))?,
+            Some(_) => CandidateDocs::All,
+        };
         Ok(match found {
             // A damaged file may name others, for which the bitsets of the host are too short.
             CandidateDocs::Only(mut docs) => {
@@ -192,6 +243,14 @@ impl CrossMediaQuery {
     fn must_score(&self) -> bool {
         self.minimum.is_some() || !self.scorer.scores_every_item()
     }
+}
+
+/// Log-odds at or below all that round to the probability `minimum` or more.
+fn least_odds(minimum: f32) -> f32 {
+    // From here on rounding to 1 begins.
+    const FAR: f32 = 15.0;
+    let odds = (minimum / (1.0 - minimum)).ln();
+    (odds - 1e-3 * odds.abs().max(1.0)).min(FAR)
 }
 
 /// Walks the documents with wanted items in blocks that grow while it advances, and start at one after a seek, so that
@@ -228,6 +287,12 @@ impl CrossMediaScorer {
             }
             self.docs.push(next);
         }
+    }
+
+    /// Goes on with what is known.
+    fn take(&mut self, reached: &Reached) {
+        self.docs.clone_from(&reached.docs);
+        self.scores = reached.scores.iter().map(|score| score * self.boost).collect();
     }
 
     fn skip_to(&mut self, target: DocId) {

@@ -3,6 +3,9 @@
 mod block;
 
 pub(super) use block::{BLOCK, Items, Single};
+
+use std::borrow::Cow;
+
 use tantivy::DocId;
 
 use super::similarity::{Row, RowScorer, Similarity, sigmoid};
@@ -144,6 +147,25 @@ struct CompiledPart {
 
 const NONE: usize = usize::MAX;
 
+/// A part as the sum sees it that a document is ranked by: `weight` times the value of its best item, or minus that times the penalty.
+#[derive(Clone, Copy)]
+pub(super) struct Addend<'s> {
+    /// Media type of the query item.
+    pub(super) media: usize,
+    pub(super) is_wanted: bool,
+    /// Whether a document without an item for it has no value.
+    pub(super) is_required: bool,
+    pub(super) weight: f32,
+    rows: &'s [Option<Box<dyn RowScorer>>],
+}
+
+impl<'s> Addend<'s> {
+    /// What compares items of `media`, where the bundle can.
+    pub(super) fn row(&self, media: usize) -> Option<&'s dyn RowScorer> {
+        self.rows.get(media)?.as_deref()
+    }
+}
+
 impl DocScorer {
     /// Compiles `parts` against the media types `wanted` of an index that `bundle` made.
     ///
@@ -284,12 +306,20 @@ impl DocScorer {
     }
 
     /// The linear form by which the only part compares rows of `media`, but for constants and the inverse norm.
-    pub(super) fn weights(&self, media: usize) -> Option<&[f32]> {
+    pub(super) fn weights(&self, media: usize) -> Option<Cow<'_, [f32]>> {
         let row = self.parts.first()?.rows.get(media)?.as_ref()?;
-        match row.query_halves().first() {
-            Some(half) => Some(&half.bilinear),
-            None => Some(&self.given.first()?.vector),
-        }
+        row.forms().into_iter().next().map(|form| form.weights)
+    }
+
+    /// What each part adds to the value of a document.
+    pub(super) fn addends(&self) -> impl Iterator<Item = Addend<'_>> {
+        self.parts.iter().zip(&self.given).map(|(part, given)| Addend {
+            media: given.media,
+            is_wanted: part.polarity == Polarity::Like,
+            is_required: part.required,
+            weight: part.weight / self.weight_sum,
+            rows: &part.rows,
+        })
     }
 
     /// Media types of the items that are looked at, ascending.

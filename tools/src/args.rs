@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use crate::limit_args::LimitArgs;
 pub use crate::package_args::{CompletionsArgs, ManArgs};
 pub use crate::query_args::QueryArgs;
 use crate::query_args::named;
+pub use crate::serve_args::ServeArgs;
 use uncsm_index::corpus::IdsFrom;
-use uncsm_index::encode::DecodeLimits;
 use uncsm_index::search::TargetName;
 
 /// A cross-media search engine: train a similarity of pictures and texts, build an index with it, query it.
@@ -126,6 +127,13 @@ pub enum Command {
         after_help = "Example: uncsm-index query my.index --text 'a bird that sits' --filter 'category_exact:birds' -k 5"
     )]
     Query(Box<QueryArgs>),
+    /// A page to search with, in the browser of this machine
+    ///
+    /// Words, pictures and sentences, facets, "more like this"; the JSON of `query --json` under POST /api/query. Requests carry bytes,
+    /// never names of files. It is a tool for one's own machine: only this machine reaches it, unless --addr and --token say
+    /// otherwise, and what is public needs a server in front of it. Documents that `add` commits appear without a restart.
+    #[command(after_help = "Example: uncsm-index serve my.index --open")]
+    Serve(ServeArgs),
     /// Show what an index, a bundle or a .uvec file is made of
     #[command(after_help = "Example: uncsm-index inspect my.index --json")]
     Inspect(InspectArgs),
@@ -148,7 +156,6 @@ pub enum Command {
 
 /// Headings of `--help`.
 const SOURCE: &str = "Source";
-const LIMITS: &str = "Limits on pictures";
 
 /// Where items come from: a corpus, or features in a safetensors file.
 #[derive(Debug, Args)]
@@ -188,27 +195,6 @@ pub struct SourceArgs {
     pub passages: Option<String>,
     #[command(flatten)]
     pub limits: LimitArgs,
-}
-
-/// What a picture file may cost at most.
-#[derive(Debug, Default, Clone, Copy, Args)]
-pub struct LimitArgs {
-    /// Width times height of the largest picture that is decoded [default: 50000000]
-    #[arg(long, value_name = "N", help_heading = LIMITS, value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_pixels: Option<u64>,
-    /// Bytes of the largest picture file that is read [default: 67108864]
-    #[arg(long, value_name = "N", help_heading = LIMITS, value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_bytes: Option<u64>,
-}
-
-impl From<LimitArgs> for DecodeLimits {
-    fn from(args: LimitArgs) -> Self {
-        let default = Self::default();
-        Self {
-            max_pixels: args.max_pixels.unwrap_or(default.max_pixels),
-            max_bytes: args.max_bytes.unwrap_or(default.max_bytes),
-        }
-    }
 }
 
 #[derive(Debug, Args)]

@@ -8,10 +8,14 @@ mod command;
 mod demo;
 mod interrupt;
 mod left_out;
+mod limit_args;
 mod output;
 mod package_args;
 mod progress;
 mod query_args;
+#[cfg(feature = "serve")]
+mod serve;
+mod serve_args;
 mod source;
 mod threads;
 
@@ -89,6 +93,10 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
         Command::Delete(args) => command::delete::run(args, output),
         Command::Attach(args) => command::attach::run(args, output),
         Command::Query(args) => command::query::run(args, global, output),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => match command::serve::run(args, global, output)? {},
+        #[cfg(not(feature = "serve"))]
+        Command::Serve(_) => command::without_serving::refuse(),
         Command::Inspect(args) => command::inspect::run(args, output),
         Command::Verify(args) => command::verify::run(args, output),
         Command::Encoders(args) => command::encoders::run(args, output),

@@ -15,7 +15,7 @@ use uncsm_index::search::{
 };
 use uncsm_index::{Error, ErrorCode, Result};
 
-use crate::args::LimitArgs;
+use crate::limit_args::LimitArgs;
 
 /// Headings of `--help`.
 const ASKED: &str = "What is asked for";
@@ -49,6 +49,10 @@ pub struct QueryArgs {
     /// The items of this document are the query, and it is left out [default: none]. Example: --like d17
     #[arg(long, help_heading = ASKED, value_name = "ID", allow_hyphen_values = true, value_parser = typed)]
     pub like: Option<String>,
+    /// The items of this document say what is not wanted, and it is left out; may be repeated [default: none].
+    /// Example: --text 'a bird' --not-like d17
+    #[arg(long, help_heading = ASKED, value_name = "ID", allow_hyphen_values = true, value_parser = typed)]
+    pub not_like: Vec<String>,
     /// Leave this document out; may be repeated [default: none]. Example: --exclude d17
     #[arg(long, help_heading = ASKED, value_name = "ID", allow_hyphen_values = true, value_parser = typed)]
     pub exclude: Vec<String>,
@@ -212,6 +216,7 @@ impl QueryArgs {
         spec.not_text.clone_from(&self.not_text);
         (spec.image, spec.not_image) = self.images()?;
         spec.like.clone_from(&self.like);
+        spec.not_like.clone_from(&self.not_like);
         spec.exclude.clone_from(&self.exclude);
         spec.features_from = self.features_from()?;
         spec.keywords.clone_from(&self.keywords);

@@ -101,18 +101,20 @@ pub fn long(code: &[u8]) -> Vec<u8> {
     (0..code.len().div_ceil(64) * 32).map(byte).collect()
 }
 
-/// A row for queries of each media type.
+/// A row for queries of each media type, and one of margins.
 pub fn curves() -> Vec<[f32; 27]> {
     let row = |target: usize, media: usize| {
         std::array::from_fn(|column| match column {
             0 => target as f32,
             1 => media as f32,
             2 => 10.0,
+            // Margins have two parts.
+            at if target >= 8 && at >= 19 => 0.0,
             // Quantiles grow with what may not be missed.
             at => ((at - 3) % 8 + target) as f32 * [4.0, 2.5, 1.5][(at - 3) / 8],
         })
     };
-    vec![row(0, 0), row(1, 0), row(1, 1)]
+    vec![row(0, 0), row(1, 0), row(1, 1), row(9, 1)]
 }
 
 pub fn f32s(values: impl IntoIterator<Item = f32>) -> Vec<u8> {

@@ -328,6 +328,8 @@ pub fn cells(file: &File, media: usize) -> Option<Cells> {
     let curves = of(58).map(|curves| {
         let values = floats(take(58, 3, curves.rows, 27));
         assert!(values.iter().all(|&value| value >= 0.0));
+        let mut margins = values.chunks(27).filter(|row| row[0] >= 8.0);
+        assert!(margins.all(|row| row[19..].iter().all(|&value| value == 0.0)));
         (take(57, 0, 1, 32).to_vec(), values.chunks(27).map(<[f32]>::to_vec).collect())
     });
     Some(Cells {

@@ -7,7 +7,8 @@ use uncsm_format::{ElementType, Writer};
 
 use super::axes::Axes;
 use super::centres::Centres;
-use super::curve::{Measure, forms};
+use super::curve::Measure;
+use super::form::forms;
 use super::rows::{RowSource, spread};
 use super::space::{Space, TASK};
 use crate::encode::kernel::GROUP;

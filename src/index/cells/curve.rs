@@ -1,17 +1,22 @@
 //! How many rows have to be looked at to find the best ones: measured with sample queries when cells are made.
 //!
 //! For each of a sample query's true best rows three numbers are taken: the rows that are visited until its cell has been, in
-//! the order of the centres, its rank by short code among all rows, and that by both codes. Their quantiles are the curve.
+//! the order of the centres, its rank by short code among all rows, and that by both codes. Their quantiles are the curve. How far
+//! values by code lie off is measured beside, see [`margin`](super::margin).
+
+use std::borrow::Cow;
 
 use rayon::prelude::*;
-use uncsm_format::cells::{CURVE_COLUMNS, MISSES};
+use uncsm_format::cells::CURVE_COLUMNS;
 
 use super::centres::Centres;
 use super::code::CodeQuery;
-use super::rows::RowSource;
+use super::form::{Ranking, Rest, form, rankings};
+use super::margin::{self, quantiles};
+use super::rows::{RowSource, spread};
 use super::space::Space;
-use crate::encode::kernel::{GROUP, Rows, dot, products};
-use crate::model::{Bundle, ItemRows, Target};
+use crate::encode::kernel::{GROUP, Rows, products};
+use crate::model::{Bundle, ItemRows};
 
 /// Numbers of best rows that curves are measured for.
 const DEPTHS: [usize; 3] = [10, 100, 1000];
@@ -22,39 +27,25 @@ const LEAST_QUERIES: usize = 32;
 const BLOCK: usize = 2048;
 /// Best rows that are coded in one task.
 const TASK: usize = 1024;
-
-/// What a curve is of, as the file has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ranking {
-    /// The metric network.
-    Metric(Target),
-    /// Cosine.
-    Cosine,
-}
-
-impl Ranking {
-    pub(crate) fn code(self) -> f32 {
-        match self {
-            Self::Metric(Target::Class) => 0.0,
-            Self::Metric(Target::Pair) => 1.0,
-            Self::Cosine => 2.0,
-        }
-    }
-}
+/// Rows of each sample query that say how far values by code lie off elsewhere.
+const SPREAD: usize = 1024;
 
 /// The sample queries of one media type under one ranking.
 struct Family<'a> {
     ranking: Ranking,
     media: usize,
     /// `[q, d]`.
-    vectors: &'a [f32],
+    vectors: Cow<'a, [f32]>,
     queries: Vec<Sample>,
+    /// Of rows that are spread over all: how far their values by short codes lie off, and by both.
+    off: Vec<[f32; 2]>,
 }
 
 /// A sample query, and what is found for it.
 struct Sample {
     code: CodeQuery,
     by_norm: bool,
+    rest: Rest,
     /// Exact score and row.
     best: Vec<(f32, u32)>,
     /// Above it a score may still be among the best.
@@ -62,6 +53,8 @@ struct Sample {
     /// Values of `best` by short codes, and by both.
     short: Values,
     both: Values,
+    /// What scores of `best` have beside.
+    beside: Vec<f32>,
 }
 
 /// Values of the best rows.
@@ -89,66 +82,48 @@ impl<'a> Measure<'a> {
         let family = |(ranking, query_media)| {
             let all = bundle.samples(query_media);
             let vectors = &all[..all.len().min(QUERIES * dim)];
-            let of = |u: &[f32]| form(bundle, ranking, query_media, media, u);
-            let forms: Option<Vec<Vec<f32>>> = vectors.chunks_exact(dim).map(of).collect();
+            let of = |u: &[f32]| form(bundle, ranking, (query_media, media), u);
+            let forms: Option<Vec<(Vec<f32>, Rest)>> = vectors.chunks_exact(dim).map(of).collect();
             let forms = forms.filter(|forms| forms.len() >= LEAST_QUERIES)?;
-            let sample = |g: Vec<f32>| Sample {
+            let vectors = match ranking {
+                Ranking::Posterior => forms.iter().flat_map(|(g, _)| g.iter().copied()).collect(),
+                _ => Cow::Borrowed(vectors),
+            };
+            let sample = |(g, rest): (Vec<f32>, Rest)| Sample {
                 code: CodeQuery::new(&g, basis),
                 by_norm: ranking == Ranking::Cosine,
+                rest,
                 best: Vec::new(),
                 floor: f32::NEG_INFINITY,
                 short: Values::default(),
                 both: Values::default(),
+                beside: Vec::new(),
             };
             let queries = forms.into_iter().map(sample).collect();
-            Some(Family { ranking, media: query_media, vectors, queries })
+            Some(Family { ranking, media: query_media, vectors, queries, off: Vec::new() })
         };
-        let families = rankings(bundle).filter_map(family).collect();
+        let posterior = |media| bundle.posterior().map(|_| (Ranking::Posterior, media));
+        let media_types = 0..bundle.media().len();
+        let measured = rankings(bundle).chain(media_types.filter_map(posterior));
+        let families = measured.filter_map(family).collect();
         let depth = DEPTHS[DEPTHS.len() - 1].min(rows.len() / 4).max(1);
         let mut measure = Self { bundle, media, families, depth };
         measure.find(rows);
         measure.by_code(rows, space);
+        measure.spread(rows, space);
         measure
     }
 
     /// The exact pass.
     fn find(&mut self, rows: &dyn RowSource) {
-        let metric = self.bundle.metric();
-        let (dim, half, columns) = (metric.dim(), metric.half(), metric.hub_columns());
         let (bundle, media, depth) = (self.bundle, self.media, self.depth);
-        let most = rows.len().min(BLOCK);
-        let (mut vectors, mut halves) = (vec![0.0; most * dim], vec![0.0; most * half]);
-        let (mut hubs, mut norms) = (vec![0.0; most * columns], vec![0.0; most]);
+        let mut block = Block::default();
         for start in (0..rows.len()).step_by(BLOCK) {
             let count = BLOCK.min(rows.len() - start);
-            let mut read = |i: usize| {
-                let row = start + i;
-                rows.vector(row, &mut vectors[i * dim..][..dim]);
-                rows.rest(row, &mut halves[i * half..][..half], &mut hubs[i * columns..][..columns]);
-                norms[i] = rows.inverse_norm(row);
-            };
-            (0..count).for_each(&mut read);
-            let items = ItemRows {
-                vectors: &vectors[..count * dim],
-                halves: &halves[..count * half],
-                hubs: &hubs[..count * columns],
-            };
-            let norms = &norms[..count];
+            block.read(bundle, rows, start..start + count);
             self.families.par_iter_mut().for_each(|family| {
-                let mut out = vec![0.0; family.queries.len() * count];
-                match family.ranking {
-                    Ranking::Metric(target) => {
-                        let (queries, items) = ((family.media, family.vectors), (media, items));
-                        bundle.metric().logits(target, queries, items, &mut out);
-                    }
-                    Ranking::Cosine => {
-                        products(Rows::new(family.vectors, dim), Rows::new(items.vectors, dim), &mut out);
-                        for scores in out.chunks_exact_mut(count) {
-                            scores.iter_mut().zip(norms).for_each(|(score, norm)| *score *= norm);
-                        }
-                    }
-                }
-                for (sample, scores) in family.queries.iter_mut().zip(out.chunks_exact(count)) {
+                let scores = family.scores(bundle, media, &block);
+                for (sample, scores) in family.queries.iter_mut().zip(scores.chunks_exact(count)) {
                     sample.take(scores, start, depth);
                 }
             });
@@ -165,6 +140,7 @@ impl<'a> Measure<'a> {
 
     /// What the codes say of the best rows.
     fn by_code(&mut self, rows: &dyn RowSource, space: &Space) {
+        let metric = self.bundle.metric();
         let mut samples = self.samples();
         // By row: many are among the best of several queries.
         let mut asked: Vec<(u32, u32, u32)> = Vec::new();
@@ -178,6 +154,7 @@ impl<'a> Measure<'a> {
             let (short, long) = space.codes(rows, &which);
             let width = space.elements.group_bytes();
             let mut at = 0;
+            let (mut half, mut hubs) = (vec![0.0; metric.half()], vec![0.0; metric.hub_columns()]);
             let mut of = |&(row, sample, i): &(u32, u32, u32)| {
                 at += usize::from(which[at] != row);
                 let asking = &samples[sample as usize];
@@ -186,23 +163,56 @@ impl<'a> Measure<'a> {
                 asking.code.long_sums(&long, &[at as u32], &mut more);
                 let norm = if asking.by_norm { rows.inverse_norm(row as usize) } else { 1.0 };
                 let value = asking.code.value(sums[0][at % GROUP]);
-                (sample, i, value * norm, (value + asking.code.more(more[0])) * norm)
+                if asking.rest.hub.is_some() {
+                    rows.rest(row as usize, &mut half, &mut hubs);
+                }
+                let beside = asking.rest.of(&hubs);
+                (sample, i, [value * norm, (value + asking.code.more(more[0])) * norm, beside])
             };
             asked.iter().map(&mut of).collect::<Vec<_>>()
         });
-        let found: Vec<(u32, u32, f32, f32)> = tasks.collect();
+        let found: Vec<(u32, u32, [f32; 3])> = tasks.collect();
         for sample in &mut samples {
-            sample.short.of_best = vec![0.0; sample.best.len()];
-            sample.both.of_best = vec![0.0; sample.best.len()];
+            let Sample { best, short, both, beside, .. } = &mut **sample;
+            [&mut short.of_best, &mut both.of_best, beside]
+                .into_iter()
+                .for_each(|values| *values = vec![0.0; best.len()]);
         }
-        for (sample, i, short, both) in found {
-            let sample = &mut samples[sample as usize];
-            (sample.short.of_best[i as usize], sample.both.of_best[i as usize]) = (short, both);
+        for (sample, i, [short, both, beside]) in found {
+            let (sample, i) = (&mut samples[sample as usize], i as usize);
+            (sample.short.of_best[i], sample.both.of_best[i], sample.beside[i]) = (short, both, beside);
         }
         for sample in samples {
             sample.short.sort();
             sample.both.sort();
         }
+    }
+
+    /// How far values by code lie off for rows that are spread over all.
+    fn spread(&mut self, rows: &dyn RowSource, space: &Space) {
+        let (bundle, media, width) = (self.bundle, self.media, space.elements.group_bytes());
+        let which: Vec<usize> = spread(rows.len(), SPREAD).collect();
+        let coded: Vec<u32> = which.iter().map(|row| *row as u32).collect();
+        let (short, long) = space.codes(rows, &coded);
+        let places: Vec<u32> = (0..coded.len() as u32).collect();
+        let mut block = Block::default();
+        block.read(bundle, rows, which.iter().copied());
+        self.families.par_iter_mut().for_each(|family| {
+            let scores = family.scores(bundle, media, &block);
+            for (sample, scores) in family.queries.iter().zip(scores.chunks_exact(which.len().max(1))) {
+                let (mut sums, mut more) = (vec![[0; GROUP]; short.len() / width], vec![0; which.len()]);
+                sample.code.sums(&short, &mut sums);
+                sample.code.long_sums(&long, &places, &mut more);
+                let of = |(at, score): (usize, &f32)| {
+                    let norm = if sample.by_norm { block.norms[at] } else { 1.0 };
+                    let (short, more) =
+                        (sample.code.value(sums.as_flattened()[at]), sample.code.more(more[at]));
+                    let beside = sample.rest.of(block.hubs_of(at, bundle));
+                    [short, short + more].map(|value| (score - value * norm - beside).abs())
+                };
+                family.off.extend(scores.iter().enumerate().map(of));
+            }
+        });
     }
 
     /// Counts coded rows: whole groups of short codes, long codes, and inverse norms `[n]` of the rows that are there.
@@ -225,16 +235,74 @@ impl<'a> Measure<'a> {
                 let mut curve = [0.0; CURVE_COLUMNS];
                 let (head, numbers) = curve.split_at_mut(3);
                 head.copy_from_slice(&[family.ranking.code(), family.media as f32, depth as f32]);
-                for (part, out) in numbers.as_chunks_mut::<{ MISSES.len() }>().0.iter_mut().enumerate() {
+                for (part, out) in numbers.as_chunks_mut().0.iter_mut().enumerate() {
                     let best = found.iter().flat_map(|rows| rows.iter().take(depth));
-                    let mut all: Vec<f32> = best.map(|need| need[part]).collect();
-                    all.sort_unstable_by(f32::total_cmp);
-                    for (out, miss) in out.iter_mut().zip(MISSES) {
-                        let lost = (f64::from(miss) * all.len() as f64).floor() as usize;
-                        *out = all.iter().rev().nth(lost).copied().unwrap_or(0.0);
-                    }
+                    *out = quantiles(best.map(|need| need[part]).collect());
                 }
                 out.push(curve);
+            }
+            let row =
+                |depth: usize, off: Vec<[f32; 2]>| margin::row((family.ranking, family.media), depth, &off);
+            out.push(row(0, family.off.clone()));
+            for depth in DEPTHS.into_iter().filter(|&depth| depth <= self.depth) {
+                out.push(row(depth, family.queries.iter().flat_map(|sample| sample.below(depth)).collect()));
+            }
+        }
+        out
+    }
+}
+
+/// Rows that are scored together.
+#[derive(Default)]
+struct Block {
+    vectors: Vec<f32>,
+    halves: Vec<f32>,
+    hubs: Vec<f32>,
+    norms: Vec<f32>,
+}
+
+impl Block {
+    /// Takes `which` in place of what was there.
+    fn read(&mut self, bundle: &Bundle, rows: &dyn RowSource, which: impl ExactSizeIterator<Item = usize>) {
+        let metric = bundle.metric();
+        let (dim, half, columns) = (metric.dim(), metric.half(), metric.hub_columns());
+        let count = which.len();
+        self.vectors.resize(count * dim, 0.0);
+        self.halves.resize(count * half, 0.0);
+        self.hubs.resize(count * columns, 0.0);
+        self.norms.clear();
+        for (i, row) in which.enumerate() {
+            rows.vector(row, &mut self.vectors[i * dim..][..dim]);
+            let hubs = &mut self.hubs[i * columns..][..columns];
+            rows.rest(row, &mut self.halves[i * half..][..half], hubs);
+            self.norms.push(rows.inverse_norm(row));
+        }
+    }
+
+    fn hubs_of(&self, at: usize, bundle: &Bundle) -> &[f32] {
+        let columns = bundle.metric().hub_columns();
+        &self.hubs[at * columns..][..columns]
+    }
+}
+
+impl Family<'_> {
+    /// Scores `[q, rows]`.
+    fn scores(&self, bundle: &Bundle, media: usize, block: &Block) -> Vec<f32> {
+        let (dim, count) = (bundle.metric().dim(), block.norms.len());
+        let mut out = vec![0.0; self.queries.len() * count];
+        let Block { vectors, halves, hubs, norms } = block;
+        match self.ranking {
+            Ranking::Metric(target) => {
+                let items = ItemRows { vectors, halves, hubs };
+                bundle.metric().logits(target, (self.media, &self.vectors), (media, items), &mut out);
+            }
+            Ranking::Cosine | Ranking::Posterior => {
+                products(Rows::new(&self.vectors, dim), Rows::new(vectors, dim), &mut out);
+            }
+        }
+        if self.ranking == Ranking::Cosine {
+            for scores in out.chunks_exact_mut(count.max(1)) {
+                scores.iter_mut().zip(norms).for_each(|(score, norm)| *score *= norm);
             }
         }
         out
@@ -313,6 +381,13 @@ impl Sample {
         }
     }
 
+    /// Of each of the first `depth` rows: how far its values by code stand below the score of the last of them.
+    fn below(&self, depth: usize) -> impl Iterator<Item = [f32; 2]> {
+        let last = self.best.get(depth - 1).map_or(f32::NEG_INFINITY, |(score, _)| *score);
+        let values = self.short.of_best.iter().zip(&self.both.of_best).zip(&self.beside).take(depth);
+        values.map(move |((short, both), beside)| [short, both].map(|value| (last - value - beside).max(0.0)))
+    }
+
     /// Of each of the best rows: rows visited until its cell has been, and ranks by short code and by both.
     fn needs(&self, centres: &Centres<'_>, cells: &[u32], sizes: &[u32]) -> Vec<[f32; 3]> {
         let mut sums = vec![[0; GROUP]; centres.len().div_ceil(GROUP)];
@@ -333,43 +408,5 @@ impl Sample {
             [visited[cells[*row as usize] as usize] as f32, short as f32, both as f32]
         };
         self.best.iter().zip(ranks).map(need).collect()
-    }
-}
-
-/// The rankings that are measured, by media type of the query.
-fn rankings(bundle: &Bundle) -> impl Iterator<Item = (Ranking, usize)> {
-    (0..bundle.media().len()).flat_map(|media| {
-        let heads = bundle.metric().targets().iter().map(|&target| Ranking::Metric(target));
-        heads.chain([Ranking::Cosine]).map(move |ranking| (ranking, media))
-    })
-}
-
-/// The linear parts of all sample queries over items of `media`, `[q, d]` for each ranking.
-pub(crate) fn forms(bundle: &Bundle, media: usize) -> Vec<Vec<f32>> {
-    let dim = bundle.metric().dim();
-    let of = |(ranking, query_media)| {
-        let all = bundle.samples(query_media).chunks_exact(dim.max(1));
-        all.filter_map(|u| form(bundle, ranking, query_media, media, u)).flatten().collect()
-    };
-    rankings(bundle).map(of).collect()
-}
-
-/// The linear part of a ranking for one query: `g [d]`; `None` where the bundle has no head for the pair.
-pub(crate) fn form(
-    bundle: &Bundle,
-    ranking: Ranking,
-    query_media: usize,
-    media: usize,
-    u: &[f32],
-) -> Option<Vec<f32>> {
-    match ranking {
-        Ranking::Metric(target) => {
-            bundle.metric().query_half(target, query_media, media, u).map(|query| query.bilinear)
-        }
-        Ranking::Cosine => {
-            let norm = dot(u, u).sqrt();
-            let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-            Some(u.iter().map(|x| x * inverse).collect())
-        }
     }
 }

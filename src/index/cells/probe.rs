@@ -5,7 +5,7 @@ use std::ops::Range;
 use uncsm_format::cells::{CURVE_COLUMNS, Cells, MISSES};
 
 use super::code::{Basis, CodeQuery};
-use super::curve::Ranking;
+use super::form::Ranking;
 use crate::encode::kernel::GROUP;
 use crate::media::Fingerprint;
 
@@ -57,9 +57,7 @@ pub(crate) fn effort(
     recall: f32,
 ) -> Option<Effort> {
     let curves = cells.curves.filter(|curves| *curves.model == model.0)?;
-    let miss = (1.0 - recall) / 8.0;
-    // The largest that is measured and not above, but for rounding.
-    let at = MISSES.iter().position(|measured| *measured <= miss * 1.001)?;
+    let at = quantile(recall)?;
     let is = |curve: &&[f32; CURVE_COLUMNS]| curve[0] == ranking.code() && curve[1] == query_media as f32;
     let numbers = |curve: &[f32; CURVE_COLUMNS]| {
         let of = |part: usize| curve[3 + part * MISSES.len() + at];
@@ -87,6 +85,13 @@ pub(crate) fn effort(
     let [visit, refine, keep] = all.map(|number| (number.ceil() as usize).min(n));
     let keep = keep.max(k).min(n);
     Some(Effort { visit, least: visit, refine: refine.max(keep), keep })
+}
+
+/// Which quantile each of what may lose a row gets at a share `recall` of the true ones: the largest that is measured and not above an eighth
+/// of what may be missed, but for rounding.
+pub(crate) fn quantile(recall: f32) -> Option<usize> {
+    let miss = (1.0 - recall) / 8.0;
+    MISSES.iter().position(|measured| *measured <= miss * 1.001)
 }
 
 /// Rows of the segment that are best by code, in no order: of those that `passes` lets through (`None`: all), at most `effort.keep`, from

@@ -3,7 +3,7 @@
 use uncsm_format::cells::Cells;
 use uncsm_format::{Dtype, ItemRow, MediaInfo, Rows, Uvec, Writer};
 
-use super::{Effort, Form, LEAST_ROWS, Ranking, RowSource, best_rows, effort, write};
+use super::{Effort, Estimate, Form, LEAST_ROWS, Ranking, RowSource, best_rows, effort, margins, write};
 use crate::encode::kernel::dot;
 use crate::model::{Bundle, Target};
 
@@ -107,8 +107,8 @@ fn what_is_written_is_sound_and_always_the_same() {
     let cells = uvec.cells(0).unwrap().unwrap();
     let curves = cells.curves.unwrap();
     assert_eq!(*curves.model, bundle.score().0);
-    // Three depths of each ranking.
-    assert_eq!(curves.rows.len(), 3 * (bundle.metric().targets().len() + 1));
+    // Three depths of each ranking, of which each has its margins, and margins of any row.
+    assert_eq!(curves.rows.len(), 7 * (bundle.metric().targets().len() + 1));
     // Without a bundle there is no curve, and nobody guesses one.
     let file = rows.file(None);
     let uvec = Uvec::open(&file[..]).unwrap();
@@ -166,6 +166,56 @@ fn the_curve_leads_to_the_share_that_is_asked_for() {
 }
 
 #[test]
+fn margins_hold_for_the_share_that_is_asked_for() {
+    let rows = Clustered::new(6000);
+    let bundle = Clustered::bundle();
+    let file = rows.file(Some(&bundle));
+    let uvec = Uvec::open(&file[..]).unwrap();
+    let cells = uvec.cells(0).unwrap().unwrap();
+    let kind = (Ranking::Metric(Target::Pair), 0);
+    for (depths, recall) in [(10..=10, 0.99), (10..=10, 0.9), (100..=700, 0.95), (1..=usize::MAX, 0.99)] {
+        let of = margins(&cells, bundle.score(), kind, depths.clone(), recall).unwrap();
+        assert!(of.best >= of.any && of.any > of.both && of.both > 0.0 && of.rank < 6000, "{of:?}");
+        let depth = *depths.start().max(&10);
+        let (mut lost, mut lost_by_both, mut off, mut ranked) = (0, 0, 0, 0);
+        for q in 0..60 {
+            let u: Vec<f32> = (0..DIM).map(|j| noise(999_999 + q * DIM + j)).collect();
+            let head = bundle.metric().query_half(Target::Pair, 0, 0, &u).unwrap();
+            let form = Form { weights: &head.bilinear, by_norm: false };
+            let estimate = Estimate::new(cells, form);
+            let (mut short, all) = (vec![0.0; 6000], (0..6000).collect::<Vec<u32>>());
+            let mut both = short.clone();
+            estimate.short(0, &mut short);
+            estimate.both(&all, &mut both);
+            let score = |at: usize| dot(form.weights, &rows.vectors[cells.rows[at] as usize * DIM..][..DIM]);
+            let best = rows.best(form.weights, depth);
+            let position = |row: &u32| cells.rows.iter().position(|other| other == row).unwrap();
+            let last = score(position(&best[depth - 1]));
+            for at in best.iter().map(position) {
+                lost += usize::from(short[at] + of.best < last);
+                lost_by_both += usize::from(both[at] + of.both < last);
+                ranked += usize::from(short.iter().filter(|value| **value > short[at]).count() < of.rank);
+            }
+            off += (0..6000).step_by(10).filter(|&at| (short[at] - score(at)).abs() > of.any).count();
+        }
+        let (miss, found) = (1.0 - recall, (60 * depth) as f32);
+        assert!(lost as f32 <= miss * found && lost_by_both as f32 <= miss * found, "{lost} {lost_by_both}");
+        assert!(off as f32 <= miss * 36_000.0 && ranked as f32 >= recall * found, "{off} {ranked}");
+    }
+    // What was not measured: another model, a ranking that the bundle has not, a file from before there were margins.
+    let of = |cells: &Cells<'_>, model, kind| margins(cells, model, kind, 10..=10, 0.9);
+    assert!(of(&cells, bundle.score(), (Ranking::Cosine, 0)).is_some());
+    let other = Bundle::random(&[("text", 3)], DIM, 0, 0, 6);
+    assert_eq!(of(&cells, other.score(), kind), None);
+    assert_eq!(of(&cells, bundle.score(), (Ranking::Posterior, 0)), None);
+    let mut old = cells;
+    let kept: Vec<_> = cells.curves.unwrap().rows.iter().copied().filter(|row| row[0] < 8.0).collect();
+    old.curves.as_mut().unwrap().rows = &kept;
+    assert_eq!(of(&old, bundle.score(), kind), None);
+    assert!(effort(&old, bundle.score(), kind, 10, 0.99).is_some());
+}
+
+#[test]
 fn looking_at_all_rows_finds_all_that_pass() {
     let rows = Clustered::new(5000);
     let file = rows.file(None);
@@ -219,8 +269,13 @@ fn damaged_values_give_some_rows_and_no_panic() {
             for visit in [1, 700, LEAST_ROWS] {
                 best(&cells, &[0.5; DIM], Effort { visit, least: visit, refine: 60, keep: 30 }, &|_| true);
             }
+            let estimate = Estimate::new(cells, Form { weights: &[0.5; DIM], by_norm: true });
+            let mut values = vec![0.0; LEAST_ROWS + 100];
+            estimate.short(0, &mut values);
+            estimate.both(&[0, 17, LEAST_ROWS as u32 + 50, u32::MAX], &mut values[..4]);
             for k in [1, 50, 1000] {
                 let _ = effort(&cells, bundle.score(), (Ranking::Cosine, 0), k, 0.99);
+                let _ = margins(&cells, bundle.score(), (Ranking::Cosine, 0), k..=k, 0.99);
             }
         }
     }

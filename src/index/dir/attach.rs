@@ -5,6 +5,7 @@ use std::path::Path;
 use super::layout::lock_writer;
 use super::litter;
 use super::manifest::Manifest;
+use super::shard::ShardManifest;
 use super::store::{Index, bundle_folder, verify_bundle};
 use crate::error::Result;
 use crate::model::{Bundle, OnExisting};
@@ -30,6 +31,11 @@ pub fn attach(dir: &Path, bundle: &Bundle) -> Result<()> {
         // A folder of this name is what a killed attach left: not yet named by any manifest.
         bundle.save_in_index(&dir.join(&new), OnExisting::Replace)?;
         Manifest { bundle: new.clone(), ..index.manifest().clone() }.save(dir)?;
+        // Whoever compares parts looks there.
+        if let Some(mut part) = ShardManifest::load(dir)? {
+            part.model = bundle.model();
+            part.save(dir)?;
+        }
     } else {
         Bundle::add_checks(&dir.join(&new))?;
     }

@@ -31,7 +31,7 @@ pub struct CellsReport {
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct CurveReport {
-    /// `class`, `pair` or `cosine`.
+    /// `class`, `pair`, `cosine` or `posterior`.
     pub ranking: &'static str,
     /// Media type of the query.
     pub query: String,
@@ -57,7 +57,10 @@ pub(super) fn report<D: AsRef<[u8]>>(
         let (ranking, name) = match row[0] {
             0.0 => (Ranking::Metric(Target::Class), "class"),
             1.0 => (Ranking::Metric(Target::Pair), "pair"),
-            _ => (Ranking::Cosine, "cosine"),
+            2.0 => (Ranking::Cosine, "cosine"),
+            3.0 => (Ranking::Posterior, "posterior"),
+            // Margins, or what a later build knows.
+            _ => return None,
         };
         let query = uvec.media().get(row[1] as usize).map_or_else(String::new, |media| media.name.clone());
         let k = row[2] as usize;

@@ -16,20 +16,25 @@ use crate::index::files::sound::{Looked, META, SoundDirectory};
 use crate::model::Bundle;
 
 /// Makes an index in the empty folder `dir` with the segments, sources and embedded encoders of `inputs`. Files have a further name where the
-/// system can, else they are copied. What was read of them counts as read.
+/// system can, else they are copied. What was read of them counts as read. Also gives how many sources are not listed, since there are too many.
 ///
 /// # Errors
 /// [`ErrorCode::Changed`] where a file is gone; those of making files.
-pub(crate) fn together(dir: &Path, inputs: &[Input], bundle: &Bundle) -> Result<Index> {
+pub(crate) fn together(dir: &Path, inputs: &[Input], bundle: &Bundle) -> Result<(Index, u64)> {
     let Some(first) = inputs.first() else {
         return Err(Error::new(ErrorCode::BadArgument, "no index is named to be merged"));
     };
-    let made = Index::create(dir, &first.index.manifest().fields, bundle)?;
+    let mut made = Index::create(dir, &first.index.manifest().fields, bundle)?;
+    // What ids were made from is one thing, or nothing is said of it.
+    let ids = first.index.manifest().ids;
+    if let Some(from) = ids.filter(|_| inputs.iter().all(|input| input.index.manifest().ids == ids)) {
+        made.made_ids(from)?;
+    }
     let mut meta = serde_json::to_value(made.tantivy().load_metas()?).map_err(|e| json(dir, &e))?;
     drop(made);
     let mut names: Vec<PathBuf> = vec![META.into()];
     let mut segments = Vec::new();
-    let (looked, mut opstamp) = (Looked::default(), 0);
+    let (looked, mut opstamp, mut unlisted) = (Looked::default(), 0, 0);
     for input in inputs {
         for name in input.held.files() {
             bring(&input.dir.join(name), &dir.join(name)).map_err(|error| gone(input, error))?;
@@ -39,7 +44,10 @@ pub(crate) fn together(dir: &Path, inputs: &[Input], bundle: &Bundle) -> Result<
         opstamp = opstamp.max(input.index.tantivy().load_metas()?.opstamp);
         looked.share(input.index.cache().looked());
         for root in &input.index.roots()? {
-            Roots::add(dir, root)?;
+            if !Roots::add(dir, root)? {
+                tracing::warn!("{}: the index lists as many sources as it can", root.path);
+                unlisted += 1;
+            }
         }
     }
     if let Some(input) = inputs.iter().find(|input| is_folder(&input.dir.join(ENCODERS))) {
@@ -58,7 +66,7 @@ pub(crate) fn together(dir: &Path, inputs: &[Input], bundle: &Bundle) -> Result<
     sync_dir(dir)?;
     let index = Index::open(dir)?;
     index.cache().looked().share(&looked);
-    Ok(index)
+    Ok((index, unlisted))
 }
 
 fn json(dir: &Path, error: &serde_json::Error) -> Error {

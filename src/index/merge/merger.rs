@@ -26,6 +26,9 @@ const SMALL: usize = 15 << 20;
 /// Live documents of one segment at most, unless the caller says otherwise: what the host merges up to by itself.
 const DOCUMENTS: u32 = 10_000_000;
 
+/// The host numbers the documents of a segment up to this.
+const MOST: u32 = i32::MAX as u32;
+
 /// What becomes of documents of one id in several indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -112,7 +115,7 @@ impl<'a> IndexMerger<'a> {
     /// Live documents of one segment at most, 10 million unless this says otherwise; a segment that has more already stays alone.
     #[must_use]
     pub fn segment_documents(mut self, documents: u32) -> Self {
-        self.documents = documents;
+        self.documents = documents.min(MOST);
         self
     }
 
@@ -146,7 +149,7 @@ impl<'a> IndexMerger<'a> {
         let Some(bundle) = bundle else {
             return Err(Error::new(ErrorCode::BadArgument, "no index is named to be merged"));
         };
-        let mut index = bring::together(partial.path(), &inputs, bundle)?;
+        let (mut index, unlisted) = bring::together(partial.path(), &inputs, bundle)?;
         report.stages.bring = bringing.elapsed();
 
         let merging = Instant::now();
@@ -159,7 +162,7 @@ impl<'a> IndexMerger<'a> {
         index.mark_complete()?;
         count(&index, &mut report)?;
         let (parts, missing) = check::parts_of(&inputs);
-        report.warnings = missing.len() as u64;
+        report.warnings = unlisted + missing.len() as u64;
         if !missing.is_empty() {
             let counts = (report.documents, report.items.clone(), report.warnings);
             ShardManifest::of(&index, counts, parts)?.save(index.dir())?;

@@ -14,7 +14,7 @@ pub(crate) fn whole(error: Error) -> TantivyError {
 /// `error` as the host carries it.
 pub(crate) fn to_tantivy(error: Error) -> TantivyError {
     match error.code() {
-        ErrorCode::SpaceMismatch => whole(error),
+        ErrorCode::SpaceMismatch | ErrorCode::Io => whole(error),
         ErrorCode::Damaged => TantivyError::InternalError(format!("damaged: {error}")),
         _ => TantivyError::InvalidArgument(error.to_string()),
     }

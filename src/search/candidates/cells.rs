@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tantivy::fastfield::AliveBitSet;
-use tantivy::{BitSet, DocId};
-use uncsm_format::MediaView;
+use tantivy::DocId;
 
+use super::combined::{self, Goal};
+use super::matching::Matching;
 use super::tally::{Tally, Why};
 use super::{CandidateDocs, Candidates, Probe};
 use crate::index::SegmentVectors;
@@ -41,7 +41,9 @@ impl Cells {
         vectors: &SegmentVectors,
         k: usize,
     ) -> Option<Why> {
-        let Some(ranking) = ranking(scorer) else { return Some(Why::NoForm) };
+        let Some(ranking) = ranking(scorer) else {
+            return combined::useless(self, scorer, vectors, Goal::Best(k));
+        };
         let mut why = Why::FewRows;
         for &media in scorer.wanted() {
             let n = vectors.view(media).len();
@@ -56,6 +58,27 @@ impl Cells {
             });
         }
         Some(why)
+    }
+
+    /// The documents of a segment whose value may be `least` or more: the share of them.
+    ///
+    /// # Errors
+    /// Those of the filter.
+    pub(in crate::search) fn above(&self, probe: &Probe<'_>, least: f32) -> crate::Result<CandidateDocs> {
+        Ok(self.combined(probe, &Matching::of(probe)?, Goal::Above(least)))
+    }
+
+    /// What several forms say together.
+    fn combined(&self, probe: &Probe<'_>, matching: &Matching<'_>, goal: Goal) -> CandidateDocs {
+        match combined::find(self, probe, matching, goal) {
+            Ok(docs) => CandidateDocs::Only(docs),
+            Err(why) => {
+                if let Some(tally) = &self.tally {
+                    tally.whole(why);
+                }
+                CandidateDocs::All
+            }
+        }
     }
 
     /// Adds the documents of one media type.
@@ -97,7 +120,7 @@ impl Cells {
         if cost(Effort { visit: all.visit, ..effort }) >= rows_that_match {
             return Looked::Unknown(Why::Cheaper);
         }
-        let form = Form { weights, by_norm: ranking.0 == Ranking::Cosine };
+        let form = Form { weights: &weights, by_norm: ranking.0 == Ranking::Cosine };
         let passes = |row: u32| view.docs.get(row as usize).is_some_and(|&doc| matching.has(doc));
         let passes: Option<&dyn Fn(u32) -> bool> = if matching.is_all() { None } else { Some(&passes) };
         let (rows, visit) = best_rows(&cells, form, effort, passes);
@@ -129,13 +152,14 @@ fn cost(effort: Effort) -> f64 {
     effort.visit as f64 * VISIT + effort.refine as f64 * REFINE + effort.keep as f64 * KEEP
 }
 
-/// What is measured for a query of one wanted part: its ranking, and the media type of the part.
+/// What curves are of for a query of one wanted part and one form: its ranking, and the media type of the part.
 fn ranking(scorer: &DocScorer) -> Option<(Ranking, usize)> {
     let part = scorer.only_part()?;
     let ranking = match scorer.similarity() {
         Similarity::Metric(target) => Ranking::Metric(target),
         Similarity::Cosine => Ranking::Cosine,
-        Similarity::Both | Similarity::Posterior => return None,
+        Similarity::Posterior => Ranking::Posterior,
+        Similarity::Both => return None,
     };
     Some((ranking, part.media))
 }
@@ -155,12 +179,11 @@ impl Candidates for Cells {
                 tally.whole(why);
             }
         };
-        let Some(ranking) = ranking(probe.scorer) else {
-            told(Why::NoForm);
-            return Ok(CandidateDocs::All);
-        };
         let matching = Matching::of(probe)?;
         probe.matched.store(matching.count as u64, Ordering::Relaxed);
+        let Some(ranking) = ranking(probe.scorer) else {
+            return Ok(self.combined(probe, &matching, Goal::Best(probe.k)));
+        };
         let mut docs = Vec::new();
         let mut left_out = false;
         for &media in probe.scorer.wanted() {
@@ -179,59 +202,5 @@ impl Candidates for Cells {
         docs.sort_unstable();
         docs.dedup();
         Ok(CandidateDocs::Only(docs))
-    }
-}
-
-/// The live documents of a segment that a filter lets through.
-struct Matching<'a> {
-    alive: Option<&'a AliveBitSet>,
-    /// `None`: all that live.
-    docs: Option<BitSet>,
-    count: usize,
-    /// Document after the last.
-    end: DocId,
-}
-
-impl<'a> Matching<'a> {
-    fn of(probe: &Probe<'a>) -> crate::Result<Self> {
-        let reader = probe.reader;
-        let alive = reader.alive_bitset();
-        let Some(weight) = probe.weight else {
-            return Ok(Self { alive, docs: None, count: reader.num_docs() as usize, end: reader.max_doc() });
-        };
-        let mut docs = BitSet::with_max_value(reader.max_doc());
-        weight.for_each_no_score(reader, &mut |found| {
-            for &doc in found {
-                if alive.is_none_or(|alive| alive.is_alive(doc)) {
-                    docs.insert(doc);
-                }
-            }
-        })?;
-        let count = docs.len();
-        Ok(Self { alive, docs: Some(docs), count, end: reader.max_doc() })
-    }
-
-    /// Rows of the documents that match. Cost: a look at each, where the rows of each document are not one.
-    fn rows(&self, view: &MediaView<'_>) -> usize {
-        if self.is_all() {
-            return view.len();
-        }
-        if view.len() as u32 == self.end && view.docs.iter().copied().eq(0..self.end) {
-            return self.count;
-        }
-        view.docs.iter().filter(|&&doc| self.has(doc)).count()
-    }
-
-    fn is_all(&self) -> bool {
-        self.alive.is_none() && self.docs.is_none()
-    }
-
-    /// Whether a document matches; no document that the segment does not have does.
-    fn has(&self, doc: DocId) -> bool {
-        match (&self.docs, self.alive) {
-            (Some(docs), _) => doc < docs.max_value() && docs.contains(doc),
-            (None, Some(alive)) => doc < self.end && alive.is_alive(doc),
-            (None, None) => true,
-        }
     }
 }

@@ -4,6 +4,9 @@
 //! source names: a source is a file with an implementation of [`Candidates`].
 
 mod cells;
+mod combined;
+mod matching;
+mod passed;
 mod tally;
 
 use std::fmt;
@@ -16,6 +19,7 @@ use super::scorer::DocScorer;
 use crate::index::SegmentVectors;
 
 pub(super) use cells::Cells;
+pub(super) use passed::{Passed, Reached};
 pub(super) use tally::{Tally, Why};
 
 /// A source of the documents that a media leg scores.

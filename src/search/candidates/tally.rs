@@ -18,10 +18,8 @@ pub(in crate::search) enum Why {
     NoCells,
     /// No curve was measured for this `score` and this kind of query.
     NoCurve,
-    /// Several parts, both targets, posteriors: no curve is of such queries.
+    /// The bundle cannot compare.
     NoForm,
-    /// A minimum probability scores all.
-    Minimum,
     /// The request asks for it.
     Exact,
     /// The request names a source of its own.
@@ -36,8 +34,7 @@ impl Why {
             Self::FewFound => "too few documents by cells",
             Self::NoCells => "no cells",
             Self::NoCurve => "no curve for this bundle and query",
-            Self::NoForm => "no curves for such queries",
-            Self::Minimum => "minimum probability",
+            Self::NoForm => "nothing to compare by",
             Self::Exact => "asked for",
             Self::Source => "a source of the request",
         }

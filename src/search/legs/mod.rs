@@ -126,7 +126,8 @@ pub(super) fn rank(plan: &Plan, media: Option<MetricFruit>) -> Result<Ranking> {
 
 fn finish(plan: &Plan, mut ranking: Ranking) -> Result<Ranking> {
     // A minimum probability stops matching without a word.
-    ranking.partial |= plan.has_minimum && plan.budget.is_spent();
+    ranking.partial |= plan.minimum.is_some() && plan.budget.is_spent();
+    ranking.exact &= !plan.minimum.as_ref().is_some_and(|minimum| minimum.left_out());
     plan.budget.check_cancelled()?;
     Ok(ranking)
 }

@@ -43,26 +43,37 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     rule.check(&fusion::Asked { settings: &settings, similarity, prior: asked.prior })?;
     let budget = Budget::new(asked.time, asked.cancel.clone());
     let Queries { keywords, filter: user_filter, words, synonyms, mut warnings, did_you_mean } =
-        queries(&view.shards, asked, &budget)?;
+        queries(view, asked, &budget)?;
     let scorers =
         if parts.is_empty() { Scorers::default() } else { scorers(view, asked, similarity, &parts)? };
+    // Counts alone ask for no ranking.
+    let counts_alone = asked.k == 0 && asked.facets_over == FacetsOver::Matches;
+    let tally = (asked.explains && scorers.media.is_some() && !counts_alone).then(Arc::<Tally>::default);
     let minimum = match asked.minimum {
-        Some(floor) if !parts.is_empty() => Some(minimum(view, &scorers, floor)?.within(budget.clone())),
+        Some(floor) if !parts.is_empty() => {
+            let minimum = minimum(view, &scorers, floor)?.within(budget.clone());
+            Some(match asked.candidates {
+                Look::Recall(recall) if recall < 1.0 => {
+                    let cells = Cells { recall, model: view.bundle.score(), tally: tally.clone() };
+                    minimum.looking(cells, user_filter.as_ref().map(|query| query.box_clone()))
+                }
+                _ => minimum,
+            })
+        }
         _ => None,
     };
+    let passed = minimum.as_ref().map(CrossMediaQuery::passed);
     let filter = restrictions(view, asked, user_filter, minimum)?;
     let alone = keywords.is_none() || !matches!(rule.score(), fusion::Score::Apart(_));
     let k = if alone { depth.alone } else { depth.window };
-    // Counts alone ask for no ranking.
-    let counts_alone = asked.k == 0 && asked.facets_over == FacetsOver::Matches;
     let media = scorers.media.filter(|_| !counts_alone);
     let order = Order::new(view.shards.schema(), asked)?;
     if media.is_some() && (!alone || order.is_some()) {
         warnings.extend(beyond(asked, &depth));
     }
-    let (candidates, candidates_match, tally) = candidates(view, asked, media.as_deref(), k);
+    let (candidates, candidates_match) = candidates(view, asked, media.as_deref(), k, tally.as_ref());
     Ok(Plan {
-        counts: Counts::new(&view.shards, asked)?,
+        counts: Counts::new(view, asked)?,
         fields: Fields::new(view.shards.schema(), asked)?,
         snippets: Snippets::new(&view.shards, keywords.as_deref(), &asked.snippets)?,
         keywords,
@@ -82,7 +93,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
         settings,
         depth,
         order,
-        has_minimum: asked.minimum.is_some(),
+        minimum: passed,
         budget,
         items: asked.items,
         explains: asked.explains,
@@ -91,14 +102,14 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
 }
 
 /// The source that `asked` names, and whether it gives what matches alone: cells where some segment can tell how much of them gives
-/// the share. A minimum probability scores every document anyway. A tally where a media leg is to be explained.
+/// the share. What reaches a minimum probability is ranked whole. The tally is that of a media leg that is to be explained.
 fn candidates(
     view: &View,
     asked: &Asked,
     scorer: Option<&DocScorer>,
     k: usize,
-) -> (Arc<dyn Candidates>, bool, Option<Arc<Tally>>) {
-    let tally = scorer.filter(|_| asked.explains).map(|_| Arc::<Tally>::default());
+    tally: Option<&Arc<Tally>>,
+) -> (Arc<dyn Candidates>, bool) {
     let all = |why| -> Arc<dyn Candidates> {
         tally.iter().for_each(|tally| tally.whole(why));
         Arc::new(AllDocuments)
@@ -109,9 +120,9 @@ fn candidates(
             source.clone()
         }
         (Look::Recall(recall), Some(_)) if *recall >= 1.0 => all(Why::Exact),
-        (Look::Recall(_), Some(_)) if asked.minimum.is_some() => all(Why::Minimum),
+        (Look::Recall(_), Some(_)) if asked.minimum.is_some() => Arc::new(AllDocuments),
         (Look::Recall(recall), Some(scorer)) => {
-            let cells = Cells { recall: *recall, model: view.bundle.score(), tally: tally.clone() };
+            let cells = Cells { recall: *recall, model: view.bundle.score(), tally: tally.cloned() };
             let mut segments = view.shards.iter().flat_map(|shard| shard.segments());
             // None: one is worth it.
             let useless = segments
@@ -124,7 +135,7 @@ fn candidates(
         (Look::Recall(_), None) => Arc::new(AllDocuments),
     };
     let matches = !matches!(&asked.candidates, Look::Source(_));
-    (source, matches, tally)
+    (source, matches)
 }
 
 /// Refuses parts above a limit; the grammar refuses strings.

@@ -10,7 +10,7 @@ use super::columns::{check, facet_column, is_date};
 use crate::error::{Error, ErrorCode, Result};
 use crate::schema::date::Unit;
 use crate::search::grammar::unknown_field;
-use crate::search::view::shard::Shards;
+use crate::search::view::View;
 
 /// Most values of one facet that are counted; more is an error, not a count that is off.
 pub(crate) const MAX_VALUES: usize = 65_000;
@@ -71,7 +71,8 @@ impl Counts {
     /// # Errors
     /// [`ErrorCode::UnknownField`]; [`ErrorCode::BadArgument`] for a field without a column, or aggregations that do not
     /// parse.
-    pub(super) fn new(shards: &Shards, asked: &Asked) -> Result<Self> {
+    pub(super) fn new(view: &View, asked: &Asked) -> Result<Self> {
+        let shards = &*view.shards;
         let facet = |name: &String| Facet::new(shards.schema(), name);
         let facets: Vec<Facet> = asked.facets.iter().map(facet).collect::<Result<_>>()?;
         let mut all = serde_json::Map::new();
@@ -81,6 +82,7 @@ impl Counts {
                     r#"for example {"sizes":{"range":{"field":"size","ranges":[{"to":10},{"from":10}]}}}"#,
                 ));
             };
+            view.check_listed(&Value::Object(asked.clone()))?;
             all.extend(asked.iter().map(|(name, value)| (format!("{ASKED}{name}"), value.clone())));
         }
         for Facet { name, column, .. } in facets.iter().filter(|facet| facet.by.is_none()) {

@@ -7,11 +7,10 @@ use serde_json::Value;
 use super::asked::{Asked, Clause};
 use crate::error::Result;
 use crate::search::budget::Budget;
-use crate::search::grammar::{Grammar, Mode, Told};
+use crate::search::grammar::{AskedWord, Grammar, Mode, Told};
 use crate::search::ordered::OrderedQuery;
 use crate::search::query::CrossMediaQuery;
 use crate::search::view::View;
-use crate::search::view::shard::Shards;
 use crate::search::words::{DidYouMean, did_you_mean, read};
 
 type MaybeQuery = Option<Box<dyn Query>>;
@@ -31,7 +30,8 @@ pub(super) struct Queries {
 }
 
 /// Parses what is asked for in strings.
-pub(super) fn queries(shards: &Shards, asked: &Asked, budget: &Budget) -> Result<Queries> {
+pub(super) fn queries(view: &View, asked: &Asked, budget: &Budget) -> Result<Queries> {
+    let shards = &*view.shards;
     let grammar = Grammar::new(&shards.first().tantivy).over(shards.searchers());
     let grammar = grammar.widened_by(shards.synonyms()?);
     let filter = |clause: &Clause| match clause {
@@ -39,6 +39,7 @@ pub(super) fn queries(shards: &Shards, asked: &Asked, budget: &Budget) -> Result
         Clause::Query(query) => Ok(query.box_clone()),
     };
     let mut filters: Vec<Box<dyn Query>> = asked.filters.iter().map(filter).collect::<Result<_>>()?;
+    filters.extend(view.required.query(shards)?);
     // Queries are joined, not texts, where the AND would bind to what one of them ends with.
     let filter = match filters.len() {
         0 | 1 => filters.pop(),
@@ -60,12 +61,12 @@ pub(super) fn queries(shards: &Shards, asked: &Asked, budget: &Budget) -> Result
     };
     let synonyms = told.to_json();
     let Some(words) = &asked.words else {
-        let did_you_mean = did_you_mean(shards, &told.words, budget)?;
+        let did_you_mean = suggestions(view, &told.words, budget)?;
         return Ok(Queries { keywords, filter, words: None, synonyms, warnings: Vec::new(), did_you_mean });
     };
     let read = read(shards, &boosted, words, budget)?;
     told.words.extend(read.asked);
-    let did_you_mean = did_you_mean(shards, &told.words, budget)?;
+    let did_you_mean = suggestions(view, &told.words, budget)?;
     let keywords: Box<dyn Query> = match keywords {
         Some(keywords) => {
             Box::new(OrderedQuery::new(vec![(Occur::Must, keywords), (Occur::Must, read.query)]))
@@ -74,6 +75,11 @@ pub(super) fn queries(shards: &Shards, asked: &Asked, budget: &Budget) -> Result
     };
     let (keywords, words, warnings) = (Some(keywords), Some(read.explained), read.warnings);
     Ok(Queries { keywords, filter, words, synonyms, warnings, did_you_mean })
+}
+
+/// Words near those that no document has; none under a required filter, since they name words of documents that it hides.
+fn suggestions(view: &View, words: &[AskedWord], budget: &Budget) -> Result<Vec<DidYouMean>> {
+    if view.required.is_some() { Ok(Vec::new()) } else { did_you_mean(&view.shards, words, budget) }
 }
 
 /// The restrictions as one query that adds nothing to a score.

@@ -22,7 +22,7 @@ use self::fields::Fields;
 use self::order::Order;
 use self::snippets::Snippets;
 use super::budget::Budget;
-use super::candidates::{Candidates, Tally};
+use super::candidates::{Candidates, Passed, Tally};
 use super::fusion::{Fusion, Settings};
 use super::scorer::DocScorer;
 use super::view::View;
@@ -62,8 +62,8 @@ pub(crate) struct Plan {
     pub(crate) depth: Depth,
     /// Where hits have another order than that of their scores, or share values.
     pub(crate) order: Option<Order>,
-    /// Whether the filter holds a minimum probability, which stops matching once the budget is spent.
-    pub(crate) has_minimum: bool,
+    /// Of a minimum probability in the filter, which stops matching once the budget is spent: what reached it.
+    pub(crate) minimum: Option<Arc<Passed>>,
     pub(crate) budget: Budget,
     pub(crate) counts: Counts,
     pub(crate) snippets: Snippets,

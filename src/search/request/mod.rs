@@ -196,7 +196,20 @@ impl Request {
     /// # Errors
     /// [`ErrorCode::UnknownId`]; [`ErrorCode::NoItems`] where it has no item; [`ErrorCode::UnknownField`] in an index without
     /// ids; [`ErrorCode::BadValue`] for an id that is no number where the field of ids holds numbers.
-    pub fn like(mut self, id: &str) -> Result<Self> {
+    pub fn like(self, id: &str) -> Result<Self> {
+        self.add_document(id, Polarity::Like)
+    }
+
+    /// Takes all items of the document `id` as examples of what is not wanted, and leaves that document out of the hits.
+    ///
+    /// # Errors
+    /// Those of [`Request::like`].
+    pub fn not_like(self, id: &str) -> Result<Self> {
+        self.add_document(id, Polarity::Unlike)
+    }
+
+    fn add_document(mut self, id: &str, polarity: Polarity) -> Result<Self> {
+        let name = if polarity == Polarity::Unlike { "not-like" } else { "like" };
         let address = self.view.find(id)?;
         let (_, vectors) = self.view.shards.segment(address);
         let before = self.asked.parts.len();
@@ -209,9 +222,8 @@ impl Request {
                 let key = vector.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
                 // Equal items would only double a weight.
                 if seen.insert((media, content_hash(&key))) {
-                    self.asked
-                        .parts
-                        .push(NamedPart { name: "like".into(), part: QueryPart::new(media, vector) });
+                    let part = QueryPart { polarity, ..QueryPart::new(media, vector) };
+                    self.asked.parts.push(NamedPart { name: name.into(), part });
                 }
             }
         }
@@ -319,8 +331,8 @@ impl Request {
     /// The share of the best documents that the media leg is to find, above 0 and at most 1 (default [`RECALL`](super::RECALL)): segments
     /// with cells are looked at as far as their curves say it takes, others whole. The share is one of many queries together, of
     /// the kind that the bundle's sample queries are; a single query may find less, and a later page may hold a document that
-    /// belonged on an earlier one. Queries of several parts, of both targets, of posteriors or with a minimum probability look at
-    /// everything, as all do at 1. Takes the place of [`Request::candidates`].
+    /// belonged on an earlier one. With a minimum probability it is the share of all documents that reach it, and what the response counts is
+    /// what was found. At 1 everything is looked at. Takes the place of [`Request::candidates`].
     ///
     /// # Errors
     /// A share out of range is refused when the request runs.

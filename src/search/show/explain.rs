@@ -44,7 +44,8 @@ pub(super) fn hit(plan: &Plan, ranking: &Ranking, fused: &FusedDoc, numbers: &Nu
             out[name] = number;
         }
     }
-    if let Some(tree) = &numbers.keyword {
+    // The tree has the statistics of words in all documents.
+    if let Some(tree) = numbers.keyword.as_ref().filter(|_| !plan.view.required.is_some()) {
         // A tree of strings and finite numbers.
         out["keyword"] = serde_json::to_value(tree).unwrap_or(Value::Null);
     }
@@ -139,11 +140,13 @@ pub(super) fn plan(plan: &Plan) -> Value {
         .map(|scorer| scorer.wanted().iter().map(|&at| name(&media[at])).collect::<Vec<_>>());
     let similarity = plan.media.as_ref().map(|scorer| scorer.similarity().measure().describe());
     let over = if plan.media.is_some() { "window" } else { "matches" };
+    // What was read names words of documents that a required filter hides, and the filter itself.
+    let is_open = !plan.view.required.is_some();
     let (sort, collapse) = plan.order.as_ref().map(|order| order.to_json(over)).unzip();
     let mut out = json!({
-        "keywords": plan.keywords.as_ref().map(|query| format!("{query:?}")),
-        "words": plan.words,
-        "filter": plan.filter.as_ref().map(|query| format!("{query:?}")),
+        "keywords": plan.keywords.as_ref().filter(|_| is_open).map(|query| format!("{query:?}")),
+        "words": plan.words.as_ref().filter(|_| is_open),
+        "filter": plan.filter.as_ref().filter(|_| is_open).map(|query| format!("{query:?}")),
         "parts": parts,
         "media": wanted,
         "similarity": similarity,

@@ -2,7 +2,7 @@
 
 use uncsm_format::MediaView;
 
-use super::compare::{Measure, Row, RowScorer, log_loss, logits, sigmoid};
+use super::compare::{LinearForm, Measure, Row, RowScorer, log_loss, logits, sigmoid};
 use crate::error::Result;
 use crate::model::{Bundle, Calibration, QueryHalf, Target};
 
@@ -132,6 +132,21 @@ impl RowScorer for Heads {
 
     fn penalty(&self, value: f32) -> f32 {
         log_loss(value)
+    }
+
+    fn forms(&self) -> Vec<LinearForm<'_>> {
+        TARGETS.into_iter().zip(&self.0).map(|(target, head)| LinearForm::of_head(target, head)).collect()
+    }
+
+    fn of_form(&self, form: usize, number: f32) -> f32 {
+        self.0.get(form).map_or(f32::MIN, |head| odds_of(head, number) as f32)
+    }
+
+    fn joined(&self, of_forms: &[f32]) -> f32 {
+        match of_forms {
+            [class, pair] => mixed_log_odds((*class).into(), (*pair).into()),
+            _ => f32::MIN,
+        }
     }
 
     fn query_halves(&self) -> Vec<&QueryHalf> {

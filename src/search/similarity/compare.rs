@@ -1,5 +1,6 @@
 //! What every similarity implements: a rule, and a query item that it has compiled against one media type of items.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -8,6 +9,7 @@ use uncsm_format::{MediaView, Vectors};
 
 use crate::encode::kernel::{Stored, dots16, dots32, hidden16};
 use crate::error::Result;
+use crate::index::cells::{Ranking, Rest};
 use crate::model::{Bundle, Calibration, QueryHalf, QueryHub, Target, dot};
 
 /// One way to compare a query item with a stored row.
@@ -134,9 +136,43 @@ pub(in crate::search) trait RowScorer: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// What it compares by: one linear form of a row's vector, or several of which [`RowScorer::joined`] makes a value.
+    fn forms(&self) -> Vec<LinearForm<'_>>;
+
+    /// The log-odds (or the value) that one of the forms makes of its number; grows with it.
+    fn of_form(&self, _form: usize, number: f32) -> f32 {
+        self.value(number)
+    }
+
+    /// The value of a row from what each of its forms says: of several, the log-odds of their mean probability.
+    fn joined(&self, of_forms: &[f32]) -> f32 {
+        of_forms.first().copied().unwrap_or(f32::MIN)
+    }
+
     /// The parts of the raw logits of a row, by target.
     fn numbers(&self, row: &Row) -> Vec<HeadNumbers> {
         self.query_halves().into_iter().map(|query| HeadNumbers::of(query, row)).collect()
+    }
+}
+
+/// The linear part of what a similarity says of a row, and what it has beside, but for a hidden layer.
+pub(in crate::search) struct LinearForm<'a> {
+    pub(in crate::search) ranking: Ranking,
+    /// `[d]`; of cosine, what is taken by the row's inverse norm.
+    pub(in crate::search) weights: Cow<'a, [f32]>,
+    pub(in crate::search) rest: Rest,
+}
+
+impl<'a> LinearForm<'a> {
+    /// Of a head for `target`.
+    pub(super) fn of_head(target: Target, head: &'a QueryHalf) -> Self {
+        let rest = Rest { bias: head.bias, hub: head.hub };
+        Self { ranking: Ranking::Metric(target), weights: Cow::Borrowed(&head.bilinear), rest }
+    }
+
+    /// Of weights alone.
+    pub(super) fn plain(ranking: Ranking, weights: Cow<'a, [f32]>) -> Self {
+        Self { ranking, weights, rest: Rest::default() }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use uncsm_format::MediaView;
 
-use super::compare::{Measure, Row, RowScorer, dots};
+use super::compare::{LinearForm, Measure, Row, RowScorer, dots};
 use crate::error::Result;
+use crate::index::cells::Ranking;
 use crate::model::{Bundle, dot};
 
 pub(super) struct Cosine;
@@ -46,6 +47,10 @@ impl RowScorer for Unit {
 
     fn floor(&self, value: f32) -> Option<f32> {
         Some(value.next_down())
+    }
+
+    fn forms(&self) -> Vec<LinearForm<'_>> {
+        vec![LinearForm::plain(Ranking::Cosine, (&self.0).into())]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use uncsm_format::MediaView;
 
-use super::compare::{Measure, Row, RowScorer, log_loss, logits, sigmoid};
+use super::compare::{LinearForm, Measure, Row, RowScorer, log_loss, logits, sigmoid};
 use crate::error::Result;
 use crate::model::{Bundle, Calibration, QueryHalf, Target};
 
@@ -45,12 +45,12 @@ impl Measure for Metric {
     ) -> Result<Option<Box<dyn RowScorer>>> {
         bundle.check_head(self.0, query, item)?;
         let head = bundle.metric().query_half(self.0, query, item, vector);
-        Ok(head.map(|head| Box::new(Head(head)) as Box<dyn RowScorer>))
+        Ok(head.map(|head| Box::new(Head(self.0, head)) as Box<dyn RowScorer>))
     }
 }
 
 #[derive(Debug, Clone)]
-struct Head(QueryHalf);
+struct Head(Target, QueryHalf);
 
 impl RowScorer for Head {
     fn copy(&self) -> Box<dyn RowScorer> {
@@ -58,41 +58,45 @@ impl RowScorer for Head {
     }
 
     fn compare(&self, row: &Row) -> f32 {
-        self.0.logit(&row.vector, &row.half, &row.hubs)
+        self.1.logit(&row.vector, &row.half, &row.hubs)
     }
 
     fn compare_all(&self, view: &MediaView<'_>, at: &[u32], out: &mut [f32]) {
-        logits(&self.0, view, at, out);
+        logits(&self.1, view, at, out);
     }
 
     fn value(&self, raw: f32) -> f32 {
-        self.0.calibration.map_or(raw, |calibration| calibration.logit(raw))
+        self.1.calibration.map_or(raw, |calibration| calibration.logit(raw))
     }
 
     fn floor(&self, value: f32) -> Option<f32> {
-        self.0.below(value)
+        self.1.below(value)
     }
 
     fn order(&self, _view: &MediaView<'_>, _at: usize, raw: f32, value: f32) -> f32 {
-        match self.0.calibration {
+        match self.1.calibration {
             Some(fit) if fit.rate.is_some() => fit.even().logit(raw),
             _ => value,
         }
     }
 
     fn recalibrate(&mut self, change: &dyn Fn(Calibration) -> Calibration) {
-        self.0.calibration = self.0.calibration.map(change);
+        self.1.calibration = self.1.calibration.map(change);
     }
 
     fn is_calibrated(&self) -> bool {
-        self.0.calibration.is_some()
+        self.1.calibration.is_some()
     }
 
     fn penalty(&self, value: f32) -> f32 {
         log_loss(value)
     }
 
+    fn forms(&self) -> Vec<LinearForm<'_>> {
+        vec![LinearForm::of_head(self.0, &self.1)]
+    }
+
     fn query_halves(&self) -> Vec<&QueryHalf> {
-        vec![&self.0]
+        vec![&self.1]
     }
 }

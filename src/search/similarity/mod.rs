@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Target;
 
-pub(in crate::search) use compare::{HeadNumbers, Measure, Row, RowScorer, sigmoid};
+pub(in crate::search) use compare::{HeadNumbers, LinearForm, Measure, Row, RowScorer, sigmoid};
 
 /// How a query part and an item are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

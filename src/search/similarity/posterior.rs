@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use uncsm_format::MediaView;
 
-use super::compare::{Measure, Row, RowScorer, dots};
+use super::compare::{LinearForm, Measure, Row, RowScorer, dots};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
+use crate::index::cells::Ranking;
 use crate::model::{Bundle, dot};
 
 pub(super) struct Posterior;
@@ -31,7 +32,7 @@ impl Measure for Posterior {
             Error::new(ErrorCode::BadArgument, "the bundle has no class posteriors")
                 .hint(hint.given(Setting::Similarity, "metric or cosine"))
         })?;
-        Ok(Some(Box::new(Classes { query: vector[range.clone()].to_vec(), range })))
+        Ok(Some(Box::new(Classes { query: vector[range.clone()].to_vec(), range, dim: vector.len() })))
     }
 }
 
@@ -40,6 +41,7 @@ impl Measure for Posterior {
 struct Classes {
     query: Vec<f32>,
     range: Range<usize>,
+    dim: usize,
 }
 
 impl RowScorer for Classes {
@@ -57,5 +59,11 @@ impl RowScorer for Classes {
 
     fn floor(&self, value: f32) -> Option<f32> {
         Some(value.next_down())
+    }
+
+    fn forms(&self) -> Vec<LinearForm<'_>> {
+        let mut weights = vec![0.0; self.dim];
+        weights[self.range.clone()].copy_from_slice(&self.query);
+        vec![LinearForm::plain(Ranking::Posterior, weights.into())]
     }
 }

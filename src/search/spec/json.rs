@@ -10,7 +10,7 @@ use crate::hint::{Hint, Setting};
 use crate::search::near::near_names;
 
 /// All keys, as [`RequestSpec::from_json`] reads them.
-const KEYS: [&str; 41] = [
+const KEYS: [&str; 42] = [
     "aggregations",
     "boost",
     "collapse",
@@ -33,6 +33,7 @@ const KEYS: [&str; 41] = [
     "min_probability",
     "normalise",
     "not_image",
+    "not_like",
     "not_text",
     "offset",
     "operator",
@@ -123,6 +124,7 @@ impl RequestSpec {
             "min_probability" => self.min_probability = parsed(given)?,
             "normalise" => self.normalise = one_of(given)?,
             "not_image" => self.not_image = pictures(given)?,
+            "not_like" => self.not_like = list(given)?,
             "not_text" => self.not_text = list(given)?,
             "offset" => self.offset = parsed(given)?,
             "operator" => self.operator = one_of(given)?,

@@ -59,6 +59,8 @@ pub struct RequestSpec {
     pub not_image: Vec<Image>,
     /// The items of this document are the query.
     pub like: Option<String>,
+    /// The items of these documents say what is not wanted.
+    pub not_like: Vec<String>,
     /// Ids of documents that are left out.
     pub exclude: Vec<String>,
     /// Features `[d_in]` of query items, each with its media type; in JSON `{"image": [..]}`, where a list of such lists is
@@ -156,6 +158,7 @@ impl RequestSpec {
             not_text: list(self.not_text, &base.not_text),
             not_image: list(self.not_image, &base.not_image),
             like: self.like.or_else(|| base.like.clone()),
+            not_like: list(self.not_like, &base.not_like),
             exclude: list(self.exclude, &base.exclude),
             features: list(self.features, &base.features),
             features_from: self.features_from.or_else(|| base.features_from.clone()),

@@ -48,6 +48,9 @@ impl RequestSpec {
         if let Some(id) = &self.like {
             request = request.like(id)?;
         }
+        for id in &self.not_like {
+            request = request.not_like(id)?;
+        }
         for text in &self.not_text {
             request = request.not_text(text)?;
         }

@@ -18,6 +18,7 @@ impl Serialize for RequestSpec {
             not_text,
             not_image,
             like,
+            not_like,
             exclude,
             features,
             features_from,
@@ -60,6 +61,7 @@ impl Serialize for RequestSpec {
         out.list("not_text", not_text)?;
         out.list("not_image", not_image)?;
         out.one("like", like)?;
+        out.list("not_like", not_like)?;
         out.list("exclude", exclude)?;
         let mut all = Vec::new();
         for (media, row) in features {
@@ -208,7 +210,7 @@ mod tests {
     }
 
     fn spec() -> impl Strategy<Value = RequestSpec> {
-        let parts = (words(), images(), words(), images(), of(word()), words(), rows(), file());
+        let parts = (words(), images(), words(), images(), of(word()), (words(), words()), rows(), file());
         let words = (of(word()), words(), numbers(), of(word()), of(any::<usize>()), of(any::<usize>()));
         let plain = (of(word()), any_of::<Operator>(), self::words(), any::<bool>(), of(any::<u8>()));
         let ranks = (
@@ -233,7 +235,8 @@ mod tests {
         let order = (self::words(), of(word()));
         (parts, words, plain, ranks, bounds, shown, order, of(any::<u64>())).prop_map(
             |(parts, words, plain, ranks, bounds, shown, (sort, collapse), time_budget)| {
-                let (text, image, not_text, not_image, like, exclude, features, features_from) = parts;
+                let (text, image, not_text, not_image, like, without, features, features_from) = parts;
+                let (not_like, exclude) = without;
                 let (keywords, filter, boost, media, k, offset) = words;
                 let (words, operator, words_in, prefix, typos) = plain;
                 let (similarity, target, fusion, normalise, rrf_k, weight, window) = ranks;
@@ -245,6 +248,7 @@ mod tests {
                     not_text,
                     not_image,
                     like,
+                    not_like,
                     exclude,
                     features,
                     features_from,

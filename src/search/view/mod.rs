@@ -3,6 +3,7 @@
 pub(crate) mod encoders;
 pub(in crate::search) mod ids;
 mod order;
+pub(crate) mod required;
 pub(crate) mod shard;
 
 use std::sync::{Arc, OnceLock};
@@ -12,6 +13,7 @@ use tantivy::{DocAddress, Searcher, SegmentOrdinal};
 use self::encoders::OpenEncoders;
 use self::ids::Columns;
 use self::order::Order;
+use self::required::Required;
 use self::shard::Shards;
 use crate::encode::Encoder;
 use crate::error::{Error, ErrorCode, Result};
@@ -28,6 +30,8 @@ pub(crate) struct View {
     pub(crate) encoders: Arc<OpenEncoders>,
     /// Name of the field of ids.
     pub(crate) id: Arc<str>,
+    /// What binds every answer.
+    pub(crate) required: Required,
     /// Its columns, in the segments of `shards`.
     pub(in crate::search) ids: Columns,
     /// Across the segments of `shards`.
@@ -45,7 +49,7 @@ impl View {
         id: Arc<str>,
     ) -> Self {
         let (ids, order, items) = (Columns::kept(id.clone()), Arc::default(), Arc::default());
-        Self { shards, bundle, encoders, id, ids, order, items }
+        Self { shards, bundle, encoders, id, required: Required::default(), ids, order, items }
     }
 
     /// Fills in the ids of documents that have none.
@@ -87,18 +91,31 @@ impl View {
         IdField::of(self.shards.schema(), &self.id)
     }
 
-    /// Address of the live document `id`; segments of several indexes are numbered on.
+    /// Address of the live document `id` that the required filters let through; segments of several indexes are numbered on.
     ///
     /// # Errors
     /// [`ErrorCode::UnknownId`]; [`ErrorCode::UnknownField`] in an index without ids.
     pub(crate) fn find(&self, id: &str) -> Result<DocAddress> {
+        self.find_in(id, None)
+    }
+
+    /// [`View::find`] in the index at one position alone.
+    ///
+    /// # Errors
+    /// Those of [`View::find`].
+    pub(crate) fn find_in(&self, id: &str, index: Option<usize>) -> Result<DocAddress> {
         let field = self.id_field()?.field();
-        let mut base = 0;
-        for shard in self.shards.iter() {
-            if let Some(found) = guarded(shard.dir(), || find_document(&shard.searcher, field, id))? {
-                return Ok(DocAddress::new(base + found.segment_ord, found.doc_id));
+        for (at, shard) in self.shards.iter().enumerate() {
+            if index.is_some_and(|index| index != at) {
+                continue;
             }
-            base += shard.searcher.segment_readers().len() as u32;
+            let base = shard.base();
+            if let Some(found) = guarded(shard.dir(), || find_document(&shard.searcher, field, id))? {
+                let address = DocAddress::new(base + found.segment_ord, found.doc_id);
+                if guarded(shard.dir(), || self.lets_through(address))? {
+                    return Ok(address);
+                }
+            }
         }
         let hint =
             Hint::new("ids are case-sensitive and whole;").given(Setting::Filter, "'id:..' finds one too");
@@ -110,8 +127,8 @@ impl View {
         Ok(self.items()?.iter().map(|items| *items > 0).collect())
     }
 
-    /// Items of live documents by media type, of all indexes together. Cost: once in a state, a look at every item of segments
-    /// with deleted documents.
+    /// Items of live documents by media type, of all indexes together, as far as the required filters let them through. Cost:
+    /// once in a state, a look at every item of segments with deleted documents, and of all under a required filter.
     pub(crate) fn items(&self) -> Result<&[u64]> {
         if let Some(items) = self.items.get() {
             return Ok(items);
@@ -122,16 +139,22 @@ impl View {
 
     fn count_items(&self) -> Result<Vec<u64>> {
         let mut items = vec![0; self.bundle.media().len()];
+        let required = self.required.segments(&self.shards)?;
+        let mut allowed = required.as_ref().map(|segments| segments.iter());
         for shard in self.shards.iter() {
             for reader in shard.searcher.segment_readers() {
                 let vectors = self.shards.cache.get(reader)?;
+                let allowed = allowed.as_mut().and_then(Iterator::next);
+                let is_allowed = |doc: u32| {
+                    allowed.is_none_or(|allowed| allowed.get(doc as usize).copied().unwrap_or(false))
+                };
                 for (media, items) in items.iter_mut().enumerate() {
                     let docs = vectors.view(media).docs;
                     // The values of an open file are unchecked, and the host looks into a bitset.
                     let is_live = |doc: &u32| *doc < reader.max_doc() && !reader.is_deleted(*doc);
-                    *items += match reader.has_deletes() {
+                    *items += match reader.has_deletes() || allowed.is_some() {
                         false => docs.len(),
-                        true => docs.iter().filter(|doc| is_live(doc)).count(),
+                        true => docs.iter().filter(|doc| is_live(doc) && is_allowed(**doc)).count(),
                     } as u64;
                 }
             }

@@ -8,6 +8,7 @@ use tantivy::query::{Bm25StatisticsProvider, EnableScoring, Query, Weight};
 use tantivy::schema::{Field, Schema};
 use tantivy::{DocAddress, Searcher, SegmentReader, TantivyDocument, Term};
 
+use crate::corpus::Origin;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting, Task};
 use crate::index::{Index, SegmentCache, SegmentVectors};
@@ -68,6 +69,11 @@ impl Shard {
     /// Where it lies, where it is an index of this crate.
     pub(crate) fn dir(&self) -> Option<&Path> {
         self.own.as_ref().map(|index| index.dir())
+    }
+
+    /// Where a document was read, where it says so: one of an app's index does not.
+    pub(crate) fn origin(&self, document: &TantivyDocument) -> Option<Origin> {
+        self.own.as_ref()?.fields().origin(document)
     }
 
     /// The stored fields of a document, without the field of ids: that of an app is called `id`. An index of this crate knows

@@ -3,6 +3,7 @@
 #[cfg(feature = "train")]
 mod beside;
 mod cells;
+mod combined;
 mod engine;
 mod facets;
 mod fan_out;
@@ -12,6 +13,7 @@ mod hubs;
 mod keywords;
 mod oracle;
 mod parts;
+mod required;
 mod segments;
 mod sorted;
 mod sources;

@@ -145,6 +145,12 @@ fn a_document_as_the_query_and_ids_left_out() {
     let expected: Vec<String> = ids(&found).into_iter().filter(|id| !out.contains(id)).collect();
     assert_eq!(ids(&rest), expected);
     assert_eq!(rest.candidates + 2, found.candidates);
+    let unlike = engine.request().filter("*").not_like(&like.id).unwrap().media(MediaChoice::Any).k(100);
+    let found = run(unlike.explain());
+    assert!(!ids(&found).contains(&like.id) && found.hits.iter().all(|hit| hit.probability.is_none()));
+    assert!(found.hits.iter().all(|hit| hit.score <= 0.0), "likeness costs");
+    assert_eq!(found.plan.unwrap()["parts"][0]["name"], "not-like");
+    assert_eq!(engine.request().not_like("nobody").err().unwrap().code(), ErrorCode::UnknownId);
     assert_eq!(engine.request().like("nobody").err().unwrap().code(), ErrorCode::UnknownId);
     // Excluded ids alone are no query.
     assert_eq!(engine.request().exclude(&like.id).run().unwrap_err().code(), ErrorCode::BadArgument);

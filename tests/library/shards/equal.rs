@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
-use uncsm_index::index::{Index, OnDuplicate, examine};
+use uncsm_index::corpus::{IdsFrom, Shard};
+use uncsm_index::index::{Index, OnBad, OnDuplicate, examine};
 use uncsm_index::model::Target;
 use uncsm_index::search::{Engine, Fusion, MediaChoice, Request, Response, Similarity};
 
@@ -150,4 +151,42 @@ fn fields_are_those_of_the_whole_source() {
     assert!(parts.windows(2).all(|pair| fields(&pair[0]) == fields(&pair[1])));
     assert!(serde_json::to_string(&fields(&parts[0])).unwrap().contains("late"));
     world.merge("merged", &parts).unwrap();
+}
+
+#[test]
+fn documents_without_ids_are_named_by_their_content_in_every_part() {
+    let mut world = World::new(120);
+    for document in &mut world.documents {
+        document.line.as_object_mut().unwrap().remove("id");
+    }
+    let build = |name: &str, shard: Option<Shard>| {
+        let mut builder = world.builder(name, world.source(Written::Lines)).ids_from(IdsFrom::Hash);
+        if let Some(shard) = shard {
+            builder = builder.shard(shard);
+        }
+        builder.run().unwrap();
+        world.path(name)
+    };
+    let whole = build("whole", None);
+    let parts: Vec<PathBuf> =
+        (0..3).map(|at| build(&format!("part.{at}"), Some(Shard::new(at, 3).unwrap()))).collect();
+    assert_eq!(world.merge("merged", &parts).unwrap().documents, 120);
+    assert!(rows(&[world.path("merged")]) == rows(&[whole]));
+    let merged = Index::open(&world.path("merged")).unwrap();
+    assert_eq!(merged.manifest().ids, Some(IdsFrom::Hash));
+    // A line of a part has no number.
+    let of_lines = world.builder("lines", world.source(Written::Lines)).shard(Shard::new(0, 3).unwrap());
+    assert_eq!(of_lines.on_bad(OnBad::Stop).run().unwrap_err().code(), uncsm_index::ErrorCode::BadValue);
+}
+
+#[test]
+fn weights_inside_of_an_index_go_along() {
+    let world = World::new(60);
+    let parts = world.parts(Written::Features, 2);
+    let name = "encoders/some/weights.bin";
+    std::fs::create_dir_all(parts[1].join("encoders/some")).unwrap();
+    std::fs::write(parts[1].join(name), "weights").unwrap();
+    world.merge("merged", &parts).unwrap();
+    assert_eq!(std::fs::read(world.path("merged").join(name)).unwrap(), b"weights");
+    assert!(parts[1].join(name).exists());
 }

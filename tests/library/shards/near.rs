@@ -19,7 +19,7 @@ fn sampled(bundle: &Bundle) -> Bundle {
     let mut rng = ChaCha8Rng::seed_from_u64(77);
     let of = |media: usize, rng: &mut ChaCha8Rng| -> Vec<f32> {
         let width = bundle.media()[media].features;
-        (0..64).flat_map(|_| bundle.project(media, &common::features(rng, width)).unwrap()).collect()
+        (0..32).flat_map(|_| bundle.project(media, &common::features(rng, width)).unwrap()).collect()
     };
     bundle.with_samples((0..2).map(|media| of(media, &mut rng)).collect()).unwrap()
 }

@@ -26,9 +26,13 @@ pub mod query_batch;
 pub mod query_text;
 pub mod rows;
 pub mod schema;
+#[cfg(feature = "serve")]
+pub mod serve;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod verify;
+#[cfg(any(test, not(feature = "serve")))]
+pub mod without_serving;
 #[cfg(any(test, not(feature = "train")))]
 pub mod without_training;
 

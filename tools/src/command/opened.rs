@@ -37,6 +37,11 @@ pub fn open(
             .got(format!("model {}", other.bundle().model()))
             .hint("give the one that scores with --bundle, or bring it to all with `attach`"));
     }
+    // The bundle of the only index is followed, should another be attached to it.
+    if let (None, [only]) = (&bundle, indexes.as_slice()) {
+        let engine = Engine::new(only)?.with_encoders(paths()?);
+        return Ok((indexes, engine));
+    }
     let bundle = bundle.or_else(|| indexes.first().map(|index| index.bundle().clone()));
     let bundle = bundle.ok_or_else(|| Error::new(ErrorCode::BadArgument, "there is no index to search"))?;
     let paths = paths()?;

@@ -38,7 +38,7 @@ fn flags(command: &str) -> Vec<String> {
 fn is_here(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     if !found {
-        println!("left out: no `{program}` on this machine");
+        eprintln!("left out: no `{program}` on this machine");
     }
     found
 }

@@ -186,7 +186,7 @@ fn page(name: &str) {
                 run("sh", &["-eu", "-c", &text])
             }
             "python" if !python_has(&text) => {
-                println!("left out from {at} on: python3 is not here, or has not what the block imports");
+                eprintln!("left out from {at} on: python3 is not here, or has not what the block imports");
                 return;
             }
             "python" => run("python3", &["-c", &text]),

@@ -37,6 +37,7 @@ mod read_only;
 mod readme;
 mod resume;
 mod run;
+mod serve;
 mod shards;
 mod sorted;
 mod weights;

@@ -11,4 +11,4 @@ mod encoders;
 mod kill;
 mod media_key;
 mod search;
-mod support;
+pub(crate) mod support;

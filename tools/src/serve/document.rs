@@ -1,0 +1,61 @@
+//! `GET /api/document/ID`: what is stored of a document, and where its pictures are.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use serde::Serialize;
+use uncsm_index::search::StoredDocument;
+use uncsm_index::{Error, ErrorCode, Result};
+
+use super::answer::{self, Answer};
+use super::app::App;
+use super::aside::aside;
+use super::door::encoded;
+use super::pictures::names;
+use super::place::{index_of, not_utf8};
+
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    document: StoredDocument,
+    media: Vec<Medium>,
+}
+
+/// A picture that may be asked for.
+#[derive(Serialize)]
+struct Medium {
+    media: &'static str,
+    ordinal: usize,
+    url: String,
+}
+
+pub async fn run(
+    State(app): State<Arc<App>>,
+    id: std::result::Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Answer {
+    let place = id.map_err(|_| not_utf8()).and_then(|Path(id)| Ok((id, index_of(&uri)?)));
+    let (id, index) = match place {
+        Ok(place) => place,
+        Err(error) => return answer::error(&error),
+    };
+    aside(move || {
+        app.look();
+        let document = app.engine.document(&id, index)?;
+        let media = media(&app, &document);
+        let text = serde_json::to_string(&Report { document, media })
+            .map_err(|e| Error::new(ErrorCode::BadValue, format!("result: {e}")).source(e))?;
+        Ok(answer::json(StatusCode::OK, text))
+    })
+    .await
+}
+
+fn media(app: &App, document: &StoredDocument) -> Vec<Medium> {
+    let Some(index) = app.indexes.get(document.index.unwrap_or(0)) else { return Vec::new() };
+    let query = document.index.map(|index| format!("?index={index}")).unwrap_or_default();
+    let url = |ordinal: usize| format!("/media/{}/{ordinal}{query}", encoded(&document.id));
+    let count = names(index, document).len();
+    (0..count).map(|ordinal| Medium { media: "image", ordinal, url: url(ordinal) }).collect()
+}

@@ -1,0 +1,194 @@
+//! Clicks as `fuse` takes them, and marks as `train --pairs` does.
+//!
+//! The line of a query has as `shown` what was likely seen: what stands above its last click, and about as much below. A further click
+//! on the same answer takes the place of its line, as long as that is the last one.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde_json::{Map, Value, json};
+use uncsm_index::search::{Image, RequestSpec, Response};
+use uncsm_index::{Error, ErrorCode, Result};
+
+use super::lock::lock;
+
+/// Queries whose hits may still be clicked.
+const REMEMBERED: usize = 256;
+/// Bytes of the pictures of a query that is written down.
+const PICTURES: usize = 128 << 10;
+/// Hits below the last click that were likely seen, beside as many as stand above it.
+const BELOW: usize = 3;
+/// What `fuse` must not be told twice: what is shown, and how legs were joined.
+const LEFT_OUT: [&str; 15] = [
+    "k",
+    "offset",
+    "window",
+    "fusion",
+    "normalise",
+    "rrf_k",
+    "facet",
+    "facets_over",
+    "aggregations",
+    "snippet",
+    "fields",
+    "sort",
+    "collapse",
+    "explain",
+    "time_budget",
+];
+
+/// The files, and the last queries.
+pub struct Recorder {
+    clicks: Mutex<File>,
+    pairs: Mutex<File>,
+    paths: [PathBuf; 2],
+    last: Mutex<Last>,
+}
+
+#[derive(Default)]
+struct Last {
+    next: u64,
+    queries: VecDeque<Remembered>,
+}
+
+struct Remembered {
+    number: u64,
+    /// The keys of the line; what stands in the way of one otherwise.
+    line: std::result::Result<Map<String, Value>, &'static str>,
+    /// The document that was asked with, where that was all.
+    like: Option<String>,
+    /// By rank: the id, what it was compared with, and which of its items was.
+    shown: Vec<(String, Option<(String, String)>)>,
+    clicked: Vec<String>,
+    /// The bytes of its line.
+    written: Option<(u64, u64)>,
+}
+
+impl Recorder {
+    /// Appends to `path`, and to the file of pairs beside it.
+    ///
+    /// # Errors
+    /// Those of opening them.
+    pub fn open(path: &Path) -> Result<Self> {
+        let open = |path: &Path| {
+            OpenOptions::new().create(true).append(true).open(path).map_err(|e| Error::io(path, e))
+        };
+        let pairs = path.with_extension("pairs.jsonl");
+        if pairs == path {
+            return Err(
+                Error::new(ErrorCode::BadArgument, "the record has the name of its file of pairs").file(path)
+            );
+        }
+        let files = (Mutex::new(open(path)?), Mutex::new(open(&pairs)?));
+        Ok(Self { clicks: files.0, pairs: files.1, paths: [path.into(), pairs], last: Mutex::default() })
+    }
+
+    /// Keeps a query for clicks on its hits; gives its number.
+    pub fn remember(&self, spec: &RequestSpec, response: &Response) -> u64 {
+        let mut last = lock(&self.last);
+        let number = last.next;
+        last.next += 1;
+        let shown = response.hits.iter().filter_map(|hit| {
+            let item = hit.items.first().map(|item| (item.part_media.clone(), item.media.clone()));
+            Some((hit.id.clone()?, item))
+        });
+        let alone = spec.text.is_empty() && spec.image.is_empty() && spec.features.is_empty();
+        let like = spec.like.clone().filter(|_| alone);
+        let shown = shown.collect();
+        last.queries.truncate(REMEMBERED - 1);
+        last.queries.push_front(Remembered {
+            number,
+            line: line(spec),
+            like,
+            shown,
+            clicked: Vec::new(),
+            written: None,
+        });
+        number
+    }
+
+    /// Writes down what was done with a hit; says why where it is of no use.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadArgument`] for what was not shown; those of writing.
+    pub fn mark(&self, query: u64, id: &str, kind: &str) -> Result<Option<&'static str>> {
+        let bad = |what: &str| Error::new(ErrorCode::BadArgument, what);
+        let mut last = lock(&self.last);
+        let found = last.queries.iter_mut().find(|remembered| remembered.number == query);
+        let query = found.ok_or_else(|| bad("the query of this mark is not remembered"))?;
+        let rank = query.shown.iter().position(|(shown, _)| shown == id);
+        let rank = rank.ok_or_else(|| bad("the query of this mark has no such hit"))?;
+        match kind {
+            "click" => {
+                let line = match &query.line {
+                    Ok(line) => line,
+                    Err(why) => return Ok(Some(why)),
+                };
+                if query.clicked.iter().any(|clicked| clicked == id) {
+                    return Ok(Some("it was clicked before"));
+                }
+                let mut file = lock(&self.clicks);
+                let failed = |e| Error::io(&self.paths[0], e);
+                let end = file.metadata().map_err(failed)?.len();
+                // Where other lines came after it, the clicks of before are theirs.
+                let before = query.written.filter(|(_, own)| *own == end);
+                let new = if before.is_some() { &[] } else { query.clicked.as_slice() };
+                let clicked: Vec<&str> = match before {
+                    Some(_) => query.clicked.iter().map(String::as_str).chain([id]).collect(),
+                    None => vec![id],
+                };
+                let last =
+                    query.shown.iter().rposition(|(id, _)| clicked.contains(&id.as_str())).unwrap_or(rank);
+                let seen = query.shown.iter().take(2 * (last + 1) + BELOW).map(|(id, _)| id);
+                let mut line = line.clone();
+                line.insert("shown".into(), json!(seen.filter(|id| !new.contains(id)).collect::<Vec<_>>()));
+                line.insert("clicked".into(), json!(clicked));
+                let start = before.map_or(end, |(start, _)| start);
+                file.set_len(start).map_err(failed)?;
+                let text = format!("{}\n", Value::Object(line));
+                file.write_all(text.as_bytes()).map_err(failed)?;
+                query.written = Some((start, start + text.len() as u64));
+                query.clicked.push(id.to_owned());
+            }
+            "like" | "unlike" => {
+                let (Some(anchor), Some((own, other))) = (&query.like, &query.shown[rank].1) else {
+                    return Ok(Some("two documents make a pair, and the query was none"));
+                };
+                let similar = f32::from(u8::from(kind == "like"));
+                let side = |id: &str, media: &str| json!({ "id": id, "media": media });
+                let pair = json!({ "a": side(anchor, own), "b": side(id, other), "similar": similar });
+                // In one piece, so that lines of several writers stay whole.
+                let written = lock(&self.pairs).write_all(format!("{pair}\n").as_bytes());
+                written.map_err(|e| Error::io(&self.paths[1], e))?;
+            }
+            _ => return Err(bad("a mark is of no such kind").expected("click, like or unlike")),
+        }
+        Ok(None)
+    }
+}
+
+/// The line of a query without its documents, where `fuse` can learn from it.
+fn line(spec: &RequestSpec) -> std::result::Result<Map<String, Value>, &'static str> {
+    let media =
+        [!spec.text.is_empty(), !spec.image.is_empty(), !spec.features.is_empty(), spec.like.is_some()];
+    if spec.words.is_none() && spec.keywords.is_none() || media.iter().all(|has| !has) {
+        return Err("a fusion is learned from words together with a sentence, a picture or a document");
+    }
+    let length = |image: &Image| match image {
+        Image::Bytes(bytes) => bytes.len(),
+        _ => 0,
+    };
+    if spec.image.iter().chain(&spec.not_image).map(length).sum::<usize>() > PICTURES {
+        return Err("the picture of the query is too large to be written down");
+    }
+    match serde_json::to_value(spec) {
+        Ok(Value::Object(mut line)) => {
+            line.retain(|key, _| !LEFT_OUT.contains(&key.as_str()));
+            Ok(line)
+        }
+        _ => Err("the query cannot be written down"),
+    }
+}
