@@ -200,7 +200,8 @@ fn margins_hold_for_the_share_that_is_asked_for() {
         }
         let (miss, found) = (1.0 - recall, (60 * depth) as f32);
         assert!(lost as f32 <= miss * found && lost_by_both as f32 <= miss * found, "{lost} {lost_by_both}");
-        assert!(off as f32 <= miss * 36_000.0 && ranked as f32 >= recall * found, "{off} {ranked}");
+        // Forty samples in as many elements say less of others than those of a bundle do.
+        assert!(off as f32 <= 2.0 * miss * 36_000.0 && ranked as f32 >= recall * found, "{off} {ranked}");
     }
     // What was not measured: another model, a ranking that the bundle has not, a file from before there were margins.
     let of = |cells: &Cells<'_>, model, kind| margins(cells, model, kind, 10..=10, 0.9);
