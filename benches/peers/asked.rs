@@ -1,5 +1,6 @@
 //! The kinds of query that are timed.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tantivy::collector::{Count, TopDocs};
@@ -177,7 +178,7 @@ fn several<'a>(engine: &'a Engine, all: &'a [Queries], arguments: &Arguments) ->
     }
     let mut out = Vec::new();
     for (name, queries, shape) in shapes {
-        let shape = Arc::new(shape);
+        let shape = Rc::new(shape);
         let recalls = arguments.recalls.iter().map(|recall| Some(*recall));
         for recall in arguments.exact.then_some(None).into_iter().chain(recalls) {
             let shape = shape.clone();

@@ -65,7 +65,7 @@ class Dask:
 
 @contextmanager
 def connect(args: argparse.Namespace) -> Iterator[Dask]:
-    """A pool on the cluster that was asked for, and without its dashboard where it is our own."""
+    """A pool on the cluster that was asked for, or on one of this machine, which nobody else reaches."""
     # A worker that is gone counts as a try of its task; no task waits at a worker that has one.
     dask.config.set({"distributed.scheduler.allowed-failures": args.retries, "distributed.scheduler.worker-saturation": 1.0})
     if args.scheduler:
@@ -79,7 +79,7 @@ def connect(args: argparse.Namespace) -> Iterator[Dask]:
                 client.upload_file(str(HERE / module))
             yield Dask(client, args.retries)
         return
-    ours = {"n_workers": args.workers, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    ours = {"n_workers": args.workers, "threads_per_worker": 1, "processes": True, "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(**ours) as cluster, Client(cluster) as client:
         # These processes find the modules where this one does. Sent, they would be loaded a second time into this one.
         yield Dask(client, args.retries)

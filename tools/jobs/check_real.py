@@ -64,74 +64,70 @@ def questions(source: Path, file: Path) -> int:
     return len(documents)
 
 
-def one(name: str, source: Path, bundle: Path | None, program: Program, work: Path, encoders: Path | None) -> Path:
-    """Encodes, trains where there is no bundle yet, builds both ways and compares. Gives the bundle."""
-    work.mkdir()
-    source = linked(source, work / "corpus")
-    cache, flags = work / "cache", []
-    media = [("text", TEXT)] if bundle else [("text", TEXT), ("image", PICTURE)]
-    if encoders:
-        given = [word for kind, encoder in media for word in ("--encoder", f"{kind}={encoders / encoder}")]
-        flags = ["--features-cache", cache]
-        report = driver(
-            program.binary, *cut(source, 8), "--encode", "--work", work / "encode", "--", *flags, *given, "--threads", 1
-        )
-        say(f"{name}: encoded in {report['seconds']:.0f} s")
-    else:
-        given = []
-    if not bundle:
-        bundle = work / "my.bundle"
-        started = time.monotonic()
-        program.json("train", source, "--label", "category", "--out", bundle, *flags, *given)
-        say(f"{name}: trained in {time.monotonic() - started:.0f} s")
+def timed(what: str, program: Program, *words: object) -> None:
     started = time.monotonic()
-    program.json("build", source, "--bundle", bundle, "--out", work / "one.index", *flags, *given)
-    say(f"{name}: one build in {time.monotonic() - started:.0f} s")
-    job = work / "job"
-    report = driver(
-        program.binary,
-        source,
-        "--bundle",
-        bundle,
-        "--out",
-        work / "my.index",
-        "--work",
-        job,
-        "--shards",
-        SHARDS,
-        "--",
-        *flags,
-        *given,
-        "--threads",
-        1,
-    )
-    say(f"{name}: the job in {report['seconds']:.0f} s")
-    count = questions(source, work / "questions.jsonl")
+    program.json(*words)
+    say(f"{what}: {time.monotonic() - started:.0f} s")
+
+
+def both(name: str, program: Program, work: Path, lines: Path, source: list[object], bundle: Path, flags: list[object]) -> None:
+    """Builds both ways and compares. `lines` are the documents of `source`."""
+    timed(f"{name}: one build", program, "build", *source, "--bundle", bundle, "--out", work / "one.index", *flags)
+    job, out = work / "job", work / "my.index"
+    fixed = ["--bundle", bundle, "--out", out, "--work", job, "--shards", SHARDS]
+    report = driver(program.binary, *source, *fixed, "--", *flags, "--threads", 1)
+    say(f"{name}: the job: {report['seconds']:.0f} s")
+    count = questions(lines, work / "questions.jsonl")
     shards = sorted(job.glob(f"shard-*-of-{SHARDS:05}"))
-    compare(program, work / "one.index", work / "my.index", shards, work / "questions.jsonl", count)
+    compare(program, work / "one.index", out, shards, work / "questions.jsonl", count)
+
+
+def openclipart(program: Program, data: Path, work: Path, encoders: Path | None) -> Path:
+    """Pictures and texts from files. Gives the bundle."""
+    work.mkdir()
+    source, flags = linked(data / "openclipart-mini/items.jsonl", work / "corpus"), []
+    if encoders:
+        flags = ["--features-cache", work / "cache"]
+        flags += ["--encoder", f"text={encoders / TEXT}", "--encoder", f"image={encoders / PICTURE}"]
+        parts = cut(source, SHARDS)
+        report = driver(program.binary, *parts, "--encode", "--work", work / "encode", "--", *flags, "--threads", 1)
+        say(f"openclipart: encoded: {report['seconds']:.0f} s")
+    bundle = work / "my.bundle"
+    timed("openclipart: trained", program, "train", source, "--label", "category", "--out", bundle, *flags)
+    both("openclipart", program, work, source, [source], bundle, flags)
     return bundle
+
+
+def debian(program: Program, data: Path, work: Path, encoders: Path | None, bundle: Path) -> None:
+    """Texts: from the features that came with them where the bundle's encoder is the one that made them."""
+    work.mkdir()
+    lines = data / "debian-packages/docs.jsonl"
+    if not encoders:
+        both("debian", program, work, lines, [lines], bundle, [])
+        return
+    features = ["--features", lines.with_name("text_minilm.safetensors"), "--pathway", "text=text_minilm"]
+    both("debian", program, work, lines, [], bundle, [*features, "--corpus", lines, "--encoder", f"text={encoders / TEXT}"])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="a folder to make")
+    parser.add_argument("--bundle", type=Path, help="that of a run before: only the texts are checked")
     parser.add_argument("--binary", type=Path, default=HERE.parents[1] / "target/debug/uncsm-index")
     args = parser.parse_args()
     data = Path(os.environ.get("UNCSM_DATA", HERE.parents[2] / "shared/data")).absolute()
     encoders = Path(os.environ["UNCSM_ENCODERS"]).absolute() if "UNCSM_ENCODERS" in os.environ else None
-    for path in [
-        data / "openclipart-mini/items.jsonl",
-        data / "debian-packages/docs.jsonl",
-        *(encoders / name for name in (TEXT, PICTURE) if encoders),
-    ]:
+    needed = [data / "openclipart-mini/items.jsonl", data / "debian-packages/docs.jsonl"]
+    for path in needed + ([encoders / TEXT, encoders / PICTURE] if encoders else []):
         if not path.exists():
             parser.error(f"{path} does not exist; name the folders by UNCSM_DATA and UNCSM_ENCODERS")
     work = args.work.absolute()
     work.mkdir(parents=True)
     program = Program(str(args.binary.absolute()))
     try:
-        bundle = one("openclipart", data / "openclipart-mini/items.jsonl", None, program, work / "openclipart", encoders)
-        one("debian", data / "debian-packages/docs.jsonl", bundle, program, work / "debian", encoders)
+        bundle = args.bundle and args.bundle.absolute()
+        bundle = bundle or openclipart(program, data, work / "openclipart", encoders)
+        debian(program, data, work / "debian", encoders, bundle)
     except Wrong as wrong:
         print(f"check_real.py: {wrong}", file=sys.stderr)
         return 1

@@ -5,8 +5,9 @@
 
 Every process has one thread on one core (`--core`). Seconds are those of the processor, user and system, so that what else the
 machine does counts little; `wall` stands beside them in the output. Builds give, by stage, seconds for each item and seconds of
-any shard; merges of 2, 4 and 8 shards and of parts of them give theirs; the time of cells is fitted as a power of the rows. Bytes
-come from the manifests. Memory is the peak of anonymous pages, looked at every 10 ms. `--repeat N` takes the median of N.
+any shard; merges of 2, 4 and 8 shards and of parts of them give theirs; the time of cells is fitted as a power of the rows, from
+4,096 rows on. Bytes come from the manifests. Memory is the peak of anonymous pages, looked at every 10 ms. `--repeat N` takes
+the median of N.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from model import fitted, predicted, table
+from model import CELLS_FROM, fitted, predicted, table, with_encoder
 
 SHARDS = (1, 2, 4, 8)
 
@@ -104,6 +105,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--out", type=Path, help="writes points and model here")
     parser.add_argument("--model", type=Path, help="such a file, in place of runs")
+    parser.add_argument("--encode", type=Path, help="such a file, for the costs of its encoder")
     parser.add_argument("--items", default="1e7,1e9", help="sizes to predict (default 1e7,1e9)")
     parser.add_argument("--index", type=float, default=1e7, help="items of the largest index (default 1e7)")
     parser.add_argument("--shard", type=float, default=1e6, help="items of a shard (default 1e6)")
@@ -111,7 +113,7 @@ def main() -> None:
     args = parser.parse_args(words[:cut])
     args.binary = args.binary.absolute()
     if args.model:
-        found = json.loads(args.model.read_text(encoding="utf-8"))
+        found = {"model": fitted(json.loads(args.model.read_text(encoding="utf-8"))["points"])}
     elif args.bundle and args.work:
         points = runs(args, words[cut + 1 :])
         found = {"points": points, "model": fitted(points), "load": os.getloadavg()}
@@ -119,8 +121,15 @@ def main() -> None:
         parser.error("give SOURCE, --bundle and --work, or --model")
     if args.out:
         args.out.write_text(json.dumps(found, indent=1), encoding="utf-8")
-    predictions = [predicted(found["model"], float(items), args.index, args.shard, args.cores) for items in args.items.split(",")]
-    print(table(found["model"], predictions))
+    model = found["model"]
+    if args.encode:
+        model = with_encoder(model, json.loads(args.encode.read_text(encoding="utf-8"))["model"])
+    predictions = []
+    if "merge" in model:
+        predictions = [predicted(model, float(items), args.index, args.shard, args.cores) for items in args.items.split(",")]
+    print(table(model, predictions))
+    if "merge" not in model:
+        print(f"\nNothing of merges: they need two sizes from {CELLS_FROM} rows on, so a corpus of {4 * CELLS_FROM}.")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 STAGES = ("read", "encode", "pathways", "index", "commit")
 HOUR, GB = 3600, 1e9
+# Rows of a media type from which a segment has cells.
+CELLS_FROM = 4096
 
 
 def line(points: list[tuple[float, float]]) -> dict[str, float]:
@@ -44,8 +46,11 @@ def shares(one: dict) -> dict[str, float]:
 
 
 def fitted(points: dict) -> dict:
-    """The model. A point has `items`, `seconds`, `stages`, `peak` and `bytes`."""
-    builds, merges = points["builds"], points["merges"]
+    """The model. A point has `items`, `seconds`, `stages`, `peak` and `bytes`.
+
+    Without merges of two sizes that have cells it says nothing of merges.
+    """
+    builds, merges = points["builds"], [one for one in points["merges"] if one["items"] >= CELLS_FROM]
 
     def of(ones: list[dict], get: Callable[[dict], float]) -> list[tuple[float, float]]:
         return [(one["items"], get(one)) for one in ones]
@@ -55,11 +60,20 @@ def fitted(points: dict) -> dict:
     for kind in ("uvec", "text", "own"):
         model[f"bytes_{kind}"] = line(of(builds, lambda one, kind=kind: one["bytes"][kind]))
     model["memory"] = line(of(builds, lambda one: one["peak"]))
+    if not merges or max(one["items"] for one in merges) < 1.5 * min(one["items"] for one in merges):
+        return model
     model["merge"] = line(of(merges, lambda one: one["seconds"] - shares(one)["cells"]))
     model["cells"] = power(of(merges, lambda one: shares(one)["cells"]))
     model["merge_memory"] = line(of(merges, lambda one: one["peak"]))
     model["bytes_merged"] = line(of(merges, lambda one: one["bytes"]))
     return model
+
+
+def with_encoder(model: dict, other: dict) -> dict:
+    """The model with the costs of another's encoder."""
+    ours, theirs = model["encode"], other["encode"]
+    build = {key: model["build"][key] + theirs[key] - ours[key] for key in ("fixed", "each")}
+    return {**model, "encode": theirs, "build": {**build, "error": max(model["build"]["error"], theirs["error"])}}
 
 
 def at(part: dict[str, float], n: float) -> float:
@@ -90,13 +104,17 @@ def predicted(model: dict, items: float, index: float, shard: float, cores: int)
 
 def table(model: dict, predictions: list[dict]) -> str:
     """As Markdown."""
-    million = [("build, whole", "build"), *((f"build: {stage}", stage) for stage in STAGES), ("merge, cells apart", "merge")]
+    million = [("build, whole", "build"), *((f"build: {stage}", stage) for stage in STAGES)]
+    million += [("merge, cells apart", "merge")] if "merge" in model else []
     out = ["| seconds of one core | a million items | and each process | largest error of the fit |", "|---|---|---|---|"]
     out += [
         f"| {name} | {model[key]['each'] * 1e6:.0f} | {model[key]['fixed']:.2f} | {model[key]['error']:.0%} |"
         for name, key in million
     ]
-    out.append(f"| cells | {at(model['cells'], 1e6):.0f}, as n^{model['cells']['power']:.2f} | | {model['cells']['error']:.0%} |")
+    if "cells" in model:
+        out.append(
+            f"| cells | {at(model['cells'], 1e6):.0f}, as n^{model['cells']['power']:.2f} | | {model['cells']['error']:.0%} |"
+        )
     out += ["", "| bytes | an item | and each process |", "|---|---|---|"]
     for name, key in [
         ("vectors on disk", "bytes_uvec"),
@@ -106,9 +124,11 @@ def table(model: dict, predictions: list[dict]) -> str:
         ("memory of a build", "memory"),
         ("memory of a merge", "merge_memory"),
     ]:
-        out.append(f"| {name} | {model[key]['each']:.0f} | {model[key]['fixed']:.0f} |")
+        if key in model:
+            out.append(f"| {name} | {model[key]['each']:.0f} | {model[key]['fixed']:.0f} |")
     if predictions:
-        names = list(predictions[0])
-        out += ["", f"| {' | '.join(name.replace('_', ' ') for name in names)} |", "|" + "---|" * len(names)]
-        out += [f"| {' | '.join(f'{one[name]:.4g}' for name in names)} |" for one in predictions]
+        sizes = [f"{one['items']:.3g} items" for one in predictions]
+        out += ["", f"| predicted | {' | '.join(sizes)} |", "|---|" + "---|" * len(sizes)]
+        for name in list(predictions[0])[1:]:
+            out.append(f"| {name.replace('_', ' ')} | {' | '.join(f'{one[name]:.3g}' for one in predictions)} |")
     return "\n".join(out)

@@ -58,8 +58,10 @@ class Model(unittest.TestCase):
                 "peak": 2e6,
                 "bytes": 1200 * n,
             }
-            for n in (2000, 4000, 8000)
+            for n in (5000, 10000, 20000)
         ]
+        # Too few rows for cells: left out.
+        merges.append({"items": 4000, "seconds": 0.3, "stages": {"move": 0.3, "cells": 0.0}, "peak": 1e3, "bytes": 10})
         return {"builds": builds, "merges": merges}
 
     def test_a_model_predicts_what_it_was_made_of(self):
@@ -77,6 +79,23 @@ class Model(unittest.TestCase):
         self.assertAlmostEqual(found["disk_indexes_gb"], 1.2)
         self.assertAlmostEqual(found["worker_memory_gb"], 0.002)
 
+    def test_merges_of_one_size_say_nothing(self):
+        points = self.points()
+        points["merges"] = [one for one in points["merges"] if one["items"] <= 5000]
+        model = costs.fitted(points)
+        self.assertEqual({"merge", "cells", "merge_memory", "bytes_merged"} & set(model), set())
+        text = costs.table(model, [])
+        self.assertIn("| build, whole | 2000 |", text)
+        self.assertNotIn("merge", text)
+
+    def test_another_encoder(self):
+        model = costs.fitted(self.points())
+        other = costs.with_encoder(model, {**model, "encode": {"fixed": 5.0, "each": 0.01, "error": 0.02}})
+        self.assertAlmostEqual(other["build"]["each"], 0.002 - 0.001 + 0.01)
+        self.assertAlmostEqual(other["build"]["fixed"], 2 - 1 + 5)
+        self.assertAlmostEqual(costs.predicted(other, 1e6, 5e5, 1e5, 4)["encode_share"], 1005 / 1106)
+        self.assertAlmostEqual(model["build"]["each"], 0.002)
+
     def test_a_small_job_is_one_shard(self):
         found = costs.predicted(costs.fitted(self.points()), items=100, index=1e7, shard=1e6, cores=64)
         self.assertEqual((found["shards"], found["indexes"]), (1, 1))
@@ -89,7 +108,7 @@ class Model(unittest.TestCase):
         self.assertIn("| build: encode | 1000 | 1.00 | 0% |", text)
         self.assertIn("| cells | 100, as n^1.50 |", text)
         self.assertIn("| vectors on disk | 600 | 0 |", text)
-        self.assertIn("| 1e+07 | 10 | 1 | 64 |", text)
+        self.assertIn("| predicted | 1e+07 items |\n|---|---|\n| shards | 10 |\n| indexes | 1 |\n| cores | 64 |", text)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ pub(crate) fn margins(
     let above = best.iter().map(|row| row[2]).filter(|&k| k >= most).fold(f32::INFINITY, f32::min);
     let all = best.iter().map(|row| row[2]).fold(0.0, f32::max);
     let near = best.iter().filter(|row| row[2] >= below.min(all) && row[2] <= above);
-    let best = near.map(|row| of(row)).reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])])?;
+    let best = near.map(of).reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])])?;
     let rank = effort(cells, model, (ranking, query_media), BEST, recall)?.refine;
     let [short, both] = SPARE;
     Some(Margins {

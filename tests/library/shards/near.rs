@@ -1,6 +1,6 @@
 //! Approximate search over parts, and over what is merged of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -50,7 +50,7 @@ fn share(engine: &Engine) -> (f64, f64) {
 }
 
 /// Segments and those of them with cells.
-fn cells(dir: &PathBuf) -> (usize, usize) {
+fn cells(dir: &Path) -> (usize, usize) {
     let index = Index::open(dir).unwrap();
     let searcher = index.reader().unwrap().searcher();
     let has = |reader: &&tantivy::SegmentReader| {

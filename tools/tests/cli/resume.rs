@@ -123,7 +123,7 @@ fn state(index: &Path, documents: usize) -> (Stored, Vec<Value>) {
         "--keywords red -k N",
         "--features % --pathway text=text --rows 30..31 --media any -k N",
         "--features % --pathway image=image --rows 3..4 --keywords boat -k N",
-        "--like d00017 -k 5",
+        "--like d00017 -k 5 --exact",
     ]
     .map(|line| {
         let line = format!("query % {}", line.replace('N', &count));
