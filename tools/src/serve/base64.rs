@@ -4,7 +4,7 @@
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let text = text.as_bytes();
     let digits = match text {
-        [digits @ .., b'=', b'='] | [digits @ .., b'='] if text.len() % 4 == 0 => digits,
+        [digits @ .., b'=', b'='] | [digits @ .., b'='] if text.len().is_multiple_of(4) => digits,
         digits => digits,
     };
     if digits.len() % 4 == 1 {
