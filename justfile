@@ -26,6 +26,17 @@ damage:
 filters:
     UNCSM_FILTERS=100000 cargo test --test library filters
 
+# The page of `serve` in a browser, at two widths, and its limits of time: needs Python with Playwright and Pillow, and Chromium.
+page:
+    cargo build
+    python3 tools/serve-tests/run.py
+    cargo test --test cli serve -- --ignored
+
+# 10,000 requests, 8 at a time, against an index.
+load index:
+    cargo build
+    python3 tools/serve-tests/load.py {{index}}
+
 # Peak memory and seconds of small files that ask for much, and of builds.
 bombs:
     python3 benches/bombs.py

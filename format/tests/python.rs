@@ -46,7 +46,7 @@ fn cases() -> Vec<u8> {
         let table = u64_at(&bytes, end + trailer::TABLE) as usize;
         let header = (0..layout::header::SIZE).step_by(4);
         for at in header.chain((table..bytes.len()).step_by(4)) {
-            for new in [0, 1, 2, 22, 64, 65_537, u32::MAX] {
+            for new in [0, 1, 22, 64, u32::MAX] {
                 let mut forged = bytes.clone();
                 put(&mut forged, at, &new.to_le_bytes());
                 // The trailer that is changed is not sealed by the place that it names.
@@ -57,7 +57,7 @@ fn cases() -> Vec<u8> {
             }
         }
         // Some bytes of each section; in the larger file fewer.
-        let step = if bytes.len() < 3000 { 2 } else { 29 };
+        let step = if bytes.len() < 3000 { 3 } else { 61 };
         for at in (layout::header::SIZE..table).step_by(step) {
             for change in [0x01, 0x80] {
                 let mut forged = bytes.clone();

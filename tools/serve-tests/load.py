@@ -8,6 +8,7 @@ import argparse
 import http.client
 import json
 import random
+import sys
 import threading
 import time
 
@@ -76,6 +77,7 @@ def main():
                     times.append(time.perf_counter() - began)
                     if len(times) % (args.requests // 10) == 0:
                         memory.append(rss(server.process.pid))
+                        print(f"{len(times)} of {args.requests}, {memory[-1]:.0f} MiB, {len(bad)} lost", file=sys.stderr, flush=True)
 
         began = time.perf_counter()
         threads = [threading.Thread(target=work) for _ in range(args.at_once)]

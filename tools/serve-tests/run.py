@@ -334,6 +334,15 @@ def what_is_said_is_heard(page, here):
 
 
 @test
+def another_word_is_offered(page, here):
+    fill(page, words="purpel circle")
+    page.click(".instead")
+    settle(page)
+    assert page.input_value("#words") == "purple circle"
+    assert titles(page)[0].startswith("Purple circle"), titles(page)[:3]
+
+
+@test
 def the_colours_can_be_read(page, here):
     fill(page, words="blue", text="a blue circle")
     for theme in ("light", "dark"):
@@ -358,6 +367,11 @@ def nothing_hangs_over_the_edge(page, here):
     fill(page, words="blue", text="a blue circle")
     wide = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert wide[0] <= wide[1], wide
+    over = page.evaluate("""() => [...document.querySelectorAll('.card *')].filter((node) => {
+        const card = node.closest('.card').getBoundingClientRect(), box = node.getBoundingClientRect();
+        return box.width && (box.right > card.right + 1 || box.left < card.left - 1);
+    }).map((node) => node.className || node.tagName)""")
+    assert not over, over
     page.locator(".card").first.locator("[data-act=why]").click()
     expect(page.locator("#drawer")).to_be_visible()
     box = page.locator("#drawer").bounding_box()

@@ -16,8 +16,8 @@ const TEXTS: [&str; 6] = [
     "the dog jumps on a green circle",
     "cat",
     "cat cat cat",
-    "un red ing",
-    "the dog runs under the cat and the dog",
+    "jumping with a runs",
+    "the dog runs under the cat with the dog",
 ];
 
 /// The tokenizer of the folder in the form of sentence pieces: the same ids, a blank at the front of each word.

@@ -55,8 +55,8 @@ fn strings_numbers_and_dates() {
     write(&file, columns);
     let f32_tenth = f64::from(0.1f32);
     let expected = format!(
-        r#"{{"id":7,"text":"t","split":"train","large":"a","view":"a","dictionary":"red","i8":-128,"i16":-32768,"i32":-2147483648,"u8":0,"u16":0,"u32":0,"u64":0,"f16":0.5,"f32":0.5,"f64":0.1,"yes":true,"date32":"1970-01-01","seconds":"1970-01-01T00:00:00","zoned":"1970-01-01T00:00:00Z","nanos":"1970-01-01T00:00:00","clock":"00:00:00","price":12.34,"whole":1234,"long":12.34,"wide":1234,"beyond":1234}}
-{{"id":"-8","text":null,"split":"test","large":"b","view":"a long string that is no inline view","i8":0,"i32":0,"u8":1,"u16":1,"u32":1,"u64":1,"f16":-2.0,"f64":1e300,"yes":false,"date32":"2024-05-01","seconds":"1970-01-01T00:00:01","zoned":"1970-01-01T00:00:00.000001Z","nanos":"1970-01-01T00:00:00.000000001","clock":"00:00:00.001","price":-0.5,"whole":-50,"long":-0.5,"wide":-50,"beyond":1e30}}
+        r#"{{"id":7,"text":"t","split":"train","large":"a","view":"a","dictionary":"red","i8":-128,"i16":-32768,"i32":-2147483648,"u8":0,"u16":0,"u32":0,"u64":0,"f16":0.5,"f32":0.5,"f64":0.1,"yes":true,"date32":"1970-01-01","seconds":"1970-01-01T00:00:00Z","zoned":"1970-01-01T00:00:00Z","nanos":"1970-01-01T00:00:00Z","clock":"00:00:00","price":12.34,"whole":1234,"long":12.34,"wide":1234,"beyond":1234}}
+{{"id":"-8","text":null,"split":"test","large":"b","view":"a long string that is no inline view","i8":0,"i32":0,"u8":1,"u16":1,"u32":1,"u64":1,"f16":-2.0,"f64":1e300,"yes":false,"date32":"2024-05-01","seconds":"1970-01-01T00:00:01Z","zoned":"1970-01-01T00:00:00.000001Z","nanos":"1970-01-01T00:00:00.000000001Z","clock":"00:00:00.001","price":-0.5,"whole":-50,"long":-0.5,"wide":-50,"beyond":1e30}}
 {{"id":9,"text":"ü","large":"c","view":"","dictionary":"red","i8":127,"i16":1,"i32":2147483647,"u8":255,"u16":65535,"u32":4294967295,"u64":18446744073709551615,"f16":1024.0,"f32":{f32_tenth},"date32":"1969-12-31","seconds":"2024-05-01T12:30:00Z","zoned":"1970-01-01T00:00:00.000002Z","nanos":"1970-01-01T00:00:00.000000002Z","clock":"01:00:00","price":0.1,"whole":10,"long":0.1,"wide":10,"beyond":10}}
 "#
     );

@@ -136,6 +136,7 @@ impl PyData {
     /// An encoded corpus; with `start` by its encoders and with its classes. `progress` gets the number of documents so far.
     #[staticmethod]
     #[pyo3(signature = (paths, reading, label, group, start, new_classes_refused, progress))]
+    #[allow(clippy::too_many_arguments, reason = "called by the face in Python alone")]
     fn from_corpus(
         py: Python<'_>,
         paths: Vec<PathBuf>,

@@ -1,29 +1,25 @@
 //! An index, or several that answer as one.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict};
+use pyo3::types::PyDict;
 use serde_json::json;
-use uncsm_index::corpus::PathwayArg;
 use uncsm_index::encode::Registry;
-use uncsm_index::index::{self, BuildProgress, CommitPolicy, Index, IndexBuilder, OnBad, Source};
-use uncsm_index::schema::SchemaOverrides;
+use uncsm_index::index::{self, Index};
 use uncsm_index::search::{Engine, Request, RequestSpec, Response};
 use uncsm_index::{Error, Result};
 
-use crate::arrays::Rows;
+use crate::batch::{PyBatch, answered};
+use crate::build::{self, How, What};
 use crate::bundle::PyBundle;
-use crate::data::{PyReading, Reading, encoder_args};
-use crate::delete;
-use crate::documents::{Built, Held};
-use crate::error::{bad, raised, words};
-use crate::json::{plain, to_object};
+use crate::data::encoder_args;
+use crate::error::{bad, raised};
+use crate::json::plain;
 use crate::query::spec;
 use crate::watch::{self, Watch};
-use crate::{segments, table};
+use crate::{delete, segments};
 
 /// An open index, or several.
 #[pyclass(frozen, name = "Index", module = "uncsm_index._native")]
@@ -31,109 +27,6 @@ pub(crate) struct PyIndex {
     dirs: Vec<PathBuf>,
     indexes: Vec<Index>,
     engine: Engine,
-}
-
-/// What is indexed, and how.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub(crate) struct What<'py> {
-    /// Of a corpus.
-    paths: Vec<PathBuf>,
-    /// A safetensors file with the tensors of media types, `MEDIA=TENSOR`.
-    features_file: Option<(PathBuf, Vec<String>)>,
-    documents: Option<Vec<Bound<'py, PyDict>>>,
-    rows: Vec<(String, PyReadonlyArray2<'py, f32>)>,
-    reading: PyReading,
-    strict: bool,
-    memory: usize,
-}
-
-impl What<'_> {
-    /// Whether the app holds the documents itself.
-    fn is_held(&self) -> bool {
-        self.documents.is_some() || !self.rows.is_empty()
-    }
-}
-
-/// The parts of [`What`] that need the interpreter, read.
-struct Ready<'py> {
-    rows: Vec<Rows<'py>>,
-    documents: Option<String>,
-    paths: Vec<PathBuf>,
-    features_file: Option<(PathBuf, Vec<String>)>,
-    reading: Reading,
-    on_bad: OnBad,
-    memory: usize,
-    is_held: bool,
-}
-
-impl<'py> Ready<'py> {
-    fn new(py: Python<'py>, what: What<'py>) -> PyResult<Self> {
-        let is_held = what.is_held();
-        let documents = what.documents.map(|documents| lines(&documents)).transpose()?;
-        Ok(Self {
-            rows: what.rows.into_iter().map(|(media, array)| Rows::new(media, array)).collect(),
-            documents,
-            paths: what.paths,
-            features_file: what.features_file,
-            reading: what.reading.read().map_err(|error| raised(py, &error))?,
-            on_bad: if what.strict { OnBad::Stop } else { OnBad::Warn },
-            memory: what.memory,
-            is_held,
-        })
-    }
-
-    fn held(&mut self, py: Python<'_>) -> PyResult<Held<'_>> {
-        if self.reading.passages.is_some() || self.reading.cache.is_some() {
-            return Err(raised(py, &bad("`passages` and `features_cache` belong to a corpus of files")));
-        }
-        Ok(Held {
-            documents: self.documents.take(),
-            features: self.rows.iter().map(Rows::matrix).collect::<PyResult<_>>()?,
-            keys: self.reading.keys.clone(),
-            registry: self.reading.registry(),
-            on_bad: self.on_bad,
-            memory: self.memory,
-        })
-    }
-
-    fn source(&self) -> Result<Source> {
-        let Some((file, pathways)) = &self.features_file else { return Ok(self.reading.source(&self.paths)) };
-        let pathways = pathways.iter().map(|arg| PathwayArg::parse(arg)).collect::<Result<Vec<_>>>()?;
-        let source = Source::features(file, pathways).encoders(self.reading.encoders.clone());
-        Ok(match self.paths.first() {
-            Some(fields) => source.fields_of(fields).keys(self.reading.keys.clone()),
-            None => source,
-        })
-    }
-}
-
-/// Documents as JSON Lines.
-fn lines(documents: &[Bound<'_, PyDict>]) -> PyResult<String> {
-    let mut out = String::new();
-    for document in documents {
-        out.push_str(&serde_json::Value::Object(to_object(document)?).to_string());
-        out.push('\n');
-    }
-    Ok(out)
-}
-
-/// Settings of a build from a source.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub(crate) struct How {
-    append: bool,
-    force: bool,
-    resume: bool,
-    embed_encoders: bool,
-    commit_every: Option<u64>,
-    schema: Option<String>,
-    id_from: Option<String>,
-}
-
-/// What a schema file says; errors call it so.
-fn overrides(schema: Option<&String>) -> Result<SchemaOverrides> {
-    schema.map_or_else(|| Ok(SchemaOverrides::default()), |text| SchemaOverrides::parse(text, "schema"))
 }
 
 #[pymethods]
@@ -174,50 +67,7 @@ impl PyIndex {
         how: How,
         progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let bundle = &bundle.get().bundle;
-        let started = Instant::now();
-        let mut ready = Ready::new(py, what)?;
-        let schema = overrides(how.schema.as_ref()).map_err(|error| raised(py, &error))?;
-        let built = if ready.is_held {
-            if how.append || how.resume || how.embed_encoders || how.commit_every.is_some() {
-                let what =
-                    "`append`, `resume`, `commit_every` and `embed_encoders` belong to a build from files";
-                return Err(raised(py, &bad(what)));
-            }
-            let held = ready.held(py)?;
-            let work = |watch: &Watch<BuildProgress>| held.build((&out, how.force), bundle, &schema, watch);
-            watch::run(py, work, heard(&progress))?
-        } else {
-            let source = ready.source().map_err(|error| raised(py, &error))?;
-            let (paths, on_bad, memory) = (ready.reading.registry(), ready.on_bad, ready.memory);
-            let work = |watch: &Watch<BuildProgress>| {
-                let mut builder = IndexBuilder::new(&out, bundle).memory(memory);
-                if let Some(documents) = how.commit_every {
-                    builder = builder.commits(CommitPolicy { documents, time: Duration::from_secs(60) });
-                }
-                if how.schema.is_some() {
-                    builder = builder.schema(schema);
-                }
-                if let Some(from) = &how.id_from {
-                    builder = builder.ids_from(from.parse()?);
-                }
-                if how.append {
-                    builder = builder.append();
-                }
-                if how.force {
-                    builder = builder.force();
-                }
-                if how.resume {
-                    builder = builder.resume();
-                }
-                if how.embed_encoders {
-                    builder = builder.embed_encoders();
-                }
-                from_files(builder, source, (paths, on_bad), watch)
-            };
-            watch::run(py, work, heard(&progress))?
-        };
-        reported(py, &built, started)
+        build::new(py, (out, &bundle.get().bundle), what, how, progress)
     }
 
     /// Adds documents in one commit, and says what came of it.
@@ -228,21 +78,9 @@ impl PyIndex {
         progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let dir = self.only().map_err(|error| raised(py, &error))?;
-        let started = Instant::now();
-        let mut ready = Ready::new(py, what)?;
-        let built = if ready.is_held {
-            let held = ready.held(py)?;
-            watch::run(py, |watch: &Watch<BuildProgress>| held.add(dir, watch), heard(&progress))?
-        } else {
-            let source = ready.source().map_err(|error| raised(py, &error))?;
-            let (paths, on_bad, memory) = (ready.reading.registry(), ready.on_bad, ready.memory);
-            let work = |watch: &Watch<BuildProgress>| {
-                from_files(IndexBuilder::add_to(dir).memory(memory), source, (paths, on_bad), watch)
-            };
-            watch::run(py, work, heard(&progress))?
-        };
+        let report = build::add(py, dir, what, progress)?;
         self.reload(py)?;
-        reported(py, &built, started)
+        Ok(report)
     }
 
     /// Deletes documents in one commit, and says how many.
@@ -326,8 +164,7 @@ impl PyIndex {
 
     /// Stored rows of a media type, segment by segment, in place.
     fn vectors(&self, py: Python<'_>, media: &str) -> PyResult<Vec<segments::PySegment>> {
-        let dir = self.only().map(drop).map_err(|error| raised(py, &error));
-        dir?;
+        self.only().map_err(|error| raised(py, &error))?;
         let searcher = self.engine.searcher();
         let of = || segments::of(&self.indexes[0], searcher.segment_readers(), media);
         py.detach(of).map_err(|error| raised(py, &error))
@@ -369,81 +206,5 @@ impl PyIndex {
                 .got(format!("{} indexes", several.len()))
                 .hint("open it alone")),
         }
-    }
-}
-
-/// Runs `builder` over a source of files.
-fn from_files<'a>(
-    builder: IndexBuilder<'a>,
-    source: Source,
-    (paths, on_bad): (Registry, OnBad),
-    watch: &'a Watch<BuildProgress>,
-) -> Result<Built> {
-    let builder = builder.source(source).encoder_paths(paths).on_bad(on_bad).words(words);
-    let report = builder.progress(|at| watch.tell(at)).interrupt(|| Ok(watch.flag())).run()?;
-    Ok(Built { report, damaged: Vec::new() })
-}
-
-/// Calls `progress` with a dict.
-fn heard<'a>(progress: &'a Option<Bound<'_, PyAny>>) -> impl FnMut(BuildProgress) -> PyResult<()> + 'a {
-    move |at| {
-        let Some(hear) = progress else { return Ok(()) };
-        let said = json!({
-            "consumed": at.consumed, "documents": at.documents, "items": at.items, "warnings": at.warnings,
-            "position": at.position, "length": at.length,
-        });
-        hear.call1((plain(hear.py(), &said)?,)).map(drop)
-    }
-}
-
-fn reported<'py>(py: Python<'py>, built: &Built, started: Instant) -> PyResult<Bound<'py, PyAny>> {
-    let report = plain(py, built)?;
-    report.set_item("seconds", started.elapsed().as_secs_f64())?;
-    Ok(report)
-}
-
-fn answered<'py>(py: Python<'py>, response: &Response, took: Duration) -> PyResult<Bound<'py, PyAny>> {
-    let answer = plain(py, response)?;
-    answer.set_item("took_ms", took.as_secs_f64() * 1000.0)?;
-    Ok(answer)
-}
-
-/// The answers of a batch: dicts by position, and an Arrow table of all hits.
-#[pyclass(frozen, name = "Batch", module = "uncsm_index._native")]
-pub(crate) struct PyBatch {
-    answers: Vec<Result<Response, Error>>,
-    took: Duration,
-}
-
-#[pymethods]
-impl PyBatch {
-    fn __len__(&self) -> usize {
-        self.answers.len()
-    }
-
-    /// The answer of the query at a position; raises its error, if it has one.
-    fn answer<'py>(&self, py: Python<'py>, at: usize) -> PyResult<Bound<'py, PyAny>> {
-        match self.answers.get(at) {
-            Some(Ok(response)) => plain(py, response),
-            Some(Err(error)) => Err(raised(py, error)),
-            None => Err(pyo3::exceptions::PyIndexError::new_err("no such query")),
-        }
-    }
-
-    /// Positions of queries that failed.
-    fn failed(&self) -> Vec<usize> {
-        (0..).zip(&self.answers).filter(|(_, answer)| answer.is_err()).map(|(at, _)| at).collect()
-    }
-
-    #[getter]
-    fn took_ms(&self) -> f64 {
-        self.took.as_secs_f64() * 1000.0
-    }
-
-    /// The stream of the Arrow PyCapsule interface.
-    fn arrow_c_stream<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        let stream = py.detach(|| table::stream(&self.answers));
-        let stream = stream.map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(error.to_string()))?;
-        PyCapsule::new_with_value(py, stream, c"arrow_array_stream")
     }
 }

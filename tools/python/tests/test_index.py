@@ -132,6 +132,7 @@ def test_keywords_filters_facets_and_orders(index):
     assert ids(index.query(words="the gren squ", prefix=True, typos=1, in_="text", k=2)) != []
     assert index.query(k=0, filter="colour:red", aggregations={"most": {"max": {"field": "side"}}})["aggregations"] == {"most": {"value": 23.0}}
     assert ids(index.query(like="d5", exclude=["d9", "d13"], media="any", k=2)) != []
+    assert set(colours(index.query(like="d5", not_like=["d2", "d3"], media="image", k=3))) == {"green"}
 
 
 def test_every_key_of_a_query_is_a_keyword(index):

@@ -17,7 +17,7 @@ pub struct About {
     /// The last parts of their paths.
     names: Vec<String>,
     documents: u64,
-    /// Media types, and how many documents could be scored by each.
+    /// Media types of the bundle.
     media: Vec<String>,
     /// By name and type.
     fields: Vec<(String, &'static str)>,

@@ -84,15 +84,17 @@ impl App {
         if looked.elapsed() < LOOK_TIME {
             return;
         }
-        match self
-            .engine
-            .reload()
-            .and_then(|newer| if newer { self.note_complete().map(|()| true) } else { Ok(false) })
-        {
-            Ok(true) => *lock(&self.about) = None,
-            Ok(false) => {}
-            Err(error) => self.metrics.stale(&error),
+        let found = self.engine.reload().and_then(|newer| {
+            // The end of a build is no commit.
+            if newer || !self.is_complete() {
+                self.note_complete()?;
+            }
+            Ok(newer)
+        });
+        if let Ok(true) = found {
+            *lock(&self.about) = None;
         }
+        self.metrics.looked(found.err().as_ref());
         *looked = Instant::now();
     }
 

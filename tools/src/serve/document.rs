@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use serde::Serialize;
 use uncsm_index::search::StoredDocument;
-use uncsm_index::{Error, ErrorCode, Result};
+use uncsm_index::{Error, ErrorCode};
 
 use super::answer::{self, Answer};
 use super::app::App;

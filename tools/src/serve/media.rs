@@ -95,6 +95,9 @@ fn read(path: &FilePath) -> Result<Vec<u8>> {
     }
 }
 
+/// Bytes that are handed on at a time, so that what waits for a slow reader is here.
+const PIECE: usize = 64 << 10;
+
 /// Bytes that hold their room until they are sent.
 struct Held {
     bytes: Option<Bytes>,
@@ -109,7 +112,10 @@ impl HttpBody for Held {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+        let Some(mut bytes) = self.bytes.take() else { return Poll::Ready(None) };
+        let piece = bytes.split_to(PIECE.min(bytes.len()));
+        self.bytes = (!bytes.is_empty()).then_some(bytes);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -104,9 +104,9 @@ impl Metrics {
         self.picture_bytes.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// The last commit cannot be shown.
-    pub fn stale(&self, error: &Error) {
-        *lock(&self.stale) = Some(error.facts().message.clone());
+    /// A look for a newer commit, and why it failed where it did.
+    pub fn looked(&self, error: Option<&Error>) {
+        *lock(&self.stale) = error.map(|error| error.facts().message.clone());
     }
 
     /// A query, with its hits or its error.

@@ -135,7 +135,7 @@ impl Recorder {
                 let end = file.metadata().map_err(failed)?.len();
                 // Where other lines came after it, the clicks of before are theirs.
                 let before = query.written.filter(|(_, own)| *own == end);
-                let new = if before.is_some() { &[] } else { query.clicked.as_slice() };
+                let new: &[String] = if before.is_some() { &[] } else { &query.clicked };
                 let clicked: Vec<&str> = match before {
                     Some(_) => query.clicked.iter().map(String::as_str).chain([id]).collect(),
                     None => vec![id],

@@ -67,9 +67,19 @@ function said(found) {
   const ms = found.took_ms < 10 ? found.took_ms.toFixed(1) : Math.round(found.took_ms);
   const of = found.matched > now.hits.length ? ` of ${count(found.matched)}` : "";
   const notes = [...(found.warnings ?? []), found.partial ? "the time ended before everything was looked at" : null, found.complete ? null : "the index is incomplete"].filter(Boolean);
-  if (!now.hits.length) return [el("b", {}, "Nothing found."), ` ${ms} ms`, ...notes.map((note) => el("small", {}, note))];
+  const below = [...(found.did_you_mean ?? []).filter(({ instead }) => instead.length).map(otherWord), ...notes.map((note) => el("small", {}, note))];
+  if (!now.hits.length) return [el("b", {}, "Nothing found."), ` ${ms} ms`, ...below];
   const order = hasMedia() ? "best first" : state.words.trim() ? "by words" : "in order of id";
-  return [el("b", {}, `${count(now.hits.length)}${of}`), ` ${order}, ${ms} ms`, ...notes.map((note) => el("small", {}, note))];
+  return [el("b", {}, `${count(now.hits.length)}${of}`), ` ${order}, ${ms} ms`, ...below];
+}
+
+function otherWord({ word, instead }) {
+  const take = () => {
+    state.words = state.words.replace(word, () => instead[0]);
+    search();
+    by("words").focus();
+  };
+  return el("button", { type: "button", class: "instead", dir: "auto", click: take }, `Did you mean ${instead[0]}?`);
 }
 
 // More, when the end comes near.
