@@ -73,7 +73,7 @@ fn the_promise_holds_over_eight_parts_and_over_what_is_merged() {
         let builder = if index < 4 { builder } else { builder.without_cells() };
         builder.shard(of(index)).run().unwrap();
     }
-    assert_eq!(parts.iter().map(cells).collect::<Vec<_>>(), [[(1, 1); 4], [(1, 0); 4]].concat());
+    assert_eq!(parts.iter().map(|dir| cells(dir)).collect::<Vec<_>>(), [[(1, 1); 4], [(1, 0); 4]].concat());
     let (found, scored) = share(&engine(&parts[..4], &world.bundle));
     assert!(found >= 0.97 && scored < 0.9, "four parts: {found} of the best by {scored} of all");
     let (found, _) = share(&engine(&parts, &world.bundle));

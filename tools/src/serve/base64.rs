@@ -17,7 +17,8 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
             bits = bits << 6 | u32::from(value(digit)?);
         }
         bits <<= 6 * (4 - group.len());
-        out.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
+        let bytes = [bits >> 16, bits >> 8, bits].map(|bits| (bits & 0xff) as u8);
+        out.extend_from_slice(&bytes[..group.len() - 1]);
     }
     Some(out)
 }

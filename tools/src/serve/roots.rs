@@ -19,8 +19,11 @@ pub struct Roots {
     /// By the user, without links.
     given: Option<Vec<PathBuf>>,
     /// By index: those of its sources.
-    known: Vec<Mutex<Option<(Instant, Arc<Known>)>>>,
+    known: Vec<Mutex<Option<Looked>>>,
 }
+
+/// When the sources of an index were looked at, and what was found.
+type Looked = (Instant, Arc<Known>);
 
 /// The sources of an index.
 #[derive(Default)]
