@@ -9,6 +9,7 @@ mod demo;
 mod interrupt;
 mod left_out;
 mod limit_args;
+mod merge_args;
 mod output;
 mod package_args;
 mod progress;

@@ -10,7 +10,8 @@ use uncsm_index::index::{IndexMerger, MergeReport, OnDuplicate};
 use uncsm_index::model::Bundle;
 
 use crate::Outcome;
-use crate::args::{Global, LastOnly, MergeArgs};
+use crate::args::Global;
+use crate::merge_args::{LastOnly, MergeArgs};
 use crate::output::Output;
 use crate::progress;
 
