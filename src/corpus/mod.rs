@@ -52,7 +52,6 @@ pub use pairs::{PairItem, PairLine, Pairs};
 pub use passages::Passages;
 pub use pathway::{EncoderArg, PathwayArg};
 pub(crate) use pictures::other_by_bytes;
-pub(crate) use reader::divides_lines;
 pub use reader::{Reader, unit_of};
 pub use relevance::{Judged, JudgedReader};
 pub use shard::Shard;

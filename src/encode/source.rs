@@ -449,6 +449,11 @@ impl CorpusSource {
             Err(ReadError::Document(error)) => return Some(Incoming::Bad(error)),
         };
         let place = Place { file: self.corpus.file().to_path_buf(), line: document.line };
+        // A hash needs no place.
+        let needs_place = matches!(self.ids, Ids::Made(from) if from != IdsFrom::Hash);
+        if document.id.is_none() && needs_place && self.corpus.lacks_places() {
+            return Some(Incoming::Broken(no_place(&place)));
+        }
         let made = |document: &Document, from| self.corpus.made_id(document, from);
         let document = match identified(document, &place, self.ids, made) {
             Ok(document) => document,
@@ -464,6 +469,18 @@ impl CorpusSource {
         let origin = Some((Arc::clone(&self.root), self.corpus.spot()));
         Some(Incoming::Document(Box::new(SourceDocument { place, document, items, origin })))
     }
+}
+
+/// What ends a part: an id by the line would be another one in each number of parts.
+fn no_place(place: &Place) -> Error {
+    Error::new(ErrorCode::BadValue, "a document of a part has no id, and its line is not known")
+        .file(&place.file)
+        .line(place.line)
+        .expected("the key `id` in each line of a source that is cut into parts")
+        .hint(
+            Hint::new("give each line the key `id`, or make ids from a hash with")
+                .given(Setting::IdFrom, IdsFrom::Hash),
+        )
 }
 
 /// The document with an id: its own, or one that is `made` where that is allowed.

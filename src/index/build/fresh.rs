@@ -74,6 +74,8 @@ pub(crate) fn run(
         });
     let report = match built {
         Ok(report) => report,
+        // A bad document is passed over unless the user is strict; what ends a part all the same is wrong with its source.
+        Err(error) if part.is_some() => return Err(failed(place.out, partial, OnBad::Stop, error)),
         Err(error) => return Err(failed(place.out, partial, on_bad, error)),
     };
     partial.publish()?;

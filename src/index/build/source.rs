@@ -9,8 +9,7 @@ use super::options::{BuildOptions, BuildProgress, Existing};
 use super::pipeline::build;
 use super::report::BuildReport;
 use crate::corpus::{
-    EncoderArg, FeaturesFile, IdsFrom, Keys, Passages, PathwayArg, Reader, Shard, content, divides_lines,
-    files,
+    EncoderArg, FeaturesFile, Keys, Passages, PathwayArg, Reader, Shard, content, files,
 };
 use crate::encode::{
     CorpusSource, Encoder, Encoders, FeatureCache, FeatureRows, FeatureSource, FromFile, Ids, Incoming,
@@ -355,14 +354,6 @@ impl Opened<'_> {
         }
     }
 
-    /// Whether documents without ids have no place to be called by: lines of a part are not counted from the start.
-    fn lacks_places(&self) -> Result<bool> {
-        match (&self.source.from, self.source.shard) {
-            (From::Corpus(paths), Some(shard)) if shard.of() > 1 => divides_lines(paths),
-            _ => Ok(false),
-        }
-    }
-
     /// Puts the documents into `index` through `writer`; `options` lack the cache.
     ///
     /// # Errors
@@ -375,10 +366,6 @@ impl Opened<'_> {
     ) -> Result<BuildReport> {
         let ids = match (options.existing, index.manifest().ids.unwrap_or_default()) {
             (Existing::Replace, _) => Ids::Required { built: index.manifest().ids },
-            // A hash needs no place.
-            (Existing::None, from) if from != IdsFrom::Hash && self.lacks_places()? => {
-                Ids::Required { built: None }
-            }
             (Existing::None, from) => Ids::Made(from),
         };
         let options = BuildOptions { cache: self.cache.as_ref(), ..options };

@@ -162,9 +162,11 @@ impl<'a> IndexMerger<'a> {
         index.mark_complete()?;
         count(&index, &mut report)?;
         let (parts, missing) = check::parts_of(&inputs);
-        report.warnings = unlisted + missing.len() as u64;
+        let of_parts: u64 = inputs.iter().filter_map(|input| input.shard.as_ref()).map(|part| part.warnings).sum();
+        report.warnings = of_parts + unlisted + missing.len() as u64;
         if !missing.is_empty() {
-            let counts = (report.documents, report.items.clone(), report.warnings);
+            // What is missing now may be there in the next merge.
+            let counts = (report.documents, report.items.clone(), of_parts + unlisted);
             ShardManifest::of(&index, counts, parts)?.save(index.dir())?;
         }
         report.missing = missing;

@@ -17,7 +17,7 @@ pub struct MergeReport {
     pub items: BTreeMap<String, u64>,
     /// Documents that were left out: none.
     pub skipped: Vec<Skipped>,
-    /// Sources of which a part is missing, and those that are not listed, since there are too many.
+    /// Those of the parts, sources of which a part is missing, and those that are not listed, since there are too many.
     pub warnings: u64,
     /// Documents that gave way to one of the same id in an index named later.
     pub replaced: u64,

@@ -1,7 +1,8 @@
 //! What is lost or damaged in a part is found before anything is made of it, and named.
 
 use uncsm_index::ErrorCode;
-use uncsm_index::index::Checkpoint;
+use uncsm_index::corpus::{IdsFrom, Shard};
+use uncsm_index::index::{Checkpoint, Source};
 
 use crate::common::files::files_with;
 use crate::shards::{World, Written, bytes_of, rows};
@@ -110,4 +111,31 @@ fn a_part_that_was_stopped_goes_on_by_itself() {
     assert_eq!(first, Some(begun.report.documents), "it goes on");
     assert_eq!(report.documents, whole.documents);
     assert!(rows(&[world.path("part.1")]) == expected);
+}
+
+#[test]
+fn a_line_without_an_id_ends_its_part_and_a_hash_gives_it_one() {
+    let world = World::new(40);
+    let path = world.path("c.jsonl");
+    let line = |at: usize| match at {
+        33 => "{\"text\":\"no name\"}\n".to_owned(),
+        5 => "{\"id\":}\n".to_owned(),
+        _ => format!("{{\"id\":\"{at}\",\"text\":\"a boat\"}}\n"),
+    };
+    std::fs::write(&path, (0..40).map(line).collect::<String>()).unwrap();
+    let source = || Source::corpus(&path).without(["text".to_owned()]);
+    let part = |index, ids| {
+        let name = format!("part.{index}");
+        world.builder(&name, source()).shard(Shard::new(index, 2).unwrap()).ids_from(ids).run()
+    };
+    // The bad line is passed over, and counted in the merge.
+    assert_eq!(part(0, IdsFrom::Hash).unwrap().skipped.len(), 1);
+    let error = part(1, IdsFrom::Line).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::BadValue);
+    assert!(error.facts().hint.as_deref().unwrap().contains("`id_from` hash"), "{error}");
+    assert!(!world.path("part.1").exists() && !world.path("part.1.partial").exists());
+    let warned: u64 = [part(0, IdsFrom::Hash), part(1, IdsFrom::Hash)].map(|part| part.unwrap().warnings).iter().sum();
+    let report = world.merge("out", &["part.0", "part.1"].map(|name| world.path(name))).unwrap();
+    assert_eq!((report.documents, report.warnings), (39, warned));
+    assert!(warned > 0);
 }
