@@ -126,3 +126,37 @@ fn nothing_to_merge_and_nowhere_to_put_it() {
     let error = world.merger("out", &into[90..]).force().run().unwrap_err();
     assert_eq!(error.code(), ErrorCode::BadArgument, "{error}");
 }
+
+#[test]
+fn a_merge_removes_nothing_that_it_merges() {
+    let world = World::new(60);
+    let parts = world.parts(Written::Features, 2);
+    std::fs::create_dir(world.path("folder")).unwrap();
+    // Names that a merge removes or replaces, and a place inside of a part.
+    for (out, second) in [
+        ("result", "result.partial"),
+        ("result", "result.replaced"),
+        ("result", "result"),
+        ("folder/../result", "result.partial"),
+        ("none/../result", "result.partial"),
+        ("result", "result.partial/below"),
+        ("result", "result.replaced/below"),
+        ("part.0/inside", "apart"),
+        ("part.0", "apart"),
+    ] {
+        let second = world.path(second);
+        std::fs::create_dir_all(second.parent().unwrap()).unwrap();
+        std::fs::rename(&parts[1], &second).unwrap();
+        let from = [parts[0].clone(), second.clone()];
+        let before = bytes_of(&from);
+        for force in [false, true] {
+            let merger = world.merger(out, &from);
+            let error = if force { merger.force() } else { merger }.run().unwrap_err();
+            assert_eq!(error.code(), ErrorCode::BadArgument, "{out} of {}: {error}", second.display());
+            names(&error, "a place apart", out);
+            assert!(bytes_of(&from) == before, "{out} of {}", second.display());
+        }
+        std::fs::rename(&second, &parts[1]).unwrap();
+    }
+    assert_eq!(world.merge("result.other", &parts).unwrap().documents, 60);
+}
