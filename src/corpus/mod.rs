@@ -26,6 +26,7 @@ mod pathway;
 mod pictures;
 mod reader;
 mod relevance;
+mod samples;
 mod shard;
 mod source;
 mod table;

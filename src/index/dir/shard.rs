@@ -51,7 +51,7 @@ pub(crate) struct ShardManifest {
 pub(crate) struct Part {
     /// The source for people.
     pub(crate) source: String,
-    /// Of names and lengths of its files: the same wherever they lie.
+    /// Of names, lengths and samples of its files: the same wherever they lie.
     pub(crate) fingerprint: Fingerprint,
     pub(crate) of: u32,
     pub(crate) shard: u32,

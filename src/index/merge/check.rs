@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::input::Input;
 use super::report::MissingParts;
 use crate::error::{Error, ErrorCode, Result};
-use crate::hint::{Hint, Setting};
+use crate::hint::{Hint, Setting, Task};
 use crate::index::dir::shard::Part;
 use crate::media::Fingerprint;
 use crate::model::Bundle;
@@ -151,7 +151,12 @@ fn parts_go_together(inputs: &[Input]) -> Result<()> {
             .hint("build all parts with the same number of them"));
         }
         if let Some((other, _)) = parts.insert((part.fingerprint, part.shard), (input, part)) {
-            return Err(twice(&format!("the part {} is in two indexes", part.place()), other, input));
+            let error = twice(&format!("the part {} is in two indexes", part.place()), other, input);
+            return Err(error.hint(
+                Hint::new("leave one of them out; where they are of two sources that look the same,")
+                    .task(Task::Merge)
+                    .text(" all parts of each source, and then both results"),
+            ));
         }
     }
     Ok(())

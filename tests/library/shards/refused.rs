@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use uncsm_index::corpus::Shard;
-use uncsm_index::index::{Index, attach};
+use uncsm_index::index::{Index, Source, attach};
 use uncsm_index::{Error, ErrorCode};
 
 use crate::common;
@@ -39,6 +39,7 @@ fn other_numbers_of_parts_and_the_same_part_twice() {
     world.builder("again", world.source(Written::Features)).shard(Shard::new(1, 3).unwrap()).run().unwrap();
     let error = refused(&world, &[parts[1].clone(), world.path("again")], ErrorCode::BadArgument);
     assert!(error.to_string().contains("1/3"), "{error}");
+    assert!(error.facts().hint.as_deref().unwrap().contains("`merge` all parts of each source"), "{error}");
     names(&error, "each index once", "part.1");
     names(&error, "each index once", "again");
     let error = refused(&world, &[parts[1].clone(), parts[1].clone()], ErrorCode::BadArgument);
@@ -159,4 +160,29 @@ fn a_merge_removes_nothing_that_it_merges() {
         std::fs::rename(&second, &parts[1]).unwrap();
     }
     assert_eq!(world.merge("result.other", &parts).unwrap().documents, 60);
+}
+
+#[test]
+fn two_sources_of_one_name_and_length_are_two() {
+    let world = World::new(0);
+    let write = |folder: &str, letter: char| {
+        let path = world.path(folder).join("c.jsonl");
+        std::fs::create_dir(world.path(folder)).unwrap();
+        let lines: String = (10..50).map(|at| format!("{{\"id\":\"{letter}{at}\"}}\n")).collect();
+        std::fs::write(&path, lines).unwrap();
+        path
+    };
+    let mut all = Vec::new();
+    for (folder, letter) in [("one", 'a'), ("two", 'b')] {
+        let path = write(folder, letter);
+        for index in 0..2 {
+            let (name, shard) = (format!("{folder}.{index}"), Shard::new(index, 2).unwrap());
+            world.builder(&name, Source::corpus(&path)).shard(shard).run().unwrap();
+            all.push(world.path(&name));
+        }
+    }
+    let report = world.merge("half", &[all[0].clone(), all[3].clone()]).unwrap();
+    assert_eq!((report.documents, report.missing.len()), (40, 2));
+    let report = world.merge("all", &all).unwrap();
+    assert_eq!((report.documents, report.missing.len()), (80, 0));
 }
