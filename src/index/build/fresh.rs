@@ -65,11 +65,11 @@ pub(crate) fn run(
             .map_err(|error| if part.is_some() { shard::in_words(error) } else { error })?,
         None => (partial, None),
     };
-    let on_bad = settings.on_bad;
+    let (on_bad, options) = (settings.on_bad, settings.options(source));
     let built = begin(&partial, begun, (bundle, source, &paths), &settings)
         .and_then(|(index, start)| fill(index, start.as_ref(), (&opened, &encoders), &identity, settings))
         .and_then(|report| match part {
-            Some(shard) => shard::write(partial.path(), source, shard, &identity, report),
+            Some(shard) => shard::write(partial.path(), (source, options), shard, &identity, report),
             None => Ok(report),
         });
     let report = match built {

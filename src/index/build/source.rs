@@ -1,5 +1,6 @@
 //! What is indexed: a corpus, or features with the corpus of their rows.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -182,6 +183,22 @@ impl Source {
                 Ok(infer_files(&mut whole, &self.keys, given, BadLines::Skip)?.schema)
             }
         }
+    }
+
+    /// What shapes the documents and items of this, wherever it lies and whichever part it is: settings that are not the usual, by their names
+    /// in the library. Encoders are not among them, since a build refuses others than those of its bundle.
+    pub(crate) fn options(&self) -> BTreeMap<String, String> {
+        let mut options = vec![
+            (Setting::Without, self.keys.passed_over().join("\n")),
+            (Setting::MediaKey, self.keys.mapped().join("\n")),
+            (Setting::Passages, self.passages.map(|passages| passages.to_string()).unwrap_or_default()),
+        ];
+        if let From::Features { pathways, .. } = &self.from {
+            let named = pathways.iter().map(|arg| format!("{}={}", arg.media, arg.tensor));
+            options.push((Setting::Pathway, named.collect::<Vec<_>>().join(" ")));
+        }
+        let said = options.into_iter().filter(|(_, value)| !value.is_empty());
+        said.map(|(setting, value)| (setting.as_str().to_owned(), value)).collect()
     }
 
     /// What a build of this is known by, options of the build left out; `called` gives the names of settings.

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use super::held::Held;
 use super::layout::SHARD;
 use super::store::Index;
-use crate::corpus::Shard;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::files::directory::{replace, sync_dir};
@@ -53,6 +52,8 @@ pub(crate) struct Part {
     pub(crate) source: String,
     /// Of names, lengths and samples of its files: the same wherever they lie.
     pub(crate) fingerprint: Fingerprint,
+    /// What shapes documents and items beside the source, by the names of settings; what is usual is not there.
+    pub(crate) options: BTreeMap<String, String>,
     pub(crate) of: u32,
     pub(crate) shard: u32,
     pub(crate) documents: u64,
@@ -215,11 +216,6 @@ impl Part {
     /// Its place among the parts of its source.
     pub(crate) fn place(&self) -> String {
         format!("{}/{} of {}", self.shard, self.of, self.source)
-    }
-
-    /// The part `shard` of the source.
-    pub(crate) fn new(source: String, fingerprint: Fingerprint, shard: Shard, documents: u64) -> Self {
-        Self { source, fingerprint, of: shard.of(), shard: shard.index(), documents }
     }
 }
 

@@ -150,6 +150,7 @@ fn parts_go_together(inputs: &[Input]) -> Result<()> {
             .got(format!("the part {}", part.place()))
             .hint("build all parts with the same number of them"));
         }
+        same_options((other, known), (input, part))?;
         if let Some((other, _)) = parts.insert((part.fingerprint, part.shard), (input, part)) {
             let error = twice(&format!("the part {} is in two indexes", part.place()), other, input);
             return Err(error.hint(
@@ -160,6 +161,19 @@ fn parts_go_together(inputs: &[Input]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses parts of one source whose documents or items were made otherwise.
+fn same_options((other, known): (&Input, &Part), (input, part): (&Input, &Part)) -> Result<()> {
+    let names = known.options.keys().chain(part.options.keys());
+    let value = |part: &Part, name: &String| part.options.get(name).map_or("nothing".into(), |it| format!("{it:?}"));
+    let differs = names.into_iter().find(|name| known.options.get(*name) != part.options.get(*name));
+    let Some(name) = differs else { return Ok(()) };
+    Err(Error::new(ErrorCode::Changed, format!("the parts were built with different values of `{name}`"))
+        .file(&input.dir)
+        .expected(format!("{} as in {}", value(known, name), other.dir.display()))
+        .got(value(part, name))
+        .hint("build all parts of a source with the same options"))
 }
 
 /// The parts that all `inputs` have together, and those that are missing of their sources.

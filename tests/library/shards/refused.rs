@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use uncsm_index::corpus::Shard;
-use uncsm_index::index::{Index, Source, attach};
+use uncsm_index::corpus::{IdsFrom, Keys, Shard};
+use uncsm_index::index::{Index, IndexBuilder, Source, attach};
+use uncsm_index::schema::SchemaOverrides;
 use uncsm_index::{Error, ErrorCode};
 
 use crate::common;
@@ -185,4 +186,38 @@ fn two_sources_of_one_name_and_length_are_two() {
     assert_eq!((report.documents, report.missing.len()), (40, 2));
     let report = world.merge("all", &all).unwrap();
     assert_eq!((report.documents, report.missing.len()), (80, 0));
+}
+
+#[test]
+fn parts_of_other_options_are_refused_also_after_a_merge_of_some() {
+    let world = World::new(30);
+    let path = world.path("c.jsonl");
+    let lines = (0..30).map(|at| format!("{{\"id\":\"{at}\",\"note\":{at},\"extra\":1}}\n"));
+    std::fs::write(&path, lines.collect::<String>()).unwrap();
+    let build = |name: &str, index: u32, change: fn(IndexBuilder<'_>, Source) -> IndexBuilder<'_>| {
+        let builder = world.builder(name, Source::corpus(world.path("c.jsonl")));
+        let schema = SchemaOverrides::open(&world.path("fields.toml")).unwrap();
+        let shard = Shard::new(index, 3).unwrap();
+        change(builder, Source::corpus(world.path("c.jsonl"))).schema(schema).shard(shard).run().unwrap();
+        world.path(name)
+    };
+    std::fs::write(world.path("fields.toml"), "[fields.note]\ntype = \"integer\"\n[fields.extra]\ntype = \"integer\"\n").unwrap();
+    let plain = |builder, _: Source| builder;
+    let some = [build("part.0", 0, plain), build("part.1", 1, plain)];
+    world.merge("some", &some).unwrap();
+    for (name, change) in [
+        ("without", (|builder, source| builder.source(source.without(["extra".to_owned()]))) as fn(IndexBuilder<'_>, Source) -> IndexBuilder<'_>),
+        ("passages", |builder, source| builder.source(source.passages("20".parse().unwrap()))),
+        ("id_from", |builder, _| builder.ids_from(IdsFrom::Hash)),
+        ("media_key", |builder, source| builder.source(source.keys(Keys::default().map("id=id,text=note2").unwrap()))),
+    ] {
+        let other = build(name, 2, change);
+        for from in [&some[0], &world.path("some")] {
+            let error = refused(&world, &[from.clone(), other.clone()], ErrorCode::Changed);
+            assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
+            names(&error, "nothing as in", "\"");
+        }
+    }
+    let last = build("part.2", 2, plain);
+    assert_eq!(world.merge("out", &[world.path("some"), last]).unwrap().documents, 30);
 }

@@ -141,7 +141,7 @@ fn parts_are_built_merged_and_searched() {
         keys(&manifest),
         ["build", "documents", "files", "items", "model", "parts", "schema", "space", "version", "warnings"]
     );
-    assert_eq!(keys(&manifest["parts"][0]), ["documents", "fingerprint", "of", "shard", "source"]);
+    assert_eq!(keys(&manifest["parts"][0]), ["documents", "fingerprint", "of", "options", "shard", "source"]);
     assert_eq!((&manifest["parts"][0]["shard"], &manifest["parts"][0]["of"]), (&json!(1), &json!(3)));
     let trained = &world().trained["fingerprint"];
     assert_eq!((&manifest["space"], &manifest["model"]), (&trained["space"], &trained["model"]));
