@@ -131,12 +131,12 @@ pub(super) fn cut(pieces: &[Piece], shard: Shard) -> Result<Vec<(PathBuf, Cut)>>
             Divides::Lines => (inside.start < inside.end).then_some(Cut::Bytes(inside)),
             Divides::Documents => Some(Cut::Documents(shard)),
             Divides::Groups(rows) => {
-                let all = u128::from(rows.iter().sum::<u64>().max(1));
-                let mut before = 0u64;
+                let all = rows.iter().map(|&rows| u128::from(rows)).sum::<u128>().max(1);
+                let mut before = 0u128;
                 let of_part: Vec<usize> = (0..rows.len())
                     .filter(|&group| {
-                        let at = (u128::from(piece.bytes) * u128::from(before) / all) as u64;
-                        before += rows[group];
+                        let at = (u128::from(piece.bytes) * before / all) as u64;
+                        before += u128::from(rows[group]);
                         begins(start + at)
                     })
                     .collect();

@@ -209,7 +209,7 @@ fn parts_of_other_options_are_refused_also_after_a_merge_of_some() {
         ("without", (|builder, source| builder.source(source.without(["extra".to_owned()]))) as fn(IndexBuilder<'_>, Source) -> IndexBuilder<'_>),
         ("passages", |builder, source| builder.source(source.passages("20".parse().unwrap()))),
         ("id_from", |builder, _| builder.ids_from(IdsFrom::Hash)),
-        ("media_key", |builder, source| builder.source(source.keys(Keys::default().map("id=id,text=note2").unwrap()))),
+        ("media_key", |builder, source| builder.source(source.keys(Keys::default().map("text=note2").unwrap()))),
     ] {
         let other = build(name, 2, change);
         for from in [&some[0], &world.path("some")] {
