@@ -210,10 +210,10 @@ impl<R: Read> JsonlReader<R> {
 
     /// Turns the bytes of the current line, which starts at `start`, into an object; `None` for a blank line.
     fn object(&self, start: u64) -> Option<Result<Object>> {
-        let (bytes, start) = match self.buffer.strip_prefix(BOM) {
-            Some(rest) if start == 0 => (rest, start + BOM.len() as u64),
-            _ => (&self.buffer[..], start),
-        };
+        if self.is_blank(start) {
+            return None;
+        }
+        let (bytes, start) = self.content(start);
         if bytes.len() > self.limit {
             let error = limits::over("a line is too long", self.limit, self.offset - start, "bytes");
             return Some(Err(error
@@ -222,10 +222,22 @@ impl<R: Read> JsonlReader<R> {
                 .offset(start)
                 .hint("every document must stand on a line of its own")));
         }
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            return None;
-        }
         Some(Piece { bytes, start, line: self.line, file: &self.file, what: "a line" }.object())
+    }
+
+    /// What the current line, which starts at `start`, has behind a byte order mark of the file, and where that begins.
+    fn content(&self, start: u64) -> (&[u8], u64) {
+        match self.buffer.strip_prefix(BOM) {
+            Some(rest) if start == 0 => (rest, start + BOM.len() as u64),
+            _ => (&self.buffer, start),
+        }
+    }
+
+    /// Whether the current line, which starts at `start`, is no document, good or bad. One beyond the limit is a bad one, since not all of
+    /// it is there.
+    fn is_blank(&self, start: u64) -> bool {
+        let (bytes, _) = self.content(start);
+        bytes.len() <= self.limit && bytes.iter().all(u8::is_ascii_whitespace)
     }
 
     fn bad_json(&self, what: &str, offset: u64) -> Error {
@@ -266,8 +278,7 @@ impl Source for JsonlReader<Input> {
     fn pass(&mut self) -> Option<Result<(), ReadError>> {
         while !self.ended {
             match self.read_line() {
-                Ok(Some(0)) if self.buffer.strip_prefix(BOM).is_some_and(<[u8]>::is_empty) => {}
-                Ok(Some(_)) if self.buffer.iter().all(u8::is_ascii_whitespace) => {}
+                Ok(Some(start)) if self.is_blank(start) => {}
                 Ok(Some(_)) => return Some(Ok(())),
                 Ok(None) => self.ended = true,
                 Err(error) => {
@@ -390,6 +401,29 @@ mod tests {
                 }
             }
             assert_eq!(found, whole, "{of} parts");
+        }
+    }
+
+    #[test]
+    fn what_is_passed_over_is_what_would_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.jsonl");
+        let long = " ".repeat(40);
+        for (text, documents) in [
+            ("\u{feff}\n\n{\"id\":1}\n".to_owned(), 1),
+            ("\u{feff} \t\r\n  \n{\"id\":1}\n\u{feff}\n".to_owned(), 2),
+            ("\u{feff}".to_owned(), 0),
+            ("\u{feff}  ".to_owned(), 0),
+            // Longer than the limit, which is said.
+            (format!("{{\"id\":1}}\n{long}\n{{\"id\":2}}\n"), 3),
+            (format!("\u{feff}{long}\n{{\"id\":2}}\n"), 2),
+            (format!("\u{feff}{}\n{{\"id\":2}}\n", " ".repeat(20)), 1),
+        ] {
+            std::fs::write(&path, &text).unwrap();
+            let open = || JsonlReader::unpacked(&path).unwrap().line_limit(20);
+            let mut passed = open();
+            assert_eq!(std::iter::from_fn(|| passed.pass()).count(), documents, "{text:?}");
+            assert_eq!(open().count(), documents, "{text:?}");
         }
     }
 
