@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::held::Held;
 use super::layout::SHARD;
 use super::store::Index;
+use crate::corpus::Shard;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::files::directory::{replace, sync_dir};
@@ -146,8 +147,13 @@ impl ShardManifest {
                 .expected(VERSION)
                 .got(version.map_or("none".into(), |version| version.to_string())));
         }
-        let found = serde_json::from_value(any);
-        found.map(Some).map_err(|e| damaged(format!("the list of a part does not parse: {e}")))
+        let found: Self = serde_json::from_value(any)
+            .map_err(|e| damaged(format!("the list of a part does not parse: {e}")))?;
+        for part in &found.parts {
+            Shard::new(part.shard, part.of)
+                .map_err(|e| damaged(format!("the list of a part names a part that cannot be: {e}")))?;
+        }
+        Ok(Some(found))
     }
 
     /// Puts it into the index at `dir`, durable when it returns.
@@ -243,4 +249,34 @@ fn sums(index: &Index, held: &Held) -> Result<BTreeMap<String, FileSum>> {
         })
         .collect();
     Ok(sums?.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_names_parts_that_cannot_be_is_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let none = Fingerprint::of([]);
+        for (shard, of, is_sound) in [(2, 3, true), (3, 3, false), (0, 0, false), (1, u32::MAX, false)] {
+            let part =
+                Part { source: "c".into(), fingerprint: none, options: BTreeMap::new(), of, shard, documents: 0 };
+            let list = ShardManifest {
+                version: VERSION,
+                space: none,
+                model: none,
+                schema: none,
+                documents: 0,
+                items: BTreeMap::new(),
+                warnings: 0,
+                parts: vec![part],
+                build: serde_json::Value::Null,
+                files: BTreeMap::new(),
+            };
+            list.save(dir.path()).unwrap();
+            let read = ShardManifest::load(dir.path()).map_err(|error| error.code());
+            assert_eq!(read, if is_sound { Ok(Some(list)) } else { Err(ErrorCode::Damaged) }, "{shard} of {of}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::input::Input;
-use super::report::MissingParts;
+use super::report::{MAX_MISSING, MissingParts};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting, Task};
 use crate::index::dir::shard::Part;
@@ -184,9 +184,11 @@ pub(crate) fn parts_of(inputs: &[Input]) -> (Vec<Part>, Vec<MissingParts>) {
     for of_source in parts.chunk_by(|a, b| a.fingerprint == b.fingerprint) {
         let [first, ..] = of_source else { continue };
         let has = |shard: &u32| of_source.binary_search_by_key(shard, |part| part.shard).is_ok();
-        let shards: Vec<u32> = (0..first.of).filter(|shard| !has(shard)).collect();
+        let mut lacking = (0..first.of).filter(|shard| !has(shard));
+        let shards: Vec<u32> = lacking.by_ref().take(MAX_MISSING).collect();
         if !shards.is_empty() {
-            missing.push(MissingParts { source: first.source.clone(), of: first.of, shards });
+            let unlisted = lacking.count() as u64;
+            missing.push(MissingParts { source: first.source.clone(), of: first.of, shards, unlisted });
         }
     }
     (parts, missing)

@@ -139,3 +139,17 @@ fn a_line_without_an_id_ends_its_part_and_a_hash_gives_it_one() {
     assert_eq!((report.documents, report.warnings), (39, warned));
     assert!(warned > 0);
 }
+
+#[test]
+fn many_missing_parts_are_counted_and_some_of_them_named() {
+    let world = World::new(20);
+    let one = Shard::new(1, 5_000).unwrap();
+    world.builder("one", world.source(Written::Lines)).shard(one).run().unwrap();
+    let last = Shard::new(4_999, 5_000).unwrap();
+    world.builder("last", world.source(Written::Lines)).shard(last).run().unwrap();
+    world.builder("plain", world.of(world.documents().to_vec())).run().unwrap();
+    let report = world.merge("out", &["one", "last", "plain"].map(|name| world.path(name))).unwrap();
+    let [missing] = &report.missing[..] else { panic!("{report:?}") };
+    assert_eq!((missing.of, missing.shards.len(), missing.unlisted), (5_000, 1_000, 3_998));
+    assert_eq!((missing.shards[0], missing.shards[1], missing.shards[999]), (0, 2, 1_000));
+}
