@@ -147,7 +147,7 @@ fn many_missing_parts_are_counted_and_some_of_them_named() {
     world.builder("one", world.source(Written::Lines)).shard(one).run().unwrap();
     let last = Shard::new(4_999, 5_000).unwrap();
     world.builder("last", world.source(Written::Lines)).shard(last).run().unwrap();
-    world.builder("plain", world.of(world.documents().to_vec())).run().unwrap();
+    world.builder("plain", world.source(Written::Lines)).run().unwrap();
     let report = world.merge("out", &["one", "last", "plain"].map(|name| world.path(name))).unwrap();
     let [missing] = &report.missing[..] else { panic!("{report:?}") };
     assert_eq!((missing.of, missing.shards.len(), missing.unlisted), (5_000, 1_000, 3_998));
