@@ -9,7 +9,8 @@ use super::input::Input;
 use super::report::{MAX_MISSING, MissingParts};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting, Task};
-use crate::index::dir::shard::Part;
+use crate::index::dir::layout::SHARD;
+use crate::index::dir::shard::{Part, schema_of};
 use crate::media::Fingerprint;
 use crate::model::Bundle;
 
@@ -25,11 +26,41 @@ pub(crate) fn together(inputs: &[Input], bundle: Option<&Bundle>) -> Result<()> 
     };
     named_once(inputs)?;
     for input in inputs {
+        own_list(input)?;
         same_space(first, input, bundle)?;
         same_fields(first, input)?;
         same_bundle(first, input, bundle)?;
     }
     parts_go_together(inputs)
+}
+
+/// Refuses a part whose list is not that of its index.
+fn own_list(input: &Input) -> Result<()> {
+    let Some(part) = &input.shard else { return Ok(()) };
+    let (index, list) = (&input.index, input.dir.join(SHARD));
+    let (bundle, fields) = (index.bundle(), schema_of(&index.manifest().fields)?);
+    if part.model != bundle.model() && part.space == bundle.space() {
+        return Err(Error::new(ErrorCode::Changed, "the list of a part names another bundle than its index has")
+            .file(list)
+            .expected(part.model)
+            .got(bundle.model())
+            .hint(Hint::new("a change of the bundle was not ended: run").task(Task::Attach).text("once more")));
+    }
+    let documents: u64 = input.held.metas().iter().map(|meta| u64::from(meta.num_docs())).sum();
+    for (what, listed, there) in [
+        ("space", part.space.to_string(), bundle.space().to_string()),
+        ("schema", part.schema.to_string(), fields.to_string()),
+        ("number of documents", part.documents.to_string(), documents.to_string()),
+    ] {
+        if listed != there {
+            return Err(Error::new(ErrorCode::Damaged, format!("the list of a part has another {what} than its index"))
+                .file(list)
+                .expected(listed)
+                .got(there)
+                .hint(Hint::new("build the part again with").setting(Setting::Force)));
+        }
+    }
+    Ok(())
 }
 
 fn named_once(inputs: &[Input]) -> Result<()> {

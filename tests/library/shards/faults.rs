@@ -2,7 +2,7 @@
 
 use uncsm_index::ErrorCode;
 use uncsm_index::corpus::{IdsFrom, Shard};
-use uncsm_index::index::{Checkpoint, Source};
+use uncsm_index::index::{Checkpoint, Source, attach};
 
 use crate::common::files::files_with;
 use crate::shards::{World, Written, bytes_of, rows};
@@ -152,4 +152,33 @@ fn many_missing_parts_are_counted_and_some_of_them_named() {
     let [missing] = &report.missing[..] else { panic!("{report:?}") };
     assert_eq!((missing.of, missing.shards.len(), missing.unlisted), (5_000, 1_000, 3_998));
     assert_eq!((missing.shards[0], missing.shards[1], missing.shards[999]), (0, 2, 1_000));
+}
+
+#[test]
+fn a_list_that_is_not_of_its_index_is_told() {
+    let world = World::new(60);
+    let parts = world.parts(Written::Features, 2);
+    let list = parts[1].join("uncsm-shard.json");
+    let before = std::fs::read(&list).unwrap();
+    // As a killed attach leaves it: the index has the bundle, and the list does not say so.
+    let rare = world.bundle.with_prior(0.01).unwrap();
+    attach(&parts[1], &rare).unwrap();
+    let after = std::fs::read(&list).unwrap();
+    assert!(before != after);
+    std::fs::write(&list, &before).unwrap();
+    let error = world.merger("out", &parts).bundle(&rare).run().unwrap_err();
+    assert_eq!((error.code(), error.facts().file.as_deref()), (ErrorCode::Changed, Some(list.as_path())), "{error}");
+    assert!(error.facts().hint.as_deref().unwrap().contains("`attach` once more"), "{error}");
+    attach(&parts[1], &rare).unwrap();
+    assert!(std::fs::read(&list).unwrap() == after);
+    // The list of another part of the same bundle and fields.
+    attach(&parts[0], &rare).unwrap();
+    world.builder("other", world.source(Written::Features)).shard(Shard::new(0, 5).unwrap()).run().unwrap();
+    attach(&world.path("other"), &rare).unwrap();
+    std::fs::copy(world.path("other/uncsm-shard.json"), &list).unwrap();
+    let error = world.merge("out", &parts).unwrap_err();
+    assert_eq!((error.code(), error.facts().file.as_deref()), (ErrorCode::Damaged, Some(list.as_path())), "{error}");
+    assert_eq!((error.facts().expected.as_deref(), error.facts().got.as_deref()), (Some("12"), Some("30")));
+    std::fs::write(&list, after).unwrap();
+    assert_eq!(world.merge("out", &parts).unwrap().documents, 60);
 }
