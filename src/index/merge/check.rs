@@ -69,15 +69,12 @@ fn named_once(inputs: &[Input]) -> Result<()> {
     for input in inputs {
         let real = std::fs::canonicalize(&input.dir).map_err(|e| Error::io(&input.dir, e))?;
         if let Some(other) = seen.insert(real, input) {
-            return Err(twice("an index is named twice", other, input));
+            return Err(twice("an index is named twice", other, input).hint("name it once"));
         }
         for meta in input.held.metas() {
             if let Some(other) = segments.insert(meta.id().uuid_string(), input) {
-                return Err(twice(
-                    "two indexes have the same segment: one is a copy of the other",
-                    other,
-                    input,
-                ));
+                let what = "two indexes have the same segment: one is a copy of the other";
+                return Err(twice(what, other, input).hint("leave the older one out"));
             }
         }
     }

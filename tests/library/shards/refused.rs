@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use uncsm_index::corpus::{IdsFrom, Keys, Shard};
-use uncsm_index::index::{Index, IndexBuilder, Source, attach};
+use uncsm_index::index::{Index, IndexBuilder, OnBad, Source, attach};
 use uncsm_index::schema::SchemaOverrides;
 use uncsm_index::{Error, ErrorCode};
 
@@ -45,10 +45,12 @@ fn other_numbers_of_parts_and_the_same_part_twice() {
     names(&error, "each index once", "again");
     let error = refused(&world, &[parts[1].clone(), parts[1].clone()], ErrorCode::BadArgument);
     names(&error, "each index once", "part.1");
+    assert!(error.facts().hint.is_some(), "{error}");
     common::files::copy_dir(&parts[1], &world.path("copy"));
     std::fs::remove_file(world.path("copy/uncsm-shard.json")).unwrap();
     let error = refused(&world, &[parts[1].clone(), world.path("copy")], ErrorCode::BadArgument);
     assert!(error.to_string().contains("a copy"), "{error}");
+    assert!(error.facts().hint.is_some(), "{error}");
     // Parts of other sources go along.
     world.builder("other", world.of([])).run().unwrap_err();
 }
@@ -100,11 +102,18 @@ fn a_part_is_one_index_of_one_source() {
         world.builder("plain", world.source(Written::Features)).shard(Shard::new(0, 3).unwrap()).append();
     assert_eq!(append.run().unwrap_err().code(), ErrorCode::BadArgument);
     // What is changed is no part any more.
+    let list = world.path("part.0/uncsm-shard.json");
+    drop(Index::open(&world.path("part.0")).unwrap().writer(15_000_000).unwrap());
+    let bad = world.path("bad.jsonl");
+    std::fs::write(&bad, "{\"size\":1}\n").unwrap();
+    let add = IndexBuilder::add_to(world.path("part.0")).source(&bad).on_bad(OnBad::Stop);
+    assert_eq!(add.run().unwrap_err().code(), ErrorCode::BadValue);
+    assert!(list.exists(), "nothing was changed");
     let mut writer = Index::open(&world.path("part.0")).unwrap().writer(15_000_000).unwrap();
     writer.delete_id(world.documents()[0].line["id"].as_str().unwrap()).unwrap();
     writer.commit().unwrap();
     writer.finish().unwrap();
-    assert!(!world.path("part.0/uncsm-shard.json").exists());
+    assert!(!list.exists());
 }
 
 #[test]
