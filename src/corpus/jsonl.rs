@@ -11,7 +11,7 @@ use super::document::Document;
 use super::keys::Keys;
 use super::object::{Object, Piece};
 use super::origin::Spot;
-use super::shard::Divides;
+use super::shard::{Divides, counted};
 use super::source::{Kind, ReadError, Source};
 use super::unpack::{self, Input};
 use crate::error::{Error, ErrorCode, Result};
@@ -332,10 +332,7 @@ impl Iterator for Lines {
 
     fn next(&mut self) -> Option<Self::Item> {
         let from = self.bytes.start;
-        let placed = |error: Error| match from {
-            0 => error,
-            _ => error.within(format!("lines counted from byte {from}, where the part begins")),
-        };
+        let placed = |error: Error| counted(error, from);
         let read = self.inner.next()?;
         Some(read.map_err(|error| error.map(placed)).map(|mut document| {
             document.flaws = document.flaws.into_iter().map(placed).collect();

@@ -56,5 +56,6 @@ pub(crate) use pictures::other_by_bytes;
 pub use reader::{Reader, unit_of};
 pub use relevance::{Judged, JudgedReader};
 pub use shard::Shard;
+pub(crate) use shard::counted;
 pub use source::{Aside, ReadError};
 pub use tensor::FeatureTensor;

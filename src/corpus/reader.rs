@@ -183,6 +183,11 @@ impl Reader {
         self.open.source.spot()
     }
 
+    /// The byte of the file that lines are counted from: 0, or where a part begins.
+    pub(crate) fn lines_from(&self) -> u64 {
+        self.open.lines_from.unwrap_or_default()
+    }
+
     /// Whether nobody knows which line of its file the document that came last is, in every part: then it has no id but its own.
     pub(crate) fn lacks_places(&self) -> bool {
         self.open.lines_from.is_some() && self.shard.is_some_and(|shard| shard.of() > 1)

@@ -92,6 +92,14 @@ impl FromStr for Shard {
     }
 }
 
+/// The error of a line, which says where lines are counted from where that is not the start of the file.
+pub(crate) fn counted(error: Error, from: u64) -> Error {
+    match from {
+        0 => error,
+        _ => error.within(format!("lines counted from byte {from}, where the part begins")),
+    }
+}
+
 /// How a file may be shared out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Divides {

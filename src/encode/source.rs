@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::rows::FeatureRows;
 use crate::corpus::{
-    Aside, Document, Given, IdsFrom, Keys, Passages, ReadError, Reader, Root, Shard, Spot, hex,
+    Aside, Document, Given, IdsFrom, Keys, Passages, ReadError, Reader, Root, Shard, Spot, counted, hex,
 };
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
@@ -21,6 +21,15 @@ pub struct Place {
     pub file: PathBuf,
     /// 1-based line, row or document of a corpus, or 0-based row of a features file.
     pub line: u64,
+    /// Byte of the file that lines are counted from: 0, unless a part of a source begins elsewhere.
+    pub from: u64,
+}
+
+impl Place {
+    /// `error` with this place.
+    pub(crate) fn of(&self, error: Error) -> Error {
+        counted(error, self.from).file(&self.file).line(self.line)
+    }
 }
 
 /// What an item is before it is encoded.
@@ -317,7 +326,8 @@ impl FeatureSource<'_> {
             items.push(RawItem { media, ordinal: 0, span: None, content: Content::Features(features) });
         }
         let file = self.corpus.as_ref().map_or(self.file.as_path(), Reader::file).to_path_buf();
-        let place = Place { file, line: document.line };
+        let from = self.corpus.as_ref().map_or(0, Reader::lines_from);
+        let place = Place { file, line: document.line, from };
         let made = |document: &Document, from| match (&self.corpus, from) {
             (Some(corpus), from) => corpus.made_id(document, from),
             (None, IdsFrom::Path) => {
@@ -448,7 +458,8 @@ impl CorpusSource {
             Err(ReadError::End(error)) => return Some(Incoming::Broken(error)),
             Err(ReadError::Document(error)) => return Some(Incoming::Bad(error)),
         };
-        let place = Place { file: self.corpus.file().to_path_buf(), line: document.line };
+        let (file, from) = (self.corpus.file().to_path_buf(), self.corpus.lines_from());
+        let place = Place { file, line: document.line, from };
         // A hash needs no place.
         let needs_place = matches!(self.ids, Ids::Made(from) if from != IdsFrom::Hash);
         if document.id.is_none() && needs_place && self.corpus.lacks_places() {
@@ -463,8 +474,9 @@ impl CorpusSource {
         if items.len() > DOCUMENT_ITEMS {
             let got = format!("more than {DOCUMENT_ITEMS}");
             let error = limits::over("a document has too many passages", DOCUMENT_ITEMS, got, "items");
-            let error = error.file(&place.file).line(place.line);
-            return Some(Incoming::Bad(error.hint("make the passages longer, or several documents of it")));
+            return Some(Incoming::Bad(
+                place.of(error).hint("make the passages longer, or several documents of it"),
+            ));
         }
         let origin = Some((Arc::clone(&self.root), self.corpus.spot()));
         Some(Incoming::Document(Box::new(SourceDocument { place, document, items, origin })))
@@ -473,9 +485,8 @@ impl CorpusSource {
 
 /// What ends a part: an id by the line would be another one in each number of parts.
 fn no_place(place: &Place) -> Error {
-    Error::new(ErrorCode::BadValue, "a document of a part has no id, and its line is not known")
-        .file(&place.file)
-        .line(place.line)
+    place
+        .of(Error::new(ErrorCode::BadValue, "a document of a part has no id"))
         .expected("the key `id` in each line of a source that is cut into parts")
         .hint(
             Hint::new("give each line the key `id`, or make ids from a hash with")
@@ -499,9 +510,8 @@ fn identified(
             Ok(document)
         }
         Ids::Required { built } => {
-            let error = Error::new(ErrorCode::BadValue, "the document has no id")
-                .file(&place.file)
-                .line(place.line)
+            let error = place
+                .of(Error::new(ErrorCode::BadValue, "the document has no id"))
                 .expected("the key `id`, since documents of an index are replaced by id");
             Err(match built {
                 None => error,

@@ -9,9 +9,7 @@ use super::identity::{Identity, absolute};
 use super::options::{BuildOptions, BuildProgress, Existing};
 use super::pipeline::build;
 use super::report::BuildReport;
-use crate::corpus::{
-    EncoderArg, FeaturesFile, Keys, Passages, PathwayArg, Reader, Shard, content, files,
-};
+use crate::corpus::{EncoderArg, FeaturesFile, Keys, Passages, PathwayArg, Reader, Shard, content, files};
 use crate::encode::{
     CorpusSource, Encoder, Encoders, FeatureCache, FeatureRows, FeatureSource, FromFile, Ids, Incoming,
     Registry, media_of,

@@ -260,8 +260,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let none = Fingerprint::of([]);
         for (shard, of, is_sound) in [(2, 3, true), (3, 3, false), (0, 0, false), (1, u32::MAX, false)] {
-            let part =
-                Part { source: "c".into(), fingerprint: none, options: BTreeMap::new(), of, shard, documents: 0 };
+            let part = Part {
+                source: "c".into(),
+                fingerprint: none,
+                options: BTreeMap::new(),
+                of,
+                shard,
+                documents: 0,
+            };
             let list = ShardManifest {
                 version: VERSION,
                 space: none,
@@ -276,7 +282,11 @@ mod tests {
             };
             list.save(dir.path()).unwrap();
             let read = ShardManifest::load(dir.path()).map_err(|error| error.code());
-            assert_eq!(read, if is_sound { Ok(Some(list)) } else { Err(ErrorCode::Damaged) }, "{shard} of {of}");
+            assert_eq!(
+                read,
+                if is_sound { Ok(Some(list)) } else { Err(ErrorCode::Damaged) },
+                "{shard} of {of}"
+            );
         }
     }
 }

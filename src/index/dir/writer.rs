@@ -86,7 +86,16 @@ impl Writer {
         let payload = serde_json::json!({
             "format_version": uncsm_format::FORMAT_VERSION, "space": space, "model": model,
         });
-        Ok(Self { inner, cache: cache.clone(), id, dir: None, payload, broken: false, begun: AtomicBool::new(false), _changing: None })
+        Ok(Self {
+            inner,
+            cache: cache.clone(),
+            id,
+            dir: None,
+            payload,
+            broken: false,
+            begun: AtomicBool::new(false),
+            _changing: None,
+        })
     }
 
     /// Names files in errors from outside of `dir`, whose files are looked at as `changing` says while this is open.
@@ -110,7 +119,9 @@ impl Writer {
     /// What is changed is no part any more. Asked before the first change: from the first document on the host may merge what is
     /// committed.
     fn begin(&self) -> Result<()> {
-        let Some(dir) = self.dir.as_ref().filter(|_| !self.begun.load(Ordering::Relaxed)) else { return Ok(()) };
+        let Some(dir) = self.dir.as_ref().filter(|_| !self.begun.load(Ordering::Relaxed)) else {
+            return Ok(());
+        };
         let list = dir.join(SHARD);
         match change::remove_file(&list) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(list, error)),

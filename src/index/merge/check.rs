@@ -40,11 +40,14 @@ fn own_list(input: &Input) -> Result<()> {
     let (index, list) = (&input.index, input.dir.join(SHARD));
     let (bundle, fields) = (index.bundle(), schema_of(&index.manifest().fields)?);
     if part.model != bundle.model() && part.space == bundle.space() {
-        return Err(Error::new(ErrorCode::Changed, "the list of a part names another bundle than its index has")
-            .file(list)
-            .expected(part.model)
-            .got(bundle.model())
-            .hint(Hint::new("a change of the bundle was not ended: run").task(Task::Attach).text("once more")));
+        return Err(Error::new(
+            ErrorCode::Changed,
+            "the list of a part names another bundle than its index has",
+        )
+        .file(list)
+        .expected(part.model)
+        .got(bundle.model())
+        .hint(Hint::new("a change of the bundle was not ended: run").task(Task::Attach).text("once more")));
     }
     let documents: u64 = input.held.metas().iter().map(|meta| u64::from(meta.num_docs())).sum();
     for (what, listed, there) in [
@@ -53,11 +56,14 @@ fn own_list(input: &Input) -> Result<()> {
         ("number of documents", part.documents.to_string(), documents.to_string()),
     ] {
         if listed != there {
-            return Err(Error::new(ErrorCode::Damaged, format!("the list of a part has another {what} than its index"))
-                .file(list)
-                .expected(listed)
-                .got(there)
-                .hint(Hint::new("build the part again with").setting(Setting::Force)));
+            return Err(Error::new(
+                ErrorCode::Damaged,
+                format!("the list of a part has another {what} than its index"),
+            )
+            .file(list)
+            .expected(listed)
+            .got(there)
+            .hint(Hint::new("build the part again with").setting(Setting::Force)));
         }
     }
     Ok(())
@@ -194,7 +200,8 @@ fn parts_go_together(inputs: &[Input]) -> Result<()> {
 /// Refuses parts of one source whose documents or items were made otherwise.
 fn same_options((other, known): (&Input, &Part), (input, part): (&Input, &Part)) -> Result<()> {
     let names = known.options.keys().chain(part.options.keys());
-    let value = |part: &Part, name: &String| part.options.get(name).map_or("nothing".into(), |it| format!("{it:?}"));
+    let value =
+        |part: &Part, name: &String| part.options.get(name).map_or("nothing".into(), |it| format!("{it:?}"));
     let differs = names.into_iter().find(|name| known.options.get(*name) != part.options.get(*name));
     let Some(name) = differs else { return Ok(()) };
     Err(Error::new(ErrorCode::Changed, format!("the parts were built with different values of `{name}`"))

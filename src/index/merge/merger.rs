@@ -163,7 +163,8 @@ impl<'a> IndexMerger<'a> {
         index.mark_complete()?;
         count(&index, &mut report)?;
         let (parts, missing) = check::parts_of(&inputs);
-        let of_parts: u64 = inputs.iter().filter_map(|input| input.shard.as_ref()).map(|part| part.warnings).sum();
+        let of_parts: u64 =
+            inputs.iter().filter_map(|input| input.shard.as_ref()).map(|part| part.warnings).sum();
         report.warnings = of_parts + unlisted + missing.len() as u64;
         if !missing.is_empty() {
             // What is missing now may be there in the next merge.

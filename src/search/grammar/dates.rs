@@ -97,7 +97,8 @@ fn period(place: Place<'_>, leaf: &Leaf, target: Target<'_>, value: &Value) -> R
         FieldType::Date(options) => (resolution(options), is_own(options)),
         _ => (Period::resolution(DateTimePrecision::Nanoseconds), false),
     };
-    Period::of(&value.text, resolution, is_own).ok_or_else(|| super::values::bad_value(place, leaf, target, value))
+    Period::of(&value.text, resolution, is_own)
+        .ok_or_else(|| super::values::bad_value(place, leaf, target, value))
 }
 
 /// What the field tells apart: its column by its precision, its terms seconds.

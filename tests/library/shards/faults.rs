@@ -3,6 +3,7 @@
 use uncsm_index::ErrorCode;
 use uncsm_index::corpus::{IdsFrom, Shard};
 use uncsm_index::index::{Checkpoint, Source, attach};
+use uncsm_index::schema::SchemaOverrides;
 
 use crate::common::files::files_with;
 use crate::shards::{World, Written, bytes_of, rows};
@@ -134,7 +135,8 @@ fn a_line_without_an_id_ends_its_part_and_a_hash_gives_it_one() {
     assert_eq!(error.code(), ErrorCode::BadValue);
     assert!(error.facts().hint.as_deref().unwrap().contains("`id_from` hash"), "{error}");
     assert!(!world.path("part.1").exists() && !world.path("part.1.partial").exists());
-    let warned: u64 = [part(0, IdsFrom::Hash), part(1, IdsFrom::Hash)].map(|part| part.unwrap().warnings).iter().sum();
+    let warned: u64 =
+        [part(0, IdsFrom::Hash), part(1, IdsFrom::Hash)].map(|part| part.unwrap().warnings).iter().sum();
     let report = world.merge("out", &["part.0", "part.1"].map(|name| world.path(name))).unwrap();
     assert_eq!((report.documents, report.warnings), (39, warned));
     assert!(warned > 0);
@@ -167,7 +169,11 @@ fn a_list_that_is_not_of_its_index_is_told() {
     assert!(before != after);
     std::fs::write(&list, &before).unwrap();
     let error = world.merger("out", &parts).bundle(&rare).run().unwrap_err();
-    assert_eq!((error.code(), error.facts().file.as_deref()), (ErrorCode::Changed, Some(list.as_path())), "{error}");
+    assert_eq!(
+        (error.code(), error.facts().file.as_deref()),
+        (ErrorCode::Changed, Some(list.as_path())),
+        "{error}"
+    );
     assert!(error.facts().hint.as_deref().unwrap().contains("`attach` once more"), "{error}");
     attach(&parts[1], &rare).unwrap();
     assert!(std::fs::read(&list).unwrap() == after);
@@ -177,8 +183,51 @@ fn a_list_that_is_not_of_its_index_is_told() {
     attach(&world.path("other"), &rare).unwrap();
     std::fs::copy(world.path("other/uncsm-shard.json"), &list).unwrap();
     let error = world.merge("out", &parts).unwrap_err();
-    assert_eq!((error.code(), error.facts().file.as_deref()), (ErrorCode::Damaged, Some(list.as_path())), "{error}");
+    assert_eq!(
+        (error.code(), error.facts().file.as_deref()),
+        (ErrorCode::Damaged, Some(list.as_path())),
+        "{error}"
+    );
     assert_eq!((error.facts().expected.as_deref(), error.facts().got.as_deref()), (Some("12"), Some("30")));
     std::fs::write(&list, after).unwrap();
     assert_eq!(world.merge("out", &parts).unwrap().documents, 60);
+}
+
+#[test]
+fn what_is_wrong_with_a_line_of_a_part_says_from_where_lines_are_counted() {
+    let world = World::new(0);
+    let path = world.path("c.jsonl");
+    let line = |at: usize| match at {
+        // A bad value, a bad line, and an id that stands twice.
+        25 => "{\"id\":\"25\",\"size\":\"no number\"}\n".to_owned(),
+        27 => "{\"id\":\"27\",\"size\":}\n".to_owned(),
+        _ => format!("{{\"id\":\"{}\",\"size\":{at}}}\n", if at == 35 { 30 } else { at }),
+    };
+    let write = |text: String| std::fs::write(&path, text).unwrap();
+    write((0..40).map(line).collect());
+    let half = std::fs::metadata(&path).unwrap().len() / 2;
+    let schema = world.path("fields.toml");
+    std::fs::write(&schema, "[fields.size]\ntype = \"integer\"\n").unwrap();
+    let part = |index| {
+        let shard = Shard::new(index, 2).unwrap();
+        let schema = SchemaOverrides::open(&schema).unwrap();
+        world.builder("part", Source::corpus(&path)).schema(schema).shard(shard).run()
+    };
+    let counted = format!("lines counted from byte {half}, where the part begins: ");
+    let error = part(1).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::DuplicateId);
+    assert!(error.facts().message.starts_with(&counted), "{error}");
+    write((0..40).filter(|at| *at != 35).map(line).collect());
+    let report = part(1).unwrap();
+    assert_eq!(report.skipped.len(), 2, "{report:?}");
+    let half = std::fs::metadata(&path).unwrap().len() / 2;
+    let counted = format!("lines counted from byte {half}, where the part begins: ");
+    for skipped in &report.skipped {
+        assert!(skipped.reason.starts_with(&counted), "{}", skipped.reason);
+        assert!((1..20).contains(&skipped.line));
+    }
+    // A part that begins at the start of the file has its lines.
+    write((20..40).filter(|at| *at != 35).map(line).collect());
+    let report = world.builder("whole", Source::corpus(&path)).run().unwrap();
+    assert!(report.skipped.iter().all(|skipped| !skipped.reason.contains("counted from")), "{report:?}");
 }

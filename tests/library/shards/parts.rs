@@ -163,7 +163,8 @@ fn columns_that_are_not_read_do_not_hinder_a_part() {
     let id: ArrayRef = Arc::new(Float64Array::from_iter_values((0..6).map(f64::from)));
     let key: ArrayRef = Arc::new(Int64Array::from_iter_values(0..6));
     let batch = RecordBatch::try_from_iter([("id", id), ("key", key)]).unwrap();
-    let mut writer = ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
     for from in [0, 2, 4] {
         writer.write(&batch.slice(from, 2)).unwrap();
         writer.flush().unwrap();

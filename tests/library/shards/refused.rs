@@ -210,15 +210,25 @@ fn parts_of_other_options_are_refused_also_after_a_merge_of_some() {
         change(builder, Source::corpus(world.path("c.jsonl"))).schema(schema).shard(shard).run().unwrap();
         world.path(name)
     };
-    std::fs::write(world.path("fields.toml"), "[fields.note]\ntype = \"integer\"\n[fields.extra]\ntype = \"integer\"\n").unwrap();
+    std::fs::write(
+        world.path("fields.toml"),
+        "[fields.note]\ntype = \"integer\"\n[fields.extra]\ntype = \"integer\"\n",
+    )
+    .unwrap();
     let plain = |builder, _: Source| builder;
     let some = [build("part.0", 0, plain), build("part.1", 1, plain)];
     world.merge("some", &some).unwrap();
     for (name, change) in [
-        ("without", (|builder, source| builder.source(source.without(["extra".to_owned()]))) as fn(IndexBuilder<'_>, Source) -> IndexBuilder<'_>),
+        (
+            "without",
+            (|builder, source| builder.source(source.without(["extra".to_owned()])))
+                as fn(IndexBuilder<'_>, Source) -> IndexBuilder<'_>,
+        ),
         ("passages", |builder, source| builder.source(source.passages("20".parse().unwrap()))),
         ("id_from", |builder, _| builder.ids_from(IdsFrom::Hash)),
-        ("media_key", |builder, source| builder.source(source.keys(Keys::default().map("text=note2").unwrap()))),
+        ("media_key", |builder, source| {
+            builder.source(source.keys(Keys::default().map("text=note2").unwrap()))
+        }),
     ] {
         let other = build(name, 2, change);
         for from in [&some[0], &world.path("some")] {
