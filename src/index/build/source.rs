@@ -148,14 +148,14 @@ impl Source {
     /// # Errors
     /// Those of looking at them.
     pub(crate) fn content(&self) -> Result<Fingerprint> {
-        let mut files = match &self.from {
+        let mut list = match &self.from {
             From::Corpus(paths) => files(paths)?,
             From::Features { file, .. } => vec![file.clone()],
         };
         if let Some(fields) = &self.fields {
-            files.push(fields.clone());
+            list.extend(files(std::slice::from_ref(fields))?);
         }
-        content(&files)
+        content(&list)
     }
 
     /// Its name for people: its paths from the root of the file system.
