@@ -142,11 +142,13 @@ impl<R: Read> JsonlReader<R> {
 
     /// Reads the next line into `buffer` and returns the offset of its start; `None` at the end.
     ///
-    /// The buffer keeps at most `limit + 2` bytes; the rest of a longer line is skipped.
+    /// The buffer keeps at most `limit + 2` bytes, and a byte order mark; the rest of a longer line is skipped.
     fn read_line(&mut self) -> Result<Option<u64>> {
         self.buffer.clear();
         let start = self.offset;
-        let cap = (self.limit as u64).saturating_add(2);
+        // A byte order mark is none of the line.
+        let mark = if start == 0 { BOM.len() as u64 } else { 0 };
+        let cap = (self.limit as u64).saturating_add(2 + mark);
         let io = unpack::error;
         let read = (&mut self.reader)
             .take(cap)

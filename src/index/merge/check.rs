@@ -47,7 +47,7 @@ fn own_list(input: &Input) -> Result<()> {
         .file(list)
         .expected(part.model)
         .got(bundle.model())
-        .hint(Hint::new("a change of the bundle was not ended: run").task(Task::Attach).text("once more")));
+        .hint(Hint::new("a change of the bundle was not ended: run").task(Task::Attach).text(" once more")));
     }
     let documents: u64 = input.held.metas().iter().map(|meta| u64::from(meta.num_docs())).sum();
     for (what, listed, there) in [

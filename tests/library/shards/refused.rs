@@ -197,13 +197,20 @@ fn two_sources_of_one_name_and_length_are_two() {
     assert_eq!((report.documents, report.missing.len()), (80, 0));
 }
 
+/// What a part is built with beside the usual.
+type Change = fn(IndexBuilder<'_>, Source) -> IndexBuilder<'_>;
+
+fn plain(builder: IndexBuilder<'_>, _: Source) -> IndexBuilder<'_> {
+    builder
+}
+
 #[test]
 fn parts_of_other_options_are_refused_also_after_a_merge_of_some() {
     let world = World::new(30);
     let path = world.path("c.jsonl");
     let lines = (0..30).map(|at| format!("{{\"id\":\"{at}\",\"note\":{at},\"extra\":1}}\n"));
     std::fs::write(&path, lines.collect::<String>()).unwrap();
-    let build = |name: &str, index: u32, change: fn(IndexBuilder<'_>, Source) -> IndexBuilder<'_>| {
+    let build = |name: &str, index: u32, change: Change| {
         let builder = world.builder(name, Source::corpus(world.path("c.jsonl")));
         let schema = SchemaOverrides::open(&world.path("fields.toml")).unwrap();
         let shard = Shard::new(index, 3).unwrap();
@@ -215,21 +222,17 @@ fn parts_of_other_options_are_refused_also_after_a_merge_of_some() {
         "[fields.note]\ntype = \"integer\"\n[fields.extra]\ntype = \"integer\"\n",
     )
     .unwrap();
-    let plain = |builder, _: Source| builder;
     let some = [build("part.0", 0, plain), build("part.1", 1, plain)];
     world.merge("some", &some).unwrap();
-    for (name, change) in [
-        (
-            "without",
-            (|builder, source| builder.source(source.without(["extra".to_owned()])))
-                as fn(IndexBuilder<'_>, Source) -> IndexBuilder<'_>,
-        ),
+    let others: [(&str, Change); 4] = [
+        ("without", |builder, source| builder.source(source.without(["extra".to_owned()]))),
         ("passages", |builder, source| builder.source(source.passages("20".parse().unwrap()))),
         ("id_from", |builder, _| builder.ids_from(IdsFrom::Hash)),
         ("media_key", |builder, source| {
             builder.source(source.keys(Keys::default().map("text=note2").unwrap()))
         }),
-    ] {
+    ];
+    for (name, change) in others {
         let other = build(name, 2, change);
         for from in [&some[0], &world.path("some")] {
             let error = refused(&world, &[from.clone(), other.clone()], ErrorCode::Changed);
