@@ -199,10 +199,10 @@ fn parts_go_together(inputs: &[Input]) -> Result<()> {
 
 /// Refuses parts of one source whose documents or items were made otherwise.
 fn same_options((other, known): (&Input, &Part), (input, part): (&Input, &Part)) -> Result<()> {
-    let names = known.options.keys().chain(part.options.keys());
+    let mut names = known.options.keys().chain(part.options.keys());
     let value =
         |part: &Part, name: &String| part.options.get(name).map_or("nothing".into(), |it| format!("{it:?}"));
-    let differs = names.into_iter().find(|name| known.options.get(*name) != part.options.get(*name));
+    let differs = names.find(|name| known.options.get(*name) != part.options.get(*name));
     let Some(name) = differs else { return Ok(()) };
     Err(Error::new(ErrorCode::Changed, format!("the parts were built with different values of `{name}`"))
         .file(&input.dir)
