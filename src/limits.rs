@@ -71,6 +71,8 @@ pub const SAFETENSORS_HEADER: u64 = 16 << 20;
 pub const SETTINGS_BYTES: u64 = 16 << 20;
 /// Sources that an index lists: the list is written anew with each. Documents of more do not say where they came from.
 pub const SOURCE_ROOTS: usize = 10_000;
+/// Parts that a source is cut into: lists of parts and of missing ones grow with it.
+pub const SHARDS: u32 = 1_000_000;
 /// Bytes of the host's lists in an index, `meta.json` and `.managed.json`: some hundred for each file of a segment.
 pub const META_BYTES: u64 = 256 << 20;
 

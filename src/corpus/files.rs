@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::folder::{Kinds, folder_content, folder_fingerprint, is_media};
+use super::samples::samples;
 use super::unpack::{head, plain_name};
 use super::{array, glob};
 use crate::error::{Error, ErrorCode, Result};
@@ -131,8 +132,9 @@ pub(crate) fn fingerprint(files: &[PathBuf]) -> Result<Fingerprint> {
     Ok(so_far)
 }
 
-/// What can be said of `files` wherever they lie, without reading them: their names and lengths; of a folder of media those of the
-/// files that make documents.
+/// What can be said of `files` wherever they lie, without reading all of them: names, lengths, and samples of what is in them: the first and
+/// the last 64 KiB, and 16 pieces of 4 KiB between. Of a folder of media those of the files that make documents, with samples of some of
+/// them alone. Files that differ nowhere else are taken for the same.
 ///
 /// # Errors
 /// Those of looking at them.
@@ -142,8 +144,11 @@ pub(crate) fn content(files: &[PathBuf]) -> Result<Fingerprint> {
         let about = fs::metadata(path).map_err(|error| Error::io(path, error))?;
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         let inside = if about.is_dir() { folder_content(path)?.0 } else { [0; 32] };
-        let length = if about.is_dir() { 0 } else { about.len() };
-        so_far = Fingerprint::of([&so_far.0, name, &inside, &length.to_le_bytes()]);
+        let (length, samples) = match about.is_dir() {
+            true => (0, Vec::new()),
+            false => (about.len(), samples(path, about.len())?),
+        };
+        so_far = Fingerprint::of([&so_far.0, name, &inside, &length.to_le_bytes(), &samples]);
     }
     Ok(so_far)
 }
@@ -224,5 +229,34 @@ mod tests {
         assert_ne!(fingerprint(&copied).unwrap(), fingerprint(&list()).unwrap());
         write(dir.path(), &["c.jsonl"]);
         assert_eq!(list().len(), 3);
+    }
+
+    #[test]
+    fn what_is_in_a_file_counts_and_not_its_length_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.jsonl");
+        for length in [1usize, 1000, 65_536, 65_537, 131_072, 150_000, 1 << 20, 3 << 20] {
+            let of = |changed: Option<usize>| {
+                let mut bytes = vec![b'a'; length];
+                changed.into_iter().for_each(|at| bytes[at] = b'b');
+                fs::write(&path, bytes).unwrap();
+                content(std::slice::from_ref(&path)).unwrap()
+            };
+            let plain = of(None);
+            assert_eq!(of(None), plain);
+            for at in [0, length / 3, length / 17 * 8, length.saturating_sub(65_536), length - 1] {
+                // In the middle of a long one only samples are looked at.
+                if at < 65_536 || at + 65_536 >= length || at == length / 17 * 8 {
+                    assert_ne!(of(Some(at)), plain, "byte {at} of {length}");
+                }
+            }
+        }
+        // Of a folder the texts and pictures.
+        let folder = dir.path().join("media");
+        write(&folder, &["a.png", "b.png"]);
+        let now = || content(std::slice::from_ref(&folder)).unwrap();
+        let before = now();
+        fs::write(folder.join("b.png"), "{[]}").unwrap();
+        assert_ne!(now(), before);
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::document::{Document, Given, MAX_ID_BYTES};
+use super::document::{Document, Given, MAX_ID_BYTES, Split};
 use super::keys::{Holds, Keys};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::content_hash;
@@ -21,7 +21,7 @@ pub enum IdsFrom {
     Line,
     /// Its first media file, as the source names it; without one `FILE:LINE`.
     Path,
-    /// A hash of its keys and values and of the pictures that stand in the source itself; of a media file, its path. The same
+    /// A hash of its keys and values, its split among them, and of the pictures that stand in the source itself; of a media file, its path. The same
     /// document has the same id in every build, wherever it stands.
     Hash,
 }
@@ -86,7 +86,12 @@ pub(super) fn content(document: &Document) -> String {
     };
     for (key, value) in &document.fields {
         part(b'k', key.as_bytes());
-        part(b'v', value.to_string().as_bytes());
+        let mut text = String::new();
+        write(value, &mut text);
+        part(b'v', text.as_bytes());
+    }
+    if let Some(split) = document.split.map(Split::as_str).or(document.unknown_split.as_deref()) {
+        part(b's', split.as_bytes());
     }
     for (media, given) in &document.items {
         for given in given {
@@ -105,6 +110,36 @@ pub(super) fn content(document: &Document) -> String {
         }
     }
     hex(&bytes)
+}
+
+/// The value as JSON, its keys in order at every depth.
+fn write(value: &Value, out: &mut String) {
+    let mut between = "";
+    match value {
+        Value::Array(values) => {
+            out.push('[');
+            for value in values {
+                out.push_str(std::mem::replace(&mut between, ","));
+                write(value, out);
+            }
+            out.push(']');
+        }
+        Value::Object(object) => {
+            let mut sorted: Vec<(&String, &Value)> = object.iter().collect();
+            sorted.sort_by_key(|(key, _)| *key);
+            out.push('{');
+            for (key, value) in sorted {
+                out.push_str(std::mem::replace(&mut between, ","));
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write(value, out);
+            }
+            out.push('}');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            out.push_str(&value.to_string())
+        }
+    }
 }
 
 /// 32 hexadecimal digits that stand for these bytes.
@@ -135,6 +170,18 @@ mod tests {
         ] {
             assert_ne!(content(&one), content(&read(other)), "{other}");
         }
+        // Keys in any order at every depth; the split counts, also one that has no meaning.
+        let nested = |inner: &str| content(&read(&format!("{{\"a\":{{\"c\":[1,{{{inner}}}],\"b\":2}}}}")));
+        assert_eq!(nested("\"x\":1,\"y\":null"), nested("\"y\":null,\"x\":1"));
+        assert_ne!(nested("\"x\":1,\"y\":2"), nested("\"x\":2,\"y\":1"));
+        let lines = [
+            r#"{"text":"a"}"#,
+            r#"{"text":"a","split":"train"}"#,
+            r#"{"text":"a","split":"test"}"#,
+            r#"{"text":"a","split":"holdout"}"#,
+        ];
+        let ids: std::collections::BTreeSet<String> = lines.map(|line| content(&read(line))).into();
+        assert_eq!(ids.len(), lines.len());
         let mut bytes = one.clone();
         bytes.items.insert("image".into(), vec![Given::Bytes([1, 2].as_slice().into())]);
         assert_ne!(content(&one), content(&bytes));

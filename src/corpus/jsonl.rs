@@ -11,7 +11,7 @@ use super::document::Document;
 use super::keys::Keys;
 use super::object::{Object, Piece};
 use super::origin::Spot;
-use super::shard::Divides;
+use super::shard::{Divides, counted};
 use super::source::{Kind, ReadError, Source};
 use super::unpack::{self, Input};
 use crate::error::{Error, ErrorCode, Result};
@@ -142,11 +142,13 @@ impl<R: Read> JsonlReader<R> {
 
     /// Reads the next line into `buffer` and returns the offset of its start; `None` at the end.
     ///
-    /// The buffer keeps at most `limit + 2` bytes; the rest of a longer line is skipped.
+    /// The buffer keeps at most `limit + 2` bytes, and a byte order mark; the rest of a longer line is skipped.
     fn read_line(&mut self) -> Result<Option<u64>> {
         self.buffer.clear();
         let start = self.offset;
-        let cap = (self.limit as u64).saturating_add(2);
+        // A byte order mark is none of the line.
+        let mark = if start == 0 { BOM.len() as u64 } else { 0 };
+        let cap = (self.limit as u64).saturating_add(2 + mark);
         let io = unpack::error;
         let read = (&mut self.reader)
             .take(cap)
@@ -210,10 +212,10 @@ impl<R: Read> JsonlReader<R> {
 
     /// Turns the bytes of the current line, which starts at `start`, into an object; `None` for a blank line.
     fn object(&self, start: u64) -> Option<Result<Object>> {
-        let (bytes, start) = match self.buffer.strip_prefix(BOM) {
-            Some(rest) if start == 0 => (rest, start + BOM.len() as u64),
-            _ => (&self.buffer[..], start),
-        };
+        if self.is_blank(start) {
+            return None;
+        }
+        let (bytes, start) = self.content(start);
         if bytes.len() > self.limit {
             let error = limits::over("a line is too long", self.limit, self.offset - start, "bytes");
             return Some(Err(error
@@ -222,10 +224,22 @@ impl<R: Read> JsonlReader<R> {
                 .offset(start)
                 .hint("every document must stand on a line of its own")));
         }
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            return None;
-        }
         Some(Piece { bytes, start, line: self.line, file: &self.file, what: "a line" }.object())
+    }
+
+    /// What the current line, which starts at `start`, has behind a byte order mark of the file, and where that begins.
+    fn content(&self, start: u64) -> (&[u8], u64) {
+        match self.buffer.strip_prefix(BOM) {
+            Some(rest) if start == 0 => (rest, start + BOM.len() as u64),
+            _ => (&self.buffer, start),
+        }
+    }
+
+    /// Whether the current line, which starts at `start`, is no document, good or bad. One beyond the limit is a bad one, since not all of
+    /// it is there.
+    fn is_blank(&self, start: u64) -> bool {
+        let (bytes, _) = self.content(start);
+        bytes.len() <= self.limit && bytes.iter().all(u8::is_ascii_whitespace)
     }
 
     fn bad_json(&self, what: &str, offset: u64) -> Error {
@@ -266,8 +280,7 @@ impl Source for JsonlReader<Input> {
     fn pass(&mut self) -> Option<Result<(), ReadError>> {
         while !self.ended {
             match self.read_line() {
-                Ok(Some(0)) if self.buffer.strip_prefix(BOM).is_some_and(<[u8]>::is_empty) => {}
-                Ok(Some(_)) if self.buffer.iter().all(u8::is_ascii_whitespace) => {}
+                Ok(Some(start)) if self.is_blank(start) => {}
                 Ok(Some(_)) => return Some(Ok(())),
                 Ok(None) => self.ended = true,
                 Err(error) => {
@@ -321,10 +334,7 @@ impl Iterator for Lines {
 
     fn next(&mut self) -> Option<Self::Item> {
         let from = self.bytes.start;
-        let placed = |error: Error| match from {
-            0 => error,
-            _ => error.within(format!("lines counted from byte {from}, where the part begins")),
-        };
+        let placed = |error: Error| counted(error, from);
         let read = self.inner.next()?;
         Some(read.map_err(|error| error.map(placed)).map(|mut document| {
             document.flaws = document.flaws.into_iter().map(placed).collect();
@@ -390,6 +400,29 @@ mod tests {
                 }
             }
             assert_eq!(found, whole, "{of} parts");
+        }
+    }
+
+    #[test]
+    fn what_is_passed_over_is_what_would_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.jsonl");
+        let long = " ".repeat(40);
+        for (text, documents) in [
+            ("\u{feff}\n\n{\"id\":1}\n".to_owned(), 1),
+            ("\u{feff} \t\r\n  \n{\"id\":1}\n\u{feff}\n".to_owned(), 2),
+            ("\u{feff}".to_owned(), 0),
+            ("\u{feff}  ".to_owned(), 0),
+            // Longer than the limit, which is said.
+            (format!("{{\"id\":1}}\n{long}\n{{\"id\":2}}\n"), 3),
+            (format!("\u{feff}{long}\n{{\"id\":2}}\n"), 2),
+            (format!("\u{feff}{}\n{{\"id\":2}}\n", " ".repeat(20)), 1),
+        ] {
+            std::fs::write(&path, &text).unwrap();
+            let open = || JsonlReader::unpacked(&path).unwrap().line_limit(20);
+            let mut passed = open();
+            assert_eq!(std::iter::from_fn(|| passed.pass()).count(), documents, "{text:?}");
+            assert_eq!(open().count(), documents, "{text:?}");
         }
     }
 

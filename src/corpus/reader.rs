@@ -53,6 +53,8 @@ struct Open {
     root: Root,
     unit: &'static str,
     bytes: u64,
+    /// The byte from which lines are counted, of a file that is cut at lines.
+    lines_from: Option<u64>,
 }
 
 impl Open {
@@ -69,7 +71,8 @@ impl Open {
             Cut::Bytes(bytes) => bytes.end - bytes.start,
             _ => bytes_of(path),
         };
-        Ok(Self { source, root: Root::new(kind.name, path), unit: kind.unit, bytes })
+        let lines_from = if let Cut::Bytes(bytes) = cut { Some(bytes.start) } else { None };
+        Ok(Self { source, root: Root::new(kind.name, path), unit: kind.unit, bytes, lines_from })
     }
 }
 
@@ -180,6 +183,16 @@ impl Reader {
         self.open.source.spot()
     }
 
+    /// The byte of the file that lines are counted from: 0, or where a part begins.
+    pub(crate) fn lines_from(&self) -> u64 {
+        self.open.lines_from.unwrap_or_default()
+    }
+
+    /// Whether nobody knows which line of its file the document that came last is, in every part: then it has no id but its own.
+    pub(crate) fn lacks_places(&self) -> bool {
+        self.open.lines_from.is_some() && self.shard.is_some_and(|shard| shard.of() > 1)
+    }
+
     /// The id of a document that has none: its line, and of several files `FILE:LINE`, the file as seen from the folder that all are in.
     pub fn id_of_place(&self, line: u64) -> String {
         let Some(base) = &self.base else { return line.to_string() };
@@ -258,15 +271,6 @@ fn piece(path: &Path) -> Result<Piece> {
     // A folder is shared out by its documents; its own length says nothing.
     let bytes = if divides == Divides::Documents { 0 } else { bytes_of(path) };
     Ok(Piece { path: path.to_path_buf(), bytes, divides })
-}
-
-/// Whether a part of the corpora `paths` may begin at a line whose number nobody knows.
-///
-/// # Errors
-/// Those of looking at them.
-pub(crate) fn divides_lines(paths: &[PathBuf]) -> Result<bool> {
-    let files = find(paths)?.files;
-    files.iter().try_fold(false, |found, path| Ok(found || piece(path)?.divides == Divides::Lines))
 }
 
 /// The folder that all of `files` are in.

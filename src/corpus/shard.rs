@@ -8,20 +8,40 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::{self, SHARDS};
 
 /// One of several parts of a source: `I/N` with `0 <= I < N`. All parts together are the source, each document once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
 pub struct Shard {
     index: u32,
     of: u32,
+}
+
+/// A part as it is written down.
+#[derive(Deserialize)]
+struct Written {
+    index: u32,
+    of: u32,
+}
+
+impl TryFrom<Written> for Shard {
+    type Error = Error;
+
+    fn try_from(written: Written) -> Result<Self> {
+        Self::new(written.index, written.of)
+    }
 }
 
 impl Shard {
     /// Part `index` of `of`.
     ///
     /// # Errors
-    /// [`ErrorCode::BadArgument`] unless `index < of`.
+    /// [`ErrorCode::BadArgument`] unless `index < of`; [`ErrorCode::TooLarge`] for more than [`SHARDS`] parts.
     pub fn new(index: u32, of: u32) -> Result<Self> {
+        if of > SHARDS {
+            return Err(limits::over("a source is cut into too many parts", SHARDS, of, "parts"));
+        }
         if index < of {
             return Ok(Self { index, of });
         }
@@ -69,6 +89,14 @@ impl FromStr for Shard {
                 .got(text)
         })?;
         Self::new(index, of)
+    }
+}
+
+/// The error of a line, which says where lines are counted from where that is not the start of the file.
+pub(crate) fn counted(error: Error, from: u64) -> Error {
+    match from {
+        0 => error,
+        _ => error.within(format!("lines counted from byte {from}, where the part begins")),
     }
 }
 
@@ -131,12 +159,12 @@ pub(super) fn cut(pieces: &[Piece], shard: Shard) -> Result<Vec<(PathBuf, Cut)>>
             Divides::Lines => (inside.start < inside.end).then_some(Cut::Bytes(inside)),
             Divides::Documents => Some(Cut::Documents(shard)),
             Divides::Groups(rows) => {
-                let all = u128::from(rows.iter().sum::<u64>().max(1));
-                let mut before = 0u64;
+                let all = rows.iter().map(|&rows| u128::from(rows)).sum::<u128>().max(1);
+                let mut before = 0u128;
                 let of_part: Vec<usize> = (0..rows.len())
                     .filter(|&group| {
-                        let at = (u128::from(piece.bytes) * u128::from(before) / all) as u64;
-                        before += rows[group];
+                        let at = (u128::from(piece.bytes) * before / all) as u64;
+                        before += u128::from(rows[group]);
                         begins(start + at)
                     })
                     .collect();
@@ -164,6 +192,17 @@ mod tests {
             let error = bad.parse::<Shard>().unwrap_err();
             assert_eq!(error.code(), ErrorCode::BadArgument, "{bad}");
             assert!(error.facts().got.is_some());
+        }
+    }
+
+    #[test]
+    fn there_are_not_more_parts_than_lists_hold() {
+        assert!(Shard::new(0, SHARDS).is_ok());
+        assert_eq!(Shard::new(0, SHARDS + 1).unwrap_err().code(), ErrorCode::TooLarge);
+        let read = |text: &str| serde_json::from_str::<Shard>(text);
+        assert_eq!(read("{\"index\":2,\"of\":3}").unwrap(), Shard::new(2, 3).unwrap());
+        for bad in ["{\"index\":3,\"of\":3}", "{\"index\":0,\"of\":0}", "{\"index\":0,\"of\":4000000000}"] {
+            assert!(read(bad).is_err(), "{bad}");
         }
     }
 

@@ -365,7 +365,7 @@ mod tests {
     fn whether_an_item_says_nothing_is_not_told_by_the_code_of_its_error() {
         let item = |media: &str, content| RawItem { media: media.into(), ordinal: 0, span: None, content };
         let document = SourceDocument {
-            place: crate::encode::Place { file: "corpus.jsonl".into(), line: 1 },
+            place: crate::encode::Place { file: "corpus.jsonl".into(), line: 1, from: 0 },
             document: Default::default(),
             items: vec![
                 item("text", Content::Text("aei".into())),

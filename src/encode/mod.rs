@@ -18,6 +18,7 @@ mod from_file;
 mod hashing;
 pub(crate) mod kernel;
 mod picture;
+mod place;
 pub mod resolve;
 mod rows;
 mod source;
@@ -41,9 +42,10 @@ pub use fit::fit;
 pub(crate) use fit::{fit_any, media_of};
 pub use from_file::FromFile;
 pub use picture::{DecodeLimits, RgbImage, decode};
+pub use place::{Ids, Place};
 pub use resolve::registry::Registry;
 pub use rows::FeatureRows;
-pub use source::{Content, CorpusSource, FeatureSource, Ids, Incoming, Place, RawItem, SourceDocument};
+pub use source::{Content, CorpusSource, FeatureSource, Incoming, RawItem, SourceDocument};
 
 /// What an encoder reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

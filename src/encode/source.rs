@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::place::{Ids, Place, identified, no_place};
 use super::rows::FeatureRows;
 use crate::corpus::{
     Aside, Document, Given, IdsFrom, Keys, Passages, ReadError, Reader, Root, Shard, Spot, hex,
@@ -13,15 +14,6 @@ use crate::corpus::{
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::limits::{self, DOCUMENT_ITEMS};
-
-/// Where a document comes from, for warnings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The corpus or features file.
-    pub file: PathBuf,
-    /// 1-based line, row or document of a corpus, or 0-based row of a features file.
-    pub line: u64,
-}
 
 /// What an item is before it is encoded.
 #[derive(Debug, Clone, PartialEq)]
@@ -317,7 +309,8 @@ impl FeatureSource<'_> {
             items.push(RawItem { media, ordinal: 0, span: None, content: Content::Features(features) });
         }
         let file = self.corpus.as_ref().map_or(self.file.as_path(), Reader::file).to_path_buf();
-        let place = Place { file, line: document.line };
+        let from = self.corpus.as_ref().map_or(0, Reader::lines_from);
+        let place = Place { file, line: document.line, from };
         let made = |document: &Document, from| match (&self.corpus, from) {
             (Some(corpus), from) => corpus.made_id(document, from),
             (None, IdsFrom::Path) => {
@@ -365,18 +358,6 @@ fn incoming(aside: Aside) -> Incoming {
         Aside::Passed(error) => Incoming::Passed(error),
         Aside::Unread(error) | Aside::Part(error) => Incoming::Bad(error),
     }
-}
-
-/// What to do with a document without `id`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ids {
-    /// Its id is made.
-    Made(IdsFrom),
-    /// It is bad: what changes an index must say which documents.
-    Required {
-        /// What ids of the index were made from, where it says so.
-        built: Option<IdsFrom>,
-    },
 }
 
 impl CorpusSource {
@@ -448,7 +429,13 @@ impl CorpusSource {
             Err(ReadError::End(error)) => return Some(Incoming::Broken(error)),
             Err(ReadError::Document(error)) => return Some(Incoming::Bad(error)),
         };
-        let place = Place { file: self.corpus.file().to_path_buf(), line: document.line };
+        let (file, from) = (self.corpus.file().to_path_buf(), self.corpus.lines_from());
+        let place = Place { file, line: document.line, from };
+        // A hash needs no place.
+        let needs_place = matches!(self.ids, Ids::Made(from) if from != IdsFrom::Hash);
+        if document.id.is_none() && needs_place && self.corpus.lacks_places() {
+            return Some(Incoming::Broken(no_place(&place)));
+        }
         let made = |document: &Document, from| self.corpus.made_id(document, from);
         let document = match identified(document, &place, self.ids, made) {
             Ok(document) => document,
@@ -458,41 +445,12 @@ impl CorpusSource {
         if items.len() > DOCUMENT_ITEMS {
             let got = format!("more than {DOCUMENT_ITEMS}");
             let error = limits::over("a document has too many passages", DOCUMENT_ITEMS, got, "items");
-            let error = error.file(&place.file).line(place.line);
-            return Some(Incoming::Bad(error.hint("make the passages longer, or several documents of it")));
+            return Some(Incoming::Bad(
+                place.of(error).hint("make the passages longer, or several documents of it"),
+            ));
         }
         let origin = Some((Arc::clone(&self.root), self.corpus.spot()));
         Some(Incoming::Document(Box::new(SourceDocument { place, document, items, origin })))
-    }
-}
-
-/// The document with an id: its own, or one that is `made` where that is allowed.
-fn identified(
-    mut document: Document,
-    place: &Place,
-    ids: Ids,
-    made: impl FnOnce(&Document, IdsFrom) -> String,
-) -> Result<Document> {
-    if document.id.is_some() {
-        return Ok(document);
-    }
-    match ids {
-        Ids::Made(from) => {
-            document.id = Some(made(&document, from));
-            Ok(document)
-        }
-        Ids::Required { built } => {
-            let error = Error::new(ErrorCode::BadValue, "the document has no id")
-                .file(&place.file)
-                .line(place.line)
-                .expected("the key `id`, since documents of an index are replaced by id");
-            Err(match built {
-                None => error,
-                Some(from) => error.hint(format!(
-                    "only a first build makes ids: those of this index were made from the {from} of documents without one"
-                )),
-            })
-        }
     }
 }
 

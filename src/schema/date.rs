@@ -35,10 +35,11 @@ pub(crate) fn read(text: &str) -> Option<DateTime> {
 
 impl Period {
     /// What `text` stands for in a query: an instant, which lasts as long as `resolution` tells no two apart, or a whole day, month
-    /// or year.
-    pub(crate) fn of(text: &str, resolution: i128) -> Option<Self> {
+    /// or year. Columns of other apps have what the host makes of an instant: nearer to 1970 (`is_own` is false).
+    pub(crate) fn of(text: &str, resolution: i128, is_own: bool) -> Option<Self> {
         if let Some(instant) = instant(text) {
-            let from = instant.div_euclid(resolution) * resolution;
+            let steps = if is_own { instant.div_euclid(resolution) } else { instant / resolution };
+            let from = steps * resolution;
             return Some(Self { from, to: from + resolution });
         }
         if let Some(from) = day(text) {
@@ -229,7 +230,7 @@ mod tests {
 
     #[test]
     fn periods_go_from_their_beginning_to_the_next_one() {
-        let of = |text: &str| Period::of(text, MICROSECOND).map(|period| (period.from, period.to));
+        let of = |text: &str| Period::of(text, MICROSECOND, true).map(|period| (period.from, period.to));
         let at = |text: &str| i128::from(nanos(text).unwrap());
         assert_eq!(of("2024"), Some((at("2024-01-01"), at("2025-01-01"))));
         assert_eq!(of("2024-02"), Some((at("2024-02-01"), at("2024-03-01"))));
@@ -254,7 +255,7 @@ mod tests {
             let date = read(text).unwrap();
             for (unit, name) in [(Unit::Day, text), (Unit::Month, &text[..7]), (Unit::Year, &text[..4])] {
                 assert_eq!(unit.name(unit.of(date)), name);
-                let period = Period::of(name, MICROSECOND).unwrap();
+                let period = Period::of(name, MICROSECOND, true).unwrap();
                 let nanos = i128::from(date.into_timestamp_nanos());
                 assert!(period.from <= nanos && nanos < period.to, "{text} {name}");
             }

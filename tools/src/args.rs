@@ -404,7 +404,7 @@ pub struct BuildArgs {
     #[arg(long)]
     pub resume: bool,
     /// What the id of a document without one is made from [default: line]: its line (of several files FILE:LINE), the path of its
-    /// first media file as the source names it (FILE:LINE without one), or a hash of its keys and values, which is the same
+    /// first media file as the source names it (FILE:LINE without one), or a hash of its keys and values and its split, the same
     /// in every build (a media file counts by its path). Later additions must bring ids. Example: --id-from hash
     #[arg(long, value_name = "line|path|hash", value_parser = named::<IdsFrom>())]
     pub id_from: Option<IdsFrom>,

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use super::walk::Walk;
+use crate::corpus::samples::samples;
 use crate::corpus::source::Aside;
 use crate::error::Result;
 use crate::media::Fingerprint;
@@ -39,19 +40,38 @@ pub(crate) fn folder_fingerprint(root: impl AsRef<Path>) -> Result<Fingerprint> 
     Ok(so_far)
 }
 
-/// The same of relative paths and lengths alone, so that a copy has it too.
+/// The first documents of a folder are sampled, and then one of so many: opening all files of a large one takes long.
+const SAMPLED: usize = 256;
+
+/// The same of relative paths, lengths and samples of some files, so that a copy has it too.
 ///
 /// # Errors
 /// Those of reading the folder itself.
 pub(crate) fn folder_content(root: impl AsRef<Path>) -> Result<Fingerprint> {
     let mut so_far = Fingerprint::of([]);
-    for found in Walk::open(root.as_ref(), None)? {
+    let mut walk = Walk::open(root.as_ref(), None)?;
+    for (at, found) in walk.by_ref().enumerate() {
         let name = found.relative.as_deref().unwrap_or_default();
         let length =
             |path: Option<&Path>| path.and_then(|path| std::fs::metadata(path).ok()).map_or(0, |it| it.len());
         let lengths = [Some(found.path.as_path()), found.text.as_deref(), found.json.as_deref()].map(length);
         let lengths = lengths.map(u64::to_le_bytes).concat();
-        so_far = Fingerprint::of([&so_far.0, name.as_bytes(), &lengths]);
+        let mut inside = Vec::new();
+        if at < SAMPLED || at % SAMPLED == 0 {
+            let files = [Some(found.path.as_path()), found.text.as_deref(), found.json.as_deref()];
+            for path in files.into_iter().flatten() {
+                // One that does not read is said where it would be a document.
+                let length = std::fs::metadata(path).map_or(0, |about| about.len());
+                inside.extend(samples(path, length).unwrap_or_default());
+            }
+        }
+        so_far = Fingerprint::of([&so_far.0, name.as_bytes(), &lengths, &inside]);
+    }
+    for file in walk.metadata_files() {
+        let length = std::fs::metadata(file).map_or(0, |about| about.len());
+        let inside = samples(file, length).unwrap_or_default();
+        let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+        so_far = Fingerprint::of([&so_far.0, b"metadata".as_slice(), name, &length.to_le_bytes(), &inside]);
     }
     Ok(so_far)
 }

@@ -122,12 +122,8 @@ impl ParquetReader {
             .map_err(|error| if error.facts().file.is_some() { error } else { error.file(path) })
     }
 
-    fn build(path: &Path, mut file: File, keys: &Keys) -> Result<Self> {
-        let bytes = file.metadata().map_err(|error| Error::io(path, error))?.len();
-        pages::check_footer(&mut file, bytes)?;
-        let builder = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())
-            .map_err(|error| damage::opening(&error))?;
-        damage::check(builder.metadata(), bytes)?;
+    fn build(path: &Path, file: File, keys: &Keys) -> Result<Self> {
+        let (file, builder) = footer(path, file)?;
         let mut columns: Vec<Column> = Vec::new();
         let mut roots = Vec::new();
         let mut unread = Vec::new();
@@ -421,12 +417,25 @@ fn pictures(path: &Path, keys: &Keys) -> Option<Keys> {
     found.next().filter(|_| found.next().is_none())
 }
 
-/// Rows of each row group of the file `path`.
+/// Rows of each row group of the file `path`, from its footer alone: what columns are read does not matter.
 ///
 /// # Errors
-/// Those of opening it.
+/// Those of reading the footer.
 pub(super) fn groups(path: &Path) -> Result<Vec<u64>> {
-    Ok(rows_of(&ParquetReader::open_with(path, &Keys::default())?.source.1))
+    let file = File::open(path).map_err(|error| Error::io(path, error))?;
+    damage::guard(|| footer(path, file).map(|(_, metadata)| rows_of(&metadata)))
+        .unwrap_or_else(Err)
+        .map_err(|error| if error.facts().file.is_some() { error } else { error.file(path) })
+}
+
+/// The footer of `file`, checked.
+fn footer(path: &Path, mut file: File) -> Result<(File, ArrowReaderMetadata)> {
+    let bytes = file.metadata().map_err(|error| Error::io(path, error))?.len();
+    pages::check_footer(&mut file, bytes)?;
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())
+        .map_err(|error| damage::opening(&error))?;
+    damage::check(metadata.metadata(), bytes)?;
+    Ok((file, metadata))
 }
 
 fn rows_of(metadata: &ArrowReaderMetadata) -> Vec<u64> {

@@ -4,7 +4,8 @@ use super::*;
 use crate::corpus::Document;
 use crate::encode::Item;
 use crate::encode::batch::{EncodedItem, Encoders, encode_batch};
-use crate::encode::source::{Content, Place as At, RawItem, SourceDocument};
+use crate::encode::place::Place as At;
+use crate::encode::source::{Content, RawItem, SourceDocument};
 use crate::error::ErrorCode;
 
 /// Counts what it encodes; a text that starts with `bad` has no features.
@@ -53,7 +54,7 @@ fn documents(n: usize) -> Vec<SourceDocument> {
     };
     let document = |i| SourceDocument {
         origin: None,
-        place: At { file: "a".into(), line: i as u64 },
+        place: At { file: "a".into(), line: i as u64, from: 0 },
         document: Document::default(),
         items: vec![item(i)],
     };

@@ -250,7 +250,7 @@ impl<'a> Filling<'a> {
                 }
             }
             Err(error) => {
-                self.first.get_or_insert_with(|| error.clone().file(&place.file).line(place.line));
+                self.first.get_or_insert_with(|| place.of(error.clone()));
                 return self.skip(error, Some(place));
             }
         }
@@ -275,8 +275,9 @@ impl<'a> Filling<'a> {
         if value.is_empty() {
             let error = Error::new(ErrorCode::NoItems, "the document has no item; only keywords find it");
             if on_bad == OnBad::Stop {
-                return Err(error.file(&place.file).line(place.line));
+                return Err(place.of(error));
             }
+            let error = place.of(error);
             tracing::warn!("{}:{}: {}", place.file.display(), place.line, error.facts().message);
             self.report.warnings += 1;
             self.report.without_items += 1;

@@ -1,6 +1,6 @@
 //! A new index: made beside its place, committed on the way, and moved there when it is whole.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::checkpoint::Checkpoint;
 use super::identity::Identity;
@@ -11,7 +11,7 @@ use super::settings::{Settings, in_index};
 use super::shard;
 use super::source::{Opened, Source};
 use crate::corpus::unit_of;
-use crate::encode::{Encoders, Registry};
+use crate::encode::{Encoders, Place as Found, Registry};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::index::dir::duplicates::duplicate_ids;
@@ -65,15 +65,17 @@ pub(crate) fn run(
             .map_err(|error| if part.is_some() { shard::in_words(error) } else { error })?,
         None => (partial, None),
     };
-    let on_bad = settings.on_bad;
+    let (on_bad, options) = (settings.on_bad, settings.options(source));
     let built = begin(&partial, begun, (bundle, source, &paths), &settings)
         .and_then(|(index, start)| fill(index, start.as_ref(), (&opened, &encoders), &identity, settings))
         .and_then(|report| match part {
-            Some(shard) => shard::write(partial.path(), source, shard, &identity, report),
+            Some(shard) => shard::write(partial.path(), (source, options), shard, &identity, report),
             None => Ok(report),
         });
     let report = match built {
         Ok(report) => report,
+        // A bad document is passed over unless the user is strict; what ends a part all the same is wrong with its source.
+        Err(error) if part.is_some() => return Err(failed(place.out, partial, OnBad::Stop, error)),
         Err(error) => return Err(failed(place.out, partial, on_bad, error)),
     };
     partial.publish()?;
@@ -157,25 +159,26 @@ fn refuse_duplicates(index: &Index, source: &Source) -> Result<()> {
     let mut error = Error::new(ErrorCode::DuplicateId, format!("the id {id:?} stands twice"));
     if let [corpus, ..] = source.lines() {
         let mut reader = source.read()?;
-        let mut places: Vec<(PathBuf, u64)> = Vec::new();
+        let mut places: Vec<Found> = Vec::new();
         while let Some(read) = reader.next() {
             let Ok(document) = read else { continue };
             let made = || reader.made_id(&document, index.manifest().ids.unwrap_or_default());
             let own = document.id.clone().unwrap_or_else(made);
             if own == id {
-                places.push((reader.file().to_path_buf(), document.line));
+                let (file, from) = (reader.file().to_path_buf(), reader.lines_from());
+                places.push(Found { file, line: document.line, from });
             }
             if places.len() == 2 {
                 break;
             }
         }
         error = error.file(corpus);
-        if let [(one, first), (other, second)] = places.as_slice() {
-            let got = match one == other {
-                true => format!("{}s {first} and {second}", unit_of(other)),
-                false => format!("{} {first} of {}", unit_of(one), one.display()),
+        if let [one, other] = places.as_slice() {
+            let got = match one.file == other.file {
+                true => format!("{}s {} and {}", unit_of(&other.file), one.line, other.line),
+                false => format!("{} {} of {}", unit_of(&one.file), one.line, one.file.display()),
             };
-            error = error.file(other).line(*second).got(got);
+            error = other.of(error).got(got);
         }
     }
     let hint = match index.manifest().ids {

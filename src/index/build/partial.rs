@@ -236,7 +236,8 @@ fn check_free(aside: &Path) -> Result<()> {
         .hint("move it away"))
 }
 
-fn parent(out: &Path) -> &Path {
+/// The folder in which `out` has its name.
+pub(crate) fn parent(out: &Path) -> &Path {
     out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -220,7 +220,7 @@ impl BuildReport {
         if on_bad == OnBad::Stop {
             let located = error.facts().file.is_some();
             return Err(match place {
-                Some(place) if !located => error.file(&place.file).line(place.line),
+                Some(place) if !located => place.of(error),
                 _ => error,
             });
         }
@@ -243,6 +243,9 @@ impl BuildReport {
             && *item != place.file
         {
             reason = format!("{}: {reason}", item.display());
+        }
+        if let Some(place) = place {
+            reason = place.of(Error::new(error.code(), reason)).facts().message.clone();
         }
         tracing::warn!("{}:{line}: {reason}", file.display());
         self.list(Skipped { file, line, reason });

@@ -1,5 +1,6 @@
 //! What is said of a build beside its source: shared by new indexes and changed ones.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::atomic::AtomicBool;
 
@@ -101,6 +102,15 @@ impl<'a> Settings<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What shapes the documents and items of `source` beside it, by the names of settings in the library.
+    pub(crate) fn options(&self, source: &Source) -> BTreeMap<String, String> {
+        let mut options = source.options();
+        if !self.ids.is_line() {
+            options.insert(Setting::IdFrom.as_str().to_owned(), self.ids.to_string());
+        }
+        options
     }
 
     /// What a build of `source` with these settings is known by.

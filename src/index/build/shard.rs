@@ -1,5 +1,6 @@
 //! A part of a source: whether it is whole already, and the list that says so.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::fresh::Place;
@@ -61,13 +62,20 @@ pub(super) fn goes_on(place: &Place<'_>, part: Option<Shard>) -> Result<bool> {
 /// Puts the list into the index at `dir`, which is whole.
 pub(super) fn write(
     dir: &Path,
-    source: &Source,
+    (source, options): (&Source, BTreeMap<String, String>),
     shard: Shard,
     identity: &Identity,
     mut report: BuildReport,
 ) -> Result<BuildReport> {
     let index = Index::open(dir)?;
-    let part = Part::new(source.name()?, source.content()?, shard, report.documents);
+    let part = Part {
+        source: source.name()?,
+        fingerprint: source.content()?,
+        options,
+        of: shard.of(),
+        shard: shard.index(),
+        documents: report.documents,
+    };
     let counts = (report.documents, report.items.clone(), report.warnings);
     let mut manifest = ShardManifest::of(&index, counts, vec![part])?;
     manifest.build = serde_json::to_value(identity)

@@ -1,5 +1,6 @@
 //! What is indexed: a corpus, or features with the corpus of their rows.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,10 +9,7 @@ use super::identity::{Identity, absolute};
 use super::options::{BuildOptions, BuildProgress, Existing};
 use super::pipeline::build;
 use super::report::BuildReport;
-use crate::corpus::{
-    EncoderArg, FeaturesFile, IdsFrom, Keys, Passages, PathwayArg, Reader, Shard, content, divides_lines,
-    files,
-};
+use crate::corpus::{EncoderArg, FeaturesFile, Keys, Passages, PathwayArg, Reader, Shard, content, files};
 use crate::encode::{
     CorpusSource, Encoder, Encoders, FeatureCache, FeatureRows, FeatureSource, FromFile, Ids, Incoming,
     Registry, media_of,
@@ -185,6 +183,22 @@ impl Source {
         }
     }
 
+    /// What shapes the documents and items of this, wherever it lies and whichever part it is: settings that are not the usual, by their names
+    /// in the library. Encoders are not among them, since a build refuses others than those of its bundle.
+    pub(crate) fn options(&self) -> BTreeMap<String, String> {
+        let mut options = vec![
+            (Setting::Without, self.keys.passed_over().join("\n")),
+            (Setting::MediaKey, self.keys.mapped().join("\n")),
+            (Setting::Passages, self.passages.map(|passages| passages.to_string()).unwrap_or_default()),
+        ];
+        if let From::Features { pathways, .. } = &self.from {
+            let named = pathways.iter().map(|arg| format!("{}={}", arg.media, arg.tensor));
+            options.push((Setting::Pathway, named.collect::<Vec<_>>().join(" ")));
+        }
+        let said = options.into_iter().filter(|(_, value)| !value.is_empty());
+        said.map(|(setting, value)| (setting.as_str().to_owned(), value)).collect()
+    }
+
     /// What a build of this is known by, options of the build left out; `called` gives the names of settings.
     pub(crate) fn identity(&self, called: &dyn Fn(Setting) -> String) -> Result<Identity> {
         let one = [self.path().to_path_buf()];
@@ -355,14 +369,6 @@ impl Opened<'_> {
         }
     }
 
-    /// Whether documents without ids have no place to be called by: lines of a part are not counted from the start.
-    fn lacks_places(&self) -> Result<bool> {
-        match (&self.source.from, self.source.shard) {
-            (From::Corpus(paths), Some(shard)) if shard.of() > 1 => divides_lines(paths),
-            _ => Ok(false),
-        }
-    }
-
     /// Puts the documents into `index` through `writer`; `options` lack the cache.
     ///
     /// # Errors
@@ -375,10 +381,6 @@ impl Opened<'_> {
     ) -> Result<BuildReport> {
         let ids = match (options.existing, index.manifest().ids.unwrap_or_default()) {
             (Existing::Replace, _) => Ids::Required { built: index.manifest().ids },
-            // A hash needs no place.
-            (Existing::None, from) if from != IdsFrom::Hash && self.lacks_places()? => {
-                Ids::Required { built: None }
-            }
             (Existing::None, from) => Ids::Made(from),
         };
         let options = BuildOptions { cache: self.cache.as_ref(), ..options };

@@ -31,13 +31,13 @@ pub fn attach(dir: &Path, bundle: &Bundle) -> Result<()> {
         // A folder of this name is what a killed attach left: not yet named by any manifest.
         bundle.save_in_index(&dir.join(&new), OnExisting::Replace)?;
         Manifest { bundle: new.clone(), ..index.manifest().clone() }.save(dir)?;
-        // Whoever compares parts looks there.
-        if let Some(mut part) = ShardManifest::load(dir)? {
-            part.model = bundle.model();
-            part.save(dir)?;
-        }
     } else {
         Bundle::add_checks(&dir.join(&new))?;
+    }
+    // Whoever compares parts looks there. Also where the bundle is there already: a killed attach has left it so.
+    if let Some(mut part) = ShardManifest::load(dir)?.filter(|part| part.model != bundle.model()) {
+        part.model = bundle.model();
+        part.save(dir)?;
     }
     litter::remove(dir, &new)
 }

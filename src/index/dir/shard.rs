@@ -51,8 +51,10 @@ pub(crate) struct ShardManifest {
 pub(crate) struct Part {
     /// The source for people.
     pub(crate) source: String,
-    /// Of names and lengths of its files: the same wherever they lie.
+    /// Of names, lengths and samples of its files: the same wherever they lie.
     pub(crate) fingerprint: Fingerprint,
+    /// What shapes documents and items beside the source, by the names of settings; what is usual is not there.
+    pub(crate) options: BTreeMap<String, String>,
     pub(crate) of: u32,
     pub(crate) shard: u32,
     pub(crate) documents: u64,
@@ -145,8 +147,13 @@ impl ShardManifest {
                 .expected(VERSION)
                 .got(version.map_or("none".into(), |version| version.to_string())));
         }
-        let found = serde_json::from_value(any);
-        found.map(Some).map_err(|e| damaged(format!("the list of a part does not parse: {e}")))
+        let found: Self = serde_json::from_value(any)
+            .map_err(|e| damaged(format!("the list of a part does not parse: {e}")))?;
+        for part in &found.parts {
+            Shard::new(part.shard, part.of)
+                .map_err(|e| damaged(format!("the list of a part names a part that cannot be: {e}")))?;
+        }
+        Ok(Some(found))
     }
 
     /// Puts it into the index at `dir`, durable when it returns.
@@ -216,11 +223,6 @@ impl Part {
     pub(crate) fn place(&self) -> String {
         format!("{}/{} of {}", self.shard, self.of, self.source)
     }
-
-    /// The part `shard` of the source.
-    pub(crate) fn new(source: String, fingerprint: Fingerprint, shard: Shard, documents: u64) -> Self {
-        Self { source, fingerprint, of: shard.of(), shard: shard.index(), documents }
-    }
 }
 
 fn again() -> Hint {
@@ -247,4 +249,44 @@ fn sums(index: &Index, held: &Held) -> Result<BTreeMap<String, FileSum>> {
         })
         .collect();
     Ok(sums?.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_names_parts_that_cannot_be_is_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let none = Fingerprint::of([]);
+        for (shard, of, is_sound) in [(2, 3, true), (3, 3, false), (0, 0, false), (1, u32::MAX, false)] {
+            let part = Part {
+                source: "c".into(),
+                fingerprint: none,
+                options: BTreeMap::new(),
+                of,
+                shard,
+                documents: 0,
+            };
+            let list = ShardManifest {
+                version: VERSION,
+                space: none,
+                model: none,
+                schema: none,
+                documents: 0,
+                items: BTreeMap::new(),
+                warnings: 0,
+                parts: vec![part],
+                build: serde_json::Value::Null,
+                files: BTreeMap::new(),
+            };
+            list.save(dir.path()).unwrap();
+            let read = ShardManifest::load(dir.path()).map_err(|error| error.code());
+            assert_eq!(
+                read,
+                if is_sound { Ok(Some(list)) } else { Err(ErrorCode::Damaged) },
+                "{shard} of {of}"
+            );
+        }
+    }
 }

@@ -8,7 +8,7 @@ use tantivy::schema::{Field, Schema};
 use tantivy::{IndexReader, ReloadPolicy, SegmentReader, Warmer};
 
 use super::held::Files;
-use super::layout::{ENCODERS, SHARD};
+use super::layout::ENCODERS;
 use super::litter;
 use super::manifest::Manifest;
 use super::roots::Roots;
@@ -233,13 +233,6 @@ impl Index {
         })?;
         // What a killed writer was making has no owner, and no other bundle is being attached.
         litter::remove(&self.dir, &Manifest::load(&self.dir)?.bundle)?;
-        // What is changed is no part any more.
-        match crate::index::files::change::remove_file(&self.dir.join(SHARD)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io(self.dir.join(SHARD), error));
-            }
-            _ => {}
-        }
         Ok(writer.within(&self.dir, changing))
     }
 

@@ -1,6 +1,7 @@
 //! The writer: tantivy's, with the fingerprint in every commit and the directory synced after it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use tantivy::index::SegmentId;
@@ -8,6 +9,8 @@ use tantivy::schema::Field;
 use tantivy::{IndexWriter, Opstamp, SegmentMeta, TantivyDocument};
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::dir::layout::SHARD;
+use crate::index::files::change;
 use crate::index::files::guarded::guarded;
 use crate::index::files::names::{self, FIELD_TYPE};
 use crate::index::files::sound::{Changing, LEFT, first_fault, names_of};
@@ -25,6 +28,8 @@ pub struct Writer {
     payload: serde_json::Value,
     /// Whether the host has panicked in a change: what it holds since is in no known state.
     broken: bool,
+    /// Whether a change has begun, so that the index is no part any more.
+    begun: AtomicBool,
     _changing: Option<Changing>,
 }
 
@@ -81,7 +86,16 @@ impl Writer {
         let payload = serde_json::json!({
             "format_version": uncsm_format::FORMAT_VERSION, "space": space, "model": model,
         });
-        Ok(Self { inner, cache: cache.clone(), id, dir: None, payload, broken: false, _changing: None })
+        Ok(Self {
+            inner,
+            cache: cache.clone(),
+            id,
+            dir: None,
+            payload,
+            broken: false,
+            begun: AtomicBool::new(false),
+            _changing: None,
+        })
     }
 
     /// Names files in errors from outside of `dir`, whose files are looked at as `changing` says while this is open.
@@ -102,9 +116,24 @@ impl Writer {
         Err(error.hint("the last commit stands: run `verify`, then open the index anew"))
     }
 
-    /// Runs `work`; its errors name a file of the index, where one is damaged.
+    /// What is changed is no part any more. Asked before the first change: from the first document on the host may merge what is
+    /// committed.
+    fn begin(&self) -> Result<()> {
+        let Some(dir) = self.dir.as_ref().filter(|_| !self.begun.load(Ordering::Relaxed)) else {
+            return Ok(());
+        };
+        let list = dir.join(SHARD);
+        match change::remove_file(&list) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(list, error)),
+            _ => self.begun.store(true, Ordering::Relaxed),
+        }
+        Ok(())
+    }
+
+    /// Runs `work`, which changes the index; its errors name a file of the index, where one is damaged.
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.usable()?;
+        self.begin()?;
         let dir = self.dir.clone();
         let mut ended = false;
         let result = guarded(dir.as_deref(), || {
@@ -125,6 +154,7 @@ impl Writer {
     /// tantivy's, when its indexing thread has ended.
     pub fn add(&self, document: TantivyDocument) -> Result<Opstamp> {
         self.usable()?;
+        self.begin()?;
         Ok(self.inner.add_document(document)?)
     }
 
@@ -140,6 +170,7 @@ impl Writer {
         })?;
         let schema = self.inner.index().schema();
         let field = IdField::of(&schema, schema.get_field_name(field))?;
+        self.begin()?;
         if field.has_terms() {
             return Ok(self.inner.delete_term(field.term(id)?));
         }
@@ -152,6 +183,7 @@ impl Writer {
     /// tantivy's.
     pub fn delete_query(&self, query: Box<dyn tantivy::query::Query>) -> Result<Opstamp> {
         self.usable()?;
+        self.begin()?;
         Ok(self.inner.delete_query(query)?)
     }
 
@@ -265,8 +297,11 @@ impl Writer {
         error.filter(|error| error.code() != ErrorCode::Engine)
     }
 
-    /// The host's writer.
+    /// The host's writer. Of a part of a source it makes an index that is none.
     pub fn tantivy(&self) -> &IndexWriter {
+        if let Err(error) = self.begin() {
+            tracing::warn!("the index still says that it is a part of a source: {error}");
+        }
         &self.inner
     }
 }

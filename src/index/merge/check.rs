@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::input::Input;
-use super::report::MissingParts;
+use super::report::{MAX_MISSING, MissingParts};
 use crate::error::{Error, ErrorCode, Result};
-use crate::hint::{Hint, Setting};
-use crate::index::dir::shard::Part;
+use crate::hint::{Hint, Setting, Task};
+use crate::index::dir::layout::SHARD;
+use crate::index::dir::shard::{Part, schema_of};
 use crate::media::Fingerprint;
 use crate::model::Bundle;
 
@@ -25,11 +26,47 @@ pub(crate) fn together(inputs: &[Input], bundle: Option<&Bundle>) -> Result<()> 
     };
     named_once(inputs)?;
     for input in inputs {
+        own_list(input)?;
         same_space(first, input, bundle)?;
         same_fields(first, input)?;
         same_bundle(first, input, bundle)?;
     }
     parts_go_together(inputs)
+}
+
+/// Refuses a part whose list is not that of its index.
+fn own_list(input: &Input) -> Result<()> {
+    let Some(part) = &input.shard else { return Ok(()) };
+    let (index, list) = (&input.index, input.dir.join(SHARD));
+    let (bundle, fields) = (index.bundle(), schema_of(&index.manifest().fields)?);
+    if part.model != bundle.model() && part.space == bundle.space() {
+        return Err(Error::new(
+            ErrorCode::Changed,
+            "the list of a part names another bundle than its index has",
+        )
+        .file(list)
+        .expected(part.model)
+        .got(bundle.model())
+        .hint(Hint::new("a change of the bundle was not ended: run").task(Task::Attach).text(" once more")));
+    }
+    let documents: u64 = input.held.metas().iter().map(|meta| u64::from(meta.num_docs())).sum();
+    for (what, listed, there) in [
+        ("space", part.space.to_string(), bundle.space().to_string()),
+        ("schema", part.schema.to_string(), fields.to_string()),
+        ("number of documents", part.documents.to_string(), documents.to_string()),
+    ] {
+        if listed != there {
+            return Err(Error::new(
+                ErrorCode::Damaged,
+                format!("the list of a part has another {what} than its index"),
+            )
+            .file(list)
+            .expected(listed)
+            .got(there)
+            .hint(Hint::new("build the part again with").setting(Setting::Force)));
+        }
+    }
+    Ok(())
 }
 
 fn named_once(inputs: &[Input]) -> Result<()> {
@@ -38,15 +75,12 @@ fn named_once(inputs: &[Input]) -> Result<()> {
     for input in inputs {
         let real = std::fs::canonicalize(&input.dir).map_err(|e| Error::io(&input.dir, e))?;
         if let Some(other) = seen.insert(real, input) {
-            return Err(twice("an index is named twice", other, input));
+            return Err(twice("an index is named twice", other, input).hint("name it once"));
         }
         for meta in input.held.metas() {
             if let Some(other) = segments.insert(meta.id().uuid_string(), input) {
-                return Err(twice(
-                    "two indexes have the same segment: one is a copy of the other",
-                    other,
-                    input,
-                ));
+                let what = "two indexes have the same segment: one is a copy of the other";
+                return Err(twice(what, other, input).hint("leave the older one out"));
             }
         }
     }
@@ -150,11 +184,31 @@ fn parts_go_together(inputs: &[Input]) -> Result<()> {
             .got(format!("the part {}", part.place()))
             .hint("build all parts with the same number of them"));
         }
+        same_options((other, known), (input, part))?;
         if let Some((other, _)) = parts.insert((part.fingerprint, part.shard), (input, part)) {
-            return Err(twice(&format!("the part {} is in two indexes", part.place()), other, input));
+            let error = twice(&format!("the part {} is in two indexes", part.place()), other, input);
+            return Err(error.hint(
+                Hint::new("leave one of them out; where they are of two sources that look the same,")
+                    .task(Task::Merge)
+                    .text(" all parts of each source, and then both results"),
+            ));
         }
     }
     Ok(())
+}
+
+/// Refuses parts of one source whose documents or items were made otherwise.
+fn same_options((other, known): (&Input, &Part), (input, part): (&Input, &Part)) -> Result<()> {
+    let mut names = known.options.keys().chain(part.options.keys());
+    let value =
+        |part: &Part, name: &String| part.options.get(name).map_or("nothing".into(), |it| format!("{it:?}"));
+    let differs = names.find(|name| known.options.get(*name) != part.options.get(*name));
+    let Some(name) = differs else { return Ok(()) };
+    Err(Error::new(ErrorCode::Changed, format!("the parts were built with different values of `{name}`"))
+        .file(&input.dir)
+        .expected(format!("{} as in {}", value(known, name), other.dir.display()))
+        .got(value(part, name))
+        .hint("build all parts of a source with the same options"))
 }
 
 /// The parts that all `inputs` have together, and those that are missing of their sources.
@@ -165,9 +219,11 @@ pub(crate) fn parts_of(inputs: &[Input]) -> (Vec<Part>, Vec<MissingParts>) {
     for of_source in parts.chunk_by(|a, b| a.fingerprint == b.fingerprint) {
         let [first, ..] = of_source else { continue };
         let has = |shard: &u32| of_source.binary_search_by_key(shard, |part| part.shard).is_ok();
-        let shards: Vec<u32> = (0..first.of).filter(|shard| !has(shard)).collect();
+        let mut lacking = (0..first.of).filter(|shard| !has(shard));
+        let shards: Vec<u32> = lacking.by_ref().take(MAX_MISSING).collect();
         if !shards.is_empty() {
-            missing.push(MissingParts { source: first.source.clone(), of: first.of, shards });
+            let unlisted = lacking.count() as u64;
+            missing.push(MissingParts { source: first.source.clone(), of: first.of, shards, unlisted });
         }
     }
     (parts, missing)

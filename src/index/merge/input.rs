@@ -29,7 +29,7 @@ impl Input {
         if !index.manifest().complete {
             return Err(Error::new(ErrorCode::BadArgument, "an index that is not complete is not merged")
                 .file(dir)
-                .hint(Hint::new("run its").task(Task::Build).text("to the end")));
+                .hint(Hint::new("run its").task(Task::Build).text(" to the end")));
         }
         let held =
             Held::take(index.files()).map_err(|e| if e.facts().file.is_some() { e } else { e.file(dir) })?;

@@ -1,7 +1,7 @@
 //! One verb to merge: what the command line and an app call alike.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
 use tantivy::index::SegmentId;
@@ -11,9 +11,10 @@ use super::input::Input;
 use super::report::MergeReport;
 use super::{bring, check, duplicates};
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::build::partial::{ExistingOut, PartialDir};
+use crate::index::build::partial::{ExistingOut, PartialDir, parent};
 use crate::index::cells;
 use crate::index::dir::held::Held;
+use crate::index::dir::layout::beside;
 use crate::index::dir::shard::ShardManifest;
 use crate::index::dir::store::Index;
 use crate::index::files::guarded::guarded;
@@ -162,9 +163,12 @@ impl<'a> IndexMerger<'a> {
         index.mark_complete()?;
         count(&index, &mut report)?;
         let (parts, missing) = check::parts_of(&inputs);
-        report.warnings = unlisted + missing.len() as u64;
+        let of_parts: u64 =
+            inputs.iter().filter_map(|input| input.shard.as_ref()).map(|part| part.warnings).sum();
+        report.warnings = of_parts + unlisted + missing.len() as u64;
         if !missing.is_empty() {
-            let counts = (report.documents, report.items.clone(), report.warnings);
+            // What is missing now may be there in the next merge.
+            let counts = (report.documents, report.items.clone(), of_parts + unlisted);
             ShardManifest::of(&index, counts, parts)?.save(index.dir())?;
         }
         report.missing = missing;
@@ -173,17 +177,33 @@ impl<'a> IndexMerger<'a> {
         Ok(report)
     }
 
-    /// Refuses to replace what is merged.
+    /// Refuses a place where something that is merged would be replaced or removed, whether anything is there or not, and one
+    /// inside of what is merged.
     fn check_out(&self, inputs: &[Input]) -> Result<()> {
-        let Ok(out) = std::fs::canonicalize(&self.out) else { return Ok(()) };
-        match inputs.iter().find(|input| std::fs::canonicalize(&input.dir).is_ok_and(|dir| dir == out)) {
-            Some(input) => {
-                Err(Error::new(ErrorCode::BadArgument, "the result would replace an index that is merged")
-                    .file(&input.dir)
-                    .hint("choose another place for it"))
-            }
-            None => Ok(()),
+        // What stands beside the result is removed by its name there, also where a link leads elsewhere.
+        let out = resolved(&self.out)?;
+        let mut places = vec![out.clone()];
+        for place in [self.out.clone(), beside(&self.out, ".partial")?, beside(&self.out, ".replaced")?] {
+            let (Some(name), folder) = (place.file_name(), parent(&place)) else { continue };
+            places.push(resolved(folder)?.join(name));
+            places.push(resolved(&place)?);
         }
+        for input in inputs {
+            let dir = std::fs::canonicalize(&input.dir).map_err(|e| Error::io(&input.dir, e))?;
+            let what = if places.iter().any(|place| dir.starts_with(place)) {
+                "the result would replace or remove an index that is merged"
+            } else if out.starts_with(&dir) {
+                "the result would lie inside of an index that is merged"
+            } else {
+                continue;
+            };
+            return Err(Error::new(ErrorCode::BadArgument, what)
+                .file(&input.dir)
+                .expected("a place apart from all that is merged")
+                .got(self.out.display())
+                .hint("choose another place for it"));
+        }
+        Ok(())
     }
 
     /// Takes duplicates away and merges the segments of `index`; gives how many documents gave way.
@@ -249,6 +269,23 @@ impl<'a> IndexMerger<'a> {
         }
         Ok(wanted)
     }
+}
+
+/// The path without links and what goes up, as far as something is there.
+fn resolved(path: &Path) -> Result<PathBuf> {
+    let whole = std::path::absolute(path).map_err(|e| Error::io(path, e))?;
+    let mut real = PathBuf::new();
+    for component in whole.components() {
+        if component == Component::ParentDir {
+            real.pop();
+            continue;
+        }
+        real.push(component);
+        if let Ok(found) = std::fs::canonicalize(&real) {
+            real = found;
+        }
+    }
+    Ok(real)
 }
 
 /// `metas` in the order in which `inputs` have them.

@@ -17,7 +17,7 @@ pub struct MergeReport {
     pub items: BTreeMap<String, u64>,
     /// Documents that were left out: none.
     pub skipped: Vec<Skipped>,
-    /// Sources of which a part is missing, and those that are not listed, since there are too many.
+    /// Those of the parts, sources of which a part is missing, and those that are not listed, since there are too many.
     pub warnings: u64,
     /// Documents that gave way to one of the same id in an index named later.
     pub replaced: u64,
@@ -31,6 +31,9 @@ pub struct MergeReport {
     pub stages: MergeTimes,
 }
 
+/// Entries of [`MissingParts::shards`].
+pub(crate) const MAX_MISSING: usize = 1_000;
+
 /// Parts that are missing from what was merged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -39,8 +42,10 @@ pub struct MissingParts {
     pub source: String,
     /// How many parts it has.
     pub of: u32,
-    /// Those that are missing.
+    /// Those that are missing, the first 1,000.
     pub shards: Vec<u32>,
+    /// How many more are missing.
+    pub unlisted: u64,
 }
 
 /// Time of each stage of a merge, one after the other; in seconds where it is serialised.

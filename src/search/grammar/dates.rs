@@ -93,11 +93,12 @@ fn period(place: Place<'_>, leaf: &Leaf, target: Target<'_>, value: &Value) -> R
     if !target.entry.is_indexed() && !target.entry.is_fast() {
         return Err(super::values::not_indexed(place, leaf, target));
     }
-    let resolution = match target.entry.field_type() {
-        FieldType::Date(options) => resolution(options),
-        _ => Period::resolution(DateTimePrecision::Nanoseconds),
+    let (resolution, is_own) = match target.entry.field_type() {
+        FieldType::Date(options) => (resolution(options), is_own(options)),
+        _ => (Period::resolution(DateTimePrecision::Nanoseconds), false),
     };
-    Period::of(&value.text, resolution).ok_or_else(|| super::values::bad_value(place, leaf, target, value))
+    Period::of(&value.text, resolution, is_own)
+        .ok_or_else(|| super::values::bad_value(place, leaf, target, value))
 }
 
 /// What the field tells apart: its column by its precision, its terms seconds.
@@ -105,9 +106,14 @@ fn resolution(options: &DateOptions) -> i128 {
     Period::resolution(if options.is_fast() { options.get_precision() } else { DateTimePrecision::Seconds })
 }
 
+/// Whether the field is as those of this crate are: a column of microseconds, whose dates are rounded before the host sees them.
+fn is_own(options: &DateOptions) -> bool {
+    options.is_fast() && options.get_precision() == DateTimePrecision::Microseconds
+}
+
 /// A value that is no date as a clause that works; `None` where nothing in it is one.
 pub(super) fn mended(name: &str, text: &str) -> Option<String> {
-    let is_date = |text: &str| Period::of(text, 1).is_some();
+    let is_date = |text: &str| Period::of(text, 1, true).is_some();
     let plain = text.trim().trim_end_matches(['*', '-', '/', '.', '?']);
     let days = plain.replacen(['/', '.'], "-", 2);
     if let Some(period) = [plain, &days].into_iter().find(|text| is_date(text)) {

@@ -196,7 +196,7 @@ impl<'a> Cursor<'a> {
         }
         let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '.' | '-' | '+');
         let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-        Period::of(&rest[..length], 1).map(|_| length)
+        Period::of(&rest[..length], 1, true).map(|_| length)
     }
 
     /// A word that nothing quotes; in a list a comma ends it too.

@@ -148,3 +148,34 @@ fn row_groups_are_shared_out() {
     compare(std::slice::from_ref(&b), "parquet without ids");
     compare(&[a, b], "two files");
 }
+
+#[cfg(feature = "parquet")]
+#[test]
+fn columns_that_are_not_read_do_not_hinder_a_part() {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+    use parquet::arrow::ArrowWriter;
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c.parquet");
+    // The column `id` is of a type that no id has.
+    let id: ArrayRef = Arc::new(Float64Array::from_iter_values((0..6).map(f64::from)));
+    let key: ArrayRef = Arc::new(Int64Array::from_iter_values(0..6));
+    let batch = RecordBatch::try_from_iter([("id", id), ("key", key)]).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    for from in [0, 2, 4] {
+        writer.write(&batch.slice(from, 2)).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.close().unwrap();
+    assert!(Reader::open(&path).is_err());
+    for keys in [Keys::default().map("id=key").unwrap(), Keys::default().without(&["id".to_owned()])] {
+        let documents = (0..3).map(|index| {
+            let shard = Some(Shard::new(index, 3).unwrap());
+            Reader::open_part(std::slice::from_ref(&path), &keys, shard).unwrap().map(Result::unwrap).count()
+        });
+        assert_eq!(documents.collect::<Vec<_>>(), [2, 2, 2]);
+    }
+}

@@ -114,7 +114,7 @@ impl Held<'_> {
                 Ok(document) => document,
                 Err(error) => return Incoming::Bad(error),
             };
-            let place = Place { file: PathBuf::from(NAME), line: document.line };
+            let place = Place { file: PathBuf::from(NAME), line: document.line, from: 0 };
             if document.id.is_none() {
                 if required {
                     let error = Error::new(ErrorCode::BadValue, "the document has no id")

@@ -67,12 +67,15 @@ fn text(out: &Path, report: &Report) -> String {
         let _ = writeln!(text, "{} documents gave way to one of the same id", merged.replaced);
     }
     for missing in &merged.missing {
-        let shards: Vec<String> = missing.shards.iter().map(u32::to_string).collect();
+        let mut shards: Vec<String> = missing.shards.iter().map(u32::to_string).collect();
+        if missing.unlisted > 0 {
+            shards.push(format!("and {} more", missing.unlisted));
+        }
         let _ = writeln!(
             text,
             "missing of {}: {} of {} parts: {}",
             missing.source,
-            missing.shards.len(),
+            missing.shards.len() as u64 + missing.unlisted,
             missing.of,
             shards.join(", ")
         );

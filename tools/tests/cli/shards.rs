@@ -141,7 +141,7 @@ fn parts_are_built_merged_and_searched() {
         keys(&manifest),
         ["build", "documents", "files", "items", "model", "parts", "schema", "space", "version", "warnings"]
     );
-    assert_eq!(keys(&manifest["parts"][0]), ["documents", "fingerprint", "of", "shard", "source"]);
+    assert_eq!(keys(&manifest["parts"][0]), ["documents", "fingerprint", "of", "options", "shard", "source"]);
     assert_eq!((&manifest["parts"][0]["shard"], &manifest["parts"][0]["of"]), (&json!(1), &json!(3)));
     let trained = &world().trained["fingerprint"];
     assert_eq!((&manifest["space"], &manifest["model"]), (&trained["space"], &trained["model"]));
@@ -295,11 +295,16 @@ fn a_part_that_always_fails_says_why_and_the_others_end() {
     assert_eq!((&report["missing"][0]["shards"], &report["warnings"]), (&json!([2]), &json!(1)));
     let said = run(&merge(&path("other"), &parts, &[])).stdout;
     assert!(said.contains("1 of 4 parts: 2\n"), "{said}");
-    // Without an id a line of a part has no name.
+    // Without an id a line of a part has no name: also where bad lines are passed over, the part ends.
     lines[250] = "{\"text\":\"no name\"}".into();
     write_lines(&path("c.jsonl"), &lines);
-    let error = err(&strs(&build(2)));
-    assert!(error["message"].as_str().unwrap().contains("has no id"), "{error}");
+    let lenient: Vec<String> = build(2).into_iter().filter(|arg| arg != "--strict").collect();
+    for args in [build(2), lenient] {
+        let error = err(&strs(&args));
+        assert!(error["message"].as_str().unwrap().contains("has no id"), "{error}");
+        assert!(error["hint"].as_str().unwrap().ends_with("--id-from hash"), "{error}");
+        assert!(!path("part.2").exists() && !path("part.2.partial").exists());
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -128,7 +128,13 @@ fn dates_of_an_app_are_told_apart_as_it_keeps_them() {
     let stored = builder.add_date_field("stored", STORED);
     let index = Index::create_in_ram(builder.build());
     let mut writer = index.writer_with_num_threads(1, 15 << 20).unwrap();
-    for date in ["2024-05-01T10:00:00.7Z", "2024-05-01T10:00:01Z", "2024-05-02T00:00:00.000000001Z"] {
+    for date in [
+        "2024-05-01T10:00:00.7Z",
+        "2024-05-01T10:00:01Z",
+        "2024-05-02T00:00:00.000000001Z",
+        // Before 1970 the host goes up.
+        "1969-05-01T10:00:00.7Z",
+    ] {
         let date = DateTime::from_utc(OffsetDateTime::parse(date, &Rfc3339).unwrap());
         writer.add_document(doc!(column => date, terms => date, nanos => date, stored => date)).unwrap();
     }
@@ -144,9 +150,17 @@ fn dates_of_an_app_are_told_apart_as_it_keeps_them() {
         ("terms:>2024-05-01T10:00:00Z", &[1, 2]),
         ("column:>2024-05-01T10:00:00Z", &[1, 2]),
         ("nanos:[2024-05-01T10:00:00.7Z TO 2024-05-02T00:00:00Z]", &[0, 1]),
-        ("terms:[* TO 2024-05-01]", &[0, 1]),
+        ("terms:[* TO 2024-05-01]", &[0, 1, 3]),
         ("terms: IN [2023, 2024-05-02]", &[2]),
-        ("terms:*", &[0, 1, 2]),
+        ("terms:*", &[0, 1, 2, 3]),
+        ("column:\"1969-05-01T10:00:00.7Z\"", &[3]),
+        ("column:\"1969-05-01T10:00:01Z\"", &[3]),
+        ("column:\"1969-05-01T10:00:00Z\"", &[]),
+        ("column:[1969-05-01T10:00:00.3Z TO 1969]", &[3]),
+        ("terms:\"1969-05-01T10:00:00.7Z\"", &[3]),
+        ("terms:\"1969-05-01T10:00:00Z\"", &[]),
+        ("nanos:\"1969-05-01T10:00:00.7Z\"", &[3]),
+        ("nanos:\"1969-05-01T10:00:00.3Z\"", &[]),
     ] {
         assert_eq!(kept(&index, query), right, "{query}");
     }
