@@ -212,7 +212,7 @@ fn parts_of_other_options_are_refused_also_after_a_merge_of_some() {
     std::fs::write(&path, lines.collect::<String>()).unwrap();
     let build = |name: &str, index: u32, change: Change| {
         let builder = world.builder(name, Source::corpus(world.path("c.jsonl")));
-        let schema = SchemaOverrides::open(&world.path("fields.toml")).unwrap();
+        let schema = SchemaOverrides::open(world.path("fields.toml")).unwrap();
         let shard = Shard::new(index, 3).unwrap();
         change(builder, Source::corpus(world.path("c.jsonl"))).schema(schema).shard(shard).run().unwrap();
         world.path(name)
