@@ -174,6 +174,15 @@ fn write_features(documents: &[Document], file: &Path) {
 /// The bytes of each item of each document, by id: media type, ordinal, content hash, vector, half and hubs.
 pub(crate) type Rows = BTreeMap<String, Vec<(usize, u32, [u8; 16], Vec<u32>)>>;
 
+/// What the parts were warned of, by their lists.
+pub(crate) fn warnings(parts: &[PathBuf]) -> u64 {
+    let of = |part: &PathBuf| {
+        let text = std::fs::read_to_string(part.join("uncsm-shard.json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["warnings"].as_u64().unwrap()
+    };
+    parts.iter().map(of).sum()
+}
+
 pub(crate) fn rows(dirs: &[PathBuf]) -> Rows {
     let mut rows = Rows::new();
     for dir in dirs {
