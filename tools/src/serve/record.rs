@@ -4,7 +4,7 @@
 //! on the same answer takes the place of its line, as long as that is the last one.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -69,13 +69,15 @@ struct Remembered {
 }
 
 impl Recorder {
-    /// Appends to `path`, and to the file of pairs beside it.
+    /// Appends to `path`, and to the file of pairs beside it. The former is locked as long as this lives: its last line may be
+    /// replaced, which would take those of another writer with it.
     ///
     /// # Errors
-    /// Those of opening them.
+    /// [`ErrorCode::Locked`] where another has it; those of opening them.
     pub fn open(path: &Path) -> Result<Self> {
         let open = |path: &Path| {
-            OpenOptions::new().create(true).append(true).open(path).map_err(|e| Error::io(path, e))
+            // Windows locks no file that is open for appending alone.
+            OpenOptions::new().create(true).read(true).append(true).open(path).map_err(|e| Error::io(path, e))
         };
         let pairs = path.with_extension("pairs.jsonl");
         if pairs == path {
@@ -83,7 +85,16 @@ impl Recorder {
                 Error::new(ErrorCode::BadArgument, "the record has the name of its file of pairs").file(path)
             );
         }
-        let files = (Mutex::new(open(path)?), Mutex::new(open(&pairs)?));
+        let clicks = open(path)?;
+        clicks.try_lock().map_err(|e| match e {
+            TryLockError::WouldBlock => {
+                Error::new(ErrorCode::Locked, "another server records clicks in this file")
+                    .file(path)
+                    .hint("end that one, or choose another file with --record")
+            }
+            TryLockError::Error(e) => Error::io(path, e),
+        })?;
+        let files = (Mutex::new(clicks), Mutex::new(open(&pairs)?));
         Ok(Self { clicks: files.0, pairs: files.1, paths: [path.into(), pairs], last: Mutex::default() })
     }
 
@@ -143,7 +154,9 @@ impl Recorder {
                 line.insert("shown".into(), json!(seen.filter(|id| !new.contains(id)).collect::<Vec<_>>()));
                 line.insert("clicked".into(), json!(clicked));
                 let start = before.map_or(end, |(start, _)| start);
-                file.set_len(start).map_err(failed)?;
+                if start < end {
+                    file.set_len(start).map_err(failed)?;
+                }
                 let text = format!("{}\n", Value::Object(line));
                 file.write_all(text.as_bytes()).map_err(failed)?;
                 query.written = Some((start, start + text.len() as u64));
@@ -195,6 +208,19 @@ fn line(spec: &RequestSpec) -> std::result::Result<Box<str>, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_has_one_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clicks.jsonl");
+        let first = Recorder::open(&path).unwrap();
+        let second = Recorder::open(&path).err().unwrap();
+        let facts = second.facts();
+        assert_eq!((facts.code, facts.file.as_deref()), (ErrorCode::Locked, Some(&*path)));
+        assert!(facts.hint.is_some());
+        drop(first);
+        Recorder::open(&path).unwrap();
+    }
 
     #[test]
     fn a_line_has_a_size() {
