@@ -102,20 +102,24 @@ export function toHash() {
   return out.toString();
 }
 
+// Values that an address may hold of a kind.
+const MOST = 64;
+
 export function fromHash(hash) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
   state.words = given.get("words") ?? "";
   state.text = given.get("text") ?? "";
   const example = (id) => ({ id, label: id });
   state.like = given.has("like") ? example(given.get("like")) : null;
-  state.unlike = given.getAll("unlike").map(example);
+  state.unlike = given.getAll("unlike").slice(0, MOST).map(example);
   const number = (key, otherwise, most) => Math.min(most, Math.max(0, Number.parseInt(given.get(key) ?? otherwise, 10) || 0));
   state.minimum = number("minimum", 0, 99);
   state.balance = number("balance", 50, 100);
   state.filters = new Map();
-  for (const text of given.getAll("filter")) {
+  for (const text of given.getAll("filter").slice(0, MOST)) {
     try {
       const [field, value] = JSON.parse(text);
+      if (!["string", "number", "boolean"].includes(typeof value)) continue;
       if (!state.index.facets.some((facet) => facet.field === field)) continue;
       if (!state.filters.has(field)) state.filters.set(field, new Set());
       state.filters.get(field).add(value);
