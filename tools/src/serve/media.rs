@@ -23,17 +23,30 @@ use super::app::App;
 use super::aside::aside;
 use super::limits::{MEDIA_BYTES, WAIT_TIME};
 use super::pictures::names;
-use super::place::{index_of, not_utf8};
+use super::place;
 use super::roots::hidden;
 use super::sniff::raster;
 
+/// With the id in the path.
 pub async fn run(
-    State(app): State<Arc<App>>,
+    state: State<Arc<App>>,
     place: std::result::Result<Path<(String, usize)>, PathRejection>,
     uri: Uri,
 ) -> Answer {
-    let place = place.map_err(|_| not_utf8()).and_then(|Path(place)| Ok((place, index_of(&uri)?)));
-    let ((id, ordinal), index) = match place {
+    find(state, Some(place), uri).await
+}
+
+/// With the id behind the path.
+pub async fn behind(state: State<Arc<App>>, uri: Uri) -> Answer {
+    find(state, None, uri).await
+}
+
+async fn find(
+    State(app): State<Arc<App>>,
+    place: Option<std::result::Result<Path<(String, usize)>, PathRejection>>,
+    uri: Uri,
+) -> Answer {
+    let (id, ordinal, index) = match place::picture(place, &uri) {
         Ok(place) => place,
         Err(error) => return answer::error(&error),
     };

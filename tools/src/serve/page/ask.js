@@ -73,9 +73,11 @@ async function call(path, options) {
 export const post = (path, value, signal) => call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value), signal });
 export const get = (path) => call(path, {});
 
-const tail = (index) => (index === undefined || index === null ? "" : `?index=${index}`);
-export const mediaUrl = (id, ordinal, index) => `/media/${encodeURIComponent(id)}/${ordinal}${tail(index)}`;
-export const documentUrl = (id, index) => `/api/document/${encodeURIComponent(id)}${tail(index)}`;
+const tail = (index, mark) => (index === undefined || index === null ? "" : `${mark}index=${index}`);
+// In a path these are steps, which no browser sends.
+const steps = (id) => id === "." || id === "..";
+export const mediaUrl = (id, ordinal, index) => (steps(id) ? `/media?id=${id}&ordinal=${ordinal}${tail(index, "&")}` : `/media/${encodeURIComponent(id)}/${ordinal}${tail(index, "?")}`);
+export const documentUrl = (id, index) => (steps(id) ? `/api/document?id=${id}${tail(index, "&")}` : `/api/document/${encodeURIComponent(id)}${tail(index, "?")}`);
 
 // Tells the server what was done with a hit, where it keeps that. What fails here is no trouble of the user's.
 export function mark(number, id, kind) {
