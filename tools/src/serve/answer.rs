@@ -1,12 +1,14 @@
 //! Answers: JSON, errors with the status that says whose fault they are, and the headers that all have.
 
+use std::cell::Cell;
+
 use axum::body::Body;
 use axum::http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
-use uncsm_index::{Error, ErrorCode};
+use uncsm_index::{Error, ErrorCode, Hint, Named, Setting};
 
 use crate::output::error_json;
 
@@ -48,7 +50,8 @@ pub fn json(status: StatusCode, text: impl Into<Body>) -> Answer {
     bytes(status, "application/json", text)
 }
 
-/// An error, as the command line prints it with `--json`; the names of files of this machine are left out.
+/// An error, as the command line prints it with `--json`; the names of files of this machine are left out, and a hint has the
+/// keys of a query.
 pub fn error(error: &Error) -> Answer {
     refuse(status_of(error.code()), error)
 }
@@ -58,6 +61,10 @@ pub fn refuse(status: StatusCode, error: &Error) -> Answer {
     let mut value = error_json(error);
     if let Some(facts) = value["error"].as_object_mut() {
         facts.remove("file");
+        match error.facts().hint.as_ref().and_then(in_keys) {
+            Some(hint) => facts.insert("hint".into(), hint.into()),
+            None => facts.remove("hint"),
+        };
     }
     let mut answer = json(status, value.to_string());
     match status {
@@ -71,6 +78,31 @@ pub fn refuse(status: StatusCode, error: &Error) -> Answer {
         _ => {}
     }
     answer
+}
+
+/// A hint in the keys of a query; nothing where it needs what a request cannot have: files, other settings and tasks.
+fn in_keys(hint: &Hint) -> Option<String> {
+    let fits = Cell::new(true);
+    let text = hint.render(|named| match named {
+        Named::Setting(
+            setting @ (Setting::Filter
+            | Setting::Fusion
+            | Setting::Image
+            | Setting::Keywords
+            | Setting::Like
+            | Setting::Media
+            | Setting::MinProbability
+            | Setting::Similarity
+            | Setting::Target
+            | Setting::Text
+            | Setting::Words),
+        ) => format!("`{}`", setting.as_str()),
+        _ => {
+            fits.set(false);
+            String::new()
+        }
+    });
+    fits.get().then_some(text)
 }
 
 /// The answer to another method than the path has.
@@ -95,7 +127,24 @@ fn status_of(code: ErrorCode) -> StatusCode {
 
 #[cfg(test)]
 mod tests {
+    use uncsm_index::Task;
+
     use super::*;
+
+    #[test]
+    fn a_hint_has_the_keys_of_a_query() {
+        let of = |hint: &Hint| in_keys(hint);
+        let hint = Hint::new("drop").setting(Setting::MinProbability).text(", or add").setting(Setting::Text);
+        assert_eq!(of(&hint).as_deref(), Some("drop `min_probability`, or add `text`"));
+        assert_eq!(of(&Hint::new("ask again")).as_deref(), Some("ask again"));
+        for needs in [
+            Hint::new("name it with").given(Setting::Encoder, "text=DIR"),
+            Hint::new("give it as").setting(Setting::Features),
+            Hint::new("add").setting(Setting::Text).text(", or").task(Task::Fuse),
+        ] {
+            assert_eq!(of(&needs), None, "{needs}");
+        }
+    }
 
     #[test]
     fn an_error_names_no_file_and_says_whose_fault_it_is() {

@@ -12,9 +12,8 @@ use uncsm_index::{Error, ErrorCode};
 use super::answer::{self, Answer};
 use super::app::App;
 use super::aside::aside;
-use super::door::encoded;
 use super::pictures::names;
-use super::place::{index_of, not_utf8};
+use super::place;
 
 #[derive(Serialize)]
 struct Report {
@@ -31,13 +30,26 @@ struct Medium {
     url: String,
 }
 
+/// With the id in the path.
 pub async fn run(
-    State(app): State<Arc<App>>,
+    state: State<Arc<App>>,
     id: std::result::Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Answer {
-    let place = id.map_err(|_| not_utf8()).and_then(|Path(id)| Ok((id, index_of(&uri)?)));
-    let (id, index) = match place {
+    find(state, Some(id), uri).await
+}
+
+/// With the id behind the path.
+pub async fn behind(state: State<Arc<App>>, uri: Uri) -> Answer {
+    find(state, None, uri).await
+}
+
+async fn find(
+    State(app): State<Arc<App>>,
+    id: Option<std::result::Result<Path<String>, PathRejection>>,
+    uri: Uri,
+) -> Answer {
+    let (id, index) = match place::document(id, &uri) {
         Ok(place) => place,
         Err(error) => return answer::error(&error),
     };
@@ -54,8 +66,7 @@ pub async fn run(
 
 fn media(app: &App, document: &StoredDocument) -> Vec<Medium> {
     let Some(index) = app.indexes.get(document.index.unwrap_or(0)) else { return Vec::new() };
-    let query = document.index.map(|index| format!("?index={index}")).unwrap_or_default();
-    let url = |ordinal: usize| format!("/media/{}/{ordinal}{query}", encoded(&document.id));
+    let url = |ordinal: usize| place::address(&document.id, ordinal, document.index);
     let count = names(index, document).len();
     (0..count).map(|ordinal| Medium { media: "image", ordinal, url: url(ordinal) }).collect()
 }

@@ -1,6 +1,7 @@
 //! `GET /media/ID/ORDINAL`: a picture of a document, as it is.
 
 use std::convert::Infallible;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path as FilePath;
 use std::pin::Pin;
@@ -15,7 +16,6 @@ use axum::http::{HeaderValue, StatusCode, Uri};
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
-use uncsm_index::limits::over;
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::answer::{self, Answer};
@@ -23,16 +23,30 @@ use super::app::App;
 use super::aside::aside;
 use super::limits::{MEDIA_BYTES, WAIT_TIME};
 use super::pictures::names;
-use super::place::{index_of, not_utf8};
+use super::place;
+use super::roots::hidden;
 use super::sniff::raster;
 
+/// With the id in the path.
 pub async fn run(
-    State(app): State<Arc<App>>,
+    state: State<Arc<App>>,
     place: std::result::Result<Path<(String, usize)>, PathRejection>,
     uri: Uri,
 ) -> Answer {
-    let place = place.map_err(|_| not_utf8()).and_then(|Path(place)| Ok((place, index_of(&uri)?)));
-    let ((id, ordinal), index) = match place {
+    find(state, Some(place), uri).await
+}
+
+/// With the id behind the path.
+pub async fn behind(state: State<Arc<App>>, uri: Uri) -> Answer {
+    find(state, None, uri).await
+}
+
+async fn find(
+    State(app): State<Arc<App>>,
+    place: Option<std::result::Result<Path<(String, usize)>, PathRejection>>,
+    uri: Uri,
+) -> Answer {
+    let (id, ordinal, index) = match place::picture(place, &uri) {
         Ok(place) => place,
         Err(error) => return answer::error(&error),
     };
@@ -59,11 +73,7 @@ fn picture(
     let source = app.indexes.get(at).ok_or_else(none)?;
     let name = names(source, &document).get(ordinal).copied().ok_or_else(none)?;
     let path = app.roots.resolve((at, source), document.origin.as_ref(), name)?;
-    let bytes = read(&path)?;
-    let kind = raster(&bytes).ok_or_else(|| {
-        Error::new(ErrorCode::NotFound, "the file is no picture that is shown")
-            .expected("PNG, JPEG, GIF, WebP, BMP or TIFF")
-    })?;
+    let (kind, bytes) = read(&path).ok_or_else(hidden)?;
     // Kept until the last byte is gone, rounded up.
     let needed = (bytes.len() >> 20) + 1;
     let rest = room.num_permits().saturating_sub(needed);
@@ -77,22 +87,43 @@ fn picture(
     Ok(answer)
 }
 
-/// A regular file of a picture's size, whole.
-fn read(path: &FilePath) -> Result<Vec<u8>> {
-    let gone =
-        |e: std::io::Error| Error::new(ErrorCode::NotFound, "the picture file does not read").source(e);
+/// The first bytes of a file, which say what it is.
+const HEAD: u64 = 32;
+
+/// The type and the bytes of a picture; nothing of a file that is none, is too large or does not read. Such a file is read no
+/// further than its head.
+fn read(path: &FilePath) -> Option<(&'static str, Vec<u8>)> {
     // Before it is opened: a pipe would wait for a writer.
-    let about = std::fs::symlink_metadata(path).map_err(gone)?;
-    if !about.is_file() {
-        return Err(Error::new(ErrorCode::NotFound, "the picture is no file"));
+    let before = std::fs::symlink_metadata(path).ok()?;
+    if !before.is_file() {
+        return None;
     }
-    let file = std::fs::File::open(path).map_err(gone)?;
+    let file = File::open(path).ok()?;
+    let opened = file.metadata().ok()?;
+    // The name may have come to mean another file since, and a folder on the way to it a link.
+    let is_same = opened.is_file() && same(&before, &opened) && path.canonicalize().ok()? == path;
+    if !is_same || opened.len() > MEDIA_BYTES {
+        return None;
+    }
     let mut bytes = Vec::new();
-    file.take(MEDIA_BYTES + 1).read_to_end(&mut bytes).map_err(gone)?;
-    match bytes.len() as u64 > MEDIA_BYTES {
-        true => Err(over("the picture is too large to be shown", MEDIA_BYTES, "more", "bytes")),
-        false => Ok(bytes),
-    }
+    (&file).take(HEAD).read_to_end(&mut bytes).ok()?;
+    let kind = raster(&bytes)?;
+    // It may grow while it is read.
+    file.take(MEDIA_BYTES + 1 - bytes.len() as u64).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 <= MEDIA_BYTES).then_some((kind, bytes))
+}
+
+/// Whether two looks saw one file.
+#[cfg(unix)]
+fn same(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// Whether two looks may have seen one file: the system tells no number of it.
+#[cfg(not(unix))]
+fn same(a: &Metadata, b: &Metadata) -> bool {
+    a.file_type() == b.file_type()
 }
 
 /// Bytes that are handed on at a time, so that what waits for a slow reader is here.
@@ -124,5 +155,47 @@ impl HttpBody for Held {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn only_a_picture_of_a_size_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().canonicalize().unwrap();
+        let at = |name: &str| folder.join(name);
+        let png = b"\x89PNG\r\n\x1a\n";
+        for length in [8, HEAD as usize, HEAD as usize + 1, 9000] {
+            let mut bytes = png.to_vec();
+            bytes.resize(length, 7);
+            fs::write(at("a.png"), &bytes).unwrap();
+            assert_eq!(read(&at("a.png")), Some(("image/png", bytes)));
+        }
+        // Holes, which take no room on the disk.
+        let large = |length: u64| {
+            fs::write(at("large.png"), png).unwrap();
+            File::options().write(true).open(at("large.png")).unwrap().set_len(length).unwrap();
+            read(&at("large.png")).map(|(_, bytes)| bytes.len() as u64)
+        };
+        assert_eq!((large(MEDIA_BYTES), large(MEDIA_BYTES + 1)), (Some(MEDIA_BYTES), None));
+        fs::write(at("page.png"), "<html>").unwrap();
+        fs::write(at("empty.png"), "").unwrap();
+        for name in ["page.png", "empty.png", "nothing.png", "."] {
+            assert_eq!(read(&at(name)), None, "{name}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(at("a.png"), at("link.png")).unwrap();
+            std::os::unix::fs::symlink(&folder, at("way")).unwrap();
+            assert!(std::process::Command::new("mkfifo").arg(at("pipe.png")).status().unwrap().success());
+            for name in ["link.png", "way/a.png", "pipe.png"] {
+                assert_eq!(read(&at(name)), None, "{name}");
+            }
+        }
     }
 }

@@ -9,10 +9,19 @@ use uncsm_index::corpus::{Origin, Root};
 use uncsm_index::index::Index;
 use uncsm_index::{Error, ErrorCode, Result};
 
+use super::limits::MEDIA_BYTES;
 use super::lock::lock;
 
 /// Between two looks for sources that came since.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// A picture that is not there, not in the folders that are shown, too large or none: one answer, so that it tells nothing of
+/// other files.
+pub fn hidden() -> Error {
+    Error::new(ErrorCode::NotFound, "there is no such picture in the folders that are shown")
+        .expected(format!("PNG, JPEG, GIF, WebP, BMP or TIFF of at most {} MiB", MEDIA_BYTES >> 20))
+        .hint("these are the folders of the sources, unless the server was started with others")
+}
 
 /// Folders that pictures are shown from.
 pub struct Roots {
@@ -60,19 +69,18 @@ impl Roots {
         origin: Option<&Origin>,
         name: &str,
     ) -> Result<PathBuf> {
-        let none = || {
-            Error::new(ErrorCode::NotFound, "the picture is in none of the folders that are shown")
-                .hint("the folders of the sources are, unless the server was started with --media-root DIR")
-        };
         if name.is_empty() || name.contains('\0') {
-            return Err(none());
+            return Err(hidden());
         }
         let known = self.known(at, index, origin)?;
         let base = origin.and_then(|origin| known.bases.get(&origin.root));
         let folders = self.given.as_ref().unwrap_or(&known.folders);
         // Where the source has gone, its pictures may have come into a folder that the user names.
         let elsewhere = self.given.iter().flatten();
-        base.into_iter().chain(elsewhere).find_map(|base| within(folders, &base.join(name))).ok_or_else(none)
+        base.into_iter()
+            .chain(elsewhere)
+            .find_map(|base| within(folders, &base.join(name)))
+            .ok_or_else(hidden)
     }
 
     fn known(&self, at: usize, index: &Index, origin: Option<&Origin>) -> Result<Arc<Known>> {

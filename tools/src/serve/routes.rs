@@ -22,6 +22,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/mark", post(mark::run).fallback(only_post))
         .route("/api/status", get(status::run).fallback(only_get))
         .route("/api/document/{id}", get(document::run).fallback(only_get))
+        .route("/api/document", get(document::behind).fallback(only_get))
+        .route("/media", get(media::behind).fallback(only_get))
         .route("/media/{id}/{ordinal}", get(media::run).fallback(only_get));
     for path in page::paths() {
         let file = move || async move { page::file(path).unwrap_or_else(nothing) };

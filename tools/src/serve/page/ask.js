@@ -73,9 +73,11 @@ async function call(path, options) {
 export const post = (path, value, signal) => call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value), signal });
 export const get = (path) => call(path, {});
 
-const tail = (index) => (index === undefined || index === null ? "" : `?index=${index}`);
-export const mediaUrl = (id, ordinal, index) => `/media/${encodeURIComponent(id)}/${ordinal}${tail(index)}`;
-export const documentUrl = (id, index) => `/api/document/${encodeURIComponent(id)}${tail(index)}`;
+const tail = (index, mark) => (index === undefined || index === null ? "" : `${mark}index=${index}`);
+// In a path these are steps, which no browser sends.
+const steps = (id) => id === "." || id === "..";
+export const mediaUrl = (id, ordinal, index) => (steps(id) ? `/media?id=${id}&ordinal=${ordinal}${tail(index, "&")}` : `/media/${encodeURIComponent(id)}/${ordinal}${tail(index, "?")}`);
+export const documentUrl = (id, index) => (steps(id) ? `/api/document?id=${id}${tail(index, "&")}` : `/api/document/${encodeURIComponent(id)}${tail(index, "?")}`);
 
 // Tells the server what was done with a hit, where it keeps that. What fails here is no trouble of the user's.
 export function mark(number, id, kind) {
@@ -102,20 +104,24 @@ export function toHash() {
   return out.toString();
 }
 
+// Values that an address may hold of a kind.
+const MOST = 64;
+
 export function fromHash(hash) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
   state.words = given.get("words") ?? "";
   state.text = given.get("text") ?? "";
   const example = (id) => ({ id, label: id });
   state.like = given.has("like") ? example(given.get("like")) : null;
-  state.unlike = given.getAll("unlike").map(example);
+  state.unlike = given.getAll("unlike").slice(0, MOST).map(example);
   const number = (key, otherwise, most) => Math.min(most, Math.max(0, Number.parseInt(given.get(key) ?? otherwise, 10) || 0));
   state.minimum = number("minimum", 0, 99);
   state.balance = number("balance", 50, 100);
   state.filters = new Map();
-  for (const text of given.getAll("filter")) {
+  for (const text of given.getAll("filter").slice(0, MOST)) {
     try {
       const [field, value] = JSON.parse(text);
+      if (!["string", "number", "boolean"].includes(typeof value)) continue;
       if (!state.index.facets.some((facet) => facet.field === field)) continue;
       if (!state.filters.has(field)) state.filters.set(field, new Set());
       state.filters.get(field).add(value);
