@@ -32,7 +32,7 @@ pub(super) struct Queries {
 /// Parses what is asked for in strings.
 pub(super) fn queries(view: &View, asked: &Asked, budget: &Budget) -> Result<Queries> {
     let shards = &*view.shards;
-    let grammar = Grammar::new(&shards.first().tantivy).over(shards.searchers());
+    let grammar = Grammar::new(&shards.first().tantivy).over(shards.searchers()).within(budget.clone());
     let grammar = grammar.widened_by(shards.synonyms()?);
     let filter = |clause: &Clause| match clause {
         Clause::Text(text) => grammar.filter(text),

@@ -31,6 +31,14 @@ pub const HITS: usize = 200;
 pub const DEPTH: usize = 10_000;
 /// Query parts, documents that are liked or not among them.
 pub const PARTS: usize = 64;
+/// Filters: each is parsed, and compared with documents, for itself.
+pub const FILTERS: usize = 64;
+/// Facets, and as many snippets.
+pub const FACETS: usize = 32;
+/// Ids that are excluded.
+pub const EXCLUDES: usize = 1000;
+/// Entries of any other list, and aggregations, those inside of others among them.
+pub const ENTRIES: usize = 64;
 
 /// Until the head of a request is there, from the end of the one before on.
 pub const HEAD_TIME: Duration = Duration::from_secs(15);
