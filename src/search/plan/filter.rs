@@ -64,7 +64,7 @@ pub(super) fn queries(view: &View, asked: &Asked, budget: &Budget) -> Result<Que
         let did_you_mean = suggestions(view, &told.words, budget)?;
         return Ok(Queries { keywords, filter, words: None, synonyms, warnings: Vec::new(), did_you_mean });
     };
-    let read = read(shards, &boosted, words, budget)?;
+    let read = read(shards, &boosted, words, budget, view.required.is_some())?;
     told.words.extend(read.asked);
     let did_you_mean = suggestions(view, &told.words, budget)?;
     let keywords: Box<dyn Query> = match keywords {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::limits::{QUERY_BYTES, QUERY_CLAUSES, QUERY_DEPTH, QUERY_PATTERNS};
 use crate::search::budget::Budget;
+use crate::search::grammar::Grammar;
 
 fn too_large(index: &Index, query: &str) -> Error {
     let error = parse(index, Mode::Keywords, query).err().unwrap_or_else(|| panic!("{query:.60} is taken"));
