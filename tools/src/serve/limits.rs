@@ -22,6 +22,12 @@ pub const QUERIES: usize = 8;
 pub const MEDIA_BYTES: u64 = 32 << 20;
 /// MiB of all pictures that are being sent.
 pub const MEDIA_SENT: usize = 256;
+/// Bytes of the answer to a query.
+pub const ANSWER_BYTES: usize = 8 << 20;
+/// MiB of all answers to queries that are being sent: one for each connection at least.
+pub const ANSWERS_SENT: usize = 256;
+/// Intervals of all histograms of a request, those without documents among them.
+pub const INTERVALS: usize = 65_000;
 /// Width times height of a picture in a query, unless the user allows more.
 pub const PIXELS: u64 = 25_000_000;
 
