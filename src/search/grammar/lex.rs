@@ -38,13 +38,25 @@ pub(super) struct Cursor<'a> {
     pub(super) text: &'a str,
     pub(super) at: usize,
     depth: usize,
+    spent: Spent,
+}
+
+/// What was counted so far of what a query may ask for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spent {
     clauses: usize,
     patterns: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(mode: Mode, text: &'a str) -> Self {
-        Self { mode, text, at: 0, depth: 0, clauses: 0, patterns: 0 }
+    /// `spent` is what other texts of the query took.
+    pub(super) fn new(mode: Mode, text: &'a str, spent: Spent) -> Self {
+        Self { mode, text, at: 0, depth: 0, spent }
+    }
+
+    /// What this text and those before it took.
+    pub(super) fn spent(&self) -> Spent {
+        self.spent
     }
 
     pub(super) fn rest(&self) -> &'a str {
@@ -113,22 +125,22 @@ impl<'a> Cursor<'a> {
 
     /// Counts a clause that asks `fields`, in all groups around it.
     pub(super) fn clause(&mut self, fields: usize) -> Result<()> {
-        self.clauses += (1 + self.depth) * fields.max(1);
-        if self.clauses <= QUERY_CLAUSES {
+        self.spent.clauses += (1 + self.depth) * fields.max(1);
+        if self.spent.clauses <= QUERY_CLAUSES {
             return Ok(());
         }
         let (what, unit) = ("has too many clauses", "clauses, each in every group and field");
-        Err(too_much(self.mode, self.at, what, QUERY_CLAUSES, self.clauses, unit))
+        Err(too_much(self.mode, self.at, what, QUERY_CLAUSES, self.spent.clauses, unit))
     }
 
     /// Counts a pattern of so many bytes, in each of `fields`.
     pub(super) fn pattern(&mut self, bytes: usize, fields: usize) -> Result<()> {
-        self.patterns += bytes * fields.max(1);
-        if self.patterns <= QUERY_PATTERNS {
+        self.spent.patterns += bytes * fields.max(1);
+        if self.spent.patterns <= QUERY_PATTERNS {
             return Ok(());
         }
         let (what, unit) = ("has too long or too many patterns", "bytes of patterns, in every field");
-        Err(too_much(self.mode, self.at, what, QUERY_PATTERNS, self.patterns, unit))
+        Err(too_much(self.mode, self.at, what, QUERY_PATTERNS, self.spent.patterns, unit))
     }
 
     pub(super) fn higher(&mut self) {

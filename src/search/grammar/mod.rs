@@ -26,13 +26,15 @@ mod wildcard;
 mod words;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tantivy::Searcher;
 use tantivy::query::{Query, QueryParser};
 use tantivy::schema::{Field, FieldType, Schema};
 use tantivy::tokenizer::TokenizerManager;
 
+use self::lex::Spent;
+use super::budget::Budget;
 use super::scorer::MAX_WEIGHT;
 use super::top::ID_FIELD;
 use crate::error::{Error, ErrorCode, Result};
@@ -88,6 +90,10 @@ pub struct Grammar {
     synonyms: BTreeMap<Field, Vec<Arc<SynonymMap>>>,
     /// All that is searched, where that is known: patterns are bounded over it.
     searchers: Vec<Searcher>,
+    /// Asked while the words of a pattern are looked for.
+    budget: Budget,
+    /// What the filters of a query took, where they are bounded together.
+    together: Option<Arc<Mutex<Spent>>>,
     /// For values of types that only an app's own index has.
     parser: QueryParser,
 }
@@ -105,6 +111,8 @@ impl Grammar {
             boosts: BTreeMap::new(),
             synonyms: BTreeMap::new(),
             searchers: Vec::new(),
+            budget: Budget::default(),
+            together: None,
             parser,
         }
     }
@@ -113,6 +121,11 @@ impl Grammar {
     /// when they run, in each index for itself.
     pub(in crate::search) fn over(self, searchers: Vec<Searcher>) -> Self {
         Self { searchers, ..self }
+    }
+
+    /// Ends with the query that `budget` is of, and bounds what it parses of filters together.
+    pub(in crate::search) fn within(self, budget: Budget) -> Self {
+        Self { budget, together: Some(Arc::default()), ..self }
     }
 
     /// Widens single words of keywords, and plain words, by synonyms.
@@ -196,7 +209,14 @@ impl Grammar {
                 )
             })
         };
-        self.build(mode, text, parse::parse(mode, text, &holds_numbers, self.defaults.len())?)
+        self.budget.check_cancelled()?;
+        let mut spent = Spent::default();
+        let together = self.together.as_ref().filter(|_| mode == Mode::Filter);
+        let mut together = together.map(|all| all.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = together.as_deref_mut().unwrap_or(&mut spent);
+        let node = parse::parse(mode, text, &holds_numbers, self.defaults.len(), all)?;
+        drop(together);
+        self.build(mode, text, node)
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use tantivy::query::Occur;
 
 use super::ast::{Clause, Factor, Kind, Leaf, Mode, Name, Node, Value};
-use super::lex::{Cursor, Fraction, List, joins};
+use super::lex::{Cursor, Fraction, List, Spent, joins};
 use crate::error::Result;
 
 /// What a pattern or fuzzy word counts as at least among [`crate::limits::QUERY_PATTERNS`].
@@ -32,7 +32,7 @@ struct Operand {
 }
 
 /// Parses `text`. `holds_numbers` says of the name of a field whether `-5` is a value in a group of that field, and no
-/// exclusion of 5; words without a field are asked of `defaults` ones.
+/// exclusion of 5; words without a field are asked of `defaults` ones. What it takes is added to `spent`.
 ///
 /// # Errors
 /// [`crate::ErrorCode::BadQuery`] with the byte.
@@ -41,9 +41,11 @@ pub(super) fn parse(
     text: &str,
     holds_numbers: &dyn Fn(&str) -> bool,
     defaults: usize,
+    spent: &mut Spent,
 ) -> Result<Node> {
-    let mut parser = Parser { cursor: Cursor::new(mode, text), holds_numbers, defaults };
+    let mut parser = Parser { cursor: Cursor::new(mode, text, *spent), holds_numbers, defaults };
     let node = parser.group(None)?;
+    *spent = parser.cursor.spent();
     match parser.cursor.peek() {
         None => Ok(once(node)),
         Some(_) => Err(parser.cursor.error(parser.cursor.at, "a `)` closes nothing")),

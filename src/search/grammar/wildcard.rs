@@ -16,9 +16,13 @@ use super::target::Target;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::whole;
 use crate::schema::{Analysis, exact_name};
+use crate::search::budget::Budget;
 
 /// Different words that one pattern stands for at most.
 pub(super) const MAX_WORDS: usize = 10_000;
+
+/// Words that are looked at between two looks whether somebody still waits.
+const LOOK: usize = 4096;
 
 /// Parts of an analysis that leave words out.
 const NOT_SPELLING: [&str; 2] = ["stop:", "limit:"];
@@ -83,7 +87,7 @@ impl Grammar {
         }
         parts.extend(self.spelled(place, leaf, target, &text[from..])?);
         parts.dedup_by(|a, b| *a == Part::Any && *b == Part::Any);
-        self.bounded(place, leaf, WildcardQuery::new(target, parts, text)).map(Some)
+        self.bounded(place, leaf, WildcardQuery::new(target, parts, text, self.budget.clone())).map(Some)
     }
 
     /// The query of the beginning of one word: `"bir"*`; `None` without a letter.
@@ -100,7 +104,8 @@ impl Grammar {
             return Ok(None);
         }
         parts.push(Part::Any);
-        self.bounded(place, leaf, WildcardQuery::new(target, parts, &value.text)).map(Some)
+        self.bounded(place, leaf, WildcardQuery::new(target, parts, &value.text, self.budget.clone()))
+            .map(Some)
     }
 
     /// `query`, whose words are counted in all indexes together where these are known.
@@ -202,11 +207,12 @@ struct WildcardQuery {
     written: String,
     /// Whether the words of all indexes were counted.
     counted: bool,
+    budget: Budget,
 }
 
 impl WildcardQuery {
-    fn new(target: Target<'_>, parts: Vec<Part>, written: &str) -> Self {
-        Self { field: target.field, parts, written: written.to_owned(), counted: false }
+    fn new(target: Target<'_>, parts: Vec<Part>, written: &str, budget: Budget) -> Self {
+        Self { field: target.field, parts, written: written.to_owned(), counted: false, budget }
     }
 
     /// Whether it stands for no more words than may be, in all of `readers` together.
@@ -242,7 +248,13 @@ impl WildcardQuery {
         let inverted = reader.inverted_index(self.field)?;
         let head = self.head();
         let mut stream = inverted.terms().range().ge(head.as_bytes()).into_stream()?;
+        let mut looked = 0_usize;
         while stream.advance() {
+            // A pattern without a beginning looks at every word.
+            if looked.is_multiple_of(LOOK) {
+                self.budget.check_cancelled().map_err(whole)?;
+            }
+            looked += 1;
             // Terms of text are UTF-8, unless a file is damaged.
             let Ok(word) = std::str::from_utf8(stream.key()) else { continue };
             if !word.starts_with(&head) {

@@ -18,6 +18,7 @@ use tantivy::tokenizer::TokenizerManager;
 use super::columns::check;
 use crate::error::{Error, ErrorCode, Result};
 use crate::search::grammar;
+use crate::search::view::View;
 use crate::search::view::shard::Shards;
 
 /// What stands before the names of aggregations that were asked for.
@@ -51,14 +52,41 @@ const MAX_INTERVALS: f64 = 1e6;
 ///
 /// # Errors
 /// Those of [`check`], with the name of the aggregation; those of parsing a filter; [`ErrorCode::TooLarge`].
-pub(crate) fn prepare(shards: &Shards, all: &mut Aggregations) -> Result<()> {
+pub(crate) fn prepare(view: &View, most: Option<usize>, all: &mut Aggregations) -> Result<()> {
+    let most = most.map_or(f64::INFINITY, |most| most as f64);
+    prepare_in(view, &mut Room { most, listed: 0.0 }, 1.0, all)
+}
+
+/// The intervals of all histograms together.
+struct Room {
+    most: f64,
+    listed: f64,
+}
+
+/// What an aggregation may make.
+struct Made {
+    /// Intervals that are listed with or without documents.
+    listed: f64,
+    /// Times that what is inside of it is counted at most.
+    buckets: f64,
+}
+
+/// [`prepare`] of what is counted up to `times` times.
+fn prepare_in(view: &View, room: &mut Room, times: f64, all: &mut Aggregations) -> Result<()> {
     // In order of name, so that of several errors the same one is given every time.
     let mut named: Vec<(&String, &mut Aggregation)> = all.iter_mut().collect();
     named.sort_unstable_by_key(|(name, _)| *name);
     for (name, aggregation) in named {
-        prepare_one(shards, aggregation)
+        let Made { listed, buckets } = prepare_one(view, aggregation)
             .map_err(|error| error.within(format!("the aggregation `{}`", plain(name))))?;
-        prepare(shards, &mut aggregation.sub_aggregation)?;
+        // Nothing times much is no number.
+        room.listed += if listed > 0.0 { listed * times } else { 0.0 };
+        if room.listed > room.most {
+            return Err(Error::new(ErrorCode::TooLarge, "the histograms have too many intervals")
+                .expected(format!("at most {} in all aggregations together", room.most))
+                .hint("give a larger `interval`, narrower `hard_bounds`, or `min_doc_count` of 1"));
+        }
+        prepare_in(view, room, times * buckets, &mut aggregation.sub_aggregation)?;
     }
     Ok(())
 }
@@ -68,7 +96,8 @@ fn plain(name: &str) -> &str {
     name.strip_prefix(ASKED).unwrap_or(name)
 }
 
-fn prepare_one(shards: &Shards, aggregation: &mut Aggregation) -> Result<()> {
+fn prepare_one(view: &View, aggregation: &mut Aggregation) -> Result<Made> {
+    let shards = &*view.shards;
     let schema = shards.schema();
     match &mut aggregation.agg {
         AggregationVariants::Filter(filter) => {
@@ -80,19 +109,33 @@ fn prepare_one(shards: &Shards, aggregation: &mut Aggregation) -> Result<()> {
                 written.as_str().unwrap_or_default(),
             )?;
             *filter = FilterAggregation::new_with_builder(Box::new(Parsed { query: Some(query.into()) }));
-            Ok(())
+            Ok(Made { listed: 0.0, buckets: 1.0 })
         }
-        AggregationVariants::TopHits(top) => check_top_hits(shards, top),
+        AggregationVariants::TopHits(top) => {
+            check_top_hits(shards, top)?;
+            Ok(Made { listed: 0.0, buckets: 1.0 })
+        }
         AggregationVariants::Histogram(histogram) => {
             check(schema, &histogram.field)?;
             let bounds = [histogram.extended_bounds, histogram.hard_bounds];
-            check_intervals(shards, &histogram.field, histogram.interval, histogram.min_doc_count, bounds)
+            check_intervals(view, &histogram.field, histogram.interval, histogram.min_doc_count, bounds)
         }
         AggregationVariants::DateHistogram(histogram) => {
             check(schema, &histogram.field)?;
-            check_date_histogram(shards, histogram)
+            check_date_histogram(view, histogram)
         }
-        other => other.get_fast_field_names().into_iter().try_for_each(|name| check(schema, name)),
+        other => {
+            other.get_fast_field_names().into_iter().try_for_each(|name| check(schema, name))?;
+            let asked = json(other);
+            let sizes = asked.as_object().into_iter().flat_map(|object| object.values());
+            // Of ranges each, what is below and what is above; of values ten unless it says more.
+            let size = |asked: &Value| match asked["ranges"].as_array() {
+                Some(ranges) => 2 * ranges.len() as u64 + 1,
+                None => asked["size"].as_u64().unwrap_or(10),
+            };
+            let buckets = sizes.map(size).max().unwrap_or(1).max(1);
+            Ok(Made { listed: 0.0, buckets: buckets as f64 })
+        }
     }
 }
 
@@ -151,19 +194,32 @@ fn check_top_hits(shards: &Shards, top: &TopHitsAggregationReq) -> Result<()> {
 }
 
 /// The host lists every interval between the least and the greatest value, with or without documents.
+///
+/// Under a required filter the bounds alone say how many: else whether there is an error would hang on hidden documents.
 fn check_intervals(
-    shards: &Shards,
+    view: &View,
     field: &str,
     interval: f64,
     min_doc_count: Option<u64>,
     [extended, hard]: [Option<HistogramBounds>; 2],
-) -> Result<()> {
+) -> Result<Made> {
     if min_doc_count.is_some_and(|least| least > 0) {
-        return Ok(());
+        return Ok(Made { listed: 0.0, buckets: MAX_INTERVALS });
     }
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     let mut reach = |from: f64, to: f64| (low, high) = (low.min(from), high.max(to));
-    for shard in shards.iter() {
+    let hides = view.required.is_some();
+    match hard {
+        Some(bounds) if hides => reach(bounds.min, bounds.max),
+        None if hides => {
+            let what = "under a required filter a histogram needs `hard_bounds` or `min_doc_count` of 1";
+            return Err(Error::new(ErrorCode::BadArgument, what)
+                .expected("`hard_bounds` with `min` and `max`")
+                .hint("intervals without documents are listed between the bounds alone"));
+        }
+        _ => {}
+    }
+    for shard in view.shards.iter().filter(|_| !hides) {
         for reader in shard.searcher.segment_readers() {
             for handle in reader.fast_fields().dynamic_column_handles(field)? {
                 match handle.open().map_err(|e| Error::new(ErrorCode::Damaged, e.to_string()).source(e))? {
@@ -188,16 +244,18 @@ fn check_intervals(
     }
     let intervals = (high - low) / interval;
     if interval > 0.0 && intervals > MAX_INTERVALS {
-        return Err(Error::new(ErrorCode::TooLarge, "a histogram has too many intervals")
-            .expected(format!("at most {MAX_INTERVALS} between the least and the greatest value"))
-            .got(format!("{intervals:.0}"))
-            .hint("give a larger `interval`, `hard_bounds`, or `min_doc_count` of 1"));
+        let error = Error::new(ErrorCode::TooLarge, "a histogram has too many intervals")
+            .expected(format!("at most {MAX_INTERVALS} between the least and the greatest value"));
+        let error = if hides { error } else { error.got(format!("{intervals:.0}")) };
+        return Err(error.hint("give a larger `interval`, `hard_bounds`, or `min_doc_count` of 1"));
     }
-    Ok(())
+    // One at each end; without values there is none.
+    let listed = if interval > 0.0 && intervals >= 0.0 { intervals.floor() + 2.0 } else { 0.0 };
+    Ok(Made { listed, buckets: listed })
 }
 
 /// The host multiplies lengths and units without a look, and knows no months.
-fn check_date_histogram(shards: &Shards, histogram: &DateHistogramAggregationReq) -> Result<()> {
+fn check_date_histogram(view: &View, histogram: &DateHistogramAggregationReq) -> Result<Made> {
     let field = &histogram.field;
     if let Some(interval) = &histogram.calendar_interval {
         return Err(Error::new(ErrorCode::BadArgument, "a date histogram has intervals of one length")
@@ -224,7 +282,7 @@ fn check_date_histogram(shards: &Shards, histogram: &DateHistogramAggregationReq
         }
     }
     let bounds = [histogram.extended_bounds, histogram.hard_bounds];
-    check_intervals(shards, field, interval as f64, histogram.min_doc_count, bounds)
+    check_intervals(view, field, interval as f64, histogram.min_doc_count, bounds)
 }
 
 /// A pattern of `top_hits` must find a column in every segment, else the host panics: those of fields are there always.

@@ -120,6 +120,8 @@ pub(crate) struct Asked {
     pub(crate) facets: Vec<String>,
     pub(crate) aggregations: Option<serde_json::Value>,
     pub(crate) facets_over: FacetsOver,
+    /// Intervals of all histograms together.
+    pub(crate) max_intervals: Option<usize>,
     pub(crate) snippets: Vec<String>,
     /// Each a field, with or without a direction behind a colon.
     pub(crate) sort: Vec<String>,
@@ -158,6 +160,7 @@ impl Default for Asked {
             facets: Vec::new(),
             aggregations: None,
             facets_over: FacetsOver::default(),
+            max_intervals: None,
             snippets: Vec::new(),
             sort: Vec::new(),
             collapse: None,

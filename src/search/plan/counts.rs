@@ -100,7 +100,7 @@ impl Counts {
                 .hint("they have the JSON form of tantivy's aggregations, which is Elasticsearch's")
                 .source(e)
         })?;
-        prepare(shards, &mut all)?;
+        prepare(view, asked.max_intervals, &mut all)?;
         Ok(Self { facets, all: Some(all), has_aggregations, over })
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Queries {
 /// Parses what is asked for in strings.
 pub(super) fn queries(view: &View, asked: &Asked, budget: &Budget) -> Result<Queries> {
     let shards = &*view.shards;
-    let grammar = Grammar::new(&shards.first().tantivy).over(shards.searchers());
+    let grammar = Grammar::new(&shards.first().tantivy).over(shards.searchers()).within(budget.clone());
     let grammar = grammar.widened_by(shards.synonyms()?);
     let filter = |clause: &Clause| match clause {
         Clause::Text(text) => grammar.filter(text),
@@ -64,7 +64,7 @@ pub(super) fn queries(view: &View, asked: &Asked, budget: &Budget) -> Result<Que
         let did_you_mean = suggestions(view, &told.words, budget)?;
         return Ok(Queries { keywords, filter, words: None, synonyms, warnings: Vec::new(), did_you_mean });
     };
-    let read = read(shards, &boosted, words, budget)?;
+    let read = read(shards, &boosted, words, budget, view.required.is_some())?;
     told.words.extend(read.asked);
     let did_you_mean = suggestions(view, &told.words, budget)?;
     let keywords: Box<dyn Query> = match keywords {

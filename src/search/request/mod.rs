@@ -503,6 +503,14 @@ impl Request {
         self
     }
 
+    /// Most intervals that the histograms of all aggregations list together, those inside of others as often as these may have
+    /// intervals or values. Without it each may have a million.
+    #[must_use]
+    pub fn max_intervals(mut self, most: usize) -> Self {
+        self.asked.max_intervals = Some(most);
+        self
+    }
+
     /// Ends the query with [`ErrorCode::Interrupted`] when `cancel` says so.
     #[must_use]
     pub fn cancel(mut self, cancel: Cancel) -> Self {

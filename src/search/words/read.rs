@@ -53,7 +53,8 @@ struct Word {
     terms: Vec<Terms>,
 }
 
-/// Reads `words` in the fields of `grammar`, with the dictionaries of all indexes.
+/// Reads `words` in the fields of `grammar`, with the dictionaries of all indexes. Where a required filter `hides` documents no
+/// warning says how many words there are, nor where.
 ///
 /// # Errors
 /// Those of [`Grammar::word_fields`]; [`ErrorCode::BadArgument`] for more typing errors than two; [`ErrorCode::TooLarge`].
@@ -62,6 +63,7 @@ pub(in crate::search) fn read(
     grammar: &Grammar,
     words: &Words,
     budget: &Budget,
+    hides: bool,
 ) -> Result<Read> {
     if words.typos > MOST_ERRORS {
         return Err(Error::new(ErrorCode::BadArgument, "too many typing errors of a word are asked for")
@@ -88,7 +90,7 @@ pub(in crate::search) fn read(
         Some(at)
     });
     let (clauses, told, asked) = (Vec::new(), Vec::new(), Vec::new());
-    let mut reader = Reader { shards, words, budget, fields, room, clauses, told, warnings, asked };
+    let mut reader = Reader { shards, words, budget, fields, room, hides, clauses, told, warnings, asked };
     for (at, word) in found.iter().enumerate() {
         let with_errors = at < MOST_WITH_ERRORS;
         reader.word(word, with_errors, in_progress == Some(at))?;
@@ -228,6 +230,8 @@ struct Reader<'a> {
     fields: Vec<WordField>,
     /// Terms that there may be beside those that were typed.
     room: usize,
+    /// Whether some documents, and their words, are hidden.
+    hides: bool,
     /// With whether a document may be what was asked for without matching it.
     clauses: Vec<(bool, Box<dyn Query>)>,
     told: Vec<Value>,
@@ -334,13 +338,17 @@ impl Reader<'_> {
             return Ok(InField { query, about: json!({ "terms": texts }), is_widened: false });
         }
         if synonyms.len() > self.room {
-            self.warnings.push(format!(
-                "of {} synonyms of `{}` in `{}` the first {} are looked for",
-                synonyms.len(),
-                shortened(written),
-                field.name,
-                self.room
-            ));
+            let what = || format!("not all synonyms of `{}` are looked for", shortened(written));
+            let counted = || {
+                format!(
+                    "of {} synonyms of `{}` in `{}` the first {} are looked for",
+                    synonyms.len(),
+                    shortened(written),
+                    field.name,
+                    self.room
+                )
+            };
+            self.warnings.push(if self.hides { what() } else { counted() });
             synonyms.truncate(self.room);
         }
         self.room -= synonyms.len();
@@ -350,7 +358,10 @@ impl Reader<'_> {
             false => others(self.shards, field.field, (only, typos), beginning.as_deref(), &bounds)?,
         };
         self.room -= kept.len();
-        if cut > 0 {
+        if cut > 0 && self.hides {
+            let word = shortened(written);
+            self.warnings.push(format!("many words stand for `{word}`: the nearest ones are looked for"));
+        } else if cut > 0 {
             self.warnings.push(format!(
                 "more than {} words of `{}` stand for `{}`: the nearest ones in most documents are looked for",
                 bounds.most,
@@ -358,7 +369,12 @@ impl Reader<'_> {
                 shortened(written)
             ));
         }
-        if spent {
+        if spent && self.hides {
+            self.warnings.push(format!(
+                "the time budget ended before all words that stand for `{}` were known",
+                shortened(written)
+            ));
+        } else if spent {
             self.warnings.push(format!(
                 "the time budget ended before all words of `{}` that stand for `{}` were known",
                 field.name,

@@ -173,6 +173,38 @@ fn what_would_take_all_memory_is_an_error() {
 }
 
 #[test]
+fn intervals_have_a_bound_together_and_tell_nothing_of_hidden_documents() {
+    let (index, plugin) = app();
+    let searcher = index.reader().unwrap().searcher();
+    let open = Engine::host(&index, searcher, plugin.cache(), bundle(1)).unwrap();
+    let bound = open.clone().with_required_filter("kind_exact:tea").unwrap();
+    let run = |engine: &Engine, most: usize, asked: &Value| {
+        engine.request().filter("*").max_intervals(most).aggregations(asked.clone()).run()
+    };
+    let code = |engine, most, asked: &Value| run(engine, most, asked).err().map(|error| error.code());
+    let plain = json!({ "histogram": { "field": "size", "interval": 1 } });
+    // Sizes from 0 to 5, and one more at an end.
+    let two = json!({ "a": plain, "b": plain });
+    assert_eq!(code(&open, 14, &two), None);
+    assert_eq!(code(&open, 13, &two), Some(ErrorCode::TooLarge));
+    let inside = json!({ "a": { "terms": { "field": "kind_exact", "size": 3 }, "aggs": { "b": plain } } });
+    assert_eq!(code(&open, 21, &inside), None);
+    assert_eq!(code(&open, 20, &inside), Some(ErrorCode::TooLarge));
+    assert_eq!(code(&bound, 100, &two), Some(ErrorCode::BadArgument));
+    let within = |max: f64| {
+        let bounds = json!({ "min": 0, "max": max });
+        json!({ "a": { "histogram": { "field": "size", "interval": 1, "hard_bounds": bounds } } })
+    };
+    assert_eq!(code(&bound, 100, &within(50.0)), None);
+    let error = run(&bound, 100_000, &within(1e9)).unwrap_err();
+    assert_eq!((error.code(), &error.facts().got), (ErrorCode::TooLarge, &None));
+    // As far as no document is, hidden or not: without a filter the column says so.
+    assert_eq!(code(&open, 100_000, &within(1e9)), None);
+    let filled = json!({ "a": { "histogram": { "field": "size", "interval": 1, "min_doc_count": 1 } } });
+    assert_eq!(code(&bound, 0, &filled), None);
+}
+
+#[test]
 fn filters_inside_of_aggregations_are_read_as_other_filters() {
     for (filter, count) in [
         ("kind:tea", 3),

@@ -12,7 +12,7 @@ use uncsm_index::search::Engine;
 
 use super::about::About;
 use super::door::Door;
-use super::limits::{BIG_BODIES, LOOK_TIME, MEDIA_SENT, QUERIES};
+use super::limits::{ANSWERS_SENT, BIG_BODIES, LOOK_TIME, MEDIA_SENT, QUERIES};
 use super::lock::lock;
 use super::metrics::Metrics;
 use super::record::Recorder;
@@ -46,6 +46,8 @@ pub struct App {
     pub bodies: Arc<Semaphore>,
     /// MiB of pictures on their way.
     pub sending: Arc<Semaphore>,
+    /// MiB of answers to queries on their way.
+    pub answering: Arc<Semaphore>,
     /// Held by the request whose pictures are decoded.
     pub decoding: Mutex<()>,
     looked: Mutex<Instant>,
@@ -69,6 +71,7 @@ impl App {
             running: Arc::new(Semaphore::new(cores.clamp(2, QUERIES))),
             bodies: Arc::new(Semaphore::new(BIG_BODIES)),
             sending: Arc::new(Semaphore::new(MEDIA_SENT)),
+            answering: Arc::new(Semaphore::new(ANSWERS_SENT)),
             decoding: Mutex::default(),
             looked: Mutex::new(Instant::now()),
             complete: AtomicBool::new(true),

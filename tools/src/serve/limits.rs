@@ -22,6 +22,12 @@ pub const QUERIES: usize = 8;
 pub const MEDIA_BYTES: u64 = 32 << 20;
 /// MiB of all pictures that are being sent.
 pub const MEDIA_SENT: usize = 256;
+/// Bytes of the answer to a query.
+pub const ANSWER_BYTES: usize = 8 << 20;
+/// MiB of all answers to queries that are being sent: one for each connection at least.
+pub const ANSWERS_SENT: usize = 256;
+/// Intervals of all histograms of a request, those without documents among them.
+pub const INTERVALS: usize = 65_000;
 /// Width times height of a picture in a query, unless the user allows more.
 pub const PIXELS: u64 = 25_000_000;
 
@@ -31,6 +37,14 @@ pub const HITS: usize = 200;
 pub const DEPTH: usize = 10_000;
 /// Query parts, documents that are liked or not among them.
 pub const PARTS: usize = 64;
+/// Filters: each is parsed, and compared with documents, for itself.
+pub const FILTERS: usize = 64;
+/// Facets, and as many snippets.
+pub const FACETS: usize = 32;
+/// Ids that are excluded.
+pub const EXCLUDES: usize = 1000;
+/// Entries of any other list, and aggregations, those inside of others among them.
+pub const ENTRIES: usize = 64;
 
 /// Until the head of a request is there, from the end of the one before on.
 pub const HEAD_TIME: Duration = Duration::from_secs(15);

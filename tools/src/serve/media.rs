@@ -79,8 +79,7 @@ fn picture(
     let rest = room.num_permits().saturating_sub(needed);
     drop(room.split(rest));
     app.metrics.media(bytes.len());
-    let mut answer =
-        answer::bytes(StatusCode::OK, kind, Body::new(Held { bytes: Some(bytes.into()), _room: room }));
+    let mut answer = answer::bytes(StatusCode::OK, kind, Body::new(Held::new(bytes, room)));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=60"));
@@ -130,9 +129,15 @@ fn same(a: &Metadata, b: &Metadata) -> bool {
 const PIECE: usize = 64 << 10;
 
 /// Bytes that hold their room until they are sent.
-struct Held {
+pub struct Held {
     bytes: Option<Bytes>,
     _room: OwnedSemaphorePermit,
+}
+
+impl Held {
+    pub fn new(bytes: Vec<u8>, room: OwnedSemaphorePermit) -> Self {
+        Self { bytes: Some(bytes.into()), _room: room }
+    }
 }
 
 impl HttpBody for Held {

@@ -7,7 +7,7 @@ use uncsm_index::search::{Image, RequestSpec};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::base64;
-use super::limits::{BODY_VALUES, DEPTH, HITS, PARTS, SCORE_TIME};
+use super::limits::{BODY_VALUES, DEPTH, ENTRIES, EXCLUDES, FACETS, FILTERS, HITS, PARTS, SCORE_TIME};
 use crate::command::query_batch::of_object;
 
 /// The object in a body.
@@ -90,9 +90,29 @@ fn limit(spec: &mut RequestSpec) -> Result<()> {
         [spec.text.len(), spec.not_text.len(), spec.image.len(), spec.not_image.len(), spec.features.len()];
     let parts = parts.iter().sum::<usize>() + spec.not_like.len() + usize::from(spec.like.is_some());
     check("many things at once", PARTS, parts, "query parts")?;
+    check("many filters", FILTERS, spec.filter.len(), "filters")?;
+    check("many facets", FACETS, spec.facet.len(), "facets")?;
+    check("many snippets", FACETS, spec.snippet.len(), "snippets")?;
+    check("many exclusions", EXCLUDES, spec.exclude.len(), "ids")?;
+    for (what, got) in [
+        ("many boosts", spec.boost.len()),
+        ("many fields of words", spec.words_in.len()),
+        ("many fields", spec.fields.as_ref().map_or(0, Vec::len)),
+        ("many weights", spec.weight.len()),
+        ("many orders", spec.sort.len()),
+        ("many aggregations", spec.aggregations.as_ref().map_or(0, aggregations)),
+    ] {
+        check(what, ENTRIES, got, "entries")?;
+    }
     let most = SCORE_TIME.as_millis() as u64;
     spec.time_budget = Some(spec.time_budget.map_or(most, |asked| asked.min(most)));
     Ok(())
+}
+
+/// How many aggregations there are, those inside of others among them.
+fn aggregations(asked: &Value) -> usize {
+    let named = asked.as_object().into_iter().flat_map(Map::values);
+    named.map(|one| 1 + one.get("aggs").map_or(0, aggregations)).sum()
 }
 
 #[cfg(test)]
@@ -166,5 +186,35 @@ mod tests {
         assert_eq!(object(b"\xff\xfe").unwrap_err().code(), ErrorCode::BadJson);
         assert_eq!(read(r#"{"k": 200, "time_budget": 999999}"#).unwrap().time_budget, Some(5000));
         assert_eq!(read(r#"{"time_budget": 7, "words": ",,,,"}"#).unwrap().time_budget, Some(7));
+    }
+
+    #[test]
+    fn lists_have_an_end() {
+        let list = |n: usize, one: &str| vec![one; n].join(",");
+        let numbered = |n: usize| (0..n).map(|i| format!(r#""f{i}":1"#)).collect::<Vec<_>>().join(",");
+        let nested = |n: usize| {
+            let open = r#"{"a":{"avg":{"field":"x"},"aggs":"#.repeat(n);
+            format!("{open}{{}}{}", "}}".repeat(n))
+        };
+        for (key, most) in [("filter", 64), ("facet", 32), ("snippet", 32), ("exclude", 1000), ("sort", 64)] {
+            let of = |n| read(&format!(r#"{{"{key}":[{}]}}"#, list(n, r#""a""#)));
+            assert!(of(most).is_ok(), "{key}: {:?}", of(most).err());
+            let error = of(most + 1).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::TooLarge, "{key}");
+            assert!(error.facts().expected.as_deref().unwrap().starts_with(&format!("at most {most} ")));
+        }
+        for key in ["in", "fields"] {
+            assert!(read(&format!(r#"{{"{key}":[{}]}}"#, list(64, r#""a""#))).is_ok(), "{key}");
+            let error = read(&format!(r#"{{"{key}":[{}]}}"#, list(65, r#""a""#))).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::TooLarge, "{key}");
+        }
+        for key in ["boost", "weight", "aggregations"] {
+            assert!(read(&format!(r#"{{"{key}":{{{}}}}}"#, numbered(64))).is_ok(), "{key}");
+            let error = read(&format!(r#"{{"{key}":{{{}}}}}"#, numbered(65))).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::TooLarge, "{key}");
+        }
+        assert!(read(&format!(r#"{{"aggregations":{}}}"#, nested(30))).is_ok());
+        let error = read(&format!(r#"{{"aggregations":{}}}"#, nested(65))).unwrap_err();
+        assert!(matches!(error.code(), ErrorCode::TooLarge | ErrorCode::BadJson), "{error}");
     }
 }

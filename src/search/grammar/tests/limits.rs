@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::limits::{QUERY_BYTES, QUERY_CLAUSES, QUERY_DEPTH, QUERY_PATTERNS};
+use crate::search::budget::Budget;
+use crate::search::grammar::Grammar;
 
 fn too_large(index: &Index, query: &str) -> Error {
     let error = parse(index, Mode::Keywords, query).err().unwrap_or_else(|| panic!("{query:.60} is taken"));
@@ -87,4 +89,19 @@ fn too_many_words_of_a_beginning_are_an_error() {
         assert_eq!(error.code(), ErrorCode::BadQuery, "{error}");
         assert!(error.facts().message.contains("too many words"), "{error}");
     }
+}
+
+#[test]
+fn filters_of_a_query_are_bounded_together_and_end_with_it() {
+    let index = index();
+    let cancel = crate::search::Cancel::new();
+    let grammar = Grammar::new(&index).within(Budget::new(None, Some(cancel.clone())));
+    let half = "text:re* ".repeat(QUERY_PATTERNS / 32);
+    assert!(grammar.filter(&half).is_ok() && grammar.filter(&half).is_ok());
+    let error = grammar.filter("text:re*").err().map(|error| error.code());
+    assert_eq!(error, Some(ErrorCode::TooLarge));
+    assert!(grammar.filter("text:red").is_ok(), "a word is no pattern");
+    cancel.cancel();
+    let error = grammar.filter("text:red").err().map(|error| error.code());
+    assert_eq!(error, Some(ErrorCode::Interrupted));
 }
