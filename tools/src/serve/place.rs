@@ -69,7 +69,7 @@ fn behind<const N: usize>(uri: &Uri, keys: [&'static str; N]) -> Result<[Option<
     let mut given = BTreeMap::new();
     for pair in uri.query().unwrap_or("").split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').ok_or_else(|| other(&keys))?;
-        let known = keys.iter().any(|other| *other == key);
+        let known = keys.contains(&key);
         if !known || given.insert(key, decoded(value)?).is_some() {
             return Err(other(&keys));
         }
