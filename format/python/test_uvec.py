@@ -97,7 +97,7 @@ class Reads(unittest.TestCase):
         self.assertEqual(bad, [])
         self.assertEqual((read.ends.tolist(), len(read.rows), read.centres.shape), ([17, 17, 40], 40, (3, 43)))
         self.assertEqual(read.model, b"the model of the golden file 012")
-        self.assertEqual(read.curves[:, :3].tolist(), [[0, 0, 10], [1, 0, 10], [1, 1, 10]])
+        self.assertEqual(read.curves[:, :3].tolist(), [[0, 0, 10], [1, 0, 10], [1, 1, 10], [9, 1, 10]])
         rows = read.rows.tolist()
         self.assertEqual(rows, [r for r in range(40) if r * 7 % 40 < 17] + [r for r in range(40) if r * 7 % 40 >= 17])
         # All elements of a row together are its vector, but for what the last of each direction rounds away.
