@@ -108,6 +108,7 @@ pub(super) enum Divides {
     /// At ends of lines.
     Lines,
     /// At row groups, each with this many rows.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "only Parquet files have row groups"))]
     Groups(Vec<u64>),
     /// Document by document: how many there are shows at the end alone.
     Documents,
