@@ -10,6 +10,7 @@ use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 
 use crate::files::{copy_dir, s, write_lines};
+use crate::readme::{COLOURS, KINDS, PLACES};
 use crate::run::{clean, command, fresh_dir, ok};
 
 /// Blocks of `rust` are doctests of the library; what is shown in `console` and `toml` is run by nobody.
@@ -18,16 +19,6 @@ const LANGUAGES: [&str; 7] = ["console", "json", "python", "rust", "sh", "text",
 const CONFIG: &str = "dim = 24\nhidden = 48\nhalf = 8\nleast_steps = 0\nepochs_contrastive = 8\n\
     epochs_double_triplet = 2\nepochs_metric = 3\naverage = 0.8\nrefit = \"off\"\n";
 const DOCUMENTS: usize = 96;
-/// A class, what it shows, and its ground.
-const KINDS: [(&str, &str, [u8; 3]); 4] = [
-    ("birds", "bird", [200, 40, 40]),
-    ("boats", "boat", [40, 70, 200]),
-    ("trees", "tree", [40, 150, 60]),
-    ("stars", "star", [220, 190, 40]),
-];
-const COLOURS: [(&str, [u8; 3]); 3] =
-    [("red", [230, 60, 60]), ("blue", [60, 90, 230]), ("green", [60, 180, 80])];
-const PLACES: [&str; 4] = ["on a wire", "at night", "in a cage", "that sits by the water"];
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")

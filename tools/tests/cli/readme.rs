@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 
 use crate::run::command;
 
-/// What the pictures show: a category, and its colour.
-const KINDS: [(&str, &str, [u8; 3]); 4] = [
+/// What the pictures show, here and in docs/: a category, its noun, and its ground.
+pub(crate) const KINDS: [(&str, &str, [u8; 3]); 4] = [
     ("birds", "bird", [200, 40, 40]),
     ("boats", "boat", [40, 70, 200]),
     ("trees", "tree", [40, 150, 60]),
     ("stars", "star", [220, 190, 40]),
 ];
-const COLOURS: [(&str, [u8; 3]); 3] =
+pub(crate) const COLOURS: [(&str, [u8; 3]); 3] =
     [("red", [230, 60, 60]), ("blue", [60, 90, 230]), ("green", [60, 180, 80])];
-const PLACES: [&str; 4] = ["on a wire", "at night", "in a cage", "that sits by the water"];
+pub(crate) const PLACES: [&str; 4] = ["on a wire", "at night", "in a cage", "that sits by the water"];
 
 /// The lines of the README's blocks of the language `sh`, with their numbers.
 fn shell_lines(text: &str) -> Vec<(usize, String)> {
