@@ -141,6 +141,31 @@ fn damage_under_an_open_engine_is_told_with_its_file() {
     assert!(told >= files.len() / 2, "{told} of {} files", files.len());
 }
 
+/// The version of a column's dictionary, of a file that is not read whole before: damage, and no fault of the request.
+#[test]
+fn a_damaged_dictionary_is_not_blamed_on_the_facet_that_reads_it() {
+    let _beside = crate::beside();
+    let world = World::new();
+    let version = [3_u32, 2].map(u32::to_le_bytes);
+    let mut told = 0;
+    for file in files_with(&world.index, "fast") {
+        let sound = std::fs::read(&file).unwrap();
+        for at in (0..sound.len() - 4).filter(|at| version.iter().any(|v| sound[*at..].starts_with(v))) {
+            let mut bytes = sound.clone();
+            bytes[at + 3] ^= 0x40;
+            std::fs::write(&file, bytes).unwrap();
+            let Ok(Err(error)) = std::panic::catch_unwind(|| world.query_like(&world.index, 0)) else {
+                continue;
+            };
+            assert_eq!(error.code(), ErrorCode::Damaged, "at {at}: {error}");
+            assert_eq!(error.facts().file.as_deref(), Some(file.as_path()), "{error}");
+            told += 1;
+        }
+        std::fs::write(&file, sound).unwrap();
+    }
+    assert!(told > 0, "no flip met the version of a dictionary");
+}
+
 #[test]
 fn an_app_that_opens_through_a_sound_directory_is_told_of_swapped_files() {
     let _beside = crate::beside();

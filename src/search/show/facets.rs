@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use tantivy::DocId;
 use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
-use tantivy::aggregation::{AggContextParams, AggregationLimitsGuard, DistributedAggregationCollector};
+use tantivy::aggregation::{
+    AggContextParams, AggregationError, AggregationLimitsGuard, DistributedAggregationCollector,
+};
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::query::Query;
 use tantivy::schema::{Facet, FieldType};
+use tantivy::{DocId, TantivyError};
 
 use super::periods::{self, PeriodCollector};
 use crate::error::{Error, ErrorCode, Result};
@@ -37,9 +39,6 @@ pub(super) type Counted = (BTreeMap<String, Vec<FacetCount>>, Option<Value>);
 /// Counts what the plan says, in all shards together.
 pub(super) fn count(plan: &Plan, ranking: &Ranking) -> Result<Counted> {
     let (counts, shards) = (&plan.counts, &plan.view.shards);
-    let bad = |e: tantivy::TantivyError| {
-        Error::new(ErrorCode::BadArgument, format!("the aggregations do not run: {e}")).source(e)
-    };
     if counts.facets.is_empty() && counts.all.is_none() {
         return Ok((BTreeMap::new(), None));
     }
@@ -60,9 +59,9 @@ pub(super) fn count(plan: &Plan, ranking: &Ranking) -> Result<Counted> {
             FacetsOver::Matches => shard.searcher.search(query_of(&query), &collector),
             FacetsOver::Hits => over(shard, &collector, ranked.remove(&at).unwrap_or_default()),
         };
-        joined.merge_fruits(part.map_err(bad)?).map_err(bad)?;
+        joined.merge_fruits(part.map_err(not_run)?).map_err(not_run)?;
     }
-    let results = joined.into_final_result(all.clone(), limits).map_err(bad)?;
+    let results = joined.into_final_result(all.clone(), limits).map_err(not_run)?;
     let results = serde_json::to_value(results)
         .map_err(|e| Error::new(ErrorCode::BadValue, format!("aggregations: {e}")).source(e))?;
     let schema = shards.schema();
@@ -81,6 +80,18 @@ pub(super) fn count(plan: &Plan, ranking: &Ranking) -> Result<Counted> {
         .filter_map(|(name, value)| Some((name.strip_prefix(ASKED)?.to_owned(), value.clone())))
         .collect();
     Ok((facets, counts.has_aggregations.then_some(Value::Object(asked))))
+}
+
+/// What tantivy refuses of the request itself is the asker's; all else is told as of the index.
+fn not_run(e: TantivyError) -> Error {
+    use TantivyError as T;
+    match &e {
+        T::AggregationError(AggregationError::InternalError(_)) => e.into(),
+        T::AggregationError(_) | T::InvalidArgument(_) | T::SchemaError(_) | T::FieldNotFound(_) => {
+            Error::new(ErrorCode::BadArgument, format!("the aggregations do not run: {e}")).source(e)
+        }
+        _ => e.into(),
+    }
 }
 
 /// The facets of dates by day, month or year.
