@@ -11,7 +11,7 @@ use uncsm_index::index::Index;
 use uncsm_index::model::Target;
 use uncsm_index::search::{
     CrossMediaQuery, DocScorer, Engine, Fusion, Grammar, MediaChoice, MetricCollector, QueryPart, Request,
-    Response, Similarity,
+    Response, Similarity, WINDOW,
 };
 
 use crate::state::Arguments;
@@ -21,6 +21,8 @@ const NO_FIELDS: [&str; 0] = [];
 
 /// Hits of a query.
 pub(crate) const K: usize = 10;
+/// Documents of each leg of hybrid queries: as by default, fewer, and as many as LanceDB joins, which are those that are asked for.
+const WINDOWS: [usize; 3] = [WINDOW, 100, K];
 /// The least probability of those that ask for one.
 const LEAST: f32 = 0.5;
 
@@ -111,7 +113,13 @@ pub(crate) fn kinds<'a>(
         let rows: Vec<usize> =
             (0..queries.features.len().min(words.len())).filter(|&row| !words[row].is_empty()).collect();
         if !rows.is_empty() {
-            out.push(hybrid(format!("{}/hybrid", queries.name), engine, queries, words, rows));
+            for window in WINDOWS {
+                let name = match window {
+                    WINDOW => format!("{}/hybrid", queries.name),
+                    _ => format!("{}/hybrid, window {window}", queries.name),
+                };
+                out.push(hybrid(name, engine, queries, words, rows.clone(), window));
+            }
         }
     }
     out.extend(several(engine, queries, arguments));
@@ -289,12 +297,13 @@ fn hybrid<'a>(
     queries: &'a Queries,
     words: &'a [String],
     rows: Vec<usize>,
+    window: usize,
 ) -> Kind<'a> {
     let count = rows.len();
     let prepare = move |query: usize| -> Result<Ask<'a>> {
         let row = rows[query];
         let request = engine.request().features(&queries.media, &queries.features[row])?;
-        let request = request.keywords(&words[row]).fusion(Fusion::Rrf).k(K);
+        let request = request.keywords(&words[row]).fusion(Fusion::Rrf).window(window).k(K);
         Ok(Box::new(move || Ok(request.run()?.into())))
     };
     Kind { name, queries: count, per: 1, prepare: Box::new(prepare) }
