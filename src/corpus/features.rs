@@ -7,8 +7,8 @@ use memmap2::Mmap;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use super::pathway::PathwayArg;
-use super::tensor::{FeatureTensor, RawTensor, integers};
+use crate::corpus::pathway::PathwayArg;
+use crate::corpus::tensor::{FeatureTensor, RawTensor, integers};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 use crate::limits;

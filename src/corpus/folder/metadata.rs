@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::corpus::jsonl::JsonlReader;
-use crate::corpus::keys::{IMAGE, Keys};
-use crate::corpus::object::Piece;
-use crate::corpus::source::Aside;
+use crate::corpus::document::keys::{IMAGE, Keys};
+use crate::corpus::lines::jsonl::JsonlReader;
+use crate::corpus::lines::object::Piece;
+use crate::corpus::reader::source::Aside;
 use crate::corpus::table::Lookup;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::content_hash;
@@ -153,7 +153,7 @@ impl Metadata {
                     .seek(SeekFrom::Start(start))
                     .and_then(|_| file.take(end - start).read_to_end(&mut bytes));
                 read.map_err(|error| Error::io(&self.path, error))?;
-                let bytes = bytes.strip_prefix(crate::corpus::jsonl::BOM).unwrap_or(&bytes);
+                let bytes = bytes.strip_prefix(crate::corpus::lines::jsonl::BOM).unwrap_or(&bytes);
                 let bytes = bytes.trim_ascii();
                 Piece { bytes, start, line, file: &self.path, what: "a line" }
                     .object()

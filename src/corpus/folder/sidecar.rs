@@ -7,9 +7,9 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::walk::Found;
-use crate::corpus::json;
-use crate::corpus::keys::{Keys, TEXT};
-use crate::corpus::not_finite;
+use crate::corpus::document::keys::{Keys, TEXT};
+use crate::corpus::lines::json;
+use crate::corpus::lines::not_finite;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::LINE_BYTES;
 

@@ -26,9 +26,9 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-use super::keys::Keys;
-use super::shard::Divides;
-use super::source::{Kind, Source};
+use crate::corpus::document::keys::Keys;
+use crate::corpus::reader::shard::Divides;
+use crate::corpus::reader::source::{Kind, Source};
 use crate::error::{Error, Result};
 #[cfg(feature = "parquet")]
 use reader::ParquetReader;

@@ -16,11 +16,11 @@ use super::column::{self, Column, Role};
 use super::damage::{self, Fault};
 use super::pages::{self, ROWS};
 use super::{picture, value, zstd};
-use crate::corpus::document::{Document, Given, both};
-use crate::corpus::keys::{Holds, IMAGE, Keys, MediaKey};
-use crate::corpus::origin::Spot;
-use crate::corpus::pictures::is_picture;
-use crate::corpus::source::{Aside, ReadError, Source};
+use crate::corpus::document::keys::{Holds, IMAGE, Keys, MediaKey};
+use crate::corpus::document::one::{Document, Given, both};
+use crate::corpus::document::origin::Spot;
+use crate::corpus::document::pictures::is_picture;
+use crate::corpus::reader::source::{Aside, ReadError, Source};
 #[cfg(doc)]
 use crate::error::ErrorCode;
 use crate::error::{Error, Result};

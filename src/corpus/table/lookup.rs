@@ -8,8 +8,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::{TableReader, Types, object};
-use crate::corpus::keys::Keys;
-use crate::corpus::source::Aside;
+use crate::corpus::document::keys::Keys;
+use crate::corpus::reader::source::Aside;
 use crate::error::{Error, Result};
 
 /// The values of a record by the names of their columns, its line and its bytes.

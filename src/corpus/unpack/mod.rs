@@ -9,6 +9,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::corpus::reader::source::ReadError;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, PACKED_FREE, PACKED_RATIO};
 use gzip::Gzip;
@@ -74,6 +75,18 @@ pub(super) fn error(file: &Path, error: io::Error) -> Error {
         Some(own) => own.clone().file(file),
         None => Error::io(file, error),
     }
+}
+
+/// The end of a corpus whose file does not read any further: at the byte that the error names, else at `at`.
+pub(super) fn ended(file: &Path, error: io::Error, line: u64, at: u64) -> ReadError {
+    ended_at(self::error(file, error), line, at)
+}
+
+/// As [`ended`], of an error that names its file.
+pub(super) fn ended_at(error: Error, line: u64, at: u64) -> ReadError {
+    // What does not unpack names its own byte.
+    let at = error.facts().offset.unwrap_or(at);
+    ReadError::End(error.line(line).offset(at))
 }
 
 impl Input {

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::document::Document;
-use super::files::{Found, find};
-use super::ids::{self, IdsFrom};
-use super::keys::Keys;
-use super::origin::{Root, Spot};
-use super::shard::{Cut, Divides, Piece, Shard, cut};
-use super::source::{Aside, Kind, ReadError, Source};
-use super::{array, folder, jsonl, parquet, table, tar};
+use crate::corpus::document::ids::{self, IdsFrom};
+use crate::corpus::document::keys::Keys;
+use crate::corpus::document::one::Document;
+use crate::corpus::document::origin::{Root, Spot};
+use crate::corpus::lines::{array, jsonl};
+use crate::corpus::reader::files::{Found, find};
+use crate::corpus::reader::shard::{Cut, Divides, Piece, Shard, cut};
+use crate::corpus::reader::source::{Aside, Kind, ReadError, Source};
+use crate::corpus::{folder, parquet, table, tar};
 use crate::error::{Error, Result};
 
 /// The kinds of corpus; the first that what is there says yes to is taken.

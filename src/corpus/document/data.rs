@@ -9,7 +9,7 @@ const PICTURES: [&str; 6] = ["iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "SUkqA", 
 const LEAST: usize = 80;
 
 /// Whether `value` holds a media file itself.
-pub(super) fn is_given(value: &str) -> bool {
+pub(in crate::corpus) fn is_given(value: &str) -> bool {
     value.starts_with("data:") || is_picture(value)
 }
 
@@ -22,7 +22,7 @@ fn is_picture(value: &str) -> bool {
 ///
 /// # Errors
 /// [`ErrorCode::BadValue`] for a `data:` address that is not base64, or does not read as such.
-pub(super) fn bytes(value: &str) -> Result<Option<Vec<u8>>> {
+pub(in crate::corpus) fn bytes(value: &str) -> Result<Option<Vec<u8>>> {
     let bad = |what: &str, got: String| {
         Error::new(ErrorCode::BadValue, what)
             .expected("data:image/png;base64,.. or the path of a file")

@@ -16,7 +16,7 @@ const PIECE: u64 = 4 << 10;
 ///
 /// # Errors
 /// Those of reading.
-pub(super) fn samples(path: &Path, length: u64) -> Result<Vec<u8>> {
+pub(in crate::corpus) fn samples(path: &Path, length: u64) -> Result<Vec<u8>> {
     let (last, step) = (length.saturating_sub(ENDS), length / (PIECES + 1));
     let mut places = vec![(0, ENDS)];
     places.extend((1..=PIECES).map(|at| (at * step, PIECE)).filter(|(at, _)| (ENDS..last).contains(at)));
