@@ -311,9 +311,9 @@ mod tests {
     use super::*;
     use crate::encode::testing::{FEATURES, fingerprint, write};
     use crate::index::dir::attach::attach;
-    use crate::index::dir::inspect::inspect;
+    use crate::index::dir::report::inspect::inspect;
+    use crate::index::dir::report::verify::verify;
     use crate::index::dir::store::Index;
-    use crate::index::dir::verify::verify;
     use crate::schema::FieldSchema;
 
     fn bundle() -> Bundle {

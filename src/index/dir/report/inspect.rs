@@ -9,13 +9,13 @@ use tantivy::{Directory, SegmentMeta};
 use uncsm_format::Uvec;
 
 use super::cells::CellsReport;
-use super::embed::{EmbeddedEncoder, embedded};
-use super::guest;
-use super::held::{Files, Held};
 use super::sources::{self, SourcesReport};
-use super::store::{Index, verify_bundle};
 use crate::corpus::IdsFrom;
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::dir::embed::{EmbeddedEncoder, embedded};
+use crate::index::dir::guest;
+use crate::index::dir::held::{Files, Held};
+use crate::index::dir::store::{Index, verify_bundle};
 use crate::index::files::guarded::guarded;
 use crate::index::files::names::FIELD_TYPE;
 use crate::index::files::sound::{Fault, names_of};
