@@ -74,8 +74,7 @@ impl JsonlReader<File> {
     /// [`ErrorCode::NotFound`] or [`ErrorCode::Io`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
-        Ok(Self::new(file, path))
+        Ok(Self::new(limits::open_named(path, "the file of lines")?, path))
     }
 
     /// Where [`JsonlReader::position`] will end; `None` where the file has no length, as a pipe.

@@ -305,7 +305,7 @@ fn count_fits(records: &Records<Input>, columns: usize) -> bool {
 /// Opens the file behind its header, and reads that.
 fn begin(path: &Path) -> Result<(Records<Input>, Vec<String>)> {
     let failed = |error| unpack::error(path, error);
-    let mut records = Records::new(Input::open(path)?, delimiter(path).unwrap_or(b','), LINE_BYTES);
+    let mut records = Records::new(Input::open_file(path)?, delimiter(path).unwrap_or(b','), LINE_BYTES);
     let head = records.peek().map_err(failed)?;
     Input::refuse(head).map_err(|error| error.file(path))?;
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {

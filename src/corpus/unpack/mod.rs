@@ -65,7 +65,7 @@ pub(super) fn head(path: &Path, about: &Metadata, most: u64) -> Result<Vec<u8>> 
     }
     let mut head = Vec::new();
     // What does not unpack is said where it is read.
-    let _ = Input::open(path)?.take(most).read_to_end(&mut head);
+    let _ = Input::open_file(path)?.take(most).read_to_end(&mut head);
     Ok(head)
 }
 
@@ -89,13 +89,27 @@ pub(super) fn ended_at(error: Error, line: u64, at: u64) -> ReadError {
     ReadError::End(error.line(line).offset(at))
 }
 
+/// What is opened here, in a sentence.
+const SOURCE: &str = "the file of the source";
+
 impl Input {
-    /// Opens the file at `path`.
+    /// Opens the file or pipe at `path`.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`] or [`ErrorCode::Io`].
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
+        Self::of(limits::open_named(path, SOURCE)?, path)
+    }
+
+    /// As [`Input::open`], of what must be a file.
+    ///
+    /// # Errors
+    /// Those of [`Input::open`]; [`ErrorCode::BadValue`] for a pipe.
+    pub(super) fn open_file(path: &Path) -> Result<Self> {
+        Self::of(limits::open_file(path, SOURCE)?, path)
+    }
+
+    fn of(file: File, path: &Path) -> Result<Self> {
         let length = file.metadata().ok().map(|about| about.len()).filter(|&bytes| bytes > 0);
         let mut packed = Packed::new(file);
         let head = packed.peek(4).map_err(|error| Error::io(path, error))?;
