@@ -355,7 +355,7 @@ pub struct BuildArgs {
     /// Build part I of N of the source alone, 0 <= I < N, for `merge` or to be searched beside the others [default: all of
     /// it]. Example: --shard 0/4
     ///
-    /// JSON Lines are cut at lines (each needs an `id`), Parquet at row groups, features at rows, a folder of media document by document;
+    /// JSON Lines are cut at lines (each needs an `id`, a media file with `--id-from path`, or `--id-from hash`), Parquet at row groups, features at rows, a folder of media document by document;
     /// of other kinds each part has whole files. Run again, a part that is there stays as it is, and one that was stopped goes on.
     #[arg(long, value_name = "I/N", conflicts_with = "append")]
     pub shard: Option<String>,
