@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::document::{Document, Given, MAX_ID_BYTES, Split};
-use super::keys::{Holds, Keys};
+use crate::corpus::document::keys::{Holds, Keys};
+use crate::corpus::document::one::{Document, Given, MAX_ID_BYTES, Split};
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::content_hash;
 
@@ -63,7 +63,7 @@ impl FromStr for IdsFrom {
 }
 
 /// The first media file of a document as its keys name it; `None` where there is none that can be an id.
-pub(super) fn media_file(document: &Document, keys: &Keys) -> Option<String> {
+pub(in crate::corpus) fn media_file(document: &Document, keys: &Keys) -> Option<String> {
     let fields = keys.media().iter().filter(|key| key.holds() == Holds::Files);
     let mut paths = fields.filter_map(|key| match document.fields.get(key.field())? {
         Value::String(path) => Some(path),
@@ -77,7 +77,7 @@ pub(super) fn media_file(document: &Document, keys: &Keys) -> Option<String> {
 }
 
 /// 32 hexadecimal digits of the content of a document.
-pub(super) fn content(document: &Document) -> String {
+pub(in crate::corpus) fn content(document: &Document) -> String {
     let mut bytes = Vec::new();
     let mut part = |kind: u8, content: &[u8]| {
         bytes.push(kind);

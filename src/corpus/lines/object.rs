@@ -8,18 +8,18 @@ use super::{json, not_finite};
 use crate::error::{Error, ErrorCode, Result};
 
 /// An object, and what was left out of it.
-pub(super) type Object = (Map<String, Value>, Option<Error>);
+pub(in crate::corpus) type Object = (Map<String, Value>, Option<Error>);
 
 /// The bytes of one document.
-pub(super) struct Piece<'a> {
-    pub(super) bytes: &'a [u8],
+pub(in crate::corpus) struct Piece<'a> {
+    pub(in crate::corpus) bytes: &'a [u8],
     /// The place of the first byte.
-    pub(super) start: u64,
-    /// What [`super::document::Document::line`] is to be.
-    pub(super) line: u64,
-    pub(super) file: &'a Path,
+    pub(in crate::corpus) start: u64,
+    /// What [`crate::corpus::document::one::Document::line`] is to be.
+    pub(in crate::corpus) line: u64,
+    pub(in crate::corpus) file: &'a Path,
     /// What it is: `a line`, `an element`.
-    pub(super) what: &'static str,
+    pub(in crate::corpus) what: &'static str,
 }
 
 impl Piece<'_> {
@@ -27,7 +27,7 @@ impl Piece<'_> {
     ///
     /// # Errors
     /// [`ErrorCode::BadJson`] for what is no UTF-8, no JSON or no object; [`ErrorCode::TooLarge`] for too many values.
-    pub(super) fn object(&self) -> Result<Object> {
+    pub(in crate::corpus) fn object(&self) -> Result<Object> {
         let text = match std::str::from_utf8(self.bytes) {
             Ok(text) => text,
             Err(error) => {

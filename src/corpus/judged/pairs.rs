@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::document;
-use super::json::type_name;
-use super::jsonl::JsonlReader;
+use crate::corpus::document::one::id as id_of;
+use crate::corpus::lines::json::type_name;
+use crate::corpus::lines::jsonl::JsonlReader;
 use crate::error::{Error, ErrorCode, Result};
 
 /// The items of one media type of a document.
@@ -92,7 +92,7 @@ fn side(key: &str, value: Option<Value>) -> Result<PairItem> {
         Some(other) => return Err(wrong(key, "an object {\"id\": .., \"media\": ..}", &other)),
         None => return Err(absent(key)),
     };
-    let id = document::id(object.remove("id").ok_or_else(|| absent("id"))?)?;
+    let id = id_of(object.remove("id").ok_or_else(|| absent("id"))?)?;
     let media = match object.remove("media") {
         Some(Value::String(media)) => media,
         Some(other) => return Err(wrong("media", "the name of a media type", &other)),

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::document::Document;
-use super::files::{Found, find};
-use super::ids::{self, IdsFrom};
-use super::keys::Keys;
-use super::origin::{Root, Spot};
-use super::shard::{Cut, Divides, Piece, Shard, cut};
-use super::source::{Aside, Kind, ReadError, Source};
-use super::{array, folder, jsonl, parquet, table, tar};
+use crate::corpus::document::ids::{self, IdsFrom};
+use crate::corpus::document::keys::Keys;
+use crate::corpus::document::one::Document;
+use crate::corpus::document::origin::{Root, Spot};
+use crate::corpus::lines::{array, jsonl};
+use crate::corpus::reader::files::{Found, find};
+use crate::corpus::reader::shard::{Cut, Divides, Piece, Shard, cut};
+use crate::corpus::reader::source::{Aside, Kind, ReadError, Source};
+use crate::corpus::{folder, parquet, table, tar};
 use crate::error::{Error, Result};
 
 /// The kinds of corpus; the first that what is there says yes to is taken.
@@ -188,7 +189,7 @@ impl Reader {
         self.open.lines_from.unwrap_or_default()
     }
 
-    /// Whether nobody knows which line of its file the document that came last is, in every part: then it has no id but its own.
+    /// Whether nobody knows which line of its file the document that came last is, in every part: then its line gives it no id.
     pub(crate) fn lacks_places(&self) -> bool {
         self.open.lines_from.is_some() && self.shard.is_some_and(|shard| shard.of() > 1)
     }
@@ -207,14 +208,26 @@ impl Reader {
             IdsFrom::Line => self.id_of_place(line),
             IdsFrom::Hash => ids::content(document),
             IdsFrom::Path => {
-                ids::media_file(document, &self.keys).or(self.spot().path).unwrap_or_else(|| {
-                    match (&self.base, self.file().file_name()) {
-                        (None, Some(name)) => format!("{}:{line}", Path::new(name).display()),
-                        _ => self.id_of_place(line),
-                    }
+                self.media_file(document).unwrap_or_else(|| match (&self.base, self.file().file_name()) {
+                    (None, Some(name)) => format!("{}:{line}", Path::new(name).display()),
+                    _ => self.id_of_place(line),
                 })
             }
         }
+    }
+
+    /// Whether its line is all that the document that came last, which has no id, can be named by.
+    pub(crate) fn needs_line(&self, document: &Document, from: IdsFrom) -> bool {
+        match from {
+            IdsFrom::Line => true,
+            IdsFrom::Hash => false,
+            IdsFrom::Path => self.media_file(document).is_none(),
+        }
+    }
+
+    /// The first media file of the document that came last.
+    fn media_file(&self, document: &Document) -> Option<String> {
+        ids::media_file(document, &self.keys).or(self.spot().path)
     }
 }
 

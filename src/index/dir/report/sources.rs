@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tantivy::{SegmentReader, TantivyDocument};
 
-use super::held::Held;
-use super::store::Index;
 use crate::corpus::Root;
 use crate::error::{Error, Result};
+use crate::index::dir::held::Held;
+use crate::index::dir::store::Index;
 
 /// Where live documents came from, as `inspect` reports it.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::folder::{Kinds, folder_content, folder_fingerprint, is_media};
-use super::samples::samples;
-use super::unpack::{head, plain_name};
-use super::{array, glob};
+use super::glob;
+use crate::corpus::folder::{Kinds, folder_content, folder_fingerprint, is_media};
+use crate::corpus::lines::array;
+use crate::corpus::reader::samples::samples;
+use crate::corpus::unpack::{head, plain_name};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::SOURCE_ROOTS;
 use crate::media::Fingerprint;
@@ -17,9 +18,9 @@ const EXTENSIONS: [&str; 7] = [".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".pa
 
 /// What `paths` name: corpora, and files of other kinds in the folders that are named.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) files: Vec<PathBuf>,
-    pub(super) others: Kinds,
+pub(in crate::corpus) struct Found {
+    pub(in crate::corpus) files: Vec<PathBuf>,
+    pub(in crate::corpus) others: Kinds,
 }
 
 /// The corpora that `paths` name, one after the other; a folder of corpora and a pattern stand for their files in order of name (bytes).
@@ -27,7 +28,7 @@ pub(super) struct Found {
 /// # Errors
 /// [`ErrorCode::BadArgument`] without a path, and for a file that is named twice; [`ErrorCode::TooLarge`] for more than [`SOURCE_ROOTS`] of them;
 /// [`ErrorCode::NotFound`]; [`ErrorCode::Io`].
-pub(super) fn find(paths: &[PathBuf]) -> Result<Found> {
+pub(in crate::corpus) fn find(paths: &[PathBuf]) -> Result<Found> {
     let mut found = Found::default();
     for path in paths {
         let named = if glob::is_pattern(path) { glob::expand(path)? } else { vec![path.clone()] };

@@ -1,5 +1,8 @@
 //! Media files inside of a text: `data:` addresses, and base64 that begins as a picture does.
 
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{DecodeError, Engine, alphabet};
+
 use crate::error::{Error, ErrorCode, Result};
 
 /// What base64 of a picture begins with: PNG, JPEG, GIF, RIFF (of WebP), TIFF.
@@ -9,7 +12,7 @@ const PICTURES: [&str; 6] = ["iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "SUkqA", 
 const LEAST: usize = 80;
 
 /// Whether `value` holds a media file itself.
-pub(super) fn is_given(value: &str) -> bool {
+pub(in crate::corpus) fn is_given(value: &str) -> bool {
     value.starts_with("data:") || is_picture(value)
 }
 
@@ -22,7 +25,7 @@ fn is_picture(value: &str) -> bool {
 ///
 /// # Errors
 /// [`ErrorCode::BadValue`] for a `data:` address that is not base64, or does not read as such.
-pub(super) fn bytes(value: &str) -> Result<Option<Vec<u8>>> {
+pub(in crate::corpus) fn bytes(value: &str) -> Result<Option<Vec<u8>>> {
     let bad = |what: &str, got: String| {
         Error::new(ErrorCode::BadValue, what)
             .expected("data:image/png;base64,.. or the path of a file")
@@ -49,38 +52,34 @@ pub(super) fn bytes(value: &str) -> Result<Option<Vec<u8>>> {
     }
 }
 
+/// Digits alone, whatever the last one says beyond the last byte.
+static DIGITS: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
+
 /// The bytes of base64, of either alphabet, blanks passed over; `Err` is the place of what is none.
 ///
 /// Source: RFC 4648, sections 4 and 5.
 fn base64(text: &[u8]) -> Result<Vec<u8>, usize> {
-    let mut out = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count, mut ended) = (0u32, 0u32, false);
-    for (at, &byte) in text.iter().enumerate() {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            b'=' => {
-                ended = true;
-                continue;
-            }
-            b' ' | b'\n' | b'\r' | b'\t' => continue,
-            _ => return Err(at),
-        };
-        if ended {
-            return Err(at);
-        }
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count & 0xff) as u8);
-        }
-    }
-    // One character alone stands for no byte.
-    if count == 6 { Err(text.len()) } else { Ok(out) }
+    let is_blank = |byte: &u8| b" \n\r\t".contains(byte);
+    let plain = |byte: u8| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => other,
+    };
+    let written: Vec<u8> = text.iter().copied().filter(|byte| !is_blank(byte)).map(plain).collect();
+    let digits = written.iter().rposition(|&byte| byte != b'=').map_or(0, |last| last + 1);
+    DIGITS.decode(&written[..digits]).map_err(|error| {
+        // One digit alone stands for no byte: then the text is too short.
+        let DecodeError::InvalidByte(at, _) = error else { return text.len() };
+        // What follows a sign of the end is what is wrong.
+        let at = at + written[at..].iter().take_while(|&&byte| byte == b'=').count();
+        let places = text.iter().enumerate().filter(|(_, byte)| !is_blank(byte)).map(|(place, _)| place);
+        places.skip(at).next().unwrap_or(text.len())
+    })
 }
 
 #[cfg(test)]
@@ -96,6 +95,14 @@ mod tests {
         }
         assert_eq!(base64(b"-_-_").unwrap(), base64(b"+/+/").unwrap());
         assert_eq!((base64(b"TW!u"), base64(b"T"), base64(b"TQ=M")), (Err(2), Err(1), Err(3)));
+        // Places are those of the text as it was given.
+        assert_eq!(
+            (base64(b" TW\n!u"), base64(b"TQ = = M"), base64("TWFué".as_bytes())),
+            (Err(4), Err(7), Err(4))
+        );
+        assert_eq!((base64(b"TR"), base64(b"TQ====")), (Ok(b"M".to_vec()), Ok(b"M".to_vec())));
+        let long = format!("{}*{}", "TWFu".repeat(1000), "TWFu".repeat(1000));
+        assert_eq!(base64(long.as_bytes()), Err(4000));
     }
 
     #[test]

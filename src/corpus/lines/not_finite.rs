@@ -5,8 +5,8 @@ use crate::error::{Error, ErrorCode};
 const WORDS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
 
 /// A text with null where such a word stood.
-pub(super) struct Cleaned {
-    pub(super) text: String,
+pub(in crate::corpus) struct Cleaned {
+    pub(in crate::corpus) text: String,
     /// Places of the words in the original, and by how much longer each became.
     words: Vec<(usize, usize)>,
     /// The first word, and the key that it stands under.
@@ -16,7 +16,7 @@ pub(super) struct Cleaned {
 /// The text with null in place of such words; `None` where it has none outside of strings.
 ///
 /// Cost: one pass over the bytes.
-pub(super) fn clean(text: &str) -> Option<Cleaned> {
+pub(in crate::corpus) fn clean(text: &str) -> Option<Cleaned> {
     let bytes = text.as_bytes();
     let mut out = String::new();
     let (mut words, mut first) = (Vec::new(), None);
@@ -75,7 +75,7 @@ fn is_word(bytes: &[u8], at: usize, word: &str) -> bool {
 
 impl Cleaned {
     /// The place in the original text of a place in this one.
-    pub(super) fn original(&self, at: usize) -> usize {
+    pub(in crate::corpus) fn original(&self, at: usize) -> usize {
         let mut longer = 0;
         for (place, by) in &self.words {
             if place + longer + by >= at {
@@ -87,7 +87,7 @@ impl Cleaned {
     }
 
     /// What was left out, with the place in the text as offset.
-    pub(super) fn flaw(&self) -> Error {
+    pub(in crate::corpus) fn flaw(&self) -> Error {
         let (word, key) = &self.first;
         let key = key.as_ref().map_or_else(|| "a value".to_owned(), |key| format!("`{key}`"));
         let more = match self.words.len() - 1 {

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::document;
-use super::json::type_name;
-use super::jsonl::JsonlReader;
+use crate::corpus::document::one::id as id_of;
+use crate::corpus::lines::json::type_name;
+use crate::corpus::lines::jsonl::JsonlReader;
 use crate::error::{Error, ErrorCode, Result};
 
 /// One line of a file of judged queries.
@@ -151,7 +151,7 @@ fn relevant_grades(value: Value) -> Result<BTreeMap<String, f32>> {
         other => return Err(wrong("`relevant`", "a list of ids, or an object of ids and grades", &other)),
     };
     let grade = |(id, value): (String, Value)| {
-        let id = document::id(Value::String(id))?;
+        let id = id_of(Value::String(id))?;
         let Value::Number(number) = &value else {
             return Err(wrong(&format!("the grade of {id:?}"), "a number from 0 to 1", &value));
         };
@@ -168,7 +168,7 @@ fn ids(key: &str, value: Value) -> Result<BTreeSet<String>> {
     let Value::Array(list) = value else { return Err(wrong(&format!("`{key}`"), "a list of ids", &value)) };
     let mut all = BTreeSet::new();
     for element in list {
-        let id = document::id(element)?;
+        let id = id_of(element)?;
         if all.contains(&id) {
             return Err(bad(format!("an id stands twice in `{key}`")).got(format!("{id:?}")));
         }

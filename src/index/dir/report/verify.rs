@@ -5,18 +5,18 @@ use std::path::Path;
 use tantivy::SegmentReader;
 use tantivy::schema::Field;
 
-use super::damage::{Damage, Examination};
-use super::duplicates::duplicates_of;
-use super::guest;
-use super::held::{Files, Held};
-use super::layout::{MANIFEST, SHARD, SOURCES};
-use super::manifest::Manifest;
-use super::roots::Roots;
-use super::shard::ShardManifest;
-use super::snapshot::settled;
-use super::store::{Index, verify_bundle};
 use crate::error::{Error, ErrorCode, Result};
 use crate::guard;
+use crate::index::dir::damage::{Damage, Examination};
+use crate::index::dir::duplicates::duplicates_of;
+use crate::index::dir::guest;
+use crate::index::dir::held::{Files, Held};
+use crate::index::dir::layout::{MANIFEST, SHARD, SOURCES};
+use crate::index::dir::manifest::Manifest;
+use crate::index::dir::roots::Roots;
+use crate::index::dir::shard::ShardManifest;
+use crate::index::dir::snapshot::settled;
+use crate::index::dir::store::{Index, verify_bundle};
 use crate::index::files::names::FIELD_TYPE;
 use crate::index::files::sound::{Fault, META};
 #[cfg(doc)]
@@ -89,7 +89,7 @@ fn find(dir: &Path, found: &mut Examination) -> Result<()> {
         found.add(inside(dir, &error), &error);
     }
     let Some(segments) = contents(index.files(), NO_RECORD, found) else { return Ok(()) };
-    super::embed::verify(dir, index.bundle(), &mut found.damage);
+    crate::index::dir::embed::verify(dir, index.bundle(), &mut found.damage);
     if let Err(error) = Roots::load(dir) {
         found.add(SOURCES, &error);
     }

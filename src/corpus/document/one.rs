@@ -8,10 +8,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::data;
-use super::json::type_name;
-use super::keys::{Form, Holds, IMAGE, Keys, TEXT};
-use super::names::check_characters;
+use crate::corpus::document::data;
+use crate::corpus::document::keys::{Form, Holds, IMAGE, Keys, TEXT};
+use crate::corpus::document::names::check_characters;
+use crate::corpus::lines::json::type_name;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, DOCUMENT_BYTES, DOCUMENT_ITEMS, ROW_ELEMENTS, TEXT_BYTES};
 
@@ -233,7 +233,7 @@ impl Document {
     }
 
     /// Marks the split as unknown, since what may name it was lost: test documents are never learned from.
-    pub(super) fn lose_split(&mut self) {
+    pub(in crate::corpus) fn lose_split(&mut self) {
         if self.split.is_none() {
             self.unknown_split.get_or_insert_with(|| SPLIT_NOT_READ.to_owned());
         }
@@ -277,13 +277,13 @@ impl Document {
     }
 
     /// Gives the flaws that have no place yet the one that `located` adds.
-    pub(super) fn blame(&mut self, located: impl Fn(Error) -> Error) {
+    pub(in crate::corpus) fn blame(&mut self, located: impl Fn(Error) -> Error) {
         let place = |flaw: Error| if flaw.facts().file.is_some() { flaw } else { located(flaw) };
         self.flaws = std::mem::take(&mut self.flaws).into_iter().map(place).collect();
     }
 
     /// Makes `paths`, as the corpus has them, the field `name`: a list where they stood in one.
-    pub(super) fn set_files_field(&mut self, name: &str, is_list: bool, paths: Vec<String>) {
+    pub(in crate::corpus) fn set_files_field(&mut self, name: &str, is_list: bool, paths: Vec<String>) {
         let Some(value) = files_field(is_list, paths) else { return };
         let mut fields: Vec<_> = std::mem::take(&mut self.fields).into_iter().collect();
         fields.push((name.to_owned(), value));
@@ -345,7 +345,7 @@ impl Values {
 }
 
 /// The error of a document with two keys for items of one media type, `many` of which is that of a list.
-pub(super) fn both(one: &str, many: &str) -> Error {
+pub(in crate::corpus) fn both(one: &str, many: &str) -> Error {
     Error::new(ErrorCode::BadValue, format!("a document has both `{one}` and `{many}`"))
         .hint(format!("put all of them into `{many}`"))
 }
@@ -411,7 +411,7 @@ fn wrong(key: &str, expected: &str, value: &Value) -> Error {
 }
 
 /// The id that a value of the key `id` means.
-pub(super) fn id(value: Value) -> Result<String> {
+pub(in crate::corpus) fn id(value: Value) -> Result<String> {
     let id = match value {
         Value::String(id) => id,
         Value::Number(number) if !number.is_f64() => number.to_string(),
@@ -473,7 +473,7 @@ fn strings(key: &str, value: Value) -> Result<Vec<String>> {
 }
 
 /// The media file that `value` stands for: its bytes where they are in it, else a path below `folder`.
-pub(super) fn resolve(value: &str, folder: &Path, media: &str) -> Result<Given> {
+pub(in crate::corpus) fn resolve(value: &str, folder: &Path, media: &str) -> Result<Given> {
     if value.is_empty() {
         return Err(empty_path(media));
     }

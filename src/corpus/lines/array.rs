@@ -5,19 +5,19 @@ use std::io::{self, BufRead, BufReader};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::document::Document;
-use super::jsonl::BOM;
-use super::keys::Keys;
-use super::object::Piece;
-use super::origin::Spot;
-use super::shard::Divides;
-use super::source::{Kind, ReadError, Source};
-use super::unpack::{self, Input};
+use crate::corpus::document::keys::Keys;
+use crate::corpus::document::one::Document;
+use crate::corpus::document::origin::Spot;
+use crate::corpus::lines::jsonl::BOM;
+use crate::corpus::lines::object::Piece;
+use crate::corpus::reader::shard::Divides;
+use crate::corpus::reader::source::{Kind, ReadError, Source};
+use crate::corpus::unpack::{self, Input};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, LINE_BYTES};
 
 /// A file, packed or not, that begins with `[`.
-pub(super) const KIND: Kind = Kind {
+pub(in crate::corpus) const KIND: Kind = Kind {
     name: "array",
     unit: "document",
     is: |path, about| Ok(begins(&unpack::head(path, about, HEAD)?)),
@@ -30,7 +30,7 @@ const HEAD: u64 = 4096;
 const BUFFER: usize = 1 << 17;
 
 /// Whether a JSON list begins in `head`.
-pub(super) fn begins(head: &[u8]) -> bool {
+pub(in crate::corpus) fn begins(head: &[u8]) -> bool {
     let head = head.strip_prefix(BOM).unwrap_or(head);
     head.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
 }
@@ -239,9 +239,7 @@ impl Iterator for ArrayReader {
             Ok(read) => read,
             Err(error) => {
                 self.state = State::Ended;
-                let error = unpack::error(&self.file, error);
-                let at = error.facts().offset.unwrap_or(self.at);
-                Some(Err(ReadError::End(error.line(self.number + 1).offset(at))))
+                Some(Err(unpack::ended(&self.file, error, self.number + 1, self.at)))
             }
         }
     }

@@ -9,18 +9,19 @@ use tantivy::{Directory, SegmentMeta};
 use uncsm_format::Uvec;
 
 use super::cells::CellsReport;
-use super::embed::{EmbeddedEncoder, embedded};
-use super::guest;
-use super::held::{Files, Held};
 use super::sources::{self, SourcesReport};
-use super::store::{Index, verify_bundle};
 use crate::corpus::IdsFrom;
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::dir::embed::{EmbeddedEncoder, embedded};
+use crate::index::dir::guest;
+use crate::index::dir::held::{Files, Held};
+use crate::index::dir::store::{Index, verify_bundle};
 use crate::index::files::guarded::guarded;
 use crate::index::files::names::FIELD_TYPE;
 use crate::index::files::sound::{Fault, names_of};
 use crate::index::plugin::field::MediaField;
 use crate::index::plugin::segment::SegmentVectors;
+use crate::limits::{self, Opened};
 use crate::media::{Fingerprint, MediaSpec, SpaceSpec};
 
 /// An index, as `inspect` reports it.
@@ -293,12 +294,13 @@ fn open_vectors(index: &tantivy::Index, spec: &SpaceSpec, meta: &SegmentMeta) ->
 /// # Errors
 /// [`ErrorCode::NotFound`], [`ErrorCode::Damaged`], [`ErrorCode::UnsupportedVersion`].
 pub fn inspect_uvec(path: &Path) -> Result<FileReport> {
-    let about = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-    if !about.is_file() {
-        // A pipe would be waited for.
-        return Err(Error::new(ErrorCode::BadValue, "not a file").file(path).expected("a `.uvec` file"));
-    }
-    let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+    let file = match limits::open_regular(path).map_err(|e| Error::io(path, e))? {
+        Opened::File(file, _) => file,
+        Opened::Other(got) => {
+            let error = Error::new(ErrorCode::BadValue, "not a file");
+            return Err(error.file(path).expected("a `.uvec` file").got(got));
+        }
+    };
     let map = map_read_only(&file).map_err(|e| Error::io(path, e))?;
     let uvec = Uvec::open(without_host_footer(&map)).map_err(|e| Error::from(e).file(path))?;
     let section = |info: &uncsm_format::SectionInfo| {

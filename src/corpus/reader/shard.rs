@@ -67,7 +67,7 @@ impl Shard {
     }
 
     /// Whether it has the thing at place `at`, where nobody knows how many there are.
-    pub(super) fn takes(self, at: u64) -> bool {
+    pub(in crate::corpus) fn takes(self, at: u64) -> bool {
         at % u64::from(self.of) == u64::from(self.index)
     }
 }
@@ -102,7 +102,7 @@ pub(crate) fn counted(error: Error, from: u64) -> Error {
 
 /// How a file may be shared out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Divides {
+pub(in crate::corpus) enum Divides {
     /// Not at all.
     Whole,
     /// At ends of lines.
@@ -116,7 +116,7 @@ pub(super) enum Divides {
 
 /// What of a file is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(in crate::corpus) enum Cut {
     /// All of it.
     Whole,
     /// The lines that begin in these bytes.
@@ -129,17 +129,17 @@ pub(super) enum Cut {
 
 /// A file of a corpus: its bytes, and how it may be shared out.
 #[derive(Debug, Clone)]
-pub(super) struct Piece {
-    pub(super) path: PathBuf,
-    pub(super) bytes: u64,
-    pub(super) divides: Divides,
+pub(in crate::corpus) struct Piece {
+    pub(in crate::corpus) path: PathBuf,
+    pub(in crate::corpus) bytes: u64,
+    pub(in crate::corpus) divides: Divides,
 }
 
 /// What `shard` reads of the files `pieces`, which count as one row of bytes: of what does not divide, the part in which it begins has all.
 ///
 /// # Errors
 /// [`ErrorCode::BadArgument`] for one file alone that does not divide.
-pub(super) fn cut(pieces: &[Piece], shard: Shard) -> Result<Vec<(PathBuf, Cut)>> {
+pub(in crate::corpus) fn cut(pieces: &[Piece], shard: Shard) -> Result<Vec<(PathBuf, Cut)>> {
     if let [Piece { path, divides: Divides::Whole, .. }] = pieces
         && shard.of > 1
     {

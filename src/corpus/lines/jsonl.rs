@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::document::Document;
-use super::keys::Keys;
-use super::object::{Object, Piece};
-use super::origin::Spot;
-use super::shard::{Divides, counted};
-use super::source::{Kind, ReadError, Source};
-use super::unpack::{self, Input};
+use crate::corpus::document::keys::Keys;
+use crate::corpus::document::one::Document;
+use crate::corpus::document::origin::Spot;
+use crate::corpus::lines::object::{Object, Piece};
+use crate::corpus::reader::shard::{Divides, counted};
+use crate::corpus::reader::source::{Kind, ReadError, Source};
+use crate::corpus::unpack::{self, Input};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, LINE_BYTES};
 
 /// Any file that is of no other kind.
-pub(super) const KIND: Kind = Kind {
+pub(in crate::corpus) const KIND: Kind = Kind {
     name: "jsonl",
     unit: "line",
     divides,
@@ -31,7 +31,7 @@ fn divides(path: &Path) -> Result<Divides> {
     Ok(if is_packed { Divides::Whole } else { Divides::Lines })
 }
 
-pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
+pub(in crate::corpus) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// An iterator over the documents of a JSON Lines corpus.
 ///
@@ -74,8 +74,7 @@ impl JsonlReader<File> {
     /// [`ErrorCode::NotFound`] or [`ErrorCode::Io`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
-        Ok(Self::new(file, path))
+        Ok(Self::new(limits::open_named(path, "the file of lines")?, path))
     }
 
     /// Where [`JsonlReader::position`] will end; `None` where the file has no length, as a pipe.
@@ -172,7 +171,7 @@ impl<R: Read> JsonlReader<R> {
     }
 
     /// The next line that is not blank as an object, its number and the offset of its start. Nothing may be left out of it.
-    pub(super) fn next_object(&mut self) -> Option<Result<Line>> {
+    pub(in crate::corpus) fn next_object(&mut self) -> Option<Result<Line>> {
         let ((object, flaw), line, start) = match self.next_line()? {
             Ok(line) => line,
             Err(error) => return Some(Err(error.into_error())),
@@ -188,7 +187,7 @@ impl<R: Read> JsonlReader<R> {
     }
 
     /// As [`JsonlReader::next_object`], with what was left out.
-    pub(super) fn next_line(&mut self) -> Option<Result<(Object, u64, u64), ReadError>> {
+    pub(in crate::corpus) fn next_line(&mut self) -> Option<Result<(Object, u64, u64), ReadError>> {
         while !self.ended && self.offset < self.end {
             match self.read_line() {
                 Ok(Some(start)) => {
@@ -201,9 +200,7 @@ impl<R: Read> JsonlReader<R> {
                 Ok(None) => self.ended = true,
                 Err(error) => {
                     self.ended = true;
-                    // What does not unpack names its own byte.
-                    let at = error.facts().offset.unwrap_or(self.offset);
-                    return Some(Err(ReadError::End(error.line(self.line + 1).offset(at))));
+                    return Some(Err(unpack::ended_at(error, self.line + 1, self.offset)));
                 }
             }
         }
@@ -285,8 +282,7 @@ impl Source for JsonlReader<Input> {
                 Ok(None) => self.ended = true,
                 Err(error) => {
                     self.ended = true;
-                    let at = error.facts().offset.unwrap_or(self.offset);
-                    return Some(Err(ReadError::End(error.line(self.line + 1).offset(at))));
+                    return Some(Err(unpack::ended_at(error, self.line + 1, self.offset)));
                 }
             }
         }
@@ -306,7 +302,7 @@ impl Source for JsonlReader<Input> {
 /// The lines of a file that start in a range of its bytes. What is before is not read, so lines are counted from there; bytes
 /// are those of the file.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(in crate::corpus) struct Lines {
     inner: JsonlReader<File>,
     bytes: Range<u64>,
 }
@@ -316,7 +312,7 @@ impl Lines {
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`] or [`ErrorCode::Io`].
-    pub(super) fn open(path: &Path, keys: &Keys, bytes: Range<u64>) -> Result<Self> {
+    pub(in crate::corpus) fn open(path: &Path, keys: &Keys, bytes: Range<u64>) -> Result<Self> {
         let io = |error| Error::io(path, error);
         let mut inner = JsonlReader::open(path)?.keys(keys.clone());
         if let Some(before) = bytes.start.checked_sub(1) {
@@ -463,7 +459,7 @@ mod tests {
         assert_eq!(fields, r#"{"a":{"b":1},"image":["a.png","/b.png"],"text":"t","z":[1]}"#);
     }
 
-    use crate::corpus::document::Split;
+    use crate::corpus::document::one::Split;
 
     #[test]
     fn what_is_no_number_takes_away_its_key_alone() {

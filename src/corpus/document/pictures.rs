@@ -83,7 +83,7 @@ pub(crate) fn other_by_bytes(bytes: &[u8]) -> Option<Other> {
 
 /// Whether the bytes begin as a picture that is read.
 #[cfg(any(feature = "parquet", test))]
-pub(super) fn is_picture(bytes: &[u8]) -> bool {
+pub(in crate::corpus) fn is_picture(bytes: &[u8]) -> bool {
     let riff = bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP");
     // Of BMP two letters are too little: the length of its header follows.
     let bmp = bytes.starts_with(b"BM") && bytes.get(15..18) == Some(&[0; 3]);

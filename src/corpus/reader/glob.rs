@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Whether `path` is a pattern: nothing has that name, and it has a sign of one.
-pub(super) fn is_pattern(path: &Path) -> bool {
+pub(in crate::corpus) fn is_pattern(path: &Path) -> bool {
     let signs = path.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte));
     signs && path.symlink_metadata().is_err()
 }
@@ -16,7 +16,7 @@ pub(super) fn is_pattern(path: &Path) -> bool {
 ///
 /// # Errors
 /// [`ErrorCode::NotFound`] where it stands for nothing; [`ErrorCode::BadArgument`] for a pattern that is not UTF-8; [`ErrorCode::Io`].
-pub(super) fn expand(pattern: &Path) -> Result<Vec<PathBuf>> {
+pub(in crate::corpus) fn expand(pattern: &Path) -> Result<Vec<PathBuf>> {
     if pattern.to_str().is_none() {
         return Err(Error::new(ErrorCode::BadArgument, "a pattern is not UTF-8").file(pattern));
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::names::{check_field_name, check_media_name};
+use crate::corpus::document::names::{check_field_name, check_media_name};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 
@@ -90,7 +90,7 @@ const USUAL: [(&str, &[&str]); 2] = [
 
 /// What a key may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::corpus) enum Form {
     One,
     Many,
     Either,
@@ -127,7 +127,7 @@ impl MediaKey {
     }
 
     /// All keys of the media type.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::corpus) fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.one.as_str()).chain(self.many.as_deref())
     }
 }
@@ -257,12 +257,12 @@ impl Keys {
     }
 
     /// The key that holds the id.
-    pub(super) fn id(&self) -> &str {
+    pub(in crate::corpus) fn id(&self) -> &str {
         &self.id
     }
 
     /// The key that holds the split.
-    pub(super) fn split(&self) -> &str {
+    pub(in crate::corpus) fn split(&self) -> &str {
         &self.split
     }
 
@@ -284,7 +284,7 @@ impl Keys {
     ///
     /// # Errors
     /// [`ErrorCode::BadValue`].
-    pub(super) fn check_key(&self, key: &str) -> Result<()> {
+    pub(in crate::corpus) fn check_key(&self, key: &str) -> Result<()> {
         if key == self.id || key == self.split {
             return Ok(());
         }
@@ -322,7 +322,7 @@ impl Keys {
     }
 
     /// Whether the key holds values as any other: neither items, nor the id or the split.
-    pub(super) fn is_value(&self, key: &str) -> bool {
+    pub(in crate::corpus) fn is_value(&self, key: &str) -> bool {
         key != self.id && key != self.split && self.find(key).is_none()
     }
 
@@ -343,7 +343,7 @@ impl Keys {
     }
 
     /// The media type, by its place in the list, of which `key` holds items.
-    pub(super) fn find(&self, key: &str) -> Option<(usize, Form)> {
+    pub(in crate::corpus) fn find(&self, key: &str) -> Option<(usize, Form)> {
         self.media.iter().enumerate().find_map(|(at, media)| match &media.many {
             None => (media.one == key).then_some((at, Form::Either)),
             Some(_) if media.one == key => Some((at, Form::One)),
@@ -352,7 +352,7 @@ impl Keys {
     }
 
     /// The keys of the media type `media`, where it has any.
-    pub(super) fn of(&self, media: &str) -> Option<&MediaKey> {
+    pub(in crate::corpus) fn of(&self, media: &str) -> Option<&MediaKey> {
         self.media.iter().find(|key| key.media == media)
     }
 }

@@ -5,10 +5,10 @@ use std::fs::Metadata;
 use std::ops::Deref;
 use std::path::Path;
 
-use super::document::Document;
-use super::keys::Keys;
-use super::origin::Spot;
-use super::shard::Divides;
+use crate::corpus::document::keys::Keys;
+use crate::corpus::document::one::Document;
+use crate::corpus::document::origin::Spot;
+use crate::corpus::reader::shard::Divides;
 use crate::error::{Error, Result};
 
 /// Why a document did not come.
@@ -34,7 +34,9 @@ pub enum Aside {
 }
 
 /// A corpus that is open: its documents in order, with what a progress bar and messages need.
-pub(super) trait Source: Iterator<Item = Result<Document, ReadError>> + fmt::Debug + Send {
+pub(in crate::corpus) trait Source:
+    Iterator<Item = Result<Document, ReadError>> + fmt::Debug + Send
+{
     /// The file or folder that errors name.
     fn file(&self) -> &Path;
 
@@ -61,18 +63,18 @@ pub(super) trait Source: Iterator<Item = Result<Document, ReadError>> + fmt::Deb
     }
 }
 
-/// A kind of corpus, as `reader.rs` lists it.
-pub(super) struct Kind {
+/// A kind of corpus, as `open.rs` lists it.
+pub(in crate::corpus) struct Kind {
     /// Its name in references.
-    pub(super) name: &'static str,
+    pub(in crate::corpus) name: &'static str,
     /// What [`Document::line`] counts.
-    pub(super) unit: &'static str,
+    pub(in crate::corpus) unit: &'static str,
     /// Whether what is at the path is of this kind. Asked in the order of the list.
-    pub(super) is: fn(&Path, &Metadata) -> Result<bool>,
+    pub(in crate::corpus) is: fn(&Path, &Metadata) -> Result<bool>,
     /// How one may be shared out.
-    pub(super) divides: fn(&Path) -> Result<Divides>,
+    pub(in crate::corpus) divides: fn(&Path) -> Result<Divides>,
     /// Opens it, with the keys of its items.
-    pub(super) open: fn(&Path, &Keys) -> Result<Box<dyn Source>>,
+    pub(in crate::corpus) open: fn(&Path, &Keys) -> Result<Box<dyn Source>>,
 }
 
 impl ReadError {
@@ -89,7 +91,7 @@ impl ReadError {
     }
 
     /// The same with another error.
-    pub(super) fn map(self, change: impl FnOnce(Error) -> Error) -> Self {
+    pub(in crate::corpus) fn map(self, change: impl FnOnce(Error) -> Error) -> Self {
         match self {
             Self::Document(error) => Self::Document(change(error)),
             Self::End(error) => Self::End(change(error)),
