@@ -92,7 +92,7 @@ def joined(kinds, lance):
                     beside = what.removeprefix(name)
                     lines.append([f"{name}: LanceDB{beside}", f"{median(theirs['micros']):.0f}", f"{median(ours):.0f}", f"{ratio(theirs['micros'], ours):.2f}"])
     if "keywords" in kinds:
-        names = ("keywords", "keywords/bare", "keywords/collector", "tantivy (TopDocs, Count)", "tantivy TopDocs")
+        names = ("keywords", "keywords/bare", "keywords/collector", "tantivy, parsed", "tantivy (TopDocs, Count)", "tantivy TopDocs")
         for name in filter(kinds.__contains__, names):
             lines.append([name, f"{median(kinds[name]['micros']):.0f}", "", f"{ratio(kinds[name]['micros'], kinds['keywords']['micros']):.2f}"])
         if "keywords" in lance:
