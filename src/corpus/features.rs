@@ -1,6 +1,7 @@
 //! Features from a safetensors file: row i of every tensor is one document.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
@@ -87,6 +88,17 @@ impl FeaturesFile {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where `part`, bytes of this file, lies in it.
+    pub(super) fn place(&self, part: &[u8]) -> Range<usize> {
+        let from = part.as_ptr().addr() - self.map.as_ptr().addr();
+        from..from + part.len()
+    }
+
+    /// The bytes at a [`FeaturesFile::place`].
+    pub(super) fn bytes(&self, place: Range<usize>) -> &[u8] {
+        &self.map[place]
     }
 
     /// Names of all tensors, sorted.

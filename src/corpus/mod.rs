@@ -7,6 +7,7 @@
 mod array;
 mod data;
 mod document;
+mod feature_files;
 mod features;
 mod files;
 mod folder;
@@ -37,6 +38,8 @@ mod unpack;
 pub use crate::guard::catches_panics;
 pub(crate) use document::SPLIT_NOT_READ;
 pub use document::{Document, Given, MAX_ID_BYTES, Split};
+pub use feature_files::FeatureFiles;
+pub(crate) use feature_files::StoredRows;
 pub use features::{FeatureSet, FeaturesFile};
 pub(crate) use files::{content, files, fingerprint};
 pub(crate) use folder::folder_fingerprint;

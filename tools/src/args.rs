@@ -168,8 +168,11 @@ pub struct SourceArgs {
     #[arg(value_name = "SOURCE")]
     pub source: Vec<PathBuf>,
     /// Features instead of a corpus: row i of every tensor is one document
+    ///
+    /// `train`, `eval` and `calibrate` take several files, whose rows follow each other: named one by one, by a quoted pattern such as 'part-*.safetensors',
+    /// or as the folder that holds them. Features stay in their files and are read as they are needed, so that they may be more than memory.
     #[arg(long, value_name = "FILE.safetensors", help_heading = SOURCE)]
-    pub features: Option<PathBuf>,
+    pub features: Vec<PathBuf>,
     /// The tensor that holds the features of a media type; may be repeated
     #[arg(long, value_name = "MEDIA=TENSOR", help_heading = SOURCE)]
     pub pathway: Vec<String>,
@@ -299,7 +302,7 @@ impl FeaturesArgs {
     pub fn source(&self) -> SourceArgs {
         SourceArgs {
             source: self.source.clone(),
-            features: None,
+            features: Vec::new(),
             pathway: Vec::new(),
             encoder: self.encoder.clone(),
             features_cache: self.features_cache.clone(),

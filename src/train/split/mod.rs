@@ -3,21 +3,42 @@
 //! Rows stay together when they share a group, or when their features in any media type are equal or have a cosine of at
 //! least a limit (union-find). In a feature space of few dimensions most rows are that close; so the limit of a media type
 //! is raised, step by step up to byte-equality, until no component holds more than a tenth of the rows.
+//!
+//! Of very many rows single ones are drawn to validate on (`drawn`).
+
+mod drawn;
+mod near;
+mod planes;
 
 use std::collections::HashMap;
 
+use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 
+use self::near::near_pairs;
 use super::config::{Refit, TrainConfig};
+use super::draw::some;
 use crate::corpus::Split;
-use crate::data::{MediaFeatures, Sets, TrainingData, content_numbers};
-use crate::model::dot;
+use crate::data::{Sets, TrainingData};
 
 /// No component is more than this part of a validation split.
 const LARGEST: usize = 10;
+
+/// More train rows than this are not compared with each other.
+const COMPARED: usize = 65_536;
+/// Most rows marked `val` that are validated on: their scores among each other must fit in memory.
+const MARKED: usize = 4096;
+
+/// Splits to draw.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// Rows of a split.
+    rows: usize,
+    splits: usize,
+    /// Most rows of a component; those of a larger one are always learned from.
+    largest: usize,
+}
 
 /// Rows to fit and rows to validate on, both ascending.
 #[derive(Clone, Debug)]
@@ -26,15 +47,33 @@ pub(crate) struct Fold {
     pub(crate) validation: Vec<usize>,
 }
 
-/// One fold of the rows marked `val`, else as many grouped draws from the train rows as the settings want; no row is in
+/// One fold of the rows marked `val`, of more than 4,096 a draw, else as many grouped draws from the train rows as the settings want; no row is in
 /// two validation splits.
 pub(crate) fn folds(data: &TrainingData, config: &TrainConfig) -> Vec<Fold> {
     let train = data.rows_of(Split::Train);
     let marked = data.rows_of(Split::Val);
     if !marked.is_empty() {
-        return vec![Fold { fit: train, validation: marked }];
+        return vec![Fold { fit: train, validation: some(&marked, MARKED) }];
     }
-    let component = components(data, &train, config);
+    let rows = ((train.len() as f64 * config.selection.validation).round() as usize)
+        .clamp(1, config.selection.validation_rows)
+        .min(train.len() / 2);
+    let splits = match config.selection.refit {
+        Refit::Off => 1,
+        Refit::All => (config.selection.validation_rows.min(train.len() * 9 / 10) / rows.max(1))
+            .clamp(1, config.selection.folds),
+    };
+    // A component of many rows would make up a split of its own, of one class: large ones are always learned from.
+    let wanted = Wanted { rows, splits, largest: (rows / LARGEST).max(2) };
+    match train.len() > COMPARED {
+        true => drawn::folds(data, &train, config, wanted),
+        false => grouped(data, &train, config, wanted),
+    }
+}
+
+/// Splits of whole components.
+fn grouped(data: &TrainingData, train: &[usize], config: &TrainConfig, wanted: Wanted) -> Vec<Fold> {
+    let component = components(data, train, config);
     let mut members: HashMap<usize, Vec<usize>> = HashMap::new();
     for (&row, &root) in train.iter().zip(&component) {
         members.entry(root).or_default().push(row);
@@ -43,23 +82,13 @@ pub(crate) fn folds(data: &TrainingData, config: &TrainConfig) -> Vec<Fold> {
     roots.sort_unstable();
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed ^ 0x5917);
     roots.shuffle(&mut rng);
-    let wanted = ((train.len() as f64 * config.selection.validation).round() as usize)
-        .clamp(1, config.selection.validation_rows)
-        .min(train.len() / 2);
-    // A component of many rows would make up a split of its own, of one class: large ones are always learned from.
-    let largest = (wanted / LARGEST).max(2);
-    roots.retain(|root| members[root].len() <= largest);
-    let folds = match config.selection.refit {
-        Refit::Off => 1,
-        Refit::All => (config.selection.validation_rows.min(train.len() * 9 / 10) / wanted.max(1))
-            .clamp(1, config.selection.folds),
-    };
-    let mut all = Vec::with_capacity(folds);
-    for _ in 0..folds {
+    roots.retain(|root| members[root].len() <= wanted.largest);
+    let mut all = Vec::with_capacity(wanted.splits);
+    for _ in 0..wanted.splits {
         let mut validation = Vec::new();
         // A component that would overshoot is left for the next split, or for the rows that are learned from.
         roots.retain(|root| {
-            let fits = validation.len() + members[root].len() <= wanted;
+            let fits = validation.len() + members[root].len() <= wanted.rows;
             if fits {
                 validation.extend_from_slice(&members[root]);
             }
@@ -93,101 +122,13 @@ fn components(data: &TrainingData, rows: &[usize], config: &TrainConfig) -> Vec<
     (0..rows.len()).map(|i| sets.find(i)).collect()
 }
 
-/// Pairs of positions in `rows` whose features are equal or nearly so.
-fn near_pairs(media: &MediaFeatures, rows: &[usize], limit: f64) -> Vec<(usize, usize)> {
-    let present: Vec<usize> = (0..rows.len()).filter(|&i| media.present[rows[i]]).collect();
-    let content = content_numbers(present.iter().map(|&i| media.row(rows[i])));
-    let mut first: HashMap<u32, usize> = HashMap::new();
-    let mut equal = Vec::new();
-    let mut distinct = Vec::new();
-    for (&i, &number) in present.iter().zip(&content) {
-        let other = *first.entry(number).or_insert(i);
-        if other == i {
-            distinct.push(i);
-        } else {
-            equal.push((other, i));
-        }
-    }
-    let candidates = close_pairs(media, rows, &distinct, limit);
-    let cap = (rows.len() / 10).max(8);
-    for limit in [limit, 1.0 - (1.0 - limit) / 4.0, 1.0 - (1.0 - limit) / 16.0, 1.0 - (1.0 - limit) / 64.0] {
-        let mut sets = Sets::new(rows.len());
-        let near = || candidates.iter().filter(|pair| f64::from(pair.2) >= limit).map(|&(a, b, _)| (a, b));
-        near().chain(equal.iter().copied()).for_each(|(a, b)| sets.join(a, b));
-        if sets.largest() <= cap {
-            return near().chain(equal.iter().copied()).collect();
-        }
-    }
-    equal
-}
-
-/// More rows than this are compared only within buckets of equal random signs.
-const EXHAUSTIVE: usize = 8192;
-/// Most partners that one row is compared with in a bucket.
-const BUCKET: usize = 256;
-
-/// `(a, b, cosine)` of the pairs of at least `limit`.
-///
-/// Cost: `n^2 d / 2` up to 8,192 rows; beyond, 12 tables of random hyperplanes, which miss a pair of cosine 0.98 with
-/// a probability below 2 %.
-fn close_pairs(media: &MediaFeatures, rows: &[usize], at: &[usize], limit: f64) -> Vec<(usize, usize, f32)> {
-    let limit = limit as f32;
-    let d = media.d_in;
-    let unit: Vec<f32> = at
-        .par_iter()
-        .flat_map_iter(|&i| {
-            let row = media.row(rows[i]);
-            let norm = dot(row, row).sqrt();
-            let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-            row.iter().map(move |x| x * inverse)
-        })
-        .collect();
-    let row = |i: usize| &unit[i * d..(i + 1) * d];
-    let check = |i: usize, j: usize| {
-        let cosine = dot(row(i), row(j));
-        (cosine >= limit).then(|| (at[i], at[j], cosine))
-    };
-    if at.len() <= EXHAUSTIVE {
-        return (0..at.len())
-            .into_par_iter()
-            .flat_map_iter(|i| (i + 1..at.len()).filter_map(move |j| check(i, j)))
-            .collect();
-    }
-    let mut rng = ChaCha8Rng::seed_from_u64(0x6e65_6172);
-    let mean: Vec<f32> =
-        (0..d).map(|k| (0..at.len()).map(|i| row(i)[k]).sum::<f32>() / at.len() as f32).collect();
-    let mut found = Vec::new();
-    for _ in 0..12 {
-        let planes: Vec<f32> = (0..16 * d).map(|_| rng.random::<f32>() - 0.5).collect();
-        let offsets: Vec<f32> = planes.chunks_exact(d).map(|plane| dot(plane, &mean)).collect();
-        let keys: Vec<u16> = (0..at.len())
-            .into_par_iter()
-            .map(|i| {
-                planes.chunks_exact(d).zip(&offsets).enumerate().fold(0, |key, (bit, (plane, offset))| {
-                    key | u16::from(dot(plane, row(i)) > *offset) << bit
-                })
-            })
-            .collect();
-        let mut order: Vec<usize> = (0..at.len()).collect();
-        order.sort_by_key(|&i| (keys[i], i));
-        let pairs: Vec<_> = (0..order.len())
-            .into_par_iter()
-            .flat_map_iter(|p| {
-                let (keys, order) = (&keys, &order);
-                let end = (p + 1 + BUCKET).min(order.len());
-                (p + 1..end)
-                    .take_while(move |&q| keys[order[q]] == keys[order[p]])
-                    .filter_map(move |q| check(order[p], order[q]))
-            })
-            .collect();
-        found.extend(pairs);
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
+    use rand::Rng;
+
+    use super::near::{EXHAUSTIVE, close_pairs};
     use super::*;
+    use crate::data::MediaFeatures;
 
     fn data(rows: Vec<f32>, d_in: usize) -> TrainingData {
         let n = rows.len() / d_in;
@@ -198,7 +139,7 @@ mod tests {
                 name: "image".into(),
                 encoder: "e".into(),
                 d_in,
-                rows,
+                rows: rows.into(),
                 present: vec![true; n],
             }],
             labels: None,
