@@ -90,10 +90,10 @@ impl FeaturesFile {
         &self.path
     }
 
-    /// Where `part`, bytes of this file, lies in it.
-    pub(super) fn place(&self, part: &[u8]) -> Range<usize> {
-        let from = part.as_ptr().addr() - self.map.as_ptr().addr();
-        from..from + part.len()
+    /// Where the bytes of the tensor `name` lie in the file; nowhere for one that there is not.
+    pub(super) fn place(&self, name: &str) -> Range<usize> {
+        let (from, to) = self.metadata.info(name).map_or((0, 0), |info| info.data_offsets);
+        self.start + from..self.start + to
     }
 
     /// The bytes at a [`FeaturesFile::place`].
@@ -216,9 +216,9 @@ impl FeaturesFile {
                 .expected(self.near(name))
                 .got(name));
         };
-        let TensorInfo { dtype, shape, data_offsets: (from, to) } = info;
+        let TensorInfo { dtype, shape, .. } = info;
         // `read_metadata` checked that the offsets fit the shape and end within the file.
-        let data = &self.map[self.start + from..self.start + to];
+        let data = self.bytes(self.place(name));
         Ok(RawTensor { file: &self.path, name, dtype: *dtype, shape, data })
     }
 

@@ -162,7 +162,7 @@ impl OwnedTensor {
     /// Those of [`FeaturesFile::tensor`].
     pub(super) fn new(file: &Arc<FeaturesFile>, name: &str) -> Result<Self> {
         let FeatureTensor { raw, rows, cols, width } = file.tensor(name)?;
-        let place = file.place(raw.data);
+        let place = file.place(name);
         Ok(Self { file: Arc::clone(file), dtype: raw.dtype, place, rows, cols, stride: cols * width })
     }
 

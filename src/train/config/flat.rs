@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn the_table_of_keys_is_that_of_the_code() {
         let defaults = serde_json::to_value(TrainConfig::default()).unwrap();
-        let large = serde_json::to_value(TrainConfig::for_rows(1 << 20)).unwrap();
+        let large = serde_json::to_value(TrainConfig::for_rows(1 << 18)).unwrap();
         let row = |(key, field): &(&str, &str)| {
             let default = defaults.get(key).unwrap_or(&serde_json::Value::Null);
             let large = large.get(key).unwrap_or(&serde_json::Value::Null);

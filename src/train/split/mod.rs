@@ -41,7 +41,7 @@ struct Wanted {
 }
 
 /// Rows to fit and rows to validate on, both ascending.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fold {
     pub(crate) fit: Vec<usize>,
     pub(crate) validation: Vec<usize>,
@@ -211,5 +211,87 @@ mod tests {
         let twins: std::collections::HashSet<usize> =
             found.iter().filter(|(a, b, _)| a.abs_diff(*b) == half).map(|(a, b, _)| *a.min(b)).collect();
         assert!(twins.len() * 100 > half * 97, "{} of {half}", twins.len());
+    }
+
+    const WANTED: Wanted = Wanted { rows: 60, splits: 2, largest: 6 };
+
+    fn drawn_of(data: &TrainingData, seed: u64) -> Vec<Fold> {
+        let config = TrainConfig { seed, ..TrainConfig::default() };
+        drawn::folds(data, &data.rows_of(Split::Train), &config, WANTED)
+    }
+
+    #[test]
+    fn what_is_near_to_a_drawn_row_or_of_its_group_is_not_learned_from() {
+        // 400 rows with a twin each; 100 rows of 25 groups; 40 rows that are the same; 40 of one group.
+        let base = noise(400 * 32, 1);
+        let twin: Vec<f32> = base.iter().zip(noise(400 * 32, 2)).map(|(x, e)| 3.0 * (x + 0.02 * e)).collect();
+        let rows = [base, twin, noise(100 * 32, 3), noise(32, 4).repeat(40), noise(40 * 32, 5)].concat();
+        let mut data = data(rows, 32);
+        let group = |row: usize| match row {
+            800..900 => 10_000 + (row % 25) as u64,
+            940.. => 20_000,
+            row => row as u64,
+        };
+        data.groups = Some((0..data.rows()).map(group).collect());
+        data.split[0] = Split::Test;
+        for seed in 0..4 {
+            let folds = drawn_of(&data, seed);
+            assert_eq!(folds, drawn_of(&data, seed));
+            assert_ne!(folds, drawn_of(&data, seed + 1));
+            assert_eq!(folds.len(), WANTED.splits);
+            let mut seen = Vec::new();
+            for Fold { fit, validation } in folds {
+                assert_eq!(validation.len(), WANTED.rows);
+                assert!(fit.is_sorted() && validation.is_sorted() && fit[0] > 0);
+                let fitted = |row: usize| fit.binary_search(&row).is_ok();
+                for &row in &validation {
+                    assert!(row < 900, "a row of a large component is validated on");
+                    let twin = if row < 400 { row + 400 } else { row - 400 };
+                    assert!(!fitted(row) && (row >= 800 || !fitted(twin)), "a twin of {row} is learned from");
+                    assert!(!(800..900).any(|other| group(other) == group(row) && fitted(other)), "{row}");
+                    assert!(!seen.contains(&row), "a row is validated on twice");
+                    seen.push(row);
+                }
+                // Nothing else is left out.
+                assert!(fit.len() >= 979 - 4 * WANTED.rows, "{}", fit.len());
+                assert!((900..980).all(fitted));
+            }
+        }
+    }
+
+    #[test]
+    fn drawn_rows_of_a_space_where_all_is_close_are_those_without_copies() {
+        let mut rows: Vec<f32> = noise(600 * 3, 3).iter().map(|x| x + 4.0).collect();
+        rows.copy_within(0..300, 300);
+        let data = data(rows, 3);
+        let folds = drawn_of(&data, 1);
+        assert_eq!(folds.len(), 2);
+        for Fold { fit, validation } in folds {
+            assert_eq!(validation.len(), WANTED.rows);
+            let copy = |row: usize| if row < 100 { row + 100 } else { row - 100 };
+            assert!(validation.iter().filter(|row| **row < 200).all(|&row| fit.binary_search(&copy(row)).is_err()));
+            assert!(fit.len() >= 600 - WANTED.rows * WANTED.largest, "{}", fit.len());
+        }
+        // Where all are equal, there is nothing to validate on.
+        let same = self::data(vec![1.0; 300], 3);
+        let folds = drawn_of(&same, 1);
+        assert_eq!((folds.len(), folds[0].validation.len(), folds[0].fit.len()), (1, 0, 100));
+    }
+
+    #[test]
+    fn very_many_rows_are_not_compared_with_each_other() {
+        let data = data(noise((COMPARED + 1) * 8, 9), 8);
+        let folds = folds(&data, &TrainConfig::for_rows(data.rows()));
+        assert_eq!((folds.len(), folds[0].validation.len()), (1, 1000));
+        assert!(folds[0].fit.len() <= COMPARED + 1 - 1000 && folds[0].fit.len() > COMPARED / 2);
+    }
+
+    #[test]
+    fn of_many_marked_rows_some_are_validated_on() {
+        let mut data = data(noise(10_000 * 2, 4), 2);
+        data.split[..9000].fill(Split::Val);
+        let folds = folds(&data, &TrainConfig::default());
+        assert_eq!((folds[0].fit.len(), folds[0].validation.len()), (1000, MARKED));
+        assert!(folds[0].validation.is_sorted() && folds[0].validation.last().is_some_and(|row| *row < 9000));
     }
 }

@@ -4,6 +4,7 @@ mod feedback;
 mod kernel;
 mod large;
 mod samples;
+mod stored;
 
 use std::path::Path;
 
