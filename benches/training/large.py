@@ -9,14 +9,16 @@
 Pairs are two random maps of one hidden vector with noise, as encoders of two media see one item: 24 elements of it are shared, 24 are each medium's own.
 With `--features` a pair is one of the file plus a part of the difference of two others, the same three for both media. Files are made once and kept in DIR.
 
-Printed for each number of pairs: seconds in all, those before the first epoch (looking at the features, the split, kernel members) and after the
+Printed for each number of pairs: seconds in all, seconds of the processor, those before the first epoch (looking at the features, the split, kernel members) and after the
 last, seconds of an epoch and of a million pairs and epoch, by stage; the most anonymous memory (`RssAnon`, asked every 10 ms) and the most of mapped files
 (`RssFile`, which the system takes back where it needs room), and recall at 1 and 10 of `pair` on the validation rows. The last line says how many bytes of
-anonymous memory each further pair took between the two largest runs. Seconds are of one run: run it on a quiet machine.
+anonymous memory each further pair took between the two largest runs. Seconds are of one run: run it on a quiet machine, or take the share of
+the processor's in all.
 """
 
 import argparse
 import json
+import resource
 import subprocess
 import threading
 import time
@@ -108,8 +110,9 @@ def memory(pid, peak):
 
 
 def watched(command):
-    """The JSON of a command, its seconds, and its peaks of memory in MB."""
+    """The JSON of a command, its seconds, those of the processor, and its peaks of memory in MB."""
     peak = {"RssAnon": 0, "RssFile": 0}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
     process = subprocess.Popen([*map(str, command), "--json", "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -124,10 +127,12 @@ def watched(command):
     watcher.join()
     if process.returncode:
         raise SystemExit(f"train: {err}")
-    return json.loads(out), time.monotonic() - started, {name: kb / 1024 for name, kb in peak.items()}
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return json.loads(out), time.monotonic() - started, used, {name: kb / 1024 for name, kb in peak.items()}
 
 
-def measured(rows, report, seconds, peak):
+def measured(rows, report, seconds, used, peak):
     """The figures of a run."""
     stages = {
         stage["name"]: {"epochs": stage["epochs"], "epoch": stage["seconds"] / max(stage["epochs"], 1)}
@@ -139,6 +144,7 @@ def measured(rows, report, seconds, peak):
     return {
         "rows": rows,
         "seconds": seconds,
+        "processor": used,
         "beside_epochs": seconds - sum(stage["seconds"] for stage in report["stages"]),
         "stages": {name: {**stage, "million": stage["epoch"] / rows * 1e6} for name, stage in stages.items()},
         "anonymous": peak["RssAnon"],
@@ -151,7 +157,7 @@ def line(run):
     stages = "; ".join(f"{name} {s['epochs']} x {s['epoch']:.1f} s = {s['million']:.0f} s a million" for name, s in run["stages"].items())
     recall = ", ".join("-" if x is None else f"{x:.3f}" for x in run["recall"])
     return (
-        f"{run['rows']:>9} pairs: {run['seconds']:.0f} s, {run['beside_epochs']:.0f} of them beside epochs; {stages}; "
+        f"{run['rows']:>9} pairs: {run['seconds']:.0f} s ({run['processor']:.0f} of the processor), {run['beside_epochs']:.0f} beside epochs; {stages}; "
         f"{run['anonymous']:.0f} MB anonymous, {run['mapped']:.0f} MB mapped; recall {recall}"
     )
 

@@ -64,7 +64,12 @@ impl FeatureFiles {
             return Err(Error::new(ErrorCode::BadArgument, "no features file is named"));
         }
         if found.len() > SOURCE_ROOTS {
-            return Err(limits::over("there are too many features files", SOURCE_ROOTS, found.len(), "files"));
+            return Err(limits::over(
+                "there are too many features files",
+                SOURCE_ROOTS,
+                found.len(),
+                "files",
+            ));
         }
         let mut real = BTreeSet::new();
         for path in &found {
@@ -166,10 +171,13 @@ fn each_class(file: &FeaturesFile, label: &str, hear: &mut dyn FnMut(Option<u32>
     for (row, value) in file.labels(label)?.into_iter().enumerate() {
         let class = u32::try_from(value).ok();
         if !(value < 0 || class.is_some()) || !hear(class) {
-            return Err(Error::new(ErrorCode::BadValue, format!("row {row} of tensor `{label}` is no class"))
-                .file(file.path())
-                .expected("a number from 0 to the number of classes, or a negative one for none")
-                .got(value));
+            return Err(Error::new(
+                ErrorCode::BadValue,
+                format!("row {row} of tensor `{label}` is no class"),
+            )
+            .file(file.path())
+            .expected("a number from 0 to the number of classes, or a negative one for none")
+            .got(value));
         }
     }
     Ok(())

@@ -12,7 +12,8 @@ pub(crate) fn content_numbers(n: usize, row: impl Fn(usize, &mut Vec<f32>)) -> V
     // By number, the first row.
     let mut firsts: Vec<usize> = Vec::new();
     let (mut this, mut other) = (Vec::new(), Vec::new());
-    let same = |a: &[f32], b: &[f32]| bytemuck::cast_slice::<f32, u8>(a) == bytemuck::cast_slice::<f32, u8>(b);
+    let same =
+        |a: &[f32], b: &[f32]| bytemuck::cast_slice::<f32, u8>(a) == bytemuck::cast_slice::<f32, u8>(b);
     let number = |at: usize| {
         this.clear();
         row(at, &mut this);

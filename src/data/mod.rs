@@ -15,11 +15,11 @@ mod summary;
 mod titles;
 mod write_features;
 
+#[cfg(feature = "train")]
+pub(crate) use content::content_numbers;
 pub use from_corpus::{CorpusOptions, NewClasses, from_corpora, from_corpus};
 pub use from_features::{FeatureOptions, from_features};
 pub use graded::GradedCount;
-#[cfg(feature = "train")]
-pub(crate) use content::content_numbers;
 pub(crate) use items::{Items, Similarity};
 pub use rows::{DocumentRef, Documents, GradedItems, GradedPair, Labels, MediaFeatures, TrainingData};
 pub(crate) use sets::Sets;

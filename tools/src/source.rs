@@ -93,7 +93,9 @@ pub fn to_index(args: &SourceArgs, fields: Option<&Path>) -> Result<index::Sourc
             return Err(Error::new(ErrorCode::BadArgument, "several features files are named")
                 .file(&paths[1])
                 .expected("one --features")
-                .hint("index each of them alone, with the --corpus of its rows, whose ids differ; then merge"));
+                .hint(
+                    "index each of them alone, with the --corpus of its rows, whose ids differ; then merge",
+                ));
         }
     };
     with_settings(source, args, fields)
@@ -254,9 +256,7 @@ pub fn encoded(args: &SourceArgs, beside: Beside<'_>, global: &Global) -> Result
     let cache = cache(args)?;
     match Source::open(args)? {
         Source::Corpus(paths) => corpus_data(&paths, args, beside, (None, cache.as_ref()), global),
-        Source::Features(_) => {
-            Err(Error::new(ErrorCode::BadArgument, "the source is features already"))
-        }
+        Source::Features(_) => Err(Error::new(ErrorCode::BadArgument, "the source is features already")),
     }
 }
 

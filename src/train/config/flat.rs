@@ -121,7 +121,7 @@ impl TrainConfig {
     ///
     /// The field of [`TrainConfig`] says what a key means. `head` is `"bilinear"` or `"concatenation"`, `refit` `"all"` or
     /// `"off"`, `default_target` `"class"` or `"pair"`, or left out (`null` below). The last column is for more than 4,096 train
-    /// rows, where it differs; its `landmarks` are for more than 6,144.
+    /// rows, where it differs; its `landmarks` are for more than 6,144, and of more than 262,144 rows `epochs_contrastive` are fewer.
     ///
     /// | key | field | default | large |
     /// |---|---|---|---|

@@ -51,9 +51,8 @@ pub(super) fn folds(data: &TrainingData, train: &[usize], config: &TrainConfig, 
         }
         let group = |row: usize| data.groups.as_ref().map(|groups| groups[row]);
         let groups: HashSet<u64> = chosen.iter().filter_map(|&at| group(drawn[at])).collect();
-        let stays = |row: &usize| {
-            !left_out.contains(row) && group(*row).is_none_or(|group| !groups.contains(&group))
-        };
+        let stays =
+            |row: &usize| !left_out.contains(row) && group(*row).is_none_or(|group| !groups.contains(&group));
         let fit = train.iter().copied().filter(stays).collect();
         let mut validation: Vec<usize> = chosen.iter().map(|&at| drawn[at]).collect();
         validation.sort_unstable();
@@ -63,12 +62,7 @@ pub(super) fn folds(data: &TrainingData, train: &[usize], config: &TrainConfig, 
 }
 
 /// Those of the `drawn` rows that are the first of their group, where that has `largest` rows at most.
-fn of_small_groups(
-    data: &TrainingData,
-    train: &[usize],
-    drawn: Vec<usize>,
-    largest: usize,
-) -> Vec<usize> {
+fn of_small_groups(data: &TrainingData, train: &[usize], drawn: Vec<usize>, largest: usize) -> Vec<usize> {
     let Some(groups) = &data.groups else { return drawn };
     let mut counts: HashMap<u64, usize> = HashMap::new();
     let mut first = drawn;
@@ -131,8 +125,13 @@ fn near_rows(
         let (plain, units) = (media.gather(&rows), units(media, &rows));
         let mut found = Vec::new();
         for (i, keys) in planes.keys(&units).into_iter().enumerate() {
-            let mut met: Vec<usize> =
-                tables.iter().zip(keys).filter_map(|(table, key)| table.get(&key)).flatten().copied().collect();
+            let mut met: Vec<usize> = tables
+                .iter()
+                .zip(keys)
+                .filter_map(|(table, key)| table.get(&key))
+                .flatten()
+                .copied()
+                .collect();
             met.sort_unstable();
             met.dedup();
             let part = i * d..(i + 1) * d;
@@ -142,7 +141,7 @@ fn near_rows(
                 let degree = match equal().eq(plain[part.clone()].iter().map(|x| x.to_bits())) {
                     true => Some(DEGREES - 1),
                     false => {
-                        let cosine = f64::from(dot(&own[other], &units[part.clone()]) );
+                        let cosine = f64::from(dot(&own[other], &units[part.clone()]));
                         limits.iter().rposition(|limit| cosine >= *limit)
                     }
                 };
@@ -163,7 +162,8 @@ fn near_rows(
     }
     // A row without an item of this media type is near to none.
     let absent = drawn.len() - here.len();
-    let left = |degree: &usize| absent + near.iter().filter(|near| near.rows(*degree, largest).is_some()).count();
+    let left =
+        |degree: &usize| absent + near.iter().filter(|near| near.rows(*degree, largest).is_some()).count();
     let degree = (0..DEGREES).find(|degree| left(degree) >= needed).unwrap_or(DEGREES - 1);
     let mut all = vec![Some(Vec::new()); drawn.len()];
     for (&at, near) in here.iter().zip(&near) {

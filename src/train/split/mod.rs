@@ -269,7 +269,12 @@ mod tests {
         for Fold { fit, validation } in folds {
             assert_eq!(validation.len(), WANTED.rows);
             let copy = |row: usize| if row < 100 { row + 100 } else { row - 100 };
-            assert!(validation.iter().filter(|row| **row < 200).all(|&row| fit.binary_search(&copy(row)).is_err()));
+            assert!(
+                validation
+                    .iter()
+                    .filter(|row| **row < 200)
+                    .all(|&row| fit.binary_search(&copy(row)).is_err())
+            );
             assert!(fit.len() >= 600 - WANTED.rows * WANTED.largest, "{}", fit.len());
         }
         // Where all are equal, there is nothing to validate on.

@@ -102,9 +102,8 @@ pub(super) fn close_pairs(
             for p in start..end {
                 let same = (p + 1..(p + 1 + BUCKET).min(order.len()))
                     .take_while(|&q| key(order[q]) == key(order[p]));
-                pairs.extend(
-                    same.filter_map(|q| check(&units, (p - start, q - start), (order[p], order[q]))),
-                );
+                pairs
+                    .extend(same.filter_map(|q| check(&units, (p - start, q - start), (order[p], order[q]))));
             }
             pairs
         });

@@ -347,7 +347,10 @@ fn data_of_another_shape_are_not_evaluated() {
     assert_eq!(code(&|d| d.split.fill(Split::Train)), ErrorCode::Empty);
     assert_eq!(code(&|d| d.media[1].name = "sound".into()), ErrorCode::UnknownMedia);
     assert_eq!(code(&|d| d.media.truncate(1)), ErrorCode::UnknownMedia);
-    assert_eq!(code(&|d| (d.media[1].d_in, d.media[1].rows) = (3, vec![0.0; 60].into())), ErrorCode::BadDimension);
+    assert_eq!(
+        code(&|d| (d.media[1].d_in, d.media[1].rows) = (3, vec![0.0; 60].into())),
+        ErrorCode::BadDimension
+    );
 }
 
 #[test]

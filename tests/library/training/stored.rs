@@ -45,9 +45,12 @@ fn the_bundle_is_that_of_features_in_memory() {
         config.steps.least = 0;
     });
     let deep = configured(quick.clone(), |config| (config.kernel.member, config.kernel.hub) = (false, false));
-    for (name, config, labels) in
-        [("small", quick.clone(), true), ("pairs", quick, false), ("deep", deep, true), ("large", large, true)]
-    {
+    for (name, config, labels) in [
+        ("small", quick.clone(), true),
+        ("pairs", quick, false),
+        ("deep", deep, true),
+        ("large", large, true),
+    ] {
         let mut data = data.clone();
         data.labels = data.labels.filter(|_| labels);
         let stored = stored(&data, &dir.path().join(name));
@@ -56,10 +59,17 @@ fn the_bundle_is_that_of_features_in_memory() {
             let again = Trainer::new(data).config(config.clone()).from(&bundle).run().unwrap().bundle;
             let fitted = calibrate(&bundle, data, None).unwrap();
             let place = |at: usize| dir.path().join(format!("{name}-{kind}-{at}"));
-            [&bundle, &again, &fitted].into_iter().enumerate().map(|(at, bundle)| bytes(bundle, &place(at))).collect::<Vec<_>>()
+            [&bundle, &again, &fitted]
+                .into_iter()
+                .enumerate()
+                .map(|(at, bundle)| bytes(bundle, &place(at)))
+                .collect::<Vec<_>>()
         };
         assert!(of(&stored, "stored") == of(&data, "held"), "{name}");
-        assert!(stored.media.iter().all(|media| media.rows.held().is_none()), "{name}: it was read into memory");
+        assert!(
+            stored.media.iter().all(|media| media.rows.held().is_none()),
+            "{name}: it was read into memory"
+        );
     }
 }
 

@@ -129,7 +129,8 @@ fn classes_of_other_names_or_order_are_joined_by_name() {
     let sorted = ["bird", "boat", "star", "tree"];
     let whole = part(&world.features, 0..ROWS).named(&sorted).save(&path("whole"));
     let first = part(&world.features, 0..120).save(&path("first"));
-    let second = part(&world.features, 120..ROWS).named(&["tree", "star", "bird", "boat"]).save(&path("second"));
+    let second =
+        part(&world.features, 120..ROWS).named(&["tree", "star", "bird", "boat"]).save(&path("second"));
     train(&[&whole], &path("one"));
     train(&[&first, &second], &path("two"));
     assert!(files(&path("one")) == files(&path("two")));
