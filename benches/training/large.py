@@ -73,7 +73,8 @@ def grown(path, tensors):
     count = len(next(iter(real.values())))
 
     def block(rng, n):
-        base, plus, minus = (rng.integers(count, size=n) for _ in range(3))
+        base, plus = (rng.integers(count, size=n) for _ in range(2))
+        minus = (plus + rng.integers(1, count, size=n)) % count
         part = rng.uniform(0.2, 0.6, size=(n, 1)).astype(np.float32)
         return {media: rows[base] + part * (rows[plus] - rows[minus]) for media, rows in real.items()}
 
