@@ -342,12 +342,12 @@ mod tests {
         assert_eq!(fitted.metric.calibration(Target::Pair, 0, 1).unwrap().positives, 10);
         for media in &mut rows.media {
             let d_in = media.d_in;
-            media.rows[..10 * d_in].fill(f32::NAN);
-            media.rows[20 * d_in..].fill(f32::NAN);
+            media.rows.to_mut()[..10 * d_in].fill(f32::NAN);
+            media.rows.to_mut()[20 * d_in..].fill(f32::NAN);
         }
         assert_eq!(calibrate(&bundle(), &rows, None).unwrap(), fitted);
         rows.split[15] = Split::Train;
-        rows.media[1].rows[12 * D_IN[1]] = f32::NAN;
+        rows.media[1].rows.to_mut()[12 * D_IN[1]] = f32::NAN;
         assert_eq!(calibrate(&bundle(), &rows, None).unwrap_err().code(), ErrorCode::NotFinite);
         let rest = data(30, |row| if row < 20 { Split::Train } else { Split::Test });
         let fitted = calibrate(&bundle(), &rest, None).unwrap();
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!(code(&other, None), ErrorCode::UnknownMedia);
         let mut wide = good;
         wide.media[1].d_in += 1;
-        wide.media[1].rows.extend([0.0; 30]);
+        wide.media[1].rows.to_mut().extend([0.0; 30]);
         assert_eq!(code(&wide, None), ErrorCode::BadDimension);
     }
 }
