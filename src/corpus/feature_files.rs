@@ -96,8 +96,8 @@ impl FeatureFiles {
     /// The tensors of the pathways, labels, groups and mask of all files.
     ///
     /// # Errors
-    /// Those of [`FeaturesFile::select`] for each file; [`ErrorCode::BadDimension`] and [`ErrorCode::BadValue`] for a tensor that is as wide, or of
-    /// the type, in no file before; [`ErrorCode::Exists`] for a file with the rows of another; [`ErrorCode::BadValue`] where some have names of classes alone.
+    /// Those of [`FeaturesFile::select`] for each file; [`ErrorCode::BadDimension`] and [`ErrorCode::BadValue`] for a tensor of another width or
+    /// type than in the first; [`ErrorCode::Exists`] for a file with the rows of another; [`ErrorCode::BadValue`] where some alone name their classes.
     pub(crate) fn select(
         &self,
         pathways: &[PathwayArg],

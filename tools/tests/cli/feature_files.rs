@@ -101,7 +101,7 @@ fn three_files_give_the_bundle_of_one() {
     }
     // In another order they are other rows.
     let out = dir.path().join("turned");
-    train(&[paths[1], paths[0], paths[2]], &out);
+    train(&[paths[2], paths[0], paths[1]], &out);
     assert!(files(&out) != whole);
 
     let eval = format!("eval % --features % {PATHWAYS} {}", "--label label --test-mask test");
