@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use uncsm_index::corpus::{FeaturesFile, JsonlReader, PathwayArg};
+use uncsm_index::corpus::{FeatureFiles, FeaturesFile, JsonlReader, PathwayArg};
 use uncsm_index::data::{FeatureOptions, from_features};
 use uncsm_index::encode::{FeatureRows, FeatureSource, Ids};
 use uncsm_index::index::{BuildOptions, Index, OnBad, build, inspect};
@@ -49,7 +49,7 @@ fn pathway(argument: &str) -> Result<PathwayArg> {
 }
 
 fn bundle(data: &Path) -> Result<Bundle> {
-    let file = FeaturesFile::open(data.join("openclipart-mini/features.safetensors"))?;
+    let files = FeatureFiles::open(&[data.join("openclipart-mini/features.safetensors")])?;
     let pathways = [pathway("image=image_efficientnet_lite0")?, pathway("text=text_minilm")?];
     let options = FeatureOptions {
         pathways: &pathways,
@@ -57,7 +57,7 @@ fn bundle(data: &Path) -> Result<Bundle> {
         test_mask: Some("is_test"),
         ..FeatureOptions::default()
     };
-    let training = from_features(&file, &options)?;
+    let training = from_features(&files, &options)?;
     let mut config = TrainConfig::default();
     (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (2, 2, 2);
     Ok(Trainer::new(&training).config(config).run()?.bundle)

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use uncsm_index::corpus::{FeaturesFile, PathwayArg};
+use uncsm_index::corpus::{FeatureFiles, PathwayArg};
 use uncsm_index::data::{FeatureOptions, from_features};
 use uncsm_index::model::Bundle;
 use uncsm_index::train::{Refit, TrainConfig, Trainer};
@@ -79,7 +79,7 @@ fn bundle(dir: &std::path::Path) -> Result<Bundle, Failed> {
     let file = dir.join("features.safetensors");
     std::fs::write(&file, safetensors::serialize([("image", view(&a)?), ("text", view(&b)?)], None)?)?;
     let pathways = [PathwayArg::parse("image=image")?, PathwayArg::parse("text=text")?];
-    let features = FeaturesFile::open(&file)?;
+    let features = FeatureFiles::open(&[file])?;
     let data =
         from_features(&features, &FeatureOptions { pathways: &pathways, ..FeatureOptions::default() })?;
     let mut config = TrainConfig::default();

@@ -1,6 +1,7 @@
 //! Features from a safetensors file: row i of every tensor is one document.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
@@ -87,6 +88,17 @@ impl FeaturesFile {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where the bytes of the tensor `name` lie in the file; nowhere for one that there is not.
+    pub(super) fn place(&self, name: &str) -> Range<usize> {
+        let (from, to) = self.metadata.info(name).map_or((0, 0), |info| info.data_offsets);
+        self.start + from..self.start + to
+    }
+
+    /// The bytes at a [`FeaturesFile::place`].
+    pub(super) fn bytes(&self, place: Range<usize>) -> &[u8] {
+        &self.map[place]
     }
 
     /// Names of all tensors, sorted.
@@ -204,9 +216,9 @@ impl FeaturesFile {
                 .expected(self.near(name))
                 .got(name));
         };
-        let TensorInfo { dtype, shape, data_offsets: (from, to) } = info;
+        let TensorInfo { dtype, shape, .. } = info;
         // `read_metadata` checked that the offsets fit the shape and end within the file.
-        let data = &self.map[self.start + from..self.start + to];
+        let data = self.bytes(self.place(name));
         Ok(RawTensor { file: &self.path, name, dtype: *dtype, shape, data })
     }
 

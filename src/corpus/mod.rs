@@ -5,6 +5,7 @@
 //! of rows by block of rows.
 
 mod document;
+mod feature_files;
 mod features;
 mod folder;
 mod judged;
@@ -28,6 +29,8 @@ pub use document::one::{Document, Given, MAX_ID_BYTES, Split};
 pub use document::origin::{Origin, Root, Spot};
 pub use document::passages::Passages;
 pub(crate) use document::pictures::other_by_bytes;
+pub use feature_files::FeatureFiles;
+pub(crate) use feature_files::StoredRows;
 pub use features::{FeatureSet, FeaturesFile};
 pub(crate) use folder::folder_fingerprint;
 pub use judged::pairs::{PairItem, PairLine, Pairs};

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use half::{bf16, f16};
 use safetensors::Dtype;
 
+use super::features::FeaturesFile;
 use crate::error::{Error, ErrorCode, Result};
 
 /// The features of one media type, `[rows, cols]`, read as f32 whatever the file has (f16, bf16, f32, f64).
@@ -124,15 +126,64 @@ impl<'a> FeatureTensor<'a> {
         }
         let stride = self.cols * self.width;
         let bytes = &self.raw.data[rows.start * stride..rows.end * stride];
-        out.reserve(bytes.len() / self.width);
-        match self.raw.dtype {
-            Dtype::F16 => out.extend(elements(bytes).map(|b| f16::from_le_bytes(b).to_f32())),
-            Dtype::BF16 => out.extend(elements(bytes).map(|b| bf16::from_le_bytes(b).to_f32())),
-            Dtype::F32 => out.extend(elements(bytes).map(f32::from_le_bytes)),
-            // `new` lets only one other type pass.
-            _ => out.extend(elements(bytes).map(|b| f64::from_le_bytes(b) as f32)),
-        }
+        append(self.raw.dtype, bytes, out);
         Ok(())
+    }
+}
+
+/// Appends the elements of `bytes`, floats of the type `dtype`, as f32.
+fn append(dtype: Dtype, bytes: &[u8], out: &mut Vec<f32>) {
+    match dtype {
+        Dtype::F16 => out.extend(elements(bytes).map(|b| f16::from_le_bytes(b).to_f32())),
+        Dtype::BF16 => out.extend(elements(bytes).map(|b| bf16::from_le_bytes(b).to_f32())),
+        Dtype::F32 => out.extend(elements(bytes).map(f32::from_le_bytes)),
+        // `FeatureTensor::new` lets only one other type pass.
+        _ => out.extend(elements(bytes).map(|b| f64::from_le_bytes(b) as f32)),
+    }
+}
+
+/// A tensor of features with the file that it lies in.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedTensor {
+    file: Arc<FeaturesFile>,
+    dtype: Dtype,
+    /// Its bytes in the file.
+    place: Range<usize>,
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    /// Bytes of a row.
+    stride: usize,
+}
+
+impl OwnedTensor {
+    /// The tensor `name` of `file`.
+    ///
+    /// # Errors
+    /// Those of [`FeaturesFile::tensor`].
+    pub(super) fn new(file: &Arc<FeaturesFile>, name: &str) -> Result<Self> {
+        let FeatureTensor { raw, rows, cols, width } = file.tensor(name)?;
+        let place = file.place(name);
+        Ok(Self { file: Arc::clone(file), dtype: raw.dtype, place, rows, cols, stride: cols * width })
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        self.file.path()
+    }
+
+    pub(super) fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.file.bytes(self.place.clone())
+    }
+
+    /// Appends a row, numbers that are not finite too.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub(super) fn append(&self, row: usize, out: &mut Vec<f32>) {
+        append(self.dtype, &self.bytes()[row * self.stride..(row + 1) * self.stride], out);
     }
 }
 

@@ -77,8 +77,12 @@ impl TrainingData {
             let mut items: Vec<usize> =
                 rows.into_iter().filter(|&row| self.media[media].present[row]).collect();
             // The last item stands in the further rows too.
-            let of = |row: usize| self.media[media].row(row).iter().map(|x| x.to_bits());
-            items.dedup_by(|a, b| of(*a).eq(of(*b)));
+            let mut numbers = self.media[media].contents(&items).into_iter();
+            let mut last = None;
+            items.retain(|_| {
+                let number = numbers.next();
+                std::mem::replace(&mut last, number) != number
+            });
             if items.is_empty() {
                 let what = format!("the document {:?} of a pair has no item of `{}`", item.id, item.media);
                 return Err(Error::new(ErrorCode::NoItems, what)

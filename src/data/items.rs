@@ -70,11 +70,10 @@ impl<'a> Items<'a> {
             .enumerate()
             .map(|(m, media)| {
                 let rows: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
-                let features: Vec<f32> = rows.iter().flat_map(|&row| media.row(row)).copied().collect();
-                let shared = project(m, &features)?;
+                let shared = project(m, &media.gather(&rows))?;
                 let stored = bundle.store(m, &shared);
                 Ok(MediaItems {
-                    content: content_numbers(rows.iter().map(|&row| media.row(row))),
+                    content: media.contents(&rows),
                     rows,
                     vectors: stored.vectors.iter().map(|x| x.to_f32()).collect(),
                     halves: stored.halves.iter().map(|x| x.to_f32()).collect(),
@@ -140,26 +139,5 @@ impl<'a> Items<'a> {
         let of_row: HashMap<usize, u32> =
             items.rows.iter().copied().zip(items.content.iter().copied()).collect();
         self.media[a].rows.iter().map(|row| of_row.get(row).copied()).collect()
-    }
-}
-
-/// Numbers rows by content: byte-equal rows get equal numbers, in order of first appearance.
-pub(crate) fn content_numbers<'r>(rows: impl Iterator<Item = &'r [f32]>) -> Vec<u32> {
-    let mut seen: HashMap<Vec<u32>, u32> = HashMap::new();
-    rows.map(|row| {
-        let next = seen.len() as u32;
-        *seen.entry(row.iter().map(|x| x.to_bits()).collect()).or_insert(next)
-    })
-    .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_rows_get_equal_numbers() {
-        let rows: [&[f32]; 4] = [&[1.0, 2.0], &[1.0, 3.0], &[1.0, 2.0], &[1.0]];
-        assert_eq!(content_numbers(rows.into_iter()), [0, 1, 0, 2]);
     }
 }

@@ -2,6 +2,7 @@
 //! of a features file.
 
 mod classes;
+mod content;
 mod from_corpus;
 mod from_features;
 mod graded;
@@ -9,15 +10,19 @@ mod items;
 mod rows;
 mod seen;
 mod sets;
+mod store;
 mod summary;
 mod titles;
 mod write_features;
 
+#[cfg(feature = "train")]
+pub(crate) use content::content_numbers;
 pub use from_corpus::{CorpusOptions, NewClasses, from_corpora, from_corpus};
 pub use from_features::{FeatureOptions, from_features};
 pub use graded::GradedCount;
-pub(crate) use items::{Items, Similarity, content_numbers};
+pub(crate) use items::{Items, Similarity};
 pub use rows::{DocumentRef, Documents, GradedItems, GradedPair, Labels, MediaFeatures, TrainingData};
 pub(crate) use sets::Sets;
+pub use store::FeatureStore;
 pub use summary::DataSummary;
 pub use write_features::{WrittenFeatures, write_features};

@@ -1,5 +1,7 @@
 //! What a model is trained and measured on: features of several media types, row by row.
 
+use super::content::content_numbers;
+use super::store::FeatureStore;
 use crate::corpus::Split;
 use crate::error::{Error, ErrorCode, Result};
 use crate::media::Fingerprint;
@@ -19,15 +21,27 @@ pub struct MediaFeatures {
     /// Elements per row.
     pub d_in: usize,
     /// `[n, d_in]` row-major; rows that are not present may hold anything.
-    pub rows: Vec<f32>,
+    pub rows: FeatureStore,
     /// `[n]`: whether the row has an item of this media type.
     pub present: Vec<bool>,
 }
 
 impl MediaFeatures {
-    /// The features of one row `[d_in]`.
-    pub(crate) fn row(&self, row: usize) -> &[f32] {
-        &self.rows[row * self.d_in..(row + 1) * self.d_in]
+    /// The features of one row `[d_in]`; `buffer` holds them where they come from a file.
+    pub(crate) fn row<'s>(&'s self, row: usize, buffer: &'s mut Vec<f32>) -> &'s [f32] {
+        self.rows.row(row, self.d_in, buffer)
+    }
+
+    /// The features of some rows `[rows.len(), d_in]`.
+    pub(crate) fn gather(&self, rows: &[usize]) -> Vec<f32> {
+        let mut out = Vec::with_capacity(rows.len() * self.d_in);
+        rows.iter().for_each(|&row| self.rows.append(row, self.d_in, &mut out));
+        out
+    }
+
+    /// Numbers of the contents of some rows: see [`content_numbers`].
+    pub(crate) fn contents(&self, rows: &[usize]) -> Vec<u32> {
+        content_numbers(rows.len(), |at, out| self.rows.append(rows[at], self.d_in, out))
     }
 }
 
@@ -200,9 +214,10 @@ impl TrainingData {
 
     /// Checks that the features of these rows are finite.
     pub(crate) fn check_finite(&self, rows: &[usize]) -> Result<()> {
+        let mut buffer = Vec::new();
         for media in &self.media {
             for &row in rows.iter().filter(|&&row| media.present[row]) {
-                if let Some(column) = media.row(row).iter().position(|x| !x.is_finite()) {
+                if let Some(column) = media.row(row, &mut buffer).iter().position(|x| !x.is_finite()) {
                     return Err(not_finite(&media.name, row, column));
                 }
             }

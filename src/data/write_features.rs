@@ -86,7 +86,11 @@ fn write(data: &TrainingData, rows: &[usize], path: &Path) -> Result<()> {
     let n = rows.len();
     let mut tensors: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     for media in &data.media {
-        let values = rows.iter().flat_map(|&row| media.row(row)).flat_map(|x| x.to_le_bytes()).collect();
+        let mut buffer = Vec::new();
+        let mut values = Vec::with_capacity(n * media.d_in * size_of::<f32>());
+        for &row in rows {
+            values.extend(media.row(row, &mut buffer).iter().flat_map(|x| x.to_le_bytes()));
+        }
         tensors.push((&media.name, Dtype::F32, vec![n, media.d_in], values));
     }
     if data.labels.is_some() {

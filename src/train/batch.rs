@@ -9,30 +9,46 @@ use super::graded::Graded;
 use crate::data::{TrainingData, content_numbers};
 use crate::error::Result;
 
-/// The rows that are learned from, with standardised features and content numbers.
-pub(crate) struct Prepared {
-    /// Per media type: standardised features `[n, d_in]`, rows that are not present are zero.
-    features: Vec<Vec<f32>>,
+/// Most rows whose inputs are held where each is the output of a whole pathway.
+const HELD: usize = 65_536;
+
+/// The input `[n, width]` of a pathway for features `[n, d_in]` of a media type.
+pub(crate) type Read<'a> = Box<dyn Fn(usize, &[f32]) -> Vec<f32> + Sync + 'a>;
+
+/// The rows that are learned from. Features stay where they are: a batch reads those of its rows, and makes inputs of them.
+///
+/// Memory is some 15 bytes for each row and media type.
+pub(crate) struct Prepared<'a> {
+    data: &'a TrainingData,
+    /// Ascending.
+    rows: &'a [usize],
+    read: Read<'a>,
+    /// Per media type: inputs `[n, width]`, zeros for rows that are not present, where a pathway that stays has made them once.
+    held: Vec<Option<Vec<f32>>>,
     widths: Vec<usize>,
     present: Vec<Vec<bool>>,
-    /// Per media type: rows of equal number hold byte-equal features.
+    /// Per media type: rows of equal number hold byte-equal inputs.
     content: Vec<Vec<u32>>,
     class: Vec<Option<u32>>,
     /// Graded pairs of these rows.
     pub(crate) graded: Graded,
 }
 
-impl Prepared {
-    /// Converts the rows, ascending, once; `standardise(media, x, out)` writes the input of a pathway, of
-    /// `widths` elements by media type.
+impl<'a> Prepared<'a> {
+    /// The rows, ascending; `read` gives inputs of `widths` elements by media type, which cost as much as an epoch does where
+    /// pathways are `settled`.
     pub(crate) fn new(
-        data: &TrainingData,
-        rows: &[usize],
+        data: &'a TrainingData,
+        rows: &'a [usize],
         widths: Vec<usize>,
-        standardise: impl Fn(usize, &[f32], &mut [f32]),
+        settled: bool,
+        read: Read<'a>,
     ) -> Self {
         let mut prepared = Self {
-            features: Vec::new(),
+            data,
+            rows,
+            read,
+            held: Vec::new(),
             widths,
             present: Vec::new(),
             content: Vec::new(),
@@ -40,20 +56,31 @@ impl Prepared {
             graded: Graded::new(data, rows),
         };
         for (m, media) in data.media.iter().enumerate() {
-            let present: Vec<bool> = rows.iter().map(|&row| media.present[row]).collect();
+            prepared.present.push(rows.iter().map(|&row| media.present[row]).collect());
+            let all = || (0..rows.len()).flat_map(|at| prepared.one(m, at)).collect();
+            let held: Option<Vec<f32>> = (settled && rows.len() <= HELD).then(all);
             let width = prepared.widths[m];
-            let mut features = vec![0.0; rows.len() * width];
-            for ((out, &row), _) in
-                features.chunks_exact_mut(width).zip(rows).zip(&present).filter(|(_, present)| **present)
-            {
-                standardise(m, media.row(row), out);
-            }
+            let content = match &held {
+                Some(held) => content_numbers(rows.len(), |at, out| {
+                    out.extend_from_slice(&held[at * width..(at + 1) * width]);
+                }),
+                // Equal features are equal inputs.
+                None if settled => media.contents(rows),
+                None => content_numbers(rows.len(), |at, out| out.extend(prepared.one(m, at))),
+            };
+            prepared.held.push(held);
             // Absent rows share one number, but never meet: a batch holds present items alone.
-            prepared.content.push(content_numbers(features.chunks_exact(width)));
-            prepared.features.push(features);
-            prepared.present.push(present);
+            prepared.content.push(content);
         }
         prepared
+    }
+
+    /// The input of the row at `at`; zeros where it is not present.
+    fn one(&self, m: usize, at: usize) -> Vec<f32> {
+        match self.present[m][at] {
+            true => (self.read)(m, &self.data.media[m].gather(&[self.rows[at]])),
+            false => vec![0.0; self.widths[m]],
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -88,10 +115,16 @@ impl Prepared {
     ) -> Result<Tensor> {
         let d = self.widths[media];
         let mut values = Vec::with_capacity(views * rows.len() * d);
-        for _ in 0..views {
-            rows.iter()
-                .for_each(|&row| values.extend_from_slice(&self.features[media][row * d..(row + 1) * d]));
+        match &self.held[media] {
+            Some(held) => {
+                rows.iter().for_each(|&row| values.extend_from_slice(&held[row * d..(row + 1) * d]));
+            }
+            None => {
+                let numbers: Vec<usize> = rows.iter().map(|&row| self.rows[row]).collect();
+                values.extend((self.read)(media, &self.data.media[media].gather(&numbers)));
+            }
         }
+        (1..views).for_each(|_| values.extend_from_within(..rows.len() * d));
         drop_out(&mut values, dropout, seed);
         Ok(Tensor::from_vec(values, (views * rows.len(), d), &Device::Cpu)?)
     }
@@ -154,17 +187,17 @@ mod tests {
     use crate::corpus::Split;
     use crate::data::{Labels, MediaFeatures};
 
-    fn prepared() -> Prepared {
+    fn data() -> TrainingData {
         let media = |name: &str, rows: Vec<f32>, present: Vec<bool>| MediaFeatures {
             encoder_state: Vec::new(),
             fingerprint: None,
             name: name.into(),
             encoder: "e".into(),
             d_in: 1,
-            rows,
+            rows: rows.into(),
             present,
         };
-        let data = TrainingData {
+        TrainingData {
             media: vec![
                 media("image", vec![1.0, 2.0, 3.0, 4.0], vec![true; 4]),
                 media("text", vec![5.0, 6.0, 5.0, f32::NAN], vec![true, true, true, false]),
@@ -179,13 +212,34 @@ mod tests {
             features_name: "f".into(),
             documents: None,
             graded: Vec::new(),
-        };
-        Prepared::new(&data, &[0, 1, 2, 3], vec![1, 1], |_, x, out| out.copy_from_slice(x))
+        }
+    }
+
+    fn prepared(data: &TrainingData, settled: bool) -> Prepared<'_> {
+        Prepared::new(data, &[0, 1, 2, 3], vec![1, 1], settled, Box::new(|_, x| x.to_vec()))
+    }
+
+    #[test]
+    fn inputs_are_the_same_held_or_read() {
+        let data = data();
+        let (read, held) = (prepared(&data, false), prepared(&data, true));
+        assert!(held.held.iter().all(Option::is_some) && read.held.iter().all(Option::is_none));
+        assert_eq!(read.content, held.content);
+        for dropout in [0.0, 0.5] {
+            let of = |rows: &Prepared<'_>| {
+                let input = rows.input((0, &[3, 1], 2), dropout, 7).unwrap();
+                (input.dims().to_vec(), input.flatten_all().unwrap().to_vec1::<f32>().unwrap())
+            };
+            assert_eq!(of(&read), of(&held));
+            assert_eq!(of(&read).0, [4, 1]);
+            assert!(dropout > 0.0 || of(&read).1 == [4.0, 2.0, 4.0, 2.0]);
+        }
     }
 
     #[test]
     fn byte_equal_content_is_paired_and_absent_items_take_no_part() {
-        let prepared = prepared();
+        let data = data();
+        let prepared = prepared(&data, false);
         assert_eq!(prepared.present(1, &[3, 2, 0]), [2, 0]);
         let relations = prepared.relations(0, &[0, 1, 3], 1, &[0, 1, 2]);
         assert_eq!(relations.paired, [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
@@ -196,7 +250,8 @@ mod tests {
 
     #[test]
     fn batches_hold_every_row_once() {
-        let prepared = prepared();
+        let data = data();
+        let prepared = prepared(&data, false);
         let batches = prepared.batches(3, &mut ChaCha8Rng::seed_from_u64(1));
         let mut all = batches.concat();
         all.sort_unstable();

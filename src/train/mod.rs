@@ -9,6 +9,7 @@ mod batch;
 mod calibrate;
 mod check;
 mod config;
+mod draw;
 mod dropout;
 mod export;
 mod finish;

@@ -110,7 +110,8 @@ impl Run<'_> {
         let rows = {
             let widths =
                 data.media.iter().zip(&network.pathways).map(|(media, pathway)| pathway.width(media.d_in));
-            Prepared::new(data, fit, widths.collect(), |m, x, out| network.pathways[m].standardise(x, out))
+            let read = Box::new(|m: usize, x: &[f32]| network.pathways[m].inputs(x));
+            Prepared::new(data, fit, widths.collect(), network.is_frozen(), read)
         };
         let (mut reports, mut kept) = (Vec::new(), Vec::new());
         for (number, stage) in stages.iter().copied().enumerate() {
@@ -146,6 +147,7 @@ impl Run<'_> {
                 });
             }
         }
+        drop(rows);
         Ok(Finished { network, reports, kept })
     }
 }

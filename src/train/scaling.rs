@@ -15,7 +15,8 @@ pub(crate) struct Scaling {
 /// Whether no feature of these rows is negative, so that roots are taken.
 pub(crate) fn takes_roots(media: &MediaFeatures, rows: &[usize]) -> bool {
     let mut present = rows.iter().filter(|&&row| media.present[row]);
-    present.all(|&row| media.row(row).iter().all(|x| *x >= 0.0))
+    let mut buffer = Vec::new();
+    present.all(|&row| media.row(row, &mut buffer).iter().all(|x| *x >= 0.0))
 }
 
 /// Roots where no feature of these rows is negative, then mean and inverse standard deviation.
@@ -24,17 +25,18 @@ pub(crate) fn takes_roots(media: &MediaFeatures, rows: &[usize]) -> bool {
 /// bring them near a normal shape (Bartlett, "The square root transformation in analysis of variance", 1936).
 pub(crate) fn scaling(media: &MediaFeatures, rows: &[usize]) -> Scaling {
     let d = media.d_in;
-    let present = || rows.iter().filter(|&&row| media.present[row]).map(|&row| media.row(row));
+    let present = || rows.iter().filter(|&&row| media.present[row]);
+    let mut buffer = Vec::new();
     let roots = takes_roots(media, rows);
     let read = |x: f32| f64::from(if roots { root(x) } else { x });
     let (mut sum, mut squares, mut n) = (vec![0.0f64; d], vec![0.0f64; d], 0.0f64);
-    for row in present() {
+    for &row in present() {
         n += 1.0;
-        sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += read(*x));
+        sum.iter_mut().zip(media.row(row, &mut buffer)).for_each(|(sum, x)| *sum += read(*x));
     }
     let mean: Vec<f64> = sum.iter().map(|sum| sum / n).collect();
-    for row in present() {
-        for ((squares, x), mean) in squares.iter_mut().zip(row).zip(&mean) {
+    for &row in present() {
+        for ((squares, x), mean) in squares.iter_mut().zip(media.row(row, &mut buffer)).zip(&mean) {
             *squares += (read(*x) - mean).powi(2);
         }
     }
@@ -59,7 +61,7 @@ mod tests {
             fingerprint: None,
             d_in: 2,
             present: vec![true; rows.len() / 2],
-            rows,
+            rows: rows.into(),
         }
     }
 

@@ -39,7 +39,7 @@ pub(crate) struct Ran {
 pub(crate) struct Work<'a> {
     pub(crate) stage: Stage,
     pub(crate) network: &'a Network,
-    pub(crate) rows: &'a Prepared,
+    pub(crate) rows: &'a Prepared<'a>,
     pub(crate) config: &'a TrainConfig,
     /// Most epochs that are run of the schedule.
     pub(crate) limit: Option<usize>,

@@ -244,7 +244,7 @@ impl FeaturesArgs {
     pub fn source(&self) -> SourceArgs {
         SourceArgs {
             source: self.source.clone(),
-            features: None,
+            features: Vec::new(),
             pathway: Vec::new(),
             items: self.items.clone(),
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use uncsm_index::corpus::{EncoderArg, FeaturesFile, Keys, Passages, PathwayArg};
+use uncsm_index::corpus::{EncoderArg, FeatureFiles, Keys, Passages, PathwayArg};
 use uncsm_index::data::{
     CorpusOptions, FeatureOptions, NewClasses, TrainingData, from_corpora, from_features,
 };
@@ -30,17 +30,17 @@ pub enum Source {
     /// A corpus with texts and pictures.
     Corpus(Vec<PathBuf>),
     /// Features of the same rows in tensors.
-    Features(FeaturesFile),
+    Features(FeatureFiles),
 }
 
 impl Source {
     /// Opens what `args` names.
     ///
     /// # Errors
-    /// No source, or two; those of opening the features file.
+    /// No source, or two; those of opening the features files.
     pub fn open(args: &SourceArgs) -> Result<Self> {
         match named(args)? {
-            Named::Features(path) => Ok(Self::Features(FeaturesFile::open(path)?)),
+            Named::Features(paths) => Ok(Self::Features(FeatureFiles::open(paths)?)),
             Named::Corpus(paths) => {
                 index::Source::corpora(paths.to_vec()).check()?;
                 Ok(Self::Corpus(paths.to_vec()))
@@ -52,30 +52,30 @@ impl Source {
 /// A path of which nothing is read yet.
 enum Named<'a> {
     Corpus(&'a [PathBuf]),
-    Features(&'a Path),
+    Features(&'a [PathBuf]),
 }
 
 /// What `args` name, where they name one source and say nothing that does not belong to it.
 fn named(args: &SourceArgs) -> Result<Named<'_>> {
-    if let (Some(_), Some(passages)) = (&args.features, &args.items.passages) {
+    if let ([_, ..], Some(passages)) = (&args.features[..], &args.items.passages) {
         return Err(Error::new(ErrorCode::BadArgument, "--passages belongs to a corpus")
             .got(passages)
             .hint("features are there already: make them from the passages"));
     }
     passages(args)?;
-    match (&args.features, args.source.as_slice()) {
-        (Some(path), []) => Ok(Named::Features(path)),
-        (None, paths @ [_, ..]) => match args.pathway.first() {
+    match (args.features.as_slice(), args.source.as_slice()) {
+        (paths @ [_, ..], []) => Ok(Named::Features(paths)),
+        ([], paths @ [_, ..]) => match args.pathway.first() {
             Some(pathway) => {
                 Err(Error::new(ErrorCode::BadArgument, "--pathway belongs to --features").got(pathway))
             }
             None => Ok(Named::Corpus(paths)),
         },
-        (Some(_), [source, ..]) => Err(Error::new(ErrorCode::BadArgument, "two sources are named")
+        ([_, ..], [source, ..]) => Err(Error::new(ErrorCode::BadArgument, "two sources are named")
             .file(source)
             .expected("a corpus, or --features")
             .hint("with `build`, name the corpus of the same rows with --corpus")),
-        (None, []) => Err(Error::new(ErrorCode::BadArgument, "no source is named").hint(
+        ([], []) => Err(Error::new(ErrorCode::BadArgument, "no source is named").hint(
             "give a corpus (FILE.jsonl, FILE.csv, FILE.parquet or a folder), or --features FILE.safetensors --pathway MEDIA=TENSOR",
         )),
     }
@@ -86,13 +86,41 @@ fn named(args: &SourceArgs) -> Result<Named<'_>> {
 /// # Errors
 /// No source, or two; flags that do not belong to it.
 pub fn to_index(args: &SourceArgs, fields: Option<&Path>) -> Result<index::Source> {
-    if let (Some(dir), true) = (&args.items.features_cache, args.features.is_some()) {
+    let source = match named(args)? {
+        Named::Corpus(paths) => index::Source::corpora(paths.to_vec()),
+        Named::Features([path]) => index::Source::features(path, pathways(&args.pathway)?),
+        Named::Features(paths) => {
+            return Err(Error::new(ErrorCode::BadArgument, "several features files are named")
+                .file(&paths[1])
+                .expected("one --features")
+                .hint(
+                    "index each of them alone, with the --corpus of its rows, whose ids differ; then merge",
+                ));
+        }
+    };
+    with_settings(source, args, fields)
+}
+
+/// What `args` name, to be learned from further or measured with a bundle; of several features files the first.
+///
+/// # Errors
+/// Those of [`to_index`], and of opening features files.
+pub fn trained_on(args: &SourceArgs) -> Result<index::Source> {
+    let Named::Features(paths) = named(args)? else { return to_index(args, None) };
+    let files = FeatureFiles::open(paths)?;
+    let first = files.files().next().map(|file| file.path().to_path_buf()).unwrap_or_default();
+    with_settings(index::Source::features(first, pathways(&args.pathway)?), args, None)
+}
+
+/// `source` with all else that `args` say of it.
+fn with_settings(
+    mut source: index::Source,
+    args: &SourceArgs,
+    fields: Option<&Path>,
+) -> Result<index::Source> {
+    if let (Some(dir), false) = (&args.items.features_cache, args.features.is_empty()) {
         return Err(Error::new(ErrorCode::BadArgument, "--features-cache belongs to a corpus").file(dir));
     }
-    let mut source = match named(args)? {
-        Named::Corpus(paths) => index::Source::corpora(paths.to_vec()),
-        Named::Features(path) => index::Source::features(path, pathways(&args.pathway)?),
-    };
     if let Some(fields) = fields {
         source = source.fields_of(fields);
     }
@@ -146,7 +174,7 @@ pub fn passages(args: &SourceArgs) -> Result<Option<Passages>> {
 /// Those of opening it; [`ErrorCode::BadArgument`] beside features, which nobody encodes.
 pub fn cache(args: &SourceArgs) -> Result<Option<FeatureCache>> {
     match &args.items.features_cache {
-        Some(dir) if args.features.is_some() => {
+        Some(dir) if !args.features.is_empty() => {
             Err(Error::new(ErrorCode::BadArgument, "--features-cache belongs to a corpus").file(dir))
         }
         Some(dir) => FeatureCache::open(dir).map(Some),
@@ -158,7 +186,7 @@ fn pathways(args: &[String]) -> Result<Vec<PathwayArg>> {
     args.iter().map(|arg| PathwayArg::parse(arg)).collect()
 }
 
-/// Reads all rows into memory, to train on or, with a `trained` bundle, to evaluate.
+/// The rows, to train on or, with a `trained` bundle, to evaluate.
 pub fn training_data(
     args: &SourceArgs,
     beside: Beside<'_>,
@@ -168,7 +196,7 @@ pub fn training_data(
     let cache = cache(args)?;
     match Source::open(args)? {
         Source::Corpus(paths) => corpus_data(&paths, args, beside, (trained, cache.as_ref()), global),
-        Source::Features(file) => {
+        Source::Features(files) => {
             let Beside { label, test_mask, group, .. } = beside;
             let (pathways, encoders) = (pathways(&args.pathway)?, encoders(args)?);
             let (pathways, encoders) = (pathways.as_slice(), encoders.as_slice());
@@ -176,16 +204,17 @@ pub fn training_data(
             let paths = if trained.is_some() { Registry::default() } else { Registry::from_env() };
             let encoders = if trained.is_some() { &[] } else { encoders };
             let options = FeatureOptions { pathways, encoders, paths, label, test_mask, group };
-            let data = from_features(&file, &options)?;
+            let data = from_features(&files, &options)?;
+            let first = files.files().next().map(|file| file.path().to_path_buf()).unwrap_or_default();
             let mut left_out = LeftOut::default();
             for media in &data.media {
                 let mut zeros =
                     (0..).zip(&media.present).filter(|(_, present)| !**present).map(|(row, _)| row);
-                if let Some(first) = zeros.next() {
-                    left_out.zeros(&media.name, 1 + zeros.count() as u64, first, file.path());
+                if let Some(row) = zeros.next() {
+                    left_out.zeros(&media.name, 1 + zeros.count() as u64, row, &first);
                 }
             }
-            Ok(Read { data, left_out, file: file.path().to_path_buf() })
+            Ok(Read { data, left_out, file: first })
         }
     }
 }
@@ -227,9 +256,7 @@ pub fn encoded(args: &SourceArgs, beside: Beside<'_>, global: &Global) -> Result
     let cache = cache(args)?;
     match Source::open(args)? {
         Source::Corpus(paths) => corpus_data(&paths, args, beside, (None, cache.as_ref()), global),
-        Source::Features(file) => {
-            Err(Error::new(ErrorCode::BadArgument, "the source is features already").file(file.path()))
-        }
+        Source::Features(_) => Err(Error::new(ErrorCode::BadArgument, "the source is features already")),
     }
 }
 

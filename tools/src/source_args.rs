@@ -20,8 +20,12 @@ pub struct SourceArgs {
     pub source: Vec<PathBuf>,
     /// Features instead of a corpus: row i of every tensor is one document [default: none]. Example: --features
     /// rows.safetensors --pathway image=image
+    ///
+    /// `train`, `eval` and `calibrate` take several files, whose rows follow each other: named one by one, by a quoted pattern such as
+    /// 'part-*.safetensors', or as the folder that holds them. Features stay in their files and are read as they are needed, so that they may be
+    /// more than memory.
     #[arg(long, value_name = "FILE.safetensors", help_heading = SOURCE)]
-    pub features: Option<PathBuf>,
+    pub features: Vec<PathBuf>,
     /// The tensor that holds the features of a media type; may be repeated [default: none]. Example: --features
     /// rows.safetensors --pathway image=image --pathway text=captions
     #[arg(long, value_name = "MEDIA=TENSOR", help_heading = SOURCE)]

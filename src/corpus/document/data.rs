@@ -77,8 +77,8 @@ fn base64(text: &[u8]) -> Result<Vec<u8>, usize> {
         let DecodeError::InvalidByte(at, _) = error else { return text.len() };
         // What follows a sign of the end is what is wrong.
         let at = at + written[at..].iter().take_while(|&&byte| byte == b'=').count();
-        let places = text.iter().enumerate().filter(|(_, byte)| !is_blank(byte)).map(|(place, _)| place);
-        places.skip(at).next().unwrap_or(text.len())
+        let mut places = text.iter().enumerate().filter(|(_, byte)| !is_blank(byte)).map(|(place, _)| place);
+        places.nth(at).unwrap_or(text.len())
     })
 }
 

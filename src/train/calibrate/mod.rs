@@ -95,8 +95,7 @@ const SEEN_PAIRS: usize = 1 << 24;
 pub(crate) struct Held<'a> {
     /// What training of this bundle has not seen: the queries, and of `class` what they are compared with.
     pub(crate) items: Items<'a>,
-    /// The same, and after them rows that training saw, or a draw of these: what a query of `pair` is compared with. An index holds
-    /// such items too, and a model is surer of them.
+    /// The same, and after them rows that training saw, or a draw of these: a query of `pair` is compared with them, too.
     among: Option<Items<'a>>,
 }
 
@@ -161,31 +160,70 @@ fn both_ways(
     [one, if a == b { one } else { calibrate_pair(all, data, similarity, target, (b, a)) }]
 }
 
+/// Of `pair` the fit that claims less of two: among rows that training has not seen, and among all. Which of them a model is surer of
+/// differs from data to data, and an index may hold either.
 fn calibrate_pair(
     all: &[Held<'_>],
     data: &TrainingData,
     similarity: Similarity,
     target: Target,
-    (a, b): (usize, usize),
+    pair: (usize, usize),
 ) -> Option<Calibration> {
-    let (mut positives, mut negatives) = (Vec::new(), Vec::new());
-    let mut queries = 0.0;
-    for Held { items, among } in all {
-        let found = among.as_ref().filter(|_| target == Target::Pair).unwrap_or(items);
-        let scores = items.scores_over(found, similarity, a, b)?;
-        let (matching, others) = matches((items, found), data, target, a, b, &scores);
-        // Of `pair`, a query without an item of its own says nothing, and any other is compared with every item.
-        queries += (matching.len() + others.len()) as f64 / found.media[b].rows.len().max(1) as f64;
-        positives.extend(matching);
-        negatives.extend(others);
+    let unseen = Scored::of(all, false, data, similarity, target, pair)?.fit(target);
+    if target == Target::Class || pair.0 == pair.1 || all.iter().any(|held| held.among.is_none()) {
+        return unseen;
     }
-    let rate = positives.len() as f64 / (positives.len() + negatives.len()).max(1) as f64;
-    let moves = match target {
-        Target::Class => Rate::Share,
-        Target::Pair => Rate::Matches((positives.len() as f64 / queries) as f32),
+    let among = Scored::of(all, true, data, similarity, target, pair)?;
+    let matches = among.matches.clone();
+    let claims = |fit: &Calibration| {
+        let even = fit.even();
+        matches.iter().map(|&raw| f64::from(even.logit(raw))).sum::<f64>()
     };
-    let pairs = Pair::all(&positives, &mut negatives);
-    platt::fit(&pairs, rate).map(|fit| Calibration { rate: Some(moves), ..fit.with_prior(fit.natural) })
+    [unseen, among.fit(target)].into_iter().flatten().min_by(|a, b| claims(a).total_cmp(&claims(b)))
+}
+
+/// The raw logits of matches and of other pairs.
+struct Scored {
+    matches: Vec<f32>,
+    others: Vec<f32>,
+    /// Queries that have a match.
+    queries: f64,
+}
+
+impl Scored {
+    /// Of the queries `a` of held-out rows over the items `b` of these, or of all.
+    fn of(
+        all: &[Held<'_>],
+        among: bool,
+        data: &TrainingData,
+        similarity: Similarity,
+        target: Target,
+        (a, b): (usize, usize),
+    ) -> Option<Self> {
+        let mut scored = Self { matches: Vec::new(), others: Vec::new(), queries: 0.0 };
+        for held in all {
+            let (items, found) = (&held.items, held.among.as_ref().filter(|_| among).unwrap_or(&held.items));
+            let scores = items.scores_over(found, similarity, a, b)?;
+            let (matching, others) = matches((items, found), data, target, a, b, &scores);
+            // Of `pair`, a query without an item of its own says nothing, and any other is compared with every item.
+            scored.queries +=
+                (matching.len() + others.len()) as f64 / found.media[b].rows.len().max(1) as f64;
+            scored.matches.extend(matching);
+            scored.others.extend(others);
+        }
+        Some(scored)
+    }
+
+    fn fit(mut self, target: Target) -> Option<Calibration> {
+        let count = self.matches.len() as f64;
+        let rate = count / (self.matches.len() + self.others.len()).max(1) as f64;
+        let moves = match target {
+            Target::Class => Rate::Share,
+            Target::Pair => Rate::Matches((count / self.queries) as f32),
+        };
+        let pairs = Pair::all(&self.matches, &mut self.others);
+        platt::fit(&pairs, rate).map(|fit| Calibration { rate: Some(moves), ..fit.with_prior(fit.natural) })
+    }
 }
 
 #[cfg(test)]
@@ -304,12 +342,12 @@ mod tests {
         assert_eq!(fitted.metric.calibration(Target::Pair, 0, 1).unwrap().positives, 10);
         for media in &mut rows.media {
             let d_in = media.d_in;
-            media.rows[..10 * d_in].fill(f32::NAN);
-            media.rows[20 * d_in..].fill(f32::NAN);
+            media.rows.to_mut()[..10 * d_in].fill(f32::NAN);
+            media.rows.to_mut()[20 * d_in..].fill(f32::NAN);
         }
         assert_eq!(calibrate(&bundle(), &rows, None).unwrap(), fitted);
         rows.split[15] = Split::Train;
-        rows.media[1].rows[12 * D_IN[1]] = f32::NAN;
+        rows.media[1].rows.to_mut()[12 * D_IN[1]] = f32::NAN;
         assert_eq!(calibrate(&bundle(), &rows, None).unwrap_err().code(), ErrorCode::NotFinite);
         let rest = data(30, |row| if row < 20 { Split::Train } else { Split::Test });
         let fitted = calibrate(&bundle(), &rest, None).unwrap();
@@ -356,7 +394,7 @@ mod tests {
         assert_eq!(code(&other, None), ErrorCode::UnknownMedia);
         let mut wide = good;
         wide.media[1].d_in += 1;
-        wide.media[1].rows.extend([0.0; 30]);
+        wide.media[1].rows.to_mut().extend([0.0; 30]);
         assert_eq!(code(&wide, None), ErrorCode::BadDimension);
     }
 }

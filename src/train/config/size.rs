@@ -18,9 +18,15 @@ pub(super) const LANDMARKS: usize = 6144;
 /// Landmarks of more rows than that: a sample, beside which deep members carry most.
 const SAMPLED: usize = 4096;
 
+/// Most steps of the contrastive stage where it has more than one epoch: of a million rows it runs four. The other stages have one each.
+const STEPS: usize = 8192;
+/// Epochs of the contrastive stage of large data, up to 262,144 rows.
+const EPOCHS: usize = 16;
+
 impl TrainConfig {
     /// The settings for `rows` train rows: those of [`TrainConfig::default`] up to 4,096, and for more those of the last
     /// column of [`TrainConfig::from_toml`]. Up to 6,144 rows all are landmarks of the kernel member, of more 4,096.
+    /// Of more than 262,144 rows the contrastive stage has fewer epochs: at most 8,192 steps, but one epoch at least.
     pub fn for_rows(rows: usize) -> Self {
         let mut config = Self::default();
         if rows <= SMALL {
@@ -35,7 +41,8 @@ impl TrainConfig {
         (config.steps.batch, config.steps.least) = (512, 0);
         // The end of the schedule is where the averaged parameters are best: no stage stops before it.
         config.steps.patience = 32;
-        (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (16, 1, 1);
+        config.contrastive.epochs = (STEPS * config.steps.batch / rows).clamp(1, EPOCHS);
+        (config.double_triplet.epochs, config.metric.epochs) = (1, 1);
         // Of many rows the other items of a batch are negatives enough.
         (config.losses.softmax_weight, config.losses.pair_weight, config.losses.temperature) =
             (1.0, 0.0, 0.05);
@@ -55,7 +62,16 @@ mod tests {
         assert_eq!(TrainConfig::for_rows(0), TrainConfig::default());
         assert_eq!(TrainConfig::for_rows(4096), TrainConfig::default());
         let large = TrainConfig::for_rows(6145);
-        assert_eq!(large, TrainConfig::for_rows(1_000_000));
+        assert_eq!(large, TrainConfig::for_rows(262_144));
+        for (rows, epochs) in [(262_144, 16), (1_000_000, 4), (4_194_304, 1), (1_000_000_000, 1)] {
+            let very = TrainConfig::for_rows(rows);
+            assert_eq!(very.contrastive.epochs, epochs, "{rows}");
+            let steps = epochs * rows.div_ceil(very.steps.batch);
+            assert!(epochs == 1 || steps <= 8192, "{rows}: {steps} steps");
+            let mut same = very;
+            same.contrastive.epochs = large.contrastive.epochs;
+            assert_eq!(same, large);
+        }
         let middle = TrainConfig::for_rows(4097);
         assert_eq!(middle, TrainConfig::for_rows(6144));
         // What goes with the number of landmarks is the number alone.

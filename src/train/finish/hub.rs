@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::eval::{directions, measure_scores};
 use crate::model::{Bundle, Floats, Hubs, Target};
 use crate::parallel as workers;
-use crate::train::kernel::some;
+use crate::train::draw::some;
 use crate::train::members::shares::best_of;
 
 /// `T`, in units of the dot product of unit parts.
@@ -28,8 +28,7 @@ pub(crate) fn with_hub(bundle: &Bundle, data: &TrainingData, rows: &[usize], wei
     let mut anchors = Vec::with_capacity(data.media.len());
     for (m, media) in data.media.iter().enumerate() {
         let present: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
-        let x: Vec<f32> = some(&present, ANCHORS).iter().flat_map(|&row| media.row(row)).copied().collect();
-        let shared = bundle.project(m, &x)?;
+        let shared = bundle.project(m, &media.gather(&some(&present, ANCHORS)))?;
         anchors.push(shared.chunks_exact(d).flat_map(|row| &row[classes..]).copied().collect::<Vec<f32>>());
     }
     let empty: Vec<bool> = anchors.iter().map(Vec::is_empty).collect();
@@ -116,7 +115,7 @@ mod tests {
             assert_eq!(head.hub, if wanted { 0.5 * scale.max(0.0) } else { 0.0 }, "{} {}", head.a, head.b);
         }
         // Anchors are the unit parts of the rows.
-        let shared = hubs.project(2, data.media[2].row(7)).unwrap();
+        let shared = hubs.project(2, &data.media[2].gather(&[7])).unwrap();
         assert_eq!(metric.hubs.anchors[2][4 * 7..5 * 7], shared[2..]);
         let none = with_hub(&hubs, &data, &rows, 0.0).unwrap();
         assert_eq!((none.metric().hub_columns(), none.metric.heads[0].hub), (0, 0.0));

@@ -43,12 +43,13 @@ fn drawn(bundle: &Bundle, data: &TrainingData, m: usize, seed: u64) -> Result<Ve
     rng.set_stream(m as u64);
     rows.shuffle(&mut rng);
     let mut features = Vec::new();
+    let mut buffer = Vec::new();
     for (&first, count) in rows.iter().zip(MEANS.into_iter().cycle()).take(MOST) {
         // Divided before they are added: a sum may leave the range.
         let part = 1.0 / count as f32;
-        let mut mean: Vec<f32> = media.row(first).iter().map(|x| x * part).collect();
+        let mut mean: Vec<f32> = media.row(first, &mut buffer).iter().map(|x| x * part).collect();
         for _ in 1..count {
-            let other = media.row(rows[rng.random_range(0..rows.len())]);
+            let other = media.row(rows[rng.random_range(0..rows.len())], &mut buffer);
             mean.iter_mut().zip(other).for_each(|(mean, x)| *mean += x * part);
         }
         features.extend(mean);

@@ -1,15 +1,12 @@
 //! The settings of the kernel members, chosen on validation rows, and the members that they give.
 
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
-
 use super::trial::Trial;
 use crate::data::TrainingData;
 use crate::error::Result;
 use crate::model::Kernel;
 use crate::parallel as workers;
 use crate::train::config::TrainConfig;
+use crate::train::draw::some;
 use crate::train::members::alone::shape;
 use crate::train::split::Fold;
 
@@ -102,17 +99,6 @@ fn members(given: Given<'_>, settings: &Settings, trial: &Trial<'_>) -> Result<M
     let of_classes = trial.classes(settings.decay)?;
     let units = units.as_ref().map(|units| (units, settings.power));
     trial.members(units, &of_classes, settings.sharpness, (classes, unit))
-}
-
-/// A draw of the rows, where there are more than are explored: rows may stand in the order of their classes or kinds.
-pub(crate) fn some(rows: &[usize], most: usize) -> Vec<usize> {
-    let mut rows = rows.to_vec();
-    if rows.len() > most {
-        rows.shuffle(&mut ChaCha8Rng::seed_from_u64(0x736f_6d65));
-        rows.truncate(most);
-        rows.sort_unstable();
-    }
-    rows
 }
 
 /// What is known of a fold: its trial, and the scores of the first ridge and of the first decay.

@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::data::{MediaFeatures, content_numbers};
+use crate::data::MediaFeatures;
 use crate::encode::kernel::{Rows, products};
 use crate::model::{Kernel, normalise};
 use crate::train::scaling::takes_roots;
@@ -29,7 +29,7 @@ pub(super) fn with_landmarks(
     let mut present: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
     let roots = takes_roots(media, &present);
     // Byte-equal rows are one landmark: a second one would say nothing new.
-    let numbers = content_numbers(present.iter().map(|&row| media.row(row)));
+    let numbers = media.contents(&present);
     let mut seen = 0;
     let mut first = numbers.iter().map(|&number| {
         let new = number == seen;
@@ -43,7 +43,7 @@ pub(super) fn with_landmarks(
     let mut landmarks = Vec::with_capacity(present.len() * media.d_in);
     for &row in &present {
         let from = landmarks.len();
-        landmarks.extend_from_slice(media.row(row));
+        landmarks.extend(media.gather(&[row]));
         normalise(&mut landmarks[from..], roots);
     }
     landmarks.iter_mut().for_each(|x| *x = f16::from_f32(*x).to_f32());

@@ -11,7 +11,7 @@ mod moments;
 mod trial;
 mod units;
 
-pub(crate) use choose::{Fitted, Given, Members, fit, fit_folds, some};
+pub(crate) use choose::{Fitted, Given, Members, fit, fit_folds};
 
 #[cfg(test)]
 mod tests;

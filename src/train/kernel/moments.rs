@@ -137,8 +137,8 @@ impl Moments {
             let media = &data.media[m];
             let here: Vec<usize> = (0..n).filter(|&i| media.present[rows[i]]).collect();
             let width = side.kernel.len();
-            let x: Vec<f32> = here.iter().flat_map(|&i| media.row(rows[i])).copied().collect();
-            let mut found = distances(&side.kernel, media.d_in, &x);
+            let numbers: Vec<usize> = here.iter().map(|&i| rows[i]).collect();
+            let mut found = distances(&side.kernel, media.d_in, &media.gather(&numbers));
             found.par_chunks_mut(width).for_each(|found| side.kernel.respond(found));
             // Absent items respond with zeros, so that they take no part in any sum.
             let mut k = vec![0.0f64; n * width];

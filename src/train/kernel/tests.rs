@@ -71,7 +71,7 @@ fn with_all_rows_as_landmarks_classes_are_kernel_ridge_regression() {
     // Landmarks stand in an order of their own: their classes follow from their rows.
     let class_of = |landmark: usize| -> f64 {
         let row = (0..n).find(|&row| {
-            let mut x = data.media[0].row(row).to_vec();
+            let mut x = data.media[0].gather(&[row]);
             crate::model::normalise(&mut x, side.kernel.roots);
             let own = &side.kernel.landmarks.wide()[landmark * 9..landmark * 9 + 9];
             x.iter().zip(own).all(|(x, y)| (x - y).abs() < 1e-3)
@@ -103,7 +103,7 @@ fn units_are_whitened_and_correlate_as_they_say() {
         let mut kernel = moments.sides[side].kernel.clone();
         let (unit, bias) = units.readout(side, power).unwrap();
         (kernel.unit, kernel.unit_bias) = (unit.into(), bias);
-        let x: Vec<f32> = rows.iter().flat_map(|&row| data.media[side].row(row)).copied().collect();
+        let x = data.media[side].gather(&rows);
         let (_, out) = kernel.read(80, &kernel.responses(80, &x));
         out.chunks_exact(6).map(|row| row.iter().map(|x| f64::from(*x)).collect()).collect()
     };
@@ -168,8 +168,8 @@ fn members_find_the_pair_and_the_class_of_rows_that_they_have_not_seen() {
 #[test]
 fn a_media_type_of_equal_items_has_no_kernel_member() {
     let mut data = generated(40, &["image", "text"]);
-    let first = data.media[1].row(0).to_vec();
-    data.media[1].rows = first.repeat(40);
+    let first = data.media[1].gather(&[0]);
+    data.media[1].rows = first.repeat(40).into();
     let config = TrainConfig::default();
     let given = Given { data: &data, config: &config, classes: 2, unit: 12 };
     assert!(fit_folds(given, &folds(&data, &config)).unwrap().is_none());
@@ -193,7 +193,7 @@ fn a_media_type_whose_rows_have_no_class_and_no_pair_is_no_trouble() {
     let given = Given { data: &data, config: &config, classes: 2, unit: 12 };
     let fitted = fit_folds(given, &folds(&data, &config)).unwrap().unwrap();
     let bundle = alone(&data, &config, &[1.0, 1.0], fitted.folds[0].clone());
-    let of = |media: usize| bundle.project(media, data.media[media].row(4)).unwrap();
+    let of = |media: usize| bundle.project(media, &data.media[media].gather(&[4])).unwrap();
     assert_eq!(of(2)[..2], [0.5, 0.5], "no class is likelier than another");
     assert!(of(2)[2..].iter().all(|x| *x == 0.0), "what pairs with nothing agrees with nothing");
     assert!(of(0)[2..].iter().any(|x| *x != 0.0));

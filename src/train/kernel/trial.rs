@@ -9,11 +9,14 @@ use crate::error::Result;
 use crate::eval::measure_one;
 use crate::model::{Bundle, Kernel};
 use crate::train::config::TrainConfig;
+use crate::train::draw::some;
 
 /// With more rows to a landmark than this, sums need less precision.
 const MANY: usize = 4;
 /// Most directions that are looked for: their cost grows with the cube, and those that correlate least add nothing.
 const DIRECTIONS: usize = 384;
+/// Most rows that are summed up: with sixteen to a landmark more of them change little, and each costs the square of the landmarks.
+const SUMMED: usize = 65_536;
 /// Most landmarks of all media types together: the fits hold matrices of the square of each two.
 const LANDMARKS: usize = 16_384;
 
@@ -27,7 +30,7 @@ pub(super) struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    /// Sums up `fit`; `None` where a media type has no two different items.
+    /// Sums up `fit`, a draw of it where there are more than [`SUMMED`]; `None` where a media type has no two different items.
     pub(super) fn new(
         data: &'a TrainingData,
         fit: &[usize],
@@ -35,6 +38,7 @@ impl<'a> Trial<'a> {
         (spread, classes): (f32, usize),
         config: &TrainConfig,
     ) -> Result<Option<Self>> {
+        let fit = &some(fit, SUMMED)[..];
         let kernels: Option<Vec<Kernel>> = data
             .media
             .iter()
@@ -50,8 +54,7 @@ impl<'a> Trial<'a> {
             .zip(&data.media)
             .map(|(kernel, media)| {
                 let rows: Vec<usize> = held.iter().copied().filter(|&row| media.present[row]).collect();
-                let x: Vec<f32> = rows.iter().flat_map(|&row| media.row(row)).copied().collect();
-                let mut k = distances(kernel, media.d_in, &x);
+                let mut k = distances(kernel, media.d_in, &media.gather(&rows));
                 kernel.respond(&mut k);
                 k
             })

@@ -16,7 +16,7 @@ use crate::train::schedule::Stage;
 pub(crate) struct Losses<'a> {
     pub(crate) stage: Stage,
     pub(crate) network: &'a Network,
-    pub(crate) rows: &'a Prepared,
+    pub(crate) rows: &'a Prepared<'a>,
     pub(crate) config: &'a TrainConfig,
     pub(crate) crew: &'a Crew,
 }

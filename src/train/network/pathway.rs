@@ -75,13 +75,20 @@ impl PathwayVars {
         self.frozen.is_some()
     }
 
-    /// The input of the pathway: roots where it takes them, standardised and cut; shared vectors where it is frozen.
-    pub(crate) fn standardise(&self, x: &[f32], out: &mut [f32]) {
+    /// The inputs `[n, width]` of features `[n, d_in]`: roots where the pathway takes them, standardised and cut; shared vectors where it is frozen.
+    pub(crate) fn inputs(&self, features: &[f32]) -> Vec<f32> {
         if let Some(frozen) = &self.frozen {
-            return frozen.project(1, x, 1.0, out);
+            let n = features.len() / frozen.d_in();
+            let mut out = vec![0.0; n * self.width(0)];
+            frozen.project(n, features, 1.0, &mut out);
+            return out;
         }
         let Scaling { roots, mean, scale } = &self.scaling;
-        standardise(x, *roots, mean, scale, out);
+        let mut out = vec![0.0; features.len()];
+        for (x, out) in features.chunks_exact(mean.len()).zip(out.chunks_exact_mut(mean.len())) {
+            standardise(x, *roots, mean, scale, out);
+        }
+        out
     }
 
     /// Shared vectors `[n, d]` of features `[n, d_in]` as a bundle projects them, but for rounding: by products of
@@ -91,17 +98,11 @@ impl PathwayVars {
         if features.is_empty() {
             return Ok(Vec::new());
         }
-        if let Some(frozen) = &self.frozen {
-            let n = features.len() / frozen.d_in();
-            let mut out = vec![0.0; n * self.width(0)];
-            frozen.project(n, features, 1.0, &mut out);
-            return Ok(out);
+        let input = self.inputs(features);
+        if self.is_frozen() {
+            return Ok(input);
         }
         let d_in = self.scaling.mean.len();
-        let mut input = vec![0.0; features.len()];
-        for (x, out) in features.chunks_exact(d_in).zip(input.chunks_exact_mut(d_in)) {
-            self.standardise(x, out);
-        }
         let input = Tensor::from_vec(input, (features.len() / d_in, d_in), &Device::Cpu)?;
         let leaves: Vec<Leaf> =
             self.members.iter().map(|member| member.forward(input.clone(), 0.0, 0)).collect::<Result<_>>()?;

@@ -25,7 +25,7 @@ fn probability(bundle: &Bundle, data: &TrainingData, pairs: &[GradedPair]) -> f3
     let (metric, target) = (bundle.metric(), bundle.default_target());
     let shared = |side: &GradedItems| {
         let media = &data.media[side.media];
-        let row = &media.rows[side.rows[0] * media.d_in..(side.rows[0] + 1) * media.d_in];
+        let row = &media.rows.held().unwrap()[side.rows[0] * media.d_in..(side.rows[0] + 1) * media.d_in];
         bundle.project(side.media, row).unwrap()
     };
     let one = |pair: &GradedPair| {
@@ -238,7 +238,7 @@ fn documents() -> TrainingData {
     let mut data = generated(5, 24);
     data.split.fill(Split::Train);
     let d_in = data.media[1].d_in;
-    data.media[1].rows.copy_within(0..d_in, d_in);
+    data.media[1].rows.to_mut().copy_within(0..d_in, d_in);
     data.media[0].present[2] = false;
     let known = ["a", "b", "c", "c", "gone"].iter().zip(1..);
     let known = known.map(|(id, line)| DocumentRef { id: (*id).into(), line }).collect();
@@ -319,7 +319,7 @@ fn a_start_that_does_not_fit_is_refused_with_a_way_out() {
     };
     assert_eq!(code(&base, &quick, &|d| d.media[1].name = "sound".into()), ErrorCode::UnknownMedia);
     assert_eq!(code(&base, &quick, &|d| d.media.truncate(1)), ErrorCode::UnknownMedia);
-    let narrow = |d: &mut TrainingData| (d.media[1].d_in, d.media[1].rows) = (3, vec![0.0; 180]);
+    let narrow = |d: &mut TrainingData| (d.media[1].d_in, d.media[1].rows) = (3, vec![0.0; 180].into());
     assert_eq!(code(&base, &quick, &narrow), ErrorCode::BadDimension);
     let other = |d: &mut TrainingData| d.media[0].fingerprint = Some(Fingerprint([2; 32]));
     assert_eq!(code(&base, &quick, &other), ErrorCode::SpaceMismatch);

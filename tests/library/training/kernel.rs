@@ -28,7 +28,7 @@ fn three(rows: usize, seed: u64) -> TrainingData {
     let mut data = generated(rows, seed);
     let mut third = data.media[0].clone();
     third.name = "sound".into();
-    for row in third.rows.chunks_exact_mut(third.d_in) {
+    for row in third.rows.to_mut().chunks_exact_mut(third.d_in) {
         let first = row[0];
         row.rotate_left(1);
         row.iter_mut().for_each(|x| *x = 0.7 * *x + 0.2 * first);
@@ -87,7 +87,7 @@ fn rows_may_lack_items_and_classes() {
         if row % 4 == 0 {
             let media = &mut data.media[row / 4 % 3];
             media.present[row] = false;
-            media.rows[row * media.d_in..(row + 1) * media.d_in].fill(f32::NAN);
+            media.rows.to_mut()[row * media.d_in..(row + 1) * media.d_in].fill(f32::NAN);
         }
         if row % 3 == 0 {
             data.labels.as_mut().unwrap().class[row] = None;
@@ -144,7 +144,7 @@ fn a_few_rows_are_enough() {
 #[test]
 fn items_that_are_all_the_same_have_no_kernel_member() {
     let mut data = generated(80, 36);
-    data.media[1].rows.fill(0.25);
+    data.media[1].rows.to_mut().fill(0.25);
     let bundle = quietly(&data, &beside()).bundle;
     assert_eq!(landmarks(&bundle), [0; 2]);
     assert!(bundle.members(0).hidden > 0);
@@ -153,7 +153,7 @@ fn items_that_are_all_the_same_have_no_kernel_member() {
     assert_eq!(error.code(), uncsm_index::ErrorCode::TooFewData);
     // Two different items are little, and enough.
     let d_in = data.media[1].d_in;
-    (0..80).step_by(2).for_each(|row| data.media[1].rows[row * d_in] = 0.75);
+    (0..80).step_by(2).for_each(|row| data.media[1].rows.to_mut()[row * d_in] = 0.75);
     let bundle = quietly(&data, &alone()).bundle;
     assert_eq!(landmarks(&bundle), [64, 2]);
 }
@@ -164,7 +164,7 @@ fn features_may_be_huge_or_tiny() {
     let plain = generated(120, 37);
     for factor in [1e30f32, 1e-30, 3e-39] {
         let mut data = plain.clone();
-        data.media[0].rows.iter_mut().for_each(|x| *x *= factor);
+        data.media[0].rows.to_mut().iter_mut().for_each(|x| *x *= factor);
         for config in [alone(), beside()] {
             let bundle = quietly(&data, &config).bundle;
             assert_eq!(landmarks(&bundle), [96; 2], "{factor}");
@@ -180,7 +180,7 @@ fn outliers_and_zeros_do_not_hurt_the_rest() {
     let mut data = generated(150, 38);
     let d_in = data.media[0].d_in;
     for row in (0..150).step_by(10) {
-        let features = &mut data.media[0].rows[row * d_in..(row + 1) * d_in];
+        let features = &mut data.media[0].rows.to_mut()[row * d_in..(row + 1) * d_in];
         features.fill(0.0);
         if row % 20 == 0 {
             features[row % d_in] = if row % 40 == 0 { 3e38 } else { -3e38 };

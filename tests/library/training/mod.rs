@@ -4,6 +4,7 @@ mod feedback;
 mod kernel;
 mod large;
 mod samples;
+mod stored;
 
 use std::path::Path;
 
@@ -91,7 +92,7 @@ fn quietly(data: &TrainingData, config: &TrainConfig) -> Trained {
 /// The features of an item.
 fn row(data: &TrainingData, media: usize, row: usize) -> &[f32] {
     let media = &data.media[media];
-    &media.rows[row * media.d_in..(row + 1) * media.d_in]
+    &media.rows.held().unwrap()[row * media.d_in..(row + 1) * media.d_in]
 }
 
 fn bytes(bundle: &Bundle, dir: &Path) -> Vec<u8> {
@@ -177,7 +178,7 @@ fn rows_may_lack_items_and_classes() {
         if row % 7 == 0 {
             data.media[row % 2].present[row] = false;
             let d_in = data.media[row % 2].d_in;
-            data.media[row % 2].rows[row * d_in..(row + 1) * d_in].fill(f32::NAN);
+            data.media[row % 2].rows.to_mut()[row * d_in..(row + 1) * d_in].fill(f32::NAN);
         }
         if row % 3 == 0 {
             data.labels.as_mut().unwrap().class[row] = None;
@@ -233,7 +234,7 @@ fn the_same_data_and_seed_give_the_same_bytes_whatever_the_test_rows_hold() {
     for row in (0..data.rows()).filter(|&row| data.split[row] == Split::Test) {
         for media in &mut noisy.media {
             let d_in = media.d_in;
-            media.rows[row * d_in..(row + 1) * d_in].fill_with(|| rng.random::<f32>() * 1e3);
+            media.rows.to_mut()[row * d_in..(row + 1) * d_in].fill_with(|| rng.random::<f32>() * 1e3);
         }
         noisy.labels.as_mut().unwrap().class[row] = Some(rng.random_range(0..1000));
     }
@@ -268,9 +269,9 @@ fn equal_texts_count_as_the_paired_item() {
     let mut data = generated(100, 7);
     // All test texts are one text: every image finds "its" text at rank 1.
     let d_in = data.media[1].d_in;
-    let text: Vec<f32> = data.media[1].rows[..d_in].to_vec();
+    let text: Vec<f32> = data.media[1].rows.held().unwrap()[..d_in].to_vec();
     for row in (0..100).filter(|row| row % 5 == 4) {
-        data.media[1].rows[row * d_in..(row + 1) * d_in].copy_from_slice(&text);
+        data.media[1].rows.to_mut()[row * d_in..(row + 1) * d_in].copy_from_slice(&text);
     }
     let bundle = Bundle::random(&[("image", 24), ("text", 16)], 20, 4, CLASSES, 1);
     let report = Evaluation::new(&bundle, &data).run().unwrap();
@@ -297,7 +298,7 @@ fn bad_data_is_refused_by_code() {
         ErrorCode::TooFewData
     );
     assert_eq!(code(&|d| d.media[1].present.fill(false)), ErrorCode::TooFewData);
-    assert_eq!(code(&|d| d.media[0].rows.truncate(5)), ErrorCode::BadDimension);
+    assert_eq!(code(&|d| d.media[0].rows.to_mut().truncate(5)), ErrorCode::BadDimension);
     assert_eq!(code(&|d| d.media[0].present.truncate(5)), ErrorCode::BadDimension);
     assert_eq!(code(&|d| d.labels.as_mut().unwrap().class.truncate(5)), ErrorCode::BadDimension);
     assert_eq!(code(&|d| d.groups = Some(vec![1])), ErrorCode::BadDimension);
@@ -317,13 +318,13 @@ fn bad_data_is_refused_by_code() {
 #[test]
 fn a_feature_that_is_not_finite_is_named() {
     let mut data = generated(60, 8);
-    data.media[1].rows[16 * 7 + 3] = f32::INFINITY;
+    data.media[1].rows.to_mut()[16 * 7 + 3] = f32::INFINITY;
     let error = Trainer::new(&data).config(small()).run().unwrap_err();
     assert_eq!(error.code(), ErrorCode::NotFinite);
     assert!(error.to_string().contains("row 7") && error.to_string().contains("text"), "{error}");
     // In a test row it is an error of the evaluation alone.
     let mut data = generated(60, 8);
-    data.media[0].rows[24 * 9] = f32::NAN;
+    data.media[0].rows.to_mut()[24 * 9] = f32::NAN;
     let config = configured(small(), |config| {
         config.contrastive.epochs = 1;
         config.double_triplet.epochs = 1;
@@ -346,7 +347,10 @@ fn data_of_another_shape_are_not_evaluated() {
     assert_eq!(code(&|d| d.split.fill(Split::Train)), ErrorCode::Empty);
     assert_eq!(code(&|d| d.media[1].name = "sound".into()), ErrorCode::UnknownMedia);
     assert_eq!(code(&|d| d.media.truncate(1)), ErrorCode::UnknownMedia);
-    assert_eq!(code(&|d| (d.media[1].d_in, d.media[1].rows) = (3, vec![0.0; 60])), ErrorCode::BadDimension);
+    assert_eq!(
+        code(&|d| (d.media[1].d_in, d.media[1].rows) = (3, vec![0.0; 60].into())),
+        ErrorCode::BadDimension
+    );
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn rows_of(bundle: &Bundle, data: &TrainingData, media: usize) -> Vec<usize> {
     let d = bundle.dim();
     // What a row without an item holds is never read.
     let features: Vec<f32> =
-        data.media[media].rows.iter().map(|x| if x.is_finite() { *x } else { 0.0 }).collect();
+        data.media[media].rows.held().unwrap().iter().map(|x| if x.is_finite() { *x } else { 0.0 }).collect();
     let all = bundle.project(media, &features).unwrap();
     let bits = |x: &f32| f16::from_f32(*x).to_bits();
     let all: Vec<Vec<u16>> = all.chunks(d).map(|v| v.iter().map(bits).collect()).collect();
@@ -55,7 +55,7 @@ fn samples_are_distinct_train_rows_that_have_an_item() {
         if row % 3 == 0 {
             let media = &mut data.media[1];
             media.present[row] = false;
-            media.rows[row * media.d_in..(row + 1) * media.d_in].fill(f32::NAN);
+            media.rows.to_mut()[row * media.d_in..(row + 1) * media.d_in].fill(f32::NAN);
         }
     }
     for config in [kernels(), deep()] {
@@ -95,7 +95,7 @@ fn the_same_data_and_seed_give_the_same_samples_and_another_seed_others() {
     let mut changed = data.clone();
     for row in (0..330).filter(|row| data.split[*row] == Split::Test) {
         for media in &mut changed.media {
-            media.rows[row * media.d_in..(row + 1) * media.d_in].fill(0.5);
+            media.rows.to_mut()[row * media.d_in..(row + 1) * media.d_in].fill(0.5);
         }
     }
     assert_eq!(quietly(&changed, &kernels()).bundle, one);

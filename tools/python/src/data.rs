@@ -225,7 +225,7 @@ fn given(matrix: &Matrix<'_>, encoders: &[(String, String)]) -> Result<MediaFeat
         fingerprint,
         d_in: matrix.columns,
         present: (0..matrix.rows).map(|row| matrix.row(row).iter().any(|x| *x != 0.0)).collect(),
-        rows: matrix.values.to_vec(),
+        rows: matrix.values.to_vec().into(),
     })
 }
 

@@ -26,7 +26,7 @@ pub struct Report {
 
 /// The keys that may hold the items of a source, where no document had any.
 pub fn proposal(built: &BuildReport, args: &SourceArgs, verb: &str) -> Result<Option<String>> {
-    if built.without_items < built.documents || args.features.is_some() {
+    if built.without_items < built.documents || !args.features.is_empty() {
         return Ok(None);
     }
     let keys = source::keys(&args.items.keys)?;

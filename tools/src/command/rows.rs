@@ -15,6 +15,6 @@ pub fn of_trained(bundle: &Bundle, args: &SourceArgs, beside: Beside<'_>, global
     let beside = Beside { label, ..beside };
     let paths = source::encoder_paths(&args.items.encoder, args.items.limits)?;
     // A media type without items has rows too, which are absent.
-    let encoders = source::to_index(args, None)?.all_encoders_for(bundle, &paths)?;
+    let encoders = source::trained_on(args)?.all_encoders_for(bundle, &paths)?;
     source::training_data(args, beside, Some((bundle, &encoders)), global)
 }

@@ -18,10 +18,10 @@ pub fn decode(text: &str) -> Result<Vec<u8>, String> {
     let read = if text.ends_with('=') { PADDED.decode(text) } else { UNPADDED.decode(text) };
     read.map_err(|error| match error {
         DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol { offset: at, .. } => {
-            format!("character {at} of it is none")
+            format!("character {at} of it")
         }
-        DecodeError::InvalidLength(_) => "its last character stands for no byte".to_owned(),
-        DecodeError::InvalidPadding => "it ends in another number of = than it needs".to_owned(),
+        DecodeError::InvalidLength(_) => "a last character that stands for no byte".to_owned(),
+        DecodeError::InvalidPadding => "more or fewer = at the end than it needs".to_owned(),
     })
 }
 
@@ -49,6 +49,6 @@ mod tests {
         {
             assert!(decode(wrong).is_err(), "{wrong:?}");
         }
-        assert_eq!(decode("Zm9vYmFy Zm9v").unwrap_err(), "character 8 of it is none");
+        assert_eq!(decode("Zm9vYmFy Zm9v").unwrap_err(), "character 8 of it");
     }
 }

@@ -15,6 +15,7 @@ mod data;
 mod determinism;
 mod documents;
 mod embed;
+mod feature_files;
 mod features;
 mod feedback;
 #[path = "../../../tests/common/files.rs"]
