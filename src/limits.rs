@@ -5,8 +5,8 @@
 //! test compares with this file. Limits that a user may raise ([`PICTURE_PIXELS`], [`PICTURE_BYTES`]) are the defaults.
 
 use std::fmt::Display;
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::error::{Error, ErrorCode, Result};
@@ -128,26 +128,88 @@ pub fn over(what: impl Into<String>, most: impl Display, got: impl Display, unit
         .got(format!("{got} {unit}"))
 }
 
+/// What lies at a path where a file is looked for.
+pub(crate) enum Opened {
+    /// A regular file, open.
+    File(File, Metadata),
+    /// Something else, in words.
+    Other(&'static str),
+}
+
+impl Opened {
+    /// What is no regular file, in words.
+    fn other(about: &Metadata) -> Option<Self> {
+        let words = if about.is_dir() { "a directory" } else { "a device or pipe" };
+        (!about.is_file()).then_some(Self::Other(words))
+    }
+
+    /// Opens what lies at `path` now, without waiting for whoever may write into it.
+    fn now(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        // Regular files are read as ever.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+        }
+        let file = options.open(path)?;
+        let about = file.metadata()?;
+        Ok(Self::other(&about).unwrap_or(Self::File(file, about)))
+    }
+}
+
+/// Opens a regular file to read it. Nothing is waited for: a pipe is refused, also one that takes the place of a file meanwhile.
+pub(crate) fn open_regular(path: &Path) -> io::Result<Opened> {
+    // A look first, since to open a device may do something.
+    match Opened::other(&std::fs::metadata(path)?) {
+        Some(other) => Ok(other),
+        None => Opened::now(path),
+    }
+}
+
+/// Opens a regular file to read it; `what` is what it is, in a sentence. Waits for nobody.
+///
+/// # Errors
+/// Those of opening; [`ErrorCode::BadValue`] for what is no file, such as a pipe, which might never end.
+pub fn open_file(path: &Path, what: &str) -> Result<File> {
+    let io = |error| Error::io(path, error);
+    match open_regular(path).map_err(io)? {
+        Opened::File(file, _) => Ok(file),
+        Opened::Other("a directory") => Err(io(io::ErrorKind::IsADirectory.into())),
+        Opened::Other(got) => {
+            let error = Error::new(ErrorCode::BadValue, format!("{what} is no file"));
+            Err(error.file(path).expected("a file").got(got))
+        }
+    }
+}
+
+/// Opens what the user names, which may be a pipe on purpose: it is waited for, unless a file lay there when it was looked for.
+///
+/// # Errors
+/// Those of [`open_file`].
+pub(crate) fn open_named(path: &Path, what: &str) -> Result<File> {
+    let io = |error| Error::io(path, error);
+    if std::fs::metadata(path).map_err(io)?.is_file() {
+        open_file(path, what)
+    } else {
+        File::open(path).map_err(io)
+    }
+}
+
 /// Reads a file whole that must be small; `what` is what it is, in a sentence.
 ///
 /// # Errors
 /// Those of reading; [`ErrorCode::TooLarge`] above `most` bytes; [`ErrorCode::BadValue`] for what is no file, such as a
 /// pipe, which might never end.
 pub fn read_file(path: &Path, most: u64, what: &str) -> Result<Vec<u8>> {
-    let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
-    if about.is_dir() {
-        let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
-        return Err(Error::io(path, error));
-    }
-    if !about.is_file() {
-        let error = Error::new(ErrorCode::BadValue, format!("{what} is no file"));
-        return Err(error.file(path).expected("a file").got("a device or pipe"));
-    }
+    let io = |error| Error::io(path, error);
+    let file = open_file(path, what)?;
+    let length = file.metadata().map_err(io)?.len();
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| Error::io(path, error))?;
-    file.take(most + 1).read_to_end(&mut bytes).map_err(|error| Error::io(path, error))?;
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > most {
-        return Err(over(format!("{what} is too large"), most, about.len().max(most + 1), "bytes")
+        return Err(over(format!("{what} is too large"), most, length.max(most.saturating_add(1)), "bytes")
             .file(path)
             .hint("look at what is in it, or restore it"));
     }
@@ -244,6 +306,51 @@ mod tests {
         std::fs::write(&path, b"a\xff").unwrap();
         let error = read_text(&path, 5, "the file").unwrap_err();
         assert_eq!((error.code(), error.facts().offset), (ErrorCode::BadValue, Some(1)));
+    }
+
+    /// What `work` gives, which must come to an end.
+    #[cfg(unix)]
+    fn ends<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (told, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || told.send(work()));
+        heard.recv_timeout(std::time::Duration::from_secs(60)).expect("it ends")
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_not_waited_for_also_where_a_file_lay() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        // As if a file had lain there at the look.
+        let at = pipe.clone();
+        assert!(matches!(ends(move || Opened::now(&at)).unwrap(), Opened::Other("a device or pipe")));
+        let at = pipe.clone();
+        let error = ends(move || open_file(&at, "the file")).unwrap_err();
+        let facts = error.facts();
+        assert_eq!((facts.code, facts.message.as_str()), (ErrorCode::BadValue, "the file is no file"));
+        assert_eq!((facts.file.as_deref(), facts.got.as_deref()), (Some(&*pipe), Some("a device or pipe")));
+        assert_eq!(open_file(dir.path(), "the file").unwrap_err().code(), ErrorCode::Io);
+        assert_eq!(open_file(&dir.path().join("x"), "the file").unwrap_err().code(), ErrorCode::NotFound);
+        assert_eq!(read_file(Path::new("/dev/null"), 5, "the file").unwrap_err().code(), ErrorCode::BadValue);
+        // One that is named is waited for, and read as a file is.
+        let (named, into) = (pipe.clone(), pipe.clone());
+        let writer = std::thread::spawn(move || std::fs::write(into, "12345").unwrap());
+        let read = ends(move || {
+            let mut text = String::new();
+            open_named(&named, "the source").unwrap().read_to_string(&mut text).unwrap();
+            text
+        });
+        writer.join().unwrap();
+        assert_eq!(read, "12345");
+        let file = dir.path().join("file");
+        std::fs::write(&file, "67").unwrap();
+        let mut text = String::new();
+        open_named(&file, "the source").unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(
+            (text.as_str(), read_file(&file, u64::MAX, "the file").unwrap().as_slice()),
+            ("67", &b"67"[..])
+        );
     }
 
     #[test]

@@ -4,15 +4,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tantivy::collector::{Count, TopDocs};
-use tantivy::query::AllQuery;
+use tantivy::query::{AllQuery, QueryParser};
+use tantivy::schema::{Field, FieldEntry, FieldType};
 use tantivy::{DocAddress, Searcher};
-use uncsm_index::Result;
 use uncsm_index::index::Index;
 use uncsm_index::model::Target;
 use uncsm_index::search::{
     CrossMediaQuery, DocScorer, Engine, Fusion, Grammar, MediaChoice, MetricCollector, QueryPart, Request,
-    Response, Similarity,
+    Response, Similarity, WINDOW,
 };
+use uncsm_index::{Error, ErrorCode, Result};
 
 use crate::state::Arguments;
 
@@ -21,6 +22,8 @@ const NO_FIELDS: [&str; 0] = [];
 
 /// Hits of a query.
 pub(crate) const K: usize = 10;
+/// Documents of each leg of hybrid queries: as by default, fewer, and as many as LanceDB joins, which are those that are asked for.
+const WINDOWS: [usize; 3] = [WINDOW, 100, K];
 /// The least probability of those that ask for one.
 const LEAST: f32 = 0.5;
 
@@ -111,7 +114,13 @@ pub(crate) fn kinds<'a>(
         let rows: Vec<usize> =
             (0..queries.features.len().min(words.len())).filter(|&row| !words[row].is_empty()).collect();
         if !rows.is_empty() {
-            out.push(hybrid(format!("{}/hybrid", queries.name), engine, queries, words, rows));
+            for window in WINDOWS {
+                let name = match window {
+                    WINDOW => format!("{}/hybrid", queries.name),
+                    _ => format!("{}/hybrid, window {window}", queries.name),
+                };
+                out.push(hybrid(name, engine, queries, words, rows.clone(), window));
+            }
         }
     }
     out.extend(several(engine, queries, arguments));
@@ -289,19 +298,20 @@ fn hybrid<'a>(
     queries: &'a Queries,
     words: &'a [String],
     rows: Vec<usize>,
+    window: usize,
 ) -> Kind<'a> {
     let count = rows.len();
     let prepare = move |query: usize| -> Result<Ask<'a>> {
         let row = rows[query];
         let request = engine.request().features(&queries.media, &queries.features[row])?;
-        let request = request.keywords(&words[row]).fusion(Fusion::Rrf).k(K);
+        let request = request.keywords(&words[row]).fusion(Fusion::Rrf).window(window).k(K);
         Ok(Box::new(move || Ok(request.run()?.into())))
     };
     Kind { name, queries: count, per: 1, prepare: Box::new(prepare) }
 }
 
 /// Keywords alone: a request, and the host's own collectors on the same query.
-fn keywords<'a>(index: &'a Index, engine: &'a Engine, words: &'a [String]) -> [Kind<'a>; 5] {
+fn keywords<'a>(index: &'a Index, engine: &'a Engine, words: &'a [String]) -> [Kind<'a>; 6] {
     let words: Arc<[&'a str]> = words.iter().map(String::as_str).filter(|words| !words.is_empty()).collect();
     let queries = words.len();
     let of = words.clone();
@@ -321,6 +331,21 @@ fn keywords<'a>(index: &'a Index, engine: &'a Engine, words: &'a [String]) -> [K
         Ok(Box::new(move || {
             let top = TopDocs::with_limit(K).order_by_score();
             let (found, count) = searcher.search(&*grammar.keywords(words)?, &(top, Count))?;
+            let hits = found.iter().map(|&(_, address)| address).collect();
+            Ok(Answer { hits, scored: count as u64, exact: true })
+        }))
+    };
+    // The same by the host's own parser over the same fields.
+    let (searcher, of) = (engine.searcher(), words.clone());
+    let parser = Rc::new(QueryParser::for_index(index.tantivy(), tokenised(index.tantivy())));
+    let parsed = move |query: usize| -> Result<Ask<'a>> {
+        let (searcher, parser, words) = (searcher.clone(), parser.clone(), of[query]);
+        Ok(Box::new(move || {
+            let query = parser
+                .parse_query(words)
+                .map_err(|e| Error::new(ErrorCode::BadQuery, "the host's parser refuses the words").got(e))?;
+            let top = TopDocs::with_limit(K).order_by_score();
+            let (found, count) = searcher.search(&*query, &(top, Count))?;
             let hits = found.iter().map(|&(_, address)| address).collect();
             Ok(Answer { hits, scored: count as u64, exact: true })
         }))
@@ -348,7 +373,20 @@ fn keywords<'a>(index: &'a Index, engine: &'a Engine, words: &'a [String]) -> [K
         Kind { name: "keywords".into(), queries, per: 1, prepare: Box::new(whole) },
         Kind { name: "keywords/bare".into(), queries, per: 1, prepare: Box::new(bare) },
         Kind { name: "keywords/collector".into(), queries, per: 1, prepare: Box::new(app) },
+        Kind { name: "tantivy, parsed".into(), queries, per: 1, prepare: Box::new(parsed) },
         host("tantivy (TopDocs, Count)", true),
         host("tantivy TopDocs", false),
     ]
+}
+
+/// The fields of words, which keywords without a field look in.
+fn tokenised(index: &tantivy::Index) -> Vec<Field> {
+    let schema = index.schema();
+    let is_tokenised = |entry: &FieldEntry| match entry.field_type() {
+        FieldType::Str(options) => {
+            options.get_indexing_options().is_some_and(|indexing| indexing.tokenizer() != "raw")
+        }
+        _ => false,
+    };
+    schema.fields().filter(|(_, entry)| is_tokenised(entry)).map(|(field, _)| field).collect()
 }

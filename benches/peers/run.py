@@ -152,6 +152,7 @@ def measure(peer, ours, asked, true, words, positions, rounds, default):
                     joined.setdefault(name, {"micros": []})["micros"].append(micros)
     for name, one in joined.items():
         one["ours"] = times[name]
+        one["windows"] = {other: micros for other, micros in times.items() if other.startswith(f"{name}, window")}
     return found, times, joined
 
 
@@ -192,7 +193,7 @@ def compare(args, ours, first, heads, docs, words):
             kind = f"{name}/{target}"
             asked[kind] = form.query(heads, target, name.split(".")[0], "text", np.array(u, np.float32), hubs.shape[1])
             true[kind] = first["kinds"][f"{kind}/exact"]["hits"]
-            mine = [(key, found) for key, found in first["kinds"].items() if key.startswith(f"{kind}/")]
+            mine = [(key, found) for key, found in first["kinds"].items() if key.startswith(f"{kind}/") and not table.is_of_forms(key)]
             points[kind] = [
                 {"name": key, "recall": table.recall(found["hits"], true[kind]), "scored": median(found["scored"]), "exact": all(found["exact"])}
                 for key, found in mine
@@ -202,6 +203,7 @@ def compare(args, ours, first, heads, docs, words):
         "first": {key: first[key] for key in ("open_ms", "first_query_ms", "anonymous_bytes")},
         "bytes_per_item": {one: uvec.Uvec(ours.index / f"{one}.uvec").bytes_per_item("text") for one, _ in segments},
         "ours": points, "joined": {name: found for name, found in first["kinds"].items() if name.count("/") < 2 and "hits" in found},
+        "forms": {name: found for name, found in first["kinds"].items() if table.is_of_forms(name)},
         "peers": [], "left_out": [], "lance": {}, "curves": curves(rows, asked, args.seed),
     }  # fmt: skip
     cores = os.sched_getaffinity(0)
@@ -260,6 +262,7 @@ def show(result):
         lines += table.rows(kind, ours, at)
     out = [f"{result['rows']} rows of {result['columns']} elements, one thread", table.markdown(table.HEAD, lines)]
     out.append(table.markdown(["query", "us", "ours in the same rounds", "theirs / ours"], table.joined(result["joined"], result["lance"])))
+    out.append(table.markdown(["several forms", "recall", "us", "us, exact", "exact / ours"], table.forms(result["forms"])))
     builds = [[peer["name"], f"{peer['build_seconds']:.1f}", peer["build_threads"]] for peer in result["peers"]]
     out.append(table.markdown(["peer", "build, s", "threads"], builds))
     out += [f"left out, not installed: {name}" for name in result["left_out"]]

@@ -53,6 +53,23 @@ def rows(kind, ours, peers):
     return out
 
 
+def is_of_forms(name):
+    """Whether a kind of query has several parts or targets, or a least probability: peers have no such."""
+    return any(what in name for what in (" + ", "/both/", "/but not/", "/at least/"))
+
+
+def forms(kinds):
+    """Lines of those: `(kind, recall of what its exact answer finds, us, us of that, ratio)`; without exact answers none."""
+    lines = []
+    for name, found in kinds.items():
+        exact = kinds.get(f"{name.rpartition('/')[0]}/exact")
+        if exact is None or exact is found:
+            continue
+        micros, whole = median(found["micros"]), median(exact["micros"])
+        lines.append([name, f"{recall(found['hits'], exact['hits']):.4f}", f"{micros:.0f}", f"{whole:.0f}", f"{whole / micros:.2f}"])
+    return lines
+
+
 HEAD = ["query", "ours", "recall", "us", "peer", "setting", "recall", "us", "theirs / ours"]
 
 
@@ -70,9 +87,12 @@ def joined(kinds, lance):
             lines.append([name, f"{median(found['micros']):.0f}", "", "1.00"])
             theirs = lance.get(name)
             if theirs:
-                lines.append([f"{name}: LanceDB", f"{median(theirs['micros']):.0f}", f"{median(theirs['ours']):.0f}", f"{ratio(theirs['micros'], theirs['ours']):.2f}"])
+                of_windows = {name: theirs["ours"], **theirs.get("windows", {})}
+                for what, ours in of_windows.items():
+                    beside = what.removeprefix(name)
+                    lines.append([f"{name}: LanceDB{beside}", f"{median(theirs['micros']):.0f}", f"{median(ours):.0f}", f"{ratio(theirs['micros'], ours):.2f}"])
     if "keywords" in kinds:
-        names = ("keywords", "keywords/bare", "keywords/collector", "tantivy (TopDocs, Count)", "tantivy TopDocs")
+        names = ("keywords", "keywords/bare", "keywords/collector", "tantivy, parsed", "tantivy (TopDocs, Count)", "tantivy TopDocs")
         for name in filter(kinds.__contains__, names):
             lines.append([name, f"{median(kinds[name]['micros']):.0f}", "", f"{ratio(kinds[name]['micros'], kinds['keywords']['micros']):.2f}"])
         if "keywords" in lance:

@@ -44,18 +44,25 @@ class Tables(unittest.TestCase):
     def test_hybrid_and_keywords_beside_what_is_there(self):
         kinds = {"a/hybrid": {"micros": [10.0]}, "keywords": {"micros": [4.0]}}
         kinds |= {name: {"micros": [2.0]} for name in ("keywords/bare", "tantivy (TopDocs, Count)", "tantivy TopDocs")}
-        lance = {"a/hybrid": {"micros": [400.0], "ours": [20.0]}}
+        lance = {"a/hybrid": {"micros": [400.0], "ours": [20.0], "windows": {"a/hybrid, window 10": [5.0]}}}
         self.assertEqual(
             table.joined(kinds, lance),
             [
                 ["a/hybrid", "10", "", "1.00"],
                 ["a/hybrid: LanceDB", "400", "20", "20.00"],
+                ["a/hybrid: LanceDB, window 10", "400", "5", "80.00"],
                 ["keywords", "4", "", "1.00"],
                 ["keywords/bare", "2", "", "0.50"],
                 ["tantivy (TopDocs, Count)", "2", "", "0.50"],
                 ["tantivy TopDocs", "2", "", "0.50"],
             ],
         )
+
+
+    def test_several_forms_are_compared_with_their_own_exact_answers(self):
+        kinds = {"a/pair/but not/exact": {"micros": [9.0], "hits": [[1, 2]]}, "a/pair/but not/0.99": {"micros": [3.0], "hits": [[2, 5]]}}
+        self.assertTrue(all(map(table.is_of_forms, kinds)) and not table.is_of_forms("a/pair/0.99"))
+        self.assertEqual(table.forms(kinds), [["a/pair/but not/0.99", "0.5000", "3", "9", "3.00"]])
 
 
 class Forms(unittest.TestCase):

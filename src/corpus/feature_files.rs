@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::features::FeaturesFile;
-use super::glob;
+use super::reader::glob;
 use super::pathway::PathwayArg;
 use super::tensor::OwnedTensor;
 use crate::error::{Error, ErrorCode, Result};

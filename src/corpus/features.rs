@@ -8,11 +8,11 @@ use memmap2::Mmap;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use super::pathway::PathwayArg;
-use super::tensor::{FeatureTensor, RawTensor, integers};
+use crate::corpus::pathway::PathwayArg;
+use crate::corpus::tensor::{FeatureTensor, RawTensor, integers};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
-use crate::limits;
+use crate::limits::{self, Opened};
 
 /// An open safetensors file; its tensors stay on disk until they are read.
 #[derive(Debug)]
@@ -49,14 +49,15 @@ fn map(file: &File) -> std::io::Result<Mmap> {
     unsafe { uncsm_format::map(file) }
 }
 
-/// Refuses a pipe, which would wait for a writer, and what else cannot be mapped.
-fn check_regular(path: &Path) -> Result<()> {
-    let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
-    if about.is_file() {
-        return Ok(());
+/// Opens a file of features; what cannot be mapped, such as a pipe, is refused.
+fn open(path: &Path) -> Result<File> {
+    match limits::open_regular(path).map_err(|error| Error::io(path, error))? {
+        Opened::File(file, _) => Ok(file),
+        Opened::Other(got) => {
+            let error = Error::new(ErrorCode::BadValue, "not a file of features");
+            Err(error.file(path).expected("a file").got(got))
+        }
     }
-    let got = if about.is_dir() { "a directory" } else { "a device or pipe" };
-    Err(Error::new(ErrorCode::BadValue, "not a file of features").file(path).expected("a file").got(got))
 }
 
 impl FeaturesFile {
@@ -69,8 +70,7 @@ impl FeaturesFile {
     /// [`ErrorCode::Damaged`] for what is no whole safetensors file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
-        check_regular(&path)?;
-        let file = File::open(&path).map_err(|error| Error::io(&path, error))?;
+        let file = open(&path)?;
         let map = map(&file).map_err(|error| Error::io(&path, error))?;
         limits::check_safetensors(&map).map_err(|error| error.file(&path))?;
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::names::check_media_name;
+use crate::corpus::document::names::check_media_name;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 

@@ -88,9 +88,20 @@ impl<'a> Items<'a> {
     /// Scores `[q, n]` of all items of media type `a` as queries over all items of `b`; `None` where there is no such
     /// similarity. Cost: `q * n * (d + h)`, on all cores.
     pub(crate) fn scores(&self, similarity: Similarity, a: usize, b: usize) -> Option<Vec<f32>> {
+        self.scores_over(self, similarity, a, b)
+    }
+
+    /// The same over the items of `b` of other rows, which the same bundle made.
+    pub(crate) fn scores_over(
+        &self,
+        found: &Items<'_>,
+        similarity: Similarity,
+        a: usize,
+        b: usize,
+    ) -> Option<Vec<f32>> {
         let bundle = self.bundle;
         let d = bundle.dim();
-        let (queries, items) = (&self.media[a], &self.media[b]);
+        let (queries, items) = (&self.media[a], &found.media[b]);
         let part = match similarity {
             Similarity::Posterior => bundle.posterior()?,
             #[cfg(feature = "train")]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::source::{Content, RawItem, SourceDocument};
 use super::{Encoder, Item};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
+use crate::limits::{Opened, open_regular};
 use crate::media::{ItemOrigin, content_hash};
 
 /// Bytes of the largest media file that is read, unless an encoder says otherwise.
@@ -293,22 +295,28 @@ fn load(content: &Content, max_bytes: u64) -> Result<([u8; 16], Payload<'_>)> {
 /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::BadValue`] for what is no file, such as a directory or a pipe,
 /// which might never end; [`ErrorCode::TooLarge`] above `max_bytes`.
 pub(crate) fn read_media_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>> {
-    let about = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-    if !about.is_file() {
-        let got = if about.is_dir() { "a directory" } else { "a device or pipe" };
-        return Err(Error::new(ErrorCode::BadValue, "not a media file")
-            .file(path)
-            .expected("a file")
-            .got(got));
-    }
-    if about.len() > max_bytes {
-        return Err(Error::new(ErrorCode::TooLarge, "the file is too large")
+    let io = |error| Error::io(path, error);
+    let (file, about) = match open_regular(path).map_err(io)? {
+        Opened::File(file, about) => (file, about),
+        Opened::Other(got) => {
+            let error = Error::new(ErrorCode::BadValue, "not a media file");
+            return Err(error.file(path).expected("a file").got(got));
+        }
+    };
+    let large = |length: u64| {
+        Error::new(ErrorCode::TooLarge, "the file is too large")
             .file(path)
             .expected(format!("at most {max_bytes} bytes"))
-            .got(format!("{} bytes", about.len()))
-            .hint(Hint::new("save it smaller, or raise the limit (").setting(Setting::MaxBytes).text(")")));
+            .got(format!("{length} bytes"))
+            .hint(Hint::new("save it smaller, or raise the limit (").setting(Setting::MaxBytes).text(")"))
+    };
+    if about.len() > max_bytes {
+        return Err(large(about.len()));
     }
-    std::fs::read(path).map_err(|e| Error::io(path, e))
+    let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0));
+    // It may grow while it is read.
+    file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > max_bytes { Err(large(bytes.len() as u64)) } else { Ok(bytes) }
 }
 
 #[cfg(test)]
@@ -401,5 +409,37 @@ mod tests {
             read_media_file(Path::new("/dev/zero"), MAX_FILE).unwrap_err().code(),
             ErrorCode::BadValue
         );
+    }
+
+    /// Nobody writes into the pipe: who opens it in the usual way waits for ever.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_becomes_a_pipe_meanwhile_is_not_waited_for() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("a.png"), "picture").unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+        std::os::unix::fs::symlink(at("a.png"), at("door.png")).unwrap();
+        let (ended, door) = (Arc::new(AtomicBool::new(false)), at("door.png"));
+        let (over, (told, heard)) = (ended.clone(), std::sync::mpsc::channel());
+        let reader = std::thread::spawn(move || {
+            let read = |_| read_media_file(&door, MAX_FILE).map_err(|error| error.code());
+            let all: Vec<_> = (0..20_000).map(read).collect();
+            over.store(true, Ordering::SeqCst);
+            told.send(all).unwrap();
+        });
+        let started = std::time::Instant::now();
+        let names = ["pipe", "a.png"].into_iter().cycle();
+        for name in names.take_while(|_| !ended.load(Ordering::SeqCst)) {
+            std::os::unix::fs::symlink(at(name), at("next")).unwrap();
+            std::fs::rename(at("next"), at("door.png")).unwrap();
+            assert!(started.elapsed().as_secs() < 120, "a reader waits for a writer");
+        }
+        for read in heard.recv().unwrap() {
+            assert!(read == Ok(b"picture".to_vec()) || read == Err(ErrorCode::BadValue), "{read:?}");
+        }
+        reader.join().unwrap();
     }
 }

@@ -37,14 +37,15 @@ pub enum Ids {
 }
 
 /// What ends a part: an id by the line would be another one in each number of parts.
-pub(super) fn no_place(place: &Place) -> Error {
-    place
-        .of(Error::new(ErrorCode::BadValue, "a document of a part has no id"))
-        .expected("the key `id` in each line of a source that is cut into parts")
-        .hint(
-            Hint::new("give each line the key `id`, or make ids from a hash with")
-                .given(Setting::IdFrom, IdsFrom::Hash),
-        )
+pub(super) fn no_place(place: &Place, from: IdsFrom) -> Error {
+    let expected = match from {
+        IdsFrom::Path => "the key `id`, or a media file, in each line of a source that is cut into parts",
+        _ => "the key `id` in each line of a source that is cut into parts",
+    };
+    place.of(Error::new(ErrorCode::BadValue, "a document of a part has no id")).expected(expected).hint(
+        Hint::new("give each line the key `id`, or make ids from a hash with")
+            .given(Setting::IdFrom, IdsFrom::Hash),
+    )
 }
 
 /// The document with an id: its own, or one that is `made` where that is allowed.

@@ -431,10 +431,12 @@ impl CorpusSource {
         };
         let (file, from) = (self.corpus.file().to_path_buf(), self.corpus.lines_from());
         let place = Place { file, line: document.line, from };
-        // A hash needs no place.
-        let needs_place = matches!(self.ids, Ids::Made(from) if from != IdsFrom::Hash);
-        if document.id.is_none() && needs_place && self.corpus.lacks_places() {
-            return Some(Incoming::Broken(no_place(&place)));
+        if let Ids::Made(from) = self.ids
+            && document.id.is_none()
+            && self.corpus.lacks_places()
+            && self.corpus.needs_line(&document, from)
+        {
+            return Some(Incoming::Broken(no_place(&place, from)));
         }
         let made = |document: &Document, from| self.corpus.made_id(document, from);
         let document = match identified(document, &place, self.ids, made) {

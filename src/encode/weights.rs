@@ -24,7 +24,7 @@ impl Weights {
     /// # Errors
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`]; [`ErrorCode::Damaged`] for anything but a safetensors file.
     pub(crate) fn open(file: &Path) -> Result<Self> {
-        let bytes = std::fs::read(file).map_err(|error| Error::io(file, error))?;
+        let bytes = limits::read_file(file, u64::MAX, "the file of weights")?;
         limits::check_safetensors(&bytes).map_err(|error| error.file(file))?;
         SafeTensors::deserialize(&bytes).map_err(|error| {
             Error::new(ErrorCode::Damaged, format!("the weights do not parse: {error}"))

@@ -99,7 +99,7 @@ fn rates(
         _ => items.bundle.metric().calibration(target, a, b)?,
     };
     let scores = items.scores(similarity, a, b)?;
-    let (positives, negatives) = matches(items, data, target, a, b, &scores);
+    let (positives, negatives) = matches((items, items), data, target, a, b, &scores);
     if positives.is_empty() || negatives.is_empty() {
         return None;
     }

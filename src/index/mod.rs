@@ -18,22 +18,22 @@ pub use build::pipeline::build;
 pub use build::report::{BuildReport, MAX_SKIPPED, MAX_SKIPPED_BYTES, OnBad, ShardDone, Skipped, StageTimes};
 pub use build::source::Source;
 pub use dir::attach::attach;
-pub use dir::cells::{CellsReport, CurveReport};
 pub use dir::damage::{Damage, Examination};
 pub use dir::duplicates::duplicate_ids;
 pub use dir::embed::{EmbeddedEncoder, EmbeddedFile};
 pub use dir::guest::is_host;
-pub use dir::inspect::{
-    Contents, FileReport, HostReport, IndexReport, SegmentReport, inspect, inspect_host, inspect_host_at,
-    inspect_uvec,
-};
 pub use dir::layout::{MANIFEST, set_aside};
 pub use dir::lookup::find_document;
 pub use dir::manifest::Manifest;
-pub use dir::sources::{RootReport, SourcesReport};
+pub use dir::report::cells::{CellsReport, CurveReport};
+pub use dir::report::inspect::{
+    Contents, FileReport, HostReport, IndexReport, SegmentReport, inspect, inspect_host, inspect_host_at,
+    inspect_uvec,
+};
+pub use dir::report::sources::{RootReport, SourcesReport};
+pub use dir::report::verify::{examine, examine_host, verify};
 pub use dir::store::Index;
 pub(crate) use dir::store::{bundle_folder, encoder_paths_in};
-pub use dir::verify::{examine, examine_host, verify};
 pub use dir::writer::{CommitReport, Writer};
 pub use files::directory::IndexDirectory;
 pub(crate) use files::guarded::guarded;

@@ -213,6 +213,9 @@ impl CrossMediaQuery {
         vectors: &SegmentVectors,
         weight: Option<&dyn Weight>,
     ) -> Result<CandidateDocs> {
+        if self.minimum.is_some() && !self.scorer.has_calibrations() {
+            return Ok(CandidateDocs::Only(Vec::new()));
+        }
         let Some((cells, k)) = self.nearest.as_ref().filter(|_| !self.budget.is_spent()) else {
             return Ok(CandidateDocs::All);
         };

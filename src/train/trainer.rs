@@ -1,6 +1,6 @@
 //! Training from data to bundle: split, three stages on each fold, shrink, calibrate.
 
-use super::calibrate::{calibrations, posterior_calibrations};
+use super::calibrate::{Held, calibrations, posterior_calibrations};
 use super::check::{check_enough, check_finite_parameters, check_rows};
 use super::config::{HeadForm, Refit, TrainConfig};
 use super::finish::shrink::{self, ClassShares};
@@ -15,7 +15,7 @@ use super::schedule::Stage;
 use super::split::{Fold, folds};
 use super::start;
 use crate::corpus::Split;
-use crate::data::{Items, TrainingData};
+use crate::data::TrainingData;
 use crate::error::{Error, ErrorCode, Result};
 use crate::eval::{Measures, measure};
 use crate::hint::{Hint, Setting};
@@ -207,16 +207,19 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     for ((bundle, _), fold) in models.iter_mut().zip(folds).filter(|_| start.is_none()) {
         *bundle = hub::with_hub(bundle, data, &fold.fit, hub)?;
     }
-    let items: Vec<Items<'_>> =
-        models.iter().map(|(bundle, rows)| Items::new(bundle, data, rows)).collect::<Result<_>>()?;
+    let held: Vec<Held<'_>> = models
+        .iter()
+        .zip(folds)
+        .map(|((bundle, rows), fold)| Held::new(bundle, data, rows, &fold.fit))
+        .collect::<Result<_>>()?;
     let mut stages = mean_reports(&reports);
     if let Some(last) = stages.last_mut() {
-        let measures: Vec<Measures> = items.iter().map(|items| measure(items, data)).collect();
+        let measures: Vec<Measures> = held.iter().map(|held| measure(&held.items, data)).collect();
         last.validation = Measures::mean(&measures).unwrap_or_else(|| last.validation.clone());
     }
-    let fits = calibrations(&items, data);
-    let posterior_fits = posterior_calibrations(&items, data);
-    drop(items);
+    let fits = calibrations(&held, data);
+    let posterior_fits = posterior_calibrations(&held, data);
+    drop(held);
     let drawn = data.split.iter().all(|split| *split != Split::Val);
     let beside = plan.deep && kernels.is_some();
     let mut bundle = if config.selection.refit == Refit::All && drawn && !models[0].1.is_empty() {

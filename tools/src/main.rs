@@ -18,6 +18,7 @@ mod query_args;
 mod serve;
 mod serve_args;
 mod source;
+mod source_args;
 mod threads;
 
 use std::process::ExitCode;

@@ -12,16 +12,19 @@ pub struct MergeArgs {
     /// Indexes of one space and schema; they stay as they are
     #[arg(value_name = "INDEX", required = true)]
     pub index: Vec<PathBuf>,
-    /// Of documents of equal id in several indexes, keep that of the index that is named last [default: an error with both]
+    /// Of documents of equal id in several indexes, keep that of the index that is named last [default: an error with
+    /// both]. Example: --on-duplicate last
     #[arg(long, value_name = "WHICH")]
     pub on_duplicate: Option<LastOnly>,
-    /// The bundle of the result, of the space of all indexes [default: that of the indexes, which must be one]
+    /// The bundle of the result, of the space of all indexes [default: that of the indexes, which must be one].
+    /// Example: --bundle rare.bundle
     #[arg(long, value_name = "BUNDLE")]
     pub bundle: Option<PathBuf>,
-    /// Replace an index that is there already
+    /// Replace an index that is there already, when the new one is whole [default: an error]. Example: --force
     #[arg(long)]
     pub force: bool,
-    /// Leave out what makes approximate search fast: for an index that is to be merged once more
+    /// Leave out what makes approximate search fast: for an index that is to be merged once more [default: off].
+    /// Example: --no-cells
     #[arg(long)]
     pub no_cells: bool,
 }

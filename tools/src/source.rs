@@ -11,7 +11,7 @@ use uncsm_index::index;
 use uncsm_index::model::Bundle;
 use uncsm_index::{Error, ErrorCode, Result};
 
-use crate::args::{Global, LimitArgs, SourceArgs};
+use crate::args::{Global, KeyArgs, LimitArgs, SourceArgs};
 use crate::left_out::LeftOut;
 use crate::progress;
 
@@ -57,7 +57,7 @@ enum Named<'a> {
 
 /// What `args` name, where they name one source and say nothing that does not belong to it.
 fn named(args: &SourceArgs) -> Result<Named<'_>> {
-    if let ([_, ..], Some(passages)) = (&args.features[..], &args.passages) {
+    if let ([_, ..], Some(passages)) = (&args.features[..], &args.items.passages) {
         return Err(Error::new(ErrorCode::BadArgument, "--passages belongs to a corpus")
             .got(passages)
             .hint("features are there already: make them from the passages"));
@@ -118,7 +118,7 @@ fn with_settings(
     args: &SourceArgs,
     fields: Option<&Path>,
 ) -> Result<index::Source> {
-    if let (Some(dir), false) = (&args.features_cache, args.features.is_empty()) {
+    if let (Some(dir), false) = (&args.items.features_cache, args.features.is_empty()) {
         return Err(Error::new(ErrorCode::BadArgument, "--features-cache belongs to a corpus").file(dir));
     }
     if let Some(fields) = fields {
@@ -127,23 +127,23 @@ fn with_settings(
     if let Some(passages) = passages(args)? {
         source = source.passages(passages);
     }
-    if let Some(dir) = &args.features_cache {
+    if let Some(dir) = &args.items.features_cache {
         source = source.cache(dir);
     }
-    Ok(source.keys(keys(&args.media_key, &args.map, &args.without)?).encoders(encoders(args)?))
+    Ok(source.keys(keys(&args.items.keys)?).encoders(encoders(args)?))
 }
 
 /// `--encoder` of `args`.
 pub fn encoders(args: &SourceArgs) -> Result<Vec<EncoderArg>> {
-    encoder_args(&args.encoder)
+    encoder_args(&args.items.encoder)
 }
 
 /// `--media-key`, `--map` and `--without`: which keys of a corpus hold what, and which are passed over.
-pub fn keys(media: &[String], map: &[String], without: &[String]) -> Result<Keys> {
-    let keys = media.iter().try_fold(Keys::default(), |keys, arg| keys.with(arg.parse()?))?;
+pub fn keys(args: &KeyArgs) -> Result<Keys> {
+    let keys = args.media_key.iter().try_fold(Keys::default(), |keys, arg| keys.with(arg.parse()?))?;
     // What is said in several arguments holds at once too.
-    let keys = if map.is_empty() { keys } else { keys.map(&map.join(","))? };
-    Ok(keys.without(without))
+    let keys = if args.map.is_empty() { keys } else { keys.map(&args.map.join(","))? };
+    Ok(keys.without(&args.without))
 }
 
 fn encoder_args(args: &[String]) -> Result<Vec<EncoderArg>> {
@@ -165,7 +165,7 @@ pub fn encoder_paths(args: &[String], limits: LimitArgs) -> Result<Registry> {
 
 /// `--passages` of `args`.
 pub fn passages(args: &SourceArgs) -> Result<Option<Passages>> {
-    args.passages.as_deref().map(str::parse).transpose()
+    args.items.passages.as_deref().map(str::parse).transpose()
 }
 
 /// The cache that `args` name.
@@ -173,7 +173,7 @@ pub fn passages(args: &SourceArgs) -> Result<Option<Passages>> {
 /// # Errors
 /// Those of opening it; [`ErrorCode::BadArgument`] beside features, which nobody encodes.
 pub fn cache(args: &SourceArgs) -> Result<Option<FeatureCache>> {
-    match &args.features_cache {
+    match &args.items.features_cache {
         Some(dir) if !args.features.is_empty() => {
             Err(Error::new(ErrorCode::BadArgument, "--features-cache belongs to a corpus").file(dir))
         }
@@ -276,8 +276,8 @@ fn corpus_data(
         label: beside.label,
         group: beside.group,
         encoders: &named,
-        paths: Registry::from_env().with_limits(args.limits.into()),
-        keys: keys(&args.media_key, &args.map, &args.without)?,
+        paths: Registry::from_env().with_limits(args.items.limits.into()),
+        keys: keys(&args.items.keys)?,
         passages: passages(args)?,
         trained: trained.map(|(bundle, encoders)| (encoders, bundle.classes())),
         new_classes: beside.new_classes,

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use super::walk::Walk;
-use crate::corpus::samples::samples;
-use crate::corpus::source::Aside;
+use crate::corpus::reader::samples::samples;
+use crate::corpus::reader::source::Aside;
 use crate::error::Result;
 use crate::media::Fingerprint;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::corpus::pictures::other_by_extension;
+use crate::corpus::document::pictures::other_by_extension;
 use crate::error::{Error, ErrorCode};
 
 /// Kinds that are counted by name; the rest is counted together.

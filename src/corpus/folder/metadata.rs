@@ -8,18 +8,22 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::corpus::jsonl::JsonlReader;
-use crate::corpus::keys::{IMAGE, Keys};
-use crate::corpus::object::Piece;
-use crate::corpus::source::Aside;
+use crate::corpus::document::keys::{IMAGE, Keys};
+use crate::corpus::lines::jsonl::JsonlReader;
+use crate::corpus::lines::object::Piece;
+use crate::corpus::reader::source::Aside;
 use crate::corpus::table::Lookup;
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::open_file;
 use crate::media::content_hash;
 
 /// Names of such files; of a folder the first that it has.
 pub(super) const NAMES: [&str; 2] = ["metadata.jsonl", "metadata.csv"];
 /// The key that names a picture.
 const FILE_NAME: &str = "file_name";
+
+/// What is read here, in a sentence.
+const METADATA: &str = "the metadata of a folder";
 
 /// Where the row of each picture stands.
 ///
@@ -65,7 +69,7 @@ impl Metadata {
     pub(super) fn open(path: &Path, keys: &Keys) -> Result<Self> {
         let image = keys.of(IMAGE).into_iter().flat_map(|key| key.names()).map(str::to_owned);
         let names = std::iter::once(FILE_NAME.to_owned()).chain(image).collect();
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
+        let file = open_file(path, METADATA)?;
         let is_table = path.extension().is_some_and(|extension| extension == "csv");
         let form =
             if is_table { Form::Table(Box::new(Lookup::open(path, keys)?)) } else { Form::Lines(file) };
@@ -85,7 +89,7 @@ impl Metadata {
 
     /// Reads all rows once.
     fn find(&mut self, path: &Path) -> Result<()> {
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
+        let file = open_file(path, METADATA)?;
         match std::mem::replace(&mut self.form, Form::Lines(file)) {
             Form::Table(mut table) => {
                 while let Some(read) = table.next() {
@@ -94,7 +98,7 @@ impl Metadata {
                 self.form = Form::Table(table);
             }
             Form::Lines(_) => {
-                let mut lines = JsonlReader::open(path)?;
+                let mut lines = JsonlReader::new(open_file(path, METADATA)?, path);
                 while let Some(read) = lines.next_line() {
                     let end = lines.position();
                     let read = read.map_err(Error::from).map(|((object, flaw), line, start)| {
@@ -153,7 +157,7 @@ impl Metadata {
                     .seek(SeekFrom::Start(start))
                     .and_then(|_| file.take(end - start).read_to_end(&mut bytes));
                 read.map_err(|error| Error::io(&self.path, error))?;
-                let bytes = bytes.strip_prefix(crate::corpus::jsonl::BOM).unwrap_or(&bytes);
+                let bytes = bytes.strip_prefix(crate::corpus::lines::jsonl::BOM).unwrap_or(&bytes);
                 let bytes = bytes.trim_ascii();
                 Piece { bytes, start, line, file: &self.path, what: "a line" }
                     .object()

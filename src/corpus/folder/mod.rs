@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::document::{Document, Split};
-use super::keys::{IMAGE, Keys, TEXT};
-use super::origin::Spot;
-use super::shard::{Divides, Shard};
-use super::source::{Aside, Kind, ReadError, Source};
+use crate::corpus::document::keys::{IMAGE, Keys, TEXT};
+use crate::corpus::document::one::{Document, Split};
+use crate::corpus::document::origin::Spot;
+use crate::corpus::reader::shard::{Divides, Shard};
+use crate::corpus::reader::source::{Aside, Kind, ReadError, Source};
 use crate::error::{Error, ErrorCode, Result};
 pub(super) use fingerprint::folder_content;
 pub(crate) use fingerprint::folder_fingerprint;
@@ -231,7 +231,7 @@ impl Source for FolderReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::document::Given;
+    use crate::corpus::document::one::Given;
     use serde_json::json;
     use std::fs;
 

@@ -1,17 +1,16 @@
 //! The text and the fields that stand beside a picture.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::walk::Found;
-use crate::corpus::json;
-use crate::corpus::keys::{Keys, TEXT};
-use crate::corpus::not_finite;
+use crate::corpus::document::keys::{Keys, TEXT};
+use crate::corpus::lines::json;
+use crate::corpus::lines::not_finite;
 use crate::error::{Error, ErrorCode, Result};
-use crate::limits::LINE_BYTES;
+use crate::limits::{LINE_BYTES, Opened, open_regular};
 
 /// What the sidecars of one file say.
 pub(super) struct Sidecars {
@@ -130,13 +129,16 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
     let bad = |error: std::io::Error| {
         Error::new(ErrorCode::BadValue, format!("a sidecar does not read: {error}")).file(path).source(error)
     };
-    let about = std::fs::metadata(path).map_err(bad)?;
-    if !about.is_file() {
-        return Err(Error::new(ErrorCode::BadValue, "a sidecar is no file").file(path));
-    }
+    let (file, about) = match open_regular(path).map_err(bad)? {
+        Opened::File(file, about) => (file, about),
+        Opened::Other(got) => {
+            let error = Error::new(ErrorCode::BadValue, "a sidecar is no file");
+            return Err(error.file(path).expected("a file").got(got));
+        }
+    };
     let mut bytes = Vec::new();
     let limit = LINE_BYTES as u64;
-    File::open(path).map_err(bad)?.take(limit + 1).read_to_end(&mut bytes).map_err(bad)?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(bad)?;
     if bytes.len() as u64 > limit {
         return Err(Error::new(ErrorCode::TooLarge, "a sidecar is too large")
             .file(path)

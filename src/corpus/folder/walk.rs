@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::kinds::Kinds;
 use super::metadata::{self, Fields, Metadata};
-use crate::corpus::keys::Keys;
-use crate::corpus::pictures::other_by_extension;
-use crate::corpus::source::Aside;
+use crate::corpus::document::keys::Keys;
+use crate::corpus::document::pictures::other_by_extension;
+use crate::corpus::reader::source::Aside;
 use crate::corpus::unpack::plain_name;
 use crate::error::{Error, ErrorCode, Result};
 

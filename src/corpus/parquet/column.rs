@@ -2,7 +2,7 @@
 
 use arrow_schema::{DataType, Field};
 
-use crate::corpus::keys::{Form, Holds, IMAGE, Keys, MediaKey};
+use crate::corpus::document::keys::{Form, Holds, IMAGE, Keys, MediaKey};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
 

@@ -21,15 +21,16 @@ mod value;
 #[cfg(feature = "parquet")]
 mod zstd;
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-use super::keys::Keys;
-use super::shard::Divides;
-use super::source::{Kind, Source};
+use crate::corpus::document::keys::Keys;
+use crate::corpus::reader::shard::Divides;
+use crate::corpus::reader::source::{Kind, Source};
 use crate::error::{Error, Result};
+use crate::limits::open_file;
 #[cfg(feature = "parquet")]
 use reader::ParquetReader;
 
@@ -48,7 +49,7 @@ fn is_parquet(path: &Path, about: &Metadata) -> Result<bool> {
         return Ok(false);
     }
     let mut head = Vec::with_capacity(HEAD.len());
-    let mut file = File::open(path).map_err(|error| Error::io(path, error))?;
+    let mut file = open_file(path, "the file of the source")?;
     (&mut file).take(HEAD.len() as u64).read_to_end(&mut head).map_err(|error| Error::io(path, error))?;
     Ok(head == HEAD)
 }

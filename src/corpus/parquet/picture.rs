@@ -9,8 +9,8 @@ use arrow_schema::DataType;
 
 use super::column::{element, is_binary};
 use super::value;
-use crate::corpus::document::{Given, resolve};
-use crate::corpus::source::ReadError;
+use crate::corpus::document::one::{Given, resolve};
+use crate::corpus::reader::source::ReadError;
 use crate::error::Error;
 
 /// What a cell holds.

@@ -16,17 +16,21 @@ use super::column::{self, Column, Role};
 use super::damage::{self, Fault};
 use super::pages::{self, ROWS};
 use super::{picture, value, zstd};
-use crate::corpus::document::{Document, Given, both};
-use crate::corpus::keys::{Holds, IMAGE, Keys, MediaKey};
-use crate::corpus::origin::Spot;
-use crate::corpus::pictures::is_picture;
-use crate::corpus::source::{Aside, ReadError, Source};
+use crate::corpus::document::keys::{Holds, IMAGE, Keys, MediaKey};
+use crate::corpus::document::one::{Document, Given, both};
+use crate::corpus::document::origin::Spot;
+use crate::corpus::document::pictures::is_picture;
+use crate::corpus::reader::source::{Aside, ReadError, Source};
 #[cfg(doc)]
 use crate::error::ErrorCode;
 use crate::error::{Error, Result};
+use crate::limits::open_file;
 
 /// Bytes that a batch is meant to have at most, by the sizes that the file states.
 const BYTES: u64 = 8 << 20;
+
+/// What is read here, in a sentence.
+const PARQUET: &str = "the Parquet file";
 
 /// An iterator over the documents of a Parquet file, whose columns are the keys of a line of JSON Lines.
 ///
@@ -116,7 +120,7 @@ impl ParquetReader {
 
     /// As [`ParquetReader::open_with`], with the columns that `keys` name alone.
     fn open_named(path: &Path, keys: &Keys) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
+        let file = open_file(path, PARQUET)?;
         damage::guard(|| Self::build(path, file, keys))
             .unwrap_or_else(Err)
             .map_err(|error| if error.facts().file.is_some() { error } else { error.file(path) })
@@ -396,7 +400,7 @@ fn pictures(path: &Path, keys: &Keys) -> Option<Keys> {
     if !Keys::default().of(IMAGE).is_some_and(|key| key.names().eq(own.names())) {
         return None;
     }
-    let mut file = File::open(path).ok()?;
+    let mut file = open_file(path, PARQUET).ok()?;
     let bytes = file.metadata().ok()?.len();
     pages::check_footer(&mut file, bytes).ok()?;
     let about = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).ok()?;
@@ -422,7 +426,7 @@ fn pictures(path: &Path, keys: &Keys) -> Option<Keys> {
 /// # Errors
 /// Those of reading the footer.
 pub(super) fn groups(path: &Path) -> Result<Vec<u64>> {
-    let file = File::open(path).map_err(|error| Error::io(path, error))?;
+    let file = open_file(path, PARQUET)?;
     damage::guard(|| footer(path, file).map(|(_, metadata)| rows_of(&metadata)))
         .unwrap_or_else(Err)
         .map_err(|error| if error.facts().file.is_some() { error } else { error.file(path) })

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, TimeUnit};
 use serde_json::{Map, Value};
 
 use super::time;
-use crate::corpus::source::ReadError;
+use crate::corpus::reader::source::ReadError;
 use crate::error::{Error, ErrorCode};
 
 /// A cell that does not read takes away itself alone, [`ReadError::Document`], unless the file is damaged.

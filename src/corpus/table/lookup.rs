@@ -8,9 +8,10 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::{TableReader, Types, object};
-use crate::corpus::keys::Keys;
-use crate::corpus::source::Aside;
+use crate::corpus::document::keys::Keys;
+use crate::corpus::reader::source::Aside;
 use crate::error::{Error, Result};
+use crate::limits::open_file;
 
 /// The values of a record by the names of their columns, its line and its bytes.
 type Row = (Map<String, Value>, u64, Range<u64>);
@@ -27,7 +28,7 @@ impl Lookup {
     /// # Errors
     /// Those of a table.
     pub(in crate::corpus) fn open(path: &Path, keys: &Keys) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
+        let file = open_file(path, "the table")?;
         Ok(Self { table: TableReader::open(path, keys, &Types::default())?, file })
     }
 

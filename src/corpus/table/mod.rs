@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::document::Document;
-use super::json;
-use super::jsonl::BOM;
-use super::keys::{Form, Holds, Keys};
-use super::origin::Spot;
-use super::shard::Divides;
-use super::source::{Aside, Kind, ReadError, Source};
-use super::unpack::{self, Input, plain_name};
+use crate::corpus::document::keys::{Form, Holds, Keys};
+use crate::corpus::document::one::Document;
+use crate::corpus::document::origin::Spot;
+use crate::corpus::lines::json;
+use crate::corpus::lines::jsonl::BOM;
+use crate::corpus::reader::shard::Divides;
+use crate::corpus::reader::source::{Aside, Kind, ReadError, Source};
+use crate::corpus::unpack::{self, Input, plain_name};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, LINE_BYTES, TABLE_COLUMNS};
 pub(super) use lookup::Lookup;
@@ -194,9 +194,7 @@ impl TableReader {
             }
             Err(error) => {
                 self.ended = true;
-                let error = unpack::error(&self.file, error);
-                let at = error.facts().offset.unwrap_or(self.records.at());
-                Some(Err(ReadError::End(error.line(self.records.line()).offset(at))))
+                Some(Err(unpack::ended(&self.file, error, self.records.line(), self.records.at())))
             }
         }
     }
@@ -307,7 +305,7 @@ fn count_fits(records: &Records<Input>, columns: usize) -> bool {
 /// Opens the file behind its header, and reads that.
 fn begin(path: &Path) -> Result<(Records<Input>, Vec<String>)> {
     let failed = |error| unpack::error(path, error);
-    let mut records = Records::new(Input::open(path)?, delimiter(path).unwrap_or(b','), LINE_BYTES);
+    let mut records = Records::new(Input::open_file(path)?, delimiter(path).unwrap_or(b','), LINE_BYTES);
     let head = records.peek().map_err(failed)?;
     Input::refuse(head).map_err(|error| error.file(path))?;
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {

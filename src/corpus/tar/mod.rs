@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::document::{Document, Given};
-use super::folder::{Kinds, PICTURES};
-use super::keys::{Holds, IMAGE, Keys, TEXT};
-use super::object::Piece;
-use super::origin::Spot;
-use super::shard::Divides;
-use super::source::{Aside, Kind, ReadError, Source};
-use super::unpack::{self, Input, plain_name};
+use crate::corpus::document::keys::{Holds, IMAGE, Keys, TEXT};
+use crate::corpus::document::one::{Document, Given};
+use crate::corpus::document::origin::Spot;
+use crate::corpus::folder::{Kinds, PICTURES};
+use crate::corpus::lines::object::Piece;
+use crate::corpus::reader::shard::Divides;
+use crate::corpus::reader::source::{Aside, Kind, ReadError, Source};
+use crate::corpus::unpack::{self, Input, plain_name};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, DOCUMENT_ITEMS, LINE_BYTES, PICTURE_BYTES, SAMPLE_BYTES};
 use entries::{Entries, Entry, What};
@@ -372,9 +372,7 @@ impl Iterator for TarReader {
             }
             Err(error) => {
                 self.ended = true;
-                let error = unpack::error(&self.file, error);
-                let at = error.facts().offset.unwrap_or(self.entries.at());
-                Some(Err(ReadError::End(error.line(self.number + 1).offset(at))))
+                Some(Err(unpack::ended(&self.file, error, self.number + 1, self.entries.at())))
             }
         }
     }

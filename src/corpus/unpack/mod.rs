@@ -9,6 +9,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::corpus::reader::source::ReadError;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, PACKED_FREE, PACKED_RATIO};
 use gzip::Gzip;
@@ -64,7 +65,7 @@ pub(super) fn head(path: &Path, about: &Metadata, most: u64) -> Result<Vec<u8>> 
     }
     let mut head = Vec::new();
     // What does not unpack is said where it is read.
-    let _ = Input::open(path)?.take(most).read_to_end(&mut head);
+    let _ = Input::open_file(path)?.take(most).read_to_end(&mut head);
     Ok(head)
 }
 
@@ -76,13 +77,39 @@ pub(super) fn error(file: &Path, error: io::Error) -> Error {
     }
 }
 
+/// The end of a corpus whose file does not read any further: at the byte that the error names, else at `at`.
+pub(super) fn ended(file: &Path, error: io::Error, line: u64, at: u64) -> ReadError {
+    ended_at(self::error(file, error), line, at)
+}
+
+/// As [`ended`], of an error that names its file.
+pub(super) fn ended_at(error: Error, line: u64, at: u64) -> ReadError {
+    // What does not unpack names its own byte.
+    let at = error.facts().offset.unwrap_or(at);
+    ReadError::End(error.line(line).offset(at))
+}
+
+/// What is opened here, in a sentence.
+const SOURCE: &str = "the file of the source";
+
 impl Input {
-    /// Opens the file at `path`.
+    /// Opens the file or pipe at `path`.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`] or [`ErrorCode::Io`].
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
+        Self::of(limits::open_named(path, SOURCE)?, path)
+    }
+
+    /// As [`Input::open`], of what must be a file.
+    ///
+    /// # Errors
+    /// Those of [`Input::open`]; [`ErrorCode::BadValue`] for a pipe.
+    pub(super) fn open_file(path: &Path) -> Result<Self> {
+        Self::of(limits::open_file(path, SOURCE)?, path)
+    }
+
+    fn of(file: File, path: &Path) -> Result<Self> {
         let length = file.metadata().ok().map(|about| about.len()).filter(|&bytes| bytes > 0);
         let mut packed = Packed::new(file);
         let head = packed.peek(4).map_err(|error| Error::io(path, error))?;

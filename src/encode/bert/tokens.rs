@@ -9,6 +9,7 @@ use tokenizers::{NormalizerWrapper, PreTokenizerWrapper, Tokenizer, TruncationPa
 use super::config::Settings;
 use crate::encode::hashing::has_word;
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits;
 
 /// The tokens of one text, special ones included; at least one.
 pub(super) struct Tokens {
@@ -35,7 +36,7 @@ impl Reader {
     /// Reads `dir/tokenizer.json`, which may not name tokens that the model of `settings` does not have.
     pub(super) fn open(dir: &Path, settings: &Settings) -> Result<Self> {
         let file = dir.join("tokenizer.json");
-        let bytes = std::fs::read(&file).map_err(|error| Error::io(&file, error))?;
+        let bytes = limits::read_file(&file, u64::MAX, "the tokenizer")?;
         let damaged = |what: String| Error::new(ErrorCode::Damaged, what).file(&file);
         let mut tokenizer = Tokenizer::from_bytes(&bytes)
             .map_err(|error| damaged(format!("the tokenizer does not parse: {error}")))?;

@@ -3,7 +3,6 @@
 //! `check` is the start of the hash of a row's hash and features, so that each row vouches for itself.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,12 +10,16 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits;
 use crate::media::content_hash;
 
 pub(super) const EXTENSION: &str = "safetensors";
 
 /// Longest header that is read: three tensors need a few hundred bytes.
 const HEADER: u64 = 4096;
+
+/// What is read here, in a sentence.
+const SHARD: &str = "the file of features";
 
 /// A shard on disk; its rows are read when they are asked for.
 pub(super) struct Shard {
@@ -43,7 +46,7 @@ impl Shard {
     pub(super) fn open(file: &Path, width: usize) -> Result<(Self, Vec<[u8; 16]>)> {
         let io = |e| Error::io(file, e);
         let damaged = |what: &str| Error::new(ErrorCode::Damaged, format!("not a shard: {what}")).file(file);
-        let mut reader = File::open(file).map_err(io)?;
+        let mut reader = limits::open_file(file, SHARD)?;
         let length = reader.metadata().map_err(io)?.len();
         let mut prefix = [0; 8];
         reader.read_exact(&mut prefix).map_err(|_| damaged("it has no header"))?;
@@ -82,7 +85,7 @@ impl Shard {
     pub(super) fn row(&self, row: u32, hash: &[u8; 16]) -> Result<Vec<f32>> {
         let io = |e| Error::io(&self.file, e);
         // Opened anew: shards are many, and handles are few.
-        let mut reader = File::open(&self.file).map_err(io)?;
+        let mut reader = limits::open_file(&self.file, SHARD)?;
         let (mut kept, mut bytes) = ([0; 8], vec![0; self.width * 4]);
         reader.seek(SeekFrom::Start(self.check + u64::from(row) * 8)).map_err(io)?;
         reader.read_exact(&mut kept).map_err(io)?;

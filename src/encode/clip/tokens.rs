@@ -10,6 +10,7 @@ use super::config::{Family, TextTower};
 use super::fields::{Fields, Flag};
 use crate::encode::hashing::has_word;
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits;
 
 /// Cuts a text into tokens.
 pub(super) struct Tokens {
@@ -39,7 +40,7 @@ impl Tokens {
     /// tower needs it.
     pub(super) fn open(dir: &Path, family: Family, tower: &TextTower) -> Result<Self> {
         let file = dir.join("tokenizer.json");
-        let bytes = std::fs::read(&file).map_err(|error| Error::io(&file, error))?;
+        let bytes = limits::read_file(&file, u64::MAX, "the tokenizer")?;
         let hash = Sha256::digest(&bytes).into();
         let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| {
             Error::new(ErrorCode::Damaged, format!("the tokenizer does not parse: {error}")).file(&file)

@@ -158,7 +158,7 @@ fn tensor_names(file: &Path) -> Result<Value> {
     let damaged = || {
         Error::new(ErrorCode::Damaged, "the weights have no header").file(file).expected("a safetensors file")
     };
-    let mut open = std::fs::File::open(file).map_err(|e| Error::io(file, e))?;
+    let mut open = limits::open_file(file, "the file of weights")?;
     let mut length = [0; 8];
     open.read_exact(&mut length).map_err(|_| damaged())?;
     let length = u64::from_le_bytes(length);

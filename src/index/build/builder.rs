@@ -40,7 +40,7 @@ pub struct IndexBuilder<'a> {
     bundle: Option<&'a Bundle>,
     source: Option<Source>,
     append: bool,
-    force: bool,
+    existing: ExistingOut,
     resume: bool,
     settings: Settings<'a>,
 }
@@ -59,7 +59,7 @@ impl<'a> IndexBuilder<'a> {
             bundle: None,
             source: None,
             append: false,
-            force: false,
+            existing: ExistingOut::Refuse,
             resume: false,
             settings: Settings::default(),
         }
@@ -83,7 +83,7 @@ impl<'a> IndexBuilder<'a> {
     /// An index that is there makes room when the new one is whole.
     #[must_use]
     pub fn force(mut self) -> Self {
-        self.force = true;
+        self.existing = ExistingOut::Replace;
         self
     }
 
@@ -198,7 +198,8 @@ impl<'a> IndexBuilder<'a> {
     /// source or other settings, or a part that is there was; [`ErrorCode::DuplicateId`]; [`ErrorCode::Interrupted`]; those of opening source, schema,
     /// encoders and index, and of [`build`](super::pipeline::build).
     pub fn run(self) -> Result<BuildReport> {
-        let Self { place, bundle, source, append, force, resume, settings } = self;
+        let Self { place, bundle, source, append, existing, resume, settings } = self;
+        let force = existing == ExistingOut::Replace;
         let source = source.ok_or_else(|| {
             Error::new(ErrorCode::BadArgument, "no source is named")
                 .hint("give a corpus, or a file of features")
@@ -235,7 +236,6 @@ impl<'a> IndexBuilder<'a> {
             return into::append(&place, bundle, &source, settings);
         }
         settings.check_embedding(bundle, &source.named_in(&settings.paths))?;
-        let existing = if force { ExistingOut::Replace } else { ExistingOut::Refuse };
         fresh::run(&fresh::Place { out: &place, existing, resume }, bundle, &source, settings)
     }
 }

@@ -134,7 +134,7 @@ fn copy(from: &Folder, to: &Path) -> Result<BTreeMap<String, EmbeddedFile>> {
         let target = to.join(&name);
         let parent = target.parent().unwrap_or(to);
         std::fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
-        let mut reader = File::open(&source).map_err(|e| Error::io(&source, e))?;
+        let mut reader = limits::open_file(&source, "the file of an encoder")?;
         let mut writer = File::create(&target).map_err(|e| Error::io(&target, e))?;
         let mut buffer = vec![0; 1 << 20];
         let (mut hasher, mut bytes) = (Sha256::new(), 0);
@@ -311,9 +311,9 @@ mod tests {
     use super::*;
     use crate::encode::testing::{FEATURES, fingerprint, write};
     use crate::index::dir::attach::attach;
-    use crate::index::dir::inspect::inspect;
+    use crate::index::dir::report::inspect::inspect;
+    use crate::index::dir::report::verify::verify;
     use crate::index::dir::store::Index;
-    use crate::index::dir::verify::verify;
     use crate::schema::FieldSchema;
 
     fn bundle() -> Bundle {

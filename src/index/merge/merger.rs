@@ -59,7 +59,7 @@ pub struct IndexMerger<'a> {
     indexes: Vec<PathBuf>,
     bundle: Option<&'a Bundle>,
     on_duplicate: OnDuplicate,
-    force: bool,
+    existing: ExistingOut,
     cells: bool,
     documents: u32,
 }
@@ -72,7 +72,7 @@ impl<'a> IndexMerger<'a> {
             indexes: Vec::new(),
             bundle: None,
             on_duplicate: OnDuplicate::default(),
-            force: false,
+            existing: ExistingOut::Refuse,
             cells: true,
             documents: DOCUMENTS,
         }
@@ -102,7 +102,7 @@ impl<'a> IndexMerger<'a> {
     /// An index that is there makes room when the new one is whole.
     #[must_use]
     pub fn force(mut self) -> Self {
-        self.force = true;
+        self.existing = ExistingOut::Replace;
         self
     }
 
@@ -137,9 +137,8 @@ impl<'a> IndexMerger<'a> {
             let error = Error::new(ErrorCode::Empty, "no index has a document");
             return Err(inputs.first().map_or_else(|| error.clone(), |input| error.clone().file(&input.dir)));
         }
-        let existing = if self.force { ExistingOut::Replace } else { ExistingOut::Refuse };
         // The lock is held before all files are read, which takes long.
-        let partial = PartialDir::prepare(&self.out, existing)?;
+        let partial = PartialDir::prepare(&self.out, self.existing)?;
         inputs.iter().try_for_each(Input::check_files)?;
         let mut report = MergeReport::default();
         report.stages.check = started.elapsed();

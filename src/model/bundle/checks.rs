@@ -167,7 +167,7 @@ fn checks_of(dir: &Path) -> Result<Vec<u8>> {
 /// Maps the file of tensors.
 fn mapped(file: &Path) -> Result<Map> {
     let failed = |error| Error::io(file, error);
-    let open = std::fs::File::open(file).map_err(failed)?;
+    let open = limits::open_file(file, "the file of the bundle's tensors")?;
     let length = open.metadata().map_err(failed)?.len();
     if length > BUNDLE_TENSOR_BYTES {
         let what = "the file of the bundle's tensors is too large";

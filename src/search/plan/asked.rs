@@ -122,6 +122,8 @@ pub(crate) struct Asked {
     pub(crate) facets_over: FacetsOver,
     /// Intervals of all histograms together.
     pub(crate) max_intervals: Option<usize>,
+    /// Bytes of all that is counted.
+    pub(crate) max_counting: Option<u64>,
     pub(crate) snippets: Vec<String>,
     /// Each a field, with or without a direction behind a colon.
     pub(crate) sort: Vec<String>,
@@ -161,6 +163,7 @@ impl Default for Asked {
             aggregations: None,
             facets_over: FacetsOver::default(),
             max_intervals: None,
+            max_counting: None,
             snippets: Vec::new(),
             sort: Vec::new(),
             collapse: None,

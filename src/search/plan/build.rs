@@ -52,6 +52,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     let minimum = match asked.minimum {
         Some(floor) if !parts.is_empty() => {
             let minimum = minimum(view, &scorers, floor)?.within(budget.clone());
+            warnings.extend(nothing_known(view, &scorers));
             Some(match asked.candidates {
                 Look::Recall(recall) if recall < 1.0 => {
                     let cells = Cells { recall, model: view.bundle.score(), tally: tally.clone() };
@@ -264,6 +265,20 @@ fn minimum(view: &View, scorers: &Scorers, floor: f32) -> Result<CrossMediaQuery
         bad("no probability for these media types").hint(hint.setting(Setting::MinProbability))
     })?;
     CrossMediaQuery::new(scorer, &view.shards.cache)?.min_probability(floor)
+}
+
+/// That no document has a probability, in a sentence.
+fn nothing_known(view: &View, scorers: &Scorers) -> Option<String> {
+    let scorer = scorers.probability.as_ref().filter(|scorer| !scorer.has_calibrations())?;
+    let name = |media: usize| view.bundle.media()[media].name.as_str();
+    let parts: Vec<&str> = scorer.parts().iter().map(|part| name(part.media)).collect();
+    let wanted: Vec<&str> = scorer.wanted().iter().map(|&media| name(media)).collect();
+    Some(format!(
+        "no document reaches the minimum probability, since none has a probability: the bundle has no calibration of {} for {} over {}",
+        scorer.similarity().measure().describe(),
+        parts.join(", "),
+        wanted.join(", ")
+    ))
 }
 
 /// The media types that documents are scored by.

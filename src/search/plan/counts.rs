@@ -65,6 +65,8 @@ pub(crate) struct Counts {
     /// Whether aggregations were asked for, be it none.
     pub(crate) has_aggregations: bool,
     pub(crate) over: FacetsOver,
+    /// Bytes that counting may take, where the request says.
+    pub(crate) most: Option<u64>,
 }
 
 impl Counts {
@@ -91,9 +93,10 @@ impl Counts {
             let terms = json!({ "terms": { "field": column, "size": size, "segment_size": size } });
             all.insert(format!("{FACET}{name}"), terms);
         }
-        let (has_aggregations, over) = (asked.aggregations.is_some(), asked.facets_over);
+        let (has_aggregations, over, most) =
+            (asked.aggregations.is_some(), asked.facets_over, asked.max_counting);
         if all.is_empty() {
-            return Ok(Self { facets, all: None, has_aggregations, over });
+            return Ok(Self { facets, all: None, has_aggregations, over, most });
         }
         let mut all: Aggregations = serde_json::from_value(Value::Object(all)).map_err(|e| {
             Error::new(ErrorCode::BadArgument, format!("the aggregations do not parse: {e}"))
@@ -101,6 +104,6 @@ impl Counts {
                 .source(e)
         })?;
         prepare(view, asked.max_intervals, &mut all)?;
-        Ok(Self { facets, all: Some(all), has_aggregations, over })
+        Ok(Self { facets, all: Some(all), has_aggregations, over, most })
     }
 }

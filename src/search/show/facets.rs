@@ -1,6 +1,7 @@
 //! Counts over what matches, or over what is ranked.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -22,6 +23,12 @@ use crate::search::plan::aggregations::ASKED;
 use crate::search::plan::asked::FacetsOver;
 use crate::search::plan::counts::{FACET, Facet as Asked, MAX_VALUES};
 use crate::search::view::shard::{Shard, Shards};
+
+/// Bytes that counting may take unless a request says otherwise: what the host grants by itself.
+const MEMORY: u64 = 500_000_000;
+
+/// Bytes that a value of JSON takes for one of its text: two entries, with their names, for a bucket of some 40.
+const VALUE_BYTES: u64 = 8;
 
 /// A value of a facet.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,8 +52,8 @@ pub(super) fn count(plan: &Plan, ranking: &Ranking) -> Result<Counted> {
     let query = both(plan.keywords.as_deref(), plan.filter.as_deref());
     let mut facets = periods(plan, ranking, &query)?;
     let Some(all) = &counts.all else { return Ok((facets, None)) };
-    // Too many values are an error of their facet, below; tantivy's own limit is for all together.
-    let limits = AggregationLimitsGuard::new(None, Some(u32::MAX));
+    // Too many values are an error of their facet, below; tantivy's own limit of these is for all together.
+    let limits = AggregationLimitsGuard::new(Some(counts.most.unwrap_or(MEMORY)), Some(u32::MAX));
     let mut joined = IntermediateAggregationResults::default();
     let mut ranked = match counts.over {
         FacetsOver::Matches => BTreeMap::new(),
@@ -62,8 +69,10 @@ pub(super) fn count(plan: &Plan, ranking: &Ranking) -> Result<Counted> {
         joined.merge_fruits(part.map_err(not_run)?).map_err(not_run)?;
     }
     let results = joined.into_final_result(all.clone(), limits).map_err(not_run)?;
-    let results = serde_json::to_value(results)
-        .map_err(|e| Error::new(ErrorCode::BadValue, format!("aggregations: {e}")).source(e))?;
+    if let Some(most) = counts.most {
+        check_length(&results, most / VALUE_BYTES)?;
+    }
+    let results = serde_json::to_value(results).map_err(not_written)?;
     let schema = shards.schema();
     for Asked { name, column, .. } in counts.facets.iter().filter(|facet| facet.by.is_none()) {
         let mut counted = values(name, &results[format!("{FACET}{name}")])?;
@@ -82,10 +91,51 @@ pub(super) fn count(plan: &Plan, ranking: &Ranking) -> Result<Counted> {
     Ok((facets, counts.has_aggregations.then_some(Value::Object(asked))))
 }
 
+fn not_written(e: serde_json::Error) -> Error {
+    Error::new(ErrorCode::BadValue, format!("aggregations: {e}")).source(e)
+}
+
+/// A text that is counted and not kept, up to a length.
+struct Counter {
+    length: u64,
+    most: u64,
+}
+
+impl Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.length += bytes.len() as u64;
+        if self.length > self.most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Refuses a result that is longer as JSON, before it is made into values.
+fn check_length(results: &impl Serialize, most: u64) -> Result<()> {
+    match serde_json::to_writer(Counter { length: 0, most }, results) {
+        Err(e) if e.is_io() => Err(too_much("the result of facets and aggregations is too long", most)),
+        written => written.map_err(not_written),
+    }
+}
+
+/// What is too much is not said: it may hang on documents that a required filter hides.
+fn too_much(what: &str, most: u64) -> Error {
+    Error::new(ErrorCode::TooLarge, what).expected(format!("at most {most} bytes")).hint(
+        Hint::new("narrow it down with")
+            .setting(Setting::Filter)
+            .text(", or ask for fewer values or aggregations"),
+    )
+}
+
 /// What tantivy refuses of the request itself is the asker's; all else is told as of the index.
 fn not_run(e: TantivyError) -> Error {
     use TantivyError as T;
     match &e {
+        T::AggregationError(AggregationError::MemoryExceeded { limit, .. }) => {
+            too_much("facets and aggregations take too much memory", limit.get_bytes())
+        }
         T::AggregationError(AggregationError::InternalError(_)) => e.into(),
         T::AggregationError(_) | T::InvalidArgument(_) | T::SchemaError(_) | T::FieldNotFound(_) => {
             Error::new(ErrorCode::BadArgument, format!("the aggregations do not run: {e}")).source(e)

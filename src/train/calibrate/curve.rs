@@ -10,6 +10,7 @@
 //! there is the part of Platt's, at most all of it, under which the pairs of the tail are likeliest: what no pair has shown is not
 //! claimed.
 
+use super::pairs::Pair;
 use crate::model::{Curve, KNOTS};
 
 /// Matches and others that stand in for Platt's curve in each bin.
@@ -31,33 +32,33 @@ struct Bin {
     raw: f64,
 }
 
-/// Fits a curve; `platt` is `(slope, offset)` for matches and others of equal mass, `rate` that of matches among all pairs, of
-/// which `pairs` may hold a part of the others. `None` for few or degenerate pairs.
+/// Fits a curve; `platt` is `(slope, offset)` for matches and others of equal mass, `rate` that of matches among all pairs.
+/// `None` for few or degenerate pairs.
 ///
 /// Cost: a sort of the pairs.
-pub(crate) fn fit(pairs: &[(f32, bool)], platt: (f32, f32), rate: f64) -> Option<Curve> {
-    let positives = pairs.iter().filter(|pair| pair.1).count();
-    let negatives = pairs.len() - positives;
-    if positives.min(negatives) < LEAST {
+pub(crate) fn fit(pairs: &[Pair], platt: (f32, f32), rate: f64) -> Option<Curve> {
+    let count = pairs.iter().filter(|pair| pair.is_match).count();
+    if count.min(pairs.len() - count) < LEAST {
         return None;
     }
+    let (positives, negatives) = Pair::masses(pairs);
     let mut sorted = pairs.to_vec();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sorted.sort_by(|a, b| a.raw.total_cmp(&b.raw));
     let platt = (f64::from(platt.0), f64::from(platt.1));
-    let bins = bins(&sorted, (positives as f64, negatives as f64), platt, rate)?;
+    let bins = bins(&sorted, (positives, negatives), platt, rate)?;
     let mut knots: Vec<[f64; 2]> = smoothed(&bins, platt);
-    let (first, last) = (f64::from(sorted[0].0), f64::from(sorted[sorted.len() - 1].0));
+    let (first, last) = (f64::from(sorted[0].raw), f64::from(sorted[sorted.len() - 1].raw));
     let [raw, odds] = *knots.last()?;
-    // A pair of the others stands for as many as were left out.
-    let other = (1.0 - rate) / negatives as f64 * (positives as f64 / rate);
-    let tail = &sorted[sorted.partition_point(|pair| f64::from(pair.0) <= raw)..];
+    // A pair of the others stands for as many as the rate says.
+    let other = (1.0 - rate) / negatives * (positives / rate);
+    let tail = &sorted[sorted.partition_point(|pair| f64::from(pair.raw) <= raw)..];
     let natural = (rate / (1.0 - rate)).ln();
     let likelihood = |part: f64| -> f64 {
-        let log = |&(x, is_match): &(f32, bool)| {
-            let z = odds + natural + part * platt.0 * (f64::from(x) - raw);
+        let log = |pair: &Pair| {
+            let z = odds + natural + part * platt.0 * (f64::from(pair.raw) - raw);
             // ln(1 - p), and ln p where it is a match.
             let miss = -(z.max(0.0) + (-z.abs()).exp().ln_1p());
-            if is_match { z + miss } else { other * miss }
+            if pair.is_match { z + miss } else { other * f64::from(pair.stands_for) * miss }
         };
         tail.iter().map(log).sum()
     };
@@ -80,7 +81,7 @@ pub(crate) fn fit(pairs: &[(f32, bool)], platt: (f32, f32), rate: f64) -> Option
 
 /// The bins of ascending pairs, so many that match and so many others; `None` where equal raw logits leave too few.
 fn bins(
-    sorted: &[(f32, bool)],
+    sorted: &[Pair],
     (positives, negatives): (f64, f64),
     (slope, offset): (f64, f64),
     rate: f64,
@@ -89,17 +90,19 @@ fn bins(
     let rarer = positives.min(negatives);
     let (of_match, of_other) = (rarer / positives, rarer / negatives);
     let natural = (rate / (1.0 - rate)).ln();
-    let told = |&(raw, is_match): &(f32, bool)| {
-        let e = (-(slope * f64::from(raw) + offset + natural).abs()).exp();
-        let weight = if is_match { rate / positives } else { (1.0 - rate) / negatives };
+    let told = |pair: &Pair| {
+        let e = (-(slope * f64::from(pair.raw) + offset + natural).abs()).exp();
+        let each = if pair.is_match { rate / positives } else { (1.0 - rate) / negatives };
+        let weight = each * f64::from(pair.stands_for);
         weight * e / ((1.0 + e) * (1.0 + e))
     };
     let all_told: f64 = sorted.iter().map(told).sum::<f64>().max(f64::MIN_POSITIVE);
     let mut mass = 0.0;
     let mut bins = vec![Bin::default()];
     for (at, pair) in sorted.iter().enumerate() {
-        let &(raw, is_match) = pair;
-        let (weight, last) = (if is_match { of_match } else { of_other }, bins.len() - 1);
+        let Pair { raw, is_match, stands_for } = *pair;
+        let weight = f64::from(stands_for) * if is_match { of_match } else { of_other };
+        let last = bins.len() - 1;
         let bin = &mut bins[last];
         if is_match {
             bin.positive += weight
@@ -109,7 +112,7 @@ fn bins(
         bin.raw += weight * f64::from(raw);
         mass += 0.5 * weight / (2.0 * rarer) + 0.5 * told(pair) / all_told;
         // Equal raw logits stay in one bin.
-        let whole = sorted.get(at + 1).is_some_and(|next| next.0 > raw);
+        let whole = sorted.get(at + 1).is_some_and(|next| next.raw > raw);
         if whole && bins.len() < BINS && mass >= bins.len() as f64 / BINS as f64 {
             bins.push(Bin::default());
         }
@@ -149,11 +152,11 @@ mod tests {
     use super::*;
 
     /// 200 raw logits in [0, 1), each with the share of matches that it says: a probability, no log-odds.
-    fn honest() -> Vec<(f32, bool)> {
+    fn honest() -> Vec<Pair> {
         let mut pairs = Vec::new();
         for i in 0..200u32 {
             let raw = (i as f32 + 0.5) / 200.0;
-            pairs.extend((0..40u32).map(|k| (raw, f64::from(k) + 0.5 < 40.0 * f64::from(raw))));
+            pairs.extend((0..40u32).map(|k| Pair::of(raw, f64::from(k) + 0.5 < 40.0 * f64::from(raw))));
         }
         pairs
     }
@@ -175,26 +178,27 @@ mod tests {
     #[test]
     fn falling_bins_are_pooled_and_few_pairs_have_no_curve() {
         // The share of matches falls with the raw logit in the middle.
-        let pairs: Vec<(f32, bool)> =
-            (0..2400u32).map(|i| (i as f32, (i / 400 + i) % 2 == 0 || i > 2000)).collect();
+        let pairs: Vec<Pair> =
+            (0..2400u32).map(|i| Pair::of(i as f32, (i / 400 + i) % 2 == 0 || i > 2000)).collect();
         let curve = fit(&pairs, (0.001, -1.0), 0.5).unwrap();
         assert!(curve.is_sound());
         assert!(fit(&pairs[..100], (0.001, -1.0), 0.5).is_none());
-        let constant: Vec<(f32, bool)> = (0..2400u32).map(|i| (1.0, i % 2 == 0)).collect();
+        let constant: Vec<Pair> = (0..2400u32).map(|i| Pair::of(1.0, i % 2 == 0)).collect();
         assert!(fit(&constant, (1.0, 0.0), 0.5).is_none());
     }
 
     /// 400 queries of 400 items: one match each, whose raw logits are higher by `gap` deviations, and the top spoiled by
     /// `spoilt` others, far above.
-    fn rare(gap: f64, spoilt: usize) -> Vec<(f32, bool)> {
+    fn rare(gap: f64, spoilt: usize) -> Vec<Pair> {
         // Quantiles of a logistic distribution, in place of draws.
         let quantile = |i: usize, n: usize| {
             let p = (i as f64 + 0.5) / n as f64;
             (p / (1.0 - p)).ln()
         };
-        let mut pairs: Vec<(f32, bool)> = (0..400).map(|i| ((quantile(i, 400) + gap) as f32, true)).collect();
-        pairs.extend((0..400 * 399).map(|i| (quantile(i, 400 * 399) as f32, false)));
-        pairs.extend((0..spoilt).map(|i| (15.0 + i as f32 / spoilt as f32, false)));
+        let mut pairs: Vec<Pair> =
+            (0..400).map(|i| Pair::of((quantile(i, 400) + gap) as f32, true)).collect();
+        pairs.extend((0..400 * 399).map(|i| Pair::of(quantile(i, 400 * 399) as f32, false)));
+        pairs.extend((0..spoilt).map(|i| Pair::of(15.0 + i as f32 / spoilt as f32, false)));
         pairs
     }
 
@@ -212,7 +216,7 @@ mod tests {
             for least in [0.2, 0.5, 0.8, 0.9] {
                 let hits: Vec<(f64, bool)> = pairs
                     .iter()
-                    .map(|&(raw, is_match)| (probability(raw), is_match))
+                    .map(|pair| (probability(pair.raw), pair.is_match))
                     .filter(|hit| hit.0 >= least)
                     .collect();
                 let n = hits.len() as f64;
@@ -226,7 +230,7 @@ mod tests {
                 );
             }
             // Without what spoils it the tail is sure, with it nothing is.
-            let sure = pairs.iter().filter(|pair| probability(pair.0) >= 0.9).count();
+            let sure = pairs.iter().filter(|pair| probability(pair.raw) >= 0.9).count();
             assert_eq!(sure > 0, spoilt == 0 && gap > 6.0, "{gap} {spoilt}: {sure}");
         }
     }

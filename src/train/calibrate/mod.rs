@@ -4,12 +4,14 @@
 //! has the `space` fingerprint of the bundle that it comes from, and another `model` fingerprint.
 
 mod curve;
+mod pairs;
 mod platt;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use self::pairs::Pair;
 use crate::corpus::Split;
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::{Error, ErrorCode, Result};
@@ -49,9 +51,9 @@ pub fn calibrate(bundle: &Bundle, data: &TrainingData, prior: Option<f32>) -> Re
     data.check_fits(&bundle)?;
     let rows = rows(data)?;
     data.check_finite(&rows)?;
-    let items = [Items::new(&bundle, data, &rows)?];
-    let (fits, posterior_fits) = (calibrations(&items, data), posterior_calibrations(&items, data));
-    drop(items);
+    let held = [Held { items: Items::new(&bundle, data, &rows)?, among: None }];
+    let (fits, posterior_fits) = (calibrations(&held, data), posterior_calibrations(&held, data));
+    drop(held);
     if fits.iter().flatten().all(Option::is_none) {
         return Err(Error::new(ErrorCode::TooFewData, "no two items to calibrate on are known to match")
             .expected("rows with items of two media types, or several rows of one class")
@@ -86,12 +88,43 @@ fn rows(data: &TrainingData) -> Result<Vec<usize>> {
     Ok(rows)
 }
 
-/// Most negative pairs that a calibration looks at; more are thinned out evenly.
-const NEGATIVES: usize = 200_000;
+/// Most pairs of a query and an item that training saw.
+const SEEN_PAIRS: usize = 1 << 24;
+
+/// Rows to calibrate on.
+pub(crate) struct Held<'a> {
+    /// What training of this bundle has not seen: the queries, and of `class` what they are compared with.
+    pub(crate) items: Items<'a>,
+    /// The same, and after them rows that training saw, or a draw of these: a query of `pair` is compared with them, too.
+    among: Option<Items<'a>>,
+}
+
+impl<'a> Held<'a> {
+    /// The rows `held`, and of `pair` among the rows `fit` that `bundle` learned from.
+    ///
+    /// # Errors
+    /// As [`Items::new`].
+    pub(crate) fn new(
+        bundle: &'a Bundle,
+        data: &TrainingData,
+        held: &[usize],
+        fit: &[usize],
+    ) -> Result<Self> {
+        let most = SEEN_PAIRS / held.len().max(1);
+        let mut seen = fit.to_vec();
+        if seen.len() > most {
+            seen.shuffle(&mut ChaCha8Rng::seed_from_u64(0x5ee9));
+            seen.truncate(most);
+            seen.sort_unstable();
+        }
+        let among = Items::new(bundle, data, &[held, &seen].concat())?;
+        Ok(Self { items: Items::new(bundle, data, held)?, among: Some(among) })
+    }
+}
 
 /// The calibrations of all heads, in their order, from the pairs within each of `all`.
-pub(crate) fn calibrations(all: &[Items<'_>], data: &TrainingData) -> Vec<Fits> {
-    let heads = all.first().map_or(&[][..], |items| &items.bundle.metric().heads);
+pub(crate) fn calibrations(all: &[Held<'_>], data: &TrainingData) -> Vec<Fits> {
+    let heads = all.first().map_or(&[][..], |held| &held.items.bundle.metric().heads);
     heads
         .iter()
         .map(|head| both_ways(all, data, Similarity::Metric(head.target), head.target, (head.a, head.b)))
@@ -100,8 +133,9 @@ pub(crate) fn calibrations(all: &[Items<'_>], data: &TrainingData) -> Vec<Fits> 
 
 /// The calibrations of the dot product of class posteriors, for all pairs `a <= b` of media types in lexicographic order;
 /// empty without classes.
-pub(crate) fn posterior_calibrations(all: &[Items<'_>], data: &TrainingData) -> Vec<Fits> {
-    let Some(bundle) = all.first().map(|items| items.bundle).filter(|bundle| bundle.posterior().is_some())
+pub(crate) fn posterior_calibrations(all: &[Held<'_>], data: &TrainingData) -> Vec<Fits> {
+    let Some(bundle) =
+        all.first().map(|held| held.items.bundle).filter(|bundle| bundle.posterior().is_some())
     else {
         return Vec::new();
     };
@@ -116,7 +150,7 @@ pub(crate) fn posterior_calibrations(all: &[Items<'_>], data: &TrainingData) -> 
 pub(crate) type Fits = [Option<Calibration>; 2];
 
 fn both_ways(
-    all: &[Items<'_>],
+    all: &[Held<'_>],
     data: &TrainingData,
     similarity: Similarity,
     target: Target,
@@ -126,35 +160,70 @@ fn both_ways(
     [one, if a == b { one } else { calibrate_pair(all, data, similarity, target, (b, a)) }]
 }
 
+/// Of `pair` the fit that claims less of two: among rows that training has not seen, and among all. Which of them a model is surer of
+/// differs from data to data, and an index may hold either.
 fn calibrate_pair(
-    all: &[Items<'_>],
+    all: &[Held<'_>],
     data: &TrainingData,
     similarity: Similarity,
     target: Target,
-    (a, b): (usize, usize),
+    pair: (usize, usize),
 ) -> Option<Calibration> {
-    let (mut positives, mut negatives) = (Vec::new(), Vec::new());
-    let mut queries = 0.0;
-    for items in all {
-        let scores = items.scores(similarity, a, b)?;
-        let (matching, others) = matches(items, data, target, a, b, &scores);
-        // Of `pair`, a query without an item of its own says nothing, and any other is compared with every item.
-        queries += (matching.len() + others.len()) as f64 / items.media[b].rows.len().max(1) as f64;
-        positives.extend(matching);
-        negatives.extend(others);
+    let unseen = Scored::of(all, false, data, similarity, target, pair)?.fit(target);
+    if target == Target::Class || pair.0 == pair.1 || all.iter().any(|held| held.among.is_none()) {
+        return unseen;
     }
-    let step = negatives.len().div_ceil(NEGATIVES).max(1);
-    let rate = positives.len() as f64 / (positives.len() + negatives.len()).max(1) as f64;
-    let pairs: Vec<(f32, bool)> = positives
-        .iter()
-        .map(|&score| (score, true))
-        .chain(negatives.iter().step_by(step).map(|&score| (score, false)))
-        .collect();
-    let moves = match target {
-        Target::Class => Rate::Share,
-        Target::Pair => Rate::Matches((positives.len() as f64 / queries) as f32),
+    let among = Scored::of(all, true, data, similarity, target, pair)?;
+    let matches = among.matches.clone();
+    let claims = |fit: &Calibration| {
+        let even = fit.even();
+        matches.iter().map(|&raw| f64::from(even.logit(raw))).sum::<f64>()
     };
-    platt::fit(&pairs, Some(rate)).map(|fit| Calibration { rate: Some(moves), ..fit.with_prior(fit.natural) })
+    [unseen, among.fit(target)].into_iter().flatten().min_by(|a, b| claims(a).total_cmp(&claims(b)))
+}
+
+/// The raw logits of matches and of other pairs.
+struct Scored {
+    matches: Vec<f32>,
+    others: Vec<f32>,
+    /// Queries that have a match.
+    queries: f64,
+}
+
+impl Scored {
+    /// Of the queries `a` of held-out rows over the items `b` of these, or of all.
+    fn of(
+        all: &[Held<'_>],
+        among: bool,
+        data: &TrainingData,
+        similarity: Similarity,
+        target: Target,
+        (a, b): (usize, usize),
+    ) -> Option<Self> {
+        let mut scored = Self { matches: Vec::new(), others: Vec::new(), queries: 0.0 };
+        for held in all {
+            let (items, found) = (&held.items, held.among.as_ref().filter(|_| among).unwrap_or(&held.items));
+            let scores = items.scores_over(found, similarity, a, b)?;
+            let (matching, others) = matches((items, found), data, target, a, b, &scores);
+            // Of `pair`, a query without an item of its own says nothing, and any other is compared with every item.
+            scored.queries +=
+                (matching.len() + others.len()) as f64 / found.media[b].rows.len().max(1) as f64;
+            scored.matches.extend(matching);
+            scored.others.extend(others);
+        }
+        Some(scored)
+    }
+
+    fn fit(mut self, target: Target) -> Option<Calibration> {
+        let count = self.matches.len() as f64;
+        let rate = count / (self.matches.len() + self.others.len()).max(1) as f64;
+        let moves = match target {
+            Target::Class => Rate::Share,
+            Target::Pair => Rate::Matches((count / self.queries) as f32),
+        };
+        let pairs = Pair::all(&self.matches, &mut self.others);
+        platt::fit(&pairs, rate).map(|fit| Calibration { rate: Some(moves), ..fit.with_prior(fit.natural) })
+    }
 }
 
 #[cfg(test)]

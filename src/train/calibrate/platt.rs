@@ -3,31 +3,31 @@
 //! Source: J. Platt, "Probabilistic outputs for support vector machines", 1999.
 
 use super::curve;
+use super::pairs::Pair;
 use crate::model::Calibration;
 
 /// Fits a [`Calibration`] to raw logits and whether each is a match; `None` where a side is missing.
 ///
-/// `rate` is that of matches among all pairs, where `pairs` holds only a part of the others.
+/// `rate` is that of matches among all pairs.
 /// Positives and negatives get half of the total weight each. Newton's method with step halving on the logistic loss,
 /// in f64, over at most 50 rounds; Platt's smoothed targets keep separable data finite.
 /// Cost: rounds times pairs.
-pub(crate) fn fit(pairs: &[(f32, bool)], rate: Option<f64>) -> Option<Calibration> {
-    let positives = pairs.iter().filter(|(_, positive)| *positive).count();
-    let negatives = pairs.len() - positives;
-    if positives == 0 || negatives == 0 {
+pub(crate) fn fit(pairs: &[Pair], rate: f64) -> Option<Calibration> {
+    let positives = pairs.iter().filter(|pair| pair.is_match).count();
+    if positives == 0 || positives == pairs.len() {
         return None;
     }
-    let (n_pos, n_neg) = (positives as f64, negatives as f64);
+    let (n_pos, n_neg) = Pair::masses(pairs);
     // Standardise the raw logits first: Newton then starts well scaled.
-    let mean = pairs.iter().map(|p| f64::from(p.0)).sum::<f64>() / pairs.len() as f64;
-    let var = pairs.iter().map(|p| (f64::from(p.0) - mean).powi(2)).sum::<f64>() / pairs.len() as f64;
+    let mean = pairs.iter().map(|pair| f64::from(pair.raw)).sum::<f64>() / pairs.len() as f64;
+    let var = pairs.iter().map(|pair| (f64::from(pair.raw) - mean).powi(2)).sum::<f64>() / pairs.len() as f64;
     let scale = var.sqrt().max(1e-12);
     let (target_pos, target_neg) = ((n_pos + 1.0) / (n_pos + 2.0), 1.0 / (n_neg + 2.0));
     let points: Vec<(f64, f64, f64)> = pairs
         .iter()
-        .map(|&(raw, positive)| {
-            let x = (f64::from(raw) - mean) / scale;
-            if positive { (x, target_pos, 0.5 / n_pos) } else { (x, target_neg, 0.5 / n_neg) }
+        .map(|pair| {
+            let (x, weight) = ((f64::from(pair.raw) - mean) / scale, 0.5 * f64::from(pair.stands_for));
+            if pair.is_match { (x, target_pos, weight / n_pos) } else { (x, target_neg, weight / n_neg) }
         })
         .collect();
     let loss = |a: f64, b: f64| -> f64 {
@@ -75,7 +75,6 @@ pub(crate) fn fit(pairs: &[(f32, bool)], rate: Option<f64>) -> Option<Calibratio
             break;
         }
     }
-    let rate = rate.unwrap_or(n_pos / pairs.len() as f64);
     let slope = (a.max(1e-3) / scale) as f32;
     let offset = (b - f64::from(slope) * mean) as f32;
     if !(slope.is_finite() && slope > 0.0 && offset.is_finite()) {
@@ -105,9 +104,10 @@ mod tests {
             let x = -3.0 + 6.0 * (i as f32) / 4000.0;
             let p = sigmoid(2.0 * x - 1.0);
             let quota = (p * 20.0).round() as usize;
-            pairs.extend((0..20).map(|k| (x, k < quota)));
+            pairs.extend((0..20).map(|k| Pair::of(x, k < quota)));
         }
-        let fitted = fit(&pairs, None).unwrap();
+        let matches = pairs.iter().filter(|pair| pair.is_match).count();
+        let fitted = fit(&pairs, matches as f64 / pairs.len() as f64).unwrap();
         let rate = fitted.natural;
         // The fit is for one half; at the natural rate it gives back the process.
         let natural = fitted.with_prior(rate);
@@ -118,13 +118,13 @@ mod tests {
 
     #[test]
     fn fit_stays_finite_and_positive_on_hard_input() {
-        assert!(fit(&[(1.0, true)], None).is_none());
-        assert!(fit(&[], None).is_none());
-        let separable: Vec<(f32, bool)> = (0..100).map(|i| (i as f32, i >= 50)).collect();
-        let reversed: Vec<(f32, bool)> = (0..100).map(|i| (i as f32, i < 50)).collect();
-        let constant: Vec<(f32, bool)> = (0..10).map(|i| (3.0, i < 5)).collect();
+        assert!(fit(&[Pair::of(1.0, true)], 0.5).is_none());
+        assert!(fit(&[], 0.5).is_none());
+        let separable: Vec<Pair> = (0..100).map(|i| Pair::of(i as f32, i >= 50)).collect();
+        let reversed: Vec<Pair> = (0..100).map(|i| Pair::of(i as f32, i < 50)).collect();
+        let constant: Vec<Pair> = (0..10).map(|i| Pair::of(3.0, i < 5)).collect();
         for pairs in [&separable, &reversed, &constant] {
-            let fitted = fit(pairs, None).unwrap();
+            let fitted = fit(pairs, 0.5).unwrap();
             assert!(
                 fitted.slope > 0.0 && fitted.slope.is_finite() && fitted.offset.is_finite(),
                 "{fitted:?}"

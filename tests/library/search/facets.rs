@@ -205,6 +205,35 @@ fn intervals_have_a_bound_together_and_tell_nothing_of_hidden_documents() {
 }
 
 #[test]
+fn what_is_counted_has_a_bound() {
+    let (index, plugin) = app();
+    let searcher = index.reader().unwrap().searcher();
+    let engine = Engine::host(&index, searcher, plugin.cache(), bundle(1)).unwrap();
+    let asked = json!({ "a": { "histogram": { "field": "size", "interval": 1e-3 }, "aggs": { "b": { "stats": { "field": "size" } } } } });
+    let run = |most: Option<u64>| {
+        let request = engine.request().filter("*").facet("kind").aggregations(asked.clone());
+        most.map_or(request.clone(), |most| request.max_counting(most)).run()
+    };
+    let whole = run(None).unwrap();
+    let length = serde_json::to_string(&whole.aggregations).unwrap().len() as u64;
+    let enough = run(Some(10 * length)).unwrap();
+    assert_eq!((&enough.aggregations, &enough.facets), (&whole.aggregations, &whole.facets));
+    let refused = |most: u64, what: &str| {
+        let error = run(Some(most)).unwrap_err();
+        let facts = error.facts();
+        assert_eq!(facts.code, ErrorCode::TooLarge, "{error}");
+        assert!(facts.message.contains(what) && facts.hint.is_some() && facts.got.is_none(), "{error}");
+        assert!(facts.expected.as_deref().unwrap().starts_with("at most "), "{error}");
+    };
+    refused(100, "too much memory");
+    refused(7 * length, "too long");
+    // Facets alone have it too.
+    let facets = |most: u64| engine.request().filter("*").facet("kind").max_counting(most).run();
+    assert_eq!(facets(1 << 20).unwrap().facets, whole.facets);
+    assert_eq!(facets(10).unwrap_err().code(), ErrorCode::TooLarge);
+}
+
+#[test]
 fn filters_inside_of_aggregations_are_read_as_other_filters() {
     for (filter, count) in [
         ("kind:tea", 3),

@@ -94,6 +94,12 @@ fn what_is_not_wanted_costs_by_likeness_and_leaves_the_probability() {
     let expected = wanted.hits.iter().filter(|hit| hit.probability.unwrap() >= 0.5).count();
     assert!(expected > 0 && expected < wanted.hits.len());
     assert_eq!(cut.hits.len(), expected);
+    // The head `pair` of a media type with itself has no calibration: nothing has a probability, which is said.
+    let within =
+        engine.request().features("text", &[0.2; 5]).unwrap().media(MediaChoice::Named("text".into()));
+    let none = within.similarity(Similarity::Metric(Target::Pair)).min_probability(0.0).run().unwrap();
+    assert_eq!((none.hits.len(), none.matched), (0, 0));
+    assert!(none.warnings[0].contains("no calibration"), "{:?}", none.warnings);
     // Nothing but what is not wanted: the least like come first, without a probability.
     let only = texts(engine.request().not_features("image", &b).unwrap());
     assert_eq!(only.hits.len(), unwanted.hits.len());

@@ -29,7 +29,7 @@ pub fn proposal(built: &BuildReport, args: &SourceArgs, verb: &str) -> Result<Op
     if built.without_items < built.documents || !args.features.is_empty() {
         return Ok(None);
     }
-    let keys = source::keys(&args.media_key, &args.map, &args.without)?;
+    let keys = source::keys(&args.items.keys)?;
     let first = Reader::open_all(&args.source, &keys)?.find_map(|read| read.ok());
     let map = first.and_then(|document| Keys::propose(document.fields.keys().map(String::as_str)));
     Ok(map.map(|map| format!("no document has a text or a picture: {verb} it again with --map {map}")))
@@ -96,7 +96,7 @@ pub fn of<'a>(
     builder: IndexBuilder<'a>,
     global: &'a Global,
 ) -> Result<IndexBuilder<'a>> {
-    let paths = Registry::from_env().with_limits(args.limits.into());
+    let paths = Registry::from_env().with_limits(args.items.limits.into());
     let mut bar = None;
     let builder = builder
         .source(source::to_index(args, fields)?)

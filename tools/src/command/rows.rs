@@ -13,7 +13,7 @@ use crate::source::{self, Beside, Read};
 pub fn of_trained(bundle: &Bundle, args: &SourceArgs, beside: Beside<'_>, global: &Global) -> Result<Read> {
     let label = beside.label.or(bundle.classes().map(|classes| classes.key.as_str()));
     let beside = Beside { label, ..beside };
-    let paths = source::encoder_paths(&args.encoder, args.limits)?;
+    let paths = source::encoder_paths(&args.items.encoder, args.items.limits)?;
     // A media type without items has rows too, which are absent.
     let encoders = source::trained_on(args)?.all_encoders_for(bundle, &paths)?;
     source::training_data(args, beside, Some((bundle, &encoders)), global)

@@ -12,7 +12,7 @@ use crate::output::Output;
 use crate::source;
 
 pub fn run(args: &SchemaArgs, output: &Output) -> Result<Outcome> {
-    let keys = source::keys(&args.media_key, &args.map, &args.without)?;
+    let keys = source::keys(&args.keys)?;
     let mut reader = Reader::open_all(&args.source, &keys)?;
     let file = args.source.first().map_or(Path::new(""), PathBuf::as_path);
     let overrides = SchemaOverrides::default();

@@ -1,36 +1,27 @@
 //! Base64, as a page writes a picture.
 
-/// The bytes of base64 of the standard alphabet, padded or not; `None` for anything else, blanks too. Source: RFC 4648, section 4.
-pub fn decode(text: &str) -> Option<Vec<u8>> {
-    let text = text.as_bytes();
-    let digits = match text {
-        [digits @ .., b'=', b'='] | [digits @ .., b'='] if text.len().is_multiple_of(4) => digits,
-        digits => digits,
-    };
-    if digits.len() % 4 == 1 {
-        return None;
-    }
-    let mut out = Vec::with_capacity(digits.len() / 4 * 3 + 2);
-    for group in digits.chunks(4) {
-        let mut bits = 0u32;
-        for &digit in group {
-            bits = bits << 6 | u32::from(value(digit)?);
-        }
-        bits <<= 6 * (4 - group.len());
-        let bytes = [bits >> 16, bits >> 8, bits].map(|bits| (bits & 0xff) as u8);
-        out.extend_from_slice(&bytes[..group.len() - 1]);
-    }
-    Some(out)
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{DecodeError, Engine, alphabet};
+
+const fn engine(padding: DecodePaddingMode) -> GeneralPurpose {
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(padding).with_decode_allow_trailing_bits(true);
+    GeneralPurpose::new(&alphabet::STANDARD, config)
 }
 
-fn value(digit: u8) -> Option<u8> {
-    Some(match digit {
-        b'A'..=b'Z' => digit - b'A',
-        b'a'..=b'z' => digit - b'a' + 26,
-        b'0'..=b'9' => digit - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
+static PADDED: GeneralPurpose = engine(DecodePaddingMode::RequireCanonical);
+static UNPADDED: GeneralPurpose = engine(DecodePaddingMode::RequireNone);
+
+/// The bytes of base64 of the standard alphabet, padded or not; anything else, blanks too, is an error that says what is wrong and where.
+/// Source: RFC 4648, section 4.
+pub fn decode(text: &str) -> Result<Vec<u8>, String> {
+    let read = if text.ends_with('=') { PADDED.decode(text) } else { UNPADDED.decode(text) };
+    read.map_err(|error| match error {
+        DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol { offset: at, .. } => {
+            format!("character {at} of it")
+        }
+        DecodeError::InvalidLength(_) => "a last character that stands for no byte".to_owned(),
+        DecodeError::InvalidPadding => "more or fewer = at the end than it needs".to_owned(),
     })
 }
 
@@ -49,14 +40,15 @@ mod tests {
             ("Zm9vYg==", "foob"),
             ("Zm9vYmFy", "foobar"),
         ] {
-            assert_eq!(decode(text).as_deref(), Some(bytes.as_bytes()), "{text}");
-            assert_eq!(decode(text.trim_end_matches('=')).as_deref(), Some(bytes.as_bytes()), "{text}");
+            assert_eq!(decode(text).as_deref(), Ok(bytes.as_bytes()), "{text}");
+            assert_eq!(decode(text.trim_end_matches('=')).as_deref(), Ok(bytes.as_bytes()), "{text}");
         }
-        assert_eq!(decode("+/+/"), Some(vec![0xfb, 0xff, 0xbf]));
+        assert_eq!(decode("+/+/"), Ok(vec![0xfb, 0xff, 0xbf]));
         for wrong in
             ["Z", "Zm9vY", "Zm9v ", "Zm 9v", "Zg=", "Z===", "Zg==Zg==", "-_-_", "é", "/tmp/a.png", "Zm9v\n"]
         {
-            assert_eq!(decode(wrong), None, "{wrong:?}");
+            assert!(decode(wrong).is_err(), "{wrong:?}");
         }
+        assert_eq!(decode("Zm9vYmFy Zm9v").unwrap_err(), "character 8 of it");
     }
 }

@@ -28,6 +28,8 @@ pub const ANSWER_BYTES: usize = 8 << 20;
 pub const ANSWERS_SENT: usize = 256;
 /// Intervals of all histograms of a request, those without documents among them.
 pub const INTERVALS: usize = 65_000;
+/// Bytes that facets and aggregations of a request take while they are counted. Their result has an eighth of it at most, what an answer has.
+pub const COUNTING: u64 = 8 * ANSWER_BYTES as u64;
 /// Width times height of a picture in a query, unless the user allows more.
 pub const PIXELS: u64 = 25_000_000;
 

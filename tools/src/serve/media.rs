@@ -1,7 +1,7 @@
 //! `GET /media/ID/ORDINAL`: a picture of a document, as it is.
 
 use std::convert::Infallible;
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::Read;
 use std::path::Path as FilePath;
 use std::pin::Pin;
@@ -16,6 +16,7 @@ use axum::http::{HeaderValue, StatusCode, Uri};
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
+use uncsm_index::limits::open_file;
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::answer::{self, Answer};
@@ -92,12 +93,11 @@ const HEAD: u64 = 32;
 /// The type and the bytes of a picture; nothing of a file that is none, is too large or does not read. Such a file is read no
 /// further than its head.
 fn read(path: &FilePath) -> Option<(&'static str, Vec<u8>)> {
-    // Before it is opened: a pipe would wait for a writer.
     let before = std::fs::symlink_metadata(path).ok()?;
     if !before.is_file() {
         return None;
     }
-    let file = File::open(path).ok()?;
+    let file = open_file(path, "the picture").ok()?;
     let opened = file.metadata().ok()?;
     // The name may have come to mean another file since, and a folder on the way to it a link.
     let is_same = opened.is_file() && same(&before, &opened) && path.canonicalize().ok()? == path;
@@ -184,7 +184,7 @@ mod tests {
         // Holes, which take no room on the disk.
         let large = |length: u64| {
             fs::write(at("large.png"), png).unwrap();
-            File::options().write(true).open(at("large.png")).unwrap().set_len(length).unwrap();
+            fs::File::options().write(true).open(at("large.png")).unwrap().set_len(length).unwrap();
             read(&at("large.png")).map(|(_, bytes)| bytes.len() as u64)
         };
         assert_eq!((large(MEDIA_BYTES), large(MEDIA_BYTES + 1)), (Some(MEDIA_BYTES), None));

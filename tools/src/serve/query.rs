@@ -18,7 +18,7 @@ use super::answer::{self, Answer};
 use super::app::App;
 use super::body::{Received, receive};
 use super::door::Refused;
-use super::limits::{ANSWER_BYTES, INTERVALS, WAIT_TIME, WORK_TIME};
+use super::limits::{ANSWER_BYTES, COUNTING, INTERVALS, WAIT_TIME, WORK_TIME};
 use super::lock::lock;
 use super::media::Held;
 use super::metrics::Asked;
@@ -134,7 +134,8 @@ fn answer(app: &App, body: &[u8], cancel: &Cancel, asked: &mut Asked) -> Result<
     let spec = request::query(request::object(body)?)?;
     *asked = Asked::of(&spec);
     app.look();
-    let response = encoded(app, &spec)?.max_intervals(INTERVALS).cancel(cancel.clone()).run()?;
+    let request = encoded(app, &spec)?.max_intervals(INTERVALS).max_counting(COUNTING);
+    let response = request.cancel(cancel.clone()).run()?;
     let hits = response.hits.len();
     let query = app.record.as_ref().map(|record| record.remember(&spec, &response));
     let took_ms = started.elapsed().as_secs_f64() * 1000.0;

@@ -77,7 +77,16 @@ impl Recorder {
     pub fn open(path: &Path) -> Result<Self> {
         let open = |path: &Path| {
             // Windows locks no file that is open for appending alone.
-            OpenOptions::new().create(true).read(true).append(true).open(path).map_err(|e| Error::io(path, e))
+            let io = |e| Error::io(path, e);
+            let file = OpenOptions::new().create(true).read(true).append(true).open(path).map_err(io)?;
+            // A pipe that nobody reads would take a while, and then nothing more.
+            match file.metadata().map_err(io)?.is_file() {
+                true => Ok(file),
+                false => Err(Error::new(ErrorCode::BadValue, "the record is no file")
+                    .file(path)
+                    .expected("a file")
+                    .got("a device or pipe")),
+            }
         };
         let pairs = path.with_extension("pairs.jsonl");
         if pairs == path {
@@ -220,6 +229,12 @@ mod tests {
         assert!(facts.hint.is_some());
         drop(first);
         Recorder::open(&path).unwrap();
+        #[cfg(target_os = "linux")]
+        {
+            let pipe = dir.path().join("pipe.jsonl");
+            assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+            assert_eq!(Recorder::open(&pipe).err().unwrap().code(), ErrorCode::BadValue);
+        }
     }
 
     #[test]

@@ -66,11 +66,17 @@ fn take(value: &mut Value, out: &mut Vec<Image>) -> Result<()> {
     for value in values {
         let Value::Object(object) = &*value else { continue };
         let Some(text) = object.get("base64") else { continue };
-        let bytes = text.as_str().filter(|_| object.len() == 1).and_then(base64::decode);
-        let bytes = bytes.filter(|bytes| !bytes.is_empty()).ok_or_else(|| {
-            Error::new(ErrorCode::BadValue, "a picture is no base64")
-                .expected(r#"{"base64": ".."}, without blanks"#)
-        })?;
+        let bytes = match text.as_str().filter(|_| object.len() == 1).map(base64::decode) {
+            Some(Ok(bytes)) if !bytes.is_empty() => bytes,
+            read => {
+                let error = Error::new(ErrorCode::BadValue, "a picture is no base64")
+                    .expected(r#"{"base64": ".."}, without blanks"#);
+                return Err(match read {
+                    Some(Err(what)) => error.got(what),
+                    _ => error,
+                });
+            }
+        };
         out.push(bytes.into());
         *value = Value::Null;
     }
@@ -157,6 +163,8 @@ mod tests {
         ] {
             assert_eq!(read(wrong).unwrap_err().code(), ErrorCode::BadValue, "{wrong}");
         }
+        let error = read(r#"{"image": {"base64": "/etc/passwd!"}}"#).unwrap_err();
+        assert_eq!(error.facts().got.as_deref(), Some("character 11 of it"));
     }
 
     #[test]

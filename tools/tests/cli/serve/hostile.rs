@@ -55,6 +55,36 @@ fn paths_are_refused_whether_they_lead_somewhere_or_not() {
 }
 
 #[test]
+fn what_is_counted_has_an_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (corpus, index) = (dir.path().join("c.jsonl"), dir.path().join("index"));
+    write_lines(
+        &corpus,
+        &[json!({ "id": 1, "text": "a", "size": 1 }), json!({ "id": 2, "text": "b", "size": 7 })],
+    );
+    ok(&["build", s(&corpus), "--bundle", s(&world().bundle), "--out", s(&index)]);
+    let server = Server::start(&index, &[]);
+    // Few documents, and as many intervals as may be, each with numbers: more than an answer holds.
+    let most = json!({ "min": 0, "max": 64_000 });
+    let sizes = |name: &str| json!({ "extended_stats": { "field": name } });
+    let asked = |bounds: &Value| {
+        json!({ "filter": "*", "k": 0, "aggregations": { "a": {
+            "histogram": { "field": "size", "interval": 1, "extended_bounds": bounds }, "aggs": { "s": sizes("size"), "t": sizes("size") } } } })
+    };
+    let reply = server.post("/api/query", asked(&most).to_string().as_bytes());
+    assert_eq!(reply.status, 413, "{}", reply.text());
+    let error = &reply.json()["error"];
+    assert_eq!(error["code"], "too_large", "{error}");
+    assert!(
+        error["hint"].is_string() && error["message"].as_str().unwrap().contains("facets and aggregations"),
+        "{error}"
+    );
+    let few = server.query(&asked(&json!({ "min": 0, "max": 100 })));
+    assert!(few["aggregations"]["a"]["buckets"].as_array().unwrap().len() > 100, "{few}");
+    server.assert_alive();
+}
+
+#[test]
 fn sizes_have_an_end() {
     let server = Server::start(&world().index, &[]);
     let head = |length: &str| {
