@@ -90,6 +90,8 @@ fn rows(data: &TrainingData) -> Result<Vec<usize>> {
 
 /// Most pairs of a query and an item that training saw.
 const SEEN_PAIRS: usize = 1 << 24;
+/// Most rows of these that are held in memory, however few rows there are to calibrate on.
+const SEEN_ROWS: usize = 65_536;
 
 /// Rows to calibrate on.
 pub(crate) struct Held<'a> {
@@ -110,7 +112,7 @@ impl<'a> Held<'a> {
         held: &[usize],
         fit: &[usize],
     ) -> Result<Self> {
-        let most = SEEN_PAIRS / held.len().max(1);
+        let most = (SEEN_PAIRS / held.len().max(1)).min(SEEN_ROWS);
         let mut seen = fit.to_vec();
         if seen.len() > most {
             seen.shuffle(&mut ChaCha8Rng::seed_from_u64(0x5ee9));
