@@ -83,7 +83,7 @@ def grown(path, tensors):
 
 def shards(work, name, block, rows, count):
     """Features files of `rows` pairs in all, each made once."""
-    folder = work / f"{name}-{rows}"
+    folder = work / f"{name}-{rows}-in-{count}"
     folder.mkdir(parents=True, exist_ok=True)
     for at in range(count):
         path = folder / f"part-{at:03}.safetensors"
@@ -166,7 +166,7 @@ def line(run):
 def main():
     args = arguments()
     block = grown(args.features, args.tensors) if args.features else made({"image": args.image, "text": args.text})
-    name = args.features.stem if args.features else f"made-{args.image}-{args.text}"
+    name = f"{args.features.stem}-{args.tensors}" if args.features else f"made-{args.image}-{args.text}"
     runs = []
     for rows in map(int, args.rows.split(",")):
         folder = shards(args.work, name, block, rows, args.shards)

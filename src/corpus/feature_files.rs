@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::features::FeaturesFile;
-use super::reader::glob;
 use super::pathway::PathwayArg;
+use super::reader::glob;
 use super::tensor::OwnedTensor;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{self, SOURCE_ROOTS};

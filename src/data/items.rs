@@ -9,6 +9,8 @@ use crate::encode::kernel::{Rows, products};
 use crate::error::Result;
 use crate::model::{Bundle, ItemRows, Target};
 
+/// Rows whose features are in memory at once, where a row is projected to the same bits in any batch.
+const TOGETHER_READ: usize = 1024;
 /// Queries that are scored together on one core.
 const TOGETHER: usize = 48;
 
@@ -54,7 +56,7 @@ impl MediaItems {
 impl<'a> Items<'a> {
     /// Projects and rounds the items of `rows`; features must be finite.
     pub(crate) fn new(bundle: &'a Bundle, data: &TrainingData, rows: &[usize]) -> Result<Self> {
-        Self::projected(bundle, data, rows, &|m, features| bundle.project(m, features))
+        Self::made(bundle, data, rows, TOGETHER_READ, &|m, features| bundle.project(m, features))
     }
 
     /// Rounds what `project` makes of the features `[n, d_in]` of a media type: shared vectors `[n, d]`.
@@ -64,13 +66,27 @@ impl<'a> Items<'a> {
         rows: &[usize],
         project: Project<'_>,
     ) -> Result<Self> {
+        Self::made(bundle, data, rows, rows.len().max(1), project)
+    }
+
+    /// The same with the features of so many rows in memory at once.
+    fn made(
+        bundle: &'a Bundle,
+        data: &TrainingData,
+        rows: &[usize],
+        together: usize,
+        project: Project<'_>,
+    ) -> Result<Self> {
         let media = data
             .media
             .iter()
             .enumerate()
             .map(|(m, media)| {
                 let rows: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
-                let shared = project(m, &media.gather(&rows))?;
+                let mut shared = Vec::with_capacity(rows.len() * bundle.dim());
+                for part in rows.chunks(together) {
+                    shared.extend(project(m, &media.gather(part))?);
+                }
                 let stored = bundle.store(m, &shared);
                 Ok(MediaItems {
                     content: media.contents(&rows),

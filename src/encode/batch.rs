@@ -313,7 +313,9 @@ pub(crate) fn read_media_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>> {
     if about.len() > max_bytes {
         return Err(large(about.len()));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0));
+    let mut bytes = Vec::new();
+    let length = usize::try_from(about.len()).unwrap_or(usize::MAX);
+    bytes.try_reserve_exact(length).map_err(|_| io(std::io::ErrorKind::OutOfMemory.into()))?;
     // It may grow while it is read.
     file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > max_bytes { Err(large(bytes.len() as u64)) } else { Ok(bytes) }

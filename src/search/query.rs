@@ -213,7 +213,8 @@ impl CrossMediaQuery {
         vectors: &SegmentVectors,
         weight: Option<&dyn Weight>,
     ) -> Result<CandidateDocs> {
-        if self.minimum.is_some() && !self.scorer.has_calibrations() {
+        let is_there = |media| !vectors.view(media).is_empty();
+        if self.minimum.is_some() && !self.scorer.has_calibrations(is_there) {
             return Ok(CandidateDocs::Only(Vec::new()));
         }
         let Some((cells, k)) = self.nearest.as_ref().filter(|_| !self.budget.is_spent()) else {

@@ -341,10 +341,12 @@ impl DocScorer {
         self.parts.iter().all(|part| like(part) && part.rows.iter().all(calibrated))
     }
 
-    /// Whether some pair of a part and a wanted media type has a probability.
-    pub(super) fn has_calibrations(&self) -> bool {
-        let mut rows = self.parts.iter().flat_map(|part| part.rows.iter().flatten());
-        rows.any(|row| row.is_calibrated())
+    /// Whether some pair of a part and a wanted media type that is `there` has a probability.
+    pub(super) fn has_calibrations(&self, there: impl Fn(usize) -> bool) -> bool {
+        let is_calibrated = |(media, row): (usize, &Option<Box<dyn RowScorer>>)| {
+            row.as_ref().is_some_and(|row| there(media) && row.is_calibrated())
+        };
+        self.parts.iter().any(|part| part.rows.iter().enumerate().any(is_calibrated))
     }
 
     /// What each of `docs` is ranked by; `None` where a document has no wanted item, or none that some part can score.

@@ -33,7 +33,7 @@ pub struct Trained {
     pub deep: Option<DeepMembers>,
 }
 
-/// Trains a model on the rows marked `train`, stopped and calibrated on those marked `val`.
+/// Trains a model on the rows marked `train`, stopped and calibrated on those marked `val`, of more than 4,096 on a draw.
 ///
 /// Without rows marked `val` several validation splits are drawn from the train rows, such that near-duplicates and groups
 /// stay on one side; of large data one, whose model is kept (see [`TrainConfig::for_rows`]). Each gets a model that has not
@@ -210,7 +210,7 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     let held: Vec<Held<'_>> = models
         .iter()
         .zip(folds)
-        .map(|((bundle, rows), fold)| Held::new(bundle, data, rows, &fold.fit))
+        .map(|((bundle, rows), fold)| Held::new(bundle, data, rows, &fold.fit, folds.len()))
         .collect::<Result<_>>()?;
     let mut stages = mean_reports(&reports);
     if let Some(last) = stages.last_mut() {

@@ -256,7 +256,11 @@ pub fn encoded(args: &SourceArgs, beside: Beside<'_>, global: &Global) -> Result
     let cache = cache(args)?;
     match Source::open(args)? {
         Source::Corpus(paths) => corpus_data(&paths, args, beside, (None, cache.as_ref()), global),
-        Source::Features(_) => Err(Error::new(ErrorCode::BadArgument, "the source is features already")),
+        Source::Features(files) => {
+            let error = Error::new(ErrorCode::BadArgument, "the source is features already");
+            let first = files.files().next();
+            Err(first.map_or(error.clone(), |first| error.file(first.path())))
+        }
     }
 }
 

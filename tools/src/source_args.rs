@@ -23,7 +23,7 @@ pub struct SourceArgs {
     ///
     /// `train`, `eval` and `calibrate` take several files, whose rows follow each other: named one by one, by a quoted pattern such as
     /// 'part-*.safetensors', or as the folder that holds them. Features stay in their files and are read as they are needed, so that they may be
-    /// more than memory.
+    /// more than memory; the files must stay as they are meanwhile.
     #[arg(long, value_name = "FILE.safetensors", help_heading = SOURCE)]
     pub features: Vec<PathBuf>,
     /// The tensor that holds the features of a media type; may be repeated [default: none]. Example: --features

@@ -52,7 +52,7 @@ pub(crate) fn build(view: &View, asked: &Asked) -> Result<Plan> {
     let minimum = match asked.minimum {
         Some(floor) if !parts.is_empty() => {
             let minimum = minimum(view, &scorers, floor)?.within(budget.clone());
-            warnings.extend(nothing_known(view, &scorers));
+            warnings.extend(nothing_known(view, &scorers)?);
             Some(match asked.candidates {
                 Look::Recall(recall) if recall < 1.0 => {
                     let cells = Cells { recall, model: view.bundle.score(), tally: tally.clone() };
@@ -268,17 +268,25 @@ fn minimum(view: &View, scorers: &Scorers, floor: f32) -> Result<CrossMediaQuery
 }
 
 /// That no document has a probability, in a sentence.
-fn nothing_known(view: &View, scorers: &Scorers) -> Option<String> {
-    let scorer = scorers.probability.as_ref().filter(|scorer| !scorer.has_calibrations())?;
+fn nothing_known(view: &View, scorers: &Scorers) -> Result<Option<String>> {
+    let held = view.held()?;
+    let is_known = |scorer: &&Arc<DocScorer>| scorer.has_calibrations(|media| held[media]);
+    let Some(scorer) = scorers.probability.as_ref().filter(|scorer| !is_known(scorer)) else {
+        return Ok(None);
+    };
     let name = |media: usize| view.bundle.media()[media].name.as_str();
     let parts: Vec<&str> = scorer.parts().iter().map(|part| name(part.media)).collect();
-    let wanted: Vec<&str> = scorer.wanted().iter().map(|&media| name(media)).collect();
-    Some(format!(
-        "no document reaches the minimum probability, since none has a probability: the bundle has no calibration of {} for {} over {}",
-        scorer.similarity().measure().describe(),
-        parts.join(", "),
-        wanted.join(", ")
-    ))
+    let there: Vec<&str> =
+        scorer.wanted().iter().filter(|media| held[**media]).map(|&media| name(media)).collect();
+    // Without items there is nothing that could have one.
+    Ok((!there.is_empty()).then(|| {
+        format!(
+            "no document reaches the minimum probability, since none has a probability: the bundle has no calibration of {} for {} over {}",
+            scorer.similarity().measure().describe(),
+            parts.join(", "),
+            there.join(", ")
+        )
+    }))
 }
 
 /// The media types that documents are scored by.

@@ -88,8 +88,9 @@ fn rows(data: &TrainingData) -> Result<Vec<usize>> {
     Ok(rows)
 }
 
-/// Most pairs of a query and an item that training saw.
+/// Most pairs of a query and an item that training saw, of all splits together, and most such items of a split.
 const SEEN_PAIRS: usize = 1 << 24;
+const SEEN_ROWS: usize = 16_384;
 
 /// Rows to calibrate on.
 pub(crate) struct Held<'a> {
@@ -100,7 +101,7 @@ pub(crate) struct Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    /// The rows `held`, and of `pair` among the rows `fit` that `bundle` learned from.
+    /// The rows `held` of one of so many `splits`, and of `pair` among the rows `fit` that `bundle` learned from, or a draw of these.
     ///
     /// # Errors
     /// As [`Items::new`].
@@ -109,8 +110,13 @@ impl<'a> Held<'a> {
         data: &TrainingData,
         held: &[usize],
         fit: &[usize],
+        splits: usize,
     ) -> Result<Self> {
-        let most = SEEN_PAIRS / held.len().max(1);
+        let items = Items::new(bundle, data, held)?;
+        if held.is_empty() || bundle.metric().heads.iter().all(|head| head.target != Target::Pair) {
+            return Ok(Self { items, among: None });
+        }
+        let most = (SEEN_PAIRS / splits.max(1) / held.len()).min(SEEN_ROWS);
         let mut seen = fit.to_vec();
         if seen.len() > most {
             seen.shuffle(&mut ChaCha8Rng::seed_from_u64(0x5ee9));
@@ -118,7 +124,7 @@ impl<'a> Held<'a> {
             seen.sort_unstable();
         }
         let among = Items::new(bundle, data, &[held, &seen].concat())?;
-        Ok(Self { items: Items::new(bundle, data, held)?, among: Some(among) })
+        Ok(Self { items, among: Some(among) })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows to validate on, drawn one by one from very many.
 //!
-//! Each is a component of its own: what is near to it in any media type, or of its group, is neither learned from nor validated on. So rows are
-//! compared with those that are drawn alone, and memory does not grow with the pairs of near rows.
+//! Each is a component of its own: what is near to it in any media type, or of its group, is not learned from. So rows are compared with those
+//! that are drawn alone, and memory does not grow with the pairs of near rows. Two drawn rows may be near to each other: few of very many are.
 
 use std::collections::{HashMap, HashSet};
 
@@ -31,14 +31,18 @@ pub(super) fn folds(data: &TrainingData, train: &[usize], config: &TrainConfig, 
     let drawn = index::sample(&mut rng, train.len(), (SPARE * needed + 64).min(train.len()));
     let drawn: Vec<usize> = drawn.into_iter().map(|at| train[at]).collect();
     let drawn = of_small_groups(data, train, drawn, wanted.largest);
-    let near: Vec<Vec<Option<Vec<usize>>>> = data
+    let largest = wanted.largest;
+    let near: Vec<Vec<Near>> = data
         .media
         .iter()
-        .map(|media| {
-            near_rows(media, train, &drawn, config.selection.duplicate_cosine, (needed, wanted.largest))
-        })
+        .map(|media| near_rows(media, train, &drawn, config.selection.duplicate_cosine, largest))
         .collect();
-    let mut found = (0..drawn.len()).filter(|&at| near.iter().all(|near| near[at].is_some()));
+    // The limit is raised, in all media types together, as far as leaves rows enough, up to equal bytes.
+    let is_free = |at: usize, degree| near.iter().all(|near| near[at].rows(degree, largest).is_some());
+    let left = |degree: &usize| (0..drawn.len()).filter(|&at| is_free(at, *degree)).count();
+    let enough = needed.min(drawn.len() / 2);
+    let degree = (0..DEGREES).find(|degree| left(degree) >= enough).unwrap_or(DEGREES - 1);
+    let mut found = (0..drawn.len()).filter(|&at| is_free(at, degree));
     let mut all = Vec::with_capacity(wanted.splits);
     for _ in 0..wanted.splits {
         let chosen: Vec<usize> = found.by_ref().take(wanted.rows).collect();
@@ -47,7 +51,7 @@ pub(super) fn folds(data: &TrainingData, train: &[usize], config: &TrainConfig, 
         }
         let mut left_out: HashSet<usize> = chosen.iter().map(|&at| drawn[at]).collect();
         for near in &near {
-            left_out.extend(chosen.iter().flat_map(|&at| near[at].iter().flatten()));
+            left_out.extend(chosen.iter().filter_map(|&at| near[at].rows(degree, largest)).flatten());
         }
         let group = |row: usize| data.groups.as_ref().map(|groups| groups[row]);
         let groups: HashSet<u64> = chosen.iter().filter_map(|&at| group(drawn[at])).collect();
@@ -94,16 +98,16 @@ impl Near {
     }
 }
 
-/// For each of the `drawn` rows those of `train` that are near, or `None` where these are too many.
+/// For each of the `drawn` rows those of `train` that are near.
 ///
-/// The limit is raised as far as leaves as many as are `needed`, up to equal bytes. Cost: one pass over the features.
+/// Cost: one pass over the features, and a comparison for each drawn row that stands on one side of the same planes.
 fn near_rows(
     media: &MediaFeatures,
     train: &[usize],
     drawn: &[usize],
     limit: f64,
-    (needed, largest): (usize, usize),
-) -> Vec<Option<Vec<usize>>> {
+    largest: usize,
+) -> Vec<Near> {
     let (d, limits) = (media.d_in, limits(limit));
     let here: Vec<usize> = (0..drawn.len()).filter(|&at| media.present[drawn[at]]).collect();
     let features = media.gather(&here.iter().map(|&at| drawn[at]).collect::<Vec<_>>());
@@ -150,24 +154,17 @@ fn near_rows(
         }
         found
     };
-    let mut near = vec![Near::default(); here.len()];
+    // A row without an item of this media type is near to none.
+    let mut near = vec![Near::default(); drawn.len()];
     for rows in train.chunks(TOGETHER) {
         let found: Vec<_> = rows.par_chunks(ON_ONE).flat_map_iter(compare).collect();
         for (at, degree, row) in found {
-            near[at].counts[degree] += 1;
-            if near[at].rows[degree].len() < largest {
-                near[at].rows[degree].push(row);
+            let near = &mut near[here[at]];
+            near.counts[degree] += 1;
+            if near.rows[degree].len() < largest {
+                near.rows[degree].push(row);
             }
         }
     }
-    // A row without an item of this media type is near to none.
-    let absent = drawn.len() - here.len();
-    let left =
-        |degree: &usize| absent + near.iter().filter(|near| near.rows(*degree, largest).is_some()).count();
-    let degree = (0..DEGREES).find(|degree| left(degree) >= needed).unwrap_or(DEGREES - 1);
-    let mut all = vec![Some(Vec::new()); drawn.len()];
-    for (&at, near) in here.iter().zip(&near) {
-        all[at] = near.rows(degree, largest);
-    }
-    all
+    near
 }

@@ -256,7 +256,7 @@ fn features_are_not_held_in_memory() {
     let path = |name: &str| dir.path().join(name);
     let config = path("train.toml");
     let text = "dim = 16\nhidden = 16\nmembers = 1\nbatch = 64\nleast_steps = 0\nkernel = false\nhub = false\nfolds = 1\n\
-        epochs_contrastive = 1\nepochs_double_triplet = 0\nepochs_metric = 1\nvalidation = 0.01\nrefit = \"off\"\n";
+        epochs_contrastive = 1\nepochs_double_triplet = 0\nepochs_metric = 1\nvalidation = 0.01\nvalidation_rows = 16\nrefit = \"off\"\n";
     std::fs::write(&config, text).unwrap();
     let (few, many) = (1000, 10_000);
     wide(few, &path("few.safetensors"));
@@ -264,6 +264,6 @@ fn features_are_not_held_in_memory() {
     let before = anonymous(&[&path("few.safetensors")], &config, &path("few"));
     let after = anonymous(&[&path("few.safetensors"), &path("many.safetensors")], &config, &path("many"));
     let added = (many * 2 * WIDTH * size_of::<f32>()) as u64;
-    // One copy of the features would be all of this, and standardised ones as much again.
-    assert!(after < before + added / 3, "{before} and {after} bytes, for {added} more of features");
+    // One copy of the features would be all of this, and standardised ones as much again. Scores of few validation rows take little.
+    assert!(after < before + added / 2, "{before} and {after} bytes, for {added} more of features");
 }
