@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from uncsm_index import Bundle, Index
+
+# A shell that starts the tests in the background has them, and the programs that they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 170, 50), "blue": (40, 60, 220), "grey": (90, 90, 90)}
 #: Settings that train in a second or two.
