@@ -1,10 +1,13 @@
 //! Query parts: several, weighted, unwanted, taken from a document; both targets; items; probabilities.
 
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use uncsm_index::ErrorCode;
-use uncsm_index::model::Target;
+use uncsm_index::corpus::Split;
+use uncsm_index::data::{MediaFeatures, TrainingData};
+use uncsm_index::model::{Bundle, Target};
 use uncsm_index::search::{Engine, Fusion, ListItems, MediaChoice, Request, Response, Similarity};
+use uncsm_index::train::calibrate;
 
 use crate::common::{App, bundle, features, random_docs};
 use crate::search::world::{engine, id, ids, spread};
@@ -94,17 +97,58 @@ fn what_is_not_wanted_costs_by_likeness_and_leaves_the_probability() {
     let expected = wanted.hits.iter().filter(|hit| hit.probability.unwrap() >= 0.5).count();
     assert!(expected > 0 && expected < wanted.hits.len());
     assert_eq!(cut.hits.len(), expected);
-    // The head `pair` of a media type with itself has no calibration: nothing has a probability, which is said.
-    let within =
-        engine.request().features("text", &[0.2; 5]).unwrap().media(MediaChoice::Named("text".into()));
-    let none = within.similarity(Similarity::Metric(Target::Pair)).min_probability(0.0).run().unwrap();
-    assert_eq!((none.hits.len(), none.matched), (0, 0));
-    assert!(none.warnings[0].contains("no calibration"), "{:?}", none.warnings);
     // Nothing but what is not wanted: the least like come first, without a probability.
     let only = texts(engine.request().not_features("image", &b).unwrap());
     assert_eq!(only.hits.len(), unwanted.hits.len());
     assert!(only.hits.iter().all(|hit| hit.probability.is_none() && hit.score <= 0.0));
     assert_eq!(only.hits[0].id, unwanted.hits[unwanted.hits.len() - 1].id);
+}
+
+/// A bundle that nobody saw pairs of one media type with: their head `pair` has no calibration.
+fn calibrated_across() -> Bundle {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let mut media = |name: &str, d_in: usize| MediaFeatures {
+        name: name.into(),
+        encoder: name.into(),
+        encoder_state: Vec::new(),
+        fingerprint: None,
+        d_in,
+        rows: (0..30 * d_in).map(|_| rng.random::<f32>() - 0.5).collect(),
+        present: vec![true; 30],
+    };
+    let data = TrainingData {
+        media: vec![media("image", 6), media("text", 5)],
+        labels: None,
+        groups: None,
+        split: vec![Split::Train; 30],
+        features_name: "random".into(),
+        documents: None,
+        graded: Vec::new(),
+    };
+    calibrate(&bundle(2), &data, None).unwrap()
+}
+
+#[test]
+fn nothing_reaches_a_probability_that_nothing_has_and_it_is_said() {
+    let bundle = calibrated_across();
+    let apps = spread(&bundle, &random_docs(7, 60), 1, 3, &[]);
+    let engine = engine(&apps);
+    let ask = |media: &str| {
+        let request = engine.request().features("text", &sentence(3)).unwrap();
+        request.media(MediaChoice::Named(media.into())).similarity(PAIR).min_probability(0.0)
+    };
+    for request in [ask("text"), ask("text").exact()] {
+        let none = run(request);
+        assert_eq!((none.hits.len(), none.matched), (0, 0));
+        assert!(none.warnings[0].contains("no calibration of metric"), "{:?}", none.warnings);
+        assert!(none.warnings[0].contains("for text over text"), "{:?}", none.warnings);
+    }
+    let some = run(ask("image"));
+    assert!(!some.hits.is_empty() && some.warnings.is_empty());
+    // Some of what is looked through has a probability.
+    let any = run(ask("image").media(MediaChoice::Any));
+    assert!(!any.hits.is_empty() && any.warnings.is_empty());
+    assert!(any.hits.iter().all(|hit| hit.probability.is_some()));
 }
 
 #[test]
