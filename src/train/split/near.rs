@@ -87,7 +87,7 @@ pub(super) fn close_pairs(
         .flat_map_iter(|places| planes.keys(&units(media, &numbers(places))))
         .collect();
     let mut found = Vec::new();
-    for table in 0..Planes::TABLES {
+    (0..Planes::TABLES).for_each(|table| {
         let key = |place: usize| keys[place][table];
         let mut order = all.clone();
         order.sort_by_key(|&i| (key(i), i));
@@ -108,6 +108,6 @@ pub(super) fn close_pairs(
             pairs
         });
         found.extend(pairs.collect::<Vec<_>>());
-    }
+    });
     found
 }
