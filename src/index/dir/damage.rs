@@ -40,7 +40,7 @@ impl From<Fault> for Damage {
     }
 }
 
-/// What [`examine`](super::verify::examine) found.
+/// What [`examine`](super::report::verify::examine) found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Examination {

@@ -92,8 +92,8 @@ pub(crate) fn check(index: &tantivy::Index) -> Result<()> {
     check_created(index)
 }
 
-/// Whether an index of another program with a media field of ours is at `dir`: [`examine`](super::verify::examine) and
-/// [`inspect_host_at`](super::inspect::inspect_host_at) look at it.
+/// Whether an index of another program with a media field of ours is at `dir`: [`examine`](super::report::verify::examine) and
+/// [`inspect_host_at`](super::report::inspect::inspect_host_at) look at it.
 pub fn is_host(dir: &Path) -> bool {
     find(dir).is_some()
 }
