@@ -16,6 +16,10 @@ use crate::index::files::names::FIELD_TYPE;
 /// What becomes of a damaged segment that was to be merged.
 pub(crate) const LEFT: &str = "the damaged segment is left as it is; run `verify`, then bring its files back from a copy, or build the index again";
 
+/// What a user does about damage.
+pub(crate) const WAY_OUT: &str =
+    "`verify` lists all damage; bring the file back from a copy, or build the index again";
+
 /// What is wrong with a file, or why it cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -64,7 +68,7 @@ impl Fault {
         if self.unread.is_some() {
             return error.hint("the file cannot be read now; it may be sound");
         }
-        error.hint("`verify` lists all damage; bring the file back from a copy, or build the index again")
+        error.hint(WAY_OUT)
     }
 
     /// As the host's directory says it.
