@@ -16,8 +16,8 @@ use tantivy::index::SegmentComponent;
 use tantivy::store::StoreReader;
 use tantivy::{DocId, SegmentReader, TantivyDocument, TantivyError};
 
-use super::sound::{Dates, Layout, Misfit, StoreFile, WAY_OUT};
-use crate::error::{Error, ErrorCode, Result};
+use super::sound::{Dates, Layout, Misfit, StoreFile};
+use crate::error::{Error, ErrorCode, Result, WAY_OUT};
 use crate::guard;
 
 /// The stored documents of one segment.

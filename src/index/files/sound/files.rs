@@ -10,15 +10,11 @@ use uncsm_format::Uvec;
 
 use super::footer::Footer;
 use super::looked::{Looked, Purpose};
-use crate::error::{Error, ErrorCode, is_damage};
+use crate::error::{Error, ErrorCode, WAY_OUT, is_damage};
 use crate::index::files::names::FIELD_TYPE;
 
 /// What becomes of a damaged segment that was to be merged.
 pub(crate) const LEFT: &str = "the damaged segment is left as it is; run `verify`, then bring its files back from a copy, or build the index again";
-
-/// What a user does about damage.
-pub(crate) const WAY_OUT: &str =
-    "`verify` lists all damage; bring the file back from a copy, or build the index again";
 
 /// What is wrong with a file, or why it cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -30,7 +30,7 @@ use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWrite
 use tantivy::directory::{DirectoryLock, FileHandle, Lock, WatchCallback, WatchHandle, WritePtr};
 
 pub(crate) use super::names::META;
-pub(crate) use files::{Fault, LEFT, WAY_OUT, first_fault};
+pub(crate) use files::{Fault, LEFT, first_fault};
 pub(crate) use looked::Looked;
 pub(crate) use seal::{Seal, mark, unmark};
 pub(crate) use store::{Dates, Layout, Misfit, StoreFile, number};

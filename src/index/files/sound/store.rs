@@ -16,8 +16,8 @@ use std::sync::Arc;
 use tantivy::HasLen;
 use tantivy::directory::{FileHandle, OwnedBytes};
 
-use super::files::{Fault, WAY_OUT};
-use crate::error::{Error, ErrorCode};
+use super::files::Fault;
+use crate::error::{Error, ErrorCode, WAY_OUT};
 
 /// Bytes of what ends the file, before the host's footer of any file.
 const END: usize = 28;
