@@ -5,9 +5,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tantivy::TantivyDocument;
+use tantivy::schema::{STORED, STRING, Schema};
+use tantivy::store::Compressor;
+use tantivy::{IndexSettings, IndexWriter, TantivyDocument};
 use uncsm_index::corpus::JsonlReader;
-use uncsm_index::index::{Index, inspect};
+use uncsm_index::index::{Index, MediaField, UvecPlugin, inspect};
 use uncsm_index::schema::{FieldKind, FieldSchema, FieldSpec};
 use uncsm_index::search::{Engine, Response};
 use uncsm_index::{ErrorCode, Result};
@@ -135,9 +137,16 @@ impl World {
             let error = act(&dir).err().unwrap_or_else(|| panic!("{what}, {name}: nothing was told"));
             let facts = error.facts();
             assert_eq!(error.code(), ErrorCode::Damaged, "{what}, {name}: {error}");
-            assert_eq!(facts.file.as_deref(), Some(dir.join(&self.file).as_path()), "{what}, {name}: {error}");
+            assert_eq!(
+                facts.file.as_deref(),
+                Some(dir.join(&self.file).as_path()),
+                "{what}, {name}: {error}"
+            );
             assert!(error.to_string().contains(said), "{what}, {name}: {error}");
-            assert!(facts.hint.as_ref().is_some_and(|hint| hint.contains("verify")), "{what}, {name}: {error}");
+            assert!(
+                facts.hint.as_ref().is_some_and(|hint| hint.contains("verify")),
+                "{what}, {name}: {error}"
+            );
         }
         // All files are read: it is found before documents are.
         let report = Index::open_reading(&dir, 0).and_then(|index| inspect(&index));
@@ -159,7 +168,8 @@ fn all(response: Response) {
 const ACTS: [(&str, Act); 6] = [
     ("fields of hits", |dir| engine(dir)?.request().filter("*").k(100).run().map(all)),
     ("a snippet", |dir| {
-        let request = engine(dir)?.request().filter("size:7").keywords("size:7").fields(["size"]).snippet("note");
+        let request =
+            engine(dir)?.request().filter("size:7").keywords("size:7").fields(["size"]).snippet("note");
         request.run().map(drop)
     }),
     ("a document by its id", |dir| engine(dir)?.document(&format!("d{VICTIM}"), None).map(drop)),
@@ -212,7 +222,12 @@ fn a_damaged_block_or_index_of_a_store_is_told() {
     let most = u32::MAX.to_le_bytes();
     told("offset of a document", offsets + 4 * VICTIM, &most, "");
     told("offset of the next one", offsets + 4 * VICTIM + 4, &most, "");
-    told("a document from the middle of another", offsets + 4 * VICTIM, &[world.store[offsets + 4 * VICTIM] ^ 1], "");
+    told(
+        "a document from the middle of another",
+        offsets + 4 * VICTIM,
+        &[world.store[offsets + 4 * VICTIM] ^ 1],
+        "",
+    );
     told("documents of a block", blocks - 4, &most, "");
     told("no documents in a block", blocks - 4, &[0; 4], "");
     // The index: one layer, its end, one block of so many documents and bytes.
@@ -243,4 +258,51 @@ fn a_packed_block_that_asks_for_more_than_it_can_hold_is_told() {
     told("a smaller size", 0, &[world.store[0].wrapping_sub(1)], "");
     told("a packed byte", 9, &[world.store[9] ^ 0xff], "");
     told("no index", world.blocks(), &MUCH, "more layers than bytes");
+}
+
+/// An app's own index, in a directory of the host's that checks nothing.
+#[test]
+fn a_guest_reads_the_documents_of_its_host_as_safely() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut builder = Schema::builder();
+    let id = builder.add_text_field("id", STRING | STORED);
+    let note = builder.add_text_field("note", STORED);
+    MediaField::add(&mut builder, &bundle(3).space_spec()).unwrap();
+    let plugin = UvecPlugin::new();
+    let settings = IndexSettings { docstore_compression: Compressor::None, ..IndexSettings::default() };
+    let new = tantivy::Index::builder().schema(builder.build()).settings(settings);
+    let index = new.register_plugin(plugin.registered()).create_in_dir(dir.path()).unwrap();
+    let mut writer: IndexWriter = index.writer_with_num_threads(1, 15_000_000).unwrap();
+    for at in 0..DOCUMENTS {
+        let mut document = TantivyDocument::new();
+        document.add_text(id, format!("d{at}"));
+        document.add_text(note, format!("a note of {at}"));
+        writer.add_document(document).unwrap();
+    }
+    writer.commit().unwrap();
+    drop((writer, index));
+    let file = file_of(dir.path(), "store");
+    let sound = std::fs::read(&file).unwrap();
+    let at = sound.windows(11).position(|window| window == b"a note of 7").unwrap();
+    let read = |store: &[u8]| {
+        std::fs::write(&file, store).unwrap();
+        let plugin = UvecPlugin::new();
+        let mut index = tantivy::Index::open_in_dir(dir.path()).unwrap();
+        index.register_plugin(plugin.registered());
+        let reader = index.reader().unwrap();
+        let engine = Engine::host(&index, reader, plugin.cache(), bundle(3)).unwrap();
+        let exists = engine.request().filter("note:*").k(100).run();
+        [engine.request().filter("*").k(100).run(), exists, engine.request().filter("id:d7").run()]
+    };
+    assert!(read(&sound).iter().all(|answer| answer.is_ok()));
+    for (at, bytes, said) in [(at - 1, &MUCH[..], "a string is longer"), (at - 2, &[99], "no known type")] {
+        let mut store = sound.clone();
+        store[at..at + bytes.len()].copy_from_slice(bytes);
+        for answer in read(&store) {
+            let error = answer.unwrap_err();
+            let name = Path::new(file.file_name().unwrap());
+            assert_eq!((error.code(), error.facts().file.as_deref()), (ErrorCode::Damaged, Some(name)));
+            assert!(error.to_string().contains(said), "{error}");
+        }
+    }
 }

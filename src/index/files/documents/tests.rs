@@ -31,7 +31,8 @@ fn tokens(text: &str) -> PreTokenizedString {
 
 /// A value of any type but those that hold others.
 fn leaf(rng: &mut ChaCha8Rng) -> OwnedValue {
-    let text: String = (0..rng.random_range(0..60)).map(|_| ['a', 'ü', '猫', ' '][rng.random_range(0..4)]).collect();
+    let text: String =
+        (0..rng.random_range(0..60)).map(|_| ['a', 'ü', '猫', ' '][rng.random_range(0..4)]).collect();
     match rng.random_range(0..11) {
         0 => OwnedValue::U64(rng.random()),
         1 => OwnedValue::I64(rng.random()),
@@ -54,7 +55,9 @@ fn value(rng: &mut ChaCha8Rng, depth: usize) -> OwnedValue {
     let count = rng.random_range(0..5);
     match rng.random() {
         true => OwnedValue::Array((0..count).map(|_| value(rng, depth - 1)).collect()),
-        false => OwnedValue::Object((0..count).map(|at| (format!("key{at}"), value(rng, depth - 1))).collect()),
+        false => {
+            OwnedValue::Object((0..count).map(|at| (format!("key{at}"), value(rng, depth - 1))).collect())
+        }
     }
 }
 

@@ -95,14 +95,20 @@ impl<'b> Left<'b> {
             NULL => V::Null,
             MORE => V::PreTokStr(Box::new(self.tokens()?)),
             JSON | LIST | OBJECT => return Ok(None),
-            other => return Err(Misfit::new("a value has no known type", format!("at most {OBJECT}"), other)),
+            other => {
+                return Err(Misfit::new("a value has no known type", format!("at most {OBJECT}"), other));
+            }
         }))
     }
 
     /// A value of a type that holds others, `depth` deep in the document.
     fn nested(&mut self, kind: u8, depth: usize) -> Read<OwnedValue> {
         if depth > NESTING {
-            return Err(Misfit::new("values are nested too deeply", format!("at most {NESTING} levels"), "more"));
+            return Err(Misfit::new(
+                "values are nested too deeply",
+                format!("at most {NESTING} levels"),
+                "more",
+            ));
         }
         match kind {
             JSON => self.json(),
@@ -197,7 +203,11 @@ impl<'b> Left<'b> {
     fn number(&mut self, what: &str) -> Read<u64> {
         let left = self.bytes.len();
         number(&mut self.bytes).ok_or_else(|| {
-            Misfit::new(format!("the length of {what} has no end"), "ten bytes at most", format!("{left} bytes"))
+            Misfit::new(
+                format!("the length of {what} has no end"),
+                "ten bytes at most",
+                format!("{left} bytes"),
+            )
         })
     }
 

@@ -369,7 +369,8 @@ impl Directory for SoundDirectory {
             let purpose = kind.filter(|&kind| kind == Purpose::Matched);
             let footer = self.look(path, handle.as_ref(), purpose).map_err(|fault| fault.into_open(path))?;
             if path.extension().is_some_and(|kind| kind == "store") {
-                let file = StoreFile::new(handle, path, footer.body).map_err(|fault| fault.into_open(path))?;
+                let file =
+                    StoreFile::new(handle, path, footer.body).map_err(|fault| fault.into_open(path))?;
                 return Ok(Arc::new(file));
             }
         }

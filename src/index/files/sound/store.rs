@@ -97,7 +97,11 @@ impl Layout {
             1 => Packing::Lz4,
             4 => Packing::Zstd,
             other => {
-                return Err(Misfit::new("the store of documents is packed by no known method", "0, 1 or 4", other));
+                return Err(Misfit::new(
+                    "the store of documents is packed by no known method",
+                    "0, 1 or 4",
+                    other,
+                ));
             }
         };
         let start = u64::from_le_bytes(start);
@@ -150,7 +154,8 @@ fn zstd_size(frame: &[u8]) -> Option<u64> {
 /// The layers of the index: how many, and where each ends, which the host takes memory for and cuts by.
 fn check_layers(index: &[u8]) -> Result<(), Misfit> {
     let mut left = index;
-    let cut = || Misfit::new("the index of the store of documents is cut", "the ends of its layers", "its end");
+    let cut =
+        || Misfit::new("the index of the store of documents is cut", "the ends of its layers", "its end");
     let layers = number(&mut left).ok_or_else(cut)?;
     if layers > left.len() as u64 {
         let what = "the index of the store of documents has more layers than bytes";
@@ -166,7 +171,11 @@ fn check_layers(index: &[u8]) -> Result<(), Misfit> {
     }
     let expected = format!("ascending ends, at most {}", left.len());
     let got = Listed(&ends).to_string();
-    Err(Misfit::new("the index of the store of documents has layers that do not follow each other", expected, got))
+    Err(Misfit::new(
+        "the index of the store of documents has layers that do not follow each other",
+        expected,
+        got,
+    ))
 }
 
 /// Some numbers of many.
@@ -263,7 +272,9 @@ mod tests {
             bytes[at] = with;
             Layout::of(&bytes).unwrap_err()
         };
-        for (at, with) in [(40, 0x02), (40, 0xff), (41, 0x88), (42, 0x88), (50, 3), (54, 51), (61, 1), (62, 2)] {
+        for (at, with) in
+            [(40, 0x02), (40, 0xff), (41, 0x88), (42, 0x88), (50, 3), (54, 51), (61, 1), (62, 2)]
+        {
             let misfit = damaged(at, with);
             assert!(!misfit.expected.is_empty() && misfit.expected != misfit.got, "{at}: {misfit:?}");
         }
@@ -281,8 +292,12 @@ mod tests {
         assert!(layout(1).check_block(&block(2551)).is_err());
         assert_eq!(layout(4).check_block(&block(3 * (128 << 10))), Ok(()));
         assert!(layout(4).check_block(&block(3 * (128 << 10) + 1)).is_err());
-        let frames: [(&[u8], u32); 4] =
-            [(&[0x20, 200], 200), (&[0x41, 9, 7, 1, 0], 257), (&[0xa0, 1, 2, 0, 0], 513), (&[0xe0, 5, 0, 0, 0, 0, 0, 0, 0], 5)];
+        let frames: [(&[u8], u32); 4] = [
+            (&[0x20, 200], 200),
+            (&[0x41, 9, 7, 1, 0], 257),
+            (&[0xa0, 1, 2, 0, 0], 513),
+            (&[0xe0, 5, 0, 0, 0, 0, 0, 0, 0], 5),
+        ];
         for (header, size) in frames {
             let frame = [&[0x28, 0xb5, 0x2f, 0xfd], header, &[0; 9]].concat();
             let block = |size: u32| [size.to_le_bytes().as_slice(), &frame].concat();
