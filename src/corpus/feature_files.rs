@@ -259,13 +259,28 @@ impl StoredRows {
         self.tensors[0].cols
     }
 
+    /// The tensor that has a row, and its number there.
+    fn find(&self, row: usize) -> (&OwnedTensor, usize) {
+        let at = self.ends.partition_point(|end| *end <= row);
+        let before = if at == 0 { 0 } else { self.ends[at - 1] };
+        (&self.tensors[at], row - before)
+    }
+
+    /// The file that has a row, and its number there.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub(crate) fn place(&self, row: usize) -> (&Path, usize) {
+        let (tensor, row) = self.find(row);
+        (tensor.file(), row)
+    }
+
     /// Appends a row, numbers that are not finite too. Cost: touches its pages alone.
     ///
     /// # Panics
     /// Where there is no such row.
     pub(crate) fn append(&self, row: usize, out: &mut Vec<f32>) {
-        let at = self.ends.partition_point(|end| *end <= row);
-        let before = if at == 0 { 0 } else { self.ends[at - 1] };
-        self.tensors[at].append(row - before, out);
+        let (tensor, row) = self.find(row);
+        tensor.append(row, out);
     }
 }

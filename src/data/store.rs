@@ -1,5 +1,6 @@
 //! Where the features of a media type are: in memory, or in files that are read row by row.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::corpus::StoredRows;
@@ -44,6 +45,14 @@ impl FeatureStore {
     /// All elements, where they are in memory.
     pub fn held(&self) -> Option<&[f32]> {
         self.files.is_none().then_some(&self.held)
+    }
+
+    /// The file that has row `row`, and its number there, from 0; `None` where features are in memory.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub fn place(&self, row: usize) -> Option<(&Path, usize)> {
+        self.files.as_ref().map(|rows| rows.place(row))
     }
 
     /// All elements, to change them; those of files are read into memory first.
