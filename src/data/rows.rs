@@ -212,6 +212,17 @@ impl TrainingData {
         Ok(())
     }
 
+    /// `result`, of reading rows; an error where some could not be read, or their files were changed meanwhile.
+    ///
+    /// Each verb ends by it, and a long one asks now and then: until then, rows that cannot be read are zeros.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Changed`] and [`ErrorCode::Io`], before that of `result`.
+    pub(crate) fn whole<T>(&self, result: Result<T>) -> Result<T> {
+        self.media.iter().try_for_each(|media| media.rows.check())?;
+        result
+    }
+
     /// The error that `of` makes of the number of a row in its features file, with the file; of the row itself where there is none.
     fn placed(&self, row: usize, of: impl FnOnce(usize) -> Error) -> Error {
         match self.media.first().and_then(|media| media.rows.place(row)) {
@@ -222,6 +233,10 @@ impl TrainingData {
 
     /// Checks that the features of these rows are finite.
     pub(crate) fn check_finite(&self, rows: &[usize]) -> Result<()> {
+        self.whole(self.all_finite(rows))
+    }
+
+    fn all_finite(&self, rows: &[usize]) -> Result<()> {
         let mut buffer = Vec::new();
         for media in &self.media {
             for &row in rows.iter().filter(|&&row| media.present[row]) {

@@ -72,7 +72,8 @@ impl<'a> Evaluation<'a> {
     ///
     /// # Errors
     /// [`ErrorCode::Empty`] where the split has no rows, [`ErrorCode::UnknownMedia`] and [`ErrorCode::BadDimension`] where
-    /// the data do not fit the bundle, [`ErrorCode::NotFinite`] naming the row.
+    /// the data do not fit the bundle, [`ErrorCode::NotFinite`] naming the row, [`ErrorCode::Changed`] where a features file
+    /// was changed.
     pub fn run(self) -> Result<Report> {
         let Self { bundle, data, split } = self;
         data.check_shapes()?;
@@ -83,7 +84,7 @@ impl<'a> Evaluation<'a> {
                 .expected(format!("rows marked {split:?}").to_lowercase()));
         }
         data.check_finite(&rows)?;
-        let items = Items::new(bundle, data, &rows)?;
+        let items = data.whole(Items::new(bundle, data, &rows))?;
         let measures = measure(&items, data);
         Ok(Report {
             pairs: rows.len(),
