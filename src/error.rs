@@ -64,7 +64,7 @@ pub enum ErrorCode {
     Locked,
     /// The user stopped it before its end.
     Interrupted,
-    /// What an unfinished build began with is not what is there now.
+    /// A file that is read, or what an unfinished build began with, is not any more what it was.
     Changed,
     /// An error of the host engine, tantivy.
     Engine,

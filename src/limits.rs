@@ -240,7 +240,15 @@ pub(crate) fn check_safetensors(bytes: &[u8]) -> Result<()> {
         return Ok(());
     };
     // A length beyond the file is damage, which the reader says.
-    if length > SAFETENSORS_HEADER && length <= bytes.len() as u64 {
+    if length <= bytes.len() as u64 { check_safetensors_header(length) } else { Ok(()) }
+}
+
+/// The length of the header of a safetensors file, which is in the file.
+///
+/// # Errors
+/// [`ErrorCode::TooLarge`].
+pub(crate) fn check_safetensors_header(length: u64) -> Result<()> {
+    if length > SAFETENSORS_HEADER {
         let what = "the header of the safetensors file is too large";
         return Err(over(what, SAFETENSORS_HEADER, length, "bytes")
             .hint("write fewer tensors, or less metadata, into one file"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::features::FeaturesFile;
 use super::pathway::PathwayArg;
@@ -22,12 +22,16 @@ pub struct FeatureFiles {
     files: Vec<Arc<FeaturesFile>>,
 }
 
-/// The rows `[n, d]` of a tensor in all files, read from their maps one by one.
+/// The rows `[n, d]` of a tensor in all files, read one by one.
+///
+/// Whoever learns or measures reads them in many places, so what went wrong is kept until it is asked for: [`StoredRows::check`].
 #[derive(Debug)]
 pub(crate) struct StoredRows {
     tensors: Vec<OwnedTensor>,
     /// The number after the last row of each tensor.
     ends: Vec<usize>,
+    /// Why a row could not be read, first.
+    fault: OnceLock<Error>,
 }
 
 /// The class of each row `[n]`, and the names of the classes where the files have such.
@@ -44,7 +48,7 @@ pub(crate) struct FilesSet {
 
 impl FeatureFiles {
     /// Opens what `paths` name: files, folders and patterns, these in order of name (bytes). Of a folder the files that end in `.safetensors`
-    /// are taken. No file may be changed while it is open.
+    /// are taken. A file that is changed while it is open is an error where its rows are read.
     ///
     /// Cost: reads the headers alone.
     ///
@@ -202,20 +206,27 @@ fn of_folder(folder: &Path) -> Result<Vec<PathBuf>> {
     }
 }
 
+/// First bytes of a tensor by which most files are told from each other.
+const START: usize = 64;
+
 /// Refuses a file that has the rows of one before: a copy would be learned from twice, and validated on.
 fn check_copies(pathways: &[StoredRows]) -> Result<()> {
     let files = pathways.first().map_or(0, |stored| stored.tensors.len());
+    let start = |at: usize| pathways.iter().map(|stored| stored.tensors[at].start(START)).collect();
+    let starts = (0..files).map(start).collect::<Result<Vec<Vec<Vec<u8>>>>>()?;
     for at in 1..files {
-        let same = |before: &usize| {
-            // Slices of unlike lengths or first elements are told at once.
-            pathways.iter().all(|stored| stored.tensors[*before].bytes() == stored.tensors[at].bytes())
-        };
-        if let Some(before) = (0..at).find(same) {
-            let of = |at: usize| pathways[0].tensors[at].file();
-            return Err(Error::new(ErrorCode::Exists, "a features file has the rows of another")
-                .file(of(at))
-                .expected(format!("other rows than {}", of(before).display()))
-                .hint("leave one of them out"));
+        for before in (0..at).filter(|before| starts[*before] == starts[at]) {
+            let mut same = true;
+            for stored in pathways {
+                same = same && stored.tensors[before].equals(&stored.tensors[at])?;
+            }
+            if same {
+                let of = |at: usize| pathways[0].tensors[at].file();
+                return Err(Error::new(ErrorCode::Exists, "a features file has the rows of another")
+                    .file(of(at))
+                    .expected(format!("other rows than {}", of(before).display()))
+                    .hint("leave one of them out"));
+            }
         }
     }
     Ok(())
@@ -246,7 +257,7 @@ impl StoredRows {
             }
             ends.push(ends.last().unwrap_or(&0) + tensor.rows);
         }
-        Ok(Self { tensors, ends })
+        Ok(Self { tensors, ends, fault: OnceLock::new() })
     }
 
     /// Rows of all files.
@@ -259,13 +270,45 @@ impl StoredRows {
         self.tensors[0].cols
     }
 
-    /// Appends a row, numbers that are not finite too. Cost: touches its pages alone.
+    /// The tensor that has a row, and its number there.
+    fn find(&self, row: usize) -> (&OwnedTensor, usize) {
+        let at = self.ends.partition_point(|end| *end <= row);
+        let before = if at == 0 { 0 } else { self.ends[at - 1] };
+        (&self.tensors[at], row - before)
+    }
+
+    /// The file that has a row, and its number there.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub(crate) fn place(&self, row: usize) -> (&Path, usize) {
+        let (tensor, row) = self.find(row);
+        (tensor.file(), row)
+    }
+
+    /// Appends a row, numbers that are not finite too; zeros where it cannot be read, which [`StoredRows::check`] says. Cost: reads it alone.
     ///
     /// # Panics
     /// Where there is no such row.
     pub(crate) fn append(&self, row: usize, out: &mut Vec<f32>) {
-        let at = self.ends.partition_point(|end| *end <= row);
-        let before = if at == 0 { 0 } else { self.ends[at - 1] };
-        self.tensors[at].append(row - before, out);
+        let (tensor, row) = self.find(row);
+        let before = out.len();
+        if let Err(error) = tensor.append(row, out) {
+            out.truncate(before);
+            out.resize(before + self.cols(), 0.0);
+            // The first one counts.
+            let _ = self.fault.set(error);
+        }
+    }
+
+    /// Refuses what was read since the files were opened where a row could not be, or a file was changed.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Changed`]; [`ErrorCode::Io`].
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.fault.get() {
+            Some(error) => Err(error.clone()),
+            None => self.tensors.iter().try_for_each(OwnedTensor::check),
+        }
     }
 }

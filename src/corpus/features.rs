@@ -1,26 +1,24 @@
 //! Features from a safetensors file: row i of every tensor is one document.
 
-use std::fs::File;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use memmap2::Mmap;
-use safetensors::SafeTensors;
+use half::{bf16, f16};
+use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
+use crate::corpus::open_file::OpenFile;
 use crate::corpus::pathway::PathwayArg;
 use crate::corpus::tensor::{FeatureTensor, RawTensor, integers};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
-use crate::limits::{self, Opened};
+use crate::limits;
 
 /// An open safetensors file; its tensors stay on disk until they are read.
 #[derive(Debug)]
 pub struct FeaturesFile {
-    path: PathBuf,
-    map: Mmap,
+    file: OpenFile,
     /// Offset of the first tensor byte.
-    start: usize,
+    start: u64,
     metadata: Metadata,
     names: Vec<String>,
 }
@@ -38,30 +36,40 @@ pub struct FeatureSet<'a> {
     pub rows: usize,
 }
 
-/// Maps a features file into memory.
-///
-/// The contract of the map: nobody changes or truncates the file while it is open. Every value is checked as it is
-/// read, so a file that another process rewrites gives wrong features or a bus error, and never a wild pointer: only
-/// plain numbers are read from it, with bounds that were checked against the length of the map.
-#[allow(unsafe_code)]
-fn map(file: &File) -> std::io::Result<Mmap> {
-    // SAFETY: the contract above, which the documentation of `FeaturesFile::open` hands to the user.
-    unsafe { uncsm_format::map(file) }
-}
+/// Bytes before the header: its length.
+const LENGTH: u64 = 8;
 
-/// Opens a file of features; what cannot be mapped, such as a pipe, is refused.
-fn open(path: &Path) -> Result<File> {
-    match limits::open_regular(path).map_err(|error| Error::io(path, error))? {
-        Opened::File(file, _) => Ok(file),
-        Opened::Other(got) => {
-            let error = Error::new(ErrorCode::BadValue, "not a file of features");
-            Err(error.file(path).expected("a file").got(got))
-        }
+/// Length of the header, and what it says of the tensors; a sentence about what is no whole safetensors file.
+///
+/// # Errors
+/// Those of reading; [`ErrorCode::TooLarge`].
+fn header(file: &OpenFile) -> Result<std::result::Result<(u64, Metadata), String>> {
+    if file.length() < LENGTH {
+        return Ok(Err(format!("it has {} bytes", file.length())));
     }
+    let mut length = [0; LENGTH as usize];
+    file.read(0, &mut length)?;
+    let length = u64::from_le_bytes(length);
+    if length > file.length() - LENGTH {
+        return Ok(Err(format!("its header would have {length} bytes")));
+    }
+    limits::check_safetensors_header(length).map_err(|error| error.file(file.path()))?;
+    let mut header = vec![0; length as usize];
+    file.read(LENGTH, &mut header)?;
+    // This checks that tensors lie one behind the other, as long as their shapes say.
+    let metadata: Metadata = match serde_json::from_slice(&header) {
+        Ok(metadata) => metadata,
+        Err(error) => return Ok(Err(format!("its header does not read: {error}"))),
+    };
+    let (wanted, got) = (metadata.data_len() as u64, file.length() - LENGTH - length);
+    if wanted != got {
+        return Ok(Err(format!("its tensors would have {wanted} bytes, and there are {got}")));
+    }
+    Ok(Ok((length, metadata)))
 }
 
 impl FeaturesFile {
-    /// Opens the file at `path`. It must not be changed while it is open.
+    /// Opens the file at `path`. Where it is changed while it is open, reading it is an error.
     ///
     /// Cost: reads the header alone.
     ///
@@ -69,36 +77,56 @@ impl FeaturesFile {
     /// [`ErrorCode::NotFound`], [`ErrorCode::Io`], [`ErrorCode::BadValue`] for what is no regular file, or
     /// [`ErrorCode::Damaged`] for what is no whole safetensors file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref().to_path_buf();
-        let file = open(&path)?;
-        let map = map(&file).map_err(|error| Error::io(&path, error))?;
-        limits::check_safetensors(&map).map_err(|error| error.file(&path))?;
-        let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| {
-            Error::new(ErrorCode::Damaged, format!("not a whole safetensors file: {error}"))
-                .file(&path)
+        let file = OpenFile::open(path.as_ref(), "not a file of features")?;
+        let (header, metadata) = header(&file)?.map_err(|what| {
+            Error::new(ErrorCode::Damaged, format!("not a whole safetensors file: {what}"))
+                .file(file.path())
                 .hint("write the features with `safetensors.numpy.save_file`, and copy the file whole")
-                .source(error)
         })?;
         let mut names: Vec<String> = metadata.tensors().into_keys().collect();
         names.sort_unstable();
-        // The header follows 8 bytes of length.
-        Ok(Self { path, map, start: header + 8, metadata, names })
+        Ok(Self { file, start: LENGTH + header, metadata, names })
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
-    /// Where the bytes of the tensor `name` lie in the file; nowhere for one that there is not.
-    pub(super) fn place(&self, name: &str) -> Range<usize> {
-        let (from, to) = self.metadata.info(name).map_or((0, 0), |info| info.data_offsets);
-        self.start + from..self.start + to
+    /// Refuses a file that was changed since it was opened.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Changed`]; [`ErrorCode::Io`].
+    pub(super) fn check(&self) -> Result<()> {
+        self.file.check()
     }
 
-    /// The bytes at a [`FeaturesFile::place`].
-    pub(super) fn bytes(&self, place: Range<usize>) -> &[u8] {
-        &self.map[place]
+    /// Fills `out` with the bytes of tensors from `at` on.
+    pub(super) fn bytes(&self, at: usize, out: &mut [u8]) -> Result<()> {
+        self.file.read(self.start + at as u64, out)
+    }
+
+    /// Appends `count` elements of the type `dtype`, which is one of floats, from the byte `at` of the tensors on, as f32.
+    pub(super) fn floats(&self, dtype: Dtype, at: usize, count: usize, out: &mut Vec<f32>) -> Result<()> {
+        let before = out.len();
+        let read = |width: usize| -> Result<Vec<u8>> {
+            let mut bytes = vec![0; count * width];
+            self.bytes(at, &mut bytes)?;
+            Ok(bytes)
+        };
+        match dtype {
+            Dtype::F16 => out.extend(elements(&read(2)?).map(|b| f16::from_le_bytes(b).to_f32())),
+            Dtype::BF16 => out.extend(elements(&read(2)?).map(|b| bf16::from_le_bytes(b).to_f32())),
+            Dtype::F64 => out.extend(elements(&read(8)?).map(|b| f64::from_le_bytes(b) as f32)),
+            // These are read to where they belong.
+            _ => {
+                out.resize(before + count, 0.0);
+                let new = &mut out[before..];
+                self.bytes(at, bytemuck::cast_slice_mut(new))?;
+                new.iter_mut().for_each(|x| *x = f32::from_bits(u32::from_le(x.to_bits())));
+            }
+        }
+        Ok(())
     }
 
     /// Names of all tensors, sorted.
@@ -150,7 +178,7 @@ impl FeaturesFile {
         };
         serde_json::from_str(text).map(Some).map_err(|error| {
             Error::new(ErrorCode::BadValue, "the metadata key `classes` is no list of class names")
-                .file(&self.path)
+                .file(self.path())
                 .expected("a JSON list of strings")
                 .source(error)
         })
@@ -177,7 +205,7 @@ impl FeaturesFile {
         }
         let Some((_, first)) = tensors.first() else {
             return Err(Error::new(ErrorCode::BadArgument, "features without a pathway")
-                .file(&self.path)
+                .file(self.path())
                 .hint(
                     Hint::new("say which tensor belongs to which media type:")
                         .given(Setting::Pathway, "MEDIA=TENSOR"),
@@ -189,7 +217,7 @@ impl FeaturesFile {
             false => {
                 let what = format!("the tensors `{first}` and `{name}` have different row counts");
                 Err(Error::new(ErrorCode::BadDimension, what)
-                    .file(&self.path)
+                    .file(self.path())
                     .expected(format!("{rows} rows as `{first}`"))
                     .got(format!("{got} rows in `{name}`"))
                     .hint("row i of every tensor must belong to the same document"))
@@ -212,14 +240,13 @@ impl FeaturesFile {
         let found = self.names.iter().find(|known| *known == name);
         let Some((name, info)) = found.and_then(|name| Some((name, self.metadata.info(name)?))) else {
             return Err(Error::new(ErrorCode::UnknownTensor, format!("no tensor `{name}` in the file"))
-                .file(&self.path)
+                .file(self.path())
                 .expected(self.near(name))
                 .got(name));
         };
-        let TensorInfo { dtype, shape, .. } = info;
-        // `read_metadata` checked that the offsets fit the shape and end within the file.
-        let data = self.bytes(self.place(name));
-        Ok(RawTensor { file: &self.path, name, dtype: *dtype, shape, data })
+        // `header` checked that the offsets fit the shape and end within the file.
+        let TensorInfo { dtype, shape, data_offsets: (at, end) } = info;
+        Ok(RawTensor { file: self, name, dtype: *dtype, shape, at: *at, length: end - at })
     }
 
     /// Up to ten tensors with their shapes, those with names like `name` first.
@@ -236,6 +263,15 @@ impl FeaturesFile {
             (false, false) => shown.join(" or "),
         }
     }
+}
+
+/// The chunks of `N` bytes; the length of `bytes` is a multiple of `N`.
+pub(super) fn elements<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+    bytes.chunks_exact(N).map(|chunk| {
+        let mut element = [0; N];
+        element.copy_from_slice(chunk);
+        element
+    })
 }
 
 /// Pairs of neighbouring bytes that two names share.

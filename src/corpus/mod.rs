@@ -10,6 +10,7 @@ mod features;
 mod folder;
 mod judged;
 mod lines;
+mod open_file;
 mod parquet;
 mod pathway;
 mod reader;

@@ -4,10 +4,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use half::{bf16, f16};
 use safetensors::Dtype;
 
-use super::features::FeaturesFile;
+use super::features::{FeaturesFile, elements};
 use crate::error::{Error, ErrorCode, Result};
 
 /// The features of one media type, `[rows, cols]`, read as f32 whatever the file has (f16, bf16, f32, f64).
@@ -23,17 +22,27 @@ pub struct FeatureTensor<'a> {
 /// One tensor as it lies in the file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RawTensor<'a> {
-    pub(super) file: &'a Path,
+    pub(super) file: &'a FeaturesFile,
     pub(super) name: &'a str,
     pub(super) dtype: Dtype,
     pub(super) shape: &'a [usize],
-    /// Invariant: the product of `shape` elements of `dtype`, checked when the header was read.
-    pub(super) data: &'a [u8],
+    /// Where its bytes begin among those of all tensors.
+    pub(super) at: usize,
+    /// Invariant: the bytes of the product of `shape` elements of `dtype`, checked when the header was read.
+    pub(super) length: usize,
 }
 
 impl RawTensor<'_> {
     pub(super) fn error(&self, code: ErrorCode, what: &str) -> Error {
-        Error::new(code, format!("the tensor `{}` {what}", self.name)).file(self.file)
+        Error::new(code, format!("the tensor `{}` {what}", self.name)).file(self.file.path())
+    }
+
+    /// All of its bytes, of one file: what changed meanwhile is an error.
+    fn read(&self) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; self.length];
+        self.file.bytes(self.at, &mut bytes)?;
+        self.file.check()?;
+        Ok(bytes)
     }
 }
 
@@ -73,7 +82,7 @@ impl<'a> FeatureTensor<'a> {
 
     /// The file that it stands in.
     pub fn file(&self) -> &'a Path {
-        self.raw.file
+        self.raw.file.path()
     }
 
     /// Number of rows, at least 1.
@@ -88,10 +97,10 @@ impl<'a> FeatureTensor<'a> {
 
     /// Replaces `out` by the elements of `rows`, row by row: `[rows.len(), cols]`.
     ///
-    /// Cost: touches only the pages of these rows; a block of some thousand rows keeps memory small.
+    /// Cost: reads these rows alone; a block of some thousand rows keeps memory small.
     ///
     /// # Errors
-    /// [`ErrorCode::BadArgument`] for rows that do not exist; [`ErrorCode::NotFinite`] for a NaN or an infinity, also
+    /// Those of [`FeatureTensor::read_unchecked`]; [`ErrorCode::NotFinite`] for a NaN or an infinity, also
     /// one that an f64 becomes as f32, with the 0-based row as line.
     pub fn read(&self, rows: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
         let start = rows.start;
@@ -114,7 +123,8 @@ impl<'a> FeatureTensor<'a> {
     /// As [`FeatureTensor::read`], but lets numbers pass that are not finite.
     ///
     /// # Errors
-    /// [`ErrorCode::BadArgument`] for rows that do not exist.
+    /// [`ErrorCode::BadArgument`] for rows that do not exist; [`ErrorCode::Changed`] where the file was changed since it was opened;
+    /// [`ErrorCode::Io`].
     pub fn read_unchecked(&self, rows: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
         out.clear();
         if rows.start > rows.end || rows.end > self.rows {
@@ -125,20 +135,9 @@ impl<'a> FeatureTensor<'a> {
                 .got(format!("{}..{}", rows.start, rows.end)));
         }
         let stride = self.cols * self.width;
-        let bytes = &self.raw.data[rows.start * stride..rows.end * stride];
-        append(self.raw.dtype, bytes, out);
-        Ok(())
-    }
-}
-
-/// Appends the elements of `bytes`, floats of the type `dtype`, as f32.
-fn append(dtype: Dtype, bytes: &[u8], out: &mut Vec<f32>) {
-    match dtype {
-        Dtype::F16 => out.extend(elements(bytes).map(|b| f16::from_le_bytes(b).to_f32())),
-        Dtype::BF16 => out.extend(elements(bytes).map(|b| bf16::from_le_bytes(b).to_f32())),
-        Dtype::F32 => out.extend(elements(bytes).map(f32::from_le_bytes)),
-        // `FeatureTensor::new` lets only one other type pass.
-        _ => out.extend(elements(bytes).map(|b| f64::from_le_bytes(b) as f32)),
+        let (file, at) = (self.raw.file, self.raw.at + rows.start * stride);
+        file.floats(self.raw.dtype, at, rows.len() * self.cols, out)?;
+        file.check()
     }
 }
 
@@ -147,8 +146,8 @@ fn append(dtype: Dtype, bytes: &[u8], out: &mut Vec<f32>) {
 pub(super) struct OwnedTensor {
     file: Arc<FeaturesFile>,
     dtype: Dtype,
-    /// Its bytes in the file.
-    place: Range<usize>,
+    /// Where its bytes begin among those of all tensors.
+    at: usize,
     pub(super) rows: usize,
     pub(super) cols: usize,
     /// Bytes of a row.
@@ -162,8 +161,8 @@ impl OwnedTensor {
     /// Those of [`FeaturesFile::tensor`].
     pub(super) fn new(file: &Arc<FeaturesFile>, name: &str) -> Result<Self> {
         let FeatureTensor { raw, rows, cols, width } = file.tensor(name)?;
-        let place = file.place(name);
-        Ok(Self { file: Arc::clone(file), dtype: raw.dtype, place, rows, cols, stride: cols * width })
+        let (dtype, at) = (raw.dtype, raw.at);
+        Ok(Self { file: Arc::clone(file), dtype, at, rows, cols, stride: cols * width })
     }
 
     pub(super) fn file(&self) -> &Path {
@@ -174,27 +173,51 @@ impl OwnedTensor {
         self.dtype
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.file.bytes(self.place.clone())
+    /// Its first bytes, `most` at most.
+    pub(super) fn start(&self, most: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; most.min(self.rows * self.stride)];
+        self.file.bytes(self.at, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Whether another tensor has the same bytes. Cost: reads both up to the first block that differs.
+    pub(super) fn equals(&self, other: &Self) -> Result<bool> {
+        let length = self.rows * self.stride;
+        if other.rows * other.stride != length {
+            return Ok(false);
+        }
+        let (mut a, mut b) = (vec![0; BLOCK.min(length)], vec![0; BLOCK.min(length)]);
+        for at in (0..length).step_by(BLOCK) {
+            let block = BLOCK.min(length - at);
+            self.file.bytes(self.at + at, &mut a[..block])?;
+            other.file.bytes(other.at + at, &mut b[..block])?;
+            if a[..block] != b[..block] {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// As [`FeaturesFile::check`], of its file.
+    pub(super) fn check(&self) -> Result<()> {
+        self.file.check()
     }
 
     /// Appends a row, numbers that are not finite too.
     ///
+    /// # Errors
+    /// [`ErrorCode::Changed`] where the file has become too short; [`ErrorCode::Io`]. Then `out` may have more elements than before.
+    ///
     /// # Panics
     /// Where there is no such row.
-    pub(super) fn append(&self, row: usize, out: &mut Vec<f32>) {
-        append(self.dtype, &self.bytes()[row * self.stride..(row + 1) * self.stride], out);
+    pub(super) fn append(&self, row: usize, out: &mut Vec<f32>) -> Result<()> {
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        self.file.floats(self.dtype, self.at + row * self.stride, self.cols, out)
     }
 }
 
-/// The chunks of `N` bytes; the length of `bytes` is a multiple of `N`.
-fn elements<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
-    bytes.chunks_exact(N).map(|chunk| {
-        let mut element = [0; N];
-        element.copy_from_slice(chunk);
-        element
-    })
-}
+/// Bytes of two tensors that are compared at once.
+const BLOCK: usize = 64 << 10;
 
 /// Reads a tensor `[n]` or `[n, 1]` of integers.
 ///
@@ -207,7 +230,7 @@ pub(super) fn integers(raw: &RawTensor<'_>, what: &str) -> Result<Vec<i64>> {
             .expected("one dimension [rows]")
             .got(format!("{:?}", raw.shape)));
     }
-    let data = raw.data;
+    let data = &raw.read()?[..];
     Ok(match raw.dtype {
         Dtype::BOOL | Dtype::U8 => data.iter().map(|&byte| i64::from(byte)).collect(),
         Dtype::I8 => elements(data).map(|b| i64::from(i8::from_le_bytes(b))).collect(),

@@ -31,7 +31,8 @@ pub struct FeatureOptions<'a> {
 /// # Errors
 /// Those of [`FeatureRows::find`] and [`FeaturesFile::select`](crate::corpus::FeaturesFile::select), and of opening an encoder that does not fit its features;
 /// [`BadDimension`](crate::ErrorCode::BadDimension) and [`BadValue`](crate::ErrorCode::BadValue) for files whose tensors differ in width or type, or of which some name their classes alone;
-/// [`Exists`](crate::ErrorCode::Exists) for two files with the same rows; [`BadValue`](crate::ErrorCode::BadValue) for a class above `u32`. Numbers that
+/// [`Exists`](crate::ErrorCode::Exists) for two files with the same rows; [`BadValue`](crate::ErrorCode::BadValue) for a class above `u32`; [`Changed`](crate::ErrorCode::Changed) for a file that is
+/// changed since it was opened, also where rows are read later. Numbers that
 /// are not finite are left to whoever reads their row: what stands in a test row does not matter to training.
 pub fn from_features(files: &FeatureFiles, options: &FeatureOptions<'_>) -> Result<TrainingData> {
     let rows = FeatureRows::find(files.first(), options.pathways, options.encoders)?;
@@ -76,7 +77,7 @@ pub fn from_features(files: &FeatureFiles, options: &FeatureOptions<'_>) -> Resu
         1 => String::new(),
         count => format!(" and {} more", count - 1),
     };
-    Ok(TrainingData {
+    let data = TrainingData {
         media,
         labels,
         groups,
@@ -84,5 +85,7 @@ pub fn from_features(files: &FeatureFiles, options: &FeatureOptions<'_>) -> Resu
         features_name: format!("{} ({file_name}{more})", names.join(", ")),
         documents: None,
         graded: Vec::new(),
-    })
+    };
+    data.whole(Ok(()))?;
+    Ok(data)
 }

@@ -102,6 +102,7 @@ impl TrainingData {
                 count.left_out += 1;
             }
         }
+        self.whole(Ok(()))?;
         self.graded.extend(graded);
         Ok(count)
     }

@@ -1,6 +1,7 @@
 //! Items of some rows as an index stores them, and their scores by each similarity.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -13,6 +14,8 @@ use crate::model::{Bundle, ItemRows, Target};
 const TOGETHER_READ: usize = 1024;
 /// Queries that are scored together on one core.
 const TOGETHER: usize = 48;
+/// Scores that are in memory at once where all queries are measured: 64 MiB.
+const SCORES: usize = 1 << 24;
 
 /// A way to score two shared vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ type Project<'p> = &'p dyn Fn(usize, &[f32]) -> Result<Vec<f32>>;
 pub(crate) struct Items<'a> {
     pub(crate) bundle: &'a Bundle,
     pub(crate) media: Vec<MediaItems>,
+    /// Scores that are in memory at once where all queries are measured; those of one block of queries are more if they have to.
+    pub(crate) at_once: usize,
 }
 
 impl MediaItems {
@@ -98,7 +103,7 @@ impl<'a> Items<'a> {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { bundle, media })
+        Ok(Self { bundle, media, at_once: SCORES })
     }
 
     /// Scores `[q, n]` of all items of media type `a` as queries over all items of `b`; `None` where there is no such
@@ -110,6 +115,18 @@ impl<'a> Items<'a> {
     /// The same over the items of `b` of other rows, which the same bundle made.
     pub(crate) fn scores_over(
         &self,
+        found: &Items<'_>,
+        similarity: Similarity,
+        a: usize,
+        b: usize,
+    ) -> Option<Vec<f32>> {
+        self.scores_of(0..self.media[a].rows.len(), found, similarity, a, b)
+    }
+
+    /// The same of some queries alone: the bits do not depend on which are asked together.
+    pub(crate) fn scores_of(
+        &self,
+        asked: Range<usize>,
         found: &Items<'_>,
         similarity: Similarity,
         a: usize,
@@ -128,9 +145,10 @@ impl<'a> Items<'a> {
             bundle.metric().head(target, a, b)?;
         }
         let n = items.rows.len();
-        let mut scores = vec![0.0f32; queries.rows.len() * n];
+        let mut scores = vec![0.0f32; asked.len() * n];
         scores.par_chunks_mut(TOGETHER * n.max(1)).enumerate().for_each(|(block, scores)| {
-            let rows = block * TOGETHER..block * TOGETHER + scores.len() / n;
+            let from = asked.start + block * TOGETHER;
+            let rows = from..from + scores.len() / n;
             let vectors = &queries.vectors[rows.start * d..rows.end * d];
             if let Similarity::Metric(target) = similarity {
                 bundle.metric().logits(target, (a, vectors), (b, items.scored()), scores);
@@ -149,6 +167,12 @@ impl<'a> Items<'a> {
         Some(scores)
     }
 
+    /// The queries of `a` in blocks whose scores over all items of `b` are in memory at once.
+    pub(crate) fn blocks(&self, a: usize, b: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let fit = self.at_once / self.media[b].rows.len().max(1);
+        cut(self.media[a].rows.len(), (fit / TOGETHER * TOGETHER).max(TOGETHER))
+    }
+
     /// For each query of `a`: the content number of the paired item of `b`, where its row has one.
     pub(crate) fn paired_content(&self, a: usize, b: usize) -> Vec<Option<u32>> {
         let items = &self.media[b];
@@ -156,4 +180,9 @@ impl<'a> Items<'a> {
             items.rows.iter().copied().zip(items.content.iter().copied()).collect();
         self.media[a].rows.iter().map(|row| of_row.get(row).copied()).collect()
     }
+}
+
+/// `0..n` in ranges of `size`, the last one shorter.
+fn cut(n: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..n).step_by(size).map(move |from| from..n.min(from + size))
 }

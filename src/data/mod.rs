@@ -20,7 +20,7 @@ pub(crate) use content::content_numbers;
 pub use from_corpus::{CorpusOptions, NewClasses, from_corpora, from_corpus};
 pub use from_features::{FeatureOptions, from_features};
 pub use graded::GradedCount;
-pub(crate) use items::{Items, Similarity};
+pub(crate) use items::{Items, MediaItems, Similarity};
 pub use rows::{DocumentRef, Documents, GradedItems, GradedPair, Labels, MediaFeatures, TrainingData};
 pub(crate) use sets::Sets;
 pub use store::FeatureStore;

@@ -212,13 +212,36 @@ impl TrainingData {
         Ok(())
     }
 
+    /// `result`, of reading rows; an error where some could not be read, or their files were changed meanwhile.
+    ///
+    /// Each verb ends by it, and a long one asks now and then: until then, rows that cannot be read are zeros.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Changed`] and [`ErrorCode::Io`], before that of `result`.
+    pub(crate) fn whole<T>(&self, result: Result<T>) -> Result<T> {
+        self.media.iter().try_for_each(|media| media.rows.check())?;
+        result
+    }
+
+    /// The error that `of` makes of the number of a row in its features file, with the file; of the row itself where there is none.
+    fn placed(&self, row: usize, of: impl FnOnce(usize) -> Error) -> Error {
+        match self.media.first().and_then(|media| media.rows.place(row)) {
+            Some((file, row)) => of(row).file(file),
+            None => of(row),
+        }
+    }
+
     /// Checks that the features of these rows are finite.
     pub(crate) fn check_finite(&self, rows: &[usize]) -> Result<()> {
+        self.whole(self.all_finite(rows))
+    }
+
+    fn all_finite(&self, rows: &[usize]) -> Result<()> {
         let mut buffer = Vec::new();
         for media in &self.media {
             for &row in rows.iter().filter(|&&row| media.present[row]) {
                 if let Some(column) = media.row(row, &mut buffer).iter().position(|x| !x.is_finite()) {
-                    return Err(not_finite(&media.name, row, column));
+                    return Err(self.placed(row, |row| not_finite(&media.name, row, column)));
                 }
             }
         }
@@ -247,12 +270,13 @@ impl TrainingData {
         if highest >= count || count > MAX_CLASSES {
             let row =
                 rows.iter().find(|&&row| labels.class[row].is_some_and(|class| class as usize == highest));
-            return Err(Error::new(
-                ErrorCode::BadValue,
-                format!("row {} has a class out of range in `{}`", row.unwrap_or(&0), labels.key),
-            )
-            .expected(format!("less than {}", count.min(MAX_CLASSES)))
-            .got(highest));
+            let error = |row| {
+                let what = format!("row {row} has a class out of range in `{}`", labels.key);
+                Error::new(ErrorCode::BadValue, what)
+                    .expected(format!("less than {}", count.min(MAX_CLASSES)))
+                    .got(highest)
+            };
+            return Err(self.placed(*row.unwrap_or(&0), error));
         }
         Ok(count)
     }

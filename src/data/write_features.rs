@@ -116,6 +116,7 @@ fn write(data: &TrainingData, rows: &[usize], path: &Path) -> Result<()> {
     let names = names.map_err(|error| failed(error.to_string()).source(error))?;
     // One key alone: a map of several would be written in no fixed order.
     let metadata = names.map(|names| [("classes".to_owned(), names)].into_iter().collect());
+    data.whole(Ok(()))?;
     let bytes =
         safetensors::serialize(views, metadata).map_err(|error| failed(error.to_string()).source(error))?;
     save_new(path, &bytes)

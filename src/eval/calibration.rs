@@ -8,23 +8,18 @@
 //!
 //! Probabilities are shifted to the prior `r` that they are measured at. The precision counts pairs as they are, with
 //! the prior that the bundle stores.
+//!
+//! The scores of up to 16,777,216 pairs are held and sorted. More are scored twice and counted, with the same figures but for the rounding
+//! of sums.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::matches::matches;
+use super::errors::{self, AtRate, Counted};
+use super::matches::Matches;
 use super::measures::{direction_name, directions};
 use crate::data::{Items, Similarity, TrainingData};
-use crate::model::Target;
-
-/// Errors at one rate of matches.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct AtRate {
-    /// Expected calibration error, in [0, 1].
-    pub ece: f64,
-    /// Brier skill score; at most 1, 0 for a constant.
-    pub brier_skill: f64,
-}
+use crate::model::{Calibration, Target};
 
 /// Precision of the pairs with probability of at least 0.8.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -68,7 +63,8 @@ impl Serialize for CalibrationReport {
     }
 }
 
-const BINS: usize = 15;
+/// Most pairs of a query and an item whose scores are held and sorted.
+const SORTED: usize = 1 << 24;
 
 /// Of the metric network's default target.
 pub(super) fn report(items: &Items<'_>, data: &TrainingData) -> CalibrationReport {
@@ -92,106 +88,191 @@ fn rates(
     data: &TrainingData,
     similarity: Similarity,
     target: Target,
-    (a, b): (usize, usize),
+    pair: (usize, usize),
 ) -> Option<Rates> {
-    let calibration = match similarity {
-        Similarity::Posterior => items.bundle.posterior_calibration(a, b)?,
-        _ => items.bundle.metric().calibration(target, a, b)?,
-    };
-    let scores = items.scores(similarity, a, b)?;
-    let (positives, negatives) = matches((items, items), data, target, a, b, &scores);
-    if positives.is_empty() || negatives.is_empty() {
-        return None;
-    }
-    let natural = positives.len() as f64 / (positives.len() + negatives.len()) as f64;
-    let at = |rate: f64| {
-        let fit = calibration.with_prior(rate as f32);
-        let weighted = |scores: &[f32], is_match: f64, mass: f64| -> Vec<(f64, f64, f64)> {
-            let weight = mass / scores.len() as f64;
-            scores.iter().map(|raw| (f64::from(fit.probability(*raw)), is_match, weight)).collect()
-        };
-        let pairs = [weighted(&positives, 1.0, rate), weighted(&negatives, 0.0, 1.0 - rate)].concat();
-        errors(pairs, rate)
-    };
-    let confident =
-        |scores: &[f32]| scores.iter().filter(|raw| calibration.probability(**raw) >= 0.8).count();
-    let (right, wrong) = (confident(&positives), confident(&negatives));
-    let count = right + wrong;
-    Some(Rates {
-        target: target.as_str(),
-        prior: calibration.prior,
-        half: at(0.5),
-        natural: at(natural),
-        precision: PrecisionAt {
-            value: (count > 0).then(|| right as f64 / count as f64),
-            pairs: count as u64,
-        },
-    })
+    let pairs = Pairs { items, similarity, pair, matches: Matches::new((items, items), data, target, pair) };
+    pairs.rates(target, SORTED)
 }
 
-/// Errors of `(probability, match, weight)`, weights summing to 1, at the rate of matches `rate`.
-fn errors(mut pairs: Vec<(f64, f64, f64)>, rate: f64) -> AtRate {
-    pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    let brier: f64 = pairs.iter().map(|(p, is_match, weight)| weight * (p - is_match).powi(2)).sum();
-    let (mut ece, mut mass, mut gap, mut bin) = (0.0, 0.0f64, 0.0f64, 1usize);
-    let mut at = 0;
-    while at < pairs.len() {
-        // Equal probabilities stay in one bin, so that their order does not count.
-        let p = pairs[at].0;
-        while at < pairs.len() && pairs[at].0 == p {
-            let (_, is_match, weight) = pairs[at];
-            mass += weight;
-            gap += weight * (p - is_match);
-            at += 1;
-        }
-        if mass >= bin as f64 / BINS as f64 - 1e-12 || at == pairs.len() {
-            ece += gap.abs();
-            gap = 0.0;
-            while bin as f64 / BINS as f64 <= mass + 1e-12 {
-                bin += 1;
+/// The pairs of all queries of one media type and items of another.
+struct Pairs<'a> {
+    items: &'a Items<'a>,
+    similarity: Similarity,
+    pair: (usize, usize),
+    matches: Matches<'a>,
+}
+
+impl Pairs<'_> {
+    /// The errors, of scores that are `sorted` where there are no more pairs, else counted.
+    fn rates(&self, target: Target, sorted: usize) -> Option<Rates> {
+        let (items, (a, b)) = (self.items, self.pair);
+        let calibration = match self.similarity {
+            Similarity::Posterior => items.bundle.posterior_calibration(a, b)?,
+            _ => items.bundle.metric().calibration(target, a, b)?,
+        };
+        let n = items.media[a].rows.len() * items.media[b].rows.len();
+        let at = if n <= sorted { self.sorted(&calibration)? } else { self.counted(&calibration)? };
+        let [right, wrong] = at.confident;
+        let count = right + wrong;
+        Some(Rates {
+            target: target.as_str(),
+            prior: calibration.prior,
+            half: at.half,
+            natural: at.natural,
+            precision: PrecisionAt { value: (count > 0).then(|| right as f64 / count as f64), pairs: count },
+        })
+    }
+
+    /// Holds all scores: 8 bytes a pair.
+    fn sorted(&self, calibration: &Calibration) -> Option<Found> {
+        let (mut positives, mut negatives) = (Vec::new(), Vec::new());
+        self.each(&mut |raw, is_match| if is_match { positives.push(raw) } else { negatives.push(raw) })?;
+        let rate = natural(positives.len() as u64, negatives.len() as u64)?;
+        let at = |rate: f64| {
+            let fit = calibration.with_prior(rate as f32);
+            let sorted = |scores: &[f32]| {
+                let mut all: Vec<f32> = scores.iter().map(|raw| fit.probability(*raw)).collect();
+                all.sort_unstable_by(f32::total_cmp);
+                all
+            };
+            errors::of_sorted(&sorted(&positives), &sorted(&negatives), rate)
+        };
+        let confident = |scores: &[f32]| scores.iter().filter(|raw| is_confident(calibration, **raw)).count();
+        let confident = [&positives, &negatives].map(|scores| confident(scores) as u64);
+        Some(Found { half: at(0.5), natural: at(rate), confident })
+    }
+
+    /// Holds the scores of a block of queries.
+    fn counted(&self, calibration: &Calibration) -> Option<Found> {
+        let (mut matching, mut others) = (0, 0);
+        for query in 0..self.items.media[self.pair.0].rows.len() {
+            for item in 0..self.items.media[self.pair.1].rows.len() {
+                match self.matches.of(query, item) {
+                    Some(true) => matching += 1,
+                    Some(false) => others += 1,
+                    None => {}
+                }
             }
         }
+        let rate = natural(matching, others)?;
+        let mut at = [0.5, rate].map(|rate| (calibration.with_prior(rate as f32), Counted::new(rate)));
+        let mut confident = [0, 0];
+        self.each(&mut |raw, is_match| {
+            at.iter_mut().for_each(|(fit, counted)| counted.add(fit.probability(raw), is_match));
+            confident[usize::from(!is_match)] += u64::from(is_confident(calibration, raw));
+        })?;
+        at.iter_mut().for_each(|(_, counted)| counted.turn());
+        self.each(&mut |raw, is_match| {
+            at.iter_mut().for_each(|(fit, counted)| counted.again(fit.probability(raw), is_match));
+        })?;
+        let [half, natural] = at.map(|(_, counted)| counted.errors());
+        Some(Found { half, natural, confident })
     }
-    AtRate { ece, brier_skill: 1.0 - brier / (rate * (1.0 - rate)).max(1e-12) }
+
+    /// Calls `hear` with each score, and whether its pair matches; `None` where there is no such similarity.
+    fn each(&self, hear: &mut dyn FnMut(f32, bool)) -> Option<()> {
+        let (items, (a, b)) = (self.items, self.pair);
+        let n = items.media[b].rows.len().max(1);
+        for asked in items.blocks(a, b) {
+            let scores = items.scores_of(asked.clone(), items, self.similarity, a, b)?;
+            for (query, scores) in asked.zip(scores.chunks_exact(n)) {
+                self.matches.each(query, scores, &mut *hear);
+            }
+        }
+        Some(())
+    }
+}
+
+/// What the pairs give.
+struct Found {
+    half: AtRate,
+    natural: AtRate,
+    /// Confident matches and others.
+    confident: [u64; 2],
+}
+
+/// The rate of matches; `None` where all pairs match, or none.
+fn natural(matching: u64, others: u64) -> Option<f64> {
+    (matching > 0 && others > 0).then(|| matching as f64 / (matching + others) as f64)
+}
+
+fn is_confident(calibration: &Calibration, raw: f32) -> bool {
+    calibration.probability(raw) >= 0.8
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::Split;
+    use crate::data::{Labels, MediaFeatures};
+    use crate::eval::measure;
+    use crate::model::Bundle;
 
-    /// `n` pairs per probability, of which the rounded share `truth(p)` are matches.
-    fn pairs(truth: impl Fn(f64) -> f64) -> (Vec<(f64, f64, f64)>, f64) {
-        let mut out = Vec::new();
-        for k in 0..300 {
-            let p = (k as f64 + 0.5) / 300.0;
-            let hits = (truth(p) * 100.0).round() as usize;
-            out.extend((0..100).map(|i| (p, f64::from(u8::from(i < hits)), 1.0 / 30_000.0)));
+    const KINDS: [(&str, usize); 2] = [("image", 6), ("text", 4)];
+
+    /// Rows that lack an item here and there; every fifth has no class.
+    fn data(rows: usize) -> TrainingData {
+        let media = KINDS.iter().enumerate().map(|(at, &(name, d_in))| MediaFeatures {
+            name: name.into(),
+            encoder: name.into(),
+            encoder_state: Vec::new(),
+            fingerprint: None,
+            d_in,
+            rows: (0..rows * d_in).map(|i| ((i * i + at) as f32 * 0.31).sin()).collect(),
+            present: (0..rows).map(|row| row % 11 != 4 + at).collect(),
+        });
+        let class = |row: usize| (row % 5 != 0).then_some(row as u32 % 3);
+        TrainingData {
+            media: media.collect(),
+            labels: Some(Labels { class: (0..rows).map(class).collect(), names: None, key: "k".into() }),
+            groups: None,
+            split: vec![Split::Train; rows],
+            features_name: "f".into(),
+            documents: None,
+            graded: Vec::new(),
         }
-        let rate = out.iter().map(|x| x.1 * x.2).sum();
-        (out, rate)
     }
 
     #[test]
-    fn honest_probabilities_have_no_error_and_the_skill_of_their_spread() {
-        let (pairs, rate) = pairs(|p| p);
-        let at = errors(pairs, rate);
-        assert!(at.ece < 0.005, "{at:?}");
-        // Uniform honest probabilities: B = E[p(1-p)] = 1/6 against 1/4.
-        assert!((at.brier_skill - 1.0 / 3.0).abs() < 0.01, "{at:?}");
-    }
-
-    #[test]
-    fn overconfidence_shows() {
-        let (pairs, rate) = pairs(|p| 0.5 + 0.4 * (p - 0.5));
-        let at = errors(pairs, rate);
-        // Mean of |p - (0.5 + 0.4 (p - 0.5))| = 0.6 * 1/4.
-        assert!((at.ece - 0.15).abs() < 0.01, "{at:?}");
-    }
-
-    #[test]
-    fn a_constant_has_no_skill() {
-        let constant: Vec<_> = (0..10).map(|i| (0.5, f64::from(i % 2), 0.1)).collect();
-        let at = errors(constant, 0.5);
-        assert!(at.ece < 1e-9 && at.brier_skill.abs() < 1e-9, "{at:?}");
+    fn blocks_of_queries_give_the_figures_of_one() {
+        let data = data(150);
+        let mut bundle = Bundle::random(&KINDS, 12, 4, 3, 7);
+        // Probabilities that are spread, and some that are all about one.
+        let spread = bundle.metric.heads[0].calibration[0];
+        let narrow = spread.map(|fit| Calibration { slope: 1e-4, ..fit });
+        bundle.metric.heads.iter_mut().for_each(|head| head.calibration = [spread, narrow]);
+        bundle.posterior_fits = vec![[spread, narrow]; 3];
+        let rows: Vec<usize> = (0..150).collect();
+        let mut items = Items::new(&bundle, &data, &rows).unwrap();
+        assert_eq!(items.blocks(0, 1).count(), 1);
+        let figures = |items: &Items<'_>, sorted: usize| {
+            let mut rates = Vec::new();
+            for (target, similarity) in [
+                (Target::Class, Similarity::Metric(Target::Class)),
+                (Target::Pair, Similarity::Metric(Target::Pair)),
+                (Target::Class, Similarity::Posterior),
+            ] {
+                for pair in [(0, 1), (1, 0)] {
+                    let matches = Matches::new((items, items), &data, target, pair);
+                    let pairs = Pairs { items, similarity, pair, matches };
+                    rates.push(pairs.rates(target, sorted).unwrap());
+                }
+            }
+            (measure(items, &data), rates)
+        };
+        let whole = figures(&items, SORTED);
+        let counted = figures(&items, 0);
+        items.at_once = 1;
+        assert_eq!(items.blocks(0, 1).map(|asked| asked.len()).collect::<Vec<_>>(), [48, 48, 40]);
+        assert_eq!(figures(&items, SORTED), whole);
+        assert_eq!(figures(&items, 0), counted);
+        // Counting adds the same in another order.
+        for (sorted, counted) in whole.1.iter().zip(&counted.1) {
+            assert_eq!(sorted.precision, counted.precision);
+            for (sorted, counted) in [(sorted.half, counted.half), (sorted.natural, counted.natural)] {
+                assert!((sorted.brier_skill - counted.brier_skill).abs() < 1e-9, "{sorted:?} {counted:?}");
+                assert!((sorted.ece - counted.ece).abs() < 1e-9, "{sorted:?} {counted:?}");
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! MAP over all results and recall of the paired item, for every similarity and ordered pair of media types.
 
+use std::ops::Range;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -156,7 +158,7 @@ pub(crate) fn direction_name(items: &Items<'_>, (a, b): (usize, usize)) -> Strin
     format!("{}_to_{}", media[a].name, media[b].name)
 }
 
-/// Measures all similarities on all items. Cost: scores and a sort per query, for each similarity.
+/// Measures all similarities on all items. Cost: scores and a sort per query, for each similarity; memory is that of a block of queries.
 pub(crate) fn measure(items: &Items<'_>, data: &TrainingData) -> Measures {
     let one = |similarity| measure_one(items, data, similarity);
     let cosine = one(Similarity::Cosine);
@@ -196,26 +198,24 @@ pub(crate) struct One {
 
 /// Measures one similarity on all items; nothing where it does not exist.
 pub(crate) fn measure_one(items: &Items<'_>, data: &TrainingData, similarity: Similarity) -> One {
-    measure_scores(items, data, &|a, b| items.scores(similarity, a, b))
+    measure_scores(items, data, &|asked, (a, b)| items.scores_of(asked, items, similarity, a, b))
 }
 
-/// Measures scores `[q, n]` of items of one media type as queries over another; nothing where there are none.
-pub(crate) fn measure_scores(
-    items: &Items<'_>,
-    data: &TrainingData,
-    scores: &dyn Fn(usize, usize) -> Option<Vec<f32>>,
-) -> One {
+/// Scores `[q, n]` of some items of one media type as queries over all of another; nothing where there are none.
+pub(crate) type Scores<'s> = &'s dyn Fn(Range<usize>, (usize, usize)) -> Option<Vec<f32>>;
+
+/// Measures scores, which are asked for in blocks of queries.
+pub(crate) fn measure_scores(items: &Items<'_>, data: &TrainingData, scores: Scores<'_>) -> One {
     let (mut maps, mut recalls, mut ties) = (Vec::new(), Vec::new(), 0);
     for (a, b) in directions(items.media.len()) {
-        let Some(scores) = scores(a, b) else { return One::default() };
         let name = direction_name(items, (a, b));
         let (queries, found) = (&items.media[a], &items.media[b]);
         let n = found.rows.len();
         let paired = items.paired_content(a, b);
         let (mut ap, mut ap_n) = (0.0, 0usize);
         let (mut recall, mut recall_n) = ([0.0; 3], 0usize);
-        for (i, &row) in queries.rows.iter().enumerate() {
-            let scores = &scores[i * n..(i + 1) * n];
+        let mut measure = |i: usize, scores: &[f32]| {
+            let row = queries.rows[i];
             let is_query = |j: usize| a == b && found.rows[j] == row;
             let ranking = Ranking::new(scores, |j| !is_query(j));
             ties += ranking.ties();
@@ -235,6 +235,10 @@ pub(crate) fn measure_scores(
                     recall_n += 1;
                 }
             }
+        };
+        for asked in items.blocks(a, b) {
+            let Some(scores) = scores(asked.clone(), (a, b)) else { return One::default() };
+            asked.enumerate().for_each(|(at, i)| measure(i, &scores[at * n..(at + 1) * n]));
         }
         if ap_n > 0 {
             maps.push((name.clone(), ap / ap_n as f64));

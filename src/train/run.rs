@@ -119,6 +119,7 @@ impl Run<'_> {
             let limit = limits.as_ref().map(|limits| limits[number]);
             let epochs = limit.unwrap_or_else(|| stage.epochs(config, fit.len()));
             let mut validate = |epoch: usize, loss: f64| -> Result<Option<f64>> {
+                data.whole(Ok(()))?;
                 let score = if validation.is_empty() {
                     None
                 } else {

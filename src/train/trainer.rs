@@ -99,7 +99,7 @@ impl<'a> Trainer<'a> {
     /// [`ErrorCode::BadDimension`], [`ErrorCode::BadArgument`], [`ErrorCode::NotFinite`] and [`ErrorCode::BadValue`] for
     /// data that do not fit together, [`ErrorCode::Empty`] without train rows, [`ErrorCode::TooFewData`] where there is
     /// nothing to learn from: fewer than two rows, one media type without classes, one class only, or no row with two media
-    /// types.
+    /// types; [`ErrorCode::Changed`] where a features file was changed meanwhile.
     ///
     /// From a bundle: [`ErrorCode::UnknownMedia`] and [`ErrorCode::BadDimension`] where the media types or widths differ
     /// from the bundle's, [`ErrorCode::SpaceMismatch`] where other encoders made the features, [`ErrorCode::BadValue`]
@@ -124,6 +124,7 @@ impl<'a> Trainer<'a> {
             Some(start) => start::classes(start, data, &learned)?,
         };
         let folds = folds(data, &config);
+        data.whole(Ok(()))?;
         for fold in &folds {
             check_enough(data, &fold.fit)?;
         }
@@ -145,7 +146,7 @@ impl<'a> Trainer<'a> {
             threads: rayon::current_num_threads(),
             progress: progress.as_ref(),
         };
-        learn(&run, &folds)
+        data.whole(learn(&run, &folds))
     }
 }
 

@@ -341,6 +341,28 @@ fn features_of_every_type_and_every_refusal() {
 }
 
 #[test]
+fn a_features_file_that_is_cut_while_it_is_open_is_an_error() {
+    let values: Vec<f32> = (0..4096).map(|x| x as f32).collect();
+    let labels = (0..1024i64).flat_map(i64::to_le_bytes).collect();
+    let (_folder, file) =
+        features(&[("a", Dtype::F32, &[1024, 4], f32s(&values)), ("label", Dtype::I64, &[1024], labels)]);
+    let tensor = file.tensor("a").unwrap();
+    let mut out = Vec::new();
+    tensor.read(1020..1024, &mut out).unwrap();
+    assert_eq!(out, values[4080..]);
+    let cut = std::fs::OpenOptions::new().write(true).open(file.path()).unwrap();
+    cut.set_len(100).unwrap();
+    for error in [
+        tensor.read(1020..1024, &mut out).unwrap_err(),
+        tensor.read_unchecked(0..1, &mut out).unwrap_err(),
+        file.labels("label").unwrap_err(),
+    ] {
+        assert_eq!((error.code(), error.facts().file.as_deref()), (Changed, Some(file.path())), "{error}");
+        assert_eq!(error.facts().got.as_deref(), Some("100 bytes"));
+    }
+}
+
+#[test]
 fn what_is_no_features_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");

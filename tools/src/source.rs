@@ -209,9 +209,10 @@ pub fn training_data(
             let mut left_out = LeftOut::default();
             for media in &data.media {
                 let mut zeros =
-                    (0..).zip(&media.present).filter(|(_, present)| !**present).map(|(row, _)| row);
+                    (0usize..).zip(&media.present).filter(|(_, present)| !**present).map(|(row, _)| row);
                 if let Some(row) = zeros.next() {
-                    left_out.zeros(&media.name, 1 + zeros.count() as u64, row, &first);
+                    let (file, row) = media.rows.place(row).unwrap_or((&first, row));
+                    left_out.zeros(&media.name, 1 + zeros.count() as u64, row as u64, file);
                 }
             }
             Ok(Read { data, left_out, file: first })

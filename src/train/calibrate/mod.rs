@@ -39,7 +39,8 @@ const ROWS: usize = 4096;
 /// # Errors
 /// [`ErrorCode::BadArgument`] for a prior outside 0 to 1, both excluded; [`ErrorCode::UnknownMedia`] and
 /// [`ErrorCode::BadDimension`] where the data do not fit the bundle; [`ErrorCode::Empty`] without a row to fit on,
-/// [`ErrorCode::TooFewData`] where no head can be calibrated on them; [`ErrorCode::NotFinite`] naming the row.
+/// [`ErrorCode::TooFewData`] where no head can be calibrated on them; [`ErrorCode::NotFinite`] naming the row; [`ErrorCode::Changed`] where a
+/// features file was changed.
 pub fn calibrate(bundle: &Bundle, data: &TrainingData, prior: Option<f32>) -> Result<Bundle> {
     let had = bundle.metric.heads.iter().flat_map(|head| head.calibration).flatten().next();
     let prior = prior.or(had.as_ref().and_then(Calibration::given_prior));
@@ -51,7 +52,7 @@ pub fn calibrate(bundle: &Bundle, data: &TrainingData, prior: Option<f32>) -> Re
     data.check_fits(&bundle)?;
     let rows = rows(data)?;
     data.check_finite(&rows)?;
-    let held = [Held { items: Items::new(&bundle, data, &rows)?, among: None }];
+    let held = [Held { items: data.whole(Items::new(&bundle, data, &rows))?, among: None }];
     let (fits, posterior_fits) = (calibrations(&held, data), posterior_calibrations(&held, data));
     drop(held);
     if fits.iter().flatten().all(Option::is_none) {

@@ -59,9 +59,11 @@ pub(crate) fn choose_weight(folds: &[Fold<'_>], data: &TrainingData) -> Result<f
                 .map(|(a, b)| ((a, b), plain.scores(target, a, b), hubs.scores(target, a, b)))
                 .collect();
             let at = |weight: f32| {
-                measure_scores(&plain, data, &|a, b| {
+                measure_scores(&plain, data, &|asked, (a, b)| {
+                    let n = plain.media[b].rows.len();
                     let (_, zero, one) = ends.iter().find(|end| end.0 == (a, b))?;
-                    let (zero, one) = (zero.as_ref()?, one.as_ref()?);
+                    let asked = asked.start * n..asked.end * n;
+                    let (zero, one) = (&zero.as_ref()?[asked.clone()], &one.as_ref()?[asked]);
                     Some(zero.iter().zip(one).map(|(zero, one)| zero + weight * (one - zero)).collect())
                 })
             };

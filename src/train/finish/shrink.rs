@@ -121,9 +121,11 @@ fn best_share(
             .map(|&(a, b)| ((a, b), score_of(&start, a, b), score_of(&whole, a, b)))
             .collect();
         let each = candidates.iter().map(|&share| {
-            let found = measure_scores(&whole, data, &|a, b| {
+            let found = measure_scores(&whole, data, &|asked, (a, b)| {
+                let n = whole.media[b].rows.len();
                 let (_, start, whole) = ends.iter().find(|end| end.0 == (a, b))?;
-                let (start, whole) = (start.as_ref()?, whole.as_ref()?);
+                let asked = asked.start * n..asked.end * n;
+                let (start, whole) = (&start.as_ref()?[asked.clone()], &whole.as_ref()?[asked]);
                 Some(start.iter().zip(whole).map(|(s, w)| s + share * (w - s)).collect())
             });
             score(target, found)

@@ -1,10 +1,13 @@
 //! Features that stay in their files teach what the same features in memory do.
 
+use std::fs::OpenOptions;
 use std::path::Path;
 
 use uncsm_index::corpus::{FeatureFiles, PathwayArg};
 use uncsm_index::data::{FeatureOptions, FeatureStore, TrainingData, from_features, write_features};
+use uncsm_index::eval::Evaluation;
 use uncsm_index::train::{TrainConfig, Trainer, calibrate};
+use uncsm_index::{Error, ErrorCode};
 
 use super::{bytes, configured, generated, quietly, small};
 
@@ -84,4 +87,79 @@ fn a_store_tells_what_it_holds() {
     assert_eq!(rows.held(), held.held());
     rows.to_mut().clear();
     assert!(rows.is_empty() && FeatureStore::from(Vec::new()).is_empty());
+}
+
+/// Cuts the file at `path` in half.
+fn cut(path: &Path) -> u64 {
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    let half = file.metadata().unwrap().len() / 2;
+    file.set_len(half).unwrap();
+    half
+}
+
+#[test]
+fn a_file_that_is_changed_while_it_is_read_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rows");
+    let data = generated(120, 12);
+    let quick = configured(small(), |config| {
+        (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (3, 1, 2);
+        config.steps.least = 0;
+    });
+    let bundle = quietly(&data, &quick).bundle;
+    let told = |error: Error, half: u64| {
+        assert_eq!(
+            (error.code(), error.facts().file.as_deref()),
+            (ErrorCode::Changed, Some(&*path)),
+            "{error}"
+        );
+        assert_eq!(error.facts().got.as_deref(), Some(&*format!("{half} bytes")));
+    };
+    let opened = || {
+        let _ = std::fs::remove_file(&path);
+        stored(&data, &path)
+    };
+    let verbs: [(&str, &dyn Fn(&TrainingData) -> Error); 5] = [
+        ("train", &|data| Trainer::new(data).config(quick.clone()).run().err().unwrap()),
+        ("further", &|data| Trainer::new(data).config(quick.clone()).from(&bundle).run().err().unwrap()),
+        ("calibrate", &|data| calibrate(&bundle, data, None).unwrap_err()),
+        ("eval", &|data| Evaluation::new(&bundle, data).run().unwrap_err()),
+        ("write", &|data| write_features(data, &dir.path().join("copy")).unwrap_err()),
+    ];
+    for (name, verb) in verbs {
+        let mut data = opened();
+        let half = cut(&path);
+        told(verb(&data), half);
+        assert!(!dir.path().join("copy").exists(), "{name}");
+        // What was read into memory is no more than that.
+        for media in &mut data.media {
+            media.rows.to_mut();
+        }
+        told(verb(&data), half);
+    }
+
+    // In the middle of training, and in place: the epoch ends, and no other begins.
+    let changes: [&(dyn Fn() + Sync); 2] = [&|| assert!(cut(&path) > 0), &|| {
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(9)).unwrap();
+    }];
+    for change in changes {
+        let data = opened();
+        let epochs = std::sync::Mutex::new(0);
+        let progress = |_: &uncsm_index::train::Progress| {
+            let mut epochs = epochs.lock().unwrap();
+            *epochs += 1;
+            if *epochs == 1 {
+                change();
+            }
+        };
+        let one = configured(quick.clone(), |config| config.selection.folds = 1);
+        let error = Trainer::new(&data).config(one).progress(progress).run().err().unwrap();
+        assert_eq!(
+            (error.code(), error.facts().file.as_deref()),
+            (ErrorCode::Changed, Some(&*path)),
+            "{error}"
+        );
+        assert_eq!(*epochs.lock().unwrap(), 1);
+    }
 }

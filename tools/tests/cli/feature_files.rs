@@ -210,6 +210,37 @@ fn files_that_do_not_go_together_are_named() {
     assert!(!out.exists());
 }
 
+#[test]
+fn rows_are_named_by_the_file_that_has_them() {
+    let (world, dir) = (world(), tempfile::tempdir().unwrap());
+    let first = part(&world.features, 0..120).save(&dir.path().join("first.safetensors"));
+    let good = part(&world.features, 120..ROWS);
+    let is_test = |row: &usize| good.tensors["test"].2[*row] != 0;
+    let row = (5..ROWS - 120).find(|row| !is_test(row)).unwrap();
+    let changed = |name: &str, tensor: &str, of: &dyn Fn(&mut [u8])| {
+        let mut part = good.clone();
+        let (_, shape, bytes) = part.tensors.get_mut(tensor).unwrap();
+        let stride = bytes.len() / shape[0];
+        of(&mut bytes[row * stride..(row + 1) * stride]);
+        part.save(&dir.path().join(name))
+    };
+    let line = format!("train --features % --features % {PATHWAYS} {BESIDE} --config % --out %");
+    let out = dir.path().join("bundle");
+    let failed = |path: &Path, code: &str| {
+        let found = error(&line, &[&first, path, &world.config, &out]);
+        assert_eq!((&found["code"], &found["file"]), (&json!(code), &json!(path)), "{found}");
+        assert!(found["message"].as_str().unwrap().contains(&format!("row {row} ")), "{found}");
+    };
+    let nan = changed("nan", "text", &|row| row[4..8].copy_from_slice(&f32::NAN.to_le_bytes()));
+    failed(&nan, "not_finite");
+    failed(&changed("class", "label", &|label| label.copy_from_slice(&9i64.to_le_bytes())), "bad_value");
+    let zeros = changed("zeros", "text", &|row| row.fill(0));
+    let report = train(&[&first, &zeros], &out);
+    let left_out = &report["data"]["left_out"][0];
+    let place = (&left_out["count"], &left_out["file"], &left_out["line"]);
+    assert_eq!(place, (&json!(1), &json!(zeros), &json!(row)), "{left_out}");
+}
+
 /// Writes features of `rows` rows, two media types of [`WIDTH`] elements.
 #[cfg(target_os = "linux")]
 fn wide(rows: usize, path: &Path) {
