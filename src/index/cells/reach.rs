@@ -20,8 +20,8 @@ const SPARE: f32 = 1.1;
 /// The part of what may be missed that each of the three may miss.
 const PART: f32 = 4.0;
 
-/// Where short codes lie off by more than this share of a usual distance, ranks tell more.
-const MOST: f32 = 0.75;
+/// Where a reach does not end before the mean row and short codes lie off by more than this share of a usual distance, ranks tell more.
+const MOST: f32 = 0.4;
 
 /// How far a true row may lie below the k-th best value by both codes, at the share that may be missed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,7 +69,7 @@ pub(crate) fn reach(
     let below = near.map(below).reduce(|a, b| [0, 1, 2].map(|part| a[part].max(b[part])))?;
     let usual = if inverse > 0.0 { 1.0 / inverse } else { 0.0 };
     let reach = Reach { k: (*depths.start()).max(1), below: below.map(|below| below * SPARE), usual };
-    (reach.at(Stage::Short, usual) <= MOST * usual).then_some(reach)
+    (reach.ends() || reach.at(Stage::Short, usual) <= MOST * usual).then_some(reach)
 }
 
 /// The power of three quarters, which has the same bits everywhere.
