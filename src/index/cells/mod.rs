@@ -8,7 +8,9 @@ mod curve;
 mod estimate;
 mod form;
 mod margin;
+mod order;
 mod probe;
+mod reach;
 mod rows;
 mod space;
 #[cfg(test)]
@@ -19,4 +21,5 @@ pub(crate) use estimate::Estimate;
 pub(crate) use form::{Ranking, Rest};
 pub(crate) use margin::{Margins, margins};
 pub(crate) use probe::{Effort, Form, best_rows, effort};
+pub(crate) use reach::reach;
 pub(crate) use rows::RowSource;
