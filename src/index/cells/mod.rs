@@ -7,6 +7,7 @@ mod code;
 mod curve;
 mod estimate;
 mod form;
+mod key;
 mod margin;
 mod order;
 mod probe;

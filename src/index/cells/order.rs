@@ -5,6 +5,7 @@ use std::ops::Range;
 use uncsm_format::cells::Cells;
 
 use super::code::CodeQuery;
+use super::key::{key, number, position};
 use crate::encode::kernel::GROUP;
 
 /// Cells that come first: their rows soon tell which others need not be kept.
@@ -14,10 +15,8 @@ const FIRST: usize = 16;
 pub(super) struct Order<'a> {
     cells: &'a Cells<'a>,
     passes: Option<&'a dyn Fn(u32) -> bool>,
-    /// By cell.
-    pub(super) values: Vec<f32>,
-    /// The first [`Order::taken`] are visited.
-    order: Vec<u32>,
+    /// A [`key`] of each cell; the first [`Order::taken`] are visited.
+    keys: Vec<u64>,
     taken: usize,
 }
 
@@ -31,9 +30,15 @@ impl<'a> Order<'a> {
         let groups = cells.centres.len().checked_div(query.group_bytes()).unwrap_or(0);
         let mut sums = vec![[0; GROUP]; groups];
         query.sums(&cells.centres[..groups * query.group_bytes()], &mut sums);
-        let mut values: Vec<f32> = sums.as_flattened().iter().map(|&sum| query.value(sum)).collect();
-        values.resize(count, f32::NEG_INFINITY);
-        Self { cells, passes, values, order: (0..count as u32).collect(), taken: 0 }
+        let values = sums.as_flattened().iter().map(|&sum| query.value(sum));
+        // A damaged file may have fewer centres.
+        let values = values.chain(std::iter::repeat(f32::NEG_INFINITY)).take(count);
+        Self {
+            cells,
+            passes,
+            keys: values.zip(0..).map(|(value, cell)| key(value, cell)).collect(),
+            taken: 0,
+        }
     }
 
     /// Positions of a cell.
@@ -53,17 +58,17 @@ impl<'a> Order<'a> {
     /// Visits the best cells, as many as hold `visit` rows that pass and `least` of all, and somewhat more: a guess that goes on. None is sorted
     /// that need not be.
     pub(super) fn take(&mut self, (visit, least): (usize, usize)) {
-        let (n, count) = (self.cells.rows.len(), self.order.len());
+        let (n, count) = (self.cells.rows.len(), self.keys.len());
         let (mut rows, mut seen) = (0, 0);
         while (rows < visit || seen < least) && self.taken < count {
             let wanted = visit.saturating_sub(rows).max(least.saturating_sub(seen));
-            let rest = &mut self.order[self.taken..];
+            let rest = &mut self.keys[self.taken..];
             let part = (wanted.saturating_mul(count) / n.max(1) + FIRST).clamp(1, rest.len());
             if part < rest.len() {
-                rest.select_nth_unstable_by(part - 1, by(&self.values));
+                rest.select_nth_unstable_by(part - 1, |a, b| b.cmp(a));
             }
             for at in self.taken..self.taken + part {
-                let range = self.range(self.order[at]);
+                let range = self.range(position(self.keys[at]));
                 seen += range.len();
                 rows += self.rows_in(range);
             }
@@ -73,9 +78,9 @@ impl<'a> Order<'a> {
 
     /// Visits the cells of this value and more, too.
     pub(super) fn take_above(&mut self, floor: f32) {
-        for at in self.taken..self.order.len() {
-            if self.values[self.order[at] as usize] >= floor {
-                self.order.swap(self.taken, at);
+        for at in self.taken..self.keys.len() {
+            if number(self.keys[at]) >= floor {
+                self.keys.swap(self.taken, at);
                 self.taken += 1;
             }
         }
@@ -84,13 +89,13 @@ impl<'a> Order<'a> {
     /// Ranges of positions of the cells that are visited: the best few first, the others in the order of the file, neighbours joined.
     pub(super) fn ranges(&mut self) -> Vec<Range<usize>> {
         let first = FIRST.min(self.taken);
-        let visited = &mut self.order[..self.taken];
+        let visited = &mut self.keys[..self.taken];
         if first < visited.len() {
-            visited.select_nth_unstable_by(first, by(&self.values));
+            visited.select_nth_unstable_by(first, |a, b| b.cmp(a));
         }
-        visited[..first].sort_unstable_by(by(&self.values));
+        visited[..first].sort_unstable_by(|a, b| b.cmp(a));
+        let mut visited: Vec<u32> = self.keys[..self.taken].iter().map(|key| position(*key)).collect();
         visited[first..].sort_unstable();
-        let visited = &self.order[..self.taken];
         let mut out: Vec<Range<usize>> = visited[..first].iter().map(|&cell| self.range(cell)).collect();
         let mut last: Option<Range<usize>> = None;
         for &cell in &visited[first..] {
@@ -106,9 +111,4 @@ impl<'a> Order<'a> {
         out.extend(last);
         out
     }
-}
-
-/// Greater values first, then smaller numbers.
-fn by(values: &[f32]) -> impl Fn(&u32, &u32) -> std::cmp::Ordering + '_ {
-    |a, b| values[*b as usize].total_cmp(&values[*a as usize]).then(a.cmp(b))
 }

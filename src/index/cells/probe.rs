@@ -6,6 +6,7 @@ use uncsm_format::cells::{CURVE_COLUMNS, Cells, MISSES};
 
 use super::code::{Basis, CodeQuery};
 use super::form::Ranking;
+use super::key::{key, number, position};
 use super::order::Order;
 use super::reach::{Reach, Stage};
 use crate::encode::kernel::GROUP;
@@ -172,24 +173,6 @@ fn ranges(
     let mut order = Order::new(cells, query, passes);
     order.take((visit, least));
     order.ranges()
-}
-
-/// A number by which greater values come after smaller ones, and of equal ones smaller positions after greater.
-fn key(value: f32, at: u32) -> u64 {
-    let bits = value.to_bits();
-    let ordered = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
-    u64::from(ordered) << 32 | u64::from(!at)
-}
-
-/// The position of a key.
-fn position(key: u64) -> u32 {
-    !(key as u32)
-}
-
-/// The value of a key.
-fn number(key: u64) -> f32 {
-    let ordered = (key >> 32) as u32;
-    f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered })
 }
 
 /// Rows that are looked at by both codes to tell the k-th best of them.
