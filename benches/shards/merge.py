@@ -19,14 +19,17 @@ import argparse
 import json
 import shutil
 import subprocess
-import threading
-import time
+import sys
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "benches"))
+
+from watched import watched  # noqa: E402
+
 WIDTH = 64
 WORDS = "red green blue boat bird tree star sky sea hill road lamp".split()
 RECALL = (0.9, 0.95, 0.99, 0.999)
@@ -55,29 +58,10 @@ def run(binary, *args):
     return json.loads(done.stdout.splitlines()[0]) if args[0] != "query" else [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def watched(binary, *args):
+def measured(binary, *args):
     """The JSON of a command, its seconds, and the most anonymous memory that it had, in MB."""
-    peak = 0
-    started = time.monotonic()
-    process = subprocess.Popen([binary, *map(str, args), "--json", "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def watch():
-        nonlocal peak
-        while process.poll() is None:
-            try:
-                lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-            except OSError:
-                break
-            peak = max([peak, *(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))])
-            time.sleep(0.01)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    out, err = process.communicate()
-    watcher.join()
-    if process.returncode:
-        raise SystemExit(f"{args[0]}: {err}")
-    return json.loads(out), time.monotonic() - started, peak / 1024
+    report, seconds, _, peak = watched([binary, *args, "--json", "--quiet"])
+    return report, seconds, peak["RssAnon"]
 
 
 def rows_of(rng, centres, n):
@@ -157,18 +141,18 @@ def main():
     figures = {"rows": None, "shards": args.shards}
     for name, more in [("whole", []), ("bare", ["--no-cells"])]:
         shutil.rmtree(work / name, ignore_errors=True)
-        report, seconds, peak = watched(binary, *build, work / name, "--schema", schema, *more)
+        report, seconds, peak = measured(binary, *build, work / name, "--schema", schema, *more)
         figures["rows"] = report["documents"]
         figures[f"build_{name}"] = {"seconds": round(seconds, 2), "anonymous_mb": round(peak)}
     parts, seconds = [work / f"part.{index}" for index in range(args.shards)], 0.0
     for index, part in enumerate(parts):
         shutil.rmtree(part, ignore_errors=True)
-        _, took, _ = watched(binary, *build, part, "--shard", f"{index}/{args.shards}", "--schema", schema, "--no-cells")
+        _, took, _ = measured(binary, *build, part, "--shard", f"{index}/{args.shards}", "--schema", schema, "--no-cells")
         seconds += took
     figures["build_parts"] = {"seconds": round(seconds, 2)}
     merged = work / "merged"
     shutil.rmtree(merged, ignore_errors=True)
-    report, seconds, peak = watched(binary, "merge", merged, *parts)
+    report, seconds, peak = measured(binary, "merge", merged, *parts)
     apart = seconds - report["stages"]["cells"]
     figures["merge"] = {
         "seconds": round(seconds, 2),

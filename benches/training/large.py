@@ -18,9 +18,7 @@ the processor's in all.
 
 import argparse
 import json
-import resource
-import subprocess
-import threading
+import sys
 import time
 from pathlib import Path
 
@@ -28,6 +26,10 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "benches"))
+
+from watched import watched  # noqa: E402
+
 SHARED, OWN = 24, 24
 # Rows that are made together: the generator must not take more memory than what it measures.
 BLOCK = 50_000
@@ -98,41 +100,6 @@ def shards(work, name, block, rows, count):
     return folder
 
 
-def memory(pid, peak):
-    """Raises `peak` to what the process has now, in kB."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name in peak:
-            peak[name] = max(peak[name], int(value.split()[0]))
-
-
-def watched(command):
-    """The JSON of a command, its seconds, those of the processor, and its peaks of memory in MB."""
-    peak = {"RssAnon": 0, "RssFile": 0}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.monotonic()
-    process = subprocess.Popen([*map(str, command), "--json", "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def watch():
-        while process.poll() is None:
-            memory(process.pid, peak)
-            time.sleep(0.01)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    out, err = process.communicate()
-    watcher.join()
-    if process.returncode:
-        raise SystemExit(f"train: {err}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return json.loads(out), time.monotonic() - started, used, {name: kb / 1024 for name, kb in peak.items()}
-
-
 def measured(rows, report, seconds, used, peak):
     """The figures of a run."""
     stages = {
@@ -172,7 +139,7 @@ def main():
         folder = shards(args.work, name, block, rows, args.shards)
         out = args.work / f"bundle-{time.time_ns()}"
         command = [args.binary, "train", "--features", folder, "--pathway", "image=image", "--pathway", "text=text"]
-        command += ["--threads", args.threads, "--out", out]
+        command += ["--threads", args.threads, "--out", out, "--json", "--quiet"]
         command += ["--config", args.config] if args.config else []
         runs.append(measured(rows, *watched(command)))
         print(line(runs[-1]), flush=True)

@@ -511,8 +511,8 @@ impl Request {
         self
     }
 
-    /// Most bytes that facets and aggregations may take while they are counted, by the host's estimate, and eight times those of their
-    /// result as JSON: as values it takes as much. Without it 500 MB, and a result of any length.
+    /// Most bytes that facets and aggregations may take while they are counted, what is kept of all segments among them, by estimates; and
+    /// eight times those of their result as JSON: as values it takes as much. Without it 500 MB, and a result of any length.
     #[must_use]
     pub fn max_counting(mut self, bytes: u64) -> Self {
         self.asked.max_counting = Some(bytes);

@@ -5,15 +5,13 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::Value;
-use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
-use tantivy::aggregation::{
-    AggContextParams, AggregationError, AggregationLimitsGuard, DistributedAggregationCollector,
-};
+use tantivy::aggregation::{AggregationError, AggregationLimitsGuard};
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::query::Query;
 use tantivy::schema::{Facet, FieldType};
 use tantivy::{DocId, TantivyError};
 
+use super::joined::Joined;
 use super::periods::{self, PeriodCollector};
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting};
@@ -52,23 +50,19 @@ pub(super) fn count(plan: &Plan, ranking: &Ranking) -> Result<Counted> {
     let query = both(plan.keywords.as_deref(), plan.filter.as_deref());
     let mut facets = periods(plan, ranking, &query)?;
     let Some(all) = &counts.all else { return Ok((facets, None)) };
-    // Too many values are an error of their facet, below; tantivy's own limit of these is for all together.
-    let limits = AggregationLimitsGuard::new(Some(counts.most.unwrap_or(MEMORY)), Some(u32::MAX));
-    let mut joined = IntermediateAggregationResults::default();
+    let mut joined = Joined::new(all, counts.most.unwrap_or(MEMORY));
     let mut ranked = match counts.over {
         FacetsOver::Matches => BTreeMap::new(),
         FacetsOver::Hits => by_segment(shards, ranking),
     };
     for (at, shard) in shards.iter().enumerate() {
-        let context = AggContextParams::new(limits.clone(), shard.tantivy.tokenizers().clone());
-        let collector = DistributedAggregationCollector::from_aggs(all.clone(), context);
-        let part = match counts.over {
-            FacetsOver::Matches => shard.searcher.search(query_of(&query), &collector),
-            FacetsOver::Hits => over(shard, &collector, ranked.remove(&at).unwrap_or_default()),
-        };
-        joined.merge_fruits(part.map_err(not_run)?).map_err(not_run)?;
+        match counts.over {
+            FacetsOver::Matches => joined.matching(shard, query_of(&query))?,
+            FacetsOver::Hits => joined.ranked(shard, ranked.remove(&at).unwrap_or_default())?,
+        }
     }
-    let results = joined.into_final_result(all.clone(), limits).map_err(not_run)?;
+    let limits = AggregationLimitsGuard::new(None, Some(u32::MAX));
+    let results = joined.into_results().into_final_result(all.clone(), limits).map_err(not_run)?;
     if let Some(most) = counts.most {
         check_length(&results, most / VALUE_BYTES)?;
     }
@@ -130,7 +124,7 @@ fn too_much(what: &str, most: u64) -> Error {
 }
 
 /// What tantivy refuses of the request itself is the asker's; all else is told as of the index.
-fn not_run(e: TantivyError) -> Error {
+pub(super) fn not_run(e: TantivyError) -> Error {
     use TantivyError as T;
     match &e {
         T::AggregationError(AggregationError::MemoryExceeded { limit, .. }) => {
@@ -174,7 +168,7 @@ fn periods(
 }
 
 /// Documents by segment of one shard, in ascending order.
-type BySegment = BTreeMap<u32, Vec<DocId>>;
+pub(super) type BySegment = BTreeMap<u32, Vec<DocId>>;
 
 /// The ranked documents by position of their shard.
 fn by_segment(shards: &Shards, ranking: &Ranking) -> BTreeMap<usize, BySegment> {

@@ -234,6 +234,43 @@ fn what_is_counted_has_a_bound() {
 }
 
 #[test]
+fn what_segments_have_counted_is_bounded_together() {
+    // Of as many values as documents, or the same ones in each segment.
+    let counted = |segments: u64, alike: bool| {
+        let mut builder = Schema::builder();
+        let id = builder.add_text_field("id", STRING | FAST | STORED);
+        let value = builder.add_text_field("value", STRING | FAST);
+        let document = |row: u64| {
+            let mut doc = TantivyDocument::new();
+            doc.add_text(id, row.to_string());
+            doc.add_text(value, format!("{:040}", if alike { row % 400 } else { row }));
+            doc
+        };
+        let part = |at: u64| (at * 400..(at + 1) * 400).map(document).collect();
+        in_ram(builder, (0..segments).map(part))
+    };
+    // All values are counted, and few are in the result.
+    let asked = json!({ "a": { "terms": { "field": "value", "size": 100_000, "min_doc_count": 9 } } });
+    let run = |(index, plugin): &(tantivy::Index, UvecPlugin), over: FacetsOver| {
+        let searcher = index.reader().unwrap().searcher();
+        let engine = Engine::host(index, searcher, plugin.cache(), bundle(1)).unwrap();
+        let request = engine.request().filter("*").k(4000).facets_over(over).aggregations(asked.clone());
+        request.max_counting(260_000).run()
+    };
+    let [one, alike, many] = [counted(1, true), counted(9, true), counted(9, false)];
+    for over in [FacetsOver::Matches, FacetsOver::Hits] {
+        let none = json!([]);
+        assert_eq!(run(&one, over).unwrap().aggregations.unwrap()["a"]["buckets"], none);
+        let buckets = run(&alike, over).unwrap().aggregations.unwrap();
+        assert_eq!(buckets["a"]["buckets"].as_array().unwrap().len(), 400);
+        let error = run(&many, over).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::TooLarge);
+        assert!(error.facts().message.contains("too much memory"), "{error}");
+        assert_eq!(error.facts().expected.as_deref(), Some("at most 260000 bytes"));
+    }
+}
+
+#[test]
 fn filters_inside_of_aggregations_are_read_as_other_filters() {
     for (filter, count) in [
         ("kind:tea", 3),

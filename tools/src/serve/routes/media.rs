@@ -19,14 +19,14 @@ use tokio::time::timeout;
 use uncsm_index::limits::open_file;
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::answer::{self, Answer};
-use super::app::App;
 use super::aside::aside;
-use super::limits::{MEDIA_BYTES, WAIT_TIME};
 use super::pictures::names;
 use super::place;
-use super::roots::hidden;
 use super::sniff::raster;
+use crate::serve::answer::{self, Answer};
+use crate::serve::app::App;
+use crate::serve::limits::{MEDIA_BYTES, WAIT_TIME};
+use crate::serve::roots::hidden;
 
 /// With the id in the path.
 pub async fn run(

@@ -1,5 +1,7 @@
 //! `uncsm-index demo`: a corpus is drawn, a model trained on a part of it, evaluated on the rest, and searched.
 
+mod queries;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +16,6 @@ use uncsm_index::model::{Bundle, OnExisting, Target};
 use uncsm_index::train::{Progress, Refit, TrainConfig, Trainer};
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::demo_queries;
 use crate::args::{DemoArgs, Global};
 use crate::demo::corpus::{DemoCorpus, DemoOptions, generate};
 use crate::demo::report::{Curve, DemoReport, QueryCard, RecallSeries, render};
@@ -72,7 +73,7 @@ pub fn run(args: &DemoArgs, global: &Global, output: &Output) -> Result<Outcome>
     let report = diary.step("evaluate", |_| measure(&corpus, &bundle))?;
     let index = diary.step("build", |global| build(&corpus, &bundle, dir, global))?;
     let queries = diary.step("query", |_| {
-        let queries = demo_queries::run(&index, &corpus.corpus)?;
+        let queries = queries::run(&index, &corpus.corpus)?;
         let said = format!("{} queries", queries.len());
         Ok((queries, said))
     })?;

@@ -1,5 +1,8 @@
 //! `uncsm-index query`: keywords, filter, media parts and `--like`, in one query; or many, by `--batch`.
 
+pub mod batch;
+mod text;
+
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
@@ -9,7 +12,7 @@ use serde_json::json;
 use uncsm_index::search::{Engine, Request, RequestSpec, Response};
 use uncsm_index::{Error, Result};
 
-use super::{opened, query_batch, query_text};
+use super::opened;
 use crate::Outcome;
 use crate::args::{Global, QueryArgs};
 use crate::output::{Output, error_json, plain, sentence};
@@ -53,7 +56,7 @@ pub fn run(args: &QueryArgs, global: &Global, output: &Output) -> Result<Outcome
     let response = engine.run(&spec)?;
     warn(&response, global);
     let report = Report { line: None, response, took_ms: millis(started), complete };
-    output.print(&report, || query_text::response(&report.response, report.took_ms))?;
+    output.print(&report, || text::response(&report.response, report.took_ms))?;
     Ok(if found(&report.response, spec.k) { Outcome::Done } else { Outcome::Nothing })
 }
 
@@ -91,11 +94,11 @@ fn batch(
     (global, output): (&Global, &Output),
 ) -> Result<Outcome> {
     let (mut any, mut bad) = (false, false);
-    let mut lines = query_batch::lines(file)?.peekable();
+    let mut lines = batch::lines(file)?.peekable();
     while lines.peek().is_some() {
         let started = Instant::now();
         let ask = |text: String| {
-            let spec = query_batch::of_line(&text, base)?;
+            let spec = batch::of_line(&text, base)?;
             Ok((spec.k, spec.request(engine)?))
         };
         let pass: Vec<(u64, Asked)> =
@@ -121,7 +124,7 @@ fn batch(
                     warn(&response, global);
                     let report = Report { line: Some(number), response, took_ms, complete };
                     output.print(&report, || {
-                        format!("line {number}:\n{}", query_text::response(&report.response, took_ms))
+                        format!("line {number}:\n{}", text::response(&report.response, took_ms))
                     })?;
                 }
                 Err(error) => {

@@ -4,7 +4,7 @@ use axum::http::HeaderValue;
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 
-use super::answer::{self, Answer};
+use crate::serve::answer::{self, Answer};
 
 /// Path, type and content of each file.
 const FILES: [(&str, &str, &str); 8] = [

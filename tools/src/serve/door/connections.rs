@@ -13,9 +13,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::app::App;
-use super::limits::{CONNECTION_TIME, CONNECTIONS, DRAIN_TIME, HEAD_BYTES, HEAD_TIME, HEADERS};
-use super::routes;
+use crate::serve::app::App;
+use crate::serve::limits::{CONNECTION_TIME, CONNECTIONS, DRAIN_TIME, HEAD_BYTES, HEAD_TIME, HEADERS};
+use crate::serve::routes;
 
 /// A bound address.
 pub struct Listening(TcpListener);
@@ -55,7 +55,7 @@ impl Listening {
         let failed = |e| Error::io("the server's threads", e);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
-            .max_blocking_threads(super::limits::QUERIES + 16)
+            .max_blocking_threads(crate::serve::limits::QUERIES + 16)
             .thread_name("serve")
             .enable_io()
             .enable_time()

@@ -14,15 +14,15 @@ use uncsm_index::limits::over;
 use uncsm_index::search::{Cancel, RequestSpec, Response};
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::answer::{self, Answer};
-use super::app::App;
-use super::body::{Received, receive};
-use super::door::Refused;
-use super::limits::{ANSWER_BYTES, COUNTING, INTERVALS, WAIT_TIME, WORK_TIME};
-use super::lock::lock;
 use super::media::Held;
-use super::metrics::Asked;
 use super::request;
+use crate::serve::answer::{self, Answer};
+use crate::serve::app::App;
+use crate::serve::door::Refused;
+use crate::serve::door::body::{Received, receive};
+use crate::serve::limits::{ANSWER_BYTES, COUNTING, INTERVALS, WAIT_TIME, WORK_TIME};
+use crate::serve::lock::lock;
+use crate::serve::metrics::Asked;
 
 #[derive(Serialize)]
 struct Report {

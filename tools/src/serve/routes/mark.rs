@@ -8,11 +8,11 @@ use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use uncsm_index::{Error, ErrorCode};
 
-use super::answer::{self, Answer};
-use super::app::App;
 use super::aside::aside;
-use super::body::receive;
 use super::request::object;
+use crate::serve::answer::{self, Answer};
+use crate::serve::app::App;
+use crate::serve::door::body::receive;
 
 pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer {
     let received = match receive(&headers, body, &app.bodies).await {

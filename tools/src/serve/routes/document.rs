@@ -9,11 +9,11 @@ use serde::Serialize;
 use uncsm_index::search::StoredDocument;
 use uncsm_index::{Error, ErrorCode};
 
-use super::answer::{self, Answer};
-use super::app::App;
 use super::aside::aside;
 use super::pictures::names;
 use super::place;
+use crate::serve::answer::{self, Answer};
+use crate::serve::app::App;
 
 #[derive(Serialize)]
 struct Report {

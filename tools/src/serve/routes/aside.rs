@@ -2,7 +2,7 @@
 
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::answer::{self, Answer};
+use crate::serve::answer::{self, Answer};
 
 /// Runs what reads files on a thread where that may take its time.
 pub async fn aside(work: impl FnOnce() -> Result<Answer> + Send + 'static) -> Answer {

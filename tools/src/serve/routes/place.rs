@@ -7,7 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::http::Uri;
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::door::encoded;
+use crate::serve::door::encoded;
 
 /// The id and the position of the index of `/ID?index=N`, or of `?id=ID&index=N`.
 ///

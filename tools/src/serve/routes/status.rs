@@ -7,9 +7,9 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use uncsm_index::{Error, ErrorCode};
 
-use super::answer::{self, Answer};
-use super::app::App;
 use super::aside::aside;
+use crate::serve::answer::{self, Answer};
+use crate::serve::app::App;
 
 pub async fn run(State(app): State<Arc<App>>) -> Answer {
     aside(move || {

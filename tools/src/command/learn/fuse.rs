@@ -9,9 +9,9 @@ use uncsm_index::search::{Engine, RequestSpec, Similarity, TargetName};
 use uncsm_index::train::{FusionQuery, FusionRow};
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::opened;
-use super::query_batch::of_object;
 use crate::args::FuseArgs;
+use crate::command::opened;
+use crate::command::query::batch::of_object;
 use crate::output::Output;
 use crate::{Outcome, source};
 

@@ -1,5 +1,18 @@
 //! Who answers what.
 
+mod aside;
+mod base64;
+mod document;
+mod mark;
+mod media;
+mod page;
+mod pictures;
+mod place;
+mod query;
+mod request;
+mod sniff;
+mod status;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,7 +25,6 @@ use uncsm_index::{Error, ErrorCode};
 
 use super::answer::{self, Answer, seal};
 use super::app::App;
-use super::{document, mark, media, page, query, status};
 
 pub fn router(app: Arc<App>) -> Router {
     let only_get = |method: Method| async move { answer::wrong_method("GET, HEAD", &method) };

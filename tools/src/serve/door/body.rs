@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use uncsm_index::limits::over;
 use uncsm_index::{Error, ErrorCode};
 
-use super::door::Refused;
-use super::limits::{BODY_BYTES, BODY_TIME, SMALL_BODY, WAIT_TIME};
+use super::Refused;
+use crate::serve::limits::{BODY_BYTES, BODY_TIME, SMALL_BODY, WAIT_TIME};
 
 /// A body that is here whole.
 pub struct Received {

@@ -7,8 +7,8 @@ use uncsm_index::search::{Image, RequestSpec};
 use uncsm_index::{Error, ErrorCode, Result};
 
 use super::base64;
-use super::limits::{BODY_VALUES, DEPTH, ENTRIES, EXCLUDES, FACETS, FILTERS, HITS, PARTS, SCORE_TIME};
-use crate::command::query_batch::of_object;
+use crate::command::query::batch::of_object;
+use crate::serve::limits::{BODY_VALUES, DEPTH, ENTRIES, EXCLUDES, FACETS, FILTERS, HITS, PARTS, SCORE_TIME};
 
 /// The object in a body.
 ///

@@ -3,6 +3,9 @@
 //! A page of somewhere else can make a browser send requests here, under a name of its own that leads here (DNS rebinding) or
 //! as forms and pictures (CSRF). The first has the wrong `Host`, the second the wrong `Origin` or `Sec-Fetch-Site`.
 
+pub(super) mod body;
+pub(super) mod connections;
+
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 
