@@ -4,6 +4,8 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use tantivy::schema::{STORED, STRING, Schema};
 use tantivy::store::Compressor;
@@ -11,7 +13,7 @@ use tantivy::{IndexSettings, IndexWriter, TantivyDocument};
 use uncsm_index::corpus::JsonlReader;
 use uncsm_index::index::{Index, MediaField, UvecPlugin, inspect};
 use uncsm_index::schema::{FieldKind, FieldSchema, FieldSpec};
-use uncsm_index::search::{Engine, Response};
+use uncsm_index::search::{Engine, Request};
 use uncsm_index::{ErrorCode, Result};
 
 use crate::common::bundle;
@@ -83,7 +85,11 @@ impl World {
         let file = file.strip_prefix(&index).unwrap().to_owned();
         let world = Self { dir, index, file, store, body };
         for (name, act) in ACTS {
-            assert!(act(&world.index).is_ok(), "{name}");
+            assert_eq!(
+                act(&world.index).unwrap(),
+                if name.starts_with("a ") { 1 } else { DOCUMENTS },
+                "{name}"
+            );
         }
         world
     }
@@ -154,36 +160,32 @@ impl World {
     }
 }
 
-type Act = fn(&Path) -> Result<()>;
+/// Gives the number of hits.
+type Act = fn(&Path) -> Result<usize>;
 
 /// As a large index is opened.
 fn engine(dir: &Path) -> Result<Engine> {
     Engine::new(&Index::open_reading(dir, 0)?)
 }
 
-fn all(response: Response) {
-    assert_eq!(response.hits.len(), DOCUMENTS);
+fn hits(request: Request) -> Result<usize> {
+    request.k(100).run().map(|response| response.hits.len())
 }
 
 const ACTS: [(&str, Act); 6] = [
-    ("fields of hits", |dir| engine(dir)?.request().filter("*").k(100).run().map(all)),
+    ("fields of hits", |dir| hits(engine(dir)?.request().filter("*"))),
     ("a snippet", |dir| {
-        let request =
-            engine(dir)?.request().filter("size:7").keywords("size:7").fields(["size"]).snippet("note");
-        request.run().map(drop)
+        let request = engine(dir)?.request().filter("size:7").keywords("size:7");
+        hits(request.fields(["size"]).snippet("note"))
     }),
-    ("a document by its id", |dir| engine(dir)?.document(&format!("d{VICTIM}"), None).map(drop)),
-    ("an order by stored values", |dir| {
-        engine(dir)?.request().filter("*").sort("_extra.meta.year").fields([""; 0]).k(100).run().map(all)
+    ("a document by its id", |dir| engine(dir)?.document(&format!("d{VICTIM}"), None).map(|_| 1)),
+    ("order by stored values", |dir| {
+        hits(engine(dir)?.request().filter("*").sort("_extra.meta.year").fields([""; 0]))
     }),
-    ("a collapse by stored values", |dir| {
-        engine(dir)?.request().filter("*").collapse("_extra.meta.year").fields([""; 0]).k(100).run().map(all)
+    ("collapse by stored values", |dir| {
+        hits(engine(dir)?.request().filter("*").collapse("_extra.meta.year").fields([""; 0]))
     }),
-    ("what has a field", |dir| {
-        let found = engine(dir)?.request().filter("note:*").fields([""; 0]).k(100).run()?;
-        assert_eq!(found.hits.len(), DOCUMENTS);
-        Ok(())
-    }),
+    ("what has a field", |dir| hits(engine(dir)?.request().filter("note:*").fields([""; 0]))),
 ];
 
 #[test]
@@ -258,6 +260,38 @@ fn a_packed_block_that_asks_for_more_than_it_can_hold_is_told() {
     told("a smaller size", 0, &[world.store[0].wrapping_sub(1)], "");
     told("a packed byte", 9, &[world.store[9] ^ 0xff], "");
     told("no index", world.blocks(), &MUCH, "more layers than bytes");
+}
+
+/// Bytes that are drawn, outside of the long text.
+#[test]
+fn flips_all_over_a_store_are_told_or_read_as_other_values() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let (mut told, mut other) = (0, 0);
+    for (packing, count) in [("none", 80), ("lz4", 40)] {
+        let world = World::new(packing);
+        let long = match packing {
+            "none" => world.find(b"!? !? ")..world.find(b"!? !? ") + 70_000,
+            _ => 0..0,
+        };
+        let places: Vec<usize> = (0..world.body).filter(|at| !long.contains(at)).collect();
+        for _ in 0..count {
+            let at = places[rng.random_range(0..places.len())];
+            let bytes = [world.store[at] ^ (1 << rng.random_range(0..8))];
+            let dir = world.damaged(at, &bytes);
+            for (name, act) in ACTS {
+                match act(&dir) {
+                    Ok(_) => other += 1,
+                    Err(error) => {
+                        let file = error.facts().file.clone();
+                        assert_eq!(error.code(), ErrorCode::Damaged, "{packing} {at}, {name}: {error}");
+                        assert_eq!(file, Some(dir.join(&world.file)), "{packing} {at}, {name}: {error}");
+                        told += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(told > 100 && other > 100, "{told} told, {other} not");
 }
 
 /// An app's own index, in a directory of the host's that checks nothing.
