@@ -11,6 +11,7 @@ mod key;
 mod margin;
 mod order;
 mod probe;
+mod quantile;
 mod reach;
 mod rows;
 mod space;

@@ -8,6 +8,7 @@ use super::code::{Basis, CodeQuery};
 use super::form::Ranking;
 use super::key::{key, number, position};
 use super::order::Order;
+use super::quantile::quantile;
 use super::reach::{Reach, Stage};
 use crate::encode::kernel::GROUP;
 use crate::media::Fingerprint;
@@ -92,13 +93,6 @@ pub(crate) fn effort(
     let [visit, refine, keep] = all.map(|number| (number.ceil() as usize).min(n));
     let keep = keep.max(k).min(n);
     Some(Effort { visit, least: visit, refine: refine.max(keep), keep })
-}
-
-/// Which quantile each of what may lose a row gets at a share `recall` of the true ones: the largest that is measured and not above the `part`
-/// of what may be missed, but for rounding.
-pub(super) fn quantile(recall: f32, part: f32) -> Option<usize> {
-    let miss = (1.0 - recall) / part;
-    MISSES.iter().position(|measured| *measured <= miss * 1.001)
 }
 
 /// Rows of the segment that are best by code, in no order: of those that `passes` lets through (`None`: all), at most `effort.keep`, from

@@ -11,8 +11,7 @@ use std::ops::RangeInclusive;
 use uncsm_format::cells::{CURVE_COLUMNS, Cells, MISSES, REACH};
 
 use super::form::Ranking;
-use super::margin::quantiles;
-use super::probe::quantile;
+use super::quantile::{quantile, quantiles};
 use crate::media::Fingerprint;
 
 /// By how much queries differ from samples.
