@@ -244,6 +244,10 @@ impl Error {
     }
 }
 
+/// What a user does about damage in an index.
+pub(crate) const WAY_OUT: &str =
+    "`verify` lists all damage; bring the file back from a copy, or build the index again";
+
 /// What the message of a full disk begins with.
 const FULL: &str = "the disk is full";
 
@@ -364,11 +368,12 @@ impl From<tantivy::directory::error::OpenReadError> for Error {
         use tantivy::directory::error::OpenReadError as O;
         let error = match &source {
             O::FileDoesNotExist(path) => {
-                Self::new(ErrorCode::Damaged, "a file of the index is missing").file(path)
+                Self::new(ErrorCode::Damaged, "a file of the index is missing").file(path).hint(WAY_OUT)
             }
             O::IoError { io_error, filepath } => {
                 let message = format!("a file of the index does not open: {io_error}");
-                Self::new(io_code(io_error), message).file(filepath)
+                let error = Self::new(io_code(io_error), message).file(filepath);
+                if is_damage(io_error) { error.hint(WAY_OUT) } else { error }
             }
             O::IncompatibleIndex(_) => Self::new(ErrorCode::UnsupportedVersion, source.to_string()),
         };

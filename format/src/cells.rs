@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::parts::{Sizes, Wrong, part};
 use crate::reader::{SectionInfo, Uvec};
 
-pub use crate::parts::{CURVE_COLUMNS, Elements, GROUP, MARGINS, MISSES, kind};
+pub use crate::parts::{CURVE_COLUMNS, Elements, GROUP, MARGINS, MISSES, REACH, kind};
 
 /// The cells of a media type of `n` items, and the codes of its rows. All values are unchecked until [`Uvec::verify`]: ends
 /// may descend, and rows may be out of range or missing.

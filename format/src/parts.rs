@@ -43,6 +43,8 @@ pub(crate) const LONG_BLOCK: usize = 64;
 pub const CURVE_COLUMNS: usize = 3 + 3 * MISSES.len();
 /// What the target of a curve has added where the row is of margins, which tell how far values by code lie off.
 pub const MARGINS: f32 = 8.0;
+/// What the target of a curve has added where the row is of reaches, which tell how far below the best values by codes true rows lie.
+pub const REACH: f32 = 16.0;
 /// The share of true rows that is missed at each quantile of a curve.
 pub const MISSES: [f32; 8] = [0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0];
 

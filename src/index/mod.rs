@@ -36,6 +36,7 @@ pub use dir::store::Index;
 pub(crate) use dir::store::{bundle_folder, encoder_paths_in};
 pub use dir::writer::{CommitReport, Writer};
 pub use files::directory::IndexDirectory;
+pub(crate) use files::documents::Documents;
 pub(crate) use files::guarded::guarded;
 pub use files::names::FIELD_TYPE;
 pub use files::sound::SoundDirectory;

@@ -216,3 +216,21 @@ fn damage_anywhere_is_an_error_or_harmless_and_is_never_laundered() {
     assert!(printed.is_empty(), "{printed:?}");
     assert!(found > count / 2, "most damage is in files that have checksums");
 }
+
+/// The host never ends the thread of a reader that has warmers.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_index_that_is_let_go_leaves_no_thread_behind() {
+    let _beside = beside();
+    let world = World::new();
+    for _ in 0..3 {
+        let index = index::Index::open(&world.index).unwrap();
+        let engine = uncsm_index::search::Engine::new(&index).unwrap();
+        assert!(!engine.reload().unwrap());
+    }
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    // One that ends meanwhile has no name any more.
+    let names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
+    let left: Vec<String> = names.filter(|name| name.trim() == "tantivy-warm-gc").collect();
+    assert!(left.is_empty(), "{left:?}");
+}

@@ -90,6 +90,8 @@ pub(crate) struct CodeQuery {
     /// The same of what long codes add.
     long_base: f32,
     long_unit: f32,
+    /// Of the mean row.
+    middle: f32,
 }
 
 impl CodeQuery {
@@ -99,7 +101,8 @@ impl CodeQuery {
         let mut along = vec![0.0; basis.directions.len() / dim];
         products(Rows::new(&basis.directions[..along.len() * dim], dim), Rows::new(g, dim), &mut along);
         let mut query = Self::along(&along, basis.elements, basis.steps);
-        query.base += dot(g, basis.mean);
+        query.middle = dot(g, basis.mean);
+        query.base += query.middle;
         let weights: Vec<f32> = along.iter().zip(basis.long_steps).map(|(x, step)| x * step).collect();
         let (numbers, unit) = rounded(&weights);
         query.long_base = -unit * FOUR * sum(&numbers);
@@ -137,6 +140,16 @@ impl CodeQuery {
     #[inline]
     pub(crate) fn value(&self, sum: i32) -> f32 {
         self.base + self.unit * sum as f32
+    }
+
+    /// The value of the row that codes are relative to.
+    pub(crate) fn middle(&self) -> f32 {
+        self.middle
+    }
+
+    /// The sum of which [`CodeQuery::value`] is `value`; the least number where all have one value.
+    pub(crate) fn sum_of(&self, value: f32) -> f32 {
+        if self.unit > 0.0 { (value - self.base) / self.unit } else { f32::NEG_INFINITY }
     }
 
     /// What the sum of a long code adds.

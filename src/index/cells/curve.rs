@@ -12,7 +12,9 @@ use uncsm_format::cells::CURVE_COLUMNS;
 use super::centres::Centres;
 use super::code::CodeQuery;
 use super::form::{Ranking, Rest, form, rankings};
-use super::margin::{self, quantiles};
+use super::margin;
+use super::quantile::quantiles;
+use super::reach::{self, Told};
 use super::rows::{RowSource, spread};
 use super::space::Space;
 use crate::encode::kernel::{GROUP, Rows, products};
@@ -64,6 +66,14 @@ struct Values {
     descending: Vec<f32>,
     /// By position in `descending`: rows whose value is not below that one, and below the one before.
     above: Vec<u32>,
+}
+
+/// What it takes to find a true row.
+struct Need {
+    /// Rows visited until its cell has been, and ranks by short code and by both.
+    ranks: [f32; 3],
+    /// The value of the centre of its cell.
+    centre: f32,
 }
 
 /// Measures the curves of one media type of items.
@@ -229,24 +239,30 @@ impl<'a> Measure<'a> {
     ) -> Vec<[f32; CURVE_COLUMNS]> {
         let mut out = Vec::new();
         for family in &self.families {
-            let found: Vec<Vec<[f32; 3]>> =
+            let found: Vec<Vec<Need>> =
                 family.queries.par_iter().map(|sample| sample.needs(centres, cells, sizes)).collect();
-            for depth in DEPTHS.into_iter().filter(|&depth| depth <= self.depth) {
+            let depths = || DEPTHS.into_iter().filter(|&depth| depth <= self.depth);
+            for depth in depths() {
                 let mut curve = [0.0; CURVE_COLUMNS];
                 let (head, numbers) = curve.split_at_mut(3);
                 head.copy_from_slice(&[family.ranking.code(), family.media as f32, depth as f32]);
                 for (part, out) in numbers.as_chunks_mut().0.iter_mut().enumerate() {
                     let best = found.iter().flat_map(|rows| rows.iter().take(depth));
-                    *out = quantiles(best.map(|need| need[part]).collect());
+                    *out = quantiles(best.map(|need| need.ranks[part]).collect());
                 }
                 out.push(curve);
             }
-            let row =
-                |depth: usize, off: Vec<[f32; 2]>| margin::row((family.ranking, family.media), depth, &off);
+            let kind = (family.ranking, family.media);
+            let row = |depth: usize, off: Vec<[f32; 2]>| margin::row(kind, depth, &off);
             out.push(row(0, family.off.clone()));
-            for depth in DEPTHS.into_iter().filter(|&depth| depth <= self.depth) {
+            for depth in depths() {
                 out.push(row(depth, family.queries.iter().flat_map(|sample| sample.below(depth)).collect()));
             }
+            let told = |depth: usize| {
+                let of = |(sample, needs): (&Sample, &Vec<Need>)| sample.told(&needs[..depth]);
+                (depth, family.queries.iter().zip(&found).map(of).collect())
+            };
+            out.extend(reach::rows(kind, &depths().map(told).collect::<Vec<_>>()));
         }
         out
     }
@@ -324,16 +340,30 @@ impl Values {
         self.above[self.descending.partition_point(|other| *other > value)] += 1;
     }
 
-    /// The rank of each of the best rows.
-    fn ranks(&self) -> Vec<u32> {
+    /// How many rows are not below each of `descending`.
+    fn counted(&self) -> Vec<u32> {
         let mut rank = 0;
         let up = |count: &u32| {
             rank += count;
             rank
         };
-        let ranks: Vec<u32> = self.above.iter().map(up).collect();
+        self.above.iter().map(up).collect()
+    }
+
+    /// The rank of each of the best rows.
+    fn ranks(&self) -> Vec<u32> {
+        let ranks = self.counted();
         let at = |value: &f32| self.descending.partition_point(|other| other > value);
         self.of_best.iter().map(|value| ranks[at(value)]).collect()
+    }
+
+    /// The `k`-th greatest value of all rows, or the next above it that is known.
+    fn last(&self, k: usize) -> f32 {
+        let ranks = self.counted();
+        let at = ranks.partition_point(|&rank| (rank as usize) < k);
+        let is_this = ranks.get(at).is_some_and(|&rank| rank as usize == k);
+        let at = if is_this { at } else { at.saturating_sub(1) };
+        self.descending.get(at).copied().unwrap_or(f32::NEG_INFINITY)
     }
 }
 
@@ -388,15 +418,14 @@ impl Sample {
         values.map(move |((short, both), beside)| [short, both].map(|value| (last - value - beside).max(0.0)))
     }
 
-    /// Of each of the best rows: rows visited until its cell has been, and ranks by short code and by both.
-    fn needs(&self, centres: &Centres<'_>, cells: &[u32], sizes: &[u32]) -> Vec<[f32; 3]> {
+    /// What it takes to find each of the best rows.
+    fn needs(&self, centres: &Centres<'_>, cells: &[u32], sizes: &[u32]) -> Vec<Need> {
         let mut sums = vec![[0; GROUP]; centres.len().div_ceil(GROUP)];
         self.code.sums(&centres.codes, &mut sums);
-        let sums = sums.as_flattened();
+        let values: Vec<f32> =
+            sums.as_flattened()[..centres.len()].iter().map(|&sum| self.code.value(sum)).collect();
         let mut order: Vec<usize> = (0..centres.len()).collect();
-        order.sort_unstable_by(|&a, &b| {
-            self.code.value(sums[b]).total_cmp(&self.code.value(sums[a])).then(a.cmp(&b))
-        });
+        order.sort_unstable_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
         let mut visited = vec![0u32; centres.len()];
         let mut before = 0;
         for cell in order {
@@ -405,8 +434,16 @@ impl Sample {
         }
         let ranks = self.short.ranks().into_iter().zip(self.both.ranks());
         let need = |((_, row), (short, both)): (&(f32, u32), (u32, u32))| {
-            [visited[cells[*row as usize] as usize] as f32, short as f32, both as f32]
+            let cell = cells[*row as usize] as usize;
+            Need { ranks: [visited[cell] as f32, short as f32, both as f32], centre: values[cell] }
         };
         self.best.iter().zip(ranks).map(need).collect()
+    }
+
+    /// How far below the best values by code the first ones stand.
+    fn told(&self, needs: &[Need]) -> Told {
+        let values = self.short.of_best.iter().zip(&self.both.of_best);
+        let rows = needs.iter().zip(values).map(|(need, (short, both))| [need.centre, *short, *both]);
+        Told { best: self.both.last(needs.len()), middle: self.code.middle(), rows: rows.collect() }
     }
 }

@@ -9,7 +9,8 @@ use std::ops::RangeInclusive;
 use uncsm_format::cells::{CURVE_COLUMNS, Cells, MARGINS, MISSES};
 
 use super::form::Ranking;
-use super::probe::{effort, quantile};
+use super::probe::{PART, effort};
+use super::quantile::{quantile, quantiles};
 use crate::media::Fingerprint;
 
 /// By how much queries differ from samples in what short codes leave, and both.
@@ -40,7 +41,7 @@ pub(crate) fn margins(
     recall: f32,
 ) -> Option<Margins> {
     let curves = cells.curves.filter(|curves| *curves.model == model.0)?;
-    let at = quantile(recall)?;
+    let at = quantile(recall, PART)?;
     let is = |row: &&[f32; CURVE_COLUMNS]| row[0] == MARGINS + ranking.code() && row[1] == query_media as f32;
     let of = |row: &[f32; CURVE_COLUMNS]| [row[3 + at], row[3 + MISSES.len() + at]];
     let (any, best): (Vec<_>, Vec<_>) = curves.rows.iter().filter(is).partition(|row| row[2] == 0.0);
@@ -75,14 +76,4 @@ pub(crate) fn row(
         *out = quantiles(off.iter().map(|off| off[part]).collect());
     }
     row
-}
-
-/// What a share of each of [`MISSES`] of the values exceeds. Values that are no numbers are left out.
-pub(crate) fn quantiles(mut all: Vec<f32>) -> [f32; MISSES.len()] {
-    all.retain(|value| value.is_finite());
-    all.sort_unstable_by(f32::total_cmp);
-    MISSES.map(|miss| {
-        let lost = (f64::from(miss) * all.len() as f64).floor() as usize;
-        all.iter().rev().nth(lost).copied().unwrap_or(0.0)
-    })
 }

@@ -7,8 +7,12 @@ mod code;
 mod curve;
 mod estimate;
 mod form;
+mod key;
 mod margin;
+mod order;
 mod probe;
+mod quantile;
+mod reach;
 mod rows;
 mod space;
 #[cfg(test)]
@@ -19,4 +23,5 @@ pub(crate) use estimate::Estimate;
 pub(crate) use form::{Ranking, Rest};
 pub(crate) use margin::{Margins, margins};
 pub(crate) use probe::{Effort, Form, best_rows, effort};
+pub(crate) use reach::reach;
 pub(crate) use rows::RowSource;

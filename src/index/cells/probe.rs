@@ -6,11 +6,17 @@ use uncsm_format::cells::{CURVE_COLUMNS, Cells, MISSES};
 
 use super::code::{Basis, CodeQuery};
 use super::form::Ranking;
+use super::key::{key, number, position};
+use super::order::Order;
+use super::quantile::quantile;
+use super::reach::{Reach, Stage};
 use crate::encode::kernel::GROUP;
 use crate::media::Fingerprint;
 
 /// Groups that are compared together.
 const RUN: usize = 64;
+/// What a reach lets through is at most so many times what ranks ask for.
+const BEYOND: usize = 4;
 
 /// How much is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +48,8 @@ pub(crate) struct Form<'a> {
     pub(crate) by_norm: bool,
 }
 
+/// The part of what may be missed that each of the three may miss.
+pub(super) const PART: f32 = 8.0;
 /// Ranks are up to twice what the samples need, but no more than so many times k above it, by short code and by both: queries differ from
 /// samples by more in their ranks than in their cells.
 const SPARE: [f32; 2] = [32.0, 4.0];
@@ -57,7 +65,7 @@ pub(crate) fn effort(
     recall: f32,
 ) -> Option<Effort> {
     let curves = cells.curves.filter(|curves| *curves.model == model.0)?;
-    let at = quantile(recall)?;
+    let at = quantile(recall, PART)?;
     let is = |curve: &&[f32; CURVE_COLUMNS]| curve[0] == ranking.code() && curve[1] == query_media as f32;
     let numbers = |curve: &[f32; CURVE_COLUMNS]| {
         let of = |part: usize| curve[3 + part * MISSES.len() + at];
@@ -87,20 +95,15 @@ pub(crate) fn effort(
     Some(Effort { visit, least: visit, refine: refine.max(keep), keep })
 }
 
-/// Which quantile each of what may lose a row gets at a share `recall` of the true ones: the largest that is measured and not above an eighth
-/// of what may be missed, but for rounding.
-pub(crate) fn quantile(recall: f32) -> Option<usize> {
-    let miss = (1.0 - recall) / 8.0;
-    MISSES.iter().position(|measured| *measured <= miss * 1.001)
-}
-
 /// Rows of the segment that are best by code, in no order: of those that `passes` lets through (`None`: all), at most `effort.keep`, from
-/// cells that hold `effort.visit` of them or more, by both codes of the `effort.refine` that are best by the short ones. Values of a damaged file may give any rows, also such as the
-/// file does not have.
+/// cells that hold `effort.visit` of them or more, by both codes of the `effort.refine` that are best by the short ones. Where `reach` tells
+/// how far below the best a true one may lie, cells and rows beyond it are left out, and more are looked at where more lie within. Values of
+/// a damaged file may give any rows, also such as the file does not have.
 pub(crate) fn best_rows(
     cells: &Cells<'_>,
     form: Form<'_>,
     effort: Effort,
+    reach: Option<Reach>,
     passes: Option<&dyn Fn(u32) -> bool>,
 ) -> (Vec<u32>, Visit) {
     // Ends that descend, or more cells than rows, are of a damaged file: a row may be visited any number of times.
@@ -108,124 +111,73 @@ pub(crate) fn best_rows(
         return (Vec::new(), Visit { cells: 0, rows: 0 });
     }
     let query = CodeQuery::new(form.weights, Basis::of(cells));
-    let most = |count: usize| count.clamp(1, cells.rows.len().max(1));
-    let best = Best::new(most(effort.refine));
-    let mut found =
-        Found { cells, query: &query, by_norm: form.by_norm, passes, best, sums: [[0; GROUP]; RUN] };
-    let ranges = ranges(cells, &query, (effort.visit, effort.least), passes);
+    let mut found = Found {
+        cells,
+        query: &query,
+        by_norm: form.by_norm,
+        passes,
+        best: Best::new(0),
+        sums: [[0; GROUP]; RUN],
+    };
+    let near = reach.and_then(|reach| found.near(reach));
+    let more = if near.is_some() { BEYOND } else { 1 };
+    let most = |count: usize| count.saturating_mul(more).clamp(1, cells.rows.len().max(1));
+    let best = || Best::new(most(effort.refine));
+    found.best = best();
+    let ranges = match near {
+        Some((ranges, floor)) => {
+            found.best.floor = floor;
+            ranges
+        }
+        None => {
+            let ranges = ranges(cells, &query, (effort.visit, effort.least), passes);
+            found.guess(&ranges);
+            ranges
+        }
+    };
     let mut visit = Visit { cells: 0, rows: 0 };
     for range in &ranges {
         let ended = |at: usize| cells.ends.partition_point(|&end| end as usize <= at);
         visit.cells += ended(range.end).saturating_sub(ended(range.start));
         visit.rows += range.len();
     }
-    found.guess(&ranges);
-    let is_guess = found.best.floor > f32::NEG_INFINITY;
+    let is_guess = more == 1 && found.best.floor > f32::NEG_INFINITY;
     ranges.iter().for_each(|range| found.scan(range));
     if is_guess && found.best.rows.len() < found.best.most {
         // The guess was too high.
-        found.best = Best::new(found.best.most);
+        found.best = best();
         ranges.iter().for_each(|range| found.scan(range));
     }
-    let short = found.best.take();
-    let keep = most(effort.keep);
-    let row = |(key, _): (u64, i32)| cells.rows.get(position(key) as usize).copied();
-    if short.len() <= keep {
-        return (short.into_iter().filter_map(row).collect(), visit);
-    }
-    let mut best = Best::new(keep);
-    let which: Vec<u32> = short.iter().map(|(key, _)| position(*key)).collect();
-    let mut more = vec![0; which.len()];
-    query.long_sums(cells.long, &which, &mut more);
-    for ((&at, (_, sum)), more) in which.iter().zip(short).zip(more) {
-        let norm = if form.by_norm { cells.norms.get(at as usize).copied().unwrap_or(0.0) } else { 1.0 };
-        let value = (query.value(sum) + query.more(more)) * norm;
-        if value > best.floor {
-            best.push(value, at, sum);
-        }
-    }
-    (best.take().into_iter().filter_map(row).collect(), visit)
+    let kept = found.refine(reach, most(effort.keep));
+    (kept.into_iter().filter_map(|at| cells.rows.get(at as usize).copied()).collect(), visit)
 }
 
-/// Ranges of positions of the cells that are visited: the best few first, the others in the order of the file, neighbours
-/// joined.
+/// Ranges of positions of the cells that are visited.
 fn ranges(
     cells: &Cells<'_>,
     query: &CodeQuery,
     (visit, least): (usize, usize),
     passes: Option<&dyn Fn(u32) -> bool>,
 ) -> Vec<Range<usize>> {
-    /// Cells that come first: their rows soon tell which others need not be kept.
-    const FIRST: usize = 16;
-    let (n, count) = (cells.rows.len(), cells.ends.len());
+    let n = cells.rows.len();
     // From two thirds on the order of cells and what is read beside them costs more than the rest of the rows.
     if visit.max(least) >= n - n / 3 {
         return std::iter::once(0..n).collect();
     }
-    let groups = cells.centres.len().checked_div(query.group_bytes()).unwrap_or(0);
-    let mut sums = vec![[0; GROUP]; groups];
-    query.sums(&cells.centres[..groups * query.group_bytes()], &mut sums);
-    let mut values: Vec<f32> = sums.as_flattened().iter().map(|&sum| query.value(sum)).collect();
-    values.resize(count, f32::NEG_INFINITY);
-    let range = |cell: usize| {
-        let start = if cell == 0 { 0 } else { cells.ends[cell - 1] as usize }.min(n);
-        start..(cells.ends[cell] as usize).clamp(start, n)
-    };
-    let rows_in = |range: Range<usize>| match passes {
-        Some(passes) => cells.rows[range].iter().filter(|row| passes(**row)).count(),
-        None => range.len(),
-    };
-    let mut order: Vec<u32> = (0..count as u32).collect();
-    let by = |a: &u32, b: &u32| values[*b as usize].total_cmp(&values[*a as usize]).then(a.cmp(b));
-    // The best cells, as many as hold `visit` rows that pass and `least` of all: a guess that goes on. None is sorted that need not be.
-    let (mut taken, mut rows, mut seen) = (0, 0, 0);
-    while (rows < visit || seen < least) && taken < count {
-        let rest = &mut order[taken..];
-        let wanted = visit.saturating_sub(rows).max(least.saturating_sub(seen));
-        let part = (wanted.saturating_mul(count) / n.max(1) + FIRST).clamp(1, rest.len());
-        if part < rest.len() {
-            rest.select_nth_unstable_by(part - 1, by);
-        }
-        for &cell in &rest[..part] {
-            rows += rows_in(range(cell as usize));
-            seen += range(cell as usize).len();
-        }
-        taken += part;
-    }
-    let first = FIRST.min(taken);
-    let visited = &mut order[..taken];
-    if first < taken {
-        visited.select_nth_unstable_by(first, by);
-    }
-    visited[..first].sort_unstable_by(by);
-    let mut out: Vec<Range<usize>> = visited[..first].iter().map(|&cell| range(cell as usize)).collect();
-    let rest = &mut visited[first..];
-    rest.sort_unstable();
-    let mut last: Option<Range<usize>> = None;
-    for &cell in rest.iter() {
-        let range = range(cell as usize);
-        last = match last {
-            Some(last) if last.end == range.start => Some(last.start..range.end),
-            before => {
-                out.extend(before);
-                Some(range)
-            }
-        };
-    }
-    out.extend(last);
-    out
+    let mut order = Order::new(cells, query, passes);
+    order.take((visit, least));
+    order.ranges()
 }
 
-/// A number by which greater values come after smaller ones, and of equal ones smaller positions after greater.
-fn key(value: f32, at: u32) -> u64 {
-    let bits = value.to_bits();
-    let ordered = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
-    u64::from(ordered) << 32 | u64::from(!at)
+/// Rows that are looked at by both codes to tell the k-th best of them.
+fn first(k: usize) -> usize {
+    2 * k + 64
 }
 
-/// The position of a key.
-fn position(key: u64) -> u32 {
-    !(key as u32)
+/// The k-th greatest of `values`, which get another order; `None` where there are fewer.
+fn last(values: &mut [f32], k: usize) -> Option<f32> {
+    let at = k.checked_sub(1).filter(|at| *at < values.len())?;
+    Some(*values.select_nth_unstable_by(at, |a, b| b.total_cmp(a)).1)
 }
 
 /// The best by value so far: key, sum of the short code.
@@ -252,16 +204,15 @@ impl Best {
         if self.rows.len() > self.most {
             let by = |(key, _): &(u64, i32)| std::cmp::Reverse(*key);
             let (_, last, _) = self.rows.select_nth_unstable_by_key(self.most - 1, by);
-            let ordered = (last.0 >> 32) as u32;
-            self.floor = f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered });
+            self.floor = number(last.0);
             self.rows.truncate(self.most);
         }
     }
 
     /// All that stay.
-    fn take(mut self) -> Vec<(u64, i32)> {
+    fn take(&mut self) -> Vec<(u64, i32)> {
         self.prune();
-        self.rows
+        std::mem::take(&mut self.rows)
     }
 }
 
@@ -281,6 +232,89 @@ fn within(start: usize, range: &Range<usize>) -> Range<usize> {
 }
 
 impl Found<'_> {
+    /// The cells within reach, and the floor of values by short code: from the best rows of the first cells. `None` where ranks tell more, or too
+    /// few rows were met.
+    fn near(&mut self, reach: Reach) -> Option<(Vec<Range<usize>>, f32)> {
+        /// Rows of the first cells, for each that is wanted.
+        const MET: usize = 4;
+        if !reach.ends() {
+            return None;
+        }
+        let mut order = Order::new(self.cells, self.query, self.passes);
+        order.take((MET * reach.k(), 0));
+        self.best = Best::new(first(reach.k()));
+        order.ranges().iter().for_each(|range| self.scan(range));
+        let met = self.best.take();
+        let best = last(&mut self.both(&met), reach.k())?;
+        let floor = |stage| reach.floor(stage, best, self.query.middle());
+        let cells = floor(Stage::Cells);
+        if cells == f32::NEG_INFINITY {
+            return None;
+        }
+        order.take_above(cells);
+        Some((order.ranges(), self.as_kept(floor(Stage::Short))))
+    }
+
+    /// A value as [`Best`] has it.
+    fn as_kept(&self, value: f32) -> f32 {
+        if self.by_norm { value } else { self.query.sum_of(value) }
+    }
+
+    /// Values by both codes of rows.
+    fn both(&self, rows: &[(u64, i32)]) -> Vec<f32> {
+        let which: Vec<u32> = rows.iter().map(|(key, _)| position(*key)).collect();
+        let mut more = vec![0; which.len()];
+        self.query.long_sums(self.cells.long, &which, &mut more);
+        let value = |((at, (_, sum)), more): ((u32, &(u64, i32)), i32)| {
+            let norm =
+                if self.by_norm { self.cells.norms.get(at as usize).copied().unwrap_or(0.0) } else { 1.0 };
+            (self.query.value(*sum) + self.query.more(more)) * norm
+        };
+        which.into_iter().zip(rows).zip(more).map(value).collect()
+    }
+
+    /// Positions of at most `keep` rows that are best by both codes, of those that are best by the short ones.
+    fn refine(&mut self, reach: Option<Reach>, keep: usize) -> Vec<u32> {
+        let mut short = self.best.take();
+        let positions = |rows: Vec<(u64, i32)>| rows.into_iter().map(|(key, _)| position(key)).collect();
+        let least = reach.map_or(keep, |reach| reach.k().min(keep));
+        if short.len() <= least {
+            return positions(short);
+        }
+        let mut floor = f32::NEG_INFINITY;
+        let mut values = Vec::with_capacity(short.len());
+        if let Some(reach) = reach {
+            // The first ones tell how far down the others are worth a look.
+            let few = first(reach.k());
+            if few < short.len() {
+                short.select_nth_unstable_by_key(few, |(key, _)| std::cmp::Reverse(*key));
+                values = self.both(&short[..few]);
+                if let Some(best) = last(&mut values.clone(), reach.k()) {
+                    let floor = self.as_kept(reach.floor(Stage::Short, best, self.query.middle()));
+                    let mut at = 0;
+                    short.retain(|(key, _)| {
+                        at += 1;
+                        at <= few || number(*key) >= floor
+                    });
+                }
+            }
+            values.extend(self.both(&short[values.len()..]));
+            if let Some(best) = last(&mut values.clone(), reach.k()) {
+                // The first k are kept whatever the reach says.
+                floor = reach.floor(Stage::Both, best, self.query.middle()).min(best);
+            }
+        } else {
+            values = self.both(&short);
+        }
+        let mut best = Best::new(keep);
+        for ((key, sum), value) in short.into_iter().zip(values) {
+            if value >= floor && value > best.floor {
+                best.push(value, position(key), sum);
+            }
+        }
+        positions(best.take())
+    }
+
     /// Guesses from a part of the rows above which value as many are as are wanted: most rows need no look at all then.
     fn guess(&mut self, ranges: &[Range<usize>]) {
         /// Groups that stand together, and of how many such parts one is looked at.

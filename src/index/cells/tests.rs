@@ -3,7 +3,9 @@
 use uncsm_format::cells::Cells;
 use uncsm_format::{Dtype, ItemRow, MediaInfo, Rows, Uvec, Writer};
 
-use super::{Effort, Estimate, Form, LEAST_ROWS, Ranking, RowSource, best_rows, effort, margins, write};
+use super::{
+    Effort, Estimate, Form, LEAST_ROWS, Ranking, RowSource, best_rows, effort, margins, reach, write,
+};
 use crate::encode::kernel::dot;
 use crate::model::{Bundle, Target};
 
@@ -90,7 +92,7 @@ impl RowSource for Clustered {
 }
 
 fn best(cells: &Cells<'_>, g: &[f32], effort: Effort, passes: &dyn Fn(u32) -> bool) -> Vec<u32> {
-    best_rows(cells, Form { weights: g, by_norm: false }, effort, Some(passes)).0
+    best_rows(cells, Form { weights: g, by_norm: false }, effort, None, Some(passes)).0
 }
 
 #[test]
@@ -107,8 +109,8 @@ fn what_is_written_is_sound_and_always_the_same() {
     let cells = uvec.cells(0).unwrap().unwrap();
     let curves = cells.curves.unwrap();
     assert_eq!(*curves.model, bundle.score().0);
-    // Three depths of each ranking, of which each has its margins, and margins of any row.
-    assert_eq!(curves.rows.len(), 7 * (bundle.metric().targets().len() + 1));
+    // Three depths of each ranking, of which each has its margins and its reach, margins of any row, and a distance.
+    assert_eq!(curves.rows.len(), 11 * (bundle.metric().targets().len() + 1));
     // Without a bundle there is no curve, and nobody guesses one.
     let file = rows.file(None);
     let uvec = Uvec::open(&file[..]).unwrap();
@@ -217,6 +219,45 @@ fn margins_hold_for_the_share_that_is_asked_for() {
 }
 
 #[test]
+fn the_reach_ends_a_search_and_leaves_the_share_that_is_asked_for() {
+    let rows = Clustered::new(6000);
+    let bundle = Clustered::bundle();
+    let file = rows.file(Some(&bundle));
+    let uvec = Uvec::open(&file[..]).unwrap();
+    let cells = uvec.cells(0).unwrap().unwrap();
+    // Ranks that ask for everything: what is left out is left out by the reach.
+    let all = Effort { visit: 6000, least: 6000, refine: 6000, keep: 6000 };
+    let kind = (Ranking::Metric(Target::Pair), 0);
+    for (k, recall, share) in [(10, 0.9, 1), (10, 0.99, 1), (100, 0.95, 1), (10, 0.9, 4)] {
+        let reach = super::reach(&cells, bundle.score(), kind, k..=k * share, recall).unwrap();
+        let passes = |row: u32| row as usize % share == 0;
+        let passes: Option<&dyn Fn(u32) -> bool> = if share == 1 { None } else { Some(&passes) };
+        let (mut hits, mut kept, mut visited) = (0, 0, 0);
+        for q in 0..60 {
+            let u: Vec<f32> = (0..DIM).map(|j| noise(999_999 + q * DIM + j)).collect();
+            let g = bundle.metric().query_half(Target::Pair, 0, 0, &u).unwrap().bilinear;
+            let form = Form { weights: &g, by_norm: false };
+            let (found, visit) = best_rows(&cells, form, all, Some(reach), passes);
+            let mut truth = rows.best(&g, 6000);
+            truth.retain(|&row| passes.is_none_or(|passes| passes(row)));
+            hits += truth[..k].iter().filter(|row| found.contains(row)).count();
+            assert!(found.len() >= k && found.iter().all(|row| row % share as u32 == 0));
+            kept += found.len();
+            visited += visit.rows;
+        }
+        assert!(hits as f32 >= (recall - 0.02) * (60 * k) as f32, "{k} {recall} {share}: {hits}");
+        assert!(kept < 60 * (2 * k + 60), "{k} {recall} {share}: {kept}");
+        assert!(visited < 60 * 6000 * 9 / 10 || !reach.ends(), "{visited}");
+    }
+    // What was not measured: another model, another query, more rows than any depth.
+    let of = |model, kind, k: usize| reach(&cells, model, kind, k..=k, 0.9);
+    let other = Bundle::random(&[("text", 3)], DIM, 0, 0, 6);
+    assert_eq!(of(other.score(), kind, 10), None);
+    assert_eq!(of(bundle.score(), (Ranking::Cosine, 1), 10), None);
+    assert_eq!(of(bundle.score(), kind, 1001), None);
+}
+
+#[test]
 fn looking_at_all_rows_finds_all_that_pass() {
     let rows = Clustered::new(5000);
     let file = rows.file(None);
@@ -267,8 +308,13 @@ fn damaged_values_give_some_rows_and_no_panic() {
             damaged[offset..offset + length].fill(fill);
             let uvec = Uvec::open(&damaged[..]).unwrap();
             let Ok(Some(cells)) = uvec.cells(0) else { continue };
+            let kind = (Ranking::Metric(Target::Pair), 0);
+            let reach = super::reach(&cells, bundle.score(), kind, 10..=10, 0.9);
+            let form = Form { weights: &[0.5; DIM], by_norm: false };
             for visit in [1, 700, LEAST_ROWS] {
-                best(&cells, &[0.5; DIM], Effort { visit, least: visit, refine: 60, keep: 30 }, &|_| true);
+                let effort = Effort { visit, least: visit, refine: 60, keep: 30 };
+                best(&cells, &[0.5; DIM], effort, &|_| true);
+                best_rows(&cells, form, effort, reach, None);
             }
             let estimate = Estimate::new(cells, Form { weights: &[0.5; DIM], by_norm: true });
             let mut values = vec![0.0; LEAST_ROWS + 100];

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use tantivy::schema::{Field, Schema};
-use tantivy::{IndexReader, ReloadPolicy, SegmentReader, Warmer};
+use tantivy::{IndexReader, ReloadPolicy, SegmentReader};
 
 use super::held::Files;
 use super::layout::ENCODERS;
@@ -38,8 +38,6 @@ pub struct Index {
     tantivy: tantivy::Index,
     sound: SoundDirectory,
     plugin: UvecPlugin,
-    /// Held here since a reader keeps its warmers weakly.
-    warmer: Arc<SegmentCache>,
     media: MediaField,
     fields: FieldMap,
     manifest: Manifest,
@@ -125,9 +123,8 @@ impl Index {
         media.check_space(bundle.space()).map_err(|e| e.file(dir))?;
         check_folder(dir, &manifest, &bundle)?;
         let fields = FieldMap::of_own(&schema, &manifest.fields).map_err(|e| e.file(dir))?;
-        let warmer = Arc::new(plugin.cache().clone());
         let dir = dir.to_path_buf();
-        let index = Self { dir, tantivy, sound, plugin, warmer, media, fields, manifest, bundle, place };
+        let index = Self { dir, tantivy, sound, plugin, media, fields, manifest, bundle, place };
         index.check_place()?;
         Ok(index)
     }
@@ -143,16 +140,11 @@ impl Index {
 
     fn reader_now(&self) -> Result<IndexReader> {
         self.files().look_ahead()?;
-        let strong: Arc<dyn Warmer> = self.warmer.clone();
-        let weak: Weak<dyn Warmer> = Arc::downgrade(&strong);
-        let reader = self
-            .tantivy
-            .reader_builder()
-            .reload_policy(ReloadPolicy::Manual)
-            .warmers(vec![weak])
-            .try_into()
-            // The host hands an error of the warmer on as text alone.
-            .map_err(|e| self.bad_segment().unwrap_or_else(|| within(e.into(), &self.dir)))?;
+        // Without a warmer: the host never ends the thread that a reader with one starts.
+        let reader: IndexReader =
+            self.tantivy.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(
+                |e: tantivy::TantivyError| self.bad_segment().unwrap_or_else(|| within(e.into(), &self.dir)),
+            )?;
         for segment in reader.searcher().segment_readers() {
             self.cache().get(segment).map_err(|e| within(e, &self.dir))?;
         }

@@ -21,6 +21,7 @@
 
 pub(crate) mod change;
 pub(crate) mod directory;
+pub(crate) mod documents;
 pub(crate) mod exchange;
 pub(crate) mod guarded;
 pub(crate) mod names;

@@ -10,7 +10,7 @@ use super::matching::Matching;
 use super::tally::{Tally, Why};
 use super::{CandidateDocs, Candidates, Probe};
 use crate::index::SegmentVectors;
-use crate::index::cells::{Effort, Form, LEAST_ROWS, Ranking, best_rows, effort};
+use crate::index::cells::{Effort, Form, LEAST_ROWS, Ranking, best_rows, effort, reach};
 use crate::media::Fingerprint;
 use crate::search::scorer::DocScorer;
 use crate::search::similarity::Similarity;
@@ -123,7 +123,9 @@ impl Cells {
         let form = Form { weights: &weights, by_norm: ranking.0 == Ranking::Cosine };
         let passes = |row: u32| view.docs.get(row as usize).is_some_and(|&doc| matching.has(doc));
         let passes: Option<&dyn Fn(u32) -> bool> = if matching.is_all() { None } else { Some(&passes) };
-        let (rows, visit) = best_rows(&cells, form, effort, passes);
+        let depths = k.ceil() as usize..=(k / share).ceil() as usize;
+        let reach = reach(&cells, self.model, ranking, depths, self.recall);
+        let (rows, visit) = best_rows(&cells, form, effort, reach, passes);
         if let Some(tally) = &self.tally {
             tally.cells(visit.cells, visit.rows, rows.len());
         }

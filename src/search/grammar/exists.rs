@@ -8,7 +8,7 @@ use tantivy::query::{
 };
 use tantivy::schema::document::OwnedValue;
 use tantivy::schema::{Field, FieldType, IndexRecordOption};
-use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyDocument, Term};
+use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TERMINATED, Term};
 
 use super::ast::Leaf;
 use super::errors::Place;
@@ -16,6 +16,7 @@ use super::target::Target;
 use super::wildcard::explain;
 use super::{Grammar, is_whole};
 use crate::error::Result;
+use crate::index::{Documents, whole};
 
 /// Blocks of the store that are kept while it is read in order.
 const BLOCKS: usize = 4;
@@ -115,10 +116,10 @@ impl Weight for PresentWeight {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let mut docs = BitSet::with_max_value(reader.max_doc());
         self.0.with_terms(reader, &mut docs)?;
-        let store = reader.get_store_reader(BLOCKS)?;
+        let store = Documents::open(reader, BLOCKS).map_err(whole)?;
         let without: Vec<DocId> = reader.doc_ids_alive().filter(|&doc| !docs.contains(doc)).collect();
         for doc in without {
-            let document: TantivyDocument = store.get(doc)?;
+            let document = store.get(doc).map_err(whole)?;
             if document.get_all(self.0.field).any(|value| present(&OwnedValue::from(value), &self.0.path)) {
                 docs.insert(doc);
             }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tantivy::TantivyDocument;
 
 use crate::corpus::Origin;
 use crate::error::Result;
@@ -38,7 +37,7 @@ pub(crate) fn document(view: &View, id: &str, index: Option<usize>) -> Result<St
         let address = view.find_in(id, index)?;
         let (at, shard, inside) = view.shards.at(address);
         let (_, vectors) = view.shards.segment(address);
-        let stored: TantivyDocument = shard.searcher.doc(inside)?;
+        let stored = shard.document(inside)?;
         let mut items = BTreeMap::new();
         for (media, config) in view.bundle.media().iter().enumerate() {
             let count = vectors.view(media).items_of(inside.doc_id).count();

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tantivy::DocAddress;
 use tantivy::query::Weight;
-use tantivy::{DocAddress, TantivyDocument};
 
 use super::response::{Hit, HitItem, LegScore, Response};
 use super::{explain, facets};
@@ -113,9 +113,9 @@ impl Assembly<'_> {
             (ListItems::Best, _, Some(score)) => score.best.clone(),
             (ListItems::All, Some(scorer), _) => scorer.items(vectors, inside.doc_id)?,
         };
-        let document: Option<TantivyDocument> = match plan.fields.is_none() && plan.snippets.is_empty() {
+        let document = match plan.fields.is_none() && plan.snippets.is_empty() {
             true => None,
-            false => Some(shard.searcher.doc(inside)?),
+            false => Some(shard.document(inside)?),
         };
         let stored = document.as_ref().filter(|_| !plan.fields.is_none());
         let fields = stored.map(|document| plan.fields.of(shard.stored_fields(document, &plan.view.id)));

@@ -1,7 +1,7 @@
 //! The indexes that one query searches, as if they were one.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tantivy::collector::Collector;
 use tantivy::query::{Bm25StatisticsProvider, EnableScoring, Query, Weight};
@@ -11,8 +11,11 @@ use tantivy::{DocAddress, Searcher, SegmentReader, TantivyDocument, Term};
 use crate::corpus::Origin;
 use crate::error::{Error, ErrorCode, Result};
 use crate::hint::{Hint, Setting, Task};
-use crate::index::{Index, SegmentCache, SegmentVectors};
+use crate::index::{Documents, Index, SegmentCache, SegmentVectors};
 use crate::schema::SynonymMap;
+
+/// Unpacked blocks of stored documents that are kept of each segment: as many as the host keeps.
+const BLOCKS: usize = 100;
 
 /// One index at one commit. Its segments are numbered on from those of the shards before it.
 #[derive(Clone)]
@@ -25,6 +28,8 @@ pub(crate) struct Shard {
     base: u32,
     /// By segment. Held so that a merge elsewhere does not take them away.
     segments: Vec<Arc<SegmentVectors>>,
+    /// By segment, opened when a document is first asked for.
+    documents: Arc<[OnceLock<Documents>]>,
 }
 
 impl Shard {
@@ -40,6 +45,7 @@ impl Shard {
         Ok(Self {
             tantivy: index.clone(),
             segments: segments.collect::<Result<_>>()?,
+            documents: searcher.segment_readers().iter().map(|_| OnceLock::new()).collect(),
             searcher,
             cache: cache.clone(),
             own: None,
@@ -69,6 +75,19 @@ impl Shard {
     /// Where it lies, where it is an index of this crate.
     pub(crate) fn dir(&self) -> Option<&Path> {
         self.own.as_ref().map(|index| index.dir())
+    }
+
+    /// The stored document at an address inside of it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Damaged`], naming the file of its segment.
+    pub(crate) fn document(&self, inside: DocAddress) -> Result<TantivyDocument> {
+        let held = &self.documents[inside.segment_ord as usize];
+        if let Some(documents) = held.get() {
+            return documents.get(inside.doc_id);
+        }
+        let opened = Documents::open(self.searcher.segment_reader(inside.segment_ord), BLOCKS)?;
+        held.get_or_init(|| opened).get(inside.doc_id)
     }
 
     /// Where a document was read, where it says so: one of an app's index does not.

@@ -17,6 +17,7 @@ mod required;
 mod segments;
 mod sorted;
 mod sources;
+mod stores;
 mod synonyms;
 mod words;
 mod world;

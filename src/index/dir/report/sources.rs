@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use tantivy::{SegmentReader, TantivyDocument};
+use tantivy::SegmentReader;
 
 use crate::corpus::Root;
 use crate::error::{Error, Result};
 use crate::index::dir::held::Held;
 use crate::index::dir::store::Index;
+use crate::index::files::documents::Documents;
 
 /// Where live documents came from, as `inspect` reports it.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -85,9 +86,9 @@ pub(super) fn count(index: &Index, held: &Held, is_damaged: impl Fn(&str) -> boo
 /// The documents of a segment by root, and those without one.
 fn roots(index: &Index, reader: &SegmentReader) -> Result<(BTreeMap<String, u64>, u64)> {
     let (mut found, mut without) = (BTreeMap::new(), 0);
-    let store = reader.get_store_reader(1).map_err(tantivy::TantivyError::from)?;
-    for document in store.iter::<TantivyDocument>(reader.alive_bitset()) {
-        match index.fields().origin(&document?) {
+    let store = Documents::open(reader, 1)?;
+    for doc in reader.doc_ids_alive() {
+        match index.fields().origin(&store.get(doc)?) {
             Some(origin) => *found.entry(origin.root).or_default() += 1,
             None => without += 1,
         }

@@ -10,7 +10,7 @@ use uncsm_format::Uvec;
 
 use super::footer::Footer;
 use super::looked::{Looked, Purpose};
-use crate::error::{Error, ErrorCode, is_damage};
+use crate::error::{Error, ErrorCode, WAY_OUT, is_damage};
 use crate::index::files::names::FIELD_TYPE;
 
 /// What becomes of a damaged segment that was to be merged.
@@ -64,7 +64,7 @@ impl Fault {
         if self.unread.is_some() {
             return error.hint("the file cannot be read now; it may be sound");
         }
-        error.hint("`verify` lists all damage; bring the file back from a copy, or build the index again")
+        error.hint(WAY_OUT)
     }
 
     /// As the host's directory says it.

@@ -7,12 +7,14 @@
 //!   [`READ_AT_OPEN`] bytes in all is read whole, of a larger one the lists of deleted documents. While a writer is open, the files
 //!   that queries and deletes match on are read whole, up to [`READ_FOR_CHANGES`]. Each file is read whole once.
 //! - A file that the system does not let us read is not damaged: it is an error of its own.
+//! - A `.store` is compared with what the host takes memory for, before it opens and for each block that is read: see [`store`].
 //! - A file keeps its entry in the record for as long as it lives: a new commit does not make a damaged one sound.
 
 mod files;
 mod footer;
 mod looked;
 mod seal;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +33,7 @@ pub(crate) use super::names::META;
 pub(crate) use files::{Fault, LEFT, first_fault};
 pub(crate) use looked::Looked;
 pub(crate) use seal::{Seal, mark, unmark};
+pub(crate) use store::{Dates, Layout, Misfit, StoreFile, number};
 
 use footer::Footer;
 use looked::{Purpose, lock};
@@ -156,7 +159,7 @@ impl SoundDirectory {
     ) -> Result<(), Fault> {
         for name in names {
             match self.inner.get_file_handle(&name) {
-                Ok(handle) => self.look(&name, handle.as_ref(), purpose)?,
+                Ok(handle) => drop(self.look(&name, handle.as_ref(), purpose)?),
                 // Whoever opens the segment says so: not every segment has all files.
                 Err(OpenReadError::FileDoesNotExist(_)) => {}
                 Err(error) => return Err(Fault::open(&name, &error)),
@@ -180,7 +183,7 @@ impl SoundDirectory {
     pub(crate) fn check(&self, name: &Path) -> Result<(), Fault> {
         self.shared.looked.forget(name);
         match self.inner.get_file_handle(name) {
-            Ok(handle) => self.look(name, handle.as_ref(), Some(Purpose::Asked)),
+            Ok(handle) => self.look(name, handle.as_ref(), Some(Purpose::Asked)).map(drop),
             Err(OpenReadError::FileDoesNotExist(_)) if !self.knows(name) => Ok(()),
             Err(error) => Err(Fault::open(name, &error)),
         }
@@ -218,18 +221,18 @@ impl SoundDirectory {
     }
 
     /// Compares the file with the record, and reads it whole where `purpose` has room for it.
-    fn look(&self, name: &Path, handle: &dyn FileHandle, purpose: Option<Purpose>) -> Result<(), Fault> {
+    fn look(&self, name: &Path, handle: &dyn FileHandle, purpose: Option<Purpose>) -> Result<Footer, Fault> {
         let looked = &self.shared.looked;
         let bytes = handle.read_bytes(0..handle.len()).map_err(|error| Fault::read(name, &error))?;
         let known = lock(&self.shared.record).get(&name.display().to_string()).copied();
         let footer = files::ends(name, &bytes, known.as_ref())?;
-        let Some(purpose) = purpose else { return Ok(()) };
+        let Some(purpose) = purpose else { return Ok(footer) };
         if looked.has(name, footer.body) || !looked.fits(footer.body, purpose, self.budget(name)) {
-            return Ok(());
+            return Ok(footer);
         }
         files::whole(name, &bytes, &footer)?;
         looked.keep(name, footer.body, purpose);
-        Ok(())
+        Ok(footer)
     }
 
     /// Takes over the record that a sound `meta.json` holds.
@@ -364,7 +367,12 @@ impl Directory for SoundDirectory {
         let kind = kind_of(path);
         if kind.is_some() || is_merged {
             let purpose = kind.filter(|&kind| kind == Purpose::Matched);
-            self.look(path, handle.as_ref(), purpose).map_err(|fault| fault.into_open(path))?;
+            let footer = self.look(path, handle.as_ref(), purpose).map_err(|fault| fault.into_open(path))?;
+            if path.extension().is_some_and(|kind| kind == "store") {
+                let file =
+                    StoreFile::new(handle, path, footer.body).map_err(|fault| fault.into_open(path))?;
+                return Ok(Arc::new(file));
+            }
         }
         Ok(handle)
     }

@@ -56,7 +56,7 @@ impl Collector for SortCollector {
     }
 
     fn merge_fruits(&self, fruits: Vec<Result<Found>>) -> tantivy::Result<Vec<Found>> {
-        fruits.into_iter().collect::<Result<_>>().map_err(crate::index::to_tantivy)
+        fruits.into_iter().collect::<Result<_>>().map_err(crate::index::whole)
     }
 }
 

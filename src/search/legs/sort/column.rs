@@ -6,10 +6,11 @@ use std::fmt::Debug;
 use tantivy::columnar::{Cardinality, Column, DynamicColumn};
 use tantivy::schema::document::OwnedValue;
 use tantivy::schema::{Field, FieldType};
-use tantivy::{DocId, SegmentReader, TantivyDocument, TantivyError};
+use tantivy::{DocId, SegmentReader, TantivyError};
 
 use super::value::{self, Format, Value};
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::Documents;
 use crate::search::budget::Budget;
 use crate::search::plan::order::Place;
 
@@ -169,7 +170,7 @@ impl Stored {
         docs: &[DocId],
         budget: &Budget,
     ) -> Result<(Self, bool)> {
-        let store = reader.get_store_reader(BLOCKS).map_err(TantivyError::from)?;
+        let store = Documents::open(reader, BLOCKS)?;
         let mut found: Vec<(DocId, Vec<Scalar>)> = Vec::new();
         let mut partial = false;
         for (at, &doc) in docs.iter().enumerate() {
@@ -177,7 +178,7 @@ impl Stored {
                 partial = true;
                 break;
             }
-            let document: TantivyDocument = store.get(doc)?;
+            let document = store.get(doc)?;
             let mut values = Vec::new();
             for value in document.get_all(field) {
                 collect(OwnedValue::from(value), path, &mut values);

@@ -1,0 +1,185 @@
+//! How far below the best values by code a true one may lie, measured with sample queries when cells are made, and where a search of a
+//! query ends by that.
+//!
+//! Between the value of the mean row and the k-th best value by both codes lies a distance that differs widely from query to query. The
+//! greater it is, the further codes lie off, though not in proportion: nearly as its power of three quarters, of the powers that were tried
+//! the one by which a number from samples held for other queries. So a query with a few clear best rows ends soon, one with many nearly
+//! equal ones goes on. A curve of ranks has one number for both, that of the second.
+
+use std::ops::RangeInclusive;
+
+use uncsm_format::cells::{CURVE_COLUMNS, Cells, MISSES, REACH};
+
+use super::form::Ranking;
+use super::quantile::{quantile, quantiles};
+use crate::media::Fingerprint;
+
+/// By how much queries differ from samples.
+const SPARE: f32 = 1.1;
+/// The part of what may be missed that each of the three may miss.
+const PART: f32 = 4.0;
+
+/// Where a reach does not end before the mean row and short codes lie off by more than this share of a usual distance, ranks tell more.
+const MOST: f32 = 0.4;
+
+/// How far a true row may lie below the k-th best value by both codes, at the share that may be missed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Reach {
+    /// Best rows that are wanted.
+    k: usize,
+    /// By how much the centre of its cell, its value by short code and that by both may lie below, where the distance is 1.
+    below: [f32; 3],
+    /// A distance that few samples are below.
+    usual: f32,
+}
+
+/// What a true row is looked for by.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stage {
+    Cells = 0,
+    Short = 1,
+    Both = 2,
+}
+
+/// The reach of searches of `k` rows, where what passes may stand as far down as `depths`, at a share `recall` of the true ones. `None` where
+/// none was measured for the scores `model`, the ranking and the media type of the query, or for so many, and where it tells less than ranks do.
+pub(crate) fn reach(
+    cells: &Cells<'_>,
+    model: Fingerprint,
+    (ranking, query_media): (Ranking, usize),
+    depths: RangeInclusive<usize>,
+    recall: f32,
+) -> Option<Reach> {
+    let curves = cells.curves.filter(|curves| *curves.model == model.0)?;
+    let at = quantile(recall, PART)?;
+    let is = |row: &&[f32; CURVE_COLUMNS]| row[0] == REACH + ranking.code() && row[1] == query_media as f32;
+    let all = curves.rows.iter().filter(is);
+    let (distance, measured): (Vec<&[f32; CURVE_COLUMNS]>, Vec<_>) = all.partition(|row| row[2] == 0.0);
+    let inverse = distance.first()?[3];
+    let (least, most) = (*depths.start() as f32, *depths.end() as f32);
+    // The measured depths around those that are asked for.
+    let below = measured.iter().map(|row| row[2]).filter(|&k| k <= least).fold(0.0, f32::max);
+    let above = measured.iter().map(|row| row[2]).filter(|&k| k >= most).fold(f32::INFINITY, f32::min);
+    if !above.is_finite() {
+        return None;
+    }
+    let near = measured.iter().filter(|row| (below..=above).contains(&row[2]));
+    let below = |row: &&[f32; CURVE_COLUMNS]| [0, 1, 2].map(|part| row[3 + part * MISSES.len() + at]);
+    let below = near.map(below).reduce(|a, b| [0, 1, 2].map(|part| a[part].max(b[part])))?;
+    let usual = if inverse > 0.0 { 1.0 / inverse } else { 0.0 };
+    let reach = Reach { k: (*depths.start()).max(1), below: below.map(|below| below * SPARE), usual };
+    (reach.ends() || reach.at(Stage::Short, usual) <= MOST * usual).then_some(reach)
+}
+
+/// The power of three quarters, which has the same bits everywhere.
+fn scale(distance: f32) -> f32 {
+    distance.sqrt() * distance.sqrt().sqrt()
+}
+
+impl Reach {
+    /// Best rows that are wanted.
+    pub(super) fn k(&self) -> usize {
+        self.k
+    }
+
+    /// How far below the k-th best value by both codes something true may lie.
+    fn at(&self, stage: Stage, distance: f32) -> f32 {
+        self.below[stage as usize] * scale(distance)
+    }
+
+    /// Whether queries of usual distances end before the mean row.
+    pub(super) fn ends(&self) -> bool {
+        self.at(Stage::Cells, self.usual) < self.usual
+    }
+
+    /// The value below which nothing is looked at, from the k-th best value that was met and that of the mean row.
+    pub(super) fn floor(&self, stage: Stage, best: f32, middle: f32) -> f32 {
+        let distance = best - middle;
+        // Also what is no number.
+        if distance > 0.0 { best - self.at(stage, distance) } else { f32::NEG_INFINITY }
+    }
+}
+
+/// What one sample query tells of its true first rows: the k-th best value by both codes, that of the mean row, and of each true row the
+/// values of its cell, by short code and by both.
+pub(super) struct Told {
+    pub(super) best: f32,
+    pub(super) middle: f32,
+    pub(super) rows: Vec<[f32; 3]>,
+}
+
+/// The rows of a file: the reach at each depth, and one over the distance at the first of them.
+pub(super) fn rows(
+    (ranking, media): (Ranking, usize),
+    told: &[(usize, Vec<Told>)],
+) -> Vec<[f32; CURVE_COLUMNS]> {
+    let row = |depth: usize, parts: &[Vec<f32>]| {
+        let mut row = [0.0; CURVE_COLUMNS];
+        let (head, numbers) = row.split_at_mut(3);
+        head.copy_from_slice(&[REACH + ranking.code(), media as f32, depth as f32]);
+        for (out, part) in numbers.as_chunks_mut().0.iter_mut().zip(parts) {
+            *out = quantiles(part.clone());
+        }
+        row
+    };
+    let mut out = Vec::new();
+    for (depth, told) in told {
+        // No search ends by the reach where the best are not above the mean row.
+        let told: Vec<&Told> = told.iter().filter(|told| told.best > told.middle).collect();
+        if told.is_empty() {
+            continue;
+        }
+        if out.is_empty() {
+            out.push(row(0, &[told.iter().map(|told| 1.0 / (told.best - told.middle)).collect()]));
+        }
+        let share = |part: usize| {
+            let of = |told: &&&Told| {
+                let (best, distance) = (told.best, told.best - told.middle);
+                told.rows
+                    .iter()
+                    .map(move |row| ((best - row[part]) / scale(distance)).max(0.0))
+                    .collect::<Vec<_>>()
+            };
+            told.iter().flat_map(|told| of(&told)).collect()
+        };
+        out.push(row(*depth, &[share(0), share(1), share(2)]));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REACHES: Reach = Reach { k: 10, below: [0.8, 0.4, 0.1], usual: 16.0 };
+
+    #[test]
+    fn a_floor_lies_below_the_best_as_the_distance_says() {
+        // 8 of 16, and 1 of 1.
+        assert_eq!(REACHES.floor(Stage::Cells, 26.0, 10.0), 26.0 - 0.8 * 8.0);
+        assert_eq!(REACHES.floor(Stage::Both, 26.0, 10.0), 26.0 - 0.1 * 8.0);
+        assert_eq!(REACHES.floor(Stage::Short, 1.0, 0.0), 1.0 - 0.4);
+        assert!(REACHES.ends() && !Reach { below: [2.0; 3], ..REACHES }.ends());
+    }
+
+    #[test]
+    fn without_a_distance_nothing_is_left_out() {
+        for (best, middle) in [(1.0, 1.0), (1.0, 2.0), (f32::NAN, 0.0), (0.0, f32::NAN)] {
+            assert_eq!(REACHES.floor(Stage::Short, best, middle), f32::NEG_INFINITY);
+        }
+    }
+
+    #[test]
+    fn shares_are_what_the_samples_miss() {
+        // Ten rows of each of two queries, of which one has no distance.
+        let rows_of = || (0..10).map(|i| [2.0 * i as f32, 25.0, 17.0]).collect();
+        let told = |best: f32| Told { best, middle: 1.0, rows: rows_of() };
+        let rows = rows((Ranking::Cosine, 1), &[(10, vec![told(17.0), told(1.0)])]);
+        assert_eq!(rows.len(), 2);
+        assert_eq!(rows[0][..4], [REACH + 2.0, 1.0, 0.0, 0.0625]);
+        assert_eq!(rows[1][..3], [REACH + 2.0, 1.0, 10.0]);
+        // The worst, and all but the worst tenth; nothing above the best counts.
+        assert_eq!((rows[1][3], rows[1][10]), (15.0 / 8.0, 17.0 / 8.0));
+        assert_eq!((rows[1][11], rows[1][19]), (0.0, 0.0));
+    }
+}
