@@ -221,7 +221,7 @@ mod tests {
             rows: (0..rows * d_in).map(|i| ((i * i + at) as f32 * 0.31).sin()).collect(),
             present: (0..rows).map(|row| row % 11 != 4 + at).collect(),
         });
-        let class = |row: usize| (row % 5 != 0).then_some(row as u32 % 3);
+        let class = |row: usize| (!row.is_multiple_of(5)).then_some(row as u32 % 3);
         TrainingData {
             media: media.collect(),
             labels: Some(Labels { class: (0..rows).map(class).collect(), names: None, key: "k".into() }),

@@ -68,7 +68,7 @@ impl<'a> Evaluation<'a> {
     /// Measures.
     ///
     /// Cost: all pairs of the split are scored by every similarity, and sorted per query. Memory is some hundred bytes a row beside its shared
-    /// vectors, and 200 MiB at most for scores.
+    /// vectors, and 200 MiB for scores, or 200 bytes a row where that is more.
     ///
     /// # Errors
     /// [`ErrorCode::Empty`] where the split has no rows, [`ErrorCode::UnknownMedia`] and [`ErrorCode::BadDimension`] where

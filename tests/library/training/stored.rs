@@ -97,6 +97,9 @@ fn cut(path: &Path) -> u64 {
     half
 }
 
+/// A way to read rows that fails, and its name.
+type Verb<'a> = (&'static str, &'a dyn Fn(&TrainingData) -> Error);
+
 #[test]
 fn a_file_that_is_changed_while_it_is_read_is_told() {
     let dir = tempfile::tempdir().unwrap();
@@ -119,7 +122,7 @@ fn a_file_that_is_changed_while_it_is_read_is_told() {
         let _ = std::fs::remove_file(&path);
         stored(&data, &path)
     };
-    let verbs: [(&str, &dyn Fn(&TrainingData) -> Error); 5] = [
+    let verbs: [Verb<'_>; 5] = [
         ("train", &|data| Trainer::new(data).config(quick.clone()).run().err().unwrap()),
         ("further", &|data| Trainer::new(data).config(quick.clone()).from(&bundle).run().err().unwrap()),
         ("calibrate", &|data| calibrate(&bundle, data, None).unwrap_err()),
