@@ -96,6 +96,13 @@ impl Source {
         }
     }
 
+    fn cache(&self) -> &SegmentCache {
+        match self {
+            Self::Own(index) => index.cache(),
+            Self::Host { cache, .. } => cache,
+        }
+    }
+
     /// Whether there is a newer commit than that of `shard`. Brings a reader to it.
     fn is_newer(&self, shard: &Shard) -> Result<bool> {
         let shown = shard.searcher.generation();
@@ -267,6 +274,8 @@ impl Engine {
     /// Those of [`Index::reader`] and [`Index::open`]; the engine then stays where it was.
     pub fn reload(&self) -> Result<bool> {
         let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        // What no view has shown for a while lets go of its files.
+        self.sources.iter().for_each(|source| source.cache().tidy());
         let view = self.view();
         let (mut shards, mut newer) = (Vec::new(), false);
         for (source, shard) in self.sources.iter().zip(view.shards.iter()) {

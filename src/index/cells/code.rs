@@ -90,7 +90,7 @@ pub(crate) struct CodeQuery {
     /// The same of what long codes add.
     long_base: f32,
     long_unit: f32,
-    /// Of the mean row.
+    /// Of what codes are relative to.
     middle: f32,
 }
 
@@ -142,7 +142,7 @@ impl CodeQuery {
         self.base + self.unit * sum as f32
     }
 
-    /// The value of the row that codes are relative to.
+    /// The value of what codes are relative to, which is the middle of the rows.
     pub(crate) fn middle(&self) -> f32 {
         self.middle
     }

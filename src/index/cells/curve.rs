@@ -259,7 +259,9 @@ impl<'a> Measure<'a> {
                 out.push(row(depth, family.queries.iter().flat_map(|sample| sample.below(depth)).collect()));
             }
             let told = |depth: usize| {
-                let of = |(sample, needs): (&Sample, &Vec<Need>)| sample.told(&needs[..depth]);
+                // Scores that are no numbers are none of the best.
+                let of =
+                    |(sample, needs): (&Sample, &Vec<Need>)| sample.told(&needs[..depth.min(needs.len())]);
                 (depth, family.queries.iter().zip(&found).map(of).collect())
             };
             out.extend(reach::rows(kind, &depths().map(told).collect::<Vec<_>>()));
@@ -357,7 +359,7 @@ impl Values {
         self.of_best.iter().map(|value| ranks[at(value)]).collect()
     }
 
-    /// The `k`-th greatest value of all rows, or the next above it that is known.
+    /// The `k`-th greatest value of all rows that short codes do not put below all of the best, or the next above it that is known.
     fn last(&self, k: usize) -> f32 {
         let ranks = self.counted();
         let at = ranks.partition_point(|&rank| (rank as usize) < k);

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use uncsm_format::cells::{CURVE_COLUMNS, Cells, MARGINS, MISSES};
 
 use super::form::Ranking;
-use super::probe::{PART, effort};
+use super::probe::{SHARE, effort};
 use super::quantile::{quantile, quantiles};
 use crate::media::Fingerprint;
 
@@ -41,7 +41,7 @@ pub(crate) fn margins(
     recall: f32,
 ) -> Option<Margins> {
     let curves = cells.curves.filter(|curves| *curves.model == model.0)?;
-    let at = quantile(recall, PART)?;
+    let at = quantile(recall, SHARE)?;
     let is = |row: &&[f32; CURVE_COLUMNS]| row[0] == MARGINS + ranking.code() && row[1] == query_media as f32;
     let of = |row: &[f32; CURVE_COLUMNS]| [row[3 + at], row[3 + MISSES.len() + at]];
     let (any, best): (Vec<_>, Vec<_>) = curves.rows.iter().filter(is).partition(|row| row[2] == 0.0);

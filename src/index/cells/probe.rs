@@ -21,13 +21,13 @@ const BEYOND: usize = 4;
 /// How much is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Effort {
-    /// Rows that pass whose short codes are compared, at least.
+    /// Rows that pass whose short codes are compared, at least; by a reach, as many as lie within it.
     pub(crate) visit: usize,
     /// Rows in the cells that are visited, at least, whether they pass or not: what passes may lie as the best do.
     pub(crate) least: usize,
-    /// The best of these, whose long codes are compared.
+    /// The best of these, whose long codes are compared; by a reach, at most so many times [`BEYOND`].
     pub(crate) refine: usize,
-    /// Rows that are given.
+    /// Rows that are given; by a reach, at most so many times [`BEYOND`].
     pub(crate) keep: usize,
 }
 
@@ -48,8 +48,8 @@ pub(crate) struct Form<'a> {
     pub(crate) by_norm: bool,
 }
 
-/// The part of what may be missed that each of the three may miss.
-pub(super) const PART: f32 = 8.0;
+/// The share of what may be missed that each of the three may miss.
+pub(super) const SHARE: f32 = 1.0 / 8.0;
 /// Ranks are up to twice what the samples need, but no more than so many times k above it, by short code and by both: queries differ from
 /// samples by more in their ranks than in their cells.
 const SPARE: [f32; 2] = [32.0, 4.0];
@@ -65,7 +65,7 @@ pub(crate) fn effort(
     recall: f32,
 ) -> Option<Effort> {
     let curves = cells.curves.filter(|curves| *curves.model == model.0)?;
-    let at = quantile(recall, PART)?;
+    let at = quantile(recall, SHARE)?;
     let is = |curve: &&[f32; CURVE_COLUMNS]| curve[0] == ranking.code() && curve[1] == query_media as f32;
     let numbers = |curve: &[f32; CURVE_COLUMNS]| {
         let of = |part: usize| curve[3 + part * MISSES.len() + at];
@@ -152,6 +152,11 @@ pub(crate) fn best_rows(
     (kept.into_iter().filter_map(|at| cells.rows.get(at as usize).copied()).collect(), visit)
 }
 
+/// From so many of `n` rows on the order of cells and what is read beside them costs more than the rest of the rows.
+fn most_of(n: usize) -> usize {
+    n - n / 3
+}
+
 /// Ranges of positions of the cells that are visited.
 fn ranges(
     cells: &Cells<'_>,
@@ -160,8 +165,7 @@ fn ranges(
     passes: Option<&dyn Fn(u32) -> bool>,
 ) -> Vec<Range<usize>> {
     let n = cells.rows.len();
-    // From two thirds on the order of cells and what is read beside them costs more than the rest of the rows.
-    if visit.max(least) >= n - n / 3 {
+    if visit.max(least) >= most_of(n) {
         return std::iter::once(0..n).collect();
     }
     let mut order = Order::new(cells, query, passes);
@@ -170,12 +174,12 @@ fn ranges(
 }
 
 /// Rows that are looked at by both codes to tell the k-th best of them.
-fn first(k: usize) -> usize {
+fn enough(k: usize) -> usize {
     2 * k + 64
 }
 
 /// The k-th greatest of `values`, which get another order; `None` where there are fewer.
-fn last(values: &mut [f32], k: usize) -> Option<f32> {
+fn nth(values: &mut [f32], k: usize) -> Option<f32> {
     let at = k.checked_sub(1).filter(|at| *at < values.len())?;
     Some(*values.select_nth_unstable_by(at, |a, b| b.total_cmp(a)).1)
 }
@@ -242,17 +246,21 @@ impl Found<'_> {
         }
         let mut order = Order::new(self.cells, self.query, self.passes);
         order.take((MET * reach.k(), 0));
-        self.best = Best::new(first(reach.k()));
+        self.best = Best::new(enough(reach.k()));
         order.ranges().iter().for_each(|range| self.scan(range));
         let met = self.best.take();
-        let best = last(&mut self.both(&met), reach.k())?;
+        let best = nth(&mut self.both(&met), reach.k())?;
         let floor = |stage| reach.floor(stage, best, self.query.middle());
         let cells = floor(Stage::Cells);
         if cells == f32::NEG_INFINITY {
             return None;
         }
         order.take_above(cells);
-        Some((order.ranges(), self.as_kept(floor(Stage::Short))))
+        let (n, mut ranges) = (self.cells.rows.len(), order.ranges());
+        if ranges.iter().map(Range::len).sum::<usize>() >= most_of(n) {
+            ranges = std::iter::once(0..n).collect();
+        }
+        Some((ranges, self.as_kept(floor(Stage::Short))))
     }
 
     /// A value as [`Best`] has it.
@@ -277,29 +285,28 @@ impl Found<'_> {
     fn refine(&mut self, reach: Option<Reach>, keep: usize) -> Vec<u32> {
         let mut short = self.best.take();
         let positions = |rows: Vec<(u64, i32)>| rows.into_iter().map(|(key, _)| position(key)).collect();
-        let least = reach.map_or(keep, |reach| reach.k().min(keep));
-        if short.len() <= least {
+        if short.len() <= reach.map_or(keep, |reach| reach.k().min(keep)) {
             return positions(short);
         }
         let mut floor = f32::NEG_INFINITY;
         let mut values = Vec::with_capacity(short.len());
         if let Some(reach) = reach {
             // The first ones tell how far down the others are worth a look.
-            let few = first(reach.k());
+            let few = enough(reach.k());
             if few < short.len() {
                 short.select_nth_unstable_by_key(few, |(key, _)| std::cmp::Reverse(*key));
                 values = self.both(&short[..few]);
-                if let Some(best) = last(&mut values.clone(), reach.k()) {
-                    let floor = self.as_kept(reach.floor(Stage::Short, best, self.query.middle()));
+                if let Some(best) = nth(&mut values.clone(), reach.k()) {
+                    let least = self.as_kept(reach.floor(Stage::Short, best, self.query.middle()));
                     let mut at = 0;
                     short.retain(|(key, _)| {
                         at += 1;
-                        at <= few || number(*key) >= floor
+                        at <= few || number(*key) >= least
                     });
                 }
             }
             values.extend(self.both(&short[values.len()..]));
-            if let Some(best) = last(&mut values.clone(), reach.k()) {
+            if let Some(best) = nth(&mut values.clone(), reach.k()) {
                 // The first k are kept whatever the reach says.
                 floor = reach.floor(Stage::Both, best, self.query.middle()).min(best);
             }
@@ -383,7 +390,7 @@ impl Found<'_> {
     fn group(&mut self, start: usize, at: usize, range: &Range<usize>) {
         let sums = &self.sums[at];
         // Without an early end, which the compiler turns to vectors: few groups have one. No sum is beyond what f32 has.
-        let floor = self.best.floor.max(i32::MIN as f32) as i32;
+        let floor = self.best.floor.floor().max(i32::MIN as f32) as i32;
         if sums.iter().fold(false, |any, sum| any | (*sum > floor)) {
             for i in within(start, range) {
                 let sum = self.sums[at][i];

@@ -2,10 +2,10 @@
 
 use uncsm_format::cells::MISSES;
 
-/// Which quantile each of what may lose a row gets at a share `recall` of the true ones: the largest that is measured and not above the `part`
-/// of what may be missed, but for rounding.
-pub(super) fn quantile(recall: f32, part: f32) -> Option<usize> {
-    let miss = (1.0 - recall) / part;
+/// Which quantile each of what may lose a row gets at a share `recall` of the true ones: the largest that is measured and not above
+/// `share` of what may be missed, but for rounding.
+pub(super) fn quantile(recall: f32, share: f32) -> Option<usize> {
+    let miss = (1.0 - recall) * share;
     MISSES.iter().position(|measured| *measured <= miss * 1.001)
 }
 

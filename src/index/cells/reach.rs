@@ -1,7 +1,7 @@
 //! How far below the best values by code a true one may lie, measured with sample queries when cells are made, and where a search of a
 //! query ends by that.
 //!
-//! Between the value of the mean row and the k-th best value by both codes lies a distance that differs widely from query to query. The
+//! Between the value of the middle of all rows, which codes are relative to, and the k-th best value by both codes lies a distance that differs widely from query to query. The
 //! greater it is, the further codes lie off, though not in proportion: nearly as its power of three quarters, of the powers that were tried
 //! the one by which a number from samples held for other queries. So a query with a few clear best rows ends soon, one with many nearly
 //! equal ones goes on. A curve of ranks has one number for both, that of the second.
@@ -16,16 +16,15 @@ use crate::media::Fingerprint;
 
 /// By how much queries differ from samples.
 const SPARE: f32 = 1.1;
-/// The part of what may be missed that each of the three may miss.
-const PART: f32 = 4.0;
-
-/// Where a reach does not end before the mean row and short codes lie off by more than this share of a usual distance, ranks tell more.
+/// The share of what may be missed that each of the three may miss.
+const SHARE: f32 = 1.0 / 4.0;
+/// Where a reach does not end before the middle and short codes lie off by more than this share of a usual distance, ranks tell more.
 const MOST: f32 = 0.4;
 
 /// How far a true row may lie below the k-th best value by both codes, at the share that may be missed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Reach {
-    /// Best rows that are wanted.
+    /// From which of the best rows on it is told.
     k: usize,
     /// By how much the centre of its cell, its value by short code and that by both may lie below, where the distance is 1.
     below: [f32; 3],
@@ -51,23 +50,26 @@ pub(crate) fn reach(
     recall: f32,
 ) -> Option<Reach> {
     let curves = cells.curves.filter(|curves| *curves.model == model.0)?;
-    let at = quantile(recall, PART)?;
+    let at = quantile(recall, SHARE)?;
     let is = |row: &&[f32; CURVE_COLUMNS]| row[0] == REACH + ranking.code() && row[1] == query_media as f32;
     let all = curves.rows.iter().filter(is);
     let (distance, measured): (Vec<&[f32; CURVE_COLUMNS]>, Vec<_>) = all.partition(|row| row[2] == 0.0);
     let inverse = distance.first()?[3];
-    let (least, most) = (*depths.start() as f32, *depths.end() as f32);
+    let depth = || measured.iter().map(|row| row[2]);
+    // Codes lie off most for the very first rows, of which a measured depth does not tell: it is told from its last.
+    let k = (*depths.start()).max(depth().fold(f32::INFINITY, f32::min) as usize);
+    let (least, most) = (k as f32, depths.end().max(&k));
     // The measured depths around those that are asked for.
-    let below = measured.iter().map(|row| row[2]).filter(|&k| k <= least).fold(0.0, f32::max);
-    let above = measured.iter().map(|row| row[2]).filter(|&k| k >= most).fold(f32::INFINITY, f32::min);
-    if !above.is_finite() {
+    let fewer = depth().filter(|&depth| depth <= least).fold(0.0, f32::max);
+    let more = depth().filter(|&depth| depth >= *most as f32).fold(f32::INFINITY, f32::min);
+    if !more.is_finite() {
         return None;
     }
-    let near = measured.iter().filter(|row| (below..=above).contains(&row[2]));
+    let near = measured.iter().filter(|row| (fewer..=more).contains(&row[2]));
     let below = |row: &&[f32; CURVE_COLUMNS]| [0, 1, 2].map(|part| row[3 + part * MISSES.len() + at]);
     let below = near.map(below).reduce(|a, b| [0, 1, 2].map(|part| a[part].max(b[part])))?;
     let usual = if inverse > 0.0 { 1.0 / inverse } else { 0.0 };
-    let reach = Reach { k: (*depths.start()).max(1), below: below.map(|below| below * SPARE), usual };
+    let reach = Reach { k, below: below.map(|below| below * SPARE), usual };
     (reach.ends() || reach.at(Stage::Short, usual) <= MOST * usual).then_some(reach)
 }
 
@@ -77,7 +79,7 @@ fn scale(distance: f32) -> f32 {
 }
 
 impl Reach {
-    /// Best rows that are wanted.
+    /// From which of the best rows on it is told.
     pub(super) fn k(&self) -> usize {
         self.k
     }
@@ -87,20 +89,21 @@ impl Reach {
         self.below[stage as usize] * scale(distance)
     }
 
-    /// Whether queries of usual distances end before the mean row.
+    /// Whether queries of usual distances end before the middle.
     pub(super) fn ends(&self) -> bool {
         self.at(Stage::Cells, self.usual) < self.usual
     }
 
-    /// The value below which nothing is looked at, from the k-th best value that was met and that of the mean row.
+    /// The value below which nothing is looked at, from the k-th best value that was met and that of the middle. What is left where the best
+    /// do not pass, or of a query unlike the samples, may lie nearer to the middle than anything that was measured: codes do not lie off by less.
     pub(super) fn floor(&self, stage: Stage, best: f32, middle: f32) -> f32 {
         let distance = best - middle;
         // Also what is no number.
-        if distance > 0.0 { best - self.at(stage, distance) } else { f32::NEG_INFINITY }
+        if distance > 0.0 { best - self.at(stage, distance.max(self.usual)) } else { f32::NEG_INFINITY }
     }
 }
 
-/// What one sample query tells of its true first rows: the k-th best value by both codes, that of the mean row, and of each true row the
+/// What one sample query tells of its true first rows: the k-th best value by both codes, that of the middle, and of each true row the
 /// values of its cell, by short code and by both.
 pub(super) struct Told {
     pub(super) best: f32,
@@ -124,7 +127,7 @@ pub(super) fn rows(
     };
     let mut out = Vec::new();
     for (depth, told) in told {
-        // No search ends by the reach where the best are not above the mean row.
+        // No search ends by the reach where the best are not above the middle.
         let told: Vec<&Told> = told.iter().filter(|told| told.best > told.middle).collect();
         if told.is_empty() {
             continue;
@@ -147,6 +150,15 @@ pub(super) fn rows(
     out
 }
 
+/// Reaches as a damaged file may have them.
+#[cfg(test)]
+pub(super) fn odd() -> impl Iterator<Item = Reach> {
+    let numbers = [0.0, -1.0, f32::NAN, f32::INFINITY, 1e-30];
+    numbers
+        .into_iter()
+        .flat_map(move |x| [0.0, 1.0, f32::NAN].map(|usual| Reach { k: 10, below: [x, 0.5, x], usual }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,10 +167,11 @@ mod tests {
 
     #[test]
     fn a_floor_lies_below_the_best_as_the_distance_says() {
-        // 8 of 16, and 1 of 1.
+        // 8 of 16, and 64 of 256.
         assert_eq!(REACHES.floor(Stage::Cells, 26.0, 10.0), 26.0 - 0.8 * 8.0);
-        assert_eq!(REACHES.floor(Stage::Both, 26.0, 10.0), 26.0 - 0.1 * 8.0);
-        assert_eq!(REACHES.floor(Stage::Short, 1.0, 0.0), 1.0 - 0.4);
+        assert_eq!(REACHES.floor(Stage::Both, 266.0, 10.0), 266.0 - 0.1 * 64.0);
+        // Nearer than what is usual.
+        assert_eq!(REACHES.floor(Stage::Short, 1.0, 0.0), 1.0 - 0.4 * 8.0);
         assert!(REACHES.ends() && !Reach { below: [2.0; 3], ..REACHES }.ends());
     }
 

@@ -228,9 +228,13 @@ fn the_reach_ends_a_search_and_leaves_the_share_that_is_asked_for() {
     // Ranks that ask for everything: what is left out is left out by the reach.
     let all = Effort { visit: 6000, least: 6000, refine: 6000, keep: 6000 };
     let kind = (Ranking::Metric(Target::Pair), 0);
-    for (k, recall, share) in [(10, 0.9, 1), (10, 0.99, 1), (100, 0.95, 1), (10, 0.9, 4)] {
+    let mut ended = 0;
+    for (k, recall, share) in
+        [(1, 0.9, 1), (3, 0.95, 1), (10, 0.9, 1), (10, 0.99, 1), (100, 0.95, 1), (10, 0.9, 4)]
+    {
         let reach = super::reach(&cells, bundle.score(), kind, k..=k * share, recall).unwrap();
-        let passes = |row: u32| row as usize % share == 0;
+        ended += usize::from(reach.ends());
+        let passes = |row: u32| (row as usize).is_multiple_of(share);
         let passes: Option<&dyn Fn(u32) -> bool> = if share == 1 { None } else { Some(&passes) };
         let (mut hits, mut kept, mut visited) = (0, 0, 0);
         for q in 0..60 {
@@ -249,12 +253,44 @@ fn the_reach_ends_a_search_and_leaves_the_share_that_is_asked_for() {
         assert!(kept < 60 * (2 * k + 60), "{k} {recall} {share}: {kept}");
         assert!(visited < 60 * 6000 * 9 / 10 || !reach.ends(), "{visited}");
     }
+    assert!(ended > 0);
     // What was not measured: another model, another query, more rows than any depth.
     let of = |model, kind, k: usize| reach(&cells, model, kind, k..=k, 0.9);
     let other = Bundle::random(&[("text", 3)], DIM, 0, 0, 6);
     assert_eq!(of(other.score(), kind, 10), None);
     assert_eq!(of(bundle.score(), (Ranking::Cosine, 1), 10), None);
     assert_eq!(of(bundle.score(), kind, 1001), None);
+}
+
+/// Rows of numbers so great that scores of them are none.
+struct Huge(Clustered);
+
+impl RowSource for Huge {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn vector(&self, row: usize, vector: &mut [f32]) {
+        self.0.vector(row, vector);
+        vector.iter_mut().for_each(|x| *x *= 3e38);
+    }
+
+    fn rest(&self, row: usize, half: &mut [f32], hubs: &mut [f32]) {
+        self.0.rest(row, half, hubs);
+    }
+
+    fn inverse_norm(&self, row: usize) -> f32 {
+        self.0.inverse_norm(row)
+    }
+}
+
+#[test]
+fn rows_whose_scores_are_no_numbers_have_cells_too() {
+    let rows = Huge(Clustered::new(LEAST_ROWS));
+    let mut writer = Writer::new(Vec::new(), &[0; 32], std::slice::from_ref(rows.0.rows.info())).unwrap();
+    rows.0.rows.write_to(0, &mut writer).unwrap();
+    // Whether they are refused or written, nothing panics.
+    let _ = write((0, DIM), &rows, Some(&Clustered::bundle()), &mut writer);
 }
 
 #[test]
@@ -309,12 +345,15 @@ fn damaged_values_give_some_rows_and_no_panic() {
             let uvec = Uvec::open(&damaged[..]).unwrap();
             let Ok(Some(cells)) = uvec.cells(0) else { continue };
             let kind = (Ranking::Metric(Target::Pair), 0);
-            let reach = super::reach(&cells, bundle.score(), kind, 10..=10, 0.9);
+            let known = super::reach(&cells, bundle.score(), kind, 10..=10, 0.9);
             let form = Form { weights: &[0.5; DIM], by_norm: false };
             for visit in [1, 700, LEAST_ROWS] {
                 let effort = Effort { visit, least: visit, refine: 60, keep: 30 };
                 best(&cells, &[0.5; DIM], effort, &|_| true);
-                best_rows(&cells, form, effort, reach, None);
+                best_rows(&cells, form, effort, known, None);
+                for reach in super::reach::odd() {
+                    best_rows(&cells, form, effort, Some(reach), None);
+                }
             }
             let estimate = Estimate::new(cells, Form { weights: &[0.5; DIM], by_norm: true });
             let mut values = vec![0.0; LEAST_ROWS + 100];

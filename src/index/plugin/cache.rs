@@ -236,6 +236,11 @@ impl SegmentCache {
         self.len() == 0
     }
 
+    /// Lets go of what has been unneeded for long enough.
+    pub(crate) fn tidy(&self) {
+        self.look(Instant::now());
+    }
+
     /// Lets go of what was unneeded at `now` for long enough.
     fn look(&self, now: Instant) {
         let asked: Vec<(SegmentId, Files)> = lock(&self.shared.open)

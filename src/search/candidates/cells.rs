@@ -124,7 +124,8 @@ impl Cells {
         let passes = |row: u32| view.docs.get(row as usize).is_some_and(|&doc| matching.has(doc));
         let passes: Option<&dyn Fn(u32) -> bool> = if matching.is_all() { None } else { Some(&passes) };
         let depths = k.ceil() as usize..=(k / share).ceil() as usize;
-        let reach = reach(&cells, self.model, ranking, depths, self.recall);
+        // Of documents of several rows the best rows are of fewer documents: ranks leave more beside them.
+        let reach = reach(&cells, self.model, ranking, depths, self.recall).filter(|_| per_doc <= 1.0);
         let (rows, visit) = best_rows(&cells, form, effort, reach, passes);
         if let Some(tally) = &self.tally {
             tally.cells(visit.cells, visit.rows, rows.len());

@@ -59,7 +59,7 @@ pub(super) fn report<D: AsRef<[u8]>>(
             1.0 => (Ranking::Metric(Target::Pair), "pair"),
             2.0 => (Ranking::Cosine, "cosine"),
             3.0 => (Ranking::Posterior, "posterior"),
-            // Margins, or what a later build knows.
+            // Margins, reaches, or what a later build knows.
             _ => return None,
         };
         let query = uvec.media().get(row[1] as usize).map_or_else(String::new, |media| media.name.clone());
