@@ -90,7 +90,7 @@ impl Reach {
     }
 
     /// Whether queries of usual distances end before the middle.
-    pub(super) fn ends(&self) -> bool {
+    pub(crate) fn ends(&self) -> bool {
         self.at(Stage::Cells, self.usual) < self.usual
     }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use uncsm_format::Uvec;
 use uncsm_format::cells::CURVE_COLUMNS;
 
-use crate::index::cells::{Ranking, effort};
+use crate::index::cells::{Ranking, effort, reach};
 use crate::media::Fingerprint;
 use crate::model::Target;
 
@@ -43,6 +43,9 @@ pub struct CurveReport {
     pub refined: u64,
     /// Rows that are scored exactly.
     pub scored: u64,
+    /// Whether each query ends by how far below its best rows others lie: the numbers above are those of the hardest sample then, and few
+    /// queries go so far.
+    pub by_reach: bool,
 }
 
 /// The cells of a media type, for a bundle of `score` where that is known; `None` where it has none that read.
@@ -65,8 +68,10 @@ pub(super) fn report<D: AsRef<[u8]>>(
         let query = uvec.media().get(row[1] as usize).map_or_else(String::new, |media| media.name.clone());
         let k = row[2] as usize;
         let effort = effort(&cells, measured?, (ranking, row[1] as usize), k, 0.99)?;
+        let kind = (ranking, row[1] as usize);
+        let by_reach = reach(&cells, measured?, kind, k..=k, 0.99).is_some_and(|reach| reach.ends());
         let [visited, refined, scored] = [effort.visit, effort.refine, effort.keep].map(|n| n as u64);
-        Some(CurveReport { ranking: name, query, k: k as u64, visited, refined, scored })
+        Some(CurveReport { ranking: name, query, k: k as u64, visited, refined, scored, by_reach })
     };
     let floats = cells.mean.len()
         + cells.directions.len()

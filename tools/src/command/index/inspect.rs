@@ -289,9 +289,10 @@ fn segments_text(out: &mut String, segments: &[SegmentReport]) {
             let _ = writeln!(out, "  {} cells of {media}: {} bytes{whole}", cells.cells, cells.bytes);
             for curve in cells.curves.iter().filter(|curve| curve.k == 10) {
                 let (ranking, query) = (curve.ranking, &curve.query);
+                let each = if curve.by_reach { "for the hardest query, others end sooner: " } else { "" };
                 let _ = writeln!(
                     out,
-                    "    99 of 100 of the best 10 by {ranking} for queries of {query}: {} rows visited, {} by both codes, {} scored",
+                    "    99 of 100 of the best 10 by {ranking} for queries of {query}: {each}{} rows visited, {} by both codes, {} scored",
                     curve.visited, curve.refined, curve.scored
                 );
             }
