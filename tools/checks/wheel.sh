@@ -7,12 +7,18 @@ set -eu
 cd "$(dirname "$0")/../.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
 profile=--release
-if [ "${1:-}" = --dev ]; then
-    profile="--profile dev"
-fi
+case "${1:-}" in
+'') ;;
+--dev) profile="--profile dev" ;;
+*)
+    echo "usage: wheel.sh [--dev]" >&2
+    exit 2
+    ;;
+esac
 venv=$(mktemp -d)
 wheels=$(mktemp -d)
 trap 'rm -rf "$venv" "$wheels"' EXIT
+trap 'exit 1' INT TERM
 python3 -m venv "$venv"
 "$venv/bin/pip" install --quiet 'maturin>=1.9,<2' numpy pillow 'pyarrow>=14' pytest
 # shellcheck disable=SC2086

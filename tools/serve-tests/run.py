@@ -184,6 +184,28 @@ def the_threshold_cuts(page, here):
 
 
 @test
+def what_is_looked_for_can_be_chosen(page, here):
+    fill(page, text="a green square")
+    choice = page.locator("#target")
+    expect(choice).to_be_enabled()
+    own, *others = choice.locator("option").all()
+    assert own.get_attribute("value") == "" and len(others) == 2, choice.inner_text()
+    before = titles(page)
+    other = others[0].get_attribute("value")
+    with page.expect_request("**/api/query") as asked:
+        choice.select_option(other)
+    assert asked.value.post_data_json["target"] == other
+    settle(page)
+    assert f"target={other}" in page.url and titles(page) != before
+    page.reload()
+    settle(page)
+    assert choice.input_value() == other, "the address holds it"
+    page.locator("#clear").click()
+    settle(page)
+    assert choice.input_value() == "" and not choice.is_enabled()
+
+
+@test
 def more_like_this_and_not_like_this(page, here):
     fill(page, text="a red circle")
     card = page.locator(".card").first

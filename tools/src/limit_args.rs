@@ -9,7 +9,7 @@ const LIMITS: &str = "Limits on pictures";
 /// What a picture file may cost at most.
 #[derive(Debug, Default, Clone, Copy, Args)]
 pub struct LimitArgs {
-    /// Width times height of the largest picture that is decoded [default: 50000000].
+    /// Width times height of the largest picture that is decoded [default: 50000000, of `serve` 25000000].
     /// Example: --max-pixels 100000000
     #[arg(long, value_name = "N", help_heading = LIMITS, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_pixels: Option<u64>,

@@ -25,6 +25,8 @@ pub struct About {
     /// Whether documents may have picture files.
     pictures: bool,
     targets: Vec<&'static str>,
+    /// What it is asked where a query says nothing.
+    target: &'static str,
     learned: bool,
 }
 
@@ -74,6 +76,7 @@ impl About {
             media: bundle.media().iter().map(|media| media.name.clone()).collect(),
             pictures: known.iter().any(|(_, kind, _)| *kind == "stored"),
             targets: bundle.metric().targets().iter().map(|target| target.as_str()).collect(),
+            target: bundle.default_target().as_str(),
             learned: bundle.fusion().is_some(),
             fields: known.into_iter().map(|(name, kind, _)| (name, kind)).collect(),
             facets,

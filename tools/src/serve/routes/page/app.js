@@ -1,7 +1,7 @@
 // What the user does, and what follows.
 
 import { by, count, el } from "./dom.js";
-import { DEEPEST, PAGE, Trouble, base64, fromHash, get, hasAny, hasMedia, mark, post, query, sides, state, toHash } from "./ask.js";
+import { DEEPEST, PAGE, Trouble, base64, fromHash, get, hasAny, hasMedia, mark, post, query, sides, state, targets, toHash } from "./ask.js";
 import { card, example, examples, facets, title } from "./results.js";
 import * as drawer from "./explain.js";
 
@@ -142,6 +142,9 @@ function controls() {
   by("minimum").disabled = !hasMedia();
   by("minimum-box").classList.toggle("off", !hasMedia());
   by("minimum").value = state.minimum;
+  by("target").disabled = !hasMedia();
+  by("target-box").classList.toggle("off", !hasMedia());
+  by("target").value = state.target;
   by("minimum-shown").textContent = state.minimum ? `at least ${state.minimum} %` : "any";
   for (const key of ["words", "text"]) if (by(key).value !== state[key]) by(key).value = state[key];
   by("clear").hidden = !hasAny();
@@ -242,6 +245,11 @@ function listen() {
       timer = setTimeout(search, TYPING);
     });
   }
+  by("target").addEventListener("change", () => {
+    state.target = by("target").value;
+    controls();
+    search();
+  });
   by("ask").addEventListener("submit", (event) => {
     event.preventDefault();
     clearTimeout(timer);
@@ -250,7 +258,7 @@ function listen() {
   by("ask").addEventListener("reset", (event) => {
     event.preventDefault();
     drop();
-    Object.assign(state, { words: "", text: "", like: null, unlike: [], balance: 50, minimum: 0, filters: new Map() });
+    Object.assign(state, { words: "", text: "", like: null, unlike: [], balance: 50, minimum: 0, target: "", filters: new Map() });
     search();
     by("words").focus();
   });
@@ -314,6 +322,10 @@ async function start() {
   by("name").textContent = name;
   document.title = `${name} – uncsm-index`;
   if (matchMedia("(max-width: 760px)").matches) by("facet-box").open = false;
+  const looks = { class: "things of its kind", pair: "this very one", both: "either" };
+  const option = (target, at) => el("option", { value: at === 0 ? "" : target }, looks[target] ?? target);
+  by("target").replaceChildren(...targets().map(option));
+  by("target-box").hidden = targets().length < 2;
   fromHash(location.hash);
   listen();
   await search();

@@ -6,6 +6,7 @@ export const DEEPEST = 1000;
 
 export const state = {
   words: "", text: "", picture: null, like: null, unlike: [], balance: 50, minimum: 0,
+  target: "", // the bundle's own where it is empty
   filters: new Map(), // by facet: values
   index: null,
 };
@@ -42,6 +43,7 @@ export function query(offset) {
   if (state.unlike.length) ask.not_like = state.unlike.map((example) => example.id);
   ask.filter = index.facets.filter((facet) => state.filters.has(facet.field)).map((facet) => filter(facet, state.filters.get(facet.field)));
   if (!words && !hasMedia() && !ask.filter.length) ask.filter = ["*"];
+  if (state.target && hasMedia()) ask.target = state.target;
   if (state.minimum > 0 && hasMedia()) ask.min_probability = state.minimum / 100;
   const two = sides();
   if (two && state.balance !== 50) {
@@ -100,8 +102,15 @@ export function toHash() {
   for (const example of state.unlike) out.append("unlike", example.id);
   for (const [field, values] of state.filters) for (const value of values) out.append("filter", JSON.stringify([field, value]));
   if (state.minimum) out.set("minimum", state.minimum);
+  if (state.target) out.set("target", state.target);
   if (state.balance !== 50) out.set("balance", state.balance);
   return out.toString();
+}
+
+// What the bundle can be asked, the bundle's own first.
+export function targets() {
+  const { targets: all, target } = state.index;
+  return all.length > 1 ? [target, ...all.filter((other) => other !== target), "both"] : [target];
 }
 
 // Values that an address may hold of a kind.
@@ -117,6 +126,7 @@ export function fromHash(hash) {
   const number = (key, otherwise, most) => Math.min(most, Math.max(0, Number.parseInt(given.get(key) ?? otherwise, 10) || 0));
   state.minimum = number("minimum", 0, 99);
   state.balance = number("balance", 50, 100);
+  state.target = targets().slice(1).includes(given.get("target")) ? given.get("target") : "";
   state.filters = new Map();
   for (const text of given.getAll("filter").slice(0, MOST)) {
     try {
