@@ -12,11 +12,11 @@ use crate::parallel as workers;
 use crate::train::kernel::Members;
 
 /// Candidates for the share of the kernel member in the posteriors, in order of preference where they do equally well.
-const POSTERIOR: [f32; 5] = [0.75, 1.0, 0.5, 0.25, 0.0];
+const POSTERIOR: [f32; 5] = [1.0, 0.75, 0.5, 0.25, 0.0];
 /// The same in the unit part.
 const UNIT: [f32; 4] = [1.0, 0.7, 0.5, 0.3];
-/// A loss of less than this in MAP or recall on the first fold may be a gain on others: what some hundred rows say beyond it is mostly
-/// noise.
+/// What is less than this in MAP or recall is mostly noise of some hundred rows: kernel members alone, the smaller model, must lose more
+/// before deep members get a share, and a loss of less on the first fold may be a gain on others.
 const LEAST: f64 = 0.003;
 
 /// `deep` with kernel members of these shares beside it.
@@ -95,11 +95,14 @@ pub(crate) fn combined(deep: &Bundle, members: &Members, shares: Shares, unit: u
 /// A deep bundle, the kernel members beside it, and the rows that both have not seen.
 pub(crate) type Both = (Bundle, Members, Vec<usize>);
 
-/// The shares that do best on rows that the members of each fold have not seen, on average.
+/// The shares that do best on rows that the members of each fold have not seen, on average; kernel members alone where no share of deep
+/// ones is better by [`LEAST`].
 pub(crate) fn choose_shares(folds: &[Both], data: &TrainingData, unit: usize) -> Result<Shares> {
     let units = unit_candidates(folds, unit);
-    let by_unit = best_of(units, &of_units(folds, units, data, unit)?);
-    let by_posterior = best_of(&POSTERIOR, &of_posteriors(folds, units[0], data, unit)?);
+    let of_unit = of_units(folds, units, data, unit)?;
+    let of_posterior = of_posteriors(folds, units[0], data, unit)?;
+    tracing::debug!(?of_unit, ?of_posterior, "shares of the kernel member");
+    let (by_unit, by_posterior) = (preferred(units, &of_unit), preferred(&POSTERIOR, &of_posterior));
     // Without classes there are no posteriors to share.
     Ok(Shares { posterior: by_posterior.unwrap_or(1.0), unit: by_unit.unwrap_or(units[0]) })
 }
@@ -180,6 +183,18 @@ fn scores(
 
 /// The candidate of the best mean score over `each` fold; `None` where nothing measures them.
 pub(crate) fn best_of(candidates: &[f32], each: &[Vec<Option<f64>>]) -> Option<f32> {
+    best_with_score(candidates, each).map(|best| best.1)
+}
+
+/// The same, and the first candidate where the best is better by less than [`LEAST`].
+fn preferred(candidates: &[f32], each: &[Vec<Option<f64>>]) -> Option<f32> {
+    let (best, candidate) = best_with_score(candidates, each)?;
+    let first = best_with_score(&candidates[..1], each);
+    Some(first.filter(|first| best - first.0 < LEAST).map_or(candidate, |first| first.1))
+}
+
+/// The best mean score over the folds that measure it, and its candidate, the first of equal ones.
+fn best_with_score(candidates: &[f32], each: &[Vec<Option<f64>>]) -> Option<(f64, f32)> {
     let mut best: Option<(f64, f32)> = None;
     for (at, candidate) in candidates.iter().enumerate() {
         let found: Vec<f64> = each.iter().filter_map(|scores| scores[at]).collect();
@@ -188,7 +203,7 @@ pub(crate) fn best_of(candidates: &[f32], each: &[Vec<Option<f64>>]) -> Option<f
             best = Some((mean, *candidate));
         }
     }
-    best.map(|best| best.1)
+    best
 }
 
 #[cfg(test)]
@@ -197,10 +212,23 @@ mod tests {
 
     #[test]
     fn a_gain_is_that_of_the_best_share_over_kernel_members_alone() {
-        let scores = [Some(0.5), Some(0.625), Some(0.25), None, Some(0.375)];
+        let scores = [Some(0.625), Some(0.5), Some(0.25), None, Some(0.375)];
         assert_eq!(gain(&POSTERIOR, &scores), Some(-0.125));
         assert_eq!(gain(&UNIT, &[Some(0.5), Some(0.25), Some(0.75), None]), Some(0.25));
         assert_eq!(gain(&UNIT, &[None; 4]), None);
         assert_eq!(gain(&UNIT[..1], &[Some(0.5)]), None);
+    }
+
+    #[test]
+    fn deep_members_get_a_share_only_where_they_add_more_than_noise() {
+        let of =
+            |second: f64, third: f64| preferred(&UNIT[..3], &[vec![Some(0.5), Some(second), Some(third)]]);
+        assert_eq!(of(0.502, 0.4), Some(1.0));
+        assert_eq!(of(0.4, 0.504), Some(0.5));
+        assert_eq!(of(0.505, 0.504), Some(0.7));
+        let folds = [vec![Some(0.5), Some(0.52)], vec![Some(0.5), Some(0.484)]];
+        assert_eq!(preferred(&UNIT[..2], &folds), Some(1.0), "the mean over folds decides");
+        assert_eq!(preferred(&UNIT[..2], &[vec![None, Some(0.5)]]), Some(0.7));
+        assert_eq!(preferred(&UNIT[..2], &[vec![None, None]]), None);
     }
 }
