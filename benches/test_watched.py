@@ -26,7 +26,7 @@ class Watched(unittest.TestCase):
         self.assertGreater(peak["RssFile"], 0)
 
     def test_a_command_that_fails_says_why(self):
-        with self.assertRaisesRegex(SystemExit, "-c: no such thing"):
+        with self.assertRaisesRegex(SystemExit, "-c raise .*: exit 1: no such thing$"):
             watched.watched([sys.executable, "-c", "raise SystemExit('no such thing')"])
 
     def test_peaks_are_the_most_of_all(self):

@@ -39,7 +39,7 @@ def watched(command):
     out, err = process.communicate()
     watcher.join()
     if process.returncode:
-        raise SystemExit(f"{command[1]}: {err}")
+        raise SystemExit(f"{' '.join(map(str, command))}: exit {process.returncode}: {err.strip()}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return json.loads(out), time.monotonic() - started, used, {name: kb / 1024 for name, kb in peak.items()}

@@ -13,9 +13,9 @@ import json
 import time
 
 import uncsm
-from report import cell
 from study import Study, parser, slug
-from summary import over_seeds
+from tables.report import cell
+from tables.summary import over_seeds
 
 # Ours is the last of the stages; the rest change one thing of it.
 OURS = "+ metric, joint (defaults)"

@@ -11,9 +11,9 @@ with the same features and binary is kept.
 import shutil
 
 import uncsm
-from report import cell
 from study import Study, parser
-from summary import over_seeds
+from tables.report import cell
+from tables.summary import over_seeds
 
 DIMS = {str(dim): {"dim": dim} for dim in (32, 64, 96, 128, 192, 256)}
 # Title, similarity, measure.

@@ -29,14 +29,12 @@ from pathlib import Path
 
 import torch
 
-import data
-import grouping
 import methods
-import report
-import table
 import tuning
 import uncsm
+from features import data, grouping
 from measures import measure
+from tables import report, table
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-import data
+from features import data
 from run import ROOT, lock, log
 
 

@@ -13,11 +13,11 @@ from unittest import mock
 
 import ablation
 import bytes as widths
-import data
 import numpy as np
 import reliability
 import study
 import test_run
+from features import data
 
 
 class Studies(unittest.TestCase):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-import data
+from features import data
 
 # As the binary does, it writes no `label` where none is asked for.
 BINARY = '''#!{python}

@@ -4,8 +4,7 @@ import unittest
 
 import numpy as np
 
-import data
-import grouping
+from features import data, grouping
 
 
 class Grouping(unittest.TestCase):

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-import data
 import uncsm
+from features import data
 from measures import average_precision, map_mean, measure, recall_at
 
 BINARY = Path(os.environ.get("UNCSM_BINARY", Path(__file__).resolve().parents[2] / "target/release/uncsm-index"))

@@ -5,11 +5,10 @@ from unittest import mock
 
 import numpy as np
 
-import data
 import methods
-import scaling
 import torch
 import tuning
+from features import data, scaling
 from measures import map_mean, paired, recall_mean
 from methods import deep, kernel, ridge_cca
 

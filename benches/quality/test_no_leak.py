@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-import data
 import methods
 import test_methods
 import tuning
 import uncsm
+from features import data
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOTS = [Path(root) for root in os.environ.get("UNCSM_DATA", str(ROOT / "../shared/data")).split(os.pathsep)]

@@ -2,9 +2,7 @@
 
 import unittest
 
-import checks
-import report
-import summary
+from tables import checks, report, summary
 
 
 COLUMNS = [column for columns in summary.COLUMNS.values() for column in columns]

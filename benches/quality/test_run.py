@@ -11,8 +11,8 @@ from unittest import mock
 import numpy as np
 from safetensors.numpy import save_file
 
-import data
 import run
+from features import data
 
 BINARY = '''#!{python}
 import json, sys

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import grouping
+from features import grouping
 from measures import has_classes, map_mean, paired, recall_mean
 
 AIMS = ("map", "recall")

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 
 import queries
-from ranks import measures
+from figures.ranks import measures
 
 
 class Bench:

@@ -6,7 +6,6 @@ from pathlib import Path
 # Last, so that modules of equal names are those of this folder.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "quality"))
 
-import data  # noqa: E402
-import grouping  # noqa: E402
+from features import data, grouping  # noqa: E402
 
 __all__ = ["data", "grouping"]

@@ -28,12 +28,11 @@ import sys
 from pathlib import Path
 
 import choose
-import page
-import results
 import rows
 import systems
 import testing
 from engine import Engine
+from figures import page, results
 from quality import data
 from queries import TASKS
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 
 import choose
-import verdict
 from engine import Refused
-from ranks import measures
+from figures import verdict
+from figures.ranks import measures
 from systems import system
 
 

@@ -5,7 +5,7 @@ import unittest
 
 import numpy as np
 
-from ranks import ndcg, paired, recall, verdict
+from figures.ranks import ndcg, paired, recall, verdict
 
 
 class Ranks(unittest.TestCase):

@@ -104,7 +104,10 @@ impl Query for AlternativesQuery {
         let any = each.iter().map(|weight| (Occur::Should, shared(weight))).collect();
         let best = || DisjunctionMaxCombiner::with_tie_breaker(0.0);
         let best = BooleanWeight::with_minimum_number_should_match(any, 1, true, Box::new(best));
-        Ok(Box::new(BestWeight { best, each }))
+        let (word, field) = (self.exact.value(), searcher.schema().get_field_name(self.exact.field()));
+        let name =
+            format!("best of {:?} and what stands for it in `{field}`", word.as_str().unwrap_or_default());
+        Ok(Box::new(BestWeight { name, best, each }))
     }
 
     fn query_terms<'a>(&'a self, visitor: &mut dyn FnMut(&'a Term, bool)) {
@@ -115,6 +118,8 @@ impl Query for AlternativesQuery {
 
 /// The best of some words. The host's own explanation of it calls it a sum.
 struct BestWeight {
+    /// As an explanation shows it.
+    name: String,
     best: BooleanWeight<DisjunctionMaxCombiner>,
     each: Vec<Arc<dyn Weight>>,
 }
@@ -142,7 +147,7 @@ impl Weight for BestWeight {
         if scorer.doc() > doc || scorer.seek(doc) != doc {
             return Err(TantivyError::InvalidArgument(format!("Document #({doc}) does not match")));
         }
-        let mut explanation = Explanation::new("best of the words that stand for one", scorer.score());
+        let mut explanation = Explanation::new_with_string(self.name.clone(), scorer.score());
         for weight in &self.each {
             let mut scorer = weight.scorer(reader, 1.0)?;
             if scorer.doc() <= doc && scorer.seek(doc) == doc {

@@ -13,42 +13,23 @@ the median of N.
 import argparse
 import json
 import os
-import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
-from model import CELLS_FROM, fitted, predicted, table, with_encoder
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "benches"))
+
+from model import CELLS_FROM, fitted, predicted, table, with_encoder  # noqa: E402
+from watched import watched  # noqa: E402
 
 SHARDS = (1, 2, 4, 8)
-
-
-def anonymous(pid: int) -> int:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-        return next(int(text.split()[1]) * 1024 for text in status.splitlines() if text.startswith("RssAnon"))
-    except (OSError, StopIteration):
-        return 0
 
 
 def timed(core: int, words: list[object]) -> dict:
     """Runs the program on one core. Gives what it prints, with `seconds` of the processor, `wall` and `peak` bytes."""
     command = ["taskset", "-c", str(core), *map(str, words), "--threads", "1", "--json", "--quiet"]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        started, peak = time.monotonic(), 0
-        process = subprocess.Popen(command, stdout=out, stderr=err)
-        while True:
-            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if ended:
-                break
-            peak = max(peak, anonymous(process.pid))
-            time.sleep(0.01)
-        wall, process.returncode = time.monotonic() - started, os.waitstatus_to_exitcode(status)
-        out.seek(0), err.seek(0)
-        if process.returncode != 0:
-            raise SystemExit(f"{' '.join(command)}: exit {process.returncode}: {err.read().decode(errors='replace').strip()}")
-        return {**json.loads(out.read()), "seconds": usage.ru_utime + usage.ru_stime, "wall": wall, "peak": peak}
+    said, wall, seconds, peak = watched(command)
+    return {**said, "seconds": seconds, "wall": wall, "peak": int(peak["RssAnon"] * 2**20)}
 
 
 def point(args: argparse.Namespace, *words: object) -> dict:
@@ -100,7 +81,7 @@ def main() -> None:
     parser.add_argument("source", nargs="*", metavar="SOURCE")
     parser.add_argument("--bundle")
     parser.add_argument("--work", type=Path, help="a folder to make; it keeps what was built")
-    parser.add_argument("--binary", type=Path, default=Path(__file__).resolve().parents[2] / "target/debug/uncsm-index")
+    parser.add_argument("--binary", type=Path, default=ROOT / "target/debug/uncsm-index")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--out", type=Path, help="writes points and model here")

@@ -1,7 +1,7 @@
 """Many requests at a time against a server on this machine: are any lost, how long do they take, does memory grow?
 
 Requests are sentences of numbers (features), words and filters over the fields of the index; the queries are drawn once from the
-index's own documents. Usage: load.py INDEX [--requests 10000] [--at-once 8] [--binary PATH] [--kind words|like|mixed]
+index's own documents.
 """
 
 import argparse
@@ -46,12 +46,12 @@ def queries(addr, kind, rng):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("index")
-    parser.add_argument("--requests", type=int, default=10_000)
-    parser.add_argument("--at-once", type=int, default=8)
-    parser.add_argument("--binary", default="target/debug/uncsm-index")
-    parser.add_argument("--kind", default="mixed")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("index", help="the index to serve; its own documents are what is asked for")
+    parser.add_argument("--requests", type=int, default=10_000, help="in all (default %(default)s)")
+    parser.add_argument("--at-once", type=int, default=8, help="connections, each with one request at a time (default %(default)s)")
+    parser.add_argument("--binary", default="target/debug/uncsm-index", help="the program under test (default %(default)s)")
+    parser.add_argument("--kind", default="mixed", choices=("words", "like", "mixed"), help="what a query asks by (default %(default)s)")
     args = parser.parse_args()
     with Server(args.binary, args.index) as server:
         asked = queries(server.addr, args.kind, random.Random(7))

@@ -416,13 +416,13 @@ class Here:
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--binary", default="target/debug/uncsm-index")
-    parser.add_argument("--shots", default="target/serve-shots", type=Path)
-    parser.add_argument("--keep", type=Path)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--page", type=Path, help="files of the page that take the place of those in the binary, while one works on them")
-    parser.add_argument("--widths", default="1280,390")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", default="target/debug/uncsm-index", help="the program under test (default %(default)s)")
+    parser.add_argument("--shots", default="target/serve-shots", type=Path, help="where pictures of the page are left (default %(default)s)")
+    parser.add_argument("--keep", type=Path, help="keeps the drawn index here for the next run (default: drawn anew, and not kept)")
+    parser.add_argument("--only", default="", help="runs the tests whose name holds this (default: all)")
+    parser.add_argument("--page", type=Path, help="a folder whose files take the place of those in the binary, while one works on them (default: none)")
+    parser.add_argument("--widths", default="1280,390", help="of the window, by commas; below 700 it is a phone (default %(default)s)")
     args = parser.parse_args()
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     args.shots.mkdir(parents=True, exist_ok=True)

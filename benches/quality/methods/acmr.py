@@ -13,7 +13,7 @@ player per batch; the regulariser is Adam's weight decay; dropout is offered to 
 import torch
 import torch.nn.functional as F
 
-import scaling
+from features import scaling
 from . import deep
 
 MARGIN = 0.3

@@ -13,7 +13,7 @@ slow and ill-posed for these widths, so the closed form is used.
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular, svd
 
-import scaling
+from features import scaling
 from .linear import cosine, dimensions
 
 # Ridges are times the mean variance of a feature; weights are powers of a component's correlation.

@@ -10,7 +10,7 @@ validation asks for it.
 
 from scipy.linalg import svd
 
-import scaling
+from features import scaling
 from .linear import cosine, dimensions
 
 

@@ -11,7 +11,7 @@ training, only in the selection of settings, as for all methods.
 
 import torch
 
-import scaling
+from features import scaling
 from . import deep
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-import scaling
+from features import scaling
 from .linear import cosine
 
 BATCH, MOST_EPOCHS, PATIENCE = 100, 60, 10

@@ -13,7 +13,7 @@ Differs: features are given, so there is no convolutional front; widths 512 and 
 import torch
 import torch.nn.functional as F
 
-import scaling
+from features import scaling
 from . import deep
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.linalg import solve
 from sklearn.neighbors import kneighbors_graph
 
-import scaling
+from features import scaling
 from .linear import cosine
 
 ROUNDS, NEIGHBOURS = 10, 10

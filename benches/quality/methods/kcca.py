@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.decomposition import KernelPCA
 from sklearn.metrics.pairwise import euclidean_distances
 
-import scaling
+from features import scaling
 from .cca import RIDGES, WEIGHTS, directions
 from .linear import cosine, dimensions
 

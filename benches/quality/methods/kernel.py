@@ -18,7 +18,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from sklearn.utils.extmath import randomized_svd
 
-import scaling
+from features import scaling
 from measures import has_classes
 
 LANDMARKS, MOST_DIM = 2048, 256

@@ -1,6 +1,6 @@
 """What the methods with two projections share: `u = f(image)`, `v = g(text)`, and cosine or dot product of the two."""
 
-from scaling import unit
+from features.scaling import unit
 
 
 def cosine(u, v):

@@ -9,7 +9,7 @@ Differs: features keep their own variances, so that the ridge tames those that v
 its features are taken as they are.
 """
 
-import scaling
+from features import scaling
 from .cca import Model
 from .linear import dimensions
 

@@ -11,7 +11,7 @@ import warnings
 
 from sklearn.linear_model import LogisticRegression
 
-import scaling
+from features import scaling
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 

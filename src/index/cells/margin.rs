@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use uncsm_format::cells::{CURVE_COLUMNS, Cells, MARGINS, MISSES};
 
 use super::form::Ranking;
+use super::measured::{Measured, Row};
 use super::probe::{SHARE, effort};
 use super::quantile::{quantile, quantiles};
 use crate::media::Fingerprint;
@@ -40,19 +41,12 @@ pub(crate) fn margins(
     depths: RangeInclusive<usize>,
     recall: f32,
 ) -> Option<Margins> {
-    let curves = cells.curves.filter(|curves| *curves.model == model.0)?;
+    let measured = Measured::of(cells, model, (MARGINS + ranking.code(), query_media))?;
     let at = quantile(recall, SHARE)?;
-    let is = |row: &&[f32; CURVE_COLUMNS]| row[0] == MARGINS + ranking.code() && row[1] == query_media as f32;
-    let of = |row: &[f32; CURVE_COLUMNS]| [row[3 + at], row[3 + MISSES.len() + at]];
-    let (any, best): (Vec<_>, Vec<_>) = curves.rows.iter().filter(is).partition(|row| row[2] == 0.0);
-    let any = of(any.first()?);
-    // The measured depths around those that are asked for.
-    let (least, most) = (*depths.start() as f32, *depths.end() as f32);
-    let below = best.iter().map(|row| row[2]).filter(|&k| k <= least).fold(0.0, f32::max);
-    let above = best.iter().map(|row| row[2]).filter(|&k| k >= most).fold(f32::INFINITY, f32::min);
-    let all = best.iter().map(|row| row[2]).fold(0.0, f32::max);
-    let near = best.iter().filter(|row| row[2] >= below.min(all) && row[2] <= above);
-    let best = near.map(of).reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])])?;
+    let of = |row: &Row| [row[3 + at], row[3 + MISSES.len() + at]];
+    let any = of(measured.any);
+    let best =
+        measured.within(measured.around(&depths)).map(of).reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])])?;
     let rank = effort(cells, model, (ranking, query_media), BEST, recall)?.refine;
     let [short, both] = SPARE;
     Some(Margins {

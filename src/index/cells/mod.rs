@@ -9,6 +9,7 @@ mod estimate;
 mod form;
 mod key;
 mod margin;
+mod measured;
 mod order;
 mod probe;
 mod quantile;

@@ -291,22 +291,28 @@ impl Found<'_> {
         let mut floor = f32::NEG_INFINITY;
         let mut values = Vec::with_capacity(short.len());
         if let Some(reach) = reach {
+            // Values among which the k-th best of all is.
+            let mut ranked = Vec::new();
             // The first ones tell how far down the others are worth a look.
             let few = enough(reach.k());
             if few < short.len() {
                 short.select_nth_unstable_by_key(few, |(key, _)| std::cmp::Reverse(*key));
                 values = self.both(&short[..few]);
-                if let Some(best) = nth(&mut values.clone(), reach.k()) {
+                ranked.extend_from_slice(&values);
+                if let Some(best) = nth(&mut ranked, reach.k()) {
                     let least = self.as_kept(reach.floor(Stage::Short, best, self.query.middle()));
                     let mut at = 0;
                     short.retain(|(key, _)| {
                         at += 1;
                         at <= few || number(*key) >= least
                     });
+                    ranked.truncate(reach.k());
                 }
             }
-            values.extend(self.both(&short[values.len()..]));
-            if let Some(best) = nth(&mut values.clone(), reach.k()) {
+            let others = self.both(&short[values.len()..]);
+            ranked.extend_from_slice(&others);
+            values.extend(others);
+            if let Some(best) = nth(&mut ranked, reach.k()) {
                 // The first k are kept whatever the reach says.
                 floor = reach.floor(Stage::Both, best, self.query.middle()).min(best);
             }

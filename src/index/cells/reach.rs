@@ -11,6 +11,7 @@ use std::ops::RangeInclusive;
 use uncsm_format::cells::{CURVE_COLUMNS, Cells, MISSES, REACH};
 
 use super::form::Ranking;
+use super::measured::{Measured, Row};
 use super::quantile::{quantile, quantiles};
 use crate::media::Fingerprint;
 
@@ -49,25 +50,17 @@ pub(crate) fn reach(
     depths: RangeInclusive<usize>,
     recall: f32,
 ) -> Option<Reach> {
-    let curves = cells.curves.filter(|curves| *curves.model == model.0)?;
+    let measured = Measured::of(cells, model, (REACH + ranking.code(), query_media))?;
     let at = quantile(recall, SHARE)?;
-    let is = |row: &&[f32; CURVE_COLUMNS]| row[0] == REACH + ranking.code() && row[1] == query_media as f32;
-    let all = curves.rows.iter().filter(is);
-    let (distance, measured): (Vec<&[f32; CURVE_COLUMNS]>, Vec<_>) = all.partition(|row| row[2] == 0.0);
-    let inverse = distance.first()?[3];
-    let depth = || measured.iter().map(|row| row[2]);
+    let inverse = measured.any[3];
     // Codes lie off most for the very first rows, of which a measured depth does not tell: it is told from its last.
-    let k = (*depths.start()).max(depth().fold(f32::INFINITY, f32::min) as usize);
-    let (least, most) = (k as f32, depths.end().max(&k));
-    // The measured depths around those that are asked for.
-    let fewer = depth().filter(|&depth| depth <= least).fold(0.0, f32::max);
-    let more = depth().filter(|&depth| depth >= *most as f32).fold(f32::INFINITY, f32::min);
-    if !more.is_finite() {
+    let k = (*depths.start()).max(measured.first() as usize);
+    let near = measured.around(&(k..=k.max(*depths.end())));
+    if !near.end().is_finite() {
         return None;
     }
-    let near = measured.iter().filter(|row| (fewer..=more).contains(&row[2]));
-    let below = |row: &&[f32; CURVE_COLUMNS]| [0, 1, 2].map(|part| row[3 + part * MISSES.len() + at]);
-    let below = near.map(below).reduce(|a, b| [0, 1, 2].map(|part| a[part].max(b[part])))?;
+    let below = |row: &Row| [0, 1, 2].map(|part| row[3 + part * MISSES.len() + at]);
+    let below = measured.within(near).map(below).reduce(|a, b| [0, 1, 2].map(|part| a[part].max(b[part])))?;
     let usual = if inverse > 0.0 { 1.0 / inverse } else { 0.0 };
     let reach = Reach { k, below: below.map(|below| below * SPARE), usual };
     (reach.ends() || reach.at(Stage::Short, usual) <= MOST * usual).then_some(reach)

@@ -125,7 +125,10 @@ impl Cells {
         let passes: Option<&dyn Fn(u32) -> bool> = if matching.is_all() { None } else { Some(&passes) };
         let depths = k.ceil() as usize..=(k / share).ceil() as usize;
         // Of documents of several rows the best rows are of fewer documents: ranks leave more beside them.
-        let reach = reach(&cells, self.model, ranking, depths, self.recall).filter(|_| per_doc <= 1.0);
+        let reach = match per_doc <= 1.0 {
+            true => reach(&cells, self.model, ranking, depths, self.recall),
+            false => None,
+        };
         let (rows, visit) = best_rows(&cells, form, effort, reach, passes);
         if let Some(tally) = &self.tally {
             tally.cells(visit.cells, visit.rows, rows.len());

@@ -244,7 +244,7 @@ fn an_explanation_names_the_words_that_stand_for_one() {
         assert!((keyword["value"].as_f64().unwrap() - f64::from(hit.score)).abs() < 1e-6, "{keyword}");
     }
     let text = serde_json::to_string(&found).unwrap();
-    assert!(text.contains("best of the words that stand for one"), "{text}");
+    assert!(text.contains(r#"best of \"bir\" and what stands for it in `text`"#), "{text}");
 }
 
 #[test]

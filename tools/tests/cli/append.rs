@@ -1,4 +1,5 @@
-//! `build --append` that is stopped leaves an index that opens and says that it is incomplete; run again, it completes it.
+//! `build --append` that is stopped leaves an index that opens and says that it is incomplete; run again, it completes it. A source that was
+//! added and deleted again stays listed.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -96,4 +97,27 @@ fn a_killed_append_is_readable_and_completes_when_run_again() {
     assert_eq!(answers(&index), answers(&whole));
     assert_eq!(query(&[]).stderr, "");
     assert_eq!(json(0, "query % --keywords red", &[&index])["complete"], true);
+}
+
+#[test]
+fn a_source_whose_documents_are_all_deleted_stays_listed_and_says_so() {
+    let world = world();
+    let dir = tempfile::tempdir().unwrap();
+    let (features, corpus) = source(dir.path(), "more", 3);
+    let index = dir.path().join("index");
+    copy_dir(&world.index, &index);
+    json(0, &format!("add % --features % {PATHWAYS} --corpus %"), &[&index, &features, &corpus]);
+    let path = features.canonicalize().unwrap().display().to_string();
+    let text = || run(&["inspect", index.to_str().unwrap()]).stdout;
+    let of_source = || {
+        let found = json(0, "inspect %", &[&index])["sources"]["roots"].clone();
+        let root = found.as_array().unwrap().iter().find(|root| root["path"] == path.as_str()).cloned();
+        root.unwrap()["documents"].clone()
+    };
+    assert_eq!(of_source(), 3);
+    assert!(text().contains(&format!("source {path}: 3 documents\n")), "{}", text());
+    json(0, "delete % --id d00000 d00001 d00002", &[&index]);
+    assert_eq!(of_source(), 0);
+    let said = format!("source {path}: none of its documents is in the index now\n");
+    assert!(text().contains(&said), "{}", text());
 }

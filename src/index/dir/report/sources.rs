@@ -35,7 +35,7 @@ pub struct RootReport {
     /// Id, kind and path.
     #[serde(flatten)]
     pub root: Root,
-    /// Live documents that were read from it.
+    /// Live documents that were read from it; 0 where all were deleted or replaced, since a source stays listed.
     pub documents: u64,
     /// Whether something is at its path now.
     pub found: bool,

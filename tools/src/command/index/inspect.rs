@@ -227,7 +227,12 @@ fn index_text(path: &Path, report: &IndexReport) -> String {
     }
     for root in &report.sources.roots {
         let lost = if root.found { "" } else { ", which is not there any more" };
-        let _ = writeln!(out, "source {}{lost}: {} documents", root.root.path, root.documents);
+        // It stays listed, since `serve` gives pictures from there, and it counts among the most that an index lists.
+        let count = match (root.documents, report.sources.unread) {
+            (0, 0) => "none of its documents is in the index now".to_owned(),
+            (count, _) => format!("{count} documents"),
+        };
+        let _ = writeln!(out, "source {}{lost}: {count}", root.root.path);
     }
     if report.sources.without > 0 {
         let _ = writeln!(out, "{} documents do not say where they came from", report.sources.without);

@@ -6,9 +6,9 @@ So a table may be made in parts: `--methods UNCSM` into the folder of the baseli
 import hashlib
 import json
 
-import data
 import methods
 import uncsm
+from features import data
 from measures import has_classes
 
 # Raised when the way of tuning or measuring changes, so that older runs are no part of a new table.

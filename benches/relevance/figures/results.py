@@ -2,8 +2,8 @@
 
 import systems
 import testing
-from ranks import MEASURES
-from verdict import compare, required, words
+from .ranks import MEASURES
+from .verdict import compare, required, words
 
 
 def start(choices, fusions, legs):

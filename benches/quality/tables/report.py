@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
-from checks import checks, verdicts
-from summary import CALIBRATION, COLUMNS, calibration_summary, summary_of, wholes
+from .checks import checks, verdicts
+from .summary import CALIBRATION, COLUMNS, calibration_summary, summary_of, wholes
 
 HEADS = {
     "map": "MAP over all results, relevant is the same class; baselines tuned for MAP:",

@@ -1,6 +1,6 @@
 """Which comparisons hold: the chosen hybrid against what it must beat, by the paired bootstrap, in words."""
 
-from ranks import MEASURES, paired, verdict
+from .ranks import MEASURES, paired, verdict
 
 WORDS = {"beats": "yes", "is level with": "**no**: level", "loses to": "**no**: below"}
 

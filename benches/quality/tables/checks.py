@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from summary import OWN, SHOWN, WHOLE, calibration_summary, summary_of, wholes
 from tuning import AIMS
 from uncsm import DIRECTIONS
+from .summary import OWN, SHOWN, WHOLE, calibration_summary, summary_of, wholes
 
 # Least mean of both directions: (measure, aim whose row of UNCSM it is, value).
 BARS = {

@@ -2,8 +2,8 @@
 
 import json
 
-from ranks import MEASURES, RESAMPLES
-from verdict import WORDS, signed
+from .ranks import MEASURES, RESAMPLES
+from .verdict import WORDS, signed
 
 TITLES = [title for measure in MEASURES for title in (measure, f"hybrid minus it, {measure} (95 %)")]
 

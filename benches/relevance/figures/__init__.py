@@ -1,0 +1,1 @@
+"""What is made of ranks: measures, verdicts, tables."""
