@@ -13,6 +13,10 @@ static STOP: AtomicBool = AtomicBool::new(false);
 #[cfg(feature = "train")]
 static CHILD: AtomicBool = AtomicBool::new(false);
 
+/// Whether Ctrl-C came while that program was ending already.
+#[cfg(feature = "train")]
+static AGAIN: AtomicBool = AtomicBool::new(false);
+
 /// Customary for an end by Ctrl-C.
 const INTERRUPTED: i32 = 130;
 
@@ -35,8 +39,8 @@ pub fn listen() -> Result<&'static AtomicBool> {
     Ok(&STOP)
 }
 
-/// While [`watch`] says that a program runs, Ctrl-C only sets the flag that this gives, however often: whoever started the
-/// program ends it. At all other times it ends the process. Asked again, it gives the same flag.
+/// While [`watch`] says that a program runs, Ctrl-C only sets the flag that this gives: whoever started the
+/// program ends it, at once where [`insists`] says so. At all other times it ends the process. Asked again, it gives the same flag.
 ///
 /// # Errors
 /// [`ErrorCode::Io`] where the system has no handlers left.
@@ -46,7 +50,9 @@ pub fn listen_once() -> Result<&'static AtomicBool> {
     let mut hears = HEARS.lock().unwrap_or_else(PoisonError::into_inner);
     if !*hears {
         let handler = || {
-            STOP.store(true, Ordering::SeqCst);
+            if STOP.swap(true, Ordering::SeqCst) {
+                AGAIN.store(true, Ordering::SeqCst);
+            }
             if !CHILD.load(Ordering::SeqCst) {
                 std::process::exit(INTERRUPTED);
             }
@@ -56,6 +62,12 @@ pub fn listen_once() -> Result<&'static AtomicBool> {
         *hears = true;
     }
     Ok(&STOP)
+}
+
+/// Whether Ctrl-C came more than once.
+#[cfg(feature = "train")]
+pub fn insists() -> bool {
+    AGAIN.load(Ordering::SeqCst)
 }
 
 /// Says whether a program runs.

@@ -83,6 +83,7 @@ fn plausible() -> DemoReport {
                     .collect(),
                 category: line["category"].as_str().unwrap().to_owned(),
                 mark: (rank == 1 && match_).then(|| "the pair of this query".to_owned()),
+                held_out: false,
             }
         };
         (1..=6).map(hit).collect()

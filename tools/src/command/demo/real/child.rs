@@ -13,8 +13,8 @@ use crate::args::Global;
 use crate::{interrupt, output, progress};
 
 const POLL: Duration = Duration::from_millis(50);
-/// How long a program that was asked to end may take to remove what it has begun.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a program that was asked to end may take to remove what it has begun: thousands of unpacked files.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a program ended.
 pub struct Ended {
@@ -90,13 +90,13 @@ impl Running {
         self.reader.take().and_then(|reader| reader.join().ok()).unwrap_or_default()
     }
 
-    /// Asks the whole group to end, and ends it by force where it does not.
+    /// Asks the whole group to end, and ends it by force where it does not, or where Ctrl-C comes again.
     fn stop(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         if self.alive() {
             self.signal(false);
         }
-        while self.alive() && Instant::now() < deadline {
+        while self.alive() && Instant::now() < deadline && !interrupt::insists() {
             sleep(POLL);
         }
         if self.alive() {
