@@ -112,7 +112,7 @@ impl Asks<'_> {
             None,
             || {
                 let request =
-                    self.engine.request().media(MediaChoice::Named("image".into())).similarity(CLASS);
+                    self.engine.request().media(MediaChoice::Named("image".into())).similarity(COSINE);
                 by_picture(without(request.words(word).fusion(Fusion::Rrf), asked), asked)
             },
         )?;
