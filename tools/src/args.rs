@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use crate::demo_args::DemoArgs;
 pub use crate::limit_args::LimitArgs;
 pub use crate::merge_args::MergeArgs;
 pub use crate::package_args::{CompletionsArgs, ManArgs};
@@ -155,13 +156,6 @@ pub enum Command {
     /// Write a manual page for the program and for each command into a folder
     #[command(hide = true, after_help = "Example: uncsm-index man target/man")]
     Man(ManArgs),
-}
-
-#[derive(Debug, Args)]
-pub struct DemoArgs {
-    /// Where everything goes. Example: --dir first-look
-    #[arg(long, value_name = "DIR", default_value = "uncsm-demo")]
-    pub dir: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod args;
 mod command;
 #[cfg(feature = "train")]
 mod demo;
+mod demo_args;
 mod interrupt;
 mod left_out;
 mod limit_args;

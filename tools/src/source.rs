@@ -146,7 +146,8 @@ pub fn keys(args: &KeyArgs) -> Result<Keys> {
     Ok(keys.without(&args.without))
 }
 
-fn encoder_args(args: &[String]) -> Result<Vec<EncoderArg>> {
+/// `--encoder` of any command, each media type once.
+pub fn encoder_args(args: &[String]) -> Result<Vec<EncoderArg>> {
     let parsed = args.iter().map(|arg| EncoderArg::parse(arg)).collect::<Result<Vec<_>>>()?;
     for (i, arg) in parsed.iter().enumerate() {
         if parsed[..i].iter().any(|other| other.media == arg.media) {

@@ -19,6 +19,34 @@ pub struct DemoReport {
     pub map: Vec<(String, f64, f64, f64)>,
     /// Of this program.
     pub version: String,
+    pub words: Words,
+}
+
+/// What the page says of what it shows. The default is of drawn scenes.
+#[derive(Debug, Clone)]
+pub struct Words {
+    /// The first paragraph, as HTML.
+    pub lead: String,
+    /// What is to be known of the queries, as HTML; may be empty.
+    pub of_queries: String,
+    /// "scenes": what was held out.
+    pub unseen: &'static str,
+    /// "the same kind of shape": what counts as right for a class.
+    pub right: &'static str,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self {
+            lead: "This page was made on your machine by <code>uncsm-index demo</code>. It drew pictures of coloured \
+                shapes and wrote a caption for each, learned from a part of them which picture and which caption belong together, \
+                built an index, and asked it the queries below. No weights were downloaded, and nothing left the machine."
+                .into(),
+            of_queries: String::new(),
+            unseen: "scenes",
+            right: "the same kind of shape",
+        }
+    }
 }
 
 /// One query and its hits; six hits fill the rows at every width.
@@ -32,6 +60,11 @@ pub struct QueryCard {
     /// The query's picture, a PNG file.
     pub picture: Option<Vec<u8>>,
     pub keywords: Option<String>,
+    pub filter: Option<String>,
+    /// Asked with a picture for pictures, not for sentences.
+    pub wants_pictures: bool,
+    /// Values of a facet and how many documents have each.
+    pub facets: Vec<(String, u64)>,
     pub fusion: Option<String>,
     pub took_ms: f64,
     pub hits: Vec<HitCard>,
@@ -53,6 +86,8 @@ pub struct HitCard {
     pub category: String,
     /// What is special about this hit: "the pair of the query".
     pub mark: Option<String>,
+    /// Said of a document that training never saw, where the page tells them apart.
+    pub held_out: bool,
 }
 
 /// The learning curve of one stage.
@@ -87,11 +122,10 @@ pub fn render(report: &DemoReport) -> String {
         svg::definitions()
     );
     page.push_str(
-        "<header><h1>Pictures found by a sentence, sentences found by a picture</h1>\
-         <p class=\"lead\">This page was made on your machine by <code>uncsm-index demo</code>. It drew pictures of coloured \
-         shapes and wrote a caption for each, learned from a part of them which picture and which caption belong together, \
-         built an index, and asked it the queries below. No weights were downloaded, and nothing left the machine.</p>",
+        "<header><h1>Pictures found by a sentence, sentences found by a picture</h1><p class=\"lead\">",
     );
+    page.push_str(&report.words.lead);
+    page.push_str("</p>");
     figures(&mut page, report);
     page.push_str(
         "<nav aria-label=\"Parts of this page\"><a href=\"#queries\">Queries</a> <a href=\"#quality\">How well it finds</a> \
@@ -102,6 +136,9 @@ pub fn render(report: &DemoReport) -> String {
          as the model estimates it for one picture among all that are here. A <em>leg</em> is one way by which a hit was found: by its words, or by the learned metric; with each \
          leg come the hit's score and rank there.</p>\n",
     );
+    if !report.words.of_queries.is_empty() {
+        let _ = write!(page, "<p class=\"note\">{}</p>\n", report.words.of_queries);
+    }
     for (i, query) in report.queries.iter().enumerate() {
         query_card(&mut page, i + 1, query);
     }
@@ -172,8 +209,15 @@ fn query_card(page: &mut String, number: usize, query: &QueryCard) {
     if let Some(keywords) = &query.keywords {
         row("keywords", &format!("<code>{}</code>", escape(keywords)));
     }
+    if let Some(filter) = &query.filter {
+        row("filter", &format!("<code>{}</code>", escape(filter)));
+    }
     if let Some(fusion) = &query.fusion {
         row("fusion", &format!("<code>{}</code>", escape(fusion)));
+    }
+    if !query.facets.is_empty() {
+        let count = |(value, count): &(String, u64)| format!("{} {count}", escape(value));
+        row("facet", &query.facets.iter().map(count).collect::<Vec<_>>().join(" · "));
     }
     page.push_str("</dl></div>");
     if query.hits.is_empty() {
@@ -202,8 +246,8 @@ enum Found {
 
 /// A picture alone looks for sentences.
 fn found(query: &QueryCard) -> Found {
-    match (&query.picture, &query.text, &query.keywords) {
-        (Some(_), None, None) => Found::Sentences,
+    match (&query.picture, &query.text, &query.keywords, query.wants_pictures) {
+        (Some(_), None, None, false) => Found::Sentences,
         _ => Found::Documents,
     }
 }
@@ -230,7 +274,12 @@ fn hit_card(page: &mut String, hit: &HitCard, found: Found) {
     if found == Found::Sentences {
         pictures(page, hit);
     }
-    let _ = write!(page, "<p class=\"id\">{} · {}</p>", escape(&hit.id), escape(&hit.category));
+    let held_out = if hit.held_out { " · held out" } else { "" };
+    let category = match hit.category.as_str() {
+        "" => String::new(),
+        category => format!(" · {}", escape(category)),
+    };
+    let _ = write!(page, "<p class=\"id\">{}{category}{held_out}</p>", escape(&hit.id));
     legs(page, hit);
     page.push_str("</li>");
 }
@@ -267,10 +316,12 @@ fn legs(page: &mut String, hit: &HitCard) {
 }
 
 fn quality(page: &mut String, report: &DemoReport) {
-    page.push_str(
-        "<section id=\"quality\"><h2>How well it finds</h2><p class=\"note\">Over scenes that training never saw: how often the one right \
+    let _ = write!(
+        page,
+        "<section id=\"quality\"><h2>How well it finds</h2><p class=\"note\">Over {} that training never saw: how often the one right \
          picture (or caption) is among the first 1, 5 and 10. <em>Cosine</em> compares directions in the shared space, <em>posterior</em> \
          asks for the same class, <em>metric</em> is the learned network.</p><div class=\"panels\">",
+        report.words.unseen
     );
     let mut directions: Vec<&str> = Vec::new();
     for series in &report.recall {
@@ -295,10 +346,12 @@ fn quality(page: &mut String, report: &DemoReport) {
 }
 
 fn map_table(page: &mut String, report: &DemoReport) {
-    page.push_str(
-        "<table class=\"map\"><caption>Mean average precision over all results; right is what shows the same kind of shape. The best of \
+    let _ = write!(
+        page,
+        "<table class=\"map\"><caption>Mean average precision over all results; right is what shows {}. The best of \
          a column is bold.</caption><thead><tr><th scope=\"col\">similarity</th><th scope=\"col\">image to text</th>\
          <th scope=\"col\">text to image</th><th scope=\"col\">mean</th></tr></thead><tbody>",
+        report.words.right
     );
     let columns = |row: &(String, f64, f64, f64)| [row.1, row.2, row.3];
     let best: [f64; 3] = std::array::from_fn(|i| {

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::corpus::{DemoOptions, generate};
-use super::report::{Curve, DemoReport, HitCard, QueryCard, RecallSeries, render};
+use super::report::{Curve, DemoReport, HitCard, QueryCard, RecallSeries, Words, render};
 use super::svg;
 
 /// Names the first tag that is not closed, or closes nothing; `None` for a page that is balanced.
@@ -83,6 +83,7 @@ fn plausible() -> DemoReport {
                     .collect(),
                 category: line["category"].as_str().unwrap().to_owned(),
                 mark: (rank == 1 && match_).then(|| "the pair of this query".to_owned()),
+                held_out: false,
             }
         };
         (1..=6).map(hit).collect()
@@ -171,6 +172,7 @@ fn plausible() -> DemoReport {
             ("metric".into(), 0.738, 0.729, 0.7335),
         ],
         version: "0.1.0".into(),
+        words: Words::default(),
     }
 }
 
@@ -231,18 +233,58 @@ fn text_is_escaped_everywhere() {
                 legs: vec![(bad(), None, None)],
                 category: bad(),
                 mark: Some(bad()),
+                held_out: true,
             }],
+            filter: Some(bad()),
+            wants_pictures: false,
+            facets: vec![(bad(), 3)],
         }],
         curves: vec![Curve { stage: bad(), points: vec![(1, 0.5, Some(0.5))] }],
         recall: vec![RecallSeries { similarity: bad(), direction: bad(), at: [0.5; 3] }],
         map: vec![(bad(), 0.1, 0.2, 0.3)],
         version: bad(),
+        words: Words::default(),
     };
     let page = render(&report);
     assert!(!page.contains("<script") && !page.contains("\" onload"), "not escaped");
-    assert!(page.matches("&lt;script&gt;").count() >= 17, "{}", page.matches("&lt;script&gt;").count());
+    assert!(page.matches("&lt;script&gt;").count() >= 19, "{}", page.matches("&lt;script&gt;").count());
     assert_eq!(unbalanced(&page), None);
     assert!(!page.contains("NaN") && !page.contains("inf<"));
+}
+
+#[test]
+fn words_filters_facets_and_what_was_held_out_are_shown() {
+    let mut report = plausible();
+    report.words = Words {
+        lead: "Of <code>a folder</code>.".into(),
+        of_queries: "Sentences are fixed.".into(),
+        unseen: "documents",
+        right: "the same class",
+    };
+    let asked = &mut report.queries[2];
+    assert!(asked.picture.is_some() && asked.text.is_none() && asked.keywords.is_none());
+    let sentences = |report: &DemoReport| render(report).matches("class=\"hits sentences\"").count();
+    assert_eq!(sentences(&report), 1);
+    let asked = &mut report.queries[2];
+    asked.wants_pictures = true;
+    asked.filter = Some("class_exact:\"birds\"".into());
+    asked.facets = vec![("birds".into(), 12), ("bees & co".into(), 3)];
+    asked.hits[1].held_out = true;
+    assert_eq!(sentences(&report), 0);
+    let page = render(&report);
+    for word in [
+        "<p class=\"lead\">Of <code>a folder</code>.</p>",
+        "<p class=\"note\">Sentences are fixed.</p>",
+        "Over documents that",
+        "shows the same class.",
+        "<dt>filter</dt><dd><code>class_exact:&quot;birds&quot;</code></dd>",
+        "<dt>facet</dt><dd>birds 12 · bees &amp; co 3</dd>",
+    ] {
+        assert!(page.contains(word), "{word}");
+    }
+    assert_eq!(page.matches(" · held out</p>").count(), 1);
+    assert_eq!(unbalanced(&page), None);
+    assert!(!page.contains("scenes") && !page.contains("kind of shape"));
 }
 
 #[test]

@@ -1,29 +1,21 @@
-//! `uncsm-index demo`: a corpus is drawn, a model trained on a part of it, evaluated on the rest, and searched.
+//! `uncsm-index demo`: pictures are drawn or got, a model trained on a part of them, evaluated on the rest, and searched.
 
-mod queries;
+mod drawn;
+mod page;
+mod real;
+mod show;
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use uncsm_index::corpus::Split;
-use uncsm_index::data::{CorpusOptions, from_corpus};
-use uncsm_index::encode::Registry;
-use uncsm_index::eval::{self, Evaluation};
-use uncsm_index::index::{Index, IndexBuilder, OnBad};
-use uncsm_index::model::{Bundle, OnExisting, Target};
-use uncsm_index::train::{Progress, Refit, TrainConfig, Trainer};
 use uncsm_index::{Error, ErrorCode, Result};
 
+use crate::Outcome;
 use crate::args::{DemoArgs, Global};
-use crate::demo::corpus::{DemoCorpus, DemoOptions, generate};
-use crate::demo::report::{Curve, DemoReport, QueryCard, RecallSeries, render};
-use crate::output::{Output, sentence};
-use crate::{Outcome, progress};
+use crate::demo::report::{QueryCard, render};
+use crate::demo_args::Pictures;
+use crate::output::Output;
 
-/// The key of the class in the demo's corpus.
-const LABEL: &str = "category";
 const PAGE: &str = "report.html";
 /// Says that the folder is a demo's.
 const MARK: &str = ".uncsm-demo";
@@ -48,41 +40,59 @@ impl Diary<'_> {
 }
 
 pub fn run(args: &DemoArgs, global: &Global, output: &Output) -> Result<Outcome> {
+    check(args)?;
     let dir = &args.dir;
     refuse_foreign(dir)?;
-    std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
-    let mark = dir.join(MARK);
-    std::fs::write(&mark, "The folder of a demo: the next one replaces what is here.\n")
-        .map_err(|e| Error::io(&mark, e))?;
     let mut diary = Diary { global, steps: vec![], lines: vec![] };
-    let mut options = DemoOptions::default();
-    options.seed = global.seed.unwrap_or(options.seed);
-    let corpus = diary.step("draw", |global| {
-        let bar = progress::bar(global, Some(options.scenes as u64), "scenes");
-        let corpus = generate(dir, &options, &mut |n| bar.set_position(n))?;
-        bar.finish_and_clear();
-        let said = format!(
-            "{} scenes, {} pictures, captions in {}",
-            corpus.documents,
-            corpus.pictures,
-            corpus.corpus.display()
-        );
-        Ok((corpus, said))
-    })?;
-    let (bundle, curves) = diary.step("train", |global| learn(&corpus, dir, global))?;
-    let report = diary.step("evaluate", |_| measure(&corpus, &bundle))?;
-    let index = diary.step("build", |global| build(&corpus, &bundle, dir, global))?;
-    let queries = diary.step("query", |_| {
-        let queries = queries::run(&index, &corpus.corpus)?;
-        let said = format!("{} queries", queries.len());
-        Ok((queries, said))
-    })?;
+    let show = match &args.pictures {
+        Pictures::Drawn => {
+            claim(dir)?;
+            drawn::show(dir, &mut diary)?
+        }
+        Pictures::Openclipart => {
+            let needs = real::Needs::of(args, global)?;
+            claim(dir)?;
+            real::openclipart(args, &needs, &mut diary)?
+        }
+        Pictures::Folder(folder) => {
+            let show = real::of_folder(folder, args)?;
+            claim(dir)?;
+            show
+        }
+    };
+    let (bundle, curves) = diary.step("train", |global| show.learn(dir, global))?;
+    let report = diary.step("evaluate", |_| show.measure(&bundle))?;
+    let index = diary.step("build", |global| show.build(&bundle, dir, global))?;
+    let queries = diary.step("query", |_| show.query(&index))?;
     let page = dir.join(PAGE);
     let text = text(&diary, &queries, &page);
-    let html = render(&demo_report(diary, queries, curves, &report, &corpus));
+    let html = render(&page::report(diary.steps, queries, curves, &report, show));
     std::fs::write(&page, html).map_err(|e| Error::io(&page, e))?;
     output.print(&report, || text)?;
     Ok(Outcome::Done)
+}
+
+/// Flags that say nothing here are refused.
+fn check(args: &DemoArgs) -> Result<()> {
+    let foreign = |flag: &str, of: &str| {
+        Err(Error::new(ErrorCode::BadArgument, format!("{flag} belongs to {of}"))
+            .hint(format!("leave {flag} out, or name {of}")))
+    };
+    match (&args.pictures, args.limit) {
+        (_, Some(0)) => {
+            return Err(
+                Error::new(ErrorCode::BadArgument, "--limit 0 takes no document").expected("at least 1")
+            );
+        }
+        (Pictures::Drawn | Pictures::Folder(_), Some(_)) => {
+            return foreign("--limit", "--pictures openclipart");
+        }
+        _ => {}
+    }
+    if args.pictures == Pictures::Drawn && !args.encoder.is_empty() {
+        return foreign("--encoder", "--pictures openclipart or --pictures FOLDER");
+    }
+    Ok(())
 }
 
 /// A folder with other things in it is not written to.
@@ -99,121 +109,12 @@ fn refuse_foreign(dir: &Path) -> Result<()> {
         .hint("name an empty or new folder with --dir"))
 }
 
-type Learned = (Bundle, Vec<Curve>);
-
-fn learn(corpus: &DemoCorpus, dir: &Path, global: &Global) -> Result<(Learned, String)> {
-    let options = CorpusOptions { label: Some(LABEL), ..CorpusOptions::default() };
-    let bar = progress::bar(global, Some(corpus.documents as u64), "documents");
-    bar.set_message("encoding");
-    let data =
-        from_corpus(&corpus.corpus, &options, &mut |e| tracing::warn!("{}", sentence(&e)), &mut |n| {
-            bar.set_position(n)
-        })?;
-    bar.finish_and_clear();
-    // Fewer epochs than the defaults: the scenes are simple, and a newcomer waits.
-    let mut config = TrainConfig::default();
-    (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (12, 8, 10);
-    config.selection.refit = Refit::Off;
-    // The demo asks for the very scene that a caption describes, not for one of its class.
-    config.default_target = Some(Target::Pair);
-    config.seed = global.seed.unwrap_or(config.seed);
-    let bar = progress::bar(global, Some(0), "epochs");
-    let curves: Mutex<Vec<Curve>> = Mutex::new(Vec::new());
-    let progress = |at: &Progress| {
-        bar.set_length(at.epochs as u64);
-        bar.set_position(at.epoch as u64);
-        bar.set_message(at.stage);
-        let mut curves = curves.lock().unwrap_or_else(PoisonError::into_inner);
-        if curves.last().is_none_or(|curve| curve.stage != at.stage) {
-            curves.push(Curve { stage: at.stage.to_owned(), points: vec![] });
-        }
-        if let Some(curve) = curves.last_mut() {
-            curve.points.push((at.epoch, at.loss, at.score));
-        }
-    };
-    let trained = Trainer::new(&data).config(config).progress(progress).run()?;
-    bar.finish_and_clear();
-    trained.bundle.save_as(&dir.join("bundle"), OnExisting::Replace)?;
-    let stages: Vec<String> =
-        trained.stages.iter().map(|stage| format!("{} {} epochs", stage.name, stage.epochs)).collect();
-    Ok(((trained.bundle, curves.into_inner().unwrap_or_else(PoisonError::into_inner)), stages.join(", ")))
-}
-
-fn measure(corpus: &DemoCorpus, bundle: &Bundle) -> Result<(eval::Report, String)> {
-    let encoders = bundle.encoders(&Registry::default())?;
-    let options = CorpusOptions {
-        label: Some(LABEL),
-        trained: Some((&encoders, bundle.classes())),
-        ..CorpusOptions::default()
-    };
-    let data =
-        from_corpus(&corpus.corpus, &options, &mut |e| tracing::warn!("{}", sentence(&e)), &mut |_| {})?;
-    let report = Evaluation::new(bundle, &data).split(Split::Test).run()?;
-    let recall =
-        |recall: &Option<uncsm_index::eval::Recall>| recall.as_ref().map_or(f64::NAN, |r| r.mean()[2]);
-    let said = format!(
-        "{} held-out rows, recall@10: metric {:.3}, cosine {:.3}",
-        report.pairs,
-        recall(&report.recall.metric),
-        recall(&report.recall.cosine)
-    );
-    Ok((report, said))
-}
-
-fn build(corpus: &DemoCorpus, bundle: &Bundle, dir: &Path, global: &Global) -> Result<(Index, String)> {
-    let out = dir.join("index");
-    let bar = progress::bar(global, Some(corpus.documents as u64), "documents");
-    IndexBuilder::new(&out, bundle)
-        .source(&corpus.corpus)
-        .force()
-        .on_bad(OnBad::Stop)
-        .progress(|at| bar.set_position(at.consumed))
-        .run()?;
-    bar.finish_and_clear();
-    let said = format!("{} documents in {}", corpus.documents, out.display());
-    Ok((Index::open(&out)?, said))
-}
-
-fn demo_report(
-    diary: Diary<'_>,
-    queries: Vec<QueryCard>,
-    curves: Vec<Curve>,
-    report: &eval::Report,
-    corpus: &DemoCorpus,
-) -> DemoReport {
-    let shown = [
-        ("cosine", &report.recall.cosine, &report.map_all.cosine),
-        ("posterior", &report.recall.posterior, &report.map_all.posterior),
-        ("metric (class)", &report.recall.metric_class, &report.map_all.metric_class),
-        ("metric (pair)", &report.recall.metric_pair, &report.map_all.metric_pair),
-    ];
-    let mut recall = Vec::new();
-    let mut map = Vec::new();
-    for (name, recalls, maps) in shown {
-        for (direction, at) in recalls.iter().flat_map(|recalls| &recalls.each) {
-            recall.push(RecallSeries {
-                similarity: name.into(),
-                direction: direction.replace('_', " "),
-                at: *at,
-            });
-        }
-        if let Some(maps) = maps {
-            let by_name: BTreeMap<&str, f64> = maps.each.iter().map(|(n, v)| (n.as_str(), *v)).collect();
-            let of = |direction: &str| by_name.get(direction).copied().unwrap_or(f64::NAN);
-            map.push((name.to_owned(), of("image_to_text"), of("text_to_image"), maps.mean));
-        }
-    }
-    let figures =
-        [("documents", corpus.documents), ("pictures", corpus.pictures), ("held out", corpus.held_out)];
-    DemoReport {
-        steps: diary.steps,
-        figures: figures.iter().map(|(name, n)| ((*name).to_owned(), n.to_string())).collect(),
-        queries,
-        curves,
-        recall,
-        map,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    }
+/// Makes the folder, and marks it as a demo's.
+fn claim(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+    let mark = dir.join(MARK);
+    std::fs::write(&mark, "The folder of a demo: the next one replaces what is here.\n")
+        .map_err(|e| Error::io(&mark, e))
 }
 
 fn text(diary: &Diary<'_>, queries: &[QueryCard], page: &Path) -> String {

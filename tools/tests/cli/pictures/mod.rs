@@ -10,5 +10,8 @@ mod demo;
 mod encoders;
 mod kill;
 mod media_key;
+mod real_demo;
+#[cfg(unix)]
+mod scripts;
 mod search;
 pub(crate) mod support;

@@ -1,23 +1,70 @@
-//! The queries of the demo: by keywords, by a sentence, by a picture, and by both.
+//! The drawn demo: its corpus, how it is learned from, and its queries by keywords, by a sentence, by a picture, and by both.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use uncsm_index::corpus::{Document, Given, JsonlReader, Split};
-use uncsm_index::index::Index;
+use uncsm_index::encode::Registry;
 use uncsm_index::model::Target;
 use uncsm_index::search::{Engine, Fusion, Hit, MediaChoice, Request, Response, Similarity};
+use uncsm_index::train::{Refit, TrainConfig};
 use uncsm_index::{Error, ErrorCode, Result};
 
-use crate::demo::report::{HitCard, QueryCard};
+use super::Diary;
+use super::page::hit_card;
+use super::show::Show;
+use crate::demo::corpus::{DemoOptions, generate};
+use crate::demo::report::{HitCard, QueryCard, Words};
+use crate::progress;
+
+/// The key of the class.
+const LABEL: &str = "category";
 
 /// Six hits fill the rows of the page at every width.
 const HITS: usize = 6;
 const SENTENCE: &str = "a big red circle on the left, striped background";
 
-/// Runs all queries over `index`; pictures are read beside `corpus`.
-pub fn run(index: &Index, corpus: &Path) -> Result<Vec<QueryCard>> {
-    let engine = Engine::new(index)?;
+/// Draws the corpus in `dir`.
+pub fn show(dir: &Path, diary: &mut Diary<'_>) -> Result<Show> {
+    let mut options = DemoOptions::default();
+    options.seed = diary.global.seed.unwrap_or(options.seed);
+    let corpus = diary.step("draw", |global| {
+        let bar = progress::bar(global, Some(options.scenes as u64), "scenes");
+        let corpus = generate(dir, &options, &mut |n| bar.set_position(n))?;
+        bar.finish_and_clear();
+        let said = format!(
+            "{} scenes, {} pictures, captions in {}",
+            corpus.documents,
+            corpus.pictures,
+            corpus.corpus.display()
+        );
+        Ok((corpus, said))
+    })?;
+    // Fewer epochs than the defaults: the scenes are simple, and a newcomer waits.
+    let mut config = TrainConfig::default();
+    (config.contrastive.epochs, config.double_triplet.epochs, config.metric.epochs) = (12, 8, 10);
+    config.selection.refit = Refit::Off;
+    // The demo asks for the very scene that a caption describes, not for one of its class.
+    config.default_target = Some(Target::Pair);
+    Ok(Show {
+        corpus: corpus.corpus,
+        documents: corpus.documents,
+        pictures: corpus.pictures,
+        held_out: corpus.held_out,
+        label: LABEL,
+        group: None,
+        encoders: vec![],
+        registry: Registry::from_env(),
+        cache: None,
+        embed: false,
+        config,
+        words: Words::default(),
+        ask: run,
+    })
+}
+
+/// Runs all queries; pictures are read beside `corpus`.
+fn run(engine: &Engine, corpus: &Path) -> Result<Vec<QueryCard>> {
     let base = corpus.parent().unwrap_or(Path::new(""));
     let held_out = held_out(corpus)?;
     let asked = pick(&held_out, "star")?;
@@ -34,7 +81,12 @@ pub fn run(index: &Index, corpus: &Path) -> Result<Vec<QueryCard>> {
         let started = Instant::now();
         let response = answer()?;
         let took_ms = started.elapsed().as_secs_f64() * 1000.0;
-        let hits = response.hits.iter().map(|hit| hit_card(hit, base, &asked)).collect::<Result<_>>()?;
+        let card = |hit: &Hit| -> Result<HitCard> {
+            let card = hit_card(hit, base, LABEL, &read)?;
+            let mark = (hit.id == asked.id).then(|| "the pair of the query".to_owned());
+            Ok(HitCard { mark, ..card })
+        };
+        let hits = response.hits.iter().map(card).collect::<Result<_>>()?;
         cards.push(QueryCard {
             title: title.into(),
             kind: kind.into(),
@@ -87,35 +139,11 @@ fn held_out(corpus: &Path) -> Result<Vec<Document>> {
 fn pick(documents: &[Document], category: &str) -> Result<Document> {
     let fits = |document: &&Document| {
         document.images().first().and_then(Given::path).is_some()
-            && document.fields.get("category").is_some_and(|value| value == category)
+            && document.fields.get(LABEL).is_some_and(|value| value == category)
     };
     documents.iter().find(fits).cloned().ok_or_else(|| {
         Error::new(ErrorCode::Empty, format!("no held-out scene shows a {category}"))
             .hint("take another --seed")
-    })
-}
-
-fn hit_card(hit: &Hit, base: &Path, asked: &Document) -> Result<HitCard> {
-    let text =
-        |name: &str| hit.fields.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-    let paths: Vec<PathBuf> = match hit.fields.get("image") {
-        Some(serde_json::Value::Array(list)) => {
-            list.iter().filter_map(|v| v.as_str()).map(|p| base.join(p)).collect()
-        }
-        Some(serde_json::Value::String(path)) => vec![base.join(path)],
-        _ => vec![],
-    };
-    let legs = hit.legs.iter().map(|(name, leg)| ((*name).to_owned(), leg.score, leg.rank));
-    Ok(HitCard {
-        rank: hit.rank,
-        id: hit.id.clone().unwrap_or_default(),
-        caption: text("text"),
-        pictures: paths.iter().map(|path| read(path)).collect::<Result<_>>()?,
-        score: hit.score,
-        probability: hit.probability,
-        legs: legs.collect(),
-        category: text("category"),
-        mark: (hit.id == asked.id).then(|| "the pair of the query".to_owned()),
     })
 }
 
