@@ -203,8 +203,7 @@ fn is_confident(calibration: &Calibration, raw: f32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::Split;
-    use crate::data::{Labels, MediaFeatures};
+    use crate::data::{Labels, made};
     use crate::eval::measure;
     use crate::model::Bundle;
 
@@ -212,25 +211,9 @@ mod tests {
 
     /// Rows that lack an item here and there; every fifth has no class.
     fn data(rows: usize) -> TrainingData {
-        let media = KINDS.iter().enumerate().map(|(at, &(name, d_in))| MediaFeatures {
-            name: name.into(),
-            encoder: name.into(),
-            encoder_state: Vec::new(),
-            fingerprint: None,
-            d_in,
-            rows: (0..rows * d_in).map(|i| ((i * i + at) as f32 * 0.31).sin()).collect(),
-            present: (0..rows).map(|row| row % 11 != 4 + at).collect(),
-        });
         let class = |row: usize| (!row.is_multiple_of(5)).then_some(row as u32 % 3);
-        TrainingData {
-            media: media.collect(),
-            labels: Some(Labels { class: (0..rows).map(class).collect(), names: None, key: "k".into() }),
-            groups: None,
-            split: vec![Split::Train; rows],
-            features_name: "f".into(),
-            documents: None,
-            graded: Vec::new(),
-        }
+        let labels = Labels { class: (0..rows).map(class).collect(), names: None, key: "k".into() };
+        TrainingData { labels: Some(labels), ..made(rows, &KINDS, |at, row| row % 11 != 4 + at) }
     }
 
     #[test]

@@ -79,28 +79,11 @@ pub(crate) fn choose_weight(folds: &[Fold<'_>], data: &TrainingData) -> Result<f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::Split;
-    use crate::data::MediaFeatures;
+    use crate::data::made;
 
-    fn data(rows: usize, media: &[(&str, usize)]) -> TrainingData {
-        let media = media.iter().enumerate().map(|(at, &(name, d_in))| MediaFeatures {
-            name: name.into(),
-            encoder: name.into(),
-            encoder_state: Vec::new(),
-            fingerprint: None,
-            d_in,
-            rows: (0..rows * d_in).map(|i| ((i * i + at) as f32 * 0.31).sin()).collect(),
-            present: (0..rows).map(|row| at == 0 || row > 2).collect(),
-        });
-        TrainingData {
-            media: media.collect(),
-            labels: None,
-            groups: None,
-            split: vec![Split::Train; rows],
-            features_name: "f".into(),
-            documents: None,
-            graded: Vec::new(),
-        }
+    /// The first three rows have an item of the first media type alone.
+    fn data(rows: usize, kinds: &[(&str, usize)]) -> TrainingData {
+        made(rows, kinds, |at, row| at == 0 || row > 2)
     }
 
     #[test]
