@@ -173,7 +173,7 @@ impl Pairs<'_> {
     fn each(&self, hear: &mut dyn FnMut(f32, bool)) -> Option<()> {
         let (items, (a, b)) = (self.items, self.pair);
         let n = items.media[b].rows.len().max(1);
-        for asked in items.blocks(a, b) {
+        for asked in items.blocks(a, b, 1) {
             let scores = items.scores_of(asked.clone(), items, self.similarity, a, b)?;
             for (query, scores) in asked.zip(scores.chunks_exact(n)) {
                 self.matches.each(query, scores, &mut *hear);
@@ -227,7 +227,7 @@ mod tests {
         bundle.posterior_fits = vec![[spread, narrow]; 3];
         let rows: Vec<usize> = (0..150).collect();
         let mut items = Items::new(&bundle, &data, &rows).unwrap();
-        assert_eq!(items.blocks(0, 1).count(), 1);
+        assert_eq!(items.blocks(0, 1, 1).count(), 1);
         let figures = |items: &Items<'_>, sorted: usize| {
             let mut rates = Vec::new();
             for (target, similarity) in [
@@ -246,7 +246,7 @@ mod tests {
         let whole = figures(&items, SORTED);
         let counted = figures(&items, 0);
         items.at_once = 1;
-        assert_eq!(items.blocks(0, 1).map(|asked| asked.len()).collect::<Vec<_>>(), [48, 48, 40]);
+        assert_eq!(items.blocks(0, 1, 1).map(|asked| asked.len()).collect::<Vec<_>>(), [48, 48, 40]);
         assert_eq!(figures(&items, SORTED), whole);
         assert_eq!(figures(&items, 0), counted);
         // Counting adds the same in another order.
