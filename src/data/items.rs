@@ -106,13 +106,8 @@ impl<'a> Items<'a> {
         Ok(Self { bundle, media, at_once: SCORES })
     }
 
-    /// Scores `[q, n]` of all items of media type `a` as queries over all items of `b`; `None` where there is no such
-    /// similarity. Cost: `q * n * (d + h)`, on all cores.
-    pub(crate) fn scores(&self, similarity: Similarity, a: usize, b: usize) -> Option<Vec<f32>> {
-        self.scores_over(self, similarity, a, b)
-    }
-
-    /// The same over the items of `b` of other rows, which the same bundle made.
+    /// Scores `[q, n]` of all items of media type `a` as queries over all of `b` of other rows, which the same bundle made; `None` where there
+    /// is no such similarity. Cost: `q * n * (d + h)`, on all cores.
     pub(crate) fn scores_over(
         &self,
         found: &Items<'_>,
@@ -167,9 +162,14 @@ impl<'a> Items<'a> {
         Some(scores)
     }
 
-    /// The queries of `a` in blocks whose scores over all items of `b` are in memory at once.
-    pub(crate) fn blocks(&self, a: usize, b: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let fit = self.at_once / self.media[b].rows.len().max(1);
+    /// The queries of `a` in blocks whose scores over all items of `b` are in memory at once, by so many similarities `together`.
+    pub(crate) fn blocks(
+        &self,
+        a: usize,
+        b: usize,
+        together: usize,
+    ) -> impl Iterator<Item = Range<usize>> + use<> {
+        let fit = self.at_once / together.max(1) / self.media[b].rows.len().max(1);
         cut(self.media[a].rows.len(), (fit / TOGETHER * TOGETHER).max(TOGETHER))
     }
 

@@ -12,6 +12,8 @@ mod seen;
 mod sets;
 mod store;
 mod summary;
+#[cfg(test)]
+mod testing;
 mod titles;
 mod write_features;
 
@@ -25,4 +27,6 @@ pub use rows::{DocumentRef, Documents, GradedItems, GradedPair, Labels, MediaFea
 pub(crate) use sets::Sets;
 pub use store::FeatureStore;
 pub use summary::DataSummary;
+#[cfg(test)]
+pub(crate) use testing::made;
 pub use write_features::{WrittenFeatures, write_features};

@@ -173,7 +173,7 @@ impl Pairs<'_> {
     fn each(&self, hear: &mut dyn FnMut(f32, bool)) -> Option<()> {
         let (items, (a, b)) = (self.items, self.pair);
         let n = items.media[b].rows.len().max(1);
-        for asked in items.blocks(a, b) {
+        for asked in items.blocks(a, b, 1) {
             let scores = items.scores_of(asked.clone(), items, self.similarity, a, b)?;
             for (query, scores) in asked.zip(scores.chunks_exact(n)) {
                 self.matches.each(query, scores, &mut *hear);
@@ -203,8 +203,7 @@ fn is_confident(calibration: &Calibration, raw: f32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::Split;
-    use crate::data::{Labels, MediaFeatures};
+    use crate::data::{Labels, made};
     use crate::eval::measure;
     use crate::model::Bundle;
 
@@ -212,25 +211,9 @@ mod tests {
 
     /// Rows that lack an item here and there; every fifth has no class.
     fn data(rows: usize) -> TrainingData {
-        let media = KINDS.iter().enumerate().map(|(at, &(name, d_in))| MediaFeatures {
-            name: name.into(),
-            encoder: name.into(),
-            encoder_state: Vec::new(),
-            fingerprint: None,
-            d_in,
-            rows: (0..rows * d_in).map(|i| ((i * i + at) as f32 * 0.31).sin()).collect(),
-            present: (0..rows).map(|row| row % 11 != 4 + at).collect(),
-        });
         let class = |row: usize| (!row.is_multiple_of(5)).then_some(row as u32 % 3);
-        TrainingData {
-            media: media.collect(),
-            labels: Some(Labels { class: (0..rows).map(class).collect(), names: None, key: "k".into() }),
-            groups: None,
-            split: vec![Split::Train; rows],
-            features_name: "f".into(),
-            documents: None,
-            graded: Vec::new(),
-        }
+        let labels = Labels { class: (0..rows).map(class).collect(), names: None, key: "k".into() };
+        TrainingData { labels: Some(labels), ..made(rows, &KINDS, |at, row| row % 11 != 4 + at) }
     }
 
     #[test]
@@ -244,7 +227,7 @@ mod tests {
         bundle.posterior_fits = vec![[spread, narrow]; 3];
         let rows: Vec<usize> = (0..150).collect();
         let mut items = Items::new(&bundle, &data, &rows).unwrap();
-        assert_eq!(items.blocks(0, 1).count(), 1);
+        assert_eq!(items.blocks(0, 1, 1).count(), 1);
         let figures = |items: &Items<'_>, sorted: usize| {
             let mut rates = Vec::new();
             for (target, similarity) in [
@@ -263,7 +246,7 @@ mod tests {
         let whole = figures(&items, SORTED);
         let counted = figures(&items, 0);
         items.at_once = 1;
-        assert_eq!(items.blocks(0, 1).map(|asked| asked.len()).collect::<Vec<_>>(), [48, 48, 40]);
+        assert_eq!(items.blocks(0, 1, 1).map(|asked| asked.len()).collect::<Vec<_>>(), [48, 48, 40]);
         assert_eq!(figures(&items, SORTED), whole);
         assert_eq!(figures(&items, 0), counted);
         // Counting adds the same in another order.

@@ -145,7 +145,7 @@ fn mean_by_name<T, const N: usize>(
 }
 
 /// The ordered pairs of media types that are measured: different ones, or the only one with itself.
-pub(crate) fn directions(media: usize) -> Vec<(usize, usize)> {
+pub(super) fn directions(media: usize) -> Vec<(usize, usize)> {
     if media == 1 {
         return vec![(0, 0)];
     }
@@ -153,7 +153,7 @@ pub(crate) fn directions(media: usize) -> Vec<(usize, usize)> {
 }
 
 /// `image_to_text`.
-pub(crate) fn direction_name(items: &Items<'_>, (a, b): (usize, usize)) -> String {
+pub(super) fn direction_name(items: &Items<'_>, (a, b): (usize, usize)) -> String {
     let media = items.bundle.media();
     format!("{}_to_{}", media[a].name, media[b].name)
 }
@@ -189,7 +189,7 @@ pub(crate) fn measure(items: &Items<'_>, data: &TrainingData) -> Measures {
 }
 
 /// MAP and recall of one similarity.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct One {
     pub(crate) map: Option<Directions>,
     pub(crate) recall: Option<Recall>,
@@ -198,66 +198,156 @@ pub(crate) struct One {
 
 /// Measures one similarity on all items; nothing where it does not exist.
 pub(crate) fn measure_one(items: &Items<'_>, data: &TrainingData, similarity: Similarity) -> One {
-    measure_scores(items, data, &|asked, (a, b)| items.scores_of(asked, items, similarity, a, b))
+    let found = measure_scores(items, data, (1, 1), &|asked, (a, b), hear| {
+        let n = items.media[b].rows.len();
+        let scores = items.scores_of(asked.clone(), items, similarity, a, b)?;
+        asked.enumerate().for_each(|(at, query)| hear(0, query, &scores[at * n..(at + 1) * n]));
+        Some(())
+    });
+    found.into_iter().next().unwrap_or_default()
 }
 
-/// Scores `[q, n]` of some items of one media type as queries over all of another; nothing where there are none.
-pub(crate) type Scores<'s> = &'s dyn Fn(Range<usize>, (usize, usize)) -> Option<Vec<f32>>;
+/// Measures scores by `target` between those of `start` and of `whole`, items of the same rows: one result for each of `shares`, the part of
+/// the way from one to the other. Cost: the scores of both, and a sort per query for each share; memory is that of a block of queries.
+pub(crate) fn measure_between(
+    (start, whole): (&Items<'_>, &Items<'_>),
+    data: &TrainingData,
+    target: Target,
+    shares: &[f32],
+) -> Vec<One> {
+    measure_scores(whole, data, (shares.len(), 2), &|asked, (a, b), hear| {
+        let n = whole.media[b].rows.len();
+        let of = |items: &Items<'_>| items.scores_of(asked.clone(), items, Similarity::Metric(target), a, b);
+        let (start, whole) = (of(start)?, of(whole)?);
+        let mut scores = vec![0.0; n];
+        for (at, query) in asked.clone().enumerate() {
+            let (start, whole) = (&start[at * n..(at + 1) * n], &whole[at * n..(at + 1) * n]);
+            for (which, share) in shares.iter().enumerate() {
+                let ends = start.iter().zip(whole);
+                scores.iter_mut().zip(ends).for_each(|(score, (s, w))| *score = s + share * (w - s));
+                hear(which, query, &scores);
+            }
+        }
+        Some(())
+    })
+}
 
-/// Measures scores, which are asked for in blocks of queries.
-pub(crate) fn measure_scores(items: &Items<'_>, data: &TrainingData, scores: Scores<'_>) -> One {
-    let (mut maps, mut recalls, mut ties) = (Vec::new(), Vec::new(), 0);
+/// Hears the number of a result, that of a query, and its scores `[n]`.
+type Hear<'h> = &'h mut dyn FnMut(usize, usize, &[f32]);
+
+/// Tells the scores of some items of one media type as queries over all of another; `None` where there are none.
+type Scores<'s> = &'s dyn Fn(Range<usize>, (usize, usize), Hear<'_>) -> Option<()>;
+
+/// `count` results from scores that are asked for in blocks of queries, of which so many are in memory `together`.
+fn measure_scores(
+    items: &Items<'_>,
+    data: &TrainingData,
+    (count, together): (usize, usize),
+    scores: Scores<'_>,
+) -> Vec<One> {
+    let mut all: Vec<Found> = (0..count).map(|_| Found::default()).collect();
     for (a, b) in directions(items.media.len()) {
-        let name = direction_name(items, (a, b));
         let (queries, found) = (&items.media[a], &items.media[b]);
-        let n = found.rows.len();
         let paired = items.paired_content(a, b);
-        let (mut ap, mut ap_n) = (0.0, 0usize);
-        let (mut recall, mut recall_n) = ([0.0; 3], 0usize);
-        let mut measure = |i: usize, scores: &[f32]| {
-            let row = queries.rows[i];
+        let mut sums = vec![Sums::default(); count];
+        let mut measure = |which: usize, i: usize, scores: &[f32]| {
+            let (row, sums) = (queries.rows[i], &mut sums[which]);
             let is_query = |j: usize| a == b && found.rows[j] == row;
             let ranking = Ranking::new(scores, |j| !is_query(j));
-            ties += ranking.ties();
+            all[which].ties += ranking.ties();
             if let Some(class) = data.class(row) {
                 // Items without a class are neither right nor wrong.
                 let ranking = Ranking::new(scores, |j| !is_query(j) && data.class(found.rows[j]).is_some());
                 if let Some(value) = ranking.average_precision(|j| data.class(found.rows[j]) == Some(class)) {
-                    ap += value;
-                    ap_n += 1;
+                    sums.ap += value;
+                    sums.ap_n += 1;
                 }
             }
             if let Some(content) = paired[i] {
                 let relevant = |j: usize| found.content[j] == content;
                 let values = RECALL_AT.map(|k| ranking.recall_at(k, relevant));
                 if let [Some(x), Some(y), Some(z)] = values {
-                    recall.iter_mut().zip([x, y, z]).for_each(|(sum, value)| *sum += value);
-                    recall_n += 1;
+                    sums.recall.iter_mut().zip([x, y, z]).for_each(|(sum, value)| *sum += value);
+                    sums.recall_n += 1;
                 }
             }
         };
-        for asked in items.blocks(a, b) {
-            let Some(scores) = scores(asked.clone(), (a, b)) else { return One::default() };
-            asked.enumerate().for_each(|(at, i)| measure(i, &scores[at * n..(at + 1) * n]));
+        for asked in items.blocks(a, b, together) {
+            if scores(asked, (a, b), &mut measure).is_none() {
+                return vec![One::default(); count];
+            }
         }
-        if ap_n > 0 {
-            maps.push((name.clone(), ap / ap_n as f64));
+        let name = direction_name(items, (a, b));
+        all.iter_mut().zip(sums).for_each(|(found, sums)| found.add(&name, sums));
+    }
+    all.into_iter().map(Found::into_one).collect()
+}
+
+/// Sums over the queries of one direction.
+#[derive(Clone, Default)]
+struct Sums {
+    ap: f64,
+    ap_n: usize,
+    recall: [f64; 3],
+    recall_n: usize,
+}
+
+/// The means of the directions so far.
+#[derive(Default)]
+struct Found {
+    maps: Vec<(String, f64)>,
+    recalls: Vec<(String, [f64; 3])>,
+    ties: u64,
+}
+
+impl Found {
+    fn add(&mut self, name: &str, sums: Sums) {
+        if sums.ap_n > 0 {
+            self.maps.push((name.to_owned(), sums.ap / sums.ap_n as f64));
         }
-        if recall_n > 0 {
-            recalls.push((name, recall.map(|sum| sum / recall_n as f64)));
+        if sums.recall_n > 0 {
+            self.recalls.push((name.to_owned(), sums.recall.map(|sum| sum / sums.recall_n as f64)));
         }
     }
-    let mean = maps.iter().map(|(_, value)| value).sum::<f64>() / maps.len().max(1) as f64;
-    One {
-        map: (!maps.is_empty()).then_some(Directions { each: maps, mean }),
-        recall: (!recalls.is_empty()).then_some(Recall { each: recalls }),
-        ties,
+
+    fn into_one(self) -> One {
+        let Self { maps, recalls, ties } = self;
+        let mean = maps.iter().map(|(_, value)| value).sum::<f64>() / maps.len().max(1) as f64;
+        One {
+            map: (!maps.is_empty()).then_some(Directions { each: maps, mean }),
+            recall: (!recalls.is_empty()).then_some(Recall { each: recalls }),
+            ties,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::made;
+    use crate::model::Bundle;
+
+    #[test]
+    fn scores_between_two_are_measured_in_blocks_like_those_of_one() {
+        let kinds = [("image", 6), ("text", 4)];
+        let (bundle, data) =
+            (Bundle::random(&kinds, 12, 4, 0, 7), made(150, &kinds, |at, row| row % 11 != at));
+        // Of the same shared vectors another ranking.
+        let other = Bundle { metric: Bundle::random(&kinds, 12, 4, 0, 8).metric, ..bundle.clone() };
+        let rows: Vec<usize> = (0..150).collect();
+        let of = |bundle| Items::new(bundle, &data, &rows).unwrap();
+        let (start, mut whole) = (of(&bundle), of(&other));
+        let shares = [0.0, 1.0, 0.3];
+        let between = |whole: &Items<'_>| measure_between((&start, whole), &data, Target::Pair, &shares);
+        let found = between(&whole);
+        assert_eq!(found[0], measure_one(&start, &data, Similarity::Metric(Target::Pair)));
+        assert!(found[0].recall.is_some() && found[2] != found[0] && found[2] != found[1]);
+        whole.at_once = 1;
+        assert_eq!(whole.blocks(0, 1, 2).count(), 3);
+        assert_eq!(between(&whole), found);
+        // Without classes there is no such head.
+        assert_eq!(measure_between((&start, &whole), &data, Target::Class, &shares), vec![One::default(); 3]);
+    }
 
     #[test]
     fn means_leave_out_what_is_missing() {

@@ -1,8 +1,8 @@
 //! The hub term of the target `pair`: its anchors, and how much of it pays on validation rows.
 
-use crate::data::{Items, Similarity, TrainingData};
+use crate::data::{Items, TrainingData};
 use crate::error::Result;
-use crate::eval::{directions, measure_scores};
+use crate::eval::{One, measure_between};
 use crate::model::{Bundle, Floats, Hubs, Target};
 use crate::parallel as workers;
 use crate::train::draw::some;
@@ -48,28 +48,14 @@ pub(crate) type Fold<'a> = (&'a Bundle, &'a [usize], &'a [usize]);
 
 /// The weight that does best on the rows that each model has not seen; 0 where nothing measures it.
 pub(crate) fn choose_weight(folds: &[Fold<'_>], data: &TrainingData) -> Result<f32> {
-    let target = Similarity::Metric(Target::Pair);
     let each: Vec<Vec<Option<f64>>> =
         workers::map(folds, |(bundle, fit, held)| -> Result<Vec<Option<f64>>> {
             let hubs = with_hub(bundle, data, fit, 1.0)?;
             let (plain, hubs) = (Items::new(bundle, data, held)?, Items::new(&hubs, data, held)?);
             // A logit is linear in the weight: two of them give all.
-            let ends: Vec<_> = directions(plain.media.len())
-                .into_iter()
-                .map(|(a, b)| ((a, b), plain.scores(target, a, b), hubs.scores(target, a, b)))
-                .collect();
-            let at = |weight: f32| {
-                measure_scores(&plain, data, &|asked, (a, b)| {
-                    let n = plain.media[b].rows.len();
-                    let (_, zero, one) = ends.iter().find(|end| end.0 == (a, b))?;
-                    let asked = asked.start * n..asked.end * n;
-                    let (zero, one) = (&zero.as_ref()?[asked.clone()], &one.as_ref()?[asked]);
-                    Some(zero.iter().zip(one).map(|(zero, one)| zero + weight * (one - zero)).collect())
-                })
-            };
-            let recall =
-                |weight: f32| at(weight).recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
-            Ok(WEIGHTS.iter().map(|weight| recall(*weight)).collect())
+            let found = measure_between((&plain, &hubs), data, Target::Pair, &WEIGHTS);
+            let recall = |one: One| one.recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
+            Ok(found.into_iter().map(recall).collect())
         })
         .into_iter()
         .collect::<Result<_>>()?;
@@ -79,28 +65,11 @@ pub(crate) fn choose_weight(folds: &[Fold<'_>], data: &TrainingData) -> Result<f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::Split;
-    use crate::data::MediaFeatures;
+    use crate::data::made;
 
-    fn data(rows: usize, media: &[(&str, usize)]) -> TrainingData {
-        let media = media.iter().enumerate().map(|(at, &(name, d_in))| MediaFeatures {
-            name: name.into(),
-            encoder: name.into(),
-            encoder_state: Vec::new(),
-            fingerprint: None,
-            d_in,
-            rows: (0..rows * d_in).map(|i| ((i * i + at) as f32 * 0.31).sin()).collect(),
-            present: (0..rows).map(|row| at == 0 || row > 2).collect(),
-        });
-        TrainingData {
-            media: media.collect(),
-            labels: None,
-            groups: None,
-            split: vec![Split::Train; rows],
-            features_name: "f".into(),
-            documents: None,
-            graded: Vec::new(),
-        }
+    /// The first three rows have an item of the first media type alone.
+    fn data(rows: usize, kinds: &[(&str, usize)]) -> TrainingData {
+        made(rows, kinds, |at, row| at == 0 || row > 2)
     }
 
     #[test]

@@ -8,9 +8,9 @@
 //! each of them. Bias and calibration do not matter for a ranking.
 
 use crate::corpus::Split;
-use crate::data::{Items, Similarity, TrainingData};
+use crate::data::{Items, TrainingData};
 use crate::error::Result;
-use crate::eval::{One, measure_scores};
+use crate::eval::{One, measure_between};
 use crate::model::{Bundle, Head, Target};
 use crate::parallel as workers;
 use crate::train::priors;
@@ -114,23 +114,8 @@ fn best_share(
         let (start, whole) = (with(0.0), with(1.0));
         let (start, whole) = (Items::new(&start, data, rows)?, Items::new(&whole, data, rows)?);
         // A logit is linear in the share: two of them give all.
-        let directions = crate::eval::directions(whole.media.len());
-        let score_of = |items: &Items<'_>, a, b| items.scores(Similarity::Metric(target), a, b);
-        let ends: Vec<_> = directions
-            .iter()
-            .map(|&(a, b)| ((a, b), score_of(&start, a, b), score_of(&whole, a, b)))
-            .collect();
-        let each = candidates.iter().map(|&share| {
-            let found = measure_scores(&whole, data, &|asked, (a, b)| {
-                let n = whole.media[b].rows.len();
-                let (_, start, whole) = ends.iter().find(|end| end.0 == (a, b))?;
-                let asked = asked.start * n..asked.end * n;
-                let (start, whole) = (&start.as_ref()?[asked.clone()], &whole.as_ref()?[asked]);
-                Some(start.iter().zip(whole).map(|(s, w)| s + share * (w - s)).collect())
-            });
-            score(target, found)
-        });
-        Ok(each.collect())
+        let found = measure_between((&start, &whole), data, target, candidates);
+        Ok(found.into_iter().map(|one| score(target, one)).collect())
     };
     let all: Vec<Vec<Option<f64>>> = workers::map(models, one).into_iter().collect::<Result<_>>()?;
     let mut best: Option<(f64, f32)> = None;

@@ -107,7 +107,7 @@ fn a_source_whose_documents_are_all_deleted_stays_listed_and_says_so() {
     let index = dir.path().join("index");
     copy_dir(&world.index, &index);
     json(0, &format!("add % --features % {PATHWAYS} --corpus %"), &[&index, &features, &corpus]);
-    let path = features.canonicalize().unwrap().display().to_string();
+    let path = corpus.canonicalize().unwrap().display().to_string();
     let text = || run(&["inspect", index.to_str().unwrap()]).stdout;
     let of_source = || {
         let found = json(0, "inspect %", &[&index])["sources"]["roots"].clone();
