@@ -20,7 +20,7 @@ wheels=$(mktemp -d)
 trap 'rm -rf "$venv" "$wheels"' EXIT
 trap 'exit 1' INT TERM
 python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet 'maturin>=1.9,<2' numpy pillow 'pyarrow>=14' pytest
+"$venv/bin/pip" install --quiet 'maturin>=1.9,<2' numpy pillow 'pyarrow>=14' pytest safetensors
 # shellcheck disable=SC2086
 CARGO_TARGET_DIR=$target PYO3_PYTHON=$venv/bin/python "$venv/bin/maturin" build $profile --locked -m tools/python/Cargo.toml --out "$wheels"
 "$venv/bin/pip" install --quiet --no-index "$wheels"/*.whl

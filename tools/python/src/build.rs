@@ -27,8 +27,8 @@ use crate::watch::{self, Watch};
 pub(crate) struct What<'py> {
     /// Of a corpus.
     paths: Vec<PathBuf>,
-    /// A safetensors file with the tensors of media types, `MEDIA=TENSOR`.
-    features_file: Option<(PathBuf, Vec<String>)>,
+    /// Safetensors files, of which one alone can be indexed, with the tensors of media types, `MEDIA=TENSOR`.
+    features_files: Option<(Vec<PathBuf>, Vec<String>)>,
     documents: Option<Vec<Bound<'py, PyDict>>>,
     rows: Vec<(String, PyReadonlyArray2<'py, f32>)>,
     reading: PyReading,
@@ -48,7 +48,7 @@ struct Ready<'py> {
     rows: Vec<Rows<'py>>,
     documents: Option<String>,
     paths: Vec<PathBuf>,
-    features_file: Option<(PathBuf, Vec<String>)>,
+    features_files: Option<(Vec<PathBuf>, Vec<String>)>,
     reading: Reading,
     on_bad: OnBad,
     memory: usize,
@@ -63,7 +63,7 @@ impl<'py> Ready<'py> {
             rows: what.rows.into_iter().map(|(media, array)| Rows::new(media, array)).collect(),
             documents,
             paths: what.paths,
-            features_file: what.features_file,
+            features_files: what.features_files,
             reading: what.reading.read().map_err(|error| raised(py, &error))?,
             on_bad: if what.strict { OnBad::Stop } else { OnBad::Warn },
             memory: what.memory,
@@ -86,13 +86,29 @@ impl<'py> Ready<'py> {
     }
 
     fn source(&self) -> Result<Source> {
-        let Some((file, pathways)) = &self.features_file else { return Ok(self.reading.source(&self.paths)) };
+        let Some((files, pathways)) = &self.features_files else {
+            return Ok(self.reading.source(&self.paths));
+        };
+        let file = one(files)?;
         let pathways = pathways.iter().map(|arg| PathwayArg::parse(arg)).collect::<Result<Vec<_>>>()?;
         let source = Source::features(file, pathways).encoders(self.reading.encoders.clone());
         Ok(match self.paths.first() {
             Some(fields) => source.fields_of(fields).keys(self.reading.keys.clone()),
             None => source,
         })
+    }
+}
+
+/// The one file of features that can be indexed.
+fn one(files: &[PathBuf]) -> Result<&PathBuf> {
+    match files {
+        [file] => Ok(file),
+        [] => Err(bad("no features file is named")),
+        [_, second, ..] => Err(bad("several features files are named")
+            .file(second)
+            .expected("one features file")
+            .got(format!("{} files", files.len()))
+            .hint("build an index of each, with the corpus of its rows, whose ids differ; `Index.open` takes several, and `uncsm-index merge` makes one of them")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is learned from and measured on: rows of numpy features, or an encoded corpus.
+//! What is learned from and measured on: rows of numpy features, of features files, or an encoded corpus.
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use crate::arrays::{Matrix, Rows};
 use crate::bundle::PyBundle;
 use crate::error::{raised, words};
 use crate::json::plain;
+use crate::stored::{self, Beside};
 use crate::watch;
 
 /// Reasons that are kept of what was left out.
@@ -129,6 +130,28 @@ impl PyData {
             let (documents, graded) = (None, Vec::new());
             Ok(TrainingData { media, labels, groups, split, features_name: name, documents, graded })
         });
+        let data = made.map_err(|error| raised(py, &error))?;
+        Ok(Self { data, left_out: 0, reasons: Vec::new() })
+    }
+
+    /// Rows of features files, which stay there; `label`, `test_mask` and `group` are tensors.
+    #[staticmethod]
+    #[pyo3(signature = (paths, pathways, label, test_mask, group, encoders, start))]
+    #[allow(clippy::too_many_arguments, reason = "called by the face in Python alone")]
+    fn from_files(
+        py: Python<'_>,
+        paths: Vec<PathBuf>,
+        pathways: Vec<String>,
+        label: Option<String>,
+        test_mask: Option<String>,
+        group: Option<String>,
+        encoders: Vec<(String, String)>,
+        start: Option<&Bound<'_, PyBundle>>,
+    ) -> PyResult<Self> {
+        let start = start.map(|start| &*start.get().bundle);
+        let beside =
+            Beside { label: label.as_deref(), test_mask: test_mask.as_deref(), group: group.as_deref() };
+        let made = py.detach(|| stored::open(&paths, &pathways, &beside, &encoders, start));
         let data = made.map_err(|error| raised(py, &error))?;
         Ok(Self { data, left_out: 0, reasons: Vec::new() })
     }

@@ -21,7 +21,6 @@ pub(crate) fn words(named: Named) -> String {
     match named {
         Named::Setting(Setting::Config) => "the keyword arguments".to_owned(),
         Named::Setting(Setting::From) => "`start`".to_owned(),
-        Named::Setting(Setting::Pathway) => "the media types of `features`".to_owned(),
         Named::Setting(Setting::Corpus) => "`documents` or `corpus`".to_owned(),
         Named::Setting(Setting::Encoder) => "`encoders`".to_owned(),
         Named::Setting(Setting::MediaKey) => "`media_keys`".to_owned(),

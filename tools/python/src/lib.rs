@@ -1,6 +1,6 @@
 //! The Python package of `uncsm-index`, its part in Rust: classes that `python/uncsm_index` gives a face.
 //!
-//! `data` and `bundle` train; `index` is what an index does: `build` with `documents`, `delete`, `query` and `batch`; `table` and
+//! `data`, `stored` and `bundle` train; `index` is what an index does: `build` with `documents`, `delete`, `query` and `batch`; `table` and
 //! `segments` are answers and rows for Arrow and numpy. All work runs in `watch`, which gives up the lock of the interpreter.
 
 mod arrays;
@@ -15,6 +15,7 @@ mod index;
 mod json;
 mod query;
 mod segments;
+mod stored;
 mod table;
 mod watch;
 

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _native
-from ._values import Features, Path, Picture, matrices, matrix, named, paths, picture, reading
+from ._values import Features, Path, Picture, Rows, matrices, matrix, named, paths, picture, reading, strings
 
 Source = Union["Data", Features, Path, Sequence[Path]]
 
 
 class Data:
-    """Rows of features with classes, groups and splits: of numpy arrays (`Data.of`) or of an encoded corpus (`Data.read`).
+    """Rows of features with classes, groups and splits: of numpy arrays (`Data.of`), of features files (`Data.open`) or of an
+    encoded corpus (`Data.read`).
 
     `Bundle.train` and its like take one in place of a source, so that several of them share the encoding.
     """
@@ -59,6 +60,31 @@ class Data:
         native = None if start is None else start._native
         made = (named(encoders), name, native)
         return cls(_native.Data.from_features(rows, classes, names, label_name or "label", words, groups, *made))
+
+    @classmethod
+    def open(
+        cls,
+        features: Path | Sequence[Path],
+        *,
+        pathway: str | Iterable[str],
+        label: str | None = None,
+        group: str | None = None,
+        test_mask: str | None = None,
+        encoders: Mapping[str, Path] | None = None,
+        start: Bundle | None = None,
+    ) -> Data:
+        """Opens safetensors files: row i of every tensor is one document, and the rows of several files follow each other.
+
+        A file may also be a folder of such files, or a pattern (`part-*.safetensors`). `pathway` says which tensor has the features
+        of a media type (`MEDIA=TENSOR`); `label` (numbers of classes, negative for none), `group` and `test_mask` are tensors too. A
+        row of zeros is no item. `encoders` name what made the features, as for `Data.of`.
+
+        Features stay in their files and are read as they are needed, so they may be more than memory. The files must stay as they
+        are as long as this is used.
+        """
+        native = None if start is None else start._native
+        made = _native.Data.from_files(paths(features), strings(pathway), label, test_mask, group, named(encoders), native)
+        return cls(made)
 
     @classmethod
     def read(
@@ -129,12 +155,14 @@ class Bundle:
     @classmethod
     def train(
         cls,
-        source: Source,
+        source: Source | None = None,
         *,
+        features: Rows | None = None,
+        pathway: str | Iterable[str] | None = None,
         label: Any = None,
         group: Any = None,
         split: Iterable[str] | None = None,
-        test_mask: npt.ArrayLike | None = None,
+        test_mask: npt.ArrayLike | str | None = None,
         encoders: Mapping[str, Path] | None = None,
         label_name: str | None = None,
         media_keys: str | Iterable[str] | None = None,
@@ -147,10 +175,12 @@ class Bundle:
         progress: Callable[[dict[str, Any]], object] | None = None,
         **config: Any,
     ) -> Bundle:
-        """Trains on arrays by media type, on a corpus, or on `Data`.
+        """Trains on arrays by media type, on a corpus, on `Data`, or on files of `features`.
 
-        `label` is the class of each row, or the key of a corpus that holds it; without one the model learns from the pairs alone.
-        See `Data.of` and `Data.read` for the rest of a source. `pairs` is a file of graded pairs, `start` a bundle to train
+        `features` are one or several safetensors files whose rows follow each other, with `pathway` (`MEDIA=TENSOR`); they are read
+        as they are needed. Arrays may be given so as well. `label` is the class of each row, or the key of a corpus or the tensor
+        that holds it; without one the model learns from the pairs alone. See `Data.of`, `Data.open` and `Data.read` for the rest of
+        a source. `pairs` is a file of graded pairs, `start` a bundle to train
         further. All other keyword arguments are settings, as in a file of settings: `dim`, `seed`, `epochs_metric` and so on.
 
         `progress` is called after each epoch, in the thread that called, with `run`, `runs`, `stage`, `epoch`, `epochs`, `loss`
@@ -159,6 +189,7 @@ class Bundle:
         _native.Bundle.check(config)
         data = _data(
             source,
+            (features, pathway),
             dict(label=label, group=group, encoders=encoders, start=start),
             dict(split=split, test_mask=test_mask, label_name=label_name),
             dict(media_keys=media_keys, map=map, without=without, passages=passages, features_cache=features_cache),
@@ -177,15 +208,35 @@ class Bundle:
         """Writes it to a folder: complete, or not at all."""
         self._native.save(os.fspath(path), replace)
 
-    def evaluate(self, source: Source, *, on: str = "test", **how: Any) -> dict[str, Any]:
-        """MAP, recall and calibration on the rows of a split; `how` are keyword arguments of `Data.of` or `Data.read`."""
-        return self._native.evaluate(self._own(source, how)._native, on)
+    def evaluate(
+        self,
+        source: Source | None = None,
+        *,
+        features: Rows | None = None,
+        on: str = "test",
+        **how: Any,
+    ) -> dict[str, Any]:
+        """MAP, recall and calibration on the rows of a split.
 
-    def calibrate(self, source: Source, *, prior: float | None = None, **how: Any) -> Bundle:
-        """The same model with probabilities fitted on other rows, for a rate of matches `prior`."""
-        return Bundle(self._native.calibrate(self._own(source, how)._native, prior))
+        `features` are files, as for `train`; `how` are keyword arguments of `Data.of`, `Data.open` or `Data.read`.
+        """
+        return self._native.evaluate(self._own(source, features, how)._native, on)
 
-    def _own(self, source: Source, how: dict[str, Any]) -> Data:
+    def calibrate(
+        self,
+        source: Source | None = None,
+        *,
+        features: Rows | None = None,
+        prior: float | None = None,
+        **how: Any,
+    ) -> Bundle:
+        """The same model with probabilities fitted on other rows, for a rate of matches `prior`; sources are those of `evaluate`."""
+        return Bundle(self._native.calibrate(self._own(source, features, how)._native, prior))
+
+    def _own(self, source: Source | None, features: Rows | None, how: dict[str, Any]) -> Data:
+        source, files = _one(source, features)
+        if files is not None:
+            return Data.open(files, start=self, **how)
         if isinstance(source, Data):
             return source
         if isinstance(source, Mapping):
@@ -228,8 +279,20 @@ def _bytes(item: str | Picture) -> bytes:
         return file.read()
 
 
+def _one(source: Source | None, features: Rows | None) -> tuple[Source, Path | Sequence[Path] | None]:
+    """The one source that is given, and the files of features where it is that."""
+    if (source is None) == (features is None):
+        raise TypeError("give a source or features, and not both")
+    if source is not None:
+        return source, None
+    if isinstance(features, Mapping):
+        return features, None
+    return [], features
+
+
 def _data(
-    source: Source,
+    source: Source | None,
+    of_files: tuple[Rows | None, str | Iterable[str] | None],
     both: dict[str, Any],
     of_arrays: dict[str, Any],
     of_corpora: dict[str, Any],
@@ -243,6 +306,12 @@ def _data(
         if given:
             raise TypeError(f"{', '.join(given)}: not for {kind}")
 
+    source, files = _one(source, of_files[0])
+    if files is not None:
+        test_mask = of_arrays.pop("test_mask")
+        refuse({**of_arrays, **of_corpora}, "files of features")
+        return Data.open(files, pathway=of_files[1] or [], test_mask=test_mask, **both)
+    refuse({"pathway": of_files[1]}, "another source than files of features")
     if isinstance(source, Data):
         refuse({**both, **of_arrays, **of_corpora, "start": None}, "Data, which has it already")
         return source

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import _native
 from ._bundle import Bundle
-from ._values import Features, Path, Picture, document, matrices, matrix, named, paths, pictures, reading, strings
+from ._values import Features, Path, Picture, Rows, document, matrices, matrix, named, paths, pictures, reading, strings
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict
@@ -193,7 +193,7 @@ class Index:
         corpus: Path | Sequence[Path] | None = None,
         *,
         documents: Iterable[Mapping[str, Any]] | None = None,
-        features: Features | Path | None = None,
+        features: Rows | None = None,
         pathway: str | Iterable[str] | None = None,
         schema: str | None = None,
         id_from: str | None = None,
@@ -218,7 +218,8 @@ class Index:
         - `corpus`: files or a folder, as for `Data.read`;
         - `documents`: dicts with the keys of a line of JSON Lines; pictures may be paths, bytes or of PIL;
         - `features`: arrays by media type, whose row i is document i, with `documents` for ids and fields;
-        - `features` as a safetensors file, with `pathway` (`MEDIA=TENSOR`) and `corpus` for ids and fields.
+        - `features` as a safetensors file, with `pathway` (`MEDIA=TENSOR`) and `corpus` for ids and fields. Training takes several such
+          files; of each of them an index is built alone, and `Index.open` answers from all.
 
         Documents and arrays are held in memory, and nothing says later where they came from. A dict without `id` gets its
         position from 1, a row without a dict its number from 0; of files, `id_from` (`line`, `path`, `hash`) says what ids are
@@ -236,7 +237,7 @@ class Index:
         corpus: Path | Sequence[Path] | None = None,
         *,
         documents: Iterable[Mapping[str, Any]] | None = None,
-        features: Features | Path | None = None,
+        features: Rows | None = None,
         pathway: str | Iterable[str] | None = None,
         strict: bool = False,
         memory: int = MEMORY,
@@ -403,7 +404,7 @@ class Index:
 def _what(
     corpus: Path | Sequence[Path] | None,
     documents: Iterable[Mapping[str, Any]] | None,
-    features: Features | Path | None,
+    features: Rows | None,
     pathway: str | Iterable[str] | None,
     strict: bool,
     memory: int,
@@ -422,7 +423,7 @@ def _what(
         raise TypeError("give a corpus, documents or features")
     return {
         "paths": paths(corpus),
-        "features_file": (os.fspath(features), strings(pathway)) if is_file else None,  # type: ignore[arg-type]
+        "features_files": None if features is None or isinstance(features, Mapping) else (paths(features), strings(pathway)),
         "documents": None if documents is None else [document(one) for one in documents],
         "rows": matrices(features) if isinstance(features, Mapping) else [],
         "strict": strict,

@@ -41,6 +41,16 @@ class Data:
         start: Bundle | None,
     ) -> Data: ...
     @staticmethod
+    def from_files(
+        paths: list[str],
+        pathways: list[str],
+        label: str | None,
+        test_mask: str | None,
+        group: str | None,
+        encoders: _Named,
+        start: Bundle | None,
+    ) -> Data: ...
+    @staticmethod
     def from_corpus(
         paths: list[str],
         reading: dict[str, Any],

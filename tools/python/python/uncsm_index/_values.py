@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Path = Union[str, "os.PathLike[str]"]
 Picture = Union[Path, bytes, "PilImage"]
 Features = Mapping[str, npt.ArrayLike]
+# Arrays, or files of features.
+Rows = Union[Features, Path, Sequence[Path]]
 
 
 def paths(given: Path | Sequence[Path] | None) -> list[str]:
