@@ -57,6 +57,15 @@ fn passes_on(global: &Global) -> bool {
     !global.json && !global.quiet
 }
 
+/// How a program is told to end.
+#[derive(Clone, Copy)]
+enum Signal {
+    /// As Ctrl-C would: both scripts remove what they have begun.
+    Interrupt,
+    End,
+    Kill,
+}
+
 /// A program, ended by whatever path this is left on.
 struct Running {
     child: Child,
@@ -94,29 +103,43 @@ impl Running {
     fn stop(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         if self.alive() {
-            self.signal(false);
+            self.signal(Signal::Interrupt);
+        }
+        while self.leads() && Instant::now() < deadline && !interrupt::insists() {
+            sleep(POLL);
+        }
+        // What a shell put into the background hears no Ctrl-C, and has nobody left to end it.
+        if self.alive() {
+            self.signal(Signal::End);
         }
         while self.alive() && Instant::now() < deadline && !interrupt::insists() {
             sleep(POLL);
         }
         if self.alive() {
-            self.signal(true);
+            self.signal(Signal::Kill);
             // Nothing withstands this but a process that the system holds; then there is nothing to wait for.
             let _ = self.child.wait();
         }
     }
 
-    #[cfg(unix)]
-    fn alive(&mut self) -> bool {
-        // Waited for first: one that has ended is in its group until then.
-        let child = matches!(self.child.try_wait(), Ok(None));
-        child || nix::sys::signal::killpg(self.group(), None).is_ok()
+    /// Whether the program itself runs.
+    fn leads(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     #[cfg(unix)]
-    fn signal(&mut self, force: bool) {
-        // As Ctrl-C would: both scripts remove what they have begun.
-        let signal = if force { nix::sys::signal::SIGKILL } else { nix::sys::signal::SIGINT };
+    fn alive(&mut self) -> bool {
+        // Waited for first: one that has ended is in its group until then.
+        self.leads() || nix::sys::signal::killpg(self.group(), None).is_ok()
+    }
+
+    #[cfg(unix)]
+    fn signal(&mut self, signal: Signal) {
+        let signal = match signal {
+            Signal::Interrupt => nix::sys::signal::SIGINT,
+            Signal::End => nix::sys::signal::SIGTERM,
+            Signal::Kill => nix::sys::signal::SIGKILL,
+        };
         // One that has ended meanwhile is no error.
         let _ = nix::sys::signal::killpg(self.group(), signal);
     }
@@ -128,11 +151,11 @@ impl Running {
 
     #[cfg(not(unix))]
     fn alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+        self.leads()
     }
 
     #[cfg(not(unix))]
-    fn signal(&mut self, _force: bool) {
+    fn signal(&mut self, _signal: Signal) {
         let _ = self.child.kill();
     }
 }
