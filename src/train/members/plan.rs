@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Bundle, Shares};
 use crate::parallel as workers;
 use crate::train::config::TrainConfig;
+use crate::train::graded::taught;
 use crate::train::kernel::{Fitted, Members};
 use crate::train::priors;
 use crate::train::run::{End, Run};
@@ -118,7 +119,7 @@ impl Plan {
             .zip(held())
             .map(|((bundle, members), held)| (bundle, members.clone(), held))
             .collect();
-        let shares = choose_shares(&both, data, self.unit)?;
+        let shares = choose_shares(&both, data, self.unit, taught(data, &self.config))?;
         // Nothing of the deep members is left: what their heads have learned belongs to them.
         if shares == Shares::KERNEL {
             return Ok(kernel_alone());

@@ -12,11 +12,11 @@ use crate::parallel as workers;
 use crate::train::kernel::Members;
 
 /// Candidates for the share of the kernel member in the posteriors, in order of preference where they do equally well.
-const POSTERIOR: [f32; 5] = [1.0, 0.75, 0.5, 0.25, 0.0];
+const POSTERIOR: [f32; 5] = [0.75, 1.0, 0.5, 0.25, 0.0];
 /// The same in the unit part.
 const UNIT: [f32; 4] = [1.0, 0.7, 0.5, 0.3];
-/// What is less than this in MAP or recall is mostly noise of some hundred rows: kernel members alone, the smaller model, must lose more
-/// before deep members get a share, and a loss of less on the first fold may be a gain on others.
+/// What is less than this in MAP or recall is mostly noise of some hundred rows: deep members must add that much to the kernel members
+/// alone, the smaller model, and a loss of less on the first fold may be a gain on others.
 const LEAST: f64 = 0.003;
 
 /// `deep` with kernel members of these shares beside it.
@@ -96,13 +96,19 @@ pub(crate) fn combined(deep: &Bundle, members: &Members, shares: Shares, unit: u
 pub(crate) type Both = (Bundle, Members, Vec<usize>);
 
 /// The shares that do best on rows that the members of each fold have not seen, on average; kernel members alone where no share of deep
-/// ones is better by [`LEAST`].
-pub(crate) fn choose_shares(folds: &[Both], data: &TrainingData, unit: usize) -> Result<Shares> {
+/// ones is better by [`LEAST`], unless these are `taught` graded pairs, of which labels and pairs say nothing.
+pub(crate) fn choose_shares(
+    folds: &[Both],
+    data: &TrainingData,
+    unit: usize,
+    taught: bool,
+) -> Result<Shares> {
     let units = unit_candidates(folds, unit);
     let of_unit = of_units(folds, units, data, unit)?;
     let of_posterior = of_posteriors(folds, units[0], data, unit)?;
     tracing::debug!(?of_unit, ?of_posterior, "shares of the kernel member");
-    let (by_unit, by_posterior) = (preferred(units, &of_unit), preferred(&POSTERIOR, &of_posterior));
+    let choose = if taught { best_of } else { preferred };
+    let (by_unit, by_posterior) = (choose(units, &of_unit), choose(&POSTERIOR, &of_posterior));
     // Without classes there are no posteriors to share.
     Ok(Shares { posterior: by_posterior.unwrap_or(1.0), unit: by_unit.unwrap_or(units[0]) })
 }
@@ -186,20 +192,26 @@ pub(crate) fn best_of(candidates: &[f32], each: &[Vec<Option<f64>>]) -> Option<f
     best_with_score(candidates, each).map(|best| best.1)
 }
 
-/// The same, and the first candidate where the best is better by less than [`LEAST`].
+/// The same, and 1, kernel members alone, where the best is better than that by less than [`LEAST`].
 fn preferred(candidates: &[f32], each: &[Vec<Option<f64>>]) -> Option<f32> {
     let (best, candidate) = best_with_score(candidates, each)?;
-    let first = best_with_score(&candidates[..1], each);
-    Some(first.filter(|first| best - first.0 < LEAST).map_or(candidate, |first| first.1))
+    let alone = candidates.iter().position(|share| *share == 1.0);
+    let alone = alone.and_then(|at| mean_at(at, each)).filter(|alone| best - alone < LEAST);
+    Some(alone.map_or(candidate, |_| 1.0))
 }
 
-/// The best mean score over the folds that measure it, and its candidate, the first of equal ones.
+/// The mean score of a candidate over the folds that measure it.
+fn mean_at(at: usize, each: &[Vec<Option<f64>>]) -> Option<f64> {
+    let found: Vec<f64> = each.iter().filter_map(|scores| scores[at]).collect();
+    (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
+}
+
+/// The best of these means, and its candidate, the first of equal ones.
 fn best_with_score(candidates: &[f32], each: &[Vec<Option<f64>>]) -> Option<(f64, f32)> {
     let mut best: Option<(f64, f32)> = None;
     for (at, candidate) in candidates.iter().enumerate() {
-        let found: Vec<f64> = each.iter().filter_map(|scores| scores[at]).collect();
-        let mean = found.iter().sum::<f64>() / found.len().max(1) as f64;
-        if !found.is_empty() && best.is_none_or(|best| mean > best.0 + 1e-9) {
+        let Some(mean) = mean_at(at, each) else { continue };
+        if best.is_none_or(|best| mean > best.0 + 1e-9) {
             best = Some((mean, *candidate));
         }
     }
@@ -212,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_gain_is_that_of_the_best_share_over_kernel_members_alone() {
-        let scores = [Some(0.625), Some(0.5), Some(0.25), None, Some(0.375)];
+        let scores = [Some(0.5), Some(0.625), Some(0.25), None, Some(0.375)];
         assert_eq!(gain(&POSTERIOR, &scores), Some(-0.125));
         assert_eq!(gain(&UNIT, &[Some(0.5), Some(0.25), Some(0.75), None]), Some(0.25));
         assert_eq!(gain(&UNIT, &[None; 4]), None);
@@ -230,5 +242,9 @@ mod tests {
         assert_eq!(preferred(&UNIT[..2], &folds), Some(1.0), "the mean over folds decides");
         assert_eq!(preferred(&UNIT[..2], &[vec![None, Some(0.5)]]), Some(0.7));
         assert_eq!(preferred(&UNIT[..2], &[vec![None, None]]), None);
+        assert_eq!(preferred(&[0.0], &[vec![Some(0.5)]]), Some(0.0), "there are deep members alone");
+        let posterior = vec![Some(0.502), Some(0.5), Some(0.501), None, None];
+        assert_eq!(preferred(&POSTERIOR, &[posterior.clone()]), Some(1.0));
+        assert_eq!(best_of(&POSTERIOR, &[posterior]), Some(0.75));
     }
 }

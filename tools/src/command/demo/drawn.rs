@@ -10,7 +10,7 @@ use uncsm_index::search::{Engine, Fusion, Hit, MediaChoice, Request, Response, S
 use uncsm_index::train::{Refit, TrainConfig};
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::Diary;
+use super::diary::Diary;
 use super::page::hit_card;
 use super::show::Show;
 use crate::demo::corpus::{DemoOptions, generate};

@@ -1,15 +1,16 @@
 //! `uncsm-index demo`: pictures are drawn or got, a model trained on a part of them, evaluated on the rest, and searched.
 
+mod diary;
 mod drawn;
 mod page;
 mod real;
 mod show;
 
 use std::path::Path;
-use std::time::Instant;
 
 use uncsm_index::{Error, ErrorCode, Result};
 
+use self::diary::Diary;
 use crate::Outcome;
 use crate::args::{DemoArgs, Global};
 use crate::demo::report::{QueryCard, render};
@@ -20,30 +21,11 @@ const PAGE: &str = "report.html";
 /// Says that the folder is a demo's.
 const MARK: &str = ".uncsm-demo";
 
-/// Steps with their seconds, and what they say.
-pub struct Diary<'a> {
-    global: &'a Global,
-    steps: Vec<(String, f64)>,
-    lines: Vec<String>,
-}
-
-impl Diary<'_> {
-    /// Runs a step and notes how long it took and what it came to.
-    fn step<T>(&mut self, name: &str, run: impl FnOnce(&Global) -> Result<(T, String)>) -> Result<T> {
-        let started = Instant::now();
-        let (out, said) = run(self.global)?;
-        let seconds = started.elapsed().as_secs_f64();
-        self.steps.push((name.to_owned(), seconds));
-        self.lines.push(format!("{name:9} {seconds:6.1} s  {said}"));
-        Ok(out)
-    }
-}
-
 pub fn run(args: &DemoArgs, global: &Global, output: &Output) -> Result<Outcome> {
     check(args)?;
     let dir = &args.dir;
     refuse_foreign(dir)?;
-    let mut diary = Diary { global, steps: vec![], lines: vec![] };
+    let mut diary = Diary::new(global);
     let show = match &args.pictures {
         Pictures::Drawn => {
             claim(dir)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use uncsm_index::corpus::{Document, Given, JsonlReader, Split};
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::{GROUP, LABEL};
+use super::keys::{GROUP, LABEL};
 
 const ITEMS: &str = "items.jsonl";
 const WAY_OUT: &str = "give a folder that emoji.py, icons.py, openclipart.py or tuxpaint.py of tools/datasets wrote, or `openclipart`";

@@ -3,6 +3,7 @@
 mod checkout;
 mod child;
 mod folder;
+mod keys;
 mod picks;
 mod queries;
 mod thumbnail;
@@ -17,7 +18,8 @@ use uncsm_index::{Error, ErrorCode, Result};
 
 use self::checkout::{Checkout, Order};
 use self::folder::Folder;
-use super::Diary;
+use self::keys::{GROUP, LABEL};
+use super::diary::Diary;
 use super::show::Show;
 use crate::args::{DemoArgs, Global};
 use crate::demo::report::Words;
@@ -29,9 +31,6 @@ const LIMIT: u32 = 1500;
 const SEED: u64 = 42;
 /// The encoder of each media type where nobody names another, as `tools/encoders/from_pypi.sh` calls them.
 const ENCODERS: [(&str, &str); 2] = [("image", "efficientnet-lite0"), ("text", "all-MiniLM-L6-v2")];
-/// The key of the class, and of what stays on one side of a split.
-const LABEL: &str = "class";
-const GROUP: &str = "group";
 
 /// What the demo of packages has to get.
 pub struct Needs {

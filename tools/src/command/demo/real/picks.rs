@@ -6,7 +6,7 @@ use std::path::Path;
 use uncsm_index::corpus::{Document, Given, JsonlReader, Split};
 use uncsm_index::{Error, ErrorCode, Result};
 
-use super::LABEL;
+use super::keys::LABEL;
 
 /// Parts of class names that people know from pictures; other classes follow by their number of held-out documents.
 const KNOWN: [&str; 6] = ["animal", "food", "transport", "travel", "vehicle", "plant"];

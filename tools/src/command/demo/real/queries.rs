@@ -9,7 +9,7 @@ use uncsm_index::model::Target;
 use uncsm_index::search::{Engine, Fusion, Hit, MediaChoice, Request, Response, Similarity, Words};
 
 use super::super::page::hit_card;
-use super::LABEL;
+use super::keys::LABEL;
 use super::picks::{Picks, file_of};
 use super::thumbnail::thumbnail;
 use crate::demo::report::{HitCard, QueryCard};
