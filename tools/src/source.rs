@@ -199,7 +199,11 @@ pub fn training_data(
         Source::Corpus(paths) => corpus_data(&paths, args, beside, (trained, cache.as_ref()), global),
         Source::Features(files) => {
             let Beside { label, test_mask, group, .. } = beside;
-            let (pathways, encoders) = (pathways(&args.pathway)?, encoders(args)?);
+            let (mut pathways, encoders) = (pathways(&args.pathway)?, encoders(args)?);
+            // Media types are in the order of the bundle, whatever that of the flags is.
+            if let Some((bundle, _)) = trained {
+                pathways.sort_by_key(|pathway| bundle.media_index(&pathway.media).unwrap_or(usize::MAX));
+            }
             let (pathways, encoders) = (pathways.as_slice(), encoders.as_slice());
             // What made the features of an evaluation was checked before.
             let paths = if trained.is_some() { Registry::default() } else { Registry::from_env() };

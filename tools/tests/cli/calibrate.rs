@@ -214,3 +214,22 @@ fn what_calibrate_refuses() {
     assert_eq!(error("calibrate % --out %", &[&world.bundle, &out])["code"], "bad_argument");
     assert!(!out.exists());
 }
+
+/// Which pathway is named first says nothing.
+#[test]
+fn the_order_of_the_pathways_does_not_matter() {
+    let world = world();
+    let other = "--pathway text=text --pathway image=image";
+    let measured = |pathways: &str| {
+        let line = format!("eval % --features % {pathways} --label label --test-mask test");
+        json(0, &line, &[&world.bundle, &world.features])
+    };
+    assert_eq!(measured(other), measured("--pathway image=image --pathway text=text"));
+    let dir = tempfile::tempdir().unwrap();
+    let fitted = |pathways: &str, name: &str| {
+        let out = dir.path().join(name);
+        let line = format!("calibrate % --features % {pathways} --label label --test-mask test --out %");
+        json(0, &line, &[&world.bundle, &world.features, &out])["calibration"].clone()
+    };
+    assert_eq!(fitted(other, "other"), fitted(PATHWAYS, "first"));
+}
