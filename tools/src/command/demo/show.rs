@@ -103,9 +103,9 @@ impl Show {
         let report = Evaluation::new(bundle, &data).split(Split::Test).run()?;
         let recall = |recall: &Option<eval::Recall>| recall.as_ref().map_or(f64::NAN, |r| r.mean()[2]);
         let said = format!(
-            "{} held-out rows, recall@10: metric {:.3}, cosine {:.3}",
+            "{} held-out rows, recall@10 of the pair: metric {:.3}, cosine {:.3}",
             report.pairs,
-            recall(&report.recall.metric),
+            recall(&report.recall.metric_pair),
             recall(&report.recall.cosine)
         );
         Ok((report, said))
