@@ -243,8 +243,8 @@ mod tests {
         assert_eq!(preferred(&UNIT[..2], &[vec![None, Some(0.5)]]), Some(0.7));
         assert_eq!(preferred(&UNIT[..2], &[vec![None, None]]), None);
         assert_eq!(preferred(&[0.0], &[vec![Some(0.5)]]), Some(0.0), "there are deep members alone");
-        let posterior = vec![Some(0.502), Some(0.5), Some(0.501), None, None];
-        assert_eq!(preferred(&POSTERIOR, &[posterior.clone()]), Some(1.0));
-        assert_eq!(best_of(&POSTERIOR, &[posterior]), Some(0.75));
+        let posterior = [vec![Some(0.502), Some(0.5), Some(0.501), None, None]];
+        assert_eq!(preferred(&POSTERIOR, &posterior), Some(1.0));
+        assert_eq!(best_of(&POSTERIOR, &posterior), Some(0.75));
     }
 }
