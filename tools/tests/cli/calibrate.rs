@@ -219,12 +219,12 @@ fn what_calibrate_refuses() {
 #[test]
 fn the_order_of_the_pathways_does_not_matter() {
     let world = world();
-    let other = "--pathway text=text --pathway image=image";
+    let other = "--pathway text=text --pathway image=image --encoder image=eyes --encoder text=ears";
     let measured = |pathways: &str| {
         let line = format!("eval % --features % {pathways} --label label --test-mask test");
         json(0, &line, &[&world.bundle, &world.features])
     };
-    assert_eq!(measured(other), measured("--pathway image=image --pathway text=text"));
+    assert_eq!(measured(other), measured(PATHWAYS));
     let dir = tempfile::tempdir().unwrap();
     let fitted = |pathways: &str, name: &str| {
         let out = dir.path().join(name);
