@@ -137,7 +137,7 @@ pub fn render(report: &DemoReport) -> String {
          leg come the hit's score and rank there.</p>\n",
     );
     if !report.words.of_queries.is_empty() {
-        let _ = write!(page, "<p class=\"note\">{}</p>\n", report.words.of_queries);
+        let _ = writeln!(page, "<p class=\"note\">{}</p>", report.words.of_queries);
     }
     for (i, query) in report.queries.iter().enumerate() {
         query_card(&mut page, i + 1, query);
