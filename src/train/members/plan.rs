@@ -62,7 +62,7 @@ impl Plan {
     /// Runs of the deep members on the folds.
     ///
     /// Beside kernel members the first runs alone, on all cores. Where the deep members clearly add nothing on its validation rows, it is
-    /// the only one, and they are left out.
+    /// the only one, and they are left out, unless graded pairs taught them what these rows do not show.
     pub(crate) fn run_deep(
         &self,
         run: &Run<'_>,
@@ -81,7 +81,7 @@ impl Plan {
         let (Some(kernels), true) = (kernels, folds.len() > 1) else { return on(&numbered) };
         let mut ends = on(&numbered[..1])?;
         let both = [(ends[0].bundle.clone(), kernels.folds[0].clone(), folds[0].validation.clone())];
-        if deep_may_add(&both, data, self.unit)? {
+        if taught(data, &self.config) || deep_may_add(&both, data, self.unit)? {
             ends.extend(on(&numbered[1..])?);
         }
         Ok(ends)

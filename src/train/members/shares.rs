@@ -96,14 +96,20 @@ pub(crate) fn combined(deep: &Bundle, members: &Members, shares: Shares, unit: u
 pub(crate) type Both = (Bundle, Members, Vec<usize>);
 
 /// The shares that do best on rows that the members of each fold have not seen, on average; kernel members alone where no share of deep
-/// ones is better by [`LEAST`], unless these are `taught` graded pairs, of which labels and pairs say nothing.
+/// ones is better by [`LEAST`].
+///
+/// Deep members that are `taught` graded pairs keep a share of the unit part: most of what these teach stands there and in the hidden
+/// layer over it, and labels and pairs say nothing of it.
 pub(crate) fn choose_shares(
     folds: &[Both],
     data: &TrainingData,
     unit: usize,
     taught: bool,
 ) -> Result<Shares> {
-    let units = unit_candidates(folds, unit);
+    let mut units = unit_candidates(folds, unit);
+    if taught && units.len() > 1 {
+        units = &units[1..];
+    }
     let of_unit = of_units(folds, units, data, unit)?;
     let of_posterior = of_posteriors(folds, units[0], data, unit)?;
     tracing::debug!(?of_unit, ?of_posterior, "shares of the kernel member");
