@@ -61,10 +61,9 @@ fn graded_pairs_change_what_is_similar() {
     let graded = TrainingData { graded: [apart.clone(), together.clone()].concat(), ..plain.clone() };
     let config = small();
     let (base, taught) = (quietly(&plain, &config).bundle, quietly(&graded, &config).bundle);
-    for (without, with) in [
-        (&further(&base, &plain, &config), &further(&base, &graded, &config)),
-        (&base, &taught),
-    ] {
+    for (without, with) in
+        [(&further(&base, &plain, &config), &further(&base, &graded, &config)), (&base, &taught)]
+    {
         let mean = |bundle: &Bundle, pairs: &[GradedPair]| probability(bundle, &plain, pairs);
         let (before, after) = (mean(without, &apart), mean(with, &apart));
         // Labels still say the opposite, so the odds are what to look at.
