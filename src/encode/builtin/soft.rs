@@ -1,6 +1,7 @@
 //! Histograms whose bins share a value that lies between them, so that a small change stays small.
 
 /// Adds `weight` of `value`, in 0..=1, to the two nearest of `bins`; the ends take what lies outside.
+#[inline]
 pub(super) fn add(bins: &mut [f32], value: f32, weight: f32) {
     let last = bins.len() - 1;
     let place = (value * last as f32).clamp(0.0, last as f32);
@@ -11,6 +12,7 @@ pub(super) fn add(bins: &mut [f32], value: f32, weight: f32) {
 }
 
 /// The two bins of `value`, in 0..1 around a circle of `n` bins, and the share of the second.
+#[inline]
 pub(super) fn around(n: usize, value: f32) -> (usize, usize, f32) {
     let place = value * n as f32;
     let low = (place as usize).min(n - 1);
@@ -33,6 +35,7 @@ pub(super) fn hellinger(bins: &mut [f32], weight: f32) {
 /// The angle of `(x, y)` as a fraction 0..1 of a turn, to about 1e-5.
 ///
 /// A polynomial, since `atan2` differs in its last bits between platforms.
+#[inline]
 pub(super) fn turn(y: f32, x: f32) -> f32 {
     let (ax, ay) = (x.abs(), y.abs());
     let (small, large) = if ax < ay { (ax, ay) } else { (ay, ax) };

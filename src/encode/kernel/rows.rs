@@ -237,16 +237,22 @@ impl<T: Term> Tiles<'_, T> {
         let b: [&[f32]; C] = std::array::from_fn(|c| self.b.row(column + c));
         let (x, y) =
             (a.map(|a| &a.as_chunks::<PANEL>().0[..whole]), b.map(|b| &b.as_chunks::<PANEL>().0[..whole]));
-        let mut sums = [[lanes.read(&[0.0; PANEL]); C]; R];
+        let zeros = [lanes.read(&[0.0; PANEL]); C];
+        let mut sums = [zeros; R];
         let mut p = 0;
         while p < whole {
-            let y: [L::Sums; C] = std::array::from_fn(|c| lanes.read(&y[c][p]));
+            let mut columns = zeros;
+            let mut c = 0;
+            while c < C {
+                columns[c] = lanes.read(&y[c][p]);
+                c += 1;
+            }
             let mut r = 0;
             while r < R {
                 let x = lanes.read(&x[r][p]);
                 let mut c = 0;
                 while c < C {
-                    sums[r][c] = self.term.add(lanes, p, x, y[c], sums[r][c]);
+                    sums[r][c] = self.term.add(lanes, p, x, columns[c], sums[r][c]);
                     c += 1;
                 }
                 r += 1;
