@@ -36,7 +36,8 @@ impl Graded {
     }
 }
 
-/// Whether graded pairs are learned from.
+/// Whether graded pairs are learned from, which the metric stage does.
 pub(crate) fn taught(data: &TrainingData, config: &TrainConfig) -> bool {
-    config.metric.graded_weight > 0.0 && !Graded::new(data, &data.rows_of(Split::Train)).is_empty()
+    let learned = config.metric.graded_weight > 0.0 && config.metric.epochs > 0;
+    learned && !Graded::new(data, &data.rows_of(Split::Train)).is_empty()
 }

@@ -39,7 +39,7 @@ pub struct StageReport {
 /// What came of the deep members that were trained beside kernel members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DeepMembers {
-    /// Validation splits that they were trained for: the first alone, where they clearly add nothing on it.
+    /// Validation splits that they were trained for: the first alone, where they clearly add nothing on it and no graded pairs were learned.
     pub tried: usize,
     /// Validation splits.
     pub splits: usize,

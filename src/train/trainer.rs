@@ -38,7 +38,7 @@ pub struct Trained {
 /// Without rows marked `val` several validation splits are drawn from the train rows, such that near-duplicates and groups
 /// stay on one side; of large data one, whose model is kept (see [`TrainConfig::for_rows`]). Each gets a model that has not
 /// seen it, one per core at a time; a run that is alone shares its work out to all cores. Deep members beside kernel members are
-/// tried on the first split, and left out where they clearly add nothing there, or, without graded pairs, where no share of theirs adds
+/// tried on the first split, and, without graded pairs, left out where they clearly add nothing there, or where no share of theirs adds
 /// .003 of MAP or recall over all splits. A stage after the first keeps what it started from where no epoch of it does better. They set the numbers of epochs, what
 /// [`TrainConfig`] leaves to validation, and the calibration; then a last run learns from all train rows (see
 /// [`SelectionConfig::refit`](super::SelectionConfig::refit)). The bundle gets sample queries, up to 256 shared vectors of train rows

@@ -2,7 +2,7 @@
 //! has, and the machine that it runs on chooses. Without the feature `encoders` there is the second alone.
 //!
 //! Loops over a count are written with `while` where it matters: with the assertions of a debugging build, the steps of a
-//! range, and the closure of `array::from_fn`, keep sums out of registers.
+//! range keep sums out of registers. So does the closure of `array::from_fn` without optimisation between code units.
 
 /// Numbers that are computed together: columns of a product, or elements of two rows.
 pub(crate) const PANEL: usize = 16;

@@ -170,9 +170,16 @@ mod x86 {
 
     use super::{BYTES, GROUP, LongQuery, ShortQuery, long_code};
 
-    /// The four numbers in every lane of 32 bits.
-    fn lane(numbers: [i8; 4]) -> i32 {
-        i32::from_le_bytes(numbers.map(|n| n as u8))
+    /// The four numbers in every lane of 32 bits. Spelt out, here and below: closures of `map` of arrays are calls in a development build.
+    #[inline(always)]
+    fn lane([p, q, r, s]: [i8; 4]) -> i32 {
+        i32::from_le_bytes([p as u8, q as u8, r as u8, s as u8])
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn all(numbers: [i8; 4]) -> __m256i {
+        _mm256_set1_epi32(lane(numbers))
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -228,8 +235,8 @@ mod x86 {
         for (codes, out) in codes.chunks_exact(query.group_bytes()).zip(out) {
             let mut sums = [_mm256_setzero_si256(); 2];
             let (fine, coarse) = codes.as_chunks::<BYTES>().0.split_at(query.fine.len());
-            for (block, numbers) in fine.iter().zip(&query.fine) {
-                let [p, q] = numbers.map(|n| _mm256_set1_epi32(lane(n)));
+            for (block, [p, q]) in fine.iter().zip(&query.fine) {
+                let (p, q) = (all(*p), all(*q));
                 for (half, sum) in block.as_chunks::<32>().0.iter().zip(&mut sums) {
                     let bytes = load(half);
                     let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), four);
@@ -241,8 +248,8 @@ mod x86 {
                     *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
                 }
             }
-            for (block, numbers) in coarse.iter().zip(&query.coarse) {
-                let [p, q, r, s] = numbers.map(|n| _mm256_set1_epi32(lane(n)));
+            for (block, [p, q, r, s]) in coarse.iter().zip(&query.coarse) {
+                let (p, q, r, s) = (all(*p), all(*q), all(*r), all(*s));
                 for (half, sum) in block.as_chunks::<32>().0.iter().zip(&mut sums) {
                     let bytes = load(half);
                     let second = _mm256_and_si256(_mm256_srli_epi16::<2>(bytes), two);

@@ -98,18 +98,15 @@ pub(crate) type Both = (Bundle, Members, Vec<usize>);
 /// The shares that do best on rows that the members of each fold have not seen, on average; kernel members alone where no share of deep
 /// ones is better by [`LEAST`].
 ///
-/// Deep members that are `taught` graded pairs keep a share of the unit part: most of what these teach stands there and in the hidden
-/// layer over it, and labels and pairs say nothing of it.
+/// Deep members that are `taught` graded pairs keep a share of a unit part of more than one element: most of what these teach stands
+/// there and in the hidden layer over it, and labels and pairs say nothing of it. So the best shares are taken, by however little.
 pub(crate) fn choose_shares(
     folds: &[Both],
     data: &TrainingData,
     unit: usize,
     taught: bool,
 ) -> Result<Shares> {
-    let mut units = unit_candidates(folds, unit);
-    if taught && units.len() > 1 {
-        units = &units[1..];
-    }
+    let units = of_taught(unit_candidates(folds, unit), taught);
     let of_unit = of_units(folds, units, data, unit)?;
     let of_posterior = of_posteriors(folds, units[0], data, unit)?;
     tracing::debug!(?of_unit, ?of_posterior, "shares of the kernel member");
@@ -157,6 +154,11 @@ fn unit_candidates(folds: &[Both], unit: usize) -> &'static [f32] {
         true => &UNIT,
         false => &[0.0],
     }
+}
+
+/// The candidates but 1, where deep members are `taught` and there are others.
+fn of_taught(units: &'static [f32], taught: bool) -> &'static [f32] {
+    if taught && units.len() > 1 { &units[1..] } else { units }
 }
 
 /// Scores of the candidates on each fold; `None` where nothing measures them.
@@ -235,6 +237,14 @@ mod tests {
         assert_eq!(gain(&UNIT, &[Some(0.5), Some(0.25), Some(0.75), None]), Some(0.25));
         assert_eq!(gain(&UNIT, &[None; 4]), None);
         assert_eq!(gain(&UNIT[..1], &[Some(0.5)]), None);
+    }
+
+    #[test]
+    fn deep_members_that_are_taught_keep_a_share_of_the_unit_part() {
+        assert_eq!(of_taught(&UNIT, true), [0.7, 0.5, 0.3]);
+        assert_eq!(of_taught(&UNIT, false), UNIT);
+        assert_eq!(of_taught(&UNIT[..1], true), [1.0], "a single element is not shared");
+        assert_eq!(of_taught(&[0.0], true), [0.0]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use uncsm_index::corpus::Split;
-use uncsm_index::data::TrainingData;
+use uncsm_index::data::{GradedItems, GradedPair, TrainingData};
 use uncsm_index::eval::Evaluation;
 use uncsm_index::model::{Bundle, Target};
 use uncsm_index::train::{Progress, TrainConfig, Trained, Trainer};
@@ -230,6 +230,17 @@ fn deep_members_that_lose_on_the_first_split_are_trained_on_no_other() {
     let recall = |stage: usize| trained.stages[stage].validation.recall.cosine.as_ref().unwrap().mean()[2];
     assert!(recall(2) > recall(1) + 0.02, "{} {}", recall(2), recall(1));
     assert_eq!(trained.bundle, quietly(&data, &short()).bundle, "again");
+    // What graded pairs teach is not seen on the first split.
+    let graded = (0..data.rows()).filter(|row| data.split[*row] == Split::Train).map(|row| {
+        let [a, b] = [0, 1].map(|media| GradedItems { media, rows: vec![row] });
+        GradedPair { a, b, similar: 0.5 }
+    });
+    let graded = TrainingData { graded: graded.collect(), ..data.clone() };
+    let deep = quietly(&graded, &short()).deep.unwrap();
+    assert_eq!((deep.tried, deep.splits, deep.kept), (2, 2, true));
+    let unlearned = configured(short(), |config| config.metric.epochs = 0);
+    let deep = quietly(&graded, &unlearned).deep.unwrap();
+    assert_eq!((deep.tried, deep.splits, deep.kept), (1, 2, false), "no stage learned them");
     // Two landmarks leave much to the deep members.
     let few = configured(small(), |config| (config.kernel.landmarks, config.selection.folds) = (2, 2));
     let (runs, trained) = heard(&data, few);
