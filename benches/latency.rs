@@ -1,4 +1,4 @@
-//! Seconds, bytes and latency on 60,004 real texts: `cargo bench --profile dev --bench latency`.
+//! Seconds, bytes and latency on 60,004 real texts: `cargo bench --profile measured --bench latency`.
 //!
 //! Needs `debian-packages/` and `openclipart-mini/` in the folder `UNCSM_DATA` (default `../shared/data`). The bundle is
 //! trained with few epochs on openclipart-mini: latency does not depend on how good the vectors are. Every kind of query

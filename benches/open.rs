@@ -1,4 +1,4 @@
-//! Milliseconds from a path to an answer: `cargo bench --profile dev --bench open -- INDEX QUERIES.safetensors [--rounds N]`.
+//! Milliseconds from a path to an answer: `cargo bench --profile measured --bench open -- INDEX QUERIES.safetensors [--rounds N]`.
 //!
 //! A tensor `MEDIA.KIND` of QUERIES holds features `[q, d_in]`. Each round is a process of its own, as an app or a command starts: it
 //! opens the index, makes an engine, and asks for the ten best documents by the first row of a tensor, all tensors in turn. The files

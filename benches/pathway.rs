@@ -1,4 +1,4 @@
-//! Rows per second through a pathway, 384 -> 1,024 -> 128, on one core: `cargo bench --profile dev --bench pathway`.
+//! Rows per second through a pathway, 384 -> 1,024 -> 128, on one core: `cargo bench --profile measured --bench pathway`.
 //!
 //! The product over batches takes turns with the loop over rows that it replaces, which is kept here as the reference; the
 //! two give the same bits, which is checked. Arguments: rows (12,000) and rounds (5).

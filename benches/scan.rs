@@ -1,4 +1,4 @@
-//! Microseconds of an exact query over stored rows, and the bytes it reads in a second: `cargo bench --profile dev --bench scan`.
+//! Microseconds of an exact query over stored rows, and the bytes it reads in a second: `cargo bench --profile measured --bench scan`.
 //!
 //! Rows are those of a random bundle, seeded: time depends on their number and width alone. Everything takes turns, so that a
 //! slow moment of the machine hits all alike; the ratio is to a plain sum over the same bytes, which is what memory gives.

@@ -1,4 +1,4 @@
-//! The encoders on real files, for a comparison with their reference: `cargo bench --profile dev --bench encoders -- ARGS`.
+//! The encoders on real files, for a comparison with their reference: `cargo bench --profile measured --bench encoders -- ARGS`.
 //!
 //! ```text
 //! encoders text MODEL_DIR TEXTS.jsonl OUT.safetensors ROUNDS

@@ -1,5 +1,5 @@
 //! Microseconds and hits of this project, query by query, for `benches/peers/run.py`, which has the data and the peers:
-//! `cargo bench --profile dev --bench peers -- INDEX QUERIES.safetensors OUT.json [--ids FILE] [--rounds N] [--recalls A,B] [--only PART] [--inexact]`.
+//! `cargo bench --profile measured --bench peers -- INDEX QUERIES.safetensors OUT.json [--ids FILE] [--rounds N] [--recalls A,B] [--only PART] [--inexact]`.
 //!
 //! A tensor `MEDIA.KIND` of QUERIES holds features of queries `[q, d_in]`; words of each row may stand in its metadata `words`, a JSON
 //! list. Every kind of query runs in turn, all queries one by one; the first round warms up and is not counted. A hit is its

@@ -122,8 +122,8 @@ def texts(docs, ids):
 
 
 def executable(root):
-    """Compiles the benchmark `peers` in the profile of the tests; its path."""
-    call = ["cargo", "bench", "--profile", "dev", "--bench", "peers", "--no-run", "--message-format", "json"]
+    """Compiles the benchmark `peers` in the profile `measured`; its path."""
+    call = ["cargo", "bench", "--profile", "measured", "--bench", "peers", "--no-run", "--message-format", "json"]
     done = subprocess.run(call, cwd=root, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(call)}: exit {done.returncode}")

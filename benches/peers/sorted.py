@@ -157,7 +157,7 @@ def costs(binary, index, rounds, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder of what is made once")
-    parser.add_argument("--binary", type=Path, default=ROOT / "target/debug/uncsm-index")
+    parser.add_argument("--binary", type=Path, default=ROOT / "target/measured/uncsm-index", help="default: that of `cargo build --profile measured`")
     parser.add_argument("--bundle", type=Path, help="a bundle in place of one that is trained here")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, help="writes all figures here, too")
