@@ -54,7 +54,7 @@ pub(crate) fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) 
 }
 
 /// The samples `[height * width * 3]` of a picture of the size `to`. Of one type of pixels: a call by a type that is known at run time
-/// would have all the crate's types compiled, a fifth of this library's time.
+/// would have all the crate's types compiled, a fifth of this library's code.
 fn step(samples: &[u8], from: (u32, u32), to: (u32, u32), options: &ResizeOptions) -> Result<Vec<u8>> {
     let source = TypedImageRef::<'_, U8x3>::from_buffer(from.0, from.1, samples);
     let source = source.map_err(|error| failed(&error))?;
