@@ -58,8 +58,8 @@ NOTE = """MAP and recall are means of both directions on the test rows; `class` 
 are no classes a cell is empty.
 
 - Rows 1 and 2 have not trained a metric network: theirs is what it starts from, a scaled dot product. For `class` that is the dot
-  product of posteriors weighted by the shares of the classes, plus a share of the dot product of the unit parts; temperature, power
-  of the weights and share are chosen on validation. For `pair` it is that of the unit parts, with a tenth of that of the posteriors.
+  product of posteriors weighted by the shares of the classes, plus a weight of the dot product of the unit parts; temperature, power
+  of the class weights and this weight are chosen on validation. For `pair` it is that of the unit parts, with a tenth of that of the posteriors.
 - "vectors frozen" trains the metric network with a learning rate of 0 for the pathways, "joint" trains both.
 - Kernel member and hub term are in all rows but those that say otherwise.
 - "the paper's head" is a hidden layer of 512 over the concatenation of both vectors, from a random start and without the ranking

@@ -3,9 +3,9 @@
     python3 benches/quality/demo.py [--dir DIR] [--binary PATH] [--seed N]
 
 `--dir` is what `uncsm-index demo --dir DIR` wrote; it is made where it is missing. Each caption of the test split asks for pictures, each of its first
-pictures for captions, ten hits each, among all documents: the natural rate. A hit is right for `class` where it shows the same kind of shape,
-for `pair` where it is the document of the query. "kind and colour": of the first five hits of captions that name the colour of the one shape they
-tell of, the share that has both, beside the most that any order could have.
+pictures for captions, ten hits each, among all documents: the natural rate. A hit is right for `class` where it shows a shape of the same kind
+and colour, for `pair` where it is the document of the query. "kind and colour": of the first five hits of captions that name both of the one shape
+they tell of, the share that has both, by target, beside the most that any order could have.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def pictures(line):
 def judged(asked, answers, documents, target):
     """Rank, probability and whether it is right, of every hit."""
     def is_right(query, hit):
-        return hit["id"] == query["id"] if target == "pair" else documents[hit["id"]]["category"] == query["category"]
+        return hit["id"] == query["id"] if target == "pair" else documents[hit["id"]]["shape"] == query["shape"]
 
     return [[hit["rank"], hit["probability"], is_right(query, hit)] for query, hits in zip(asked, answers, strict=True) for hit in hits]
 
@@ -64,7 +64,7 @@ def conjunctions(asked, answers, documents):
         # A second shape has a colour of its own, which the fields do not tell.
         if sum(word in query["text"].lower() for word in (" of ", "above", "below", "under", "beneath", "higher", " and a")):
             continue
-        same = {doc["id"] for doc in documents.values() if (doc["category"], doc["color"]) == (query["category"], query["color"])}
+        same = {doc["id"] for doc in documents.values() if doc["shape"] == query["shape"]}
         met += sum(hit["id"] in same for hit in hits[:FIRST])
         possible += min(FIRST, len(same))
         places += FIRST
@@ -93,13 +93,16 @@ def main():
             mean = sum(hit[1] for hit in best) / len(best)
             cells = ["" if share["right"] is None else f"{share['right']:.3f} of {share['count']}" for share in shares]
             print(f"| {name} | `{target}` | {found['hits']} | {found['right']:.3f} | {found['first']:.3f}, {mean:.3f} | {' | '.join(cells)} | {found['ece']:.3f} |")
-            if name == "caption" and target == "pair":
-                both = conjunctions(asked, answers, documents)
-    print(f"\nkind and colour: {both[0]:.3f} of {both[1]:.3f} that is possible, {both[2]} captions")
-    print(f'\n"{SENTENCE}":')
-    for hit in ask(args.binary, args.dir, [{"text": SENTENCE, "media": "image", "target": "pair", "k": FIRST}])[0]:
-        shown = documents[hit["id"]]
-        print(f"  {hit['rank']}. {hit['id']}  p {hit['probability']:.3f}  {shown['size']} {shown['color']} {shown['category']}, {shown['background']}: {shown['text']}")
+    print()
+    for target in ("class", "both", "pair"):
+        answers = ask(args.binary, args.dir, [{"text": line["text"], "media": "image", "target": target, "k": FIRST} for line in held])
+        met, possible, captions = conjunctions(held, answers, documents)
+        print(f"kind and colour, {target}: {met:.3f} of {possible:.3f} that is possible, {captions} captions")
+    for target in ("both", "pair"):
+        print(f'\n"{SENTENCE}", {target}:')
+        for hit in ask(args.binary, args.dir, [{"text": SENTENCE, "media": "image", "target": target, "k": FIRST}])[0]:
+            shown = documents[hit["id"]]
+            print(f"  {hit['rank']}. {hit['id']}  p {hit['probability']:.3f}  {shown['size']} {shown['shape']}, {shown['background']}: {shown['text']}")
 
 
 if __name__ == "__main__":

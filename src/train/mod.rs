@@ -7,6 +7,7 @@
 
 mod batch;
 mod calibrate;
+mod candidates;
 mod check;
 mod config;
 mod draw;

@@ -5,7 +5,7 @@ use super::check::{check_enough, check_finite_parameters, check_rows};
 use super::config::{HeadForm, Refit, TrainConfig};
 use super::finish::shrink::{self, ClassShares};
 use super::finish::teach::Lesson;
-use super::finish::{hidden, hub, sample};
+use super::finish::{blend, hidden, hub, sample};
 use super::graded::taught;
 use super::kernel::{self, Given};
 use super::members::plan::Plan;
@@ -188,8 +188,14 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     let settled = start.is_some_and(start::is_frozen);
     let choice = shrink::choose(&models, data, &shares, whole, settled)?;
     models.iter_mut().for_each(|(bundle, _)| shrink::apply(bundle, &choice, &shares));
-    // The paper's head is its hidden layer.
+    // What somebody has taught the class stays as it is, and so does the head of the paper, which has no such term.
     let bilinear = config.model.head == HeadForm::Bilinear && start.is_none();
+    let blended = match bilinear && whole != Some(Target::Class) {
+        true => blend::choose(&models, data)?,
+        false => 0.0,
+    };
+    models.iter_mut().for_each(|(bundle, _)| blend::apply(bundle, blended));
+    // The paper's head is its hidden layer.
     let bare = bilinear && whole.is_none() && !hidden::pays(&models, data)?;
     if bare {
         models.iter_mut().for_each(|(bundle, _)| *bundle = hidden::without(bundle));
@@ -235,6 +241,7 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
             bundle = lesson.whole(run, &bundle, &lesson_kept)?;
         }
         shrink::apply(&mut bundle, &choice, &shares);
+        blend::apply(&mut bundle, blended);
         if bare {
             bundle = hidden::without(&bundle);
         }

@@ -5,8 +5,8 @@ use crate::error::Result;
 use crate::eval::{One, measure_between};
 use crate::model::{Bundle, Floats, Hubs, Target};
 use crate::parallel as workers;
+use crate::train::candidates::best_of;
 use crate::train::draw::some;
-use crate::train::members::shares::best_of;
 
 /// `T`, in units of the dot product of unit parts.
 const TEMPERATURE: f32 = 0.15;

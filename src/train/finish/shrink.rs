@@ -13,10 +13,11 @@ use crate::error::Result;
 use crate::eval::{One, measure_between};
 use crate::model::{Bundle, Head, Target};
 use crate::parallel as workers;
+use crate::train::candidates::{Each, best_with_score};
 use crate::train::priors;
 
 /// Scale and bias of the start of every head.
-const FIXED: (f32, f32) = (8.0, -4.0);
+pub(super) const FIXED: (f32, f32) = (8.0, -4.0);
 
 /// Candidates for `t`, in order of preference where they do equally well.
 const SHARES: [f32; 9] = [1.0, 0.75, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01];
@@ -117,19 +118,11 @@ fn best_share(
         let found = measure_between((&start, &whole), data, target, candidates);
         Ok(found.into_iter().map(|one| score(target, one)).collect())
     };
-    let all: Vec<Vec<Option<f64>>> = workers::map(models, one).into_iter().collect::<Result<_>>()?;
-    let mut best: Option<(f64, f32)> = None;
-    for (at, &share) in candidates.iter().enumerate() {
-        let found: Vec<f64> = all.iter().filter_map(|scores| scores[at]).collect();
-        let mean = found.iter().sum::<f64>() / found.len().max(1) as f64;
-        if !found.is_empty() && best.is_none_or(|best| mean > best.0 + 1e-9) {
-            best = Some((mean, share));
-        }
-    }
-    Ok(best)
+    let each: Each = workers::map(models, one).into_iter().collect::<Result<_>>()?;
+    Ok(best_with_score(candidates, &each))
 }
 
-fn score(target: Target, one: One) -> Option<f64> {
+pub(super) fn score(target: Target, one: One) -> Option<f64> {
     match target {
         Target::Class => one.map.map(|map| map.mean),
         Target::Pair => one.recall.map(|recall| recall.mean().iter().sum()),

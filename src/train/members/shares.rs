@@ -9,16 +9,13 @@ use crate::error::Result;
 use crate::eval::measure_one;
 use crate::model::{Bundle, Floats, Head, Hubs, MetricNetwork, Pathway, Shares, Target};
 use crate::parallel as workers;
+use crate::train::candidates::{Each, LEAST, best_of, preferred};
 use crate::train::kernel::Members;
 
 /// Candidates for the share of the kernel member in the posteriors, in order of preference where they do equally well.
 const POSTERIOR: [f32; 5] = [0.75, 1.0, 0.5, 0.25, 0.0];
 /// The same in the unit part.
 const UNIT: [f32; 4] = [1.0, 0.7, 0.5, 0.3];
-/// What is less than this in MAP or recall is mostly noise of some hundred rows: deep members must add that much to the kernel members
-/// alone, the smaller model, and a loss of less on the first fold may be a gain on others.
-const LEAST: f64 = 0.003;
-
 /// `deep` with kernel members of these shares beside it.
 ///
 /// Of more than `unit` elements of the unit part, those of the kernel member with the least correlation are left out.
@@ -110,7 +107,11 @@ pub(crate) fn choose_shares(
     let of_unit = of_units(folds, units, data, unit)?;
     let of_posterior = of_posteriors(folds, units[0], data, unit)?;
     tracing::debug!(?of_unit, ?of_posterior, "shares of the kernel member");
-    let choose = if taught { best_of } else { preferred };
+    let choose = |candidates: &[f32], each: &Each| match taught {
+        true => best_of(candidates, each),
+        // 1 are kernel members alone.
+        false => preferred(1.0, candidates, each),
+    };
     let (by_unit, by_posterior) = (choose(units, &of_unit), choose(&POSTERIOR, &of_posterior));
     // Without classes there are no posteriors to share.
     Ok(Shares { posterior: by_posterior.unwrap_or(1.0), unit: by_unit.unwrap_or(units[0]) })
@@ -161,9 +162,6 @@ fn of_taught(units: &'static [f32], taught: bool) -> &'static [f32] {
     if taught && units.len() > 1 { &units[1..] } else { units }
 }
 
-/// Scores of the candidates on each fold; `None` where nothing measures them.
-type Each = Vec<Vec<Option<f64>>>;
-
 /// Recall by the unit part, for each share in it.
 fn of_units(folds: &[Both], shares: &[f32], data: &TrainingData, unit: usize) -> Result<Each> {
     scores(folds, shares, |share, (deep, members, rows)| {
@@ -195,37 +193,6 @@ fn scores(
     Ok(scores.chunks_exact(candidates.len()).map(<[_]>::to_vec).collect())
 }
 
-/// The candidate of the best mean score over `each` fold; `None` where nothing measures them.
-pub(crate) fn best_of(candidates: &[f32], each: &[Vec<Option<f64>>]) -> Option<f32> {
-    best_with_score(candidates, each).map(|best| best.1)
-}
-
-/// The same, and 1, kernel members alone, where the best is better than that by less than [`LEAST`].
-fn preferred(candidates: &[f32], each: &[Vec<Option<f64>>]) -> Option<f32> {
-    let (best, candidate) = best_with_score(candidates, each)?;
-    let alone = candidates.iter().position(|share| *share == 1.0);
-    let alone = alone.and_then(|at| mean_at(at, each)).filter(|alone| best - alone < LEAST);
-    Some(alone.map_or(candidate, |_| 1.0))
-}
-
-/// The mean score of a candidate over the folds that measure it.
-fn mean_at(at: usize, each: &[Vec<Option<f64>>]) -> Option<f64> {
-    let found: Vec<f64> = each.iter().filter_map(|scores| scores[at]).collect();
-    (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
-}
-
-/// The best of these means, and its candidate, the first of equal ones.
-fn best_with_score(candidates: &[f32], each: &[Vec<Option<f64>>]) -> Option<(f64, f32)> {
-    let mut best: Option<(f64, f32)> = None;
-    for (at, candidate) in candidates.iter().enumerate() {
-        let Some(mean) = mean_at(at, each) else { continue };
-        if best.is_none_or(|best| mean > best.0 + 1e-9) {
-            best = Some((mean, *candidate));
-        }
-    }
-    best
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,22 +212,5 @@ mod tests {
         assert_eq!(of_taught(&UNIT, false), UNIT);
         assert_eq!(of_taught(&UNIT[..1], true), [1.0], "a single element is not shared");
         assert_eq!(of_taught(&[0.0], true), [0.0]);
-    }
-
-    #[test]
-    fn deep_members_get_a_share_only_where_they_add_more_than_noise() {
-        let of =
-            |second: f64, third: f64| preferred(&UNIT[..3], &[vec![Some(0.5), Some(second), Some(third)]]);
-        assert_eq!(of(0.502, 0.4), Some(1.0));
-        assert_eq!(of(0.4, 0.504), Some(0.5));
-        assert_eq!(of(0.505, 0.504), Some(0.7));
-        let folds = [vec![Some(0.5), Some(0.52)], vec![Some(0.5), Some(0.484)]];
-        assert_eq!(preferred(&UNIT[..2], &folds), Some(1.0), "the mean over folds decides");
-        assert_eq!(preferred(&UNIT[..2], &[vec![None, Some(0.5)]]), Some(0.7));
-        assert_eq!(preferred(&UNIT[..2], &[vec![None, None]]), None);
-        assert_eq!(preferred(&[0.0], &[vec![Some(0.5)]]), Some(0.0), "there are deep members alone");
-        let posterior = [vec![Some(0.502), Some(0.5), Some(0.501), None, None]];
-        assert_eq!(preferred(&POSTERIOR, &posterior), Some(1.0));
-        assert_eq!(best_of(&POSTERIOR, &posterior), Some(0.75));
     }
 }

@@ -8,7 +8,7 @@ use uncsm_index::eval::Evaluation;
 use uncsm_index::model::{Bundle, Target};
 use uncsm_index::train::{Progress, TrainConfig, Trained, Trainer};
 
-use crate::training::{bytes, configured, generated, quietly, row, small};
+use crate::training::{bytes, configured, generated, of_classes, quietly, row, small};
 
 /// Kernel members alone: fitted at once, so these tests take little time.
 fn alone() -> TrainConfig {
@@ -78,6 +78,21 @@ fn one_media_type_with_classes_has_posteriors_of_a_kernel() {
     survives_the_disk(&bundle);
     let report = Evaluation::new(&bundle, &data).run().unwrap();
     assert!(report.map_all.metric.as_ref().unwrap().mean > 0.6, "{report:?}");
+}
+
+/// Of many classes with few rows each posteriors know less than the unit parts.
+#[test]
+fn the_head_of_many_classes_reads_the_unit_parts_too() {
+    for config in [alone(), beside()] {
+        let config = configured(config, |config| config.model.dim = 128);
+        let data = of_classes(76, 380, 35);
+        let bundle = quietly(&data, &config).bundle;
+        survives_the_disk(&bundle);
+        let report = Evaluation::new(&bundle, &data).run().unwrap();
+        let map = |found: &Option<uncsm_index::eval::Directions>| found.as_ref().unwrap().mean;
+        let (head, posterior) = (map(&report.map_all.metric_class), map(&report.map_all.posterior));
+        assert!(head > posterior + 0.02, "{head} {posterior}");
+    }
 }
 
 #[test]

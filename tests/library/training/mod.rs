@@ -21,14 +21,19 @@ const CLASSES: usize = 4;
 
 /// Documents of a class and an identity, seen through two random linear maps with noise. A fifth are test rows.
 fn generated(rows: usize, seed: u64) -> TrainingData {
+    of_classes(CLASSES, rows, seed)
+}
+
+/// The same with so many classes.
+fn of_classes(classes: usize, rows: usize, seed: u64) -> TrainingData {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut noise = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.random::<f32>() * 2.0 - 1.0).collect() };
     let hidden = 12;
-    let centres = noise(CLASSES * hidden);
+    let centres = noise(classes * hidden);
     let latent: Vec<f32> = (0..rows)
         .flat_map(|row| {
             let own = noise(hidden);
-            let centre = &centres[row % CLASSES * hidden..(row % CLASSES + 1) * hidden];
+            let centre = &centres[row % classes * hidden..(row % classes + 1) * hidden];
             own.iter().zip(centre).map(|(own, centre)| 1.5 * centre + 0.8 * own).collect::<Vec<_>>()
         })
         .collect();
@@ -55,7 +60,7 @@ fn generated(rows: usize, seed: u64) -> TrainingData {
     TrainingData {
         media: vec![media("image", 24), media("text", 16)],
         labels: Some(Labels {
-            class: (0..rows).map(|row| Some((row % CLASSES) as u32)).collect(),
+            class: (0..rows).map(|row| Some((row % classes) as u32)).collect(),
             names: None,
             key: "label".into(),
         }),

@@ -131,6 +131,7 @@ fn document(dir: &Path, options: &DemoOptions, i: usize) -> Result<(Value, usize
     }
     line["category"] = scene.main.kind.name().into();
     line["color"] = scene.main.color.name().into();
+    line["shape"] = scene.shape().into();
     line["background"] = scene.background().into();
     line["size"] = scene.main.size.name().into();
     line["split"] = split.into();
@@ -210,9 +211,11 @@ mod tests {
             let names = pictures(line);
             let files: Vec<_> = names.iter().map(|name| fs::read(dir.path().join(name)).unwrap()).collect();
             assert!(files.len() == 1 || files[0] != files[1], "{} repeats a picture", line["id"]);
-            for key in ["id", "text", "category", "color", "background", "size", "split"] {
+            for key in ["id", "text", "category", "color", "shape", "background", "size", "split"] {
                 assert!(line[key].is_string(), "{key} in {line}");
             }
+            let named = [&line["color"], &line["category"]].map(|value| value.as_str().unwrap());
+            assert_eq!(line["shape"], named.join(" "));
         }
     }
 

@@ -31,7 +31,7 @@ pub struct Words {
     pub of_queries: String,
     /// "scenes": what was held out.
     pub unseen: &'static str,
-    /// "the same kind of shape": what counts as right for a class.
+    /// "a shape of the same kind and colour": what counts as right for a class.
     pub right: &'static str,
 }
 
@@ -44,7 +44,7 @@ impl Default for Words {
                 .into(),
             of_queries: String::new(),
             unseen: "scenes",
-            right: "the same kind of shape",
+            right: "a shape of the same kind and colour",
         }
     }
 }

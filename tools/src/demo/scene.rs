@@ -29,7 +29,7 @@ macro_rules! words {
 }
 
 words! {
-    /// The kind of a shape: the class of a document.
+    /// The kind of a shape.
     Kind {
         Circle = "circle" ["disc", "dot"],
         Square = "square" ["box"],
@@ -210,6 +210,11 @@ impl Scene {
         let second = Shape { kind: any(&kinds, rng), color: any(&colors, rng), size: second_size };
         let place = any(&[Place::Left, Place::Right, Place::Top, Place::Bottom], rng);
         Self { main: Shape { kind, color, size }, place, second: Some(second), pattern, tone }
+    }
+
+    /// The `shape` field, the class of a document: "red circle".
+    pub fn shape(&self) -> String {
+        format!("{} {}", self.main.color.name(), self.main.kind.name())
     }
 
     /// The `background` field: "striped grey".

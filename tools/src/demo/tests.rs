@@ -284,7 +284,7 @@ fn words_filters_facets_and_what_was_held_out_are_shown() {
     }
     assert_eq!(page.matches(" · held out</p>").count(), 1);
     assert_eq!(unbalanced(&page), None);
-    assert!(!page.contains("scenes") && !page.contains("kind of shape"));
+    assert!(!page.contains("scenes") && !page.contains("kind and colour"));
 }
 
 #[test]
