@@ -76,8 +76,11 @@ def main():
     if not args.dir.exists():
         subprocess.run([str(args.binary), "demo", "--dir", str(args.dir), "--seed", str(args.seed), "--quiet"], check=True)
     lines = [json.loads(line) for line in (args.dir / "corpus.jsonl").read_text(encoding="utf-8").splitlines()]
+    if any("shape" not in line for line in lines):
+        raise SystemExit(f"{args.dir} is of a version whose scenes had no shape; make the demo anew, or name another --dir")
     documents = {line["id"]: line for line in lines}
     held = [line for line in lines if line.get("split") == "test"]
+    captions = {}
     print(f"{len(held)} held-out documents of {len(lines)}, {TOP} hits of each query\n")
     print("| query | target | hits | right | best hit right, its probability | " + " | ".join(f"right at >= {least}" for least in AT_LEAST) + " | ECE |")
     print("|---" * (6 + len(AT_LEAST)) + "|")
@@ -86,6 +89,8 @@ def main():
         for target in ("class", "pair"):
             say = (lambda line: {"text": line["text"]}) if name == "caption" else (lambda line: {"image": str((args.dir / pictures(line)[0]).resolve())})
             answers = ask(args.binary, args.dir, [{**say(line), "media": media, "target": target, "k": TOP} for line in asked])
+            if name == "caption":
+                captions[target] = answers
             hits = judged(asked, answers, documents, target)
             found = figures(hits)
             shares = [found[f"at {least}"] for least in AT_LEAST]
@@ -94,10 +99,10 @@ def main():
             cells = ["" if share["right"] is None else f"{share['right']:.3f} of {share['count']}" for share in shares]
             print(f"| {name} | `{target}` | {found['hits']} | {found['right']:.3f} | {found['first']:.3f}, {mean:.3f} | {' | '.join(cells)} | {found['ece']:.3f} |")
     print()
-    for target in ("class", "both", "pair"):
-        answers = ask(args.binary, args.dir, [{"text": line["text"], "media": "image", "target": target, "k": FIRST} for line in held])
-        met, possible, captions = conjunctions(held, answers, documents)
-        print(f"kind and colour, {target}: {met:.3f} of {possible:.3f} that is possible, {captions} captions")
+    captions["both"] = ask(args.binary, args.dir, [{"text": line["text"], "media": "image", "target": "both", "k": FIRST} for line in held])
+    for target, answers in captions.items():
+        met, possible, count = conjunctions(held, answers, documents)
+        print(f"kind and colour, {target}: {met:.3f} of {possible:.3f} that is possible, {count} captions")
     for target in ("both", "pair"):
         print(f'\n"{SENTENCE}", {target}:')
         for hit in ask(args.binary, args.dir, [{"text": SENTENCE, "media": "image", "target": target, "k": FIRST}])[0]:

@@ -196,9 +196,18 @@ pub(crate) struct One {
     ties: u64,
 }
 
+/// What the other items of a query's document are where those of its class are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Own {
+    /// Of its class, as all others of it.
+    Relevant,
+    /// Neither right nor wrong: what finds them need not tell classes.
+    LeftOut,
+}
+
 /// Measures one similarity on all items; nothing where it does not exist.
 pub(crate) fn measure_one(items: &Items<'_>, data: &TrainingData, similarity: Similarity) -> One {
-    let found = measure_scores(items, data, (1, 1), &|asked, (a, b), hear| {
+    let found = measure_scores(items, data, (1, 1, Own::Relevant), &|asked, (a, b), hear| {
         let n = items.media[b].rows.len();
         let scores = items.scores_of(asked.clone(), items, similarity, a, b)?;
         asked.enumerate().for_each(|(at, query)| hear(0, query, &scores[at * n..(at + 1) * n]));
@@ -208,14 +217,14 @@ pub(crate) fn measure_one(items: &Items<'_>, data: &TrainingData, similarity: Si
 }
 
 /// Measures scores by `target` between those of `start` and of `whole`, items of the same rows: one result for each of `shares`, the part of
-/// the way from one to the other. Cost: the scores of both, and a sort per query for each share; memory is that of a block of queries.
+/// the way from one to the other; `own` is of MAP. Cost: the scores of both, and a sort per query for each share; memory is that of a block of queries.
 pub(crate) fn measure_between(
     (start, whole): (&Items<'_>, &Items<'_>),
     data: &TrainingData,
-    target: Target,
+    (target, own): (Target, Own),
     shares: &[f32],
 ) -> Vec<One> {
-    measure_scores(whole, data, (shares.len(), 2), &|asked, (a, b), hear| {
+    measure_scores(whole, data, (shares.len(), 2, own), &|asked, (a, b), hear| {
         let n = whole.media[b].rows.len();
         let of = |items: &Items<'_>| items.scores_of(asked.clone(), items, Similarity::Metric(target), a, b);
         let (start, whole) = (of(start)?, of(whole)?);
@@ -242,7 +251,7 @@ type Scores<'s> = &'s dyn Fn(Range<usize>, (usize, usize), Hear<'_>) -> Option<(
 fn measure_scores(
     items: &Items<'_>,
     data: &TrainingData,
-    (count, together): (usize, usize),
+    (count, together, own): (usize, usize, Own),
     scores: Scores<'_>,
 ) -> Vec<One> {
     let mut all: Vec<Found> = (0..count).map(|_| Found::default()).collect();
@@ -253,11 +262,12 @@ fn measure_scores(
         let mut measure = |which: usize, i: usize, scores: &[f32]| {
             let (row, sums) = (queries.rows[i], &mut sums[which]);
             let is_query = |j: usize| a == b && found.rows[j] == row;
+            let is_asked = |j: usize| !is_query(j) && (own == Own::Relevant || found.rows[j] != row);
             let ranking = Ranking::new(scores, |j| !is_query(j));
             all[which].ties += ranking.ties();
             if let Some(class) = data.class(row) {
                 // Items without a class are neither right nor wrong.
-                let ranking = Ranking::new(scores, |j| !is_query(j) && data.class(found.rows[j]).is_some());
+                let ranking = Ranking::new(scores, |j| is_asked(j) && data.class(found.rows[j]).is_some());
                 if let Some(value) = ranking.average_precision(|j| data.class(found.rows[j]) == Some(class)) {
                     sums.ap += value;
                     sums.ap_n += 1;
@@ -338,7 +348,9 @@ mod tests {
         let of = |bundle| Items::new(bundle, &data, &rows).unwrap();
         let (start, mut whole) = (of(&bundle), of(&other));
         let shares = [0.0, 1.0, 0.3];
-        let between = |whole: &Items<'_>| measure_between((&start, whole), &data, Target::Pair, &shares);
+        let between = |whole: &Items<'_>| {
+            measure_between((&start, whole), &data, (Target::Pair, Own::Relevant), &shares)
+        };
         let found = between(&whole);
         assert_eq!(found[0], measure_one(&start, &data, Similarity::Metric(Target::Pair)));
         assert!(found[0].recall.is_some() && found[2] != found[0] && found[2] != found[1]);
@@ -346,7 +358,10 @@ mod tests {
         assert_eq!(whole.blocks(0, 1, 2).count(), 3);
         assert_eq!(between(&whole), found);
         // Without classes there is no such head.
-        assert_eq!(measure_between((&start, &whole), &data, Target::Class, &shares), vec![One::default(); 3]);
+        assert_eq!(
+            measure_between((&start, &whole), &data, (Target::Class, Own::Relevant), &shares),
+            vec![One::default(); 3]
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use calibration::{CalibrationReport, PrecisionAt, Rates};
 pub use errors::AtRate;
 pub(crate) use matches::matches;
 pub use measures::{Directions, Measures, PerSimilarity, RECALL_AT, Recall};
-pub(crate) use measures::{One, measure, measure_between, measure_one};
+pub(crate) use measures::{One, Own, measure, measure_between, measure_one};
 
 use crate::corpus::Split;
 use crate::data::{Items, TrainingData};

@@ -188,15 +188,15 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     let settled = start.is_some_and(start::is_frozen);
     let choice = shrink::choose(&models, data, &shares, whole, settled)?;
     models.iter_mut().for_each(|(bundle, _)| shrink::apply(bundle, &choice, &shares));
-    // What somebody has taught the class stays as it is, and so does the head of the paper, which has no such term.
-    let bilinear = config.model.head == HeadForm::Bilinear && start.is_none();
-    let blended = match bilinear && whole != Some(Target::Class) {
+    // The head of the paper has its hidden layer alone. A bundle that learns further keeps the weight it has, as a part of what `shrink` scales.
+    let bilinear_anew = config.model.head == HeadForm::Bilinear && start.is_none();
+    // Labels cannot tell what graded pairs have taught the class, and might undo it.
+    let blended = match bilinear_anew && whole != Some(Target::Class) {
         true => blend::choose(&models, data)?,
         false => 0.0,
     };
     models.iter_mut().for_each(|(bundle, _)| blend::apply(bundle, blended));
-    // The paper's head is its hidden layer.
-    let bare = bilinear && whole.is_none() && !hidden::pays(&models, data)?;
+    let bare = bilinear_anew && whole.is_none() && !hidden::pays(&models, data)?;
     if bare {
         models.iter_mut().for_each(|(bundle, _)| *bundle = hidden::without(bundle));
     }

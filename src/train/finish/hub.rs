@@ -2,7 +2,7 @@
 
 use crate::data::{Items, TrainingData};
 use crate::error::Result;
-use crate::eval::{One, measure_between};
+use crate::eval::{One, Own, measure_between};
 use crate::model::{Bundle, Floats, Hubs, Target};
 use crate::parallel as workers;
 use crate::train::candidates::best_of;
@@ -53,7 +53,7 @@ pub(crate) fn choose_weight(folds: &[Fold<'_>], data: &TrainingData) -> Result<f
             let hubs = with_hub(bundle, data, fit, 1.0)?;
             let (plain, hubs) = (Items::new(bundle, data, held)?, Items::new(&hubs, data, held)?);
             // A logit is linear in the weight: two of them give all.
-            let found = measure_between((&plain, &hubs), data, Target::Pair, &WEIGHTS);
+            let found = measure_between((&plain, &hubs), data, (Target::Pair, Own::Relevant), &WEIGHTS);
             let recall = |one: One| one.recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
             Ok(found.into_iter().map(recall).collect())
         })

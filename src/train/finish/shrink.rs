@@ -10,7 +10,7 @@
 use crate::corpus::Split;
 use crate::data::{Items, TrainingData};
 use crate::error::Result;
-use crate::eval::{One, measure_between};
+use crate::eval::{One, Own, measure_between};
 use crate::model::{Bundle, Head, Target};
 use crate::parallel as workers;
 use crate::train::candidates::{Each, best_with_score};
@@ -115,7 +115,7 @@ fn best_share(
         let (start, whole) = (with(0.0), with(1.0));
         let (start, whole) = (Items::new(&start, data, rows)?, Items::new(&whole, data, rows)?);
         // A logit is linear in the share: two of them give all.
-        let found = measure_between((&start, &whole), data, target, candidates);
+        let found = measure_between((&start, &whole), data, (target, Own::Relevant), candidates);
         Ok(found.into_iter().map(|one| score(target, one)).collect())
     };
     let each: Each = workers::map(models, one).into_iter().collect::<Result<_>>()?;

@@ -16,6 +16,7 @@ use crate::train::kernel::Members;
 const POSTERIOR: [f32; 5] = [0.75, 1.0, 0.5, 0.25, 0.0];
 /// The same in the unit part.
 const UNIT: [f32; 4] = [1.0, 0.7, 0.5, 0.3];
+
 /// `deep` with kernel members of these shares beside it.
 ///
 /// Of more than `unit` elements of the unit part, those of the kernel member with the least correlation are left out.
@@ -120,7 +121,8 @@ pub(crate) fn choose_shares(
 /// Whether the deep members may yet get a share, by the rows of one fold.
 ///
 /// Not where every share of theirs, in the posteriors and in the unit part, takes at least [`LEAST`] from what the kernel members do
-/// alone. True where that cannot be told: without unit parts of kernel members, or where nothing measures either.
+/// alone: what is lost by less on the first split may be won on others. True where that cannot be told: without unit parts of kernel
+/// members, or where nothing measures either.
 pub(crate) fn deep_may_add(fold: &[Both; 1], data: &TrainingData, unit: usize) -> Result<bool> {
     let units = unit_candidates(fold, unit);
     if units[0] != 1.0 {

@@ -26,7 +26,8 @@ const KIND: &str = "category";
 const HITS: usize = 6;
 const SENTENCE: &str = "a big red circle on the left, striped background";
 const OF_QUERIES: &str = "The sentence asks for both that the network has learned: a shape of that kind and colour, and the very scene. \
-    Its match is the mean of the two probabilities, and few captions fit one scene alone.";
+    Its match is the mean of the two probabilities. A sentence fits several scenes, so that of the very scene is low, and the mean stays \
+    below 50 %.";
 
 /// Draws the corpus in `dir`.
 pub fn show(dir: &Path, diary: &mut Diary<'_>) -> Result<Show> {
@@ -74,7 +75,7 @@ fn run(engine: &Engine, corpus: &Path) -> Result<Vec<QueryCard>> {
     let asked = pick(&held_out, "star")?;
     let mixed = pick(&held_out, "triangle")?;
     let pair = Similarity::Metric(Target::Pair);
-    // Asked with one background, wanted before another: neither the picture nor the keywords alone say both.
+    // The colour is in the picture alone, the background that is wanted in the keywords alone.
     let background = mixed.fields.get("background").and_then(|v| v.as_str()).unwrap_or_default();
     let other = if background.starts_with("striped") { "plain" } else { "striped" };
     let by_picture = |request: Request, document: &Document| -> Result<Response> {
