@@ -75,7 +75,10 @@ def ask(binary, indexes, queries, targets, common):
 
 
 def compare(found, true, same=True):
-    """Recall by ids, by scores, share of queries that looked at all, median of scored documents; counts must be equal where they are the `same`."""
+    """Recall by ids, by scores, share of queries that looked at all, median of scored documents; counts must be equal where they are the `same`.
+
+    Recall is None where no exact answer has a hit, as where none reaches a least probability.
+    """
     ids, scores = [], []
     for mine, theirs in zip(found, true, strict=True):
         # Fewer may reach a least probability.
@@ -87,7 +90,11 @@ def compare(found, true, same=True):
         ids.append(sum(hit["id"] in known for hit in mine["hits"]) / len(known))
         scores.append(sum(hit["score"] >= theirs["hits"][-1]["score"] for hit in mine["hits"]) / len(known))
     scored = float(np.median([one["scored"] for one in found]))
-    return {"queries": len(ids), "ids": float(np.mean(ids)), "scores": float(np.mean(scores)), "exact": float(np.mean([one["exact"] for one in found])), "scored": scored}
+
+    def mean(values):
+        return float(np.mean(values)) if values else None
+
+    return {"queries": len(ids), "ids": mean(ids), "scores": mean(scores), "exact": float(np.mean([one["exact"] for one in found])), "scored": scored}
 
 
 def measured(args, name, indexes, queries, targets, more=None):
@@ -98,7 +105,8 @@ def measured(args, name, indexes, queries, targets, more=None):
     out = []
     for (media, target), answers in found.items():
         row = {"state": name, "query": media, "target": target, **compare(answers, true[media, target], "min-probability" not in common)}
-        print("| " + " | ".join([name, media, target, f"{row['ids']:.4f}", f"{row['scores']:.4f}", f"{row['scored']:.0f}", f"{row['exact']:.2f}"]) + " |", flush=True)
+        recalls = ["no hits" if row[key] is None else f"{row[key]:.4f}" for key in ("ids", "scores")]
+        print("| " + " | ".join([name, media, target, *recalls, f"{row['scored']:.0f}", f"{row['exact']:.2f}"]) + " |", flush=True)
         out.append(row)
     return out
 
