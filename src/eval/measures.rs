@@ -217,7 +217,8 @@ pub(crate) fn measure_one(items: &Items<'_>, data: &TrainingData, similarity: Si
 }
 
 /// Measures scores by `target` between those of `start` and of `whole`, items of the same rows: one result for each of `shares`, the part of
-/// the way from one to the other; `own` is of MAP. Cost: the scores of both, and a sort per query for each share; memory is that of a block of queries.
+/// the way from one to the other; `own` says what counts for MAP. Cost: the scores of both, and a sort per query for each share; memory is
+/// that of a block of queries.
 pub(crate) fn measure_between(
     (start, whole): (&Items<'_>, &Items<'_>),
     data: &TrainingData,

@@ -26,8 +26,7 @@ const KIND: &str = "category";
 const HITS: usize = 6;
 const SENTENCE: &str = "a big red circle on the left, striped background";
 const OF_QUERIES: &str = "The sentence asks for both that the network has learned: a shape of that kind and colour, and the very scene. \
-    Its match is the mean of the two probabilities. A sentence fits several scenes, so that of the very scene is low, and the mean stays \
-    below 50 %.";
+    Its match is the mean of the two probabilities. A sentence fits several scenes, so that of the very scene is low.";
 
 /// Draws the corpus in `dir`.
 pub fn show(dir: &Path, diary: &mut Diary<'_>) -> Result<Show> {
