@@ -1,9 +1,9 @@
-//! The settings of the kernel members, chosen on validation rows, and the members that they give.
+//! The settings of the kernel members, chosen on validation rows.
 
-use super::trial::Trial;
+use super::trial::{Sample, Trial, sizes};
+use super::whole::{self, Fitted};
 use crate::data::TrainingData;
 use crate::error::Result;
-use crate::model::Kernel;
 use crate::parallel as workers;
 use crate::train::config::TrainConfig;
 use crate::train::draw::some;
@@ -12,45 +12,29 @@ use crate::train::split::Fold;
 
 /// Candidates, the first of which are tried together: spread of the kernel, ridge and power of the correlations of the
 /// units, ridge and sharpness of the classes.
-const SPREADS: [f32; 3] = [2.0, 1.0, 4.0];
-const RIDGES: [f64; 3] = [1.0, 0.3, 3.0];
-const POWERS: [f64; 3] = [1.0, 0.5, 1.5];
+const SPREADS: [f32; 4] = [2.0, 1.0, 4.0, 0.5];
+const RIDGES: [f64; 4] = [1.0, 0.3, 3.0, 0.1];
+pub(super) const POWERS: [f64; 3] = [1.0, 0.5, 1.5];
 const DECAYS: [f64; 4] = [1e-4, 1e-5, 1e-3, 1e-2];
-const SHARPNESS: [f64; 4] = [10.0, 5.0, 3.0, 15.0];
+pub(super) const SHARPNESS: [f64; 4] = [10.0, 5.0, 3.0, 15.0];
 /// The first candidates are those that do well on several data sets. Others must be better by this much in a measure: what a few hundred
 /// rows say beyond it is mostly noise.
 const LEAST: f64 = 0.003;
-/// Settings are chosen on at most this many rows to fit: with more, one fit takes long.
-const EXPLORED: usize = 768;
+/// Settings are chosen with at most this many landmarks: with more, one fit takes long.
+const EXPLORED: usize = 1024;
 
 /// What was chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Settings {
-    spread: f32,
-    ridge: f64,
-    power: f64,
-    decay: f64,
-    sharpness: f64,
-}
-
-/// Kernel members, one per media type.
-pub(crate) type Members = Vec<Kernel>;
-
-/// The settings, and the members of each fold; `None` where a media type has no two different items.
-pub(crate) struct Fitted {
-    pub(crate) settings: Settings,
-    pub(crate) folds: Vec<Members>,
-}
-
-impl Fitted {
-    /// Whether the members have unit parts.
-    pub(crate) fn has_units(&self) -> bool {
-        self.folds.iter().flatten().all(|kernel| !kernel.unit_bias.is_empty())
-    }
+    pub(super) spread: f32,
+    pub(super) ridge: f64,
+    pub(super) power: f64,
+    pub(super) decay: f64,
+    pub(super) sharpness: f64,
 }
 
 /// Scores of candidates on one fold; `None` where nothing measures them.
-type Scores = Vec<Option<f64>>;
+pub(super) type Scores = Vec<Option<f64>>;
 
 /// What the fits of a run share.
 #[derive(Clone, Copy)]
@@ -64,9 +48,13 @@ pub(crate) struct Given<'a> {
 
 /// Chooses settings on the `folds` and fits the members of each.
 pub(crate) fn fit_folds(given: Given<'_>, folds: &[Fold]) -> Result<Option<Fitted>> {
-    let explored: Vec<(Vec<usize>, &Fold)> =
-        folds.iter().map(|fold| (some(&fold.fit, EXPLORED), fold)).collect();
-    let Some(explored) = Explored::new(given, &explored)? else { return Ok(None) };
+    let drawn: Vec<Drawn> = folds.iter().map(|fold| Drawn::of(given, &fold.fit)).collect();
+    let samples: Vec<Sample<'_>> = drawn
+        .iter()
+        .zip(folds)
+        .map(|(drawn, fold)| Sample { fit: &drawn.rows, held: &fold.validation, landmarks: drawn.landmarks })
+        .collect();
+    let Some(explored) = Explored::new(given, &samples)? else { return Ok(None) };
     let spread = explored.spread;
     let (units, classes) = explored.finish(given)?;
     let (unit, class) = (best_of(&units).map_or(0, |x| x.1), best_of(&classes).map_or(0, |x| x.1));
@@ -77,28 +65,29 @@ pub(crate) fn fit_folds(given: Given<'_>, folds: &[Fold]) -> Result<Option<Fitte
         decay: DECAYS[class / SHARPNESS.len()],
         sharpness: SHARPNESS[class % SHARPNESS.len()],
     };
-    tracing::debug!(?settings, "kernel members");
-    let folds: Vec<Option<Members>> =
-        workers::map(folds, |fold| fit(given, &settings, &fold.fit)).into_iter().collect::<Result<_>>()?;
-    let folds: Option<Vec<Members>> = folds.into_iter().collect();
+    tracing::debug!(?settings, "kernel members, as explored");
+    let fitted = whole::fit_whole(given, settings, folds, drawn.iter().any(|drawn| drawn.part))?;
     // Without a pair and without a class there is nothing to read from the responses.
-    Ok(folds.map(|folds| Fitted { settings, folds }).filter(|fitted| given.classes > 0 || fitted.has_units()))
+    Ok(fitted.filter(|fitted| given.classes > 0 || fitted.has_units()))
 }
 
-/// Members of these settings on `rows`; `None` where a media type has no two different items.
-pub(crate) fn fit(given: Given<'_>, settings: &Settings, rows: &[usize]) -> Result<Option<Members>> {
-    let Given { data, config, classes, .. } = given;
-    let trial = Trial::new(data, rows, &[], (settings.spread, classes), config)?;
-    trial.map(|trial| members(given, settings, &trial)).transpose()
+/// The rows and landmarks of a fold that settings are chosen with.
+#[derive(Debug, PartialEq)]
+pub(super) struct Drawn {
+    pub(super) rows: Vec<usize>,
+    pub(super) landmarks: usize,
+    /// Whether the whole fit has more landmarks.
+    pub(super) part: bool,
 }
 
-/// Members of these settings from what was summed up.
-fn members(given: Given<'_>, settings: &Settings, trial: &Trial<'_>) -> Result<Members> {
-    let Given { classes, unit, .. } = given;
-    let units = trial.units(settings.ridge, unit)?;
-    let of_classes = trial.classes(settings.decay)?;
-    let units = units.as_ref().map(|units| (units, settings.power));
-    trial.members(units, &of_classes, settings.sharpness, (classes, unit))
+impl Drawn {
+    /// Of the rows `fit`: as many to a landmark as the whole fit has where items differ. The more these are, the wider a kernel and
+    /// the smaller a ridge it takes.
+    pub(super) fn of(given: Given<'_>, fit: &[usize]) -> Self {
+        let (rows, all) = sizes(fit.len(), given.config.kernel.landmarks, given.data.media.len());
+        let landmarks = all.min(EXPLORED);
+        Self { rows: some(fit, rows * landmarks / all.max(1)), landmarks, part: landmarks < all }
+    }
 }
 
 /// What is known of a fold: its trial, and the scores of the first ridge and of the first decay.
@@ -116,20 +105,19 @@ struct Explored<'a> {
 
 impl<'a> Explored<'a> {
     /// Tries all spreads on all folds; `None` where a media type has no two different items.
-    fn new(given: Given<'a>, folds: &'a [(Vec<usize>, &'a Fold)]) -> Result<Option<Self>> {
-        let tried = |spread: f32, (rows, fold): &'a (Vec<usize>, &'a Fold)| -> Result<Option<Tried<'a>>> {
-            let Given { data, config, classes, .. } = given;
-            let trial = Trial::new(data, rows, &fold.validation, (spread, classes), config)?;
+    fn new(given: Given<'a>, samples: &'a [Sample<'a>]) -> Result<Option<Self>> {
+        let tried = |spread: f32, sample: &Sample<'a>| -> Result<Option<Tried<'a>>> {
+            let trial = Trial::new(given.data, *sample, (spread, given.classes), given.config.seed)?;
             let Some(trial) = trial else { return Ok(None) };
             let units = of_ridge(given, &trial, RIDGES[0])?;
             let classes = of_decay(given, &trial, DECAYS[0])?;
             Ok(Some(Tried { trial, units, classes }))
         };
         let tasks: Vec<_> =
-            SPREADS.iter().flat_map(|&spread| folds.iter().map(move |fold| (spread, fold))).collect();
-        let all: Vec<Option<Spread<'a>>> = workers::map(&tasks, |&(spread, fold)| -> Result<_> {
+            SPREADS.iter().flat_map(|&spread| samples.iter().map(move |sample| (spread, sample))).collect();
+        let all: Vec<Option<Spread<'a>>> = workers::map(&tasks, |&(spread, sample)| -> Result<_> {
             // A trial takes much memory: those of the spread that is preferred are kept.
-            Ok(tried(spread, fold)?.map(|tried| match spread == SPREADS[0] {
+            Ok(tried(spread, sample)?.map(|tried| match spread == SPREADS[0] {
                 true => (tried.units.clone(), tried.classes.clone(), Some(tried)),
                 false => (tried.units, tried.classes, None),
             }))
@@ -138,7 +126,7 @@ impl<'a> Explored<'a> {
         .collect::<Result<_>>()?;
         let Some(mut all) = all.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
         let mut best: Option<(f64, f32)> = None;
-        for (&spread, scores) in SPREADS.iter().zip(all.chunks_exact(folds.len().max(1))) {
+        for (&spread, scores) in SPREADS.iter().zip(all.chunks_exact(samples.len().max(1))) {
             let (units, classes): (Vec<Scores>, Vec<Scores>) =
                 scores.iter().map(|(units, classes, _)| (units.clone(), classes.clone())).unzip();
             let means = [mean(&units), mean(&classes)];
@@ -149,12 +137,10 @@ impl<'a> Explored<'a> {
         }
         let spread = best.map_or(SPREADS[0], |best| best.1);
         let folds: Option<Vec<Tried<'a>>> = match spread == SPREADS[0] {
-            true => all.drain(..folds.len()).map(|(_, _, tried)| tried).collect(),
+            true => all.drain(..samples.len()).map(|(_, _, tried)| tried).collect(),
             false => {
                 drop(all);
-                workers::map(&folds.iter().collect::<Vec<_>>(), |fold| tried(spread, fold))
-                    .into_iter()
-                    .collect::<Result<_>>()?
+                workers::map(samples, |sample| tried(spread, sample)).into_iter().collect::<Result<_>>()?
             }
         };
         Ok(folds.map(|folds| Self { spread, folds }))
@@ -206,7 +192,7 @@ fn of_decay(given: Given<'_>, trial: &Trial<'_>, decay: f64) -> Result<Scores> {
 }
 
 /// The mean of each candidate over the folds that measure it.
-fn mean(each: &[Scores]) -> Scores {
+pub(super) fn mean(each: &[Scores]) -> Scores {
     (0..each.first().map_or(0, Vec::len))
         .map(|at| {
             let found: Vec<f64> = each.iter().filter_map(|scores| scores[at]).collect();
@@ -216,7 +202,7 @@ fn mean(each: &[Scores]) -> Scores {
 }
 
 /// The best score and its place; the first candidate where no other is better by [`LEAST`].
-fn best_of(scores: &[Option<f64>]) -> Option<(f64, usize)> {
+pub(super) fn best_of(scores: &[Option<f64>]) -> Option<(f64, usize)> {
     let found = scores.iter().enumerate().filter_map(|(at, score)| Some(((*score)?, at)));
     let best = found.clone().max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))?;
     let first = found.clone().next()?;

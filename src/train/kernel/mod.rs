@@ -2,7 +2,8 @@
 //!
 //! In the order of a fit: `landmarks` are drawn from the train rows, `moments` sums up how all rows respond to them, `units` finds
 //! the directions in which the responses of the media types agree, `classes` those that tell the classes; `trial` puts them
-//! together for the rows of a fold, and `choose` picks the settings of both on validation rows.
+//! together for the rows of a fold, `choose` picks the settings of both on validation rows, with some of the landmarks, and `whole` fits
+//! with all of them.
 
 mod choose;
 mod classes;
@@ -10,8 +11,10 @@ mod landmarks;
 mod moments;
 mod trial;
 mod units;
+mod whole;
 
-pub(crate) use choose::{Fitted, Given, Members, fit, fit_folds};
+pub(crate) use choose::{Given, fit_folds};
+pub(crate) use whole::{Fitted, Members, fit};
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,8 @@ pub(super) struct Side {
     pub(super) kernel: Kernel,
     /// `k(z_i, z_j) [m, m]` of the landmarks themselves.
     pub(super) within: Tensor,
+    /// The mean of its columns `[1, m]`.
+    centre: Tensor,
     /// Rows with an item.
     pub(super) rows: f64,
     /// Sum of responses `[1, m]`, and of their products `[m, m]`.
@@ -55,18 +57,35 @@ pub(super) struct Moments {
 /// How products of responses are summed up within the rows that respond together; in f64 beyond them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Precision {
-    /// In f64: a small ridge beside many landmarks needs it.
+    /// In f64.
     Double,
-    /// In f32, twice as fast: of many rows to a landmark, which leave the ridge little to do.
+    /// In f32 about a centre: faster, for many rows to a landmark.
     Single,
 }
 
-impl Precision {
-    fn inner(self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
-        match self {
-            Self::Double => inner(x, y),
-            Self::Single => inner(&x.to_dtype(DType::F32)?, &y.to_dtype(DType::F32)?)?.to_dtype(DType::F64),
-        }
+/// Responses `[n, m]` of rows to the landmarks of a media type, zeros where a row has no item.
+struct Responses {
+    all: Tensor,
+    /// Less the centre, zeros again where a row has no item, in f32; nothing where sums are in f64.
+    varying: Option<Tensor>,
+    /// 1 where a row has an item `[n, 1]`.
+    present: Tensor,
+    centre: Tensor,
+}
+
+impl Responses {
+    /// `all' other.all`; `sums` are those of both over the rows that have both items, of which there are so many.
+    ///
+    /// In f32 the products are those about the centres: responses vary by less than their mean, whose square would take the digits that a
+    /// small ridge needs. What the centres add is put back in f64.
+    fn products(&self, other: &Self, sums: [&Tensor; 2], rows: f64) -> Result<Tensor> {
+        let (Some(x), Some(y)) = (&self.varying, &other.varying) else {
+            return inner(&self.all, &other.all);
+        };
+        // An absent item has zeros in one of the two.
+        let varying = inner(x, y)?.to_dtype(DType::F64)?;
+        let by_centre = (inner(sums[0], &other.centre)? + inner(&self.centre, sums[1])?)?;
+        (varying + by_centre)? - (inner(&self.centre, &other.centre)? * rows)?
     }
 }
 
@@ -88,7 +107,7 @@ impl Moments {
             let m = kernel.len();
             let mut own = within(&kernel, kernel.landmarks.d_in());
             kernel.respond(&mut own);
-            let within = own.into_iter().map(f64::from).collect();
+            let within = matrix(own.into_iter().map(f64::from).collect(), m, m)?;
             let labelled = match classes {
                 0 => None,
                 _ => Some(Labelled {
@@ -100,7 +119,8 @@ impl Moments {
                 }),
             };
             sides.push(Side {
-                within: matrix(within, m, m)?,
+                centre: (within.sum_keepdim(0)? * (1.0 / m.max(1) as f64))?,
+                within,
                 rows: 0.0,
                 sum: zeros(1, m)?,
                 squares: zeros(m, m)?,
@@ -132,7 +152,7 @@ impl Moments {
                 of_class[i * self.classes + *class as usize] = 1.0;
             }
         }
-        let (mut responses, mut present) = (Vec::new(), Vec::new());
+        let mut responses = Vec::with_capacity(self.sides.len());
         for (m, side) in self.sides.iter_mut().enumerate() {
             let media = &data.media[m];
             let here: Vec<usize> = (0..n).filter(|&i| media.present[rows[i]]).collect();
@@ -145,11 +165,21 @@ impl Moments {
             for (&i, found) in here.iter().zip(found.chunks_exact(width)) {
                 k[i * width..(i + 1) * width].iter_mut().zip(found).for_each(|(k, x)| *k = f64::from(*x));
             }
-            let mask: Vec<f64> = (0..n).map(|i| if media.present[rows[i]] { 1.0 } else { 0.0 }).collect();
-            let k = matrix(k, n, width)?;
-            let squares = self.precision.inner(&k, &k)?;
+            let mask = (0..n).map(|i| if media.present[rows[i]] { 1.0 } else { 0.0 }).collect();
+            let found = Responses {
+                all: matrix(k, n, width)?,
+                varying: match self.precision {
+                    Precision::Double => None,
+                    Precision::Single => Some(about(&side.centre, &here, &found, n)?),
+                },
+                present: matrix(mask, n, 1)?,
+                centre: side.centre.clone(),
+            };
+            let k = &found.all;
+            let sum = k.sum_keepdim(0)?;
+            let squares = found.products(&found, [&sum, &sum], here.len() as f64)?;
             side.rows += here.len() as f64;
-            add(&mut side.sum, &k.sum_keepdim(0)?)?;
+            add(&mut side.sum, &sum)?;
             add(&mut side.squares, &squares)?;
             if let Some(labelled) = &mut side.labelled {
                 let counted = |i: &usize| class[*i].is_some() && media.present[rows[*i]];
@@ -160,10 +190,10 @@ impl Moments {
                 });
                 let targets = matrix(of_class, n, self.classes)?;
                 labelled.rows += (0..n).filter(counted).count() as f64;
-                add(&mut labelled.by_class, &inner(&k, &targets)?)?;
+                add(&mut labelled.by_class, &inner(k, &targets)?)?;
                 add(&mut labelled.counts, &targets.sum_keepdim(0)?)?;
                 if all {
-                    add(&mut labelled.sum, &k.sum_keepdim(0)?)?;
+                    add(&mut labelled.sum, &sum)?;
                     add(&mut labelled.squares, &squares)?;
                 } else {
                     let mask = (0..n).map(|i| if counted(&i) { 1.0 } else { 0.0 }).collect();
@@ -172,17 +202,31 @@ impl Moments {
                     add(&mut labelled.squares, &inner(&k, &k)?)?;
                 }
             }
-            responses.push(k);
-            present.push(mask);
+            responses.push(found);
         }
         for Cross { a, b, rows, sums, products } in &mut self.cross {
             let (k, l) = (&responses[*a], &responses[*b]);
-            let (in_a, in_b) = (matrix(present[*a].clone(), n, 1)?, matrix(present[*b].clone(), n, 1)?);
-            *rows += elements(&(&in_a * &in_b)?)?.iter().sum::<f64>();
-            add(&mut sums[0], &k.broadcast_mul(&in_b)?.sum_keepdim(0)?)?;
-            add(&mut sums[1], &l.broadcast_mul(&in_a)?.sum_keepdim(0)?)?;
-            add(products, &self.precision.inner(k, l)?)?;
+            let both = (&k.present * &l.present)?.sum_all()?.to_scalar::<f64>()?;
+            let of_both = [
+                k.all.broadcast_mul(&l.present)?.sum_keepdim(0)?,
+                l.all.broadcast_mul(&k.present)?.sum_keepdim(0)?,
+            ];
+            *rows += both;
+            add(products, &k.products(l, [&of_both[0], &of_both[1]], both)?)?;
+            sums.iter_mut().zip(&of_both).try_for_each(|(sum, of_both)| add(sum, of_both))?;
         }
         Ok(())
     }
+}
+
+/// Responses `found` of the rows `here`, of `n`, less the `centre`, in f32; zeros in the other rows.
+fn about(centre: &Tensor, here: &[usize], found: &[f32], n: usize) -> Result<Tensor> {
+    let centre = elements(centre)?;
+    let width = centre.len();
+    let mut out = vec![0.0f32; n * width];
+    for (&i, found) in here.iter().zip(found.chunks_exact(width)) {
+        let out = out[i * width..(i + 1) * width].iter_mut();
+        out.zip(found).zip(&centre).for_each(|((out, x), centre)| *out = (f64::from(*x) - centre) as f32);
+    }
+    Tensor::from_vec(out, (n, width), &candle_core::Device::Cpu)
 }

@@ -2,11 +2,12 @@ use candle_core::{DType, Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::choose::{Given, fit_folds};
+use super::choose::{Drawn, Given, Settings, fit_folds};
 use super::classes::Classes;
 use super::landmarks::with_landmarks;
-use super::moments::{Moments, Precision};
+use super::moments::{Cross, Moments, Precision, Side};
 use super::units::Units;
+use super::whole::{fit, fit_whole};
 use crate::corpus::Split;
 use crate::data::{Items, Labels, MediaFeatures, Similarity, TrainingData};
 use crate::eval::measure_one;
@@ -50,9 +51,16 @@ fn generated(rows: usize, media: &[&str]) -> TrainingData {
 }
 
 fn moments(data: &TrainingData, most: usize, precision: Precision) -> Moments {
+    spread_moments(data, most, 1.0, precision)
+}
+
+fn spread_moments(data: &TrainingData, most: usize, spread: f32, precision: Precision) -> Moments {
     let rows: Vec<usize> = (0..data.rows()).collect();
-    let kernels: Vec<Kernel> =
-        data.media.iter().map(|media| with_landmarks(media, &rows, most, 1).unwrap()).collect();
+    let kernel = |media| {
+        let kernel = with_landmarks(media, &rows, most, 1).unwrap();
+        Kernel { width: spread * kernel.width, ..kernel }
+    };
+    let kernels: Vec<Kernel> = data.media.iter().map(kernel).collect();
     let mut moments = Moments::new(kernels, 2, precision).unwrap();
     // In two parts, as large data come.
     moments.add(data, &rows[..rows.len() / 3]).unwrap();
@@ -139,6 +147,90 @@ fn sums_in_single_precision_give_nearly_the_same_units() {
     let difference: f32 = double.iter().zip(&single).map(|(x, y)| (x.abs() - y.abs()).powi(2)).sum();
     let size: f32 = double.iter().map(|x| x * x).sum();
     assert!(difference < 1e-3 * size, "{difference} {size}");
+}
+
+#[test]
+fn sums_in_single_precision_keep_the_variance_of_a_wide_kernel() {
+    let mut data = generated(300, &["image", "text"]);
+    (data.media[0].present[4], data.media[1].present[7], data.labels.as_mut().unwrap().class[9]) =
+        (false, false, None);
+    // Responses of .98 to 1: their products in f32 would leave two digits of how they vary.
+    let of = |precision| spread_moments(&data, 40, 0.01, precision);
+    let (double, single) = (of(Precision::Double), of(Precision::Single));
+    let about_mean = |products: &Tensor, sums: [&Tensor; 2], rows: f64| -> Vec<f64> {
+        let of_means = (inner(sums[0], sums[1]).unwrap() * (1.0 / rows)).unwrap();
+        elements(&(products - of_means).unwrap()).unwrap()
+    };
+    let close = |x: &[f64], y: &[f64]| {
+        let difference: f64 = x.iter().zip(y).map(|(x, y)| (x - y).powi(2)).sum();
+        let size: f64 = x.iter().map(|x| x * x).sum();
+        assert!(size > 0.0 && difference < 1e-9 * size, "{difference} {size}");
+    };
+    for (x, y) in double.sides.iter().zip(&single.sides) {
+        for side in [x, y] {
+            assert_eq!((side.rows, side.labelled.as_ref().unwrap().rows), (299.0, 298.0));
+        }
+        let squares = |side: &Side| about_mean(&side.squares, [&side.sum, &side.sum], side.rows);
+        close(&squares(x), &squares(y));
+        let labelled = |side: &Side| {
+            let of = side.labelled.as_ref().unwrap();
+            about_mean(&of.squares, [&of.sum, &of.sum], of.rows)
+        };
+        close(&labelled(x), &labelled(y));
+    }
+    let (x, y) = (&double.cross[0], &single.cross[0]);
+    assert_eq!((x.rows, y.rows), (298.0, 298.0));
+    let products = |cross: &Cross| about_mean(&cross.products, [&cross.sums[0], &cross.sums[1]], cross.rows);
+    close(&products(x), &products(y));
+}
+
+#[test]
+fn settings_are_explored_with_a_part_that_has_as_many_rows_to_a_landmark() {
+    let data = generated(12, &["image", "text"]);
+    let of = |rows: usize, landmarks: usize| {
+        let mut config = TrainConfig::default();
+        config.kernel.landmarks = landmarks;
+        let given = Given { data: &data, config: &config, classes: 2, unit: 12 };
+        let drawn = Drawn::of(given, &(0..rows).collect::<Vec<_>>());
+        (drawn.rows.len(), drawn.landmarks, drawn.part)
+    };
+    assert_eq!(of(0, 4096), (0, 0, false));
+    assert_eq!(of(900, 6144), (900, 900, false), "all of few rows");
+    assert_eq!(of(6000, 6144), (1024, 1024, true), "all rows are landmarks");
+    assert_eq!(of(20_480, 4096), (5120, 1024, true), "five rows to a landmark");
+    assert_eq!(of(1_000_000, 4096), (16_384, 1024, true), "no more than are summed up");
+    assert_eq!(of(1_000_000, 512), (65_536, 512, false), "as many landmarks as in the whole fit");
+}
+
+#[test]
+fn less_ridge_is_taken_with_all_landmarks_where_it_does_better() {
+    let data = generated(260, &["image", "text"]);
+    let mut config = TrainConfig::default();
+    config.selection.folds = 2;
+    let given = Given { data: &data, config: &config, classes: 2, unit: 12 };
+    let folds = folds(&data, &config);
+    let of = |ridge, decay| Settings { spread: 2.0, ridge, power: 0.5, decay, sharpness: 5.0 };
+    let whole = |settings, part| fit_whole(given, settings, &folds, part).unwrap().unwrap();
+    // Far too much: a smaller one does better, where it does not drown everything just as well.
+    let far = [(100.0, 100.0), (30.0, 10.0), (10.0, 1.0), (3.0, 0.1)];
+    let found = far.map(|(ridge, decay)| whole(of(ridge, decay), true));
+    assert!(found.iter().zip(far).any(|(fitted, far)| fitted.settings.ridge == far.0 * 0.3));
+    assert!(found.iter().zip(far).any(|(fitted, far)| fitted.settings.decay == far.1 * 0.1));
+    let settings = of(10.0, 1.0);
+    assert_eq!(
+        whole(settings, false).settings,
+        settings,
+        "nothing is tried where all landmarks were explored"
+    );
+    let fitted = &found[2];
+    // What was chosen is what the members are made with, and what a fit on the same rows gets.
+    for (members, fold) in fitted.folds.iter().zip(&folds) {
+        let again = fit(given, &fitted.settings, &fold.fit).unwrap().unwrap();
+        for (x, y) in members.iter().zip(&again) {
+            assert_eq!((&x.unit[..], &x.class[..]), (&y.unit[..], &y.class[..]));
+            assert_eq!((&x.unit_bias, &x.class_bias, x.width), (&y.unit_bias, &y.class_bias, y.width));
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,6 @@ use crate::data::{Items, Similarity, TrainingData};
 use crate::error::Result;
 use crate::eval::measure_one;
 use crate::model::{Bundle, Kernel};
-use crate::train::config::TrainConfig;
 use crate::train::draw::some;
 
 /// With more rows to a landmark than this, sums need less precision.
@@ -20,6 +19,20 @@ const SUMMED: usize = 65_536;
 /// Most landmarks of all media types together: the fits hold matrices of the square of each two.
 const LANDMARKS: usize = 16_384;
 
+/// Of so many rows to fit: the most that are summed up, and the most landmarks of each of `media` types where `most` are wanted.
+pub(super) fn sizes(rows: usize, most: usize, media: usize) -> (usize, usize) {
+    let rows = rows.min(SUMMED);
+    (rows, most.min(LANDMARKS / media.max(1)).min(rows))
+}
+
+/// Rows to fit on and to validate on, and the most landmarks of a media type.
+#[derive(Clone, Copy)]
+pub(super) struct Sample<'a> {
+    pub(super) fit: &'a [usize],
+    pub(super) held: &'a [usize],
+    pub(super) landmarks: usize,
+}
+
 /// What a fit on some rows is read from, and the responses of rows to validate on.
 pub(super) struct Trial<'a> {
     data: &'a TrainingData,
@@ -30,21 +43,22 @@ pub(super) struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    /// Sums up `fit`, a draw of it where there are more than [`SUMMED`]; `None` where a media type has no two different items.
+    /// Sums up the rows to fit on, a draw of them where there are more than [`SUMMED`]; `None` where a media type has no two different items.
+    ///
+    /// `spread` is that of the kernel, `classes` their number or 0; `seed` draws the landmarks.
     pub(super) fn new(
         data: &'a TrainingData,
-        fit: &[usize],
-        held: &'a [usize],
+        Sample { fit, held, landmarks }: Sample<'a>,
         (spread, classes): (f32, usize),
-        config: &TrainConfig,
+        seed: u64,
     ) -> Result<Option<Self>> {
-        let fit = &some(fit, SUMMED)[..];
+        let (rows, landmarks) = sizes(fit.len(), landmarks, data.media.len());
+        let fit = &some(fit, rows)[..];
         let kernels: Option<Vec<Kernel>> = data
             .media
             .iter()
             .map(|media| {
-                let most = config.kernel.landmarks.min(LANDMARKS / data.media.len());
-                let kernel = with_landmarks(media, fit, most, config.seed)?;
+                let kernel = with_landmarks(media, fit, landmarks, seed)?;
                 Some(Kernel { width: spread * kernel.width, ..kernel })
             })
             .collect();
@@ -59,8 +73,7 @@ impl<'a> Trial<'a> {
                 k
             })
             .collect();
-        let precision =
-            if fit.len() > MANY * config.kernel.landmarks { Precision::Single } else { Precision::Double };
+        let precision = if fit.len() > MANY * landmarks { Precision::Single } else { Precision::Double };
         let mut moments = Moments::new(kernels, classes, precision)?;
         moments.add(data, fit)?;
         Ok(Some(Self { data, moments, held, responses }))
@@ -81,23 +94,9 @@ impl<'a> Trial<'a> {
             .collect::<candle_core::Result<_>>()?)
     }
 
-    /// The kernel members with these readouts; `unit` elements, filled up with zeros where there are fewer directions.
-    pub(super) fn members(
-        &self,
-        units: Option<(&Units, f64)>,
-        classes: &[Option<Classes>],
-        sharpness: f64,
-        (count, unit): (usize, usize),
-    ) -> Result<Vec<Kernel>> {
-        let sides = self.moments.sides.iter().enumerate();
-        sides
-            .map(|(m, side)| {
-                let mut kernel = side.kernel.clone();
-                let width = kernel.len();
-                readout(&mut kernel, (m, width), units, classes, sharpness, (count, unit))?;
-                Ok(kernel)
-            })
-            .collect()
+    /// The kernels alone, without what was summed up.
+    pub(super) fn into_kernels(self) -> Vec<Kernel> {
+        self.moments.sides.into_iter().map(|side| side.kernel).collect()
     }
 
     /// Landmarks of a media type.
@@ -142,6 +141,21 @@ impl<'a> Trial<'a> {
         let found = measure_one(&self.items(shape, &readers)?, self.data, Similarity::Posterior);
         Ok(found.map.map(|map| map.mean))
     }
+}
+
+/// The kernel members with these readouts; `unit` elements, filled up with zeros where there are fewer directions.
+pub(super) fn with_readouts(
+    mut kernels: Vec<Kernel>,
+    units: Option<(&Units, f64)>,
+    classes: &[Option<Classes>],
+    sharpness: f64,
+    (count, unit): (usize, usize),
+) -> Result<Vec<Kernel>> {
+    for (m, kernel) in kernels.iter_mut().enumerate() {
+        let width = kernel.len();
+        readout(kernel, (m, width), units, classes, sharpness, (count, unit))?;
+    }
+    Ok(kernels)
 }
 
 /// Members without landmarks, one per media type: they read responses that are there already.
