@@ -17,10 +17,10 @@ const ANCHORS: usize = 2048;
 
 /// `bundle` with the unit parts of `rows` as anchors and this weight; without a hub term for the weight 0.
 pub(crate) fn with_hub(bundle: &Bundle, data: &TrainingData, rows: &[usize], weight: f32) -> Result<Bundle> {
-    let mut bundle = bundle.clone();
     let classes = bundle.posterior().map_or(0, |range| range.end);
-    let (d, unit) = (bundle.dim(), bundle.dim() - classes);
-    if weight == 0.0 || bundle.media().len() < 2 || unit == 0 {
+    let d = bundle.dim();
+    if weight == 0.0 || bundle.media().len() < 2 || d == classes {
+        let mut bundle = bundle.clone();
         bundle.metric.hubs = Hubs::default();
         bundle.metric.heads.iter_mut().for_each(|head| head.hub = 0.0);
         return Ok(bundle);
@@ -29,8 +29,16 @@ pub(crate) fn with_hub(bundle: &Bundle, data: &TrainingData, rows: &[usize], wei
     for (m, media) in data.media.iter().enumerate() {
         let present: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
         let shared = bundle.project(m, &media.gather(&some(&present, ANCHORS)))?;
-        anchors.push(shared.chunks_exact(d).flat_map(|row| &row[classes..]).copied().collect::<Vec<f32>>());
+        anchors.push(shared.chunks_exact(d).flat_map(|row| &row[classes..]).copied().collect());
     }
+    Ok(with_anchors(bundle, anchors, weight))
+}
+
+/// `bundle` with these unit parts of each media type as anchors and this weight.
+pub(crate) fn with_anchors(bundle: &Bundle, anchors: Vec<Vec<f32>>, weight: f32) -> Bundle {
+    let mut bundle = bundle.clone();
+    let classes = bundle.posterior().map_or(0, |range| range.end);
+    let (d, unit) = (bundle.dim(), bundle.dim() - classes);
     let empty: Vec<bool> = anchors.iter().map(Vec::is_empty).collect();
     bundle.metric.hubs =
         Hubs { unit, temperature: TEMPERATURE, anchors: anchors.into_iter().map(Floats::from).collect() };
@@ -40,7 +48,7 @@ pub(crate) fn with_hub(bundle: &Bundle, data: &TrainingData, rows: &[usize], wei
         let scale = (classes..d).map(|i| head.bilinear[i * d + i]).sum::<f32>() / unit as f32;
         head.hub = if head.target == Target::Pair && between { weight * scale.max(0.0) } else { 0.0 };
     }
-    Ok(bundle)
+    bundle
 }
 
 /// A model, the rows that it was fitted on, and those that it has not seen.

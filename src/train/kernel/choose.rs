@@ -7,14 +7,14 @@ use crate::error::Result;
 use crate::parallel as workers;
 use crate::train::config::TrainConfig;
 use crate::train::draw::some;
-use crate::train::members::alone::shape;
+use crate::train::members::alone;
 use crate::train::split::Fold;
 
 /// Candidates, the first of which are tried together: spread of the kernel, ridge and power of the correlations of the
 /// units, ridge and sharpness of the classes.
 const SPREADS: [f32; 4] = [2.0, 1.0, 4.0, 0.5];
 const RIDGES: [f64; 4] = [1.0, 0.3, 3.0, 0.1];
-pub(super) const POWERS: [f64; 3] = [1.0, 0.5, 1.5];
+pub(super) const POWERS: [f64; 4] = [1.0, 0.5, 1.5, 2.0];
 const DECAYS: [f64; 4] = [1e-4, 1e-5, 1e-3, 1e-2];
 pub(super) const SHARPNESS: [f64; 4] = [10.0, 5.0, 3.0, 15.0];
 /// The first candidates are those that do well on several data sets. Others must be better by this much in a measure: what a few hundred
@@ -177,8 +177,8 @@ type Spread<'a> = (Scores, Scores, Option<Tried<'a>>);
 /// Scores of all powers.
 fn of_ridge(given: Given<'_>, trial: &Trial<'_>, ridge: f64) -> Result<Scores> {
     let Some(units) = trial.units(ridge, given.unit)? else { return Ok(vec![None; POWERS.len()]) };
-    let shape = shape(given.data, given.config, 0, given.unit);
-    POWERS.iter().map(|&power| trial.of_units(&units, power, &shape)).collect()
+    let shape = alone::of_units(given.data, given.config, given.unit);
+    POWERS.iter().map(|&power| trial.of_units(&units, power, (&shape, given.config.kernel.hub))).collect()
 }
 
 /// Scores of all sharpnesses.
@@ -187,7 +187,7 @@ fn of_decay(given: Given<'_>, trial: &Trial<'_>, decay: f64) -> Result<Scores> {
         return Ok(vec![None; SHARPNESS.len()]);
     }
     let classes = trial.classes(decay)?;
-    let shape = shape(given.data, given.config, given.classes, 1);
+    let shape = alone::of_posteriors(given.data, given.config, given.classes);
     SHARPNESS.iter().map(|&sharpness| trial.of_classes(&classes, sharpness, &shape)).collect()
 }
 

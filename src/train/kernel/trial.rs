@@ -6,9 +6,10 @@ use super::moments::{Moments, Precision};
 use super::units::Units;
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::Result;
-use crate::eval::measure_one;
-use crate::model::{Bundle, Kernel};
+use crate::eval::{One, Own, measure_between, measure_one};
+use crate::model::{Bundle, Kernel, Target};
 use crate::train::draw::some;
+use crate::train::finish::hub;
 
 /// With more rows to a landmark than this, sums need less precision.
 const MANY: usize = 4;
@@ -25,6 +26,11 @@ pub(super) fn sizes(rows: usize, most: usize, media: usize) -> (usize, usize) {
     (rows, most.min(LANDMARKS / media.max(1)).min(rows))
 }
 
+/// Most anchors of the hub term that units are measured with.
+const ANCHORS: usize = 1024;
+/// Weights of that term, of which the best counts: it changes which ridge and power find the pair.
+const HUBS: [f32; 3] = [0.0, 1.0, 2.0];
+
 /// Rows to fit on and to validate on, and the most landmarks of a media type.
 #[derive(Clone, Copy)]
 pub(super) struct Sample<'a> {
@@ -40,6 +46,8 @@ pub(super) struct Trial<'a> {
     held: &'a [usize],
     /// By media type: responses `[n, m]` of those of `held` that have an item.
     responses: Vec<Vec<f32>>,
+    /// The same of anchors, rows that were fitted on; none where nothing is held.
+    anchors: Vec<Vec<f32>>,
 }
 
 impl<'a> Trial<'a> {
@@ -63,20 +71,21 @@ impl<'a> Trial<'a> {
             })
             .collect();
         let Some(kernels) = kernels else { return Ok(None) };
-        let responses = kernels
-            .iter()
-            .zip(&data.media)
-            .map(|(kernel, media)| {
-                let rows: Vec<usize> = held.iter().copied().filter(|&row| media.present[row]).collect();
-                let mut k = distances(kernel, media.d_in, &media.gather(&rows));
+        let of_rows = |rows: &[usize], most: usize| -> Vec<Vec<f32>> {
+            let each = kernels.iter().zip(&data.media).map(|(kernel, media)| {
+                let rows: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
+                let mut k = distances(kernel, media.d_in, &media.gather(&some(&rows, most)));
                 kernel.respond(&mut k);
                 k
-            })
-            .collect();
+            });
+            each.collect()
+        };
+        let responses = of_rows(held, usize::MAX);
+        let anchors = of_rows(if held.is_empty() { &[] } else { fit }, ANCHORS);
         let precision = if fit.len() > MANY * landmarks { Precision::Single } else { Precision::Double };
         let mut moments = Moments::new(kernels, classes, precision)?;
         moments.add(data, fit)?;
-        Ok(Some(Self { data, moments, held, responses }))
+        Ok(Some(Self { data, moments, held, responses, anchors }))
     }
 
     /// At most `k` directions with the ridge `ridge`; `None` without pairs.
@@ -108,22 +117,33 @@ impl<'a> Trial<'a> {
     fn items<'b>(&self, shape: &'b Bundle, readers: &[Kernel]) -> Result<Items<'b>> {
         let project = |m: usize, features: &[f32]| {
             let n = features.len() / self.data.media[m].d_in;
-            let mut out = vec![0.0; n * shape.dim()];
-            let members = [Some(readers[m].read(n, &self.responses[m])), None];
-            shape.pathways[m].mix(n, members, 1.0, &mut out);
-            Ok(out)
+            Ok(shared(shape, m, n, readers[m].read(n, &self.responses[m])))
         };
         Items::projected(shape, self.data, self.held, &project)
     }
 
-    /// Recall at 1 and 10 of the paired item of the held rows, mean of both; `None` without pairs.
-    pub(super) fn of_units(&self, units: &Units, power: f64, shape: &Bundle) -> Result<Option<f64>> {
+    /// Recall at 1 and 10 of the paired item of the held rows, mean of both, by the heads of `shape` with a hub term where it `hubs`;
+    /// `None` without pairs.
+    pub(super) fn of_units(
+        &self,
+        units: &Units,
+        power: f64,
+        (shape, hubs): (&Bundle, bool),
+    ) -> Result<Option<f64>> {
         let mut readers = readers(shape);
         for (m, reader) in readers.iter_mut().enumerate() {
             readout(reader, (m, self.width(m)), Some((units, power)), &[], 1.0, (0, shape.dim()))?;
         }
-        let recall = measure_one(&self.items(shape, &readers)?, self.data, Similarity::Cosine).recall;
-        Ok(recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0))
+        let anchors = self.anchors.iter().zip(&readers).enumerate().map(|(m, (responses, reader))| {
+            let n = responses.len() / self.width(m).max(1);
+            shared(shape, m, n, reader.read(n, responses))
+        });
+        let whole = hub::with_anchors(shape, anchors.collect(), 1.0);
+        let (plain, whole) = (self.items(shape, &readers)?, self.items(&whole, &readers)?);
+        let weights = if hubs { &HUBS[..] } else { &HUBS[..1] };
+        let found = measure_between((&plain, &whole), self.data, (Target::Pair, Own::Relevant), weights);
+        let recall = |one: One| one.recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
+        Ok(found.into_iter().filter_map(recall).max_by(f64::total_cmp))
     }
 
     /// MAP of the held rows by the dot product of posteriors; `None` without classes.
@@ -141,6 +161,13 @@ impl<'a> Trial<'a> {
         let found = measure_one(&self.items(shape, &readers)?, self.data, Similarity::Posterior);
         Ok(found.map.map(|map| map.mean))
     }
+}
+
+/// The shared vectors `[n, d]` of `n` items of media type `m` from what a kernel member reads of them.
+fn shared(shape: &Bundle, m: usize, n: usize, read: (Vec<f32>, Vec<f32>)) -> Vec<f32> {
+    let mut out = vec![0.0; n * shape.dim()];
+    shape.pathways[m].mix(n, [Some(read), None], 1.0, &mut out);
+    out
 }
 
 /// The kernel members with these readouts; `unit` elements, filled up with zeros where there are fewer directions.

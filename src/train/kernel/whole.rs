@@ -7,7 +7,7 @@ use super::units::Units;
 use crate::error::Result;
 use crate::model::Kernel;
 use crate::parallel as workers;
-use crate::train::members::alone::shape;
+use crate::train::members::alone;
 use crate::train::split::Fold;
 
 /// With all landmarks a smaller ridge may be better than with those that settings were explored with: this part of it is tried.
@@ -68,12 +68,13 @@ pub(super) fn fit_whole(
         let classes: Vec<_> = decays.iter().map(|decay| trial.classes(*decay)).collect::<Result<_>>()?;
         let (mut of_units, mut of_classes) = (Vec::new(), Vec::new());
         if part {
-            let unit = shape(given.data, given.config, 0, given.unit);
+            let unit = alone::of_units(given.data, given.config, given.unit);
+            let unit = (&unit, given.config.kernel.hub);
             for (ridge, power) in &powers {
                 let units = units[*ridge].as_ref();
-                of_units.push(units.map(|units| trial.of_units(units, *power, &unit)).transpose()?.flatten());
+                of_units.push(units.map(|units| trial.of_units(units, *power, unit)).transpose()?.flatten());
             }
-            let class = shape(given.data, given.config, given.classes, 1);
+            let class = alone::of_posteriors(given.data, given.config, given.classes);
             for (decay, sharpness) in sharpnesses.iter().filter(|_| given.classes > 0) {
                 of_classes.push(trial.of_classes(&classes[*decay], *sharpness, &class)?);
             }

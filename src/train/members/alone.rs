@@ -11,15 +11,23 @@ use crate::train::export::describe;
 /// Scale and bias of a head that nothing has trained.
 const START: (f32, f32) = (8.0, -4.0);
 
-/// A bundle of kernel members without landmarks, for measures of what they would give: `classes` posteriors and `unit`
-/// elements.
-pub(crate) fn shape(data: &TrainingData, config: &TrainConfig, classes: usize, unit: usize) -> Bundle {
+/// A bundle of kernel members without landmarks, for measures of what their `classes` posteriors would give.
+pub(crate) fn of_posteriors(data: &TrainingData, config: &TrainConfig, classes: usize) -> Bundle {
+    without_heads(data, config, classes, without_landmarks(data, classes, 1))
+}
+
+/// The same of `unit` elements for pairs, with heads for these.
+pub(crate) fn of_units(data: &TrainingData, config: &TrainConfig, unit: usize) -> Bundle {
+    alone(data, config, &[], without_landmarks(data, 0, unit))
+}
+
+fn without_landmarks(data: &TrainingData, classes: usize, unit: usize) -> Vec<Kernel> {
     let members = data.media.iter().map(|media| {
         let mut kernel = Kernel::new(false, Vec::new(), media.d_in, 1.0);
         (kernel.class_bias, kernel.unit_bias) = (vec![0.0; classes], vec![0.0; unit]);
         kernel
     });
-    without_heads(data, config, classes, members.collect())
+    members.collect()
 }
 
 /// A bundle of kernel members alone, whose heads are scaled dot products: of posteriors with these class weights, and of unit
