@@ -53,6 +53,17 @@ pub fn files_of(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// Puts another file of `bytes` in the place of `path`.
+///
+/// Never by writing into it: a reader that is about to be dropped, or the thread that watches its `meta.json`, may have
+/// mapped the old one, and a mapped file that is cut ends the process.
+pub fn put(path: &Path, bytes: impl AsRef<[u8]>) {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    std::fs::write(&new, bytes).unwrap();
+    std::fs::rename(new, path).unwrap();
+}
+
 /// Writes one line per value.
 pub fn write_lines<T: std::fmt::Display>(path: &Path, lines: &[T]) {
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -63,5 +74,5 @@ pub fn write_lines<T: std::fmt::Display>(path: &Path, lines: &[T]) {
 pub fn edit_json(path: &Path, change: impl FnOnce(&mut serde_json::Value)) {
     let mut value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     change(&mut value);
-    std::fs::write(path, value.to_string()).unwrap();
+    put(path, value.to_string());
 }

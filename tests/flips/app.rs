@@ -8,7 +8,7 @@ use uncsm_index::ErrorCode;
 use uncsm_index::index::{Index, SoundDirectory, UvecPlugin, Writer};
 use uncsm_index::search::Engine;
 
-use crate::common::files::{copy_dir, files_of, files_with};
+use crate::common::files::{copy_dir, files_of, files_with, put};
 use crate::common::{App, bundle, random_docs};
 use crate::world::World;
 
@@ -71,7 +71,7 @@ fn a_docs_section_of_ones_is_served_as_nothing_and_merged_never() {
         for (start, length) in docs {
             bytes[start..start + length].fill(0xff);
         }
-        std::fs::write(&file, bytes).unwrap();
+        put(&file, bytes);
     }
     let (index, plugin) = reopened(dir.path());
     let searcher = index.reader().unwrap().searcher();
@@ -98,7 +98,7 @@ fn a_foreign_merge_policy_does_not_launder_the_hosts_files() {
         let mut bytes = std::fs::read(&files[0]).unwrap();
         let middle = body_of(&bytes) / 2;
         bytes[middle] ^= 1;
-        std::fs::write(&files[0], bytes).unwrap();
+        put(&files[0], bytes);
         let (index, _plugin) = reopened(dir.path());
         let mut plain: IndexWriter = index.writer_with_num_threads(1, MEMORY).unwrap();
         let segments = index.searchable_segment_ids().unwrap();
@@ -153,7 +153,7 @@ fn a_damaged_dictionary_is_not_blamed_on_the_facet_that_reads_it() {
         for at in (0..sound.len() - 4).filter(|at| version.iter().any(|v| sound[*at..].starts_with(v))) {
             let mut bytes = sound.clone();
             bytes[at + 3] ^= 0x40;
-            std::fs::write(&file, bytes).unwrap();
+            put(&file, bytes);
             let Ok(Err(error)) = std::panic::catch_unwind(|| world.query_like(&world.index, 0)) else {
                 continue;
             };
@@ -161,7 +161,7 @@ fn a_damaged_dictionary_is_not_blamed_on_the_facet_that_reads_it() {
             assert_eq!(error.facts().file.as_deref(), Some(file.as_path()), "{error}");
             told += 1;
         }
-        std::fs::write(&file, sound).unwrap();
+        put(&file, sound);
     }
     assert!(told > 0, "no flip met the version of a dictionary");
 }
@@ -181,8 +181,8 @@ fn an_app_that_opens_through_a_sound_directory_is_told_of_swapped_files() {
     assert_eq!(sound().unwrap().reader().unwrap().searcher().num_docs(), 60);
     let files = files_with(dir.path(), "store");
     let (one, other) = (std::fs::read(&files[0]).unwrap(), std::fs::read(&files[1]).unwrap());
-    std::fs::write(&files[0], other).unwrap();
-    std::fs::write(&files[1], one).unwrap();
+    put(&files[0], other);
+    put(&files[1], one);
     let error = sound().unwrap().reader().err().unwrap();
     assert!(error.to_string().contains("not the one that was committed"), "{error}");
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use uncsm_index::index::{Index, inspect, verify};
 
-use crate::common::files::{copy_dir, files_of};
+use crate::common::files::{copy_dir, files_of, put};
 use crate::world::{World, answers};
 
 fn extension(path: &Path) -> String {
@@ -35,7 +35,7 @@ fn a_flipped_bit_outlives_any_number_of_adds() {
         let footer = 8 + u32::from_le_bytes(whole[whole.len() - 8..][..4].try_into().unwrap()) as usize;
         let mut bytes = whole.clone();
         bytes[(whole.len() - footer) / 2] ^= 4;
-        std::fs::write(dir.join(&file), bytes).unwrap();
+        put(&dir.join(&file), bytes);
         let name = file.display().to_string();
         let found = |when: &str| {
             let damage = verify(&dir).unwrap();
@@ -66,7 +66,7 @@ fn a_flipped_bit_outlives_any_number_of_adds() {
         assert!(report.damaged[&victim].contains(&name), "{kind}: {:?}", report.damaged);
         assert_eq!(report.documents, 35 + 2 * (4 - refused), "{kind}");
         // Nothing was lost or changed on the way.
-        std::fs::write(dir.join(&file), whole).unwrap();
+        put(&dir.join(&file), whole);
         assert_eq!(verify(&dir).unwrap(), [], "{kind}");
         world.merge(&dir).unwrap();
         assert_eq!(verify(&dir).unwrap(), [], "{kind}");

@@ -24,7 +24,7 @@ use rand_chacha::ChaCha8Rng;
 use uncsm_index::ErrorCode;
 use uncsm_index::index;
 
-use common::files::{copy_dir, files_of};
+use common::files::{copy_dir, files_of, put};
 use world::{World, answers};
 
 /// Without `UNCSM_FLIPS`.
@@ -171,7 +171,7 @@ fn damage_anywhere_is_an_error_or_harmless_and_is_never_laundered() {
             let path = dir.join(&file);
             let mut bytes = std::fs::read(&path).unwrap();
             harm.apply(&mut bytes);
-            std::fs::write(&path, bytes).unwrap();
+            put(&path, bytes);
             let done = catch_unwind(AssertUnwindSafe(|| try_all(&world, &dir, scratch.path())));
             if send.send(done.map_err(|_| "panic")).is_err() {
                 return;

@@ -7,14 +7,14 @@ use uncsm_index::index::{Index, attach, examine, verify};
 use uncsm_index::model::Bundle;
 use uncsm_index::search::Engine;
 
-use crate::common::files::{copy_dir, files_of};
+use crate::common::files::{copy_dir, files_of, put};
 use crate::world::World;
 
 fn swap(a: &Path, b: &Path) {
     let (one, other) = (std::fs::read(a).unwrap(), std::fs::read(b).unwrap());
     assert_ne!(one, other, "{}", a.display());
-    std::fs::write(a, other).unwrap();
-    std::fs::write(b, one).unwrap();
+    put(a, other);
+    put(b, one);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn deletes_of_another_segment_or_commit_are_found() {
     if std::fs::read(&a).unwrap() == std::fs::read(&b).unwrap() {
         let mut bytes = std::fs::read(&a).unwrap();
         bytes[8] ^= 0b11;
-        std::fs::write(&a, bytes).unwrap();
+        put(&a, bytes);
     } else {
         swap(&a, &b);
     }
@@ -96,7 +96,7 @@ fn a_bundle_of_the_same_space_in_the_place_of_another_is_refused() {
     assert_ne!(own.file_name(), foreign.file_name());
     for files in [&["config.json", "model.safetensors"][..], &["config.json"]] {
         for file in files {
-            std::fs::copy(foreign.join(file), own.join(file)).unwrap();
+            put(&own.join(file), std::fs::read(foreign.join(file)).unwrap());
         }
         let error = Index::open(&dir).err().unwrap();
         assert_eq!(error.code(), ErrorCode::Damaged, "{files:?}: {error}");
@@ -106,11 +106,12 @@ fn a_bundle_of_the_same_space_in_the_place_of_another_is_refused() {
     let stranger = scratch.path().join("stranger");
     Bundle::random(&[("image", 6), ("text", 5)], 12, 7, 3, 4).save(&stranger).unwrap();
     for file in ["config.json", "model.safetensors"] {
-        std::fs::copy(world.index.join(own.file_name().unwrap()).join(file), own.join(file)).unwrap();
+        let sound = std::fs::read(world.index.join(own.file_name().unwrap()).join(file)).unwrap();
+        put(&own.join(file), &sound);
         Index::open(&dir).unwrap();
-        std::fs::copy(stranger.join(file), own.join(file)).unwrap();
+        put(&own.join(file), std::fs::read(stranger.join(file)).unwrap());
         assert!(Index::open(&dir).is_err(), "{file}");
-        std::fs::copy(world.index.join(own.file_name().unwrap()).join(file), own.join(file)).unwrap();
+        put(&own.join(file), sound);
     }
 }
 
@@ -122,10 +123,10 @@ fn an_index_of_an_older_build_opens_and_takes_its_record_with_the_next_commit() 
     // As it was written before: without the seal.
     let text = std::fs::read_to_string(&meta).unwrap();
     let plain = format!("{}\n}}\n", &text[..text.find(",\n  \"uncsm_files\"").unwrap()]);
-    std::fs::write(&meta, &plain).unwrap();
+    put(&meta, &plain);
     let manifest = world.index.join("uncsm-index.json");
     let text = std::fs::read_to_string(&manifest).unwrap();
-    std::fs::write(&manifest, text.trim_end()).unwrap();
+    put(&manifest, text.trim_end());
     let found = examine(&world.index).unwrap();
     assert!(found.is_sound() && found.notes.len() == 1 && found.notes[0].contains("record"), "{found:?}");
     assert_eq!(verify(&world.index).unwrap(), []);

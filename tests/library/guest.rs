@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::common::bundle;
+use crate::common::files::put;
 use tantivy::directory::{Directory, MmapDirectory, RamDirectory};
 use tantivy::index::SegmentId;
 use tantivy::merge_policy::{MergeCandidate, MergePolicy, NoMergePolicy};
@@ -78,7 +79,7 @@ fn files(dir: &Path, kind: &str) -> Vec<PathBuf> {
 fn flip(file: &Path, at: usize) {
     let mut bytes = std::fs::read(file).unwrap();
     bytes[at] ^= 0x10;
-    std::fs::write(file, bytes).unwrap();
+    put(file, bytes);
 }
 
 /// Offset of the first section of shared vectors.
@@ -233,7 +234,7 @@ fn a_guest_that_does_not_open_says_why() {
     // Its vectors say what it is where its schema does not any more.
     let dir = tempfile::tempdir().unwrap();
     fill(&create(&UvecPlugin::new(), MmapDirectory::open(dir.path()).unwrap()), &[&[1]]);
-    std::fs::write(dir.path().join("meta.json"), "{}").unwrap();
+    put(&dir.path().join("meta.json"), "{}");
     assert!(index::is_host(dir.path()));
     assert_eq!(examine(dir.path()).unwrap().damage.len(), 1);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use crate::common::files::{copy_dir, files_with};
+use crate::common::files::{copy_dir, files_with, put};
 use crate::common::{App, Doc, bundle, hub_bundle, random_docs};
 use tantivy::directory::{Directory, MmapDirectory, TerminatingWrite};
 use tantivy::schema::{Schema, TEXT};
@@ -194,7 +194,7 @@ fn flip_vector_byte(path: &Path) {
         .unwrap();
     let at = vectors["offset"].as_u64().unwrap() as usize;
     bytes[at] ^= 0x10;
-    std::fs::write(path, bytes).unwrap();
+    put(path, bytes);
 }
 
 #[test]
@@ -311,14 +311,14 @@ fn a_truncated_or_swapped_file_is_refused_when_its_segment_opens() {
     };
     open().unwrap();
     for cut in [whole.len() - 1, whole.len() / 2, 10, 0] {
-        std::fs::write(&path, &whole[..cut]).unwrap();
+        put(&path, &whole[..cut]);
         let error = open().err().unwrap();
         assert!(matches!(error.code(), ErrorCode::Damaged | ErrorCode::Engine), "{error}");
     }
     // A file of another space in its place: the header is authoritative.
     let other = tempfile::tempdir().unwrap();
     drop(add_segments(&App::in_dir(bundle(4), other.path()), &random_docs(4, 20), 20));
-    std::fs::copy(files_with(other.path(), "uvec").remove(0), &path).unwrap();
+    put(&path, std::fs::read(files_with(other.path(), "uvec").remove(0)).unwrap());
     assert_eq!(open().err().unwrap().code(), ErrorCode::SpaceMismatch);
 }
 

@@ -15,7 +15,7 @@ use uncsm_index::schema::{BadLines, SchemaOverrides, infer};
 use uncsm_index::search::{Engine, MediaChoice, Response, Similarity};
 
 use crate::common::encoder::Bytes;
-use crate::common::files::write_lines;
+use crate::common::files::{put, write_lines};
 use crate::common::{App, Doc, brute_force, bundle, features, hub_bundle, random_docs, top};
 use crate::search::world::{engine, id, ids, spread};
 
@@ -282,7 +282,7 @@ fn a_built_index_keeps_hubs_through_add_delete_merge_and_attach_and_finds_their_
         bad[at as usize] ^= 0x10;
         let copy = tempfile::tempdir().unwrap();
         crate::common::files::copy_dir(&dir, copy.path());
-        std::fs::write(copy.path().join(file.file_name().unwrap()), bad).unwrap();
+        put(&copy.path().join(file.file_name().unwrap()), bad);
         let damage = index::verify(copy.path()).unwrap();
         assert!(damage.iter().any(|damage| format!("{damage:?}").contains("HUBS")), "{damage:?}");
     }

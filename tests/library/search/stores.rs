@@ -17,7 +17,7 @@ use uncsm_index::search::{Engine, Request};
 use uncsm_index::{ErrorCode, Result};
 
 use crate::common::bundle;
-use crate::common::files::{copy_dir, edit_json, file_of};
+use crate::common::files::{copy_dir, edit_json, file_of, put};
 
 /// Bytes of what ends a store.
 const END: usize = 28;
@@ -132,7 +132,7 @@ impl World {
         let mut store = self.store.clone();
         store[at..at + bytes.len()].copy_from_slice(bytes);
         assert_ne!(store, self.store);
-        std::fs::write(dir.join(&self.file), store).unwrap();
+        put(&dir.join(&self.file), store);
         dir
     }
 
@@ -319,7 +319,7 @@ fn a_guest_reads_the_documents_of_its_host_as_safely() {
     let sound = std::fs::read(&file).unwrap();
     let at = sound.windows(11).position(|window| window == b"a note of 7").unwrap();
     let read = |store: &[u8]| {
-        std::fs::write(&file, store).unwrap();
+        put(&file, store);
         let plugin = UvecPlugin::new();
         let mut index = tantivy::Index::open_in_dir(dir.path()).unwrap();
         index.register_plugin(plugin.registered());

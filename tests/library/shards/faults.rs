@@ -5,7 +5,7 @@ use uncsm_index::corpus::{IdsFrom, Shard};
 use uncsm_index::index::{Checkpoint, Source, attach};
 use uncsm_index::schema::SchemaOverrides;
 
-use crate::common::files::files_with;
+use crate::common::files::{files_with, put};
 use crate::shards::{World, Written, bytes_of, rows, warnings};
 
 #[test]
@@ -20,7 +20,7 @@ fn a_lost_or_damaged_file_of_a_part_is_named() {
         let cut = sound[..sound.len() - 1].to_vec();
         for (what, bytes) in [("missing", None), ("flipped", Some(flipped)), ("cut", Some(cut))] {
             match bytes {
-                Some(bytes) => std::fs::write(&file, bytes).unwrap(),
+                Some(bytes) => put(&file, bytes),
                 None => std::fs::remove_file(&file).unwrap(),
             }
             let error = world.merge("out", &parts).unwrap_err();
@@ -34,15 +34,15 @@ fn a_lost_or_damaged_file_of_a_part_is_named() {
                 assert_eq!(error.code(), ErrorCode::Damaged, "{kind} {what}: {error}");
                 assert_eq!(error.facts().file.as_deref(), Some(file.as_path()), "{error}");
             }
-            std::fs::write(&file, &sound).unwrap();
+            put(&file, &sound);
         }
     }
     // A whole file of another part, with a sound checksum.
     let (own, foreign) = (files_with(&parts[1], "fast").remove(0), files_with(&parts[2], "fast").remove(0));
     let sound = std::fs::read(&own).unwrap();
-    std::fs::copy(&foreign, &own).unwrap();
+    put(&own, std::fs::read(&foreign).unwrap());
     assert_eq!(world.merge("out", &parts).unwrap_err().code(), ErrorCode::Damaged);
-    std::fs::write(&own, sound).unwrap();
+    put(&own, sound);
     // The list of the part itself.
     let list = parts[1].join("uncsm-shard.json");
     let text = std::fs::read_to_string(&list).unwrap();
