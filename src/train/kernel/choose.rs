@@ -1,5 +1,6 @@
 //! The settings of the kernel members, chosen on validation rows.
 
+use super::measured::Measured;
 use super::trial::{Sample, Trial, sizes};
 use super::whole::{self, Fitted};
 use crate::data::TrainingData;
@@ -10,17 +11,19 @@ use crate::train::draw::some;
 use crate::train::members::alone;
 use crate::train::split::Fold;
 
-/// Candidates, the first of which are tried together: spread of the kernel, ridge and power of the correlations of the
-/// units, ridge and sharpness of the classes.
+/// Candidates: spread of the kernel, ridge and power of the correlations of the units, ridge and sharpness of the classes.
+///
+/// The first of all are tried together. Of spreads and ridges the last lies beyond the second, and is tried where that is the best of
+/// the others.
 const SPREADS: [f32; 4] = [2.0, 1.0, 4.0, 0.5];
 const RIDGES: [f64; 4] = [1.0, 0.3, 3.0, 0.1];
 pub(super) const POWERS: [f64; 4] = [1.0, 0.5, 1.5, 2.0];
-const DECAYS: [f64; 4] = [1e-4, 1e-5, 1e-3, 1e-2];
+const DECAYS: [f64; 4] = [1e-4, 1e-3, 1e-5, 1e-2];
 pub(super) const SHARPNESS: [f64; 4] = [10.0, 5.0, 3.0, 15.0];
 /// The first candidates are those that do well on several data sets. Others must be better by this much in a measure: what a few hundred
 /// rows say beyond it is mostly noise.
 const LEAST: f64 = 0.003;
-/// Settings are chosen with at most this many landmarks: with more, one fit takes long.
+/// Settings are chosen with at most this many landmarks where there are many more: with more, one fit takes long.
 const EXPLORED: usize = 1024;
 
 /// What was chosen.
@@ -54,19 +57,16 @@ pub(crate) fn fit_folds(given: Given<'_>, folds: &[Fold]) -> Result<Option<Fitte
         .zip(folds)
         .map(|(drawn, fold)| Sample { fit: &drawn.rows, held: &fold.validation, landmarks: drawn.landmarks })
         .collect();
-    let Some(explored) = Explored::new(given, &samples)? else { return Ok(None) };
-    let spread = explored.spread;
-    let (units, classes) = explored.finish(given)?;
-    let (unit, class) = (best_of(&units).map_or(0, |x| x.1), best_of(&classes).map_or(0, |x| x.1));
-    let settings = Settings {
-        spread,
-        ridge: RIDGES[unit / POWERS.len()],
-        power: POWERS[unit % POWERS.len()],
-        decay: DECAYS[class / SHARPNESS.len()],
-        sharpness: SHARPNESS[class % SHARPNESS.len()],
-    };
+    let measured: Option<Vec<Measured<'_>>> =
+        samples.iter().map(|sample| Measured::new(given.data, *sample, given.config.seed, true)).collect();
+    let Some(measured) = measured else { return Ok(None) };
+    let mut explored = Explored::new(given, &measured)?;
+    drop(measured);
+    let settings = explored.finish(given)?;
     tracing::debug!(?settings, "kernel members, as explored");
-    let fitted = whole::fit_whole(given, settings, folds, drawn.iter().any(|drawn| drawn.part))?;
+    let part = drawn.iter().any(|drawn| drawn.part);
+    let trials = (!part).then_some(explored.trials);
+    let fitted = whole::fit_whole(given, settings, folds, trials.as_deref())?;
     // Without a pair and without a class there is nothing to read from the responses.
     Ok(fitted.filter(|fitted| given.classes > 0 || fitted.has_units()))
 }
@@ -85,100 +85,125 @@ impl Drawn {
     /// the smaller a ridge it takes.
     pub(super) fn of(given: Given<'_>, fit: &[usize]) -> Self {
         let (rows, all) = sizes(fit.len(), given.config.kernel.landmarks, given.data.media.len());
-        let landmarks = all.min(EXPLORED);
+        // A few more cost less than a second look.
+        let landmarks = if all <= EXPLORED + EXPLORED / 4 { all } else { EXPLORED };
         Self { rows: some(fit, rows * landmarks / all.max(1)), landmarks, part: landmarks < all }
     }
 }
 
-/// What is known of a fold: its trial, and the scores of the first ridge and of the first decay.
-struct Tried<'a> {
-    trial: Trial<'a>,
-    units: Scores,
-    classes: Scores,
-}
-
-/// The best spread, and what is known of each fold with it.
+/// The best spread, the trials of all folds with it, and the scores of each fold for the first ridge and for the first decay.
 struct Explored<'a> {
     spread: f32,
-    folds: Vec<Tried<'a>>,
+    trials: Vec<Trial<'a>>,
+    units: Vec<Scores>,
+    classes: Vec<Scores>,
 }
+
+/// A spread, its scores by fold as [`Explored`] has them, and its trials where they are kept.
+type Spread<'a> = (f32, Vec<Scores>, Vec<Scores>, Option<Vec<Trial<'a>>>);
 
 impl<'a> Explored<'a> {
-    /// Tries all spreads on all folds; `None` where a media type has no two different items.
-    fn new(given: Given<'a>, samples: &'a [Sample<'a>]) -> Result<Option<Self>> {
-        let tried = |spread: f32, sample: &Sample<'a>| -> Result<Option<Tried<'a>>> {
-            let trial = Trial::new(given.data, *sample, (spread, given.classes), given.config.seed)?;
-            let Some(trial) = trial else { return Ok(None) };
-            let units = of_ridge(given, &trial, RIDGES[0])?;
-            let classes = of_decay(given, &trial, DECAYS[0])?;
-            Ok(Some(Tried { trial, units, classes }))
-        };
-        let tasks: Vec<_> =
-            SPREADS.iter().flat_map(|&spread| samples.iter().map(move |sample| (spread, sample))).collect();
-        let all: Vec<Option<Spread<'a>>> = workers::map(&tasks, |&(spread, sample)| -> Result<_> {
-            // A trial takes much memory: those of the spread that is preferred are kept.
-            Ok(tried(spread, sample)?.map(|tried| match spread == SPREADS[0] {
-                true => (tried.units.clone(), tried.classes.clone(), Some(tried)),
-                false => (tried.units, tried.classes, None),
-            }))
-        })
-        .into_iter()
-        .collect::<Result<_>>()?;
-        let Some(mut all) = all.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
-        let mut best: Option<(f64, f32)> = None;
-        for (&spread, scores) in SPREADS.iter().zip(all.chunks_exact(samples.len().max(1))) {
-            let (units, classes): (Vec<Scores>, Vec<Scores>) =
-                scores.iter().map(|(units, classes, _)| (units.clone(), classes.clone())).unzip();
-            let means = [mean(&units), mean(&classes)];
-            let worth = means.iter().filter_map(|scores| best_of(scores)).map(|best| best.0).sum();
-            if best.is_none_or(|best| worth >= best.0 + LEAST) {
-                best = Some((worth, spread));
-            }
+    /// Tries the spreads on all folds.
+    fn new(given: Given<'_>, folds: &[Measured<'a>]) -> Result<Self> {
+        let (last, first) = SPREADS.split_last().expect("several");
+        let mut found = spreads(given, folds, first)?;
+        let (mut spread, units, classes, trials) = found.swap_remove(best_spread(&found));
+        let (mut units, mut classes) = (units, classes);
+        if spread == SPREADS[1] {
+            let mut both = vec![(spread, units, classes, None)];
+            both.extend(spreads(given, folds, &[*last])?);
+            (spread, units, classes, _) = both.swap_remove(best_spread(&both));
         }
-        let spread = best.map_or(SPREADS[0], |best| best.1);
-        let folds: Option<Vec<Tried<'a>>> = match spread == SPREADS[0] {
-            true => all.drain(..samples.len()).map(|(_, _, tried)| tried).collect(),
-            false => {
-                drop(all);
-                workers::map(samples, |sample| tried(spread, sample)).into_iter().collect::<Result<_>>()?
-            }
+        let trials = match trials {
+            Some(trials) => trials,
+            None => workers::map(folds, |measured| Trial::new(measured, spread, given.classes))
+                .into_iter()
+                .collect::<Result<_>>()?,
         };
-        Ok(folds.map(|folds| Self { spread, folds }))
+        Ok(Self { spread, trials, units, classes })
     }
 
-    /// Mean scores of all ridges and powers, and of all decays and sharpnesses, the last of each pair innermost.
-    fn finish(self, given: Given<'_>) -> Result<(Scores, Scores)> {
-        // The longest first, so that no core waits for one of them at the end.
-        let settings = RIDGES[1..].iter().map(|ridge| (Some(*ridge), None));
-        let settings: Vec<_> = settings.chain(DECAYS[1..].iter().map(|decay| (None, Some(*decay)))).collect();
-        let tasks: Vec<_> =
-            settings.iter().flat_map(|setting| self.folds.iter().map(move |fold| (setting, fold))).collect();
-        let found: Vec<(Scores, Scores)> = workers::map(&tasks, |((ridge, decay), fold)| -> Result<_> {
-            let units = ridge.map(|ridge| of_ridge(given, &fold.trial, ridge)).transpose()?;
-            let classes = decay.map(|decay| of_decay(given, &fold.trial, decay)).transpose()?;
-            Ok((units.unwrap_or_default(), classes.unwrap_or_default()))
-        })
-        .into_iter()
-        .collect::<Result<_>>()?;
-        let count = self.folds.len();
-        let (mut units, mut classes): (Vec<Scores>, Vec<Scores>) =
-            self.folds.into_iter().map(|fold| (fold.units, fold.classes)).unzip();
-        for (at, (of_units, of_classes)) in found.into_iter().enumerate() {
-            units[at % count].extend(of_units);
-            classes[at % count].extend(of_classes);
+    /// Tries the rest of the settings.
+    fn finish(&mut self, given: Given<'_>) -> Result<Settings> {
+        // Ridges take longest and come first, so that no core waits for one of them at the end.
+        let (beyond, ridges) = RIDGES[1..].split_last().expect("several");
+        let some = ridges.iter().map(|ridge| (Some(*ridge), None));
+        self.add(given, some.chain(DECAYS[1..].iter().map(|decay| (None, Some(*decay)))).collect())?;
+        if best_of(&mean(&self.units)).is_some_and(|best| best.1 / POWERS.len() == 1) {
+            self.add(given, vec![(Some(*beyond), None)])?;
         }
-        Ok((mean(&units), mean(&classes)))
+        let best = |scores: &[Scores]| best_of(&mean(scores)).map_or(0, |best| best.1);
+        let (unit, class) = (best(&self.units), best(&self.classes));
+        Ok(Settings {
+            spread: self.spread,
+            ridge: RIDGES[unit / POWERS.len()],
+            power: POWERS[unit % POWERS.len()],
+            decay: DECAYS[class / SHARPNESS.len()],
+            sharpness: SHARPNESS[class % SHARPNESS.len()],
+        })
+    }
+
+    /// Adds the scores of ridges, with all powers, and of decays, with all sharpnesses.
+    fn add(&mut self, given: Given<'_>, settings: Vec<(Option<f64>, Option<f64>)>) -> Result<()> {
+        let trials = &self.trials;
+        let tasks: Vec<_> =
+            settings.iter().flat_map(|setting| trials.iter().map(move |trial| (setting, trial))).collect();
+        let found = workers::map(&tasks, |((ridge, decay), trial)| -> Result<_> {
+            let units = ridge.map(|ridge| of_ridge(given, trial, ridge)).transpose()?;
+            let classes = decay.map(|decay| of_decay(given, trial, decay)).transpose()?;
+            Ok((units.unwrap_or_default(), classes.unwrap_or_default()))
+        });
+        let count = trials.len();
+        for (at, found) in found.into_iter().enumerate() {
+            let (units, classes) = found?;
+            self.units[at % count].extend(units);
+            self.classes[at % count].extend(classes);
+        }
+        Ok(())
     }
 }
 
-/// Scores of the first ridge and of the first decay, and the trial where it is kept.
-type Spread<'a> = (Scores, Scores, Option<Tried<'a>>);
+/// Tries these spreads on all folds. A trial takes much memory: those of the spread that is preferred are kept.
+fn spreads<'a>(given: Given<'_>, folds: &[Measured<'a>], all: &[f32]) -> Result<Vec<Spread<'a>>> {
+    let tasks: Vec<_> = all.iter().flat_map(|&spread| folds.iter().map(move |fold| (spread, fold))).collect();
+    let tried = workers::map(&tasks, |(spread, measured)| -> Result<_> {
+        let trial = Trial::new(measured, *spread, given.classes)?;
+        let units = of_ridge(given, &trial, RIDGES[0])?;
+        let classes = of_decay(given, &trial, DECAYS[0])?;
+        Ok((units, classes, (*spread == SPREADS[0]).then_some(trial)))
+    });
+    let mut tried = tried.into_iter();
+    let each = all.iter().map(|&spread| {
+        let (mut units, mut classes, mut trials) = (Vec::new(), Vec::new(), Vec::new());
+        for tried in tried.by_ref().take(folds.len()) {
+            let (of_units, of_classes, trial) = tried?;
+            units.push(of_units);
+            classes.push(of_classes);
+            trials.extend(trial);
+        }
+        Ok((spread, units, classes, (trials.len() == folds.len()).then_some(trials)))
+    });
+    each.collect()
+}
+
+/// The place of the best spread; the first where no other is better by [`LEAST`] in both measures together.
+fn best_spread(found: &[Spread<'_>]) -> usize {
+    let mut best: Option<(f64, usize)> = None;
+    for (at, (_, units, classes, _)) in found.iter().enumerate() {
+        let means = [mean(units), mean(classes)];
+        let worth = means.iter().filter_map(|scores| best_of(scores)).map(|best| best.0).sum();
+        if best.is_none_or(|best| worth >= best.0 + LEAST) {
+            best = Some((worth, at));
+        }
+    }
+    best.map_or(0, |best| best.1)
+}
 
 /// Scores of all powers.
 fn of_ridge(given: Given<'_>, trial: &Trial<'_>, ridge: f64) -> Result<Scores> {
     let Some(units) = trial.units(ridge, given.unit)? else { return Ok(vec![None; POWERS.len()]) };
     let shape = alone::of_units(given.data, given.config, given.unit);
-    POWERS.iter().map(|&power| trial.of_units(&units, power, (&shape, given.config.kernel.hub))).collect()
+    trial.of_units(&units, &POWERS, (&shape, given.config.kernel.hub))
 }
 
 /// Scores of all sharpnesses.
@@ -188,7 +213,7 @@ fn of_decay(given: Given<'_>, trial: &Trial<'_>, decay: f64) -> Result<Scores> {
     }
     let classes = trial.classes(decay)?;
     let shape = alone::of_posteriors(given.data, given.config, given.classes);
-    SHARPNESS.iter().map(|&sharpness| trial.of_classes(&classes, sharpness, &shape)).collect()
+    trial.of_classes(&classes, &SHARPNESS, &shape)
 }
 
 /// The mean of each candidate over the folds that measure it.

@@ -3,13 +3,10 @@
 use candle_core::{DType, Result, Tensor};
 use rayon::prelude::*;
 
-use super::landmarks::{distances, within};
+use super::measured::{Distances, Measured};
 use crate::data::TrainingData;
 use crate::model::Kernel;
 use crate::train::linear::{elements, inner, matrix};
-
-/// Rows that respond together.
-const TOGETHER: usize = 4096;
 
 /// Sums over rows for one media type, over its landmarks `[m]`.
 pub(super) struct Side {
@@ -99,13 +96,21 @@ fn add(to: &mut Tensor, x: &Tensor) -> Result<()> {
 }
 
 impl Moments {
-    /// Of no rows yet. `classes` is 0 for none.
-    pub(super) fn new(kernels: Vec<Kernel>, classes: usize, precision: Precision) -> Result<Self> {
-        let sizes: Vec<usize> = kernels.iter().map(Kernel::len).collect();
-        let mut sides = Vec::with_capacity(kernels.len());
-        for kernel in kernels {
+    /// Of all rows to fit on, by kernels `spread` times as wide as the median distance; `classes` is 0 for none.
+    ///
+    /// Cost: `3 n m^2` multiply-adds per media type with `m` landmarks.
+    pub(super) fn new(
+        measured: &Measured<'_>,
+        spread: f32,
+        classes: usize,
+        precision: Precision,
+    ) -> Result<Self> {
+        let kernels = measured.kernels.iter();
+        let kernels = kernels.map(|kernel| Kernel { width: spread * kernel.width, ..kernel.clone() });
+        let mut sides = Vec::with_capacity(measured.kernels.len());
+        for (kernel, own) in kernels.zip(&measured.within) {
             let m = kernel.len();
-            let mut own = within(&kernel, kernel.landmarks.d_in());
+            let mut own = own.clone();
             kernel.respond(&mut own);
             let within = matrix(own.into_iter().map(f64::from).collect(), m, m)?;
             let labelled = match classes {
@@ -128,6 +133,7 @@ impl Moments {
                 kernel,
             });
         }
+        let sizes: Vec<usize> = sides.iter().map(|side| side.kernel.len()).collect();
         let pairs = (0..sizes.len()).flat_map(|a| (a + 1..sizes.len()).map(move |b| (a, b)));
         let cross = pairs
             .map(|(a, b)| {
@@ -135,15 +141,13 @@ impl Moments {
                 Ok(Cross { a, b, rows: 0.0, sums, products: zeros(sizes[a], sizes[b])? })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { sides, cross, classes, precision })
+        let mut moments = Self { sides, cross, classes, precision };
+        measured.together().try_for_each(|(rows, distances)| moments.add(measured.data, rows, distances))?;
+        Ok(moments)
     }
 
-    /// Adds the rows. Cost: `n m (d_in + 3 m)` multiply-adds per media type with `m` landmarks.
-    pub(super) fn add(&mut self, data: &TrainingData, rows: &[usize]) -> Result<()> {
-        rows.chunks(TOGETHER).try_for_each(|rows| self.add_together(data, rows))
-    }
-
-    fn add_together(&mut self, data: &TrainingData, rows: &[usize]) -> Result<()> {
+    /// Adds rows of these distances.
+    fn add(&mut self, data: &TrainingData, rows: &[usize], distances: Distances) -> Result<()> {
         let n = rows.len();
         let class: Vec<Option<u32>> = rows.iter().map(|&row| data.class(row)).collect();
         let mut of_class = vec![0.0; n * self.classes];
@@ -153,12 +157,9 @@ impl Moments {
             }
         }
         let mut responses = Vec::with_capacity(self.sides.len());
-        for (m, side) in self.sides.iter_mut().enumerate() {
-            let media = &data.media[m];
+        for ((side, media), mut found) in self.sides.iter_mut().zip(&data.media).zip(distances) {
             let here: Vec<usize> = (0..n).filter(|&i| media.present[rows[i]]).collect();
             let width = side.kernel.len();
-            let numbers: Vec<usize> = here.iter().map(|&i| rows[i]).collect();
-            let mut found = distances(&side.kernel, media.d_in, &media.gather(&numbers));
             found.par_chunks_mut(width).for_each(|found| side.kernel.respond(found));
             // Absent items respond with zeros, so that they take no part in any sum.
             let mut k = vec![0.0f64; n * width];

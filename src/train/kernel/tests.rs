@@ -4,14 +4,14 @@ use rand_chacha::ChaCha8Rng;
 
 use super::choose::{Drawn, Given, Settings, fit_folds};
 use super::classes::Classes;
-use super::landmarks::with_landmarks;
+use super::measured::Measured;
 use super::moments::{Cross, Moments, Precision, Side};
+use super::trial::{Sample, Trial};
 use super::units::Units;
 use super::whole::{fit, fit_whole};
 use crate::corpus::Split;
 use crate::data::{Items, Labels, MediaFeatures, Similarity, TrainingData};
 use crate::eval::measure_one;
-use crate::model::Kernel;
 use crate::train::config::TrainConfig;
 use crate::train::linear::{elements, inner, matrix, whitener};
 use crate::train::members::alone::alone;
@@ -56,16 +56,33 @@ fn moments(data: &TrainingData, most: usize, precision: Precision) -> Moments {
 
 fn spread_moments(data: &TrainingData, most: usize, spread: f32, precision: Precision) -> Moments {
     let rows: Vec<usize> = (0..data.rows()).collect();
-    let kernel = |media| {
-        let kernel = with_landmarks(media, &rows, most, 1).unwrap();
-        Kernel { width: spread * kernel.width, ..kernel }
-    };
-    let kernels: Vec<Kernel> = data.media.iter().map(kernel).collect();
-    let mut moments = Moments::new(kernels, 2, precision).unwrap();
-    // In two parts, as large data come.
-    moments.add(data, &rows[..rows.len() / 3]).unwrap();
-    moments.add(data, &rows[rows.len() / 3..]).unwrap();
-    moments
+    let sample = Sample { fit: &rows, held: &[], landmarks: most };
+    let measured = Measured::new(data, sample, 1, false).unwrap();
+    Moments::new(&measured, spread, 2, precision).unwrap()
+}
+
+#[test]
+fn distances_are_the_same_whether_they_are_kept_and_many_rows_are_summed_up_in_parts() {
+    let mut data = generated(5000, &["image", "text"]);
+    data.media[0].present[3] = false;
+    let rows: Vec<usize> = (0..data.rows()).collect();
+    let sample = Sample { fit: &rows, held: &rows[..7], landmarks: 9 };
+    let [kept, not] = [true, false].map(|keep| Measured::new(&data, sample, 1, keep).unwrap());
+    let parts: Vec<_> = kept.together().collect();
+    assert_eq!(parts.iter().map(|part| part.0.len()).collect::<Vec<_>>(), [4096, 904]);
+    assert!(kept.together().eq(not.together()));
+    assert_eq!((parts[0].1[0].len(), parts[0].1[1].len()), (4095 * 9, 4096 * 9));
+    assert_eq!(parts[0].1[1][..7 * 9], kept.of_held[1]);
+    let moments = Moments::new(&kept, 2.0, 2, Precision::Double).unwrap();
+    assert_eq!(
+        (moments.sides[0].rows, moments.sides[1].rows, moments.cross[0].rows),
+        (4999.0, 5000.0, 4999.0)
+    );
+    // The sum of all responses of a media type, from its distances.
+    let side = &moments.sides[0];
+    let all = parts.iter().flat_map(|part| &part.1[0]).map(|x| f64::from((-side.kernel.width * x).exp()));
+    let sum: f64 = elements(&side.sum).unwrap().iter().sum();
+    assert!((sum / all.sum::<f64>() - 1.0).abs() < 1e-6 && side.kernel.width == 2.0 * kept.kernels[0].width);
 }
 
 #[test]
@@ -196,6 +213,7 @@ fn settings_are_explored_with_a_part_that_has_as_many_rows_to_a_landmark() {
     };
     assert_eq!(of(0, 4096), (0, 0, false));
     assert_eq!(of(900, 6144), (900, 900, false), "all of few rows");
+    assert_eq!(of(1280, 6144), (1280, 1280, false), "all of few more");
     assert_eq!(of(6000, 6144), (1024, 1024, true), "all rows are landmarks");
     assert_eq!(of(20_480, 4096), (5120, 1024, true), "five rows to a landmark");
     assert_eq!(of(1_000_000, 4096), (16_384, 1024, true), "no more than are summed up");
@@ -210,18 +228,26 @@ fn less_ridge_is_taken_with_all_landmarks_where_it_does_better() {
     let given = Given { data: &data, config: &config, classes: 2, unit: 12 };
     let folds = folds(&data, &config);
     let of = |ridge, decay| Settings { spread: 2.0, ridge, power: 0.5, decay, sharpness: 5.0 };
-    let whole = |settings, part| fit_whole(given, settings, &folds, part).unwrap().unwrap();
+    let whole = |settings| fit_whole(given, settings, &folds, None).unwrap().unwrap();
     // Far too much: a smaller one does better, where it does not drown everything just as well.
     let far = [(100.0, 100.0), (30.0, 10.0), (10.0, 1.0), (3.0, 0.1)];
-    let found = far.map(|(ridge, decay)| whole(of(ridge, decay), true));
+    let found = far.map(|(ridge, decay)| whole(of(ridge, decay)));
     assert!(found.iter().zip(far).any(|(fitted, far)| fitted.settings.ridge == far.0 * 0.3));
     assert!(found.iter().zip(far).any(|(fitted, far)| fitted.settings.decay == far.1 * 0.1));
     let settings = of(10.0, 1.0);
-    assert_eq!(
-        whole(settings, false).settings,
-        settings,
-        "nothing is tried where all landmarks were explored"
-    );
+    let trials: Vec<Trial<'_>> = folds
+        .iter()
+        .map(|fold| {
+            let sample =
+                Sample { fit: &fold.fit, held: &fold.validation, landmarks: config.kernel.landmarks };
+            let measured = Measured::new(&data, sample, config.seed, true).unwrap();
+            Trial::new(&measured, settings.spread, 2).unwrap()
+        })
+        .collect();
+    let explored = fit_whole(given, settings, &folds, Some(&trials)).unwrap().unwrap();
+    assert_eq!(explored.settings, settings, "nothing is tried where all landmarks were explored");
+    let again = fit(given, &settings, &folds[1].fit).unwrap().unwrap();
+    assert_eq!(explored.folds[1][0].unit[..], again[0].unit[..], "and nothing is fitted anew");
     let fitted = &found[2];
     // What was chosen is what the members are made with, and what a fit on the same rows gets.
     for (members, fold) in fitted.folds.iter().zip(&folds) {

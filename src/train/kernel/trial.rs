@@ -1,14 +1,14 @@
 //! A fit on the rows of a fold, and what its settings are worth on the rows that it has not seen.
 
+use super::choose::Scores;
 use super::classes::Classes;
-use super::landmarks::{distances, with_landmarks};
+use super::measured::{Distances, Measured};
 use super::moments::{Moments, Precision};
-use super::units::Units;
+use super::units::{Units, narrow};
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::Result;
 use crate::eval::{One, Own, measure_between, measure_one};
 use crate::model::{Bundle, Kernel, Target};
-use crate::train::draw::some;
 use crate::train::finish::hub;
 
 /// With more rows to a landmark than this, sums need less precision.
@@ -27,7 +27,7 @@ pub(super) fn sizes(rows: usize, most: usize, media: usize) -> (usize, usize) {
 }
 
 /// Most anchors of the hub term that units are measured with.
-const ANCHORS: usize = 1024;
+pub(super) const ANCHORS: usize = 512;
 /// Weights of that term, of which the best counts: it changes which ridge and power find the pair.
 const HUBS: [f32; 3] = [0.0, 1.0, 2.0];
 
@@ -51,41 +51,22 @@ pub(super) struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    /// Sums up the rows to fit on, a draw of them where there are more than [`SUMMED`]; `None` where a media type has no two different items.
-    ///
-    /// `spread` is that of the kernel, `classes` their number or 0; `seed` draws the landmarks.
-    pub(super) fn new(
-        data: &'a TrainingData,
-        Sample { fit, held, landmarks }: Sample<'a>,
-        (spread, classes): (f32, usize),
-        seed: u64,
-    ) -> Result<Option<Self>> {
-        let (rows, landmarks) = sizes(fit.len(), landmarks, data.media.len());
-        let fit = &some(fit, rows)[..];
-        let kernels: Option<Vec<Kernel>> = data
-            .media
-            .iter()
-            .map(|media| {
-                let kernel = with_landmarks(media, fit, landmarks, seed)?;
-                Some(Kernel { width: spread * kernel.width, ..kernel })
-            })
-            .collect();
-        let Some(kernels) = kernels else { return Ok(None) };
-        let of_rows = |rows: &[usize], most: usize| -> Vec<Vec<f32>> {
-            let each = kernels.iter().zip(&data.media).map(|(kernel, media)| {
-                let rows: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
-                let mut k = distances(kernel, media.d_in, &media.gather(&some(&rows, most)));
-                kernel.respond(&mut k);
+    /// Sums up the rows to fit on by kernels `spread` times as wide as the median distance; `classes` is their number or 0.
+    pub(super) fn new(measured: &Measured<'a>, spread: f32, classes: usize) -> Result<Self> {
+        let landmarks = measured.kernels.iter().map(Kernel::len).max().unwrap_or(0);
+        let precision =
+            if measured.rows() > MANY * landmarks { Precision::Single } else { Precision::Double };
+        let moments = Moments::new(measured, spread, classes, precision)?;
+        let respond = |distances: &Distances| -> Vec<Vec<f32>> {
+            let each = moments.sides.iter().zip(distances).map(|(side, found)| {
+                let mut k = found.clone();
+                side.kernel.respond(&mut k);
                 k
             });
             each.collect()
         };
-        let responses = of_rows(held, usize::MAX);
-        let anchors = of_rows(if held.is_empty() { &[] } else { fit }, ANCHORS);
-        let precision = if fit.len() > MANY * landmarks { Precision::Single } else { Precision::Double };
-        let mut moments = Moments::new(kernels, classes, precision)?;
-        moments.add(data, fit)?;
-        Ok(Some(Self { data, moments, held, responses, anchors }))
+        let (responses, anchors) = (respond(&measured.of_held), respond(&measured.of_anchors));
+        Ok(Self { data: measured.data, moments, held: measured.held, responses, anchors })
     }
 
     /// At most `k` directions with the ridge `ridge`; `None` without pairs.
@@ -103,9 +84,9 @@ impl<'a> Trial<'a> {
             .collect::<candle_core::Result<_>>()?)
     }
 
-    /// The kernels alone, without what was summed up.
-    pub(super) fn into_kernels(self) -> Vec<Kernel> {
-        self.moments.sides.into_iter().map(|side| side.kernel).collect()
+    /// The kernels alone, one per media type, without a readout.
+    pub(super) fn kernels(&self) -> Vec<Kernel> {
+        self.moments.sides.iter().map(|side| side.kernel.clone()).collect()
     }
 
     /// Landmarks of a media type.
@@ -113,58 +94,78 @@ impl<'a> Trial<'a> {
         self.moments.sides[m].kernel.len()
     }
 
-    /// The shared vectors of the held rows by members of these readouts.
-    fn items<'b>(&self, shape: &'b Bundle, readers: &[Kernel]) -> Result<Items<'b>> {
-        let project = |m: usize, features: &[f32]| {
-            let n = features.len() / self.data.media[m].d_in;
-            Ok(shared(shape, m, n, readers[m].read(n, &self.responses[m])))
-        };
-        Items::projected(shape, self.data, self.held, &project)
-    }
-
-    /// Recall at 1 and 10 of the paired item of the held rows, mean of both, by the heads of `shape` with a hub term where it `hubs`;
-    /// `None` without pairs.
+    /// Recall at 1 and 10 of the paired item of the held rows, mean of both, with correlations to each of these powers, by the heads of
+    /// `shape`, with a hub term where it `hubs`; `None` without pairs.
     pub(super) fn of_units(
         &self,
         units: &Units,
-        power: f64,
+        powers: &[f64],
         (shape, hubs): (&Bundle, bool),
-    ) -> Result<Option<f64>> {
+    ) -> Result<Scores> {
         let mut readers = readers(shape);
         for (m, reader) in readers.iter_mut().enumerate() {
-            readout(reader, (m, self.width(m)), Some((units, power)), &[], 1.0, (0, shape.dim()))?;
+            readout(reader, (m, self.width(m)), Some((units, 0.0)), &[], 1.0, (0, shape.dim()))?;
         }
-        let anchors = self.anchors.iter().zip(&readers).enumerate().map(|(m, (responses, reader))| {
-            let n = responses.len() / self.width(m).max(1);
-            shared(shape, m, n, reader.read(n, responses))
-        });
-        let whole = hub::with_anchors(shape, anchors.collect(), 1.0);
-        let (plain, whole) = (self.items(shape, &readers)?, self.items(&whole, &readers)?);
-        let weights = if hubs { &HUBS[..] } else { &HUBS[..1] };
-        let found = measure_between((&plain, &whole), self.data, (Target::Pair, Own::Relevant), weights);
-        let recall = |one: One| one.recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
-        Ok(found.into_iter().filter_map(recall).max_by(f64::total_cmp))
+        // A power scales the elements of what is read, so that it is read once.
+        let read = |responses: &[Vec<f32>]| -> Vec<Vec<f32>> {
+            let each = responses.iter().zip(&readers).enumerate();
+            each.map(|(m, (k, reader))| reader.read(k.len() / self.width(m).max(1), k).1).collect()
+        };
+        let (held, anchors) = (read(&self.responses), read(&self.anchors));
+        let of_power = |power: &f64| -> Result<Option<f64>> {
+            let mut factors = narrow(&units.factors(*power));
+            factors.resize(shape.dim(), 0.0);
+            let scaled = |m: usize, x: &[f32]| shared(shape, m, (Vec::new(), scaled(x, &factors)));
+            let anchors = anchors.iter().enumerate().map(|(m, x)| scaled(m, x)).collect();
+            let whole = hub::with_anchors(shape, anchors, 1.0);
+            let project = |m: usize, _: &[f32]| Ok(scaled(m, &held[m]));
+            let plain = Items::projected(shape, self.data, self.held, &project)?;
+            let whole = Items::projected(&whole, self.data, self.held, &project)?;
+            let weights = if hubs { &HUBS[..] } else { &HUBS[..1] };
+            let found = measure_between((&plain, &whole), self.data, (Target::Pair, Own::Relevant), weights);
+            let recall = |one: One| one.recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
+            Ok(found.into_iter().filter_map(recall).max_by(f64::total_cmp))
+        };
+        powers.iter().map(of_power).collect()
     }
 
-    /// MAP of the held rows by the dot product of posteriors; `None` without classes.
+    /// MAP of the held rows by the dot product of posteriors of each sharpness; `None` without classes.
     pub(super) fn of_classes(
         &self,
         classes: &[Option<Classes>],
-        sharpness: f64,
+        sharpnesses: &[f64],
         shape: &Bundle,
-    ) -> Result<Option<f64>> {
+    ) -> Result<Scores> {
         let mut readers = readers(shape);
         let count = shape.posterior().map_or(0, |range| range.end);
-        for (m, reader) in readers.iter_mut().enumerate() {
-            readout(reader, (m, self.width(m)), None, classes, sharpness, (count, shape.dim() - count))?;
+        let mut held = Vec::with_capacity(readers.len());
+        for (m, (reader, k)) in readers.iter_mut().zip(&self.responses).enumerate() {
+            let width = self.width(m);
+            readout(reader, (m, width), None, classes, 1.0, (count, shape.dim() - count))?;
+            held.push(reader.read(k.len() / width.max(1), k).0);
         }
-        let found = measure_one(&self.items(shape, &readers)?, self.data, Similarity::Posterior);
-        Ok(found.map.map(|map| map.mean))
+        let of_sharpness = |sharpness: &f64| -> Result<Option<f64>> {
+            let factors = vec![*sharpness as f32; count];
+            let project =
+                |m: usize, _: &[f32]| Ok(shared(shape, m, (scaled(&held[m], &factors), Vec::new())));
+            let items = Items::projected(shape, self.data, self.held, &project)?;
+            Ok(measure_one(&items, self.data, Similarity::Posterior).map.map(|map| map.mean))
+        };
+        sharpnesses.iter().map(of_sharpness).collect()
     }
 }
 
-/// The shared vectors `[n, d]` of `n` items of media type `m` from what a kernel member reads of them.
-fn shared(shape: &Bundle, m: usize, n: usize, read: (Vec<f32>, Vec<f32>)) -> Vec<f32> {
+/// Rows of `x`, each element by its factor.
+fn scaled(x: &[f32], factors: &[f32]) -> Vec<f32> {
+    x.chunks_exact(factors.len().max(1)).flat_map(|x| x.iter().zip(factors).map(|(x, y)| x * y)).collect()
+}
+
+/// The shared vectors `[n, d]` of items of media type `m` from what a kernel member reads of them.
+fn shared(shape: &Bundle, m: usize, read: (Vec<f32>, Vec<f32>)) -> Vec<f32> {
+    let n = match shape.posterior() {
+        Some(classes) => read.0.len() / classes.end,
+        None => read.1.len() / shape.dim(),
+    };
     let mut out = vec![0.0; n * shape.dim()];
     shape.pathways[m].mix(n, [Some(read), None], 1.0, &mut out);
     out

@@ -78,11 +78,15 @@ impl Units {
         Ok(Some(Self { directions, correlations, means }))
     }
 
+    /// Correlations to the power `p` `[k]`.
+    pub(super) fn factors(&self, power: f64) -> Vec<f64> {
+        self.correlations.iter().map(|s| s.max(0.0).powf(power)).collect()
+    }
+
     /// Weights `[k, m]` and bias `[k]` of the unit part of media type `side`, with correlations to the power `p`.
     pub(super) fn readout(&self, side: usize, power: f64) -> Result<(Vec<f32>, Vec<f32>)> {
         let k = self.correlations.len();
-        let factors = self.correlations.iter().map(|s| s.max(0.0).powf(power)).collect();
-        let directions = self.directions[side].broadcast_mul(&matrix(factors, 1, k)?)?;
+        let directions = self.directions[side].broadcast_mul(&matrix(self.factors(power), 1, k)?)?;
         let bias = elements(&self.means[side].matmul(&directions)?.neg()?)?;
         let weights = elements(&directions.t()?.contiguous()?)?;
         Ok((narrow(&weights), narrow(&bias)))

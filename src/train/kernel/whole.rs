@@ -2,6 +2,7 @@
 
 use super::choose::{Given, POWERS, SHARPNESS, Scores, Settings, best_of, mean};
 use super::classes::Classes;
+use super::measured::Measured;
 use super::trial::{Sample, Trial, with_readouts};
 use super::units::Units;
 use crate::error::Result;
@@ -40,29 +41,38 @@ struct Whole {
     of_classes: Scores,
 }
 
-/// Ridge or decay, by its place in a list, and power or sharpness.
-type Candidate = (usize, f64);
-
 /// The members of each fold with all landmarks; `None` where a media type has no two different items.
 ///
-/// Where the settings were chosen with a part of these, a smaller ridge and a smaller decay are tried, too, with all powers and
-/// sharpnesses, and taken where they do better.
+/// `explored` are the trials that the settings were chosen with, where these have all landmarks. Without them a smaller ridge and a
+/// smaller decay are tried, too, with all powers and sharpnesses, and taken where they do better.
 pub(super) fn fit_whole(
     given: Given<'_>,
     settings: Settings,
     folds: &[Fold],
-    part: bool,
+    explored: Option<&[Trial<'_>]>,
 ) -> Result<Option<Fitted>> {
+    let part = explored.is_none();
     let tried = if part { 2 } else { 1 };
     let ridges = &[settings.ridge, settings.ridge * LESS_RIDGE][..tried];
     let decays = &[settings.decay, settings.decay * LESS_DECAY][..tried];
-    let (powers, sharpnesses) =
-        (candidates(tried, settings.power, &POWERS), candidates(tried, settings.sharpness, &SHARPNESS));
-    let whole: Vec<Option<Whole>> = workers::map(folds, |fold| -> Result<_> {
-        let sample =
-            Sample { fit: &fold.fit, held: &fold.validation, landmarks: given.config.kernel.landmarks };
-        let trial = Trial::new(given.data, sample, (settings.spread, given.classes), given.config.seed)?;
-        let Some(trial) = trial else { return Ok(None) };
+    let (powers, sharpnesses) = (first(settings.power, &POWERS), first(settings.sharpness, &SHARPNESS));
+    let tasks: Vec<(usize, &Fold)> = folds.iter().enumerate().collect();
+    let whole: Vec<Option<Whole>> = workers::map(&tasks, |(at, fold)| -> Result<_> {
+        let own;
+        let trial = match explored {
+            Some(trials) => &trials[*at],
+            None => {
+                let sample = Sample {
+                    fit: &fold.fit,
+                    held: &fold.validation,
+                    landmarks: given.config.kernel.landmarks,
+                };
+                let measured = Measured::new(given.data, sample, given.config.seed, false);
+                let Some(measured) = measured else { return Ok(None) };
+                own = Trial::new(&measured, settings.spread, given.classes)?;
+                &own
+            }
+        };
         let units: Vec<_> =
             ridges.iter().map(|ridge| trial.units(*ridge, given.unit)).collect::<Result<_>>()?;
         let classes: Vec<_> = decays.iter().map(|decay| trial.classes(*decay)).collect::<Result<_>>()?;
@@ -70,16 +80,18 @@ pub(super) fn fit_whole(
         if part {
             let unit = alone::of_units(given.data, given.config, given.unit);
             let unit = (&unit, given.config.kernel.hub);
-            for (ridge, power) in &powers {
-                let units = units[*ridge].as_ref();
-                of_units.push(units.map(|units| trial.of_units(units, *power, unit)).transpose()?.flatten());
+            for units in &units {
+                of_units.extend(match units {
+                    Some(units) => trial.of_units(units, &powers, unit)?,
+                    None => vec![None; powers.len()],
+                });
             }
             let class = alone::of_posteriors(given.data, given.config, given.classes);
-            for (decay, sharpness) in sharpnesses.iter().filter(|_| given.classes > 0) {
-                of_classes.push(trial.of_classes(&classes[*decay], *sharpness, &class)?);
+            for classes in classes.iter().filter(|_| given.classes > 0) {
+                of_classes.extend(trial.of_classes(classes, &sharpnesses, &class)?);
             }
         }
-        Ok(Some(Whole { kernels: trial.into_kernels(), units, classes, of_units, of_classes }))
+        Ok(Some(Whole { kernels: trial.kernels(), units, classes, of_units, of_classes }))
     })
     .into_iter()
     .collect::<Result<_>>()?;
@@ -88,8 +100,9 @@ pub(super) fn fit_whole(
         best_of(&mean(&whole.iter().map(|whole| of(whole).clone()).collect::<Vec<_>>()))
             .map_or(0, |best| best.1)
     };
-    let (ridge, power) = powers[best(|whole| &whole.of_units)];
-    let (decay, sharpness) = sharpnesses[best(|whole| &whole.of_classes)];
+    let (unit, class) = (best(|whole| &whole.of_units), best(|whole| &whole.of_classes));
+    let (ridge, power) = (unit / powers.len(), powers[unit % powers.len()]);
+    let (decay, sharpness) = (class / sharpnesses.len(), sharpnesses[class % sharpnesses.len()]);
     let settings = Settings { ridge: ridges[ridge], power, decay: decays[decay], sharpness, ..settings };
     tracing::debug!(?settings, "kernel members");
     let folds = whole.into_iter().map(|whole| {
@@ -103,18 +116,15 @@ pub(super) fn fit_whole(
 pub(crate) fn fit(given: Given<'_>, settings: &Settings, rows: &[usize]) -> Result<Option<Members>> {
     let Given { data, config, classes, unit } = given;
     let sample = Sample { fit: rows, held: &[], landmarks: config.kernel.landmarks };
-    let Some(trial) = Trial::new(data, sample, (settings.spread, classes), config.seed)? else {
-        return Ok(None);
-    };
+    let Some(measured) = Measured::new(data, sample, config.seed, false) else { return Ok(None) };
+    let trial = Trial::new(&measured, settings.spread, classes)?;
     let units = trial.units(settings.ridge, unit)?;
     let of_classes = trial.classes(settings.decay)?;
     let units = units.as_ref().map(|units| (units, settings.power));
-    with_readouts(trial.into_kernels(), units, &of_classes, settings.sharpness, (classes, unit)).map(Some)
+    with_readouts(trial.kernels(), units, &of_classes, settings.sharpness, (classes, unit)).map(Some)
 }
 
-/// All pairs of one of `count` places and a value of `all`: by place, and within a place `chosen` first.
-fn candidates(count: usize, chosen: f64, all: &[f64]) -> Vec<Candidate> {
-    let values: Vec<f64> =
-        std::iter::once(chosen).chain(all.iter().copied().filter(|value| *value != chosen)).collect();
-    (0..count).flat_map(|at| values.iter().map(move |value| (at, *value)).collect::<Vec<_>>()).collect()
+/// `chosen`, and after it the others of `all`.
+fn first(chosen: f64, all: &[f64]) -> Vec<f64> {
+    std::iter::once(chosen).chain(all.iter().copied().filter(|value| *value != chosen)).collect()
 }

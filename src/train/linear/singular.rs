@@ -1,7 +1,7 @@
 //! The largest singular triplets of a matrix, by subspace iteration.
 //!
 //! A random subspace is passed through the matrix and back, and made orthonormal in between; what is left is a small
-//! problem, solved by Jacobi rotations. Source: Halko, Martinsson, Tropp, "Finding structure with randomness", 2011.
+//! problem, solved by rotations. Source: Halko, Martinsson, Tropp, "Finding structure with randomness", 2011.
 
 use candle_core::{Result, Tensor};
 use rand::{Rng, SeedableRng};
@@ -44,7 +44,7 @@ pub(crate) fn largest_triplets(m: &Tensor, k: usize) -> Result<Triplets> {
     }
     let left = orthonormal(&left)?;
     let small = inner(&left, m)?;
-    let (squares, rotation) = jacobi(elements(&small.matmul(&small.t()?)?)?, width);
+    let (squares, rotation) = eigen(elements(&small.matmul(&small.t()?)?)?, width);
     let mut order: Vec<usize> = (0..width).collect();
     order.sort_by(|&i, &j| squares[j].total_cmp(&squares[i]));
     // What is nothing but rounding has no direction.
@@ -80,43 +80,51 @@ fn whitened(x: &Tensor) -> Result<Tensor> {
     x.matmul(&whitener(&inner(x, x)?)?.t()?)
 }
 
-/// Eigenvalues, in no order, and eigenvectors in columns of a symmetric matrix `a [n, n]`.
+/// Eigenvalues, in no order, and eigenvectors in columns of a symmetric positive semidefinite matrix `a [n, n]`.
 ///
-/// Cyclic rotations of two rows and columns, until what is off the diagonal is nothing beside it. Source: Jacobi, 1846, in the
-/// form of Golub and Van Loan, "Matrix Computations", 8.5.
-fn jacobi(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
-    // Rows of `v` are eigenvectors until the end, so that rotations run along rows.
-    let mut v = vec![0.0; n * n];
-    (0..n).for_each(|i| v[i * n + i] = 1.0);
-    let total: f64 = a.iter().map(|x| x * x).sum();
+/// Rotations of two rows each until all are orthogonal: with eigenvectors `v_i` and eigenvalues `l_i` they then are `l_i v_i'`.
+/// Source: Hestenes, "Inversion of matrices by biorthogonalization and related results", 1958.
+fn eigen(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
     for _ in 0..30 {
-        let off: f64 =
-            (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i * n + j] * a[i * n + j]).sum();
-        if off <= 1e-20 * total || off.is_nan() {
-            break;
-        }
+        let mut squares: Vec<f64> = a.chunks_exact(n.max(1)).map(|row| dot(row, row)).collect();
+        // Beside the longest row a short one is nothing but rounding, which never becomes orthogonal.
+        let least = 1e-17 * squares.iter().copied().fold(0.0, f64::max);
+        let mut rotated = false;
         for p in 0..n {
             for q in p + 1..n {
-                let apq = a[p * n + q];
-                if apq * apq <= 1e-22 * total / (n * n) as f64 {
+                let product = dot(&a[p * n..(p + 1) * n], &a[q * n..(q + 1) * n]);
+                let beside = 1e-14 * (squares[p] * squares[q]).sqrt();
+                if product.abs() <= beside.max(least) || product.is_nan() {
                     continue;
                 }
-                let theta = (a[q * n + q] - a[p * n + p]) / (2.0 * apq);
+                rotated = true;
+                let theta = (squares[q] - squares[p]) / (2.0 * product);
                 let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
                 let c = 1.0 / (t * t + 1.0).sqrt();
-                let s = t * c;
-                rotate(&mut a, n, (p, q), (c, s));
-                for i in 0..n {
-                    let (x, y) = (a[i * n + p], a[i * n + q]);
-                    (a[i * n + p], a[i * n + q]) = (c * x - s * y, s * x + c * y);
-                }
-                rotate(&mut v, n, (p, q), (c, s));
+                rotate(&mut a, n, (p, q), (c, t * c));
+                squares[p] -= t * product;
+                squares[q] += t * product;
             }
         }
+        if !rotated {
+            break;
+        }
     }
-    let values = (0..n).map(|i| a[i * n + i]).collect();
-    let vectors = (0..n * n).map(|at| v[at % n * n + at / n]).collect();
+    let values: Vec<f64> = a.chunks_exact(n.max(1)).map(|row| dot(row, row).sqrt()).collect();
+    let inverse: Vec<f64> = values.iter().map(|x| if *x > 0.0 { 1.0 / x } else { 0.0 }).collect();
+    let vectors = (0..n * n).map(|at| a[at % n * n + at / n] * inverse[at % n]).collect();
     (values, vectors)
+}
+
+/// In four sums, that processors add side by side.
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    let (x, y) = (x.as_chunks::<4>(), y.as_chunks::<4>());
+    let mut sums = [0.0; 4];
+    for (x, y) in x.0.iter().zip(y.0) {
+        (0..4).for_each(|i| sums[i] += x[i] * y[i]);
+    }
+    let rest: f64 = x.1.iter().zip(y.1).map(|(x, y)| x * y).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
 /// Rotates the rows `p < q` of `a [n, n]`.
@@ -152,6 +160,33 @@ mod tests {
         for (at, x) in back.iter().enumerate() {
             let wanted = if at % 12 == at / 12 { values[at / 12] } else { 0.0 };
             assert!((x - wanted).abs() < 1e-7, "{at} {x}");
+        }
+    }
+
+    #[test]
+    fn equal_and_vanishing_eigenvalues_have_orthogonal_eigenvectors() {
+        let n = 30;
+        let q = orthonormal(&wave(n, n, 0.0713)).unwrap();
+        let value = |i: usize| if i < 12 { [2.0, 1.0, 1e-3, 1e-7][i / 3] } else { 0.0 };
+        let wanted: Vec<f64> = (0..n).map(value).collect();
+        let a =
+            q.broadcast_mul(&matrix(wanted.clone(), 1, n).unwrap()).unwrap().matmul(&q.t().unwrap()).unwrap();
+        let (values, vectors) = eigen(elements(&a).unwrap(), n);
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_by(|&i, &j| values[j].total_cmp(&values[i]));
+        let column = |i: usize| -> Vec<f64> { (0..n).map(|row| vectors[row * n + i]).collect() };
+        for (&i, wanted) in order.iter().zip(&wanted) {
+            // The columns of `q` are orthonormal to about 1e-11.
+            assert!((values[i] - wanted).abs() < 1e-10, "{} {wanted}", values[i]);
+        }
+        for &i in &order[..12] {
+            let v = column(i);
+            let of_a = elements(&a.matmul(&matrix(v.clone(), n, 1).unwrap()).unwrap()).unwrap();
+            assert!(of_a.iter().zip(&v).all(|(x, y)| (x - values[i] * y).abs() < 1e-13));
+            for &j in &order[..12] {
+                let product = dot(&v, &column(j));
+                assert!((product - f64::from(u8::from(i == j))).abs() < 1e-8, "{i} {j} {product}");
+            }
         }
     }
 

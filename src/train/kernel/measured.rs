@@ -1,0 +1,87 @@
+//! How far the rows of a fold are from its landmarks: what the kernels of all spreads share.
+
+use super::landmarks::{distances, with_landmarks, within};
+use super::trial::{ANCHORS, Sample, sizes};
+use crate::data::TrainingData;
+use crate::model::Kernel;
+use crate::train::draw::some;
+
+/// Rows that are summed up together.
+const TOGETHER: usize = 4096;
+
+/// Squared distances by media type, each `[n, m]` of the rows that have an item of it.
+pub(super) type Distances = Vec<Vec<f32>>;
+
+/// The landmarks of a fold, and how far its rows are from them.
+pub(super) struct Measured<'a> {
+    pub(super) data: &'a TrainingData,
+    /// By media type, as wide as the median distance.
+    pub(super) kernels: Vec<Kernel>,
+    /// The landmarks `[m, m]` from each other.
+    pub(super) within: Distances,
+    /// Rows to fit on.
+    fit: Vec<usize>,
+    /// Of those that are summed up together, where they are kept.
+    kept: Option<Vec<Distances>>,
+    pub(super) held: &'a [usize],
+    pub(super) of_held: Distances,
+    /// Of rows to fit on that measure hubs; none where nothing is held.
+    pub(super) of_anchors: Distances,
+}
+
+impl<'a> Measured<'a> {
+    /// Draws landmarks of the rows to fit on, and a draw of these rows where they are many; `None` where a media type has no two
+    /// different items.
+    ///
+    /// With `keep`, for several trials, the distances of all rows stay in memory: `4 n m` bytes per media type.
+    pub(super) fn new(
+        data: &'a TrainingData,
+        Sample { fit, held, landmarks }: Sample<'a>,
+        seed: u64,
+        keep: bool,
+    ) -> Option<Self> {
+        let (rows, landmarks) = sizes(fit.len(), landmarks, data.media.len());
+        let fit = some(fit, rows);
+        let kernels: Option<Vec<Kernel>> =
+            data.media.iter().map(|media| with_landmarks(media, &fit, landmarks, seed)).collect();
+        let kernels = kernels?;
+        let anchors = if held.is_empty() { Vec::new() } else { fit.clone() };
+        Some(Self {
+            within: kernels.iter().map(|kernel| within(kernel, kernel.landmarks.d_in())).collect(),
+            kept: keep.then(|| {
+                fit.chunks(TOGETHER).map(|rows| of_rows(data, &kernels, rows, usize::MAX)).collect()
+            }),
+            of_held: of_rows(data, &kernels, held, usize::MAX),
+            of_anchors: of_rows(data, &kernels, &anchors, ANCHORS),
+            data,
+            kernels,
+            fit,
+            held,
+        })
+    }
+
+    /// Rows to fit on.
+    pub(super) fn rows(&self) -> usize {
+        self.fit.len()
+    }
+
+    /// The rows that are summed up together, and their distances.
+    pub(super) fn together(&self) -> impl Iterator<Item = (&[usize], Distances)> {
+        self.fit.chunks(TOGETHER).enumerate().map(|(at, rows)| {
+            let found = match &self.kept {
+                Some(kept) => kept[at].clone(),
+                None => of_rows(self.data, &self.kernels, rows, usize::MAX),
+            };
+            (rows, found)
+        })
+    }
+}
+
+/// Of at most `most` of those of `rows` that have an item.
+fn of_rows(data: &TrainingData, kernels: &[Kernel], rows: &[usize], most: usize) -> Distances {
+    let each = kernels.iter().zip(&data.media).map(|(kernel, media)| {
+        let rows: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
+        distances(kernel, media.d_in, &media.gather(&some(&rows, most)))
+    });
+    each.collect()
+}
