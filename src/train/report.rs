@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::eval::Measures;
 
-/// Where training stands, after each epoch of each run; runs on different folds go on side by side.
+/// Where training stands, after each epoch of each run; runs on different folds go on side by side. The run of a single fold may begin
+/// with a look of fewer contrastive epochs, and then count from 1 again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     /// From 0: the runs on folds, and then the one over all train rows, where there is one.
@@ -39,7 +40,8 @@ pub struct StageReport {
 /// What came of the deep members that were trained beside kernel members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DeepMembers {
-    /// Validation splits that they were trained for: the first alone, where they clearly add nothing on it and no graded pairs were learned.
+    /// Validation splits that they were trained for: the first alone, where they clearly add nothing on it and no graded pairs were
+    /// learned. Of a single split the first quarter of their epochs may tell so, and is all then.
     pub tried: usize,
     /// Validation splits.
     pub splits: usize,

@@ -8,7 +8,7 @@ use super::finish::teach::Lesson;
 use super::finish::{blend, hidden, hub, sample};
 use super::graded::taught;
 use super::kernel::{self, Given};
-use super::members::plan::Plan;
+use super::members::plan::{Deep, Plan};
 use super::report::{DeepMembers, Progress, StageReport, mean_reports};
 use super::run::Run;
 use super::schedule::Stage;
@@ -38,9 +38,9 @@ pub struct Trained {
 /// Without rows marked `val` several validation splits are drawn from the train rows, such that near-duplicates and groups
 /// stay on one side; of large data one, whose model is kept (see [`TrainConfig::for_rows`]). Each gets a model that has not
 /// seen it, one per core at a time; a run that is alone shares its work out to all cores. Deep members beside kernel members are
-/// tried on the first split, and, without graded pairs, left out where they clearly add nothing there, or where no share of theirs adds
-/// .003 of MAP or recall over all splits. A stage after the first keeps what it started from where no epoch of it does better. They set the numbers of epochs, what
-/// [`TrainConfig`] leaves to validation, and the calibration; then a last run learns from all train rows (see
+/// tried on the first split, where it is the only one for a quarter of their epochs at first, and, without graded pairs, left out where
+/// they add nothing there, or where no share of theirs adds .003 of MAP or recall over all splits. A stage after the first keeps what it
+/// started from where no epoch of it does better. They set the numbers of epochs, what [`TrainConfig`] leaves to validation, and the calibration; then a last run learns from all train rows (see
 /// [`SelectionConfig::refit`](super::SelectionConfig::refit)). The bundle gets sample queries, up to 256 shared vectors of train rows
 /// and of means of some for each media type (see [`Bundle::samples`]). Stages are reported as the mean over the splits that they ran
 /// on, the last of them with what the finished models do on all splits. Rows marked
@@ -161,13 +161,16 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
         _ => None,
     };
     let plan = Plan::new(run, kernels.as_ref())?;
-    let ends = plan.run_deep(run, kernels.as_ref(), folds, data)?;
+    let Deep { ends, left_out } = plan.run_deep(run, kernels.as_ref(), folds, data)?;
     let tried = ends.len();
     let (mut models, mut reports, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for end in ends {
         models.push(end.bundle);
         reports.push(end.reports);
         kept.push(end.kept);
+    }
+    if left_out {
+        models.clear();
     }
     let members = plan.members(models, kernels.as_ref(), folds, data)?;
     let mut models = members.models;

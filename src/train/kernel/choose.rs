@@ -18,13 +18,15 @@ use crate::train::split::Fold;
 const SPREADS: [f32; 4] = [2.0, 1.0, 4.0, 0.5];
 const RIDGES: [f64; 4] = [1.0, 0.3, 3.0, 0.1];
 pub(super) const POWERS: [f64; 4] = [1.0, 0.5, 1.5, 2.0];
-const DECAYS: [f64; 4] = [1e-4, 1e-3, 1e-5, 1e-2];
+const DECAYS: [f64; 4] = [1e-4, 1e-5, 1e-3, 1e-2];
 pub(super) const SHARPNESS: [f64; 4] = [10.0, 5.0, 3.0, 15.0];
 /// The first candidates are those that do well on several data sets. Others must be better by this much in a measure: what a few hundred
 /// rows say beyond it is mostly noise.
 const LEAST: f64 = 0.003;
 /// Settings are chosen with at most this many landmarks where there are many more: with more, one fit takes long.
 const EXPLORED: usize = 1024;
+/// Bytes of distances that are kept for all spreads; more are computed again for each.
+const KEPT: usize = 256 << 20;
 
 /// What was chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,8 +59,12 @@ pub(crate) fn fit_folds(given: Given<'_>, folds: &[Fold]) -> Result<Option<Fitte
         .zip(folds)
         .map(|(drawn, fold)| Sample { fit: &drawn.rows, held: &fold.validation, landmarks: drawn.landmarks })
         .collect();
-    let measured: Option<Vec<Measured<'_>>> =
-        samples.iter().map(|sample| Measured::new(given.data, *sample, given.config.seed, true)).collect();
+    let media = given.data.media.len();
+    let kept: usize = drawn.iter().map(|drawn| 4 * media * drawn.rows.len() * drawn.landmarks).sum();
+    let measured: Option<Vec<Measured<'_>>> = samples
+        .iter()
+        .map(|sample| Measured::new(given.data, *sample, given.config.seed, kept <= KEPT))
+        .collect();
     let Some(measured) = measured else { return Ok(None) };
     let mut explored = Explored::new(given, &measured)?;
     drop(measured);
@@ -107,8 +113,9 @@ impl<'a> Explored<'a> {
     fn new(given: Given<'_>, folds: &[Measured<'a>]) -> Result<Self> {
         let (last, first) = SPREADS.split_last().expect("several");
         let mut found = spreads(given, folds, first)?;
-        let (mut spread, units, classes, trials) = found.swap_remove(best_spread(&found));
-        let (mut units, mut classes) = (units, classes);
+        let (mut spread, mut units, mut classes, trials) = found.swap_remove(best_spread(&found));
+        // Trials of a spread that has lost take much memory.
+        drop(found);
         if spread == SPREADS[1] {
             let mut both = vec![(spread, units, classes, None)];
             both.extend(spreads(given, folds, &[*last])?);
@@ -127,8 +134,8 @@ impl<'a> Explored<'a> {
     fn finish(&mut self, given: Given<'_>) -> Result<Settings> {
         // Ridges take longest and come first, so that no core waits for one of them at the end.
         let (beyond, ridges) = RIDGES[1..].split_last().expect("several");
-        let some = ridges.iter().map(|ridge| (Some(*ridge), None));
-        self.add(given, some.chain(DECAYS[1..].iter().map(|decay| (None, Some(*decay)))).collect())?;
+        let of_units = ridges.iter().map(|ridge| (Some(*ridge), None));
+        self.add(given, of_units.chain(DECAYS[1..].iter().map(|decay| (None, Some(*decay)))).collect())?;
         if best_of(&mean(&self.units)).is_some_and(|best| best.1 / POWERS.len() == 1) {
             self.add(given, vec![(Some(*beyond), None)])?;
         }

@@ -118,6 +118,7 @@ pub(crate) fn fit(given: Given<'_>, settings: &Settings, rows: &[usize]) -> Resu
     let sample = Sample { fit: rows, held: &[], landmarks: config.kernel.landmarks };
     let Some(measured) = Measured::new(data, sample, config.seed, false) else { return Ok(None) };
     let trial = Trial::new(&measured, settings.spread, classes)?;
+    drop(measured);
     let units = trial.units(settings.ridge, unit)?;
     let of_classes = trial.classes(settings.decay)?;
     let units = units.as_ref().map(|units| (units, settings.power));

@@ -82,19 +82,21 @@ fn whitened(x: &Tensor) -> Result<Tensor> {
 
 /// Eigenvalues, in no order, and eigenvectors in columns of a symmetric positive semidefinite matrix `a [n, n]`.
 ///
-/// Rotations of two rows each until all are orthogonal: with eigenvectors `v_i` and eigenvalues `l_i` they then are `l_i v_i'`.
+/// Rotations of two rows each until all are orthogonal: with eigenvectors `v_i` and eigenvalues `l_i` they then are `l_i v_i'`. A row that
+/// is nothing but rounding has no eigenvector.
 /// Source: Hestenes, "Inversion of matrices by biorthogonalization and related results", 1958.
 fn eigen(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
     for _ in 0..30 {
         let mut squares: Vec<f64> = a.chunks_exact(n.max(1)).map(|row| dot(row, row)).collect();
-        // Beside the longest row a short one is nothing but rounding, which never becomes orthogonal.
-        let least = 1e-17 * squares.iter().copied().fold(0.0, f64::max);
+        let longest = squares.iter().copied().fold(0.0, f64::max).sqrt();
         let mut rotated = false;
         for p in 0..n {
             for q in p + 1..n {
                 let product = dot(&a[p * n..(p + 1) * n], &a[q * n..(q + 1) * n]);
-                let beside = 1e-14 * (squares[p] * squares[q]).sqrt();
-                if product.abs() <= beside.max(least) || product.is_nan() {
+                let (x, y) = (squares[p].sqrt(), squares[q].sqrt());
+                // Beside the longest row a short one is rounded, by more than its own digits say.
+                let rounding = (1e-14 * x * y).max(1e-17 * longest * x.max(y));
+                if product.abs() <= rounding || product.is_nan() {
                     continue;
                 }
                 rotated = true;
@@ -164,7 +166,21 @@ mod tests {
     }
 
     #[test]
-    fn equal_and_vanishing_eigenvalues_have_orthogonal_eigenvectors() {
+    fn small_eigenvalues_have_orthogonal_eigenvectors_too() {
+        let (e, f) = (1e-9, 0.9e-9);
+        let (values, vectors) = eigen(vec![1.0, 0.0, 0.0, 0.0, e, f, 0.0, f, e], 3);
+        let mut order = [0, 1, 2];
+        order.sort_by(|&i: &usize, &j| values[j].total_cmp(&values[i]));
+        let [_, x, y] = order.map(|i| [0, 1, 2].map(|row| vectors[row * 3 + i]));
+        assert!(
+            (values[order[1]] - 1.9e-9).abs() < 1e-16 && (values[order[2]] - 1e-10).abs() < 1e-16,
+            "{values:?}"
+        );
+        assert!(dot(&x, &y).abs() < 1e-7 && (x[1] - x[2]).abs() < 1e-7, "{x:?} {y:?}");
+    }
+
+    #[test]
+    fn equal_eigenvalues_have_orthogonal_eigenvectors_beside_vanishing_ones() {
         let n = 30;
         let q = orthonormal(&wave(n, n, 0.0713)).unwrap();
         let value = |i: usize| if i < 12 { [2.0, 1.0, 1e-3, 1e-7][i / 3] } else { 0.0 };

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::eval::measure_one;
 use crate::model::{Bundle, Floats, Head, Hubs, MetricNetwork, Pathway, Shares, Target};
 use crate::parallel as workers;
-use crate::train::candidates::{Each, LEAST, best_of, preferred};
+use crate::train::candidates::{Each, best_of, preferred};
 use crate::train::kernel::Members;
 
 /// Candidates for the share of the kernel member in the posteriors, in order of preference where they do equally well.
@@ -94,7 +94,7 @@ pub(crate) fn combined(deep: &Bundle, members: &Members, shares: Shares, unit: u
 pub(crate) type Both = (Bundle, Members, Vec<usize>);
 
 /// The shares that do best on rows that the members of each fold have not seen, on average; kernel members alone where no share of deep
-/// ones is better by [`LEAST`].
+/// ones is better by [`LEAST`](crate::train::candidates::LEAST).
 ///
 /// Deep members that are `taught` graded pairs keep a share of a unit part of more than one element: most of what these teach stands
 /// there and in the hidden layer over it, and labels and pairs say nothing of it. So the best shares are taken, by however little.
@@ -120,10 +120,9 @@ pub(crate) fn choose_shares(
 
 /// Whether the deep members may yet get a share, by the rows of one fold.
 ///
-/// Not where every share of theirs, in the posteriors and in the unit part, takes at least [`LEAST`] from what the kernel members do
-/// alone: what is lost by less on the first split may be won on others. True where that cannot be told: without unit parts of kernel
-/// members, or where nothing measures either.
-pub(crate) fn deep_may_add(fold: &[Both; 1], data: &TrainingData, unit: usize) -> Result<bool> {
+/// Not where no share of theirs, in the posteriors or in the unit part, adds more than `least` to what the kernel members do alone. True
+/// where that cannot be told: without unit parts of kernel members, or where nothing measures either.
+pub(crate) fn deep_may_add(fold: &[Both; 1], data: &TrainingData, unit: usize, least: f64) -> Result<bool> {
     let units = unit_candidates(fold, unit);
     if units[0] != 1.0 {
         return Ok(true);
@@ -135,7 +134,7 @@ pub(crate) fn deep_may_add(fold: &[Both; 1], data: &TrainingData, unit: usize) -
     let gains = parts.iter().map(|(shares, each)| gain(shares, &each[0])).collect::<Vec<_>>();
     tracing::debug!(?gains, "deep members on the first fold");
     let mut measured = gains.iter().flatten().peekable();
-    Ok(measured.peek().is_none() || measured.any(|gain| *gain > -LEAST))
+    Ok(measured.peek().is_none() || measured.any(|gain| *gain > least))
 }
 
 /// What the best share below 1 of kernel members adds to them alone; `None` where nothing measures it.

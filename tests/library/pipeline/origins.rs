@@ -5,6 +5,7 @@ use uncsm_index::index::inspect;
 use uncsm_index::schema::infer_with;
 
 use super::*;
+use crate::common::files::put;
 
 /// What the document `id` says of its source: kind of the root, and the reference without it.
 fn origin(index: &Index, id: &str) -> (String, Value) {
@@ -146,7 +147,7 @@ fn sources_are_a_file_of_their_own_that_stays_and_that_queries_do_not_need() {
     assert_eq!(hits().len(), 1);
     let path = dir.join(SOURCES);
     let whole = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, whole.replacen("jsonl", "jsonm", 1)).unwrap();
+    put(&path, whole.replacen("jsonl", "jsonm", 1));
     let damage = index::verify(&dir).unwrap();
     assert_eq!(damage.iter().map(|damage| damage.file.as_str()).collect::<Vec<_>>(), [SOURCES]);
     let sources = inspect(&Index::open(&dir).unwrap()).unwrap().sources;
@@ -172,7 +173,7 @@ fn an_index_lists_so_many_sources_and_no_more() {
     let root =
         |at: usize| json!({"id": format!("{at:016x}"), "kind": "jsonl", "path": format!("/none/{at}")});
     let list = json!({"version": 1, "roots": (0..most).map(root).collect::<Vec<_>>()});
-    std::fs::write(index.dir().join(SOURCES), list.to_string()).unwrap();
+    put(&index.dir().join(SOURCES), list.to_string());
     let report = world.build(&index, &corpus, OnBad::Stop, Existing::None).unwrap();
     assert_eq!((report.documents, report.warnings), (2, 1));
     let sources = inspect(&index).unwrap().sources;
@@ -192,7 +193,7 @@ fn without_sources(index: Index) -> Index {
     }
     let last = meta["schema"].as_array_mut().unwrap().pop().unwrap();
     assert_eq!(last["name"], "_source", "after all others, so that these keep their numbers");
-    std::fs::write(&path, meta.to_string()).unwrap();
+    put(&path, meta.to_string());
     Index::open(&dir).unwrap()
 }
 

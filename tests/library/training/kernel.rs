@@ -275,3 +275,32 @@ fn deep_members_that_lose_on_the_first_split_are_trained_on_no_other() {
     let config = configured(short(), |config| config.kernel.member = false);
     assert!(quietly(&data, &config).deep.is_none());
 }
+
+#[test]
+fn of_a_single_split_a_quarter_of_the_epochs_tells_whether_deep_members_are_trained() {
+    let mut data = TrainingData { labels: None, ..generated(200, 40) };
+    // Marked rows are the only split.
+    for split in data.split.iter_mut().filter(|split| **split == Split::Train).step_by(4) {
+        *split = Split::Val;
+    }
+    let config = configured(beside(), |config| (config.steps.least, config.contrastive.epochs) = (0, 8));
+    let trained = quietly(&data, &config);
+    let deep = trained.deep.unwrap();
+    assert_eq!((deep.tried, deep.splits, deep.kept), (1, 1, false));
+    assert_eq!(trained.bundle.members(0).hidden + trained.bundle.members(1).hidden, 0);
+    let stages: Vec<_> = trained.stages.iter().map(|stage| (stage.name, stage.epochs)).collect();
+    assert_eq!(stages, [("contrastive", 2)]);
+    // What is reported is what the model that is kept does: as well as kernel members alone.
+    let recall =
+        |trained: &Trained| trained.stages.last().unwrap().validation.recall.cosine.as_ref().unwrap().mean();
+    let alone = configured(config.clone(), |config| config.contrastive.epochs = 4);
+    assert_eq!(recall(&trained), recall(&quietly(&data, &alone)));
+    assert_eq!(trained.bundle, quietly(&data, &config).bundle, "again");
+    // Two landmarks leave much to the deep members, which are trained in full then.
+    let few = configured(small(), |config| config.kernel.landmarks = 2);
+    let trained = quietly(&data, &few);
+    let deep = trained.deep.unwrap();
+    assert_eq!((deep.tried, deep.splits, deep.kept), (1, 1, true));
+    assert_eq!(trained.stages.len(), 3);
+    assert!(trained.stages[0].epochs > few.contrastive.epochs / 4);
+}
