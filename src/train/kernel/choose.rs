@@ -1,7 +1,7 @@
 //! The settings of the kernel members, chosen on validation rows.
 
-use super::measured::Measured;
-use super::trial::{Sample, Trial, sizes};
+use super::measured::{Measured, Sample, sizes};
+use super::trial::{Scores, Trial};
 use super::whole::{self, Fitted};
 use crate::data::TrainingData;
 use crate::error::Result;
@@ -37,9 +37,6 @@ pub(crate) struct Settings {
     pub(super) decay: f64,
     pub(super) sharpness: f64,
 }
-
-/// Scores of candidates on one fold; `None` where nothing measures them.
-pub(super) type Scores = Vec<Option<f64>>;
 
 /// What the fits of a run share.
 #[derive(Clone, Copy)]

@@ -1,13 +1,32 @@
 //! How far the rows of a fold are from its landmarks: what the kernels of all spreads share.
 
 use super::landmarks::{distances, with_landmarks, within};
-use super::trial::{ANCHORS, Sample, sizes};
 use crate::data::TrainingData;
 use crate::model::Kernel;
 use crate::train::draw::some;
 
 /// Rows that are summed up together.
 const TOGETHER: usize = 4096;
+/// Most anchors of the hub term that units are measured with.
+const ANCHORS: usize = 512;
+/// Most rows that are summed up: with sixteen to a landmark more of them change little, and each costs the square of the landmarks.
+const SUMMED: usize = 65_536;
+/// Most landmarks of all media types together: the fits hold matrices of the square of each two.
+const LANDMARKS: usize = 16_384;
+
+/// Of so many rows to fit: the most that are summed up, and the most landmarks of each of `media` types where `most` are wanted.
+pub(super) fn sizes(rows: usize, most: usize, media: usize) -> (usize, usize) {
+    let rows = rows.min(SUMMED);
+    (rows, most.min(LANDMARKS / media.max(1)).min(rows))
+}
+
+/// Rows to fit on and to validate on, and the most landmarks of a media type.
+#[derive(Clone, Copy)]
+pub(super) struct Sample<'a> {
+    pub(super) fit: &'a [usize],
+    pub(super) held: &'a [usize],
+    pub(super) landmarks: usize,
+}
 
 /// Squared distances by media type, each `[n, m]` of the rows that have an item of it.
 pub(super) type Distances = Vec<Vec<f32>>;

@@ -4,9 +4,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::choose::{Drawn, Given, Settings, fit_folds};
 use super::classes::Classes;
-use super::measured::Measured;
+use super::measured::{Measured, Sample};
 use super::moments::{Cross, Moments, Precision, Side};
-use super::trial::{Sample, Trial};
+use super::trial::Trial;
 use super::units::Units;
 use super::whole::{fit, fit_whole};
 use crate::corpus::Split;

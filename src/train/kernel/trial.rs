@@ -1,6 +1,5 @@
 //! A fit on the rows of a fold, and what its settings are worth on the rows that it has not seen.
 
-use super::choose::Scores;
 use super::classes::Classes;
 use super::measured::{Distances, Measured};
 use super::moments::{Moments, Precision};
@@ -15,29 +14,11 @@ use crate::train::finish::hub;
 const MANY: usize = 4;
 /// Most directions that are looked for: their cost grows with the cube, and those that correlate least add nothing.
 const DIRECTIONS: usize = 384;
-/// Most rows that are summed up: with sixteen to a landmark more of them change little, and each costs the square of the landmarks.
-const SUMMED: usize = 65_536;
-/// Most landmarks of all media types together: the fits hold matrices of the square of each two.
-const LANDMARKS: usize = 16_384;
-
-/// Of so many rows to fit: the most that are summed up, and the most landmarks of each of `media` types where `most` are wanted.
-pub(super) fn sizes(rows: usize, most: usize, media: usize) -> (usize, usize) {
-    let rows = rows.min(SUMMED);
-    (rows, most.min(LANDMARKS / media.max(1)).min(rows))
-}
-
-/// Most anchors of the hub term that units are measured with.
-pub(super) const ANCHORS: usize = 512;
-/// Weights of that term, of which the best counts: it changes which ridge and power find the pair.
+/// Weights of the hub term, of which the best counts: it changes which ridge and power find the pair.
 const HUBS: [f32; 3] = [0.0, 1.0, 2.0];
 
-/// Rows to fit on and to validate on, and the most landmarks of a media type.
-#[derive(Clone, Copy)]
-pub(super) struct Sample<'a> {
-    pub(super) fit: &'a [usize],
-    pub(super) held: &'a [usize],
-    pub(super) landmarks: usize,
-}
+/// Scores of candidates on one fold; `None` where nothing measures them.
+pub(super) type Scores = Vec<Option<f64>>;
 
 /// What a fit on some rows is read from, and the responses of rows to validate on.
 pub(super) struct Trial<'a> {

@@ -1,9 +1,9 @@
 //! The kernel members with all landmarks, and a last look at their settings.
 
-use super::choose::{Given, POWERS, SHARPNESS, Scores, Settings, best_of, mean};
+use super::choose::{Given, POWERS, SHARPNESS, Settings, best_of, mean};
 use super::classes::Classes;
-use super::measured::Measured;
-use super::trial::{Sample, Trial, with_readouts};
+use super::measured::{Measured, Sample};
+use super::trial::{Scores, Trial, with_readouts};
 use super::units::Units;
 use crate::error::Result;
 use crate::model::Kernel;

@@ -44,6 +44,8 @@ pub(crate) struct Deep {
 
 /// With one fold, this part, one in so many, of the contrastive epochs is run alone first.
 const LOOK: usize = 4;
+/// Fewer steps than this tell little of what all would come to, and take little time.
+const TELLING: usize = 128;
 /// Deep members that lose no more than this in that look go on: the other epochs won .012 on the data set that this was measured on, and
 /// what is left of that must be [`LEAST`].
 const BEHIND: f64 = 3.0 * LEAST;
@@ -110,12 +112,13 @@ impl Plan {
             ends.extend(on(&numbered[1..])?);
             return Ok(all(ends));
         }
-        let epochs = Stage::Contrastive.epochs(&self.config, folds[0].fit.len());
+        let rows = folds[0].fit.len();
+        let epochs = Stage::Contrastive.epochs(&self.config, rows) / LOOK;
+        let steps = epochs * rows.div_ceil(self.config.batch_for(rows));
         // Without a measure every look would say that they may add.
-        let tells = kernels.has_units() && !folds[0].validation.is_empty();
-        if epochs >= LOOK && tells {
+        if steps >= TELLING && kernels.has_units() && !folds[0].validation.is_empty() {
             let mut config = self.config.clone();
-            (config.contrastive.epochs, config.steps.least) = (epochs / LOOK, 0);
+            (config.contrastive.epochs, config.steps.least) = (epochs, 0);
             let look = Run { stages: &[Stage::Contrastive], config: &config, ..run };
             let end = look.fold(0, &folds[0], 1)?;
             if !may_add(&end, -BEHIND)? {
