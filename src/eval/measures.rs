@@ -45,6 +45,12 @@ impl Recall {
         let n = self.each.len().max(1) as f64;
         [0, 1, 2].map(|at| self.each.iter().map(|(_, values)| values[at]).sum::<f64>() / n)
     }
+
+    /// What settings are chosen by: the mean of recall at 1 and at 10.
+    pub(crate) fn criterion(&self) -> f64 {
+        let [first, _, tenth] = self.mean();
+        (first + tenth) / 2.0
+    }
 }
 
 impl Serialize for Recall {

@@ -22,9 +22,8 @@ pub(crate) fn selection_score(items: &Items<'_>, data: &TrainingData, stage: Sta
             recall = one.recall;
         }
     }
-    let recall = recall
-        .or_else(|| measure_one(items, data, for_recall).recall)
-        .map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
+    let recall =
+        recall.or_else(|| measure_one(items, data, for_recall).recall).map(|recall| recall.criterion());
     let map = (!maps.is_empty()).then(|| maps.iter().sum::<f64>() / maps.len() as f64);
     match (map, recall) {
         (None, None) => None,

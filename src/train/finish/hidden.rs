@@ -43,7 +43,7 @@ fn worth(bundle: &Bundle, data: &TrainingData, rows: &[usize]) -> Result<Option<
     let items = Items::new(bundle, data, rows)?;
     let map = measure_one(&items, data, Similarity::Metric(Target::Class)).map.map(|map| map.mean);
     let pair = measure_one(&items, data, Similarity::Metric(Target::Pair)).recall;
-    let recall = pair.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
+    let recall = pair.map(|recall| recall.criterion());
     let found: Vec<f64> = [map, recall].into_iter().flatten().collect();
     Ok((!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64))
 }

@@ -62,7 +62,7 @@ pub(crate) fn choose_weight(folds: &[Fold<'_>], data: &TrainingData) -> Result<f
             let (plain, hubs) = (Items::new(bundle, data, held)?, Items::new(&hubs, data, held)?);
             // A logit is linear in the weight: two of them give all.
             let found = measure_between((&plain, &hubs), data, (Target::Pair, Own::Relevant), &WEIGHTS);
-            let recall = |one: One| one.recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
+            let recall = |one: One| one.recall.map(|recall| recall.criterion());
             Ok(found.into_iter().map(recall).collect())
         })
         .into_iter()

@@ -1,7 +1,9 @@
 //! The settings of the kernel members, chosen on validation rows.
 
+use super::classes::Classes;
 use super::measured::{Measured, Sample, sizes};
 use super::trial::{Scores, Trial};
+use super::units::Units;
 use super::whole::{self, Fitted};
 use crate::data::TrainingData;
 use crate::error::Result;
@@ -205,19 +207,40 @@ fn best_spread(found: &[Spread<'_>]) -> usize {
 
 /// Scores of all powers.
 fn of_ridge(given: Given<'_>, trial: &Trial<'_>, ridge: f64) -> Result<Scores> {
-    let Some(units) = trial.units(ridge, given.unit)? else { return Ok(vec![None; POWERS.len()]) };
-    let shape = alone::of_units(given.data, given.config, given.unit);
-    trial.of_units(&units, &POWERS, (&shape, given.config.kernel.hub))
+    score_units(given, trial, trial.units(ridge, given.unit)?.as_ref(), &POWERS)
 }
 
 /// Scores of all sharpnesses.
 fn of_decay(given: Given<'_>, trial: &Trial<'_>, decay: f64) -> Result<Scores> {
+    // Without classes there is nothing to fit.
+    let classes = if given.classes == 0 { Vec::new() } else { trial.classes(decay)? };
+    score_classes(given, trial, &classes, &SHARPNESS)
+}
+
+/// Scores of units with each of these powers.
+pub(super) fn score_units(
+    given: Given<'_>,
+    trial: &Trial<'_>,
+    units: Option<&Units>,
+    powers: &[f64],
+) -> Result<Scores> {
+    let Some(units) = units else { return Ok(vec![None; powers.len()]) };
+    let shape = alone::of_units(given.data, given.config, given.unit);
+    trial.of_units(units, powers, (&shape, given.config.kernel.hub))
+}
+
+/// Scores of class values with each of these sharpnesses.
+pub(super) fn score_classes(
+    given: Given<'_>,
+    trial: &Trial<'_>,
+    classes: &[Option<Classes>],
+    sharpnesses: &[f64],
+) -> Result<Scores> {
     if given.classes == 0 {
-        return Ok(vec![None; SHARPNESS.len()]);
+        return Ok(vec![None; sharpnesses.len()]);
     }
-    let classes = trial.classes(decay)?;
     let shape = alone::of_posteriors(given.data, given.config, given.classes);
-    trial.of_classes(&classes, &SHARPNESS, &shape)
+    trial.of_classes(classes, sharpnesses, &shape)
 }
 
 /// The mean of each candidate over the folds that measure it.

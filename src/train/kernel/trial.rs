@@ -104,7 +104,7 @@ impl<'a> Trial<'a> {
             let whole = Items::projected(&whole, self.data, self.held, &project)?;
             let weights = if hubs { &HUBS[..] } else { &HUBS[..1] };
             let found = measure_between((&plain, &whole), self.data, (Target::Pair, Own::Relevant), weights);
-            let recall = |one: One| one.recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0);
+            let recall = |one: One| one.recall.map(|recall| recall.criterion());
             Ok(found.into_iter().filter_map(recall).max_by(f64::total_cmp))
         };
         powers.iter().map(of_power).collect()

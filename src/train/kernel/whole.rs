@@ -1,6 +1,6 @@
 //! The kernel members with all landmarks, and a last look at their settings.
 
-use super::choose::{Given, POWERS, SHARPNESS, Settings, best_of, mean};
+use super::choose::{Given, POWERS, SHARPNESS, Settings, best_of, mean, score_classes, score_units};
 use super::classes::Classes;
 use super::measured::{Measured, Sample};
 use super::trial::{Scores, Trial, with_readouts};
@@ -8,7 +8,6 @@ use super::units::Units;
 use crate::error::Result;
 use crate::model::Kernel;
 use crate::parallel as workers;
-use crate::train::members::alone;
 use crate::train::split::Fold;
 
 /// With all landmarks a smaller ridge may be better than with those that settings were explored with: this part of it is tried.
@@ -78,17 +77,11 @@ pub(super) fn fit_whole(
         let classes: Vec<_> = decays.iter().map(|decay| trial.classes(*decay)).collect::<Result<_>>()?;
         let (mut of_units, mut of_classes) = (Vec::new(), Vec::new());
         if part {
-            let unit = alone::of_units(given.data, given.config, given.unit);
-            let unit = (&unit, given.config.kernel.hub);
             for units in &units {
-                of_units.extend(match units {
-                    Some(units) => trial.of_units(units, &powers, unit)?,
-                    None => vec![None; powers.len()],
-                });
+                of_units.extend(score_units(given, trial, units.as_ref(), &powers)?);
             }
-            let class = alone::of_posteriors(given.data, given.config, given.classes);
-            for classes in classes.iter().filter(|_| given.classes > 0) {
-                of_classes.extend(trial.of_classes(classes, &sharpnesses, &class)?);
+            for classes in &classes {
+                of_classes.extend(score_classes(given, trial, classes, &sharpnesses)?);
             }
         }
         Ok(Some(Whole { kernels: trial.kernels(), units, classes, of_units, of_classes }))

@@ -168,7 +168,7 @@ fn of_units(folds: &[Both], shares: &[f32], data: &TrainingData, unit: usize) ->
     scores(folds, shares, |share, (deep, members, rows)| {
         let bundle = combined(deep, members, Shares { posterior: 1.0, unit: share }, unit);
         let recall = measure_one(&Items::new(&bundle, data, rows)?, data, Similarity::Unit).recall;
-        Ok(recall.map(|recall| (recall.mean()[0] + recall.mean()[2]) / 2.0))
+        Ok(recall.map(|recall| recall.criterion()))
     })
 }
 
