@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -214,9 +215,7 @@ pub(crate) enum Own {
 /// Measures one similarity on all items; nothing where it does not exist.
 pub(crate) fn measure_one(items: &Items<'_>, data: &TrainingData, similarity: Similarity) -> One {
     let found = measure_scores(items, data, (1, 1, Own::Relevant), &|asked, (a, b), hear| {
-        let n = items.media[b].rows.len();
-        let scores = items.scores_of(asked.clone(), items, similarity, a, b)?;
-        asked.enumerate().for_each(|(at, query)| hear(0, query, &scores[at * n..(at + 1) * n]));
+        hear(0, asked.clone(), &items.scores_of(asked, items, similarity, a, b)?);
         Some(())
     });
     found.into_iter().next().unwrap_or_default()
@@ -231,25 +230,21 @@ pub(crate) fn measure_between(
     (target, own): (Target, Own),
     shares: &[f32],
 ) -> Vec<One> {
-    measure_scores(whole, data, (shares.len(), 2, own), &|asked, (a, b), hear| {
-        let n = whole.media[b].rows.len();
+    measure_scores(whole, data, (shares.len(), 3, own), &|asked, (a, b), hear| {
         let of = |items: &Items<'_>| items.scores_of(asked.clone(), items, Similarity::Metric(target), a, b);
         let (start, whole) = (of(start)?, of(whole)?);
-        let mut scores = vec![0.0; n];
-        for (at, query) in asked.clone().enumerate() {
-            let (start, whole) = (&start[at * n..(at + 1) * n], &whole[at * n..(at + 1) * n]);
-            for (which, share) in shares.iter().enumerate() {
-                let ends = start.iter().zip(whole);
-                scores.iter_mut().zip(ends).for_each(|(score, (s, w))| *score = s + share * (w - s));
-                hear(which, query, &scores);
-            }
+        let mut scores = vec![0.0; start.len()];
+        for (which, share) in shares.iter().enumerate() {
+            let ends = start.iter().zip(&whole);
+            scores.iter_mut().zip(ends).for_each(|(score, (s, w))| *score = s + share * (w - s));
+            hear(which, asked.clone(), &scores);
         }
         Some(())
     })
 }
 
-/// Hears the number of a result, that of a query, and its scores `[n]`.
-type Hear<'h> = &'h mut dyn FnMut(usize, usize, &[f32]);
+/// Hears the number of a result, queries, and their scores `[queries, n]`.
+type Hear<'h> = &'h mut dyn FnMut(usize, Range<usize>, &[f32]);
 
 /// Tells the scores of some items of one media type as queries over all of another; `None` where there are none.
 type Scores<'s> = &'s dyn Fn(Range<usize>, (usize, usize), Hear<'_>) -> Option<()>;
@@ -266,24 +261,31 @@ fn measure_scores(
         let (queries, found) = (&items.media[a], &items.media[b]);
         let paired = items.paired_content(a, b);
         let mut sums = vec![Sums::default(); count];
-        let mut measure = |which: usize, i: usize, scores: &[f32]| {
-            let (row, sums) = (queries.rows[i], &mut sums[which]);
+        let of_query = |i: usize, scores: &[f32]| -> OfQuery {
+            let row = queries.rows[i];
             let is_query = |j: usize| a == b && found.rows[j] == row;
             let is_asked = |j: usize| !is_query(j) && (own == Own::Relevant || found.rows[j] != row);
             let ranking = Ranking::new(scores, |j| !is_query(j));
-            all[which].ties += ranking.ties();
-            if let Some(class) = data.class(row) {
-                // Items without a class are neither right nor wrong.
+            // Items without a class are neither right nor wrong.
+            let precision = data.class(row).and_then(|class| {
                 let ranking = Ranking::new(scores, |j| is_asked(j) && data.class(found.rows[j]).is_some());
-                if let Some(value) = ranking.average_precision(|j| data.class(found.rows[j]) == Some(class)) {
-                    sums.ap += value;
+                ranking.average_precision(|j| data.class(found.rows[j]) == Some(class))
+            });
+            let recall = paired[i].map(|content| {
+                RECALL_AT.map(|k| ranking.recall_at(k, |j: usize| found.content[j] == content))
+            });
+            OfQuery { ties: ranking.ties(), precision, recall }
+        };
+        let mut measure = |which: usize, asked: Range<usize>, scores: &[f32]| {
+            let sums = &mut sums[which];
+            let each = scores.par_chunks_exact(found.rows.len().max(1)).zip(asked);
+            for one in each.map(|(scores, i)| of_query(i, scores)).collect::<Vec<_>>() {
+                all[which].ties += one.ties;
+                if let Some(precision) = one.precision {
+                    sums.ap += precision;
                     sums.ap_n += 1;
                 }
-            }
-            if let Some(content) = paired[i] {
-                let relevant = |j: usize| found.content[j] == content;
-                let values = RECALL_AT.map(|k| ranking.recall_at(k, relevant));
-                if let [Some(x), Some(y), Some(z)] = values {
+                if let Some([Some(x), Some(y), Some(z)]) = one.recall {
                     sums.recall.iter_mut().zip([x, y, z]).for_each(|(sum, value)| *sum += value);
                     sums.recall_n += 1;
                 }
@@ -298,6 +300,13 @@ fn measure_scores(
         all.iter_mut().zip(sums).for_each(|(found, sums)| found.add(&name, sums));
     }
     all.into_iter().map(Found::into_one).collect()
+}
+
+/// What one ranking is worth, as far as it can be measured.
+struct OfQuery {
+    ties: u64,
+    precision: Option<f64>,
+    recall: Option<[Option<f64>; 3]>,
 }
 
 /// Sums over the queries of one direction.

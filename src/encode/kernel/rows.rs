@@ -5,8 +5,10 @@
 
 use super::dispatch::{Kernel, Lanes, PANEL, with_vectors};
 
-/// Bytes of rows that are kept in the nearest cache while the other side passes.
+/// Bytes of rows that are kept in the nearest cache while the other side passes, and of those of the other side that stay in the next
+/// one meanwhile.
 const NEAR: usize = 24 << 10;
+const NEXT: usize = 128 << 10;
 
 /// Sum of 16 lane sums in a fixed tree.
 #[inline(always)]
@@ -191,21 +193,27 @@ impl<T: Term> Tiles<'_, T> {
     #[inline(always)]
     fn blocks<L: Lanes, const R: usize, const C: usize>(&mut self, lanes: L) {
         let (rows, columns) = (self.a.len(), self.b.len());
-        let block = (NEAR / (4 * self.a.width.max(1)) / R).max(1) * R;
-        let mut first = 0;
-        while first < rows {
-            let last = rows.min(first + block);
-            let mut column = 0;
-            while column < columns {
-                if column + C <= columns {
-                    self.column::<L, R, C>(lanes, first, last, column);
-                    column += C;
-                } else {
-                    self.column::<L, R, 1>(lanes, first, last, column);
-                    column += 1;
+        let fit = |bytes: usize, tile: usize| (bytes / (4 * self.a.width.max(1)) / tile).max(1) * tile;
+        let (block, panel) = (fit(NEAR, R), fit(NEXT, C));
+        let mut left = 0;
+        while left < columns {
+            let right = columns.min(left + panel);
+            let mut first = 0;
+            while first < rows {
+                let last = rows.min(first + block);
+                let mut column = left;
+                while column < right {
+                    if column + C <= right {
+                        self.column::<L, R, C>(lanes, first, last, column);
+                        column += C;
+                    } else {
+                        self.column::<L, R, 1>(lanes, first, last, column);
+                        column += 1;
+                    }
                 }
+                first = last;
             }
-            first = last;
+            left = right;
         }
     }
 
@@ -306,9 +314,17 @@ mod tests {
 
     #[test]
     fn products_have_the_bits_of_one_dot_product_each() {
-        for (rows, columns, width) in
-            [(1, 1, 1), (1, 7, 16), (3, 2, 17), (4, 3, 40), (7, 5, 31), (70, 9, 100), (2, 3, 0), (0, 3, 5)]
-        {
+        for (rows, columns, width) in [
+            (1, 1, 1),
+            (1, 7, 16),
+            (3, 2, 17),
+            (4, 3, 40),
+            (7, 5, 31),
+            (70, 9, 100),
+            (2, 3, 0),
+            (0, 3, 5),
+            (20, 41, 1700),
+        ] {
             let (a, b, w) = (noise(rows * width, 1), noise(columns * width, 2), noise(width, 3));
             let (x, y) = (Rows::new(&a, width), Rows::new(&b, width));
             let each = |f: &dyn Fn(&[f32], &[f32]) -> f32| -> Vec<f32> {

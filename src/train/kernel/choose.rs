@@ -63,7 +63,7 @@ pub(crate) fn fit_folds(given: Given<'_>, folds: &[Fold]) -> Result<Option<Fitte
     let measured: Option<Vec<Measured<'_>>> = samples
         .iter()
         .map(|sample| Measured::new(given.data, *sample, given.config.seed, kept <= KEPT))
-        .collect();
+        .collect::<candle_core::Result<_>>()?;
     let Some(measured) = measured else { return Ok(None) };
     let mut explored = Explored::new(given, &measured)?;
     drop(measured);

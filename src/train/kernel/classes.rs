@@ -9,7 +9,7 @@ use candle_core::{Result, Tensor};
 use super::moments::Labelled;
 use super::moments::Side;
 use super::units::narrow;
-use crate::train::linear::{elements, inner, whitener};
+use crate::train::linear::{Whitener, elements, inner};
 
 /// `A [m, C]` and the mean `[1, C]`.
 pub(super) struct Classes {
@@ -25,9 +25,9 @@ impl Classes {
             return Ok(None);
         }
         let mean = (counts * (1.0 / rows))?;
-        let w = whitener(&(squares + (&side.within * (rows * decay))?)?)?;
+        let w = Whitener::new(&(squares + (&side.within * (rows * decay))?)?)?;
         let centred = (by_class - inner(sum, &mean)?)?;
-        Ok(Some(Self { weights: inner(&w, &w.matmul(&centred)?)?, mean }))
+        Ok(Some(Self { weights: w.apply_transposed(&w.apply(&centred)?)?, mean }))
     }
 
     /// Weights `[C, m]` and bias `[C]` of class logits: the values times `sharpness`.

@@ -1,5 +1,7 @@
 //! How far the rows of a fold are from its landmarks: what the kernels of all spreads share.
 
+use candle_core::Result;
+
 use super::landmarks::{distances, with_landmarks, within};
 use crate::data::TrainingData;
 use crate::model::Kernel;
@@ -59,25 +61,32 @@ impl<'a> Measured<'a> {
         Sample { fit, held, landmarks }: Sample<'a>,
         seed: u64,
         keep: bool,
-    ) -> Option<Self> {
+    ) -> Result<Option<Self>> {
         let (rows, landmarks) = sizes(fit.len(), landmarks, data.media.len());
         let fit = some(fit, rows);
-        let kernels: Option<Vec<Kernel>> =
-            data.media.iter().map(|media| with_landmarks(media, &fit, landmarks, seed)).collect();
-        let kernels = kernels?;
+        let kernels: Option<Vec<Kernel>> = data
+            .media
+            .iter()
+            .map(|media| with_landmarks(media, &fit, landmarks, seed))
+            .collect::<Result<_>>()?;
+        let Some(kernels) = kernels else { return Ok(None) };
         let anchors = if held.is_empty() { Vec::new() } else { fit.clone() };
-        Some(Self {
-            within: kernels.iter().map(|kernel| within(kernel, kernel.landmarks.d_in())).collect(),
-            kept: keep.then(|| {
-                fit.chunks(TOGETHER).map(|rows| of_rows(data, &kernels, rows, usize::MAX)).collect()
-            }),
-            of_held: of_rows(data, &kernels, held, usize::MAX),
-            of_anchors: of_rows(data, &kernels, &anchors, ANCHORS),
+        let kept = keep
+            .then(|| fit.chunks(TOGETHER).map(|rows| of_rows(data, &kernels, rows, usize::MAX)).collect())
+            .transpose()?;
+        Ok(Some(Self {
+            within: kernels
+                .iter()
+                .map(|kernel| within(kernel, kernel.landmarks.d_in()))
+                .collect::<Result<_>>()?,
+            kept,
+            of_held: of_rows(data, &kernels, held, usize::MAX)?,
+            of_anchors: of_rows(data, &kernels, &anchors, ANCHORS)?,
             data,
             kernels,
             fit,
             held,
-        })
+        }))
     }
 
     /// Rows to fit on.
@@ -86,22 +95,22 @@ impl<'a> Measured<'a> {
     }
 
     /// The rows that are summed up together, and their distances.
-    pub(super) fn together(&self) -> impl Iterator<Item = (&[usize], Distances)> {
+    pub(super) fn together(&self) -> impl Iterator<Item = Result<(&[usize], Distances)>> {
         self.fit.chunks(TOGETHER).enumerate().map(|(at, rows)| {
             let found = match &self.kept {
                 Some(kept) => kept[at].clone(),
-                None => of_rows(self.data, &self.kernels, rows, usize::MAX),
+                None => of_rows(self.data, &self.kernels, rows, usize::MAX)?,
             };
-            (rows, found)
+            Ok((rows, found))
         })
     }
 }
 
 /// Of at most `most` of those of `rows` that have an item.
-fn of_rows(data: &TrainingData, kernels: &[Kernel], rows: &[usize], most: usize) -> Distances {
+fn of_rows(data: &TrainingData, kernels: &[Kernel], rows: &[usize], most: usize) -> Result<Distances> {
     let each = kernels.iter().zip(&data.media).map(|(kernel, media)| {
         let rows: Vec<usize> = rows.iter().copied().filter(|&row| media.present[row]).collect();
-        distances(kernel, media.d_in, &media.gather(&some(&rows, most)))
+        distances(kernel, media.d_in, media.gather(&some(&rows, most)))
     });
     each.collect()
 }

@@ -1,15 +1,16 @@
 //! The kernel member of each pathway, fitted in closed form.
 //!
 //! In the order of a fit: `landmarks` are drawn from the train rows, `measured` says how far rows are from them, `moments` sums up how
-//! all rows respond to them, `units` finds the directions in which the responses of the media types agree, `classes` those that tell
-//! the classes; `trial` puts them together for the rows of a fold, `choose` picks the settings of both on validation rows, with some of
-//! the landmarks where they are many, and `whole` fits with all of them.
+//! all rows respond to them, by `products`, `units` finds the directions in which the responses of the media types agree, `classes`
+//! those that tell the classes; `trial` puts them together for the rows of a fold, `choose` picks the settings of both on validation
+//! rows, with some of the landmarks where they are many, and `whole` fits with all of them.
 
 mod choose;
 mod classes;
 mod landmarks;
 mod measured;
 mod moments;
+mod products;
 mod trial;
 mod units;
 mod whole;

@@ -4,6 +4,7 @@ use candle_core::{DType, Result, Tensor};
 use rayon::prelude::*;
 
 use super::measured::{Distances, Measured};
+use super::products::Products;
 use crate::data::TrainingData;
 use crate::model::Kernel;
 use crate::train::linear::{elements, inner, matrix};
@@ -64,26 +65,26 @@ pub(super) enum Precision {
 struct Responses {
     all: Tensor,
     /// Less the centre, zeros again where a row has no item, in f32; nothing where sums are in f64.
+    ///
+    /// Responses vary by less than their mean, whose square would take the digits that a small ridge needs.
     varying: Option<Tensor>,
     /// 1 where a row has an item `[n, 1]`.
     present: Tensor,
-    centre: Tensor,
 }
 
 impl Responses {
-    /// `all' other.all`; `sums` are those of both over the rows that have both items, of which there are so many.
-    ///
-    /// In f32 the products are those about the centres: responses vary by less than their mean, whose square would take the digits that a
-    /// small ridge needs. What the centres add is put back in f64.
-    fn products(&self, other: &Self, sums: [&Tensor; 2], rows: f64) -> Result<Tensor> {
-        let (Some(x), Some(y)) = (&self.varying, &other.varying) else {
-            return inner(&self.all, &other.all);
-        };
-        // An absent item has zeros in one of the two.
-        let varying = inner(x, y)?.to_dtype(DType::F64)?;
-        let by_centre = (inner(sums[0], &other.centre)? + inner(&self.centre, sums[1])?)?;
-        (varying + by_centre)? - (inner(&self.centre, &other.centre)? * rows)?
+    /// What products are made of.
+    fn factor(&self) -> &Tensor {
+        self.varying.as_ref().unwrap_or(&self.all)
     }
+}
+
+/// Sums of products while rows are added.
+struct Growing {
+    squares: Vec<Products>,
+    /// Those of rows with a class, from the first rows on that have none; until then they are `squares`.
+    labelled: Vec<Option<Products>>,
+    cross: Vec<Products>,
 }
 
 fn zeros(rows: usize, columns: usize) -> Result<Tensor> {
@@ -98,7 +99,7 @@ fn add(to: &mut Tensor, x: &Tensor) -> Result<()> {
 impl Moments {
     /// Of all rows to fit on, by kernels `spread` times as wide as the median distance; `classes` is 0 for none.
     ///
-    /// Cost: `3 n m^2` multiply-adds per media type with `m` landmarks.
+    /// Cost: `n m^2 / 2` multiply-adds per media type with `m` landmarks, and `n m^2` per two of them.
     pub(super) fn new(
         measured: &Measured<'_>,
         spread: f32,
@@ -118,7 +119,7 @@ impl Moments {
                 _ => Some(Labelled {
                     rows: 0.0,
                     sum: zeros(1, m)?,
-                    squares: zeros(m, m)?,
+                    squares: zeros(0, 0)?,
                     by_class: zeros(m, classes)?,
                     counts: zeros(1, classes)?,
                 }),
@@ -128,7 +129,7 @@ impl Moments {
                 within,
                 rows: 0.0,
                 sum: zeros(1, m)?,
-                squares: zeros(m, m)?,
+                squares: zeros(0, 0)?,
                 labelled,
                 kernel,
             });
@@ -138,16 +139,58 @@ impl Moments {
         let cross = pairs
             .map(|(a, b)| {
                 let sums = [zeros(1, sizes[a])?, zeros(1, sizes[b])?];
-                Ok(Cross { a, b, rows: 0.0, sums, products: zeros(sizes[a], sizes[b])? })
+                Ok(Cross { a, b, rows: 0.0, sums, products: zeros(0, 0)? })
             })
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
+        let mut growing = Growing {
+            squares: sizes.iter().map(|size| Products::within(*size)).collect(),
+            labelled: vec![None; sizes.len()],
+            cross: cross.iter().map(|Cross { a, b, .. }| Products::between(sizes[*a], sizes[*b])).collect(),
+        };
         let mut moments = Self { sides, cross, classes, precision };
-        measured.together().try_for_each(|(rows, distances)| moments.add(measured.data, rows, distances))?;
+        for found in measured.together() {
+            let (rows, distances) = found?;
+            moments.add(&mut growing, (measured.data, rows), distances)?;
+        }
+        moments.finish(growing)?;
         Ok(moments)
     }
 
+    /// Takes over the sums of products.
+    fn finish(&mut self, growing: Growing) -> Result<()> {
+        let centres: Vec<_> = self.sides.iter().map(|side| elements(&side.centre)).collect::<Result<_>>()?;
+        let single = self.precision == Precision::Single;
+        let finish = |mut products: Products, sides: [usize; 2], sums: [&Tensor; 2], rows: f64| {
+            if single {
+                let sums = [elements(sums[0])?, elements(sums[1])?];
+                products.add_centres(sides.map(|side| &centres[side][..]), [&sums[0], &sums[1]], rows);
+            }
+            products.finish()
+        };
+        for (m, (side, (squares, labelled))) in
+            self.sides.iter_mut().zip(growing.squares.into_iter().zip(growing.labelled)).enumerate()
+        {
+            side.squares = finish(squares, [m, m], [&side.sum, &side.sum], side.rows)?;
+            let Some(of) = &mut side.labelled else { continue };
+            of.squares = match labelled {
+                Some(products) => finish(products, [m, m], [&of.sum, &of.sum], of.rows)?,
+                None => side.squares.clone(),
+            };
+        }
+        for (cross, products) in self.cross.iter_mut().zip(growing.cross) {
+            let sums = [&cross.sums[0], &cross.sums[1]];
+            cross.products = finish(products, [cross.a, cross.b], sums, cross.rows)?;
+        }
+        Ok(())
+    }
+
     /// Adds rows of these distances.
-    fn add(&mut self, data: &TrainingData, rows: &[usize], distances: Distances) -> Result<()> {
+    fn add(
+        &mut self,
+        growing: &mut Growing,
+        (data, rows): (&TrainingData, &[usize]),
+        distances: Distances,
+    ) -> Result<()> {
         let n = rows.len();
         let class: Vec<Option<u32>> = rows.iter().map(|&row| data.class(row)).collect();
         let mut of_class = vec![0.0; n * self.classes];
@@ -157,7 +200,9 @@ impl Moments {
             }
         }
         let mut responses = Vec::with_capacity(self.sides.len());
-        for ((side, media), mut found) in self.sides.iter_mut().zip(&data.media).zip(distances) {
+        let sides = self.sides.iter_mut().zip(&data.media).zip(distances);
+        let products = growing.squares.iter_mut().zip(&mut growing.labelled);
+        for (((side, media), mut found), (squares, of_labelled)) in sides.zip(products) {
             let here: Vec<usize> = (0..n).filter(|&i| media.present[rows[i]]).collect();
             let width = side.kernel.len();
             found.par_chunks_mut(width).for_each(|found| side.kernel.respond(found));
@@ -174,46 +219,41 @@ impl Moments {
                     Precision::Single => Some(about(&side.centre, &here, &found, n)?),
                 },
                 present: matrix(mask, n, 1)?,
-                centre: side.centre.clone(),
             };
             let k = &found.all;
             let sum = k.sum_keepdim(0)?;
-            let squares = found.products(&found, [&sum, &sum], here.len() as f64)?;
+            let all = here.iter().all(|i| class[*i].is_some());
+            if side.labelled.is_some() && !all && of_labelled.is_none() {
+                *of_labelled = Some(squares.clone());
+            }
+            squares.add(found.factor(), found.factor())?;
             side.rows += here.len() as f64;
             add(&mut side.sum, &sum)?;
-            add(&mut side.squares, &squares)?;
             if let Some(labelled) = &mut side.labelled {
-                let counted = |i: &usize| class[*i].is_some() && media.present[rows[*i]];
-                let all = here.iter().all(|i| class[*i].is_some());
+                let counted = |i: usize| class[i].is_some() && media.present[rows[i]];
                 let mut of_class = of_class.clone();
                 (0..n).filter(|i| !media.present[rows[*i]]).for_each(|i| {
                     of_class[i * self.classes..(i + 1) * self.classes].fill(0.0);
                 });
                 let targets = matrix(of_class, n, self.classes)?;
-                labelled.rows += (0..n).filter(counted).count() as f64;
+                let mask = matrix((0..n).map(|i| f64::from(u8::from(counted(i)))).collect(), n, 1)?;
+                labelled.rows += (0..n).filter(|i| counted(*i)).count() as f64;
                 add(&mut labelled.by_class, &inner(k, &targets)?)?;
                 add(&mut labelled.counts, &targets.sum_keepdim(0)?)?;
-                if all {
-                    add(&mut labelled.sum, &sum)?;
-                    add(&mut labelled.squares, &squares)?;
-                } else {
-                    let mask = (0..n).map(|i| if counted(&i) { 1.0 } else { 0.0 }).collect();
-                    let k = k.broadcast_mul(&matrix(mask, n, 1)?)?;
-                    add(&mut labelled.sum, &k.sum_keepdim(0)?)?;
-                    add(&mut labelled.squares, &inner(&k, &k)?)?;
+                add(&mut labelled.sum, &inner(&mask, k)?)?;
+                if let Some(products) = of_labelled {
+                    let x = found.factor();
+                    products.add(&x.broadcast_mul(&mask.to_dtype(x.dtype())?)?, x)?;
                 }
             }
             responses.push(found);
         }
-        for Cross { a, b, rows, sums, products } in &mut self.cross {
+        for (Cross { a, b, rows, sums, .. }, products) in self.cross.iter_mut().zip(&mut growing.cross) {
             let (k, l) = (&responses[*a], &responses[*b]);
-            let both = (&k.present * &l.present)?.sum_all()?.to_scalar::<f64>()?;
-            let of_both = [
-                k.all.broadcast_mul(&l.present)?.sum_keepdim(0)?,
-                l.all.broadcast_mul(&k.present)?.sum_keepdim(0)?,
-            ];
-            *rows += both;
-            add(products, &k.products(l, [&of_both[0], &of_both[1]], both)?)?;
+            // An absent item has zeros in one of the two.
+            products.add(k.factor(), l.factor())?;
+            *rows += inner(&k.present, &l.present)?.sum_all()?.to_scalar::<f64>()?;
+            let of_both = [inner(&l.present, &k.all)?, inner(&k.present, &l.all)?];
             sums.iter_mut().zip(&of_both).try_for_each(|(sum, of_both)| add(sum, of_both))?;
         }
         Ok(())

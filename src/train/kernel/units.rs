@@ -9,7 +9,7 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::moments::{Cross, Moments, Side};
-use crate::train::linear::{Triplets, elements, inner, largest_triplets, matrix, whitener};
+use crate::train::linear::{Triplets, Whitener, elements, inner, largest_triplets, matrix};
 
 /// Directions of each media type `[m, k]`, their correlations, and the means of the responses `[1, m]`.
 pub(super) struct Units {
@@ -48,12 +48,13 @@ impl Units {
             let m = side.kernel.len() as f64;
             // Responses to oneself are 1; what the mean does not explain of them is variance.
             let variance = (1.0 - elements(mean)?.iter().sum::<f64>() / m).max(1e-6);
-            whiteners.push(whitener(&(covariance + (&side.within * (ridge * variance / m))?)?)?);
+            whiteners.push(Whitener::new(&(covariance + (&side.within * (ridge * variance / m))?)?)?);
         }
         let mut blocks = Vec::new();
         for cross in moments.cross.iter().filter(|cross| cross.rows >= 2.0) {
             let covariance = cross.covariance(&means[cross.a], &means[cross.b])?;
-            let whitened = whiteners[cross.a].matmul(&covariance)?.matmul(&whiteners[cross.b].t()?)?;
+            let half = whiteners[cross.a].apply(&covariance)?;
+            let whitened = whiteners[cross.b].apply(&half.t()?)?.t()?;
             blocks.push((cross.a, cross.b, whitened));
         }
         let (parts, correlations) = match (&blocks[..], sides.len()) {
@@ -68,7 +69,7 @@ impl Units {
             return Ok(None);
         }
         let mut directions: Vec<Tensor> =
-            parts.iter().zip(&whiteners).map(|(part, w)| inner(w, part)).collect::<Result<_>>()?;
+            parts.iter().zip(&whiteners).map(|(part, w)| w.apply_transposed(part)).collect::<Result<_>>()?;
         // A media type that is paired with no other has nothing but rounding, which unit length would blow up.
         for (m, direction) in directions.iter_mut().enumerate() {
             if !blocks.iter().any(|(a, b, _)| *a == m || *b == m) {

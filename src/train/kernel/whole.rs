@@ -66,7 +66,7 @@ pub(super) fn fit_whole(
                     held: &fold.validation,
                     landmarks: given.config.kernel.landmarks,
                 };
-                let measured = Measured::new(given.data, sample, given.config.seed, false);
+                let measured = Measured::new(given.data, sample, given.config.seed, false)?;
                 let Some(measured) = measured else { return Ok(None) };
                 own = Trial::new(&measured, settings.spread, given.classes)?;
                 &own
@@ -109,7 +109,7 @@ pub(super) fn fit_whole(
 pub(crate) fn fit(given: Given<'_>, settings: &Settings, rows: &[usize]) -> Result<Option<Members>> {
     let Given { data, config, classes, unit } = given;
     let sample = Sample { fit: rows, held: &[], landmarks: config.kernel.landmarks };
-    let Some(measured) = Measured::new(data, sample, config.seed, false) else { return Ok(None) };
+    let Some(measured) = Measured::new(data, sample, config.seed, false)? else { return Ok(None) };
     let trial = Trial::new(&measured, settings.spread, classes)?;
     drop(measured);
     let units = trial.units(settings.ridge, unit)?;

@@ -1,6 +1,6 @@
 //! Linear algebra of the closed-form fits, in f64, on the products of the tensor library.
 //!
-//! Two things are needed: the inverse factor of a positive definite matrix, and the largest singular triplets of a general
+//! Two things are needed: the factor of a positive definite matrix, and the largest singular triplets of a general
 //! one. Both are mostly products of matrices, which the library does at full speed; a package for the rest would compile longer
 //! than what is here takes to read.
 
@@ -10,7 +10,7 @@ mod whiten;
 use candle_core::{Device, Result, Tensor};
 
 pub(crate) use singular::{Triplets, largest_triplets};
-pub(crate) use whiten::whitener;
+pub(crate) use whiten::Whitener;
 
 /// A matrix `[rows, columns]` of f64.
 pub(crate) fn matrix(values: Vec<f64>, rows: usize, columns: usize) -> Result<Tensor> {

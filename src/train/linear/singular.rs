@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{elements, inner, matrix, whitener};
+use super::{Whitener, elements, inner, matrix};
 
 /// Columns beside those that are wanted: they make the last of these converge.
 const BESIDE: usize = 16;
@@ -77,7 +77,7 @@ fn nearly_orthonormal(x: &Tensor) -> Result<Tensor> {
 }
 
 fn whitened(x: &Tensor) -> Result<Tensor> {
-    x.matmul(&whitener(&inner(x, x)?)?.t()?)
+    Whitener::new(&inner(x, x)?)?.apply(&x.t()?)?.t()
 }
 
 /// Eigenvalues, in no order, and eigenvectors in columns of a symmetric positive semidefinite matrix `a [n, n]`.

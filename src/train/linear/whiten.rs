@@ -1,114 +1,154 @@
-//! The inverse of the Cholesky factor of a symmetric positive definite matrix.
+//! Whitening by the Cholesky factor of a symmetric positive definite matrix.
 
 use candle_core::{Result, Tensor};
 
-use super::{elements, matrix};
+use super::{elements, inner, matrix};
 
-/// Rows of a block: what is done without products of matrices is of this width.
+/// Rows of a block: what is done without products of matrices is of this height.
 const BLOCK: usize = 64;
 /// Added to the diagonal, as a part of its mean: in directions in which a matrix is nothing but rounding its inverse would be noise.
 /// Ten times as much each time that it is not positive definite in f64.
 const JITTER: f64 = 1e-11;
 const TRIES: i32 = 12;
 
-/// `W [n, n]`, lower triangular, with `W S W' = I` for `S [n, n]`, symmetric and positive (semi)definite.
+/// `W [n, n]`, lower triangular, with `W S W' = I`; only the factor `U` of `S = U'U` is kept, `W = U'^-1`.
 ///
-/// A semidefinite `S` is whitened with jitter on its diagonal, a tiny part of it, that makes it definite. Cost: `n^3` multiply-adds.
-///
-/// # Errors
-/// Where `S` is not finite, or far from semidefinite.
-pub(crate) fn whitener(s: &Tensor) -> Result<Tensor> {
+/// What it is multiplied with is solved for, since an inverse costs twice as much as it.
+pub(crate) struct Whitener {
+    /// `U [n, n]`, upper triangular.
+    upper: Tensor,
+}
+
+impl Whitener {
+    /// For `S [n, n]`, symmetric and positive (semi)definite.
+    ///
+    /// A semidefinite `S` is whitened with jitter on its diagonal, a tiny part of it, that makes it definite. Cost: `n^3 / 6`
+    /// multiply-adds.
+    ///
+    /// # Errors
+    /// Where `S` is not finite, or far from semidefinite.
+    pub(crate) fn new(s: &Tensor) -> Result<Self> {
+        let n = s.dim(0)?;
+        let mut values = elements(s)?;
+        let diagonal: Vec<f64> = (0..n).map(|i| values[i * n + i]).collect();
+        let mean = diagonal.iter().map(|x| x.abs()).sum::<f64>() / n.max(1) as f64;
+        for power in 0..TRIES {
+            let jitter = mean.max(f64::MIN_POSITIVE) * JITTER * 10f64.powi(power);
+            (0..n).for_each(|i| values[i * n + i] = diagonal[i] + jitter);
+            let upper = matrix(values, n, n)?;
+            if let Some(upper) = cholesky(&upper)? {
+                return Ok(Self { upper });
+            }
+            values = elements(&upper)?;
+        }
+        Err(candle_core::Error::Msg("a matrix to whiten is not positive definite".to_owned()))
+    }
+
+    /// `W x [n, k]`. Cost: `n^2 k / 2` multiply-adds.
+    pub(crate) fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        let (n, k) = x.dims2()?;
+        let out = matrix(elements(x)?, n, k)?;
+        self.solve(false, (0, n), &out)?;
+        Ok(out)
+    }
+
+    /// `W' x [n, k]`, at the same cost.
+    pub(crate) fn apply_transposed(&self, x: &Tensor) -> Result<Tensor> {
+        let (n, k) = x.dims2()?;
+        let out = matrix(elements(x)?, n, k)?;
+        self.solve(true, (0, n), &out)?;
+        Ok(out)
+    }
+
+    /// Solves for the rows `start..start + len` of `out`, in place, by these rows and columns of `U`: `U`' from above, `transposed` `U` from below.
+    ///
+    /// In halves, so that nearly all of it are products of large matrices.
+    fn solve(&self, transposed: bool, (start, len): (usize, usize), out: &Tensor) -> Result<()> {
+        if len <= BLOCK {
+            return self.solve_block(transposed, (start, len), out);
+        }
+        let half = (len / 2).next_multiple_of(BLOCK);
+        let (above, below) = ((start, half), (start + half, len - half));
+        let corner = self.upper.narrow(0, start, half)?.narrow(1, below.0, below.1)?;
+        let of = |(start, len): (usize, usize)| out.narrow(0, start, len);
+        let (first, second) = if transposed { (below, above) } else { (above, below) };
+        self.solve(transposed, first, out)?;
+        let found = if transposed { corner.matmul(&of(first)?)? } else { inner(&corner, &of(first)?)? };
+        out.slice_set(&(of(second)? - found)?, 0, second.0)?;
+        self.solve(transposed, second, out)
+    }
+
+    fn solve_block(&self, transposed: bool, (start, len): (usize, usize), out: &Tensor) -> Result<()> {
+        let k = out.dim(1)?;
+        let own = elements(&self.upper.narrow(0, start, len)?.narrow(1, start, len)?)?;
+        let mut rows = elements(&out.narrow(0, start, len)?)?;
+        for step in 0..len {
+            let i = if transposed { len - 1 - step } else { step };
+            for other in 0..step {
+                let j = if transposed { len - 1 - other } else { other };
+                subtract(&mut rows, k, (i, j), own[i.min(j) * len + i.max(j)]);
+            }
+            let scale = 1.0 / own[i * len + i];
+            rows[i * k..(i + 1) * k].iter_mut().for_each(|x| *x *= scale);
+        }
+        out.slice_set(&matrix(rows, len, k)?, 0, start)
+    }
+}
+
+/// Starts and heights of the blocks of `n` rows.
+fn blocks(n: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n.div_ceil(BLOCK)).map(move |block| (block * BLOCK, BLOCK.min(n - block * BLOCK)))
+}
+
+/// Subtracts row `j` of `rows`, of `k` columns, times `factor` from row `i`.
+fn subtract(rows: &mut [f64], k: usize, (i, j): (usize, usize), factor: f64) {
+    let (before, after) = rows.split_at_mut(i.max(j) * k);
+    let (row, other) = match i > j {
+        true => (&mut after[..k], &before[j * k..(j + 1) * k]),
+        false => (&mut before[i * k..(i + 1) * k], &after[..k]),
+    };
+    row.iter_mut().zip(other).for_each(|(x, y)| *x -= factor * y);
+}
+
+/// `U`, upper triangular, with `U'U = S [n, n]`; `None` where `S` is not positive definite. The upper triangle of `S` is read.
+fn cholesky(s: &Tensor) -> Result<Option<Tensor>> {
     let n = s.dim(0)?;
-    let values = elements(s)?;
-    let mean = (0..n).map(|i| values[i * n + i].abs()).sum::<f64>() / n.max(1) as f64;
-    for power in 0..TRIES {
-        let jitter = mean.max(f64::MIN_POSITIVE) * JITTER * 10f64.powi(power);
-        let mut factor = values.clone();
-        (0..n).for_each(|i| factor[i * n + i] += jitter);
-        if cholesky(&mut factor, n)? {
-            return matrix(inverse(&factor, n)?, n, n);
-        }
-    }
-    Err(candle_core::Error::Msg("a matrix to whiten is not positive definite".to_owned()))
-}
-
-/// A block of rows and columns of `values`, of `n` columns.
-fn block(
-    values: &[f64],
-    n: usize,
-    rows: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
-) -> Result<Tensor> {
-    let mut out = Vec::with_capacity(rows.len() * columns.len());
-    let (height, width) = (rows.len(), columns.len());
-    rows.for_each(|i| out.extend_from_slice(&values[i * n + columns.start..i * n + columns.end]));
-    matrix(out, height, width)
-}
-
-/// Replaces the lower triangle of `a [n, n]` by its factor `L`, `L L' = a`; false where `a` is not positive definite.
-fn cholesky(a: &mut [f64], n: usize) -> Result<bool> {
-    for start in (0..n).step_by(BLOCK) {
-        let end = (start + BLOCK).min(n);
-        for i in start..n {
-            for j in start..end.min(i + 1) {
-                let (row, column) = (&a[i * n + start..i * n + j], &a[j * n + start..j * n + j]);
-                let rest = a[i * n + j] - row.iter().zip(column).map(|(x, y)| x * y).sum::<f64>();
-                if i == j {
-                    // NaN is not positive either.
-                    if !(rest > 0.0 && rest.is_finite()) {
-                        return Ok(false);
-                    }
-                    a[i * n + i] = rest.sqrt();
-                } else {
-                    a[i * n + j] = rest / a[j * n + j];
-                }
-            }
-        }
-        if end < n {
-            let panel = block(a, n, end..n, start..end)?;
-            let product = elements(&panel.matmul(&panel.t()?)?)?;
-            let width = n - end;
-            for i in 0..width {
-                let row = &mut a[(end + i) * n + end..(end + i) * n + end + i + 1];
-                row.iter_mut().zip(&product[i * width..]).for_each(|(x, y)| *x -= y);
-            }
-        }
-    }
-    Ok(true)
-}
-
-/// The inverse of the lower triangle of `l [n, n]`.
-fn inverse(l: &[f64], n: usize) -> Result<Vec<f64>> {
-    let mut x = vec![0.0; n * n];
-    for start in (0..n).step_by(BLOCK) {
-        let end = (start + BLOCK).min(n);
+    let upper = s.zeros_like()?;
+    for (start, height) in blocks(n) {
+        let width = n - start;
+        let mut rest = s.narrow(0, start, height)?.narrow(1, start, width)?;
         if start > 0 {
-            let left = block(l, n, start..end, 0..start)?;
-            let product = elements(&left.matmul(&block(&x, n, 0..start, 0..start)?)?)?;
-            for (i, row) in product.chunks_exact(start).enumerate() {
-                let out = &mut x[(start + i) * n..(start + i) * n + start];
-                out.iter_mut().zip(row).for_each(|(x, y)| *x = -y);
-            }
+            let above = upper.narrow(0, 0, start)?;
+            let (left, right) = (above.narrow(1, start, height)?, above.narrow(1, start, width)?);
+            rest = (rest - inner(&left, &right)?)?;
         }
-        for i in start..end {
-            x[i * n + i] = 1.0;
-            for k in start..i {
-                let factor = l[i * n + k];
-                let (before, row) = x.split_at_mut(i * n);
-                let other = &before[k * n..k * n + end];
-                row[..end].iter_mut().zip(other).for_each(|(x, y)| *x -= factor * y);
+        let mut rest = elements(&rest)?;
+        for i in 0..height {
+            for j in 0..i {
+                let factor = rest[j * width + i];
+                subtract(&mut rest, width, (i, j), factor);
             }
-            let scale = 1.0 / l[i * n + i];
-            x[i * n..i * n + i + 1].iter_mut().for_each(|x| *x *= scale);
+            let row = &mut rest[i * width..(i + 1) * width];
+            row[..i].fill(0.0);
+            // NaN is not positive either.
+            if !(row[i] > 0.0 && row[i].is_finite()) {
+                return Ok(None);
+            }
+            let scale = 1.0 / row[i].sqrt();
+            row[i..].iter_mut().for_each(|x| *x *= scale);
         }
+        let mut whole = vec![0.0; height * n];
+        for (whole, row) in whole.chunks_exact_mut(n).zip(rest.chunks_exact(width)) {
+            whole[start..].copy_from_slice(row);
+        }
+        upper.slice_set(&matrix(whole, height, n)?, 0, start)?;
     }
-    Ok(x)
+    Ok(Some(upper))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::linear::inner;
 
     fn wave(n: usize, m: usize) -> Tensor {
         matrix((0..n * m).map(|i| (i as f64 * 0.7713).sin()).collect(), n, m).unwrap()
@@ -120,14 +160,20 @@ mod tests {
             let x = wave(2 * n + 3, n);
             let s = (inner(&x, &x).unwrap() + Tensor::eye(n, candle_core::DType::F64, x.device()).unwrap())
                 .unwrap();
-            let w = whitener(&s).unwrap();
-            let one = elements(&w.matmul(&s).unwrap().matmul(&w.t().unwrap()).unwrap()).unwrap();
+            let whitener = Whitener::new(&s).unwrap();
+            let half = whitener.apply(&s).unwrap();
+            let one = elements(&whitener.apply(&half.t().unwrap()).unwrap()).unwrap();
             for (at, x) in one.iter().enumerate() {
                 let wanted = if at % n == at / n { 1.0 } else { 0.0 };
                 assert!((x - wanted).abs() < 1e-8, "{n} {at} {x}");
             }
-            let w = elements(&w).unwrap();
+            let eye = Tensor::eye(n, candle_core::DType::F64, x.device()).unwrap();
+            let w = elements(&whitener.apply(&eye).unwrap()).unwrap();
             assert!((0..n).all(|i| (i + 1..n).all(|j| w[i * n + j] == 0.0)), "lower triangular");
+            let transposed = elements(&whitener.apply_transposed(&eye).unwrap()).unwrap();
+            for (at, x) in transposed.iter().enumerate() {
+                assert!((x - w[at % n * n + at / n]).abs() < 1e-12, "{n} {at} {x}");
+            }
         }
     }
 
@@ -135,8 +181,10 @@ mod tests {
     fn a_semidefinite_matrix_gets_jitter_and_an_indefinite_one_is_refused() {
         let x = wave(3, 70);
         let s = inner(&x, &x).unwrap();
-        assert!(elements(&whitener(&s).unwrap()).unwrap().iter().all(|x| x.is_finite()));
-        assert!(whitener(&matrix(vec![1.0, 0.0, 0.0, -1.0], 2, 2).unwrap()).is_err());
-        assert!(whitener(&matrix(vec![f64::NAN], 1, 1).unwrap()).is_err());
+        assert!(
+            elements(&Whitener::new(&s).unwrap().apply(&s).unwrap()).unwrap().iter().all(|x| x.is_finite())
+        );
+        assert!(Whitener::new(&matrix(vec![1.0, 0.0, 0.0, -1.0], 2, 2).unwrap()).is_err());
+        assert!(Whitener::new(&matrix(vec![f64::NAN], 1, 1).unwrap()).is_err());
     }
 }
