@@ -19,8 +19,9 @@ pub(crate) struct Ranking {
 }
 
 impl Ranking {
-    /// Ranks the items that `takes_part` by score; NaN stands after all numbers' order by `total_cmp`.
+    /// Ranks the items that `takes_part` by score, in the order of `total_cmp`: a positive NaN comes first, a negative one last.
     pub(crate) fn new(scores: &[f32], takes_part: impl Fn(usize) -> bool) -> Self {
+        debug_assert!(scores.len() <= u32::MAX as usize, "keys hold 32 bits of the item");
         // Keys with their items behind them: sorting these is several times as fast as looking scores up.
         let mut keys: Vec<u64> = (0..scores.len())
             .filter(|&i| takes_part(i))
@@ -104,7 +105,8 @@ mod tests {
 
     #[test]
     fn keys_fall_as_scores_rise() {
-        let scores = [f32::NEG_INFINITY, -2.0, -1.0, -0.0, 0.0, 1e-40, 0.5, 7.0, f32::INFINITY, f32::NAN];
+        let scores =
+            [-f32::NAN, f32::NEG_INFINITY, -2.0, -1.0, -0.0, 0.0, 1e-40, 0.5, 7.0, f32::INFINITY, f32::NAN];
         for pair in scores.windows(2) {
             assert!(
                 pair[0].total_cmp(&pair[1]).is_lt() && descending(pair[0]) > descending(pair[1]),

@@ -165,7 +165,7 @@ pub(super) fn direction_name(items: &Items<'_>, (a, b): (usize, usize)) -> Strin
     format!("{}_to_{}", media[a].name, media[b].name)
 }
 
-/// Measures all similarities on all items. Cost: scores and a sort per query, for each similarity; memory is that of a block of queries.
+/// Measures all similarities on all items. Cost: scores and a sort per query, for each similarity; memory is that of a block of queries, and of a ranking per thread.
 pub(crate) fn measure(items: &Items<'_>, data: &TrainingData) -> Measures {
     let one = |similarity| measure_one(items, data, similarity);
     let cosine = one(Similarity::Cosine);
@@ -223,7 +223,7 @@ pub(crate) fn measure_one(items: &Items<'_>, data: &TrainingData, similarity: Si
 
 /// Measures scores by `target` between those of `start` and of `whole`, items of the same rows: one result for each of `shares`, the part of
 /// the way from one to the other; `own` says what counts for MAP. Cost: the scores of both, and a sort per query for each share; memory is
-/// that of a block of queries.
+/// that of a block of queries, and of a ranking per thread.
 pub(crate) fn measure_between(
     (start, whole): (&Items<'_>, &Items<'_>),
     data: &TrainingData,
@@ -271,8 +271,10 @@ fn measure_scores(
                 let ranking = Ranking::new(scores, |j| is_asked(j) && data.class(found.rows[j]).is_some());
                 ranking.average_precision(|j| data.class(found.rows[j]) == Some(class))
             });
-            let recall = paired[i].map(|content| {
-                RECALL_AT.map(|k| ranking.recall_at(k, |j: usize| found.content[j] == content))
+            let recall = paired[i].and_then(|content| {
+                let at = RECALL_AT.map(|k| ranking.recall_at(k, |j: usize| found.content[j] == content));
+                let [Some(x), Some(y), Some(z)] = at else { return None };
+                Some([x, y, z])
             });
             OfQuery { ties: ranking.ties(), precision, recall }
         };
@@ -285,8 +287,8 @@ fn measure_scores(
                     sums.ap += precision;
                     sums.ap_n += 1;
                 }
-                if let Some([Some(x), Some(y), Some(z)]) = one.recall {
-                    sums.recall.iter_mut().zip([x, y, z]).for_each(|(sum, value)| *sum += value);
+                if let Some(recall) = one.recall {
+                    sums.recall.iter_mut().zip(recall).for_each(|(sum, value)| *sum += value);
                     sums.recall_n += 1;
                 }
             }
@@ -306,7 +308,7 @@ fn measure_scores(
 struct OfQuery {
     ties: u64,
     precision: Option<f64>,
-    recall: Option<[Option<f64>; 3]>,
+    recall: Option<[f64; 3]>,
 }
 
 /// Sums over the queries of one direction.
@@ -371,7 +373,7 @@ mod tests {
         assert_eq!(found[0], measure_one(&start, &data, Similarity::Metric(Target::Pair)));
         assert!(found[0].recall.is_some() && found[2] != found[0] && found[2] != found[1]);
         whole.at_once = 1;
-        assert_eq!(whole.blocks(0, 1, 2).count(), 3);
+        assert_eq!(whole.blocks(0, 1, 3).count(), 3);
         assert_eq!(between(&whole), found);
         // Without classes there is no such head.
         assert_eq!(

@@ -20,7 +20,7 @@ pub(crate) trait Kernel {
 pub(crate) trait Lanes: Copy {
     type Sums: Copy;
 
-    /// Whether sums of six pairs of rows fit the registers.
+    /// Whether sums of four pairs of rows fit the registers.
     const WIDE: bool;
 
     #[cfg(feature = "encoders")]
@@ -39,6 +39,9 @@ pub(crate) trait Lanes: Copy {
     fn add_hidden(self, a: Self::Sums, b: Self::Sums, w: Self::Sums, sums: Self::Sums) -> Self::Sums;
 
     fn samples(self, sums: Self::Sums) -> [f32; PANEL];
+
+    /// The sum of all samples in the one order: the second half is added to the first until one is left.
+    fn total(self, sums: Self::Sums) -> f32;
 
     /// The samples within 0..=6, or NaN.
     #[cfg(feature = "encoders")]
@@ -95,6 +98,18 @@ impl Lanes for Plain {
         sums
     }
 
+    #[inline(always)]
+    fn total(self, mut sums: Self::Sums) -> f32 {
+        let mut width = PANEL / 2;
+        while width > 0 {
+            for i in 0..width {
+                sums[i] += sums[i + width];
+            }
+            width /= 2;
+        }
+        sums[0]
+    }
+
     #[cfg(feature = "encoders")]
     #[inline(always)]
     fn relu6(self, sums: Self::Sums) -> [f32; PANEL] {
@@ -116,7 +131,8 @@ impl Lanes for pulp::x86::V3 {
 
     #[inline(always)]
     fn read(self, samples: &[f32; PANEL]) -> Self::Sums {
-        pulp::cast(*samples)
+        // Read in place: a copy would pass through the stack.
+        *bytemuck::cast_ref(samples)
     }
 
     #[inline(always)]
@@ -144,6 +160,13 @@ impl Lanes for pulp::x86::V3 {
     #[inline(always)]
     fn samples(self, sums: Self::Sums) -> [f32; PANEL] {
         pulp::cast(sums)
+    }
+
+    #[inline(always)]
+    fn total(self, sums: Self::Sums) -> f32 {
+        let [low, high]: [pulp::f32x4; 2] = pulp::cast(self.add_f32x8(sums[0], sums[1]));
+        let pulp::f32x4(a, b, c, d) = self.add_f32x4(low, high);
+        (a + c) + (b + d)
     }
 
     #[inline(always)]

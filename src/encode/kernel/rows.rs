@@ -3,25 +3,12 @@
 //! A product of matrices is cut into tiles of rows and columns, never along a row: every element is one dot product in the
 //! one order of reduction, whatever the batch, the tile, the thread and the machine. No fused multiply-add.
 
-use super::dispatch::{Kernel, Lanes, PANEL, with_vectors};
+use super::dispatch::{Kernel, Lanes, PANEL, Plain, with_vectors};
 
-/// Bytes of rows that are kept in the nearest cache while the other side passes, and of those of the other side that stay in the next
-/// one meanwhile.
+/// Bytes of rows that are kept in the nearest cache while the other side passes.
 const NEAR: usize = 24 << 10;
+/// Bytes of rows of the other side that stay in the next cache while all rows of the first pass.
 const NEXT: usize = 128 << 10;
-
-/// Sum of 16 lane sums in a fixed tree.
-#[inline(always)]
-fn reduce(mut lanes: [f32; PANEL]) -> f32 {
-    let mut width = PANEL / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
-}
 
 /// The dot product in the one fixed order of reduction that all scores use.
 ///
@@ -40,7 +27,7 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     for (lane, (x, y)) in lanes.iter_mut().zip(a.1.iter().zip(b.1)) {
         *lane += x * y;
     }
-    reduce(lanes)
+    Plain.total(lanes)
 }
 
 /// `w . relu(q + p)` in the order of [`dot`].
@@ -57,7 +44,7 @@ pub(crate) fn hidden(q: &[f32], p: &[f32], w: &[f32]) -> f32 {
     for (lane, ((q, p), w)) in lanes.iter_mut().zip(q.1.iter().zip(p.1).zip(w.1)) {
         *lane += w * (q + p).max(0.0);
     }
-    reduce(lanes)
+    Plain.total(lanes)
 }
 
 /// Rows of equal width inside of a matrix.
@@ -177,8 +164,8 @@ impl<T: Term> Kernel for Tiles<'_, T> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) {
         if L::WIDE {
-            // As many sums as fit the registers.
-            return self.blocks::<L, 3, 2>(lanes);
+            // As many sums as fit the registers, and what is added to them.
+            return self.blocks::<L, 2, 2>(lanes);
         }
         // In narrow registers the sums of one pair of rows are all that fits.
         for row in 0..self.a.len() {
@@ -241,10 +228,18 @@ impl<T: Term> Tiles<'_, T> {
     #[inline(always)]
     fn tile<L: Lanes, const R: usize, const C: usize>(&mut self, lanes: L, row: usize, column: usize) {
         let whole = self.a.width / PANEL;
-        let a: [&[f32]; R] = std::array::from_fn(|r| self.a.row(row + r));
-        let b: [&[f32]; C] = std::array::from_fn(|c| self.b.row(column + c));
-        let (x, y) =
-            (a.map(|a| &a.as_chunks::<PANEL>().0[..whole]), b.map(|b| &b.as_chunks::<PANEL>().0[..whole]));
+        let none: &[[f32; PANEL]] = &[];
+        let (mut x, mut y) = ([none; R], [none; C]);
+        let mut r = 0;
+        while r < R {
+            x[r] = &self.a.row(row + r).as_chunks::<PANEL>().0[..whole];
+            r += 1;
+        }
+        let mut c = 0;
+        while c < C {
+            y[c] = &self.b.row(column + c).as_chunks::<PANEL>().0[..whole];
+            c += 1;
+        }
         let zeros = [lanes.read(&[0.0; PANEL]); C];
         let mut sums = [zeros; R];
         let mut p = 0;
@@ -267,25 +262,35 @@ impl<T: Term> Tiles<'_, T> {
             }
             p += 1;
         }
-        let rest = whole * PANEL;
-        for (r, sums) in sums.into_iter().enumerate() {
-            for (c, sums) in sums.into_iter().enumerate() {
-                let mut samples = lanes.samples(sums);
-                if rest < self.a.width {
-                    for (i, (x, y)) in a[r][rest..].iter().zip(&b[c][rest..]).enumerate() {
-                        samples[i] += self.term.one(rest + i, *x, *y);
-                    }
-                }
-                self.out[(row + r) * self.b.len() + column + c] = reduce(samples);
+        let mut r = 0;
+        while r < R {
+            let mut c = 0;
+            while c < C {
+                let at = (row + r) * self.b.len() + column + c;
+                self.out[at] = match whole * PANEL == self.a.width {
+                    true => lanes.total(sums[r][c]),
+                    false => self.with_rest(lanes.samples(sums[r][c]), row + r, column + c),
+                };
+                c += 1;
             }
+            r += 1;
         }
+    }
+
+    /// The sum of lanes and of what the rows have beyond whole ones.
+    fn with_rest(&self, mut samples: [f32; PANEL], row: usize, column: usize) -> f32 {
+        let from = self.a.width / PANEL * PANEL;
+        let (x, y) = (&self.a.row(row)[from..], &self.b.row(column)[from..]);
+        for (i, (x, y)) in x.iter().zip(y).enumerate() {
+            samples[i] += self.term.one(from + i, *x, *y);
+        }
+        Plain.total(samples)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::kernel::dispatch::Plain;
 
     /// Numbers of both signs and many sizes.
     fn noise(n: usize, seed: usize) -> Vec<f32> {
@@ -323,6 +328,8 @@ mod tests {
             (70, 9, 100),
             (2, 3, 0),
             (0, 3, 5),
+            (5, 7, 48),
+            (20, 41, 1696),
             (20, 41, 1700),
         ] {
             let (a, b, w) = (noise(rows * width, 1), noise(columns * width, 2), noise(width, 3));

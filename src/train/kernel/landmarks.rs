@@ -66,7 +66,10 @@ fn median_distance(kernel: &Kernel, d_in: usize) -> Result<Option<f32>> {
 
 /// Squared distances `[m, m]` of the landmarks among themselves.
 pub(super) fn within(kernel: &Kernel, d_in: usize) -> Result<Vec<f32>> {
-    between(kernel, d_in, kernel.landmarks.wide(), kernel.landmarks.squares())
+    let mut out = between(kernel, d_in, kernel.landmarks.wide(), kernel.landmarks.squares())?;
+    // But for rounding it is 0 anyway.
+    (0..kernel.len()).for_each(|i| out[i * kernel.len() + i] = 0.0);
+    Ok(out)
 }
 
 /// Squared distances `[n, m]` of features `[n, d_in]` from the landmarks, on all cores.
@@ -78,7 +81,8 @@ pub(super) fn distances(kernel: &Kernel, d_in: usize, mut x: Vec<f32>) -> Result
 
 /// Squared distances `[n, m]` of `z [n, d_in]`, of these squared lengths, from the landmarks.
 ///
-/// As a search takes them but for rounding: it keeps one order of sums, a product of matrices here takes a fifth of the time.
+/// Equal to those of a search but for rounding, and so are those of equal rows to each other. A search keeps one order of sums; a product
+/// of matrices takes a fraction of the time.
 fn between(kernel: &Kernel, d_in: usize, z: &[f32], squares: &[f32]) -> Result<Vec<f32>> {
     let m = kernel.len();
     let landmarks = Tensor::from_slice(kernel.landmarks.wide(), (m, d_in), &Device::Cpu)?.t()?;

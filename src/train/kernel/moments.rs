@@ -99,7 +99,8 @@ fn add(to: &mut Tensor, x: &Tensor) -> Result<()> {
 impl Moments {
     /// Of all rows to fit on, by kernels `spread` times as wide as the median distance; `classes` is 0 for none.
     ///
-    /// Cost: `n m^2 / 2` multiply-adds per media type with `m` landmarks, and `n m^2` per two of them.
+    /// Cost: `n m (m + 512) / 2` multiply-adds per media type with `m` landmarks, twice that where some rows have no class, and `n m^2` per
+    /// two media types.
     pub(super) fn new(
         measured: &Measured<'_>,
         spread: f32,

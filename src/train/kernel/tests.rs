@@ -65,6 +65,8 @@ fn spread_moments(data: &TrainingData, most: usize, spread: f32, precision: Prec
 fn distances_are_the_same_whether_they_are_kept_and_many_rows_are_summed_up_in_parts() {
     let mut data = generated(5000, &["image", "text"]);
     data.media[0].present[3] = false;
+    // In the second part.
+    data.labels.as_mut().unwrap().class[4500] = None;
     let rows: Vec<usize> = (0..data.rows()).collect();
     let sample = Sample { fit: &rows, held: &rows[..7], landmarks: 9 };
     let [kept, not] = [true, false].map(|keep| Measured::new(&data, sample, 1, keep).unwrap().unwrap());
@@ -73,12 +75,15 @@ fn distances_are_the_same_whether_they_are_kept_and_many_rows_are_summed_up_in_p
     assert!(parts == anew);
     assert_eq!((parts[0].1[0].len(), parts[0].1[1].len()), (4095 * 9, 4096 * 9));
     // But for rounding: products of other shapes may add up in another order.
-    let both = parts[0].1[1].iter().zip(&kept.of_held[1]);
-    assert!(kept.of_held[1].len() == 7 * 9 && both.clone().all(|(x, y)| (x - y).abs() < 1e-5));
+    let close = |x: &[f32], y: &[f32]| x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-5);
+    assert!(kept.of_held[1].len() == 7 * 9 && close(&parts[0].1[1], &kept.of_held[1]));
     // As a search finds them.
-    let x = data.media[1].gather(&rows[..7]);
-    let searched = kept.kernels[1].distances(7, &x);
-    assert!(both.zip(&searched).all(|((x, _), y)| (x - y).abs() < 1e-5));
+    for m in [0, 1] {
+        let here: Vec<usize> =
+            rows[..4096].iter().copied().filter(|&row| data.media[m].present[row]).collect();
+        let searched = kept.kernels[m].distances(here.len(), &data.media[m].gather(&here));
+        assert!(searched.len() == parts[0].1[m].len() && close(&parts[0].1[m], &searched));
+    }
     let moments = Moments::new(&kept, 2.0, 2, Precision::Double).unwrap();
     assert_eq!(
         (moments.sides[0].rows, moments.sides[1].rows, moments.cross[0].rows),
@@ -99,7 +104,12 @@ fn distances_are_the_same_whether_they_are_kept_and_many_rows_are_summed_up_in_p
         rows.iter().flat_map(|&row| [0, 1].map(|class| f64::from(u8::from(data.class(row) == Some(class)))));
     let of_class = matrix(of_class.collect(), 5000, 2).unwrap();
     let labelled = moments.sides[1].labelled.as_ref().unwrap();
+    let mut with_class = elements(&y).unwrap();
+    with_class[4500 * 9..4501 * 9].fill(0.0);
+    let with_class = matrix(with_class, 5000, 9).unwrap();
     for (found, wanted) in [
+        (&labelled.squares, inner(&with_class, &with_class)),
+        (&labelled.sum, with_class.sum_keepdim(0)),
         (&moments.sides[0].squares, inner(&x, &x)),
         (&moments.sides[1].squares, inner(&y, &y)),
         (&moments.cross[0].products, inner(&x, &y)),

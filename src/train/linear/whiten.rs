@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::{elements, inner, matrix};
 
-/// Rows of a block: what is done without products of matrices is of this height.
+/// Rows of a block: what is done without products of matrices is of this size.
 const BLOCK: usize = 64;
 /// Added to the diagonal, as a part of its mean: in directions in which a matrix is nothing but rounding its inverse would be noise.
 /// Ten times as much each time that it is not positive definite in f64.
@@ -13,10 +13,12 @@ const TRIES: i32 = 12;
 
 /// `W [n, n]`, lower triangular, with `W S W' = I`; only the factor `U` of `S = U'U` is kept, `W = U'^-1`.
 ///
-/// What it is multiplied with is solved for, since an inverse costs twice as much as it.
+/// `W` is never made: a solve takes half the multiply-adds of a product with it.
 pub(crate) struct Whitener {
     /// `U [n, n]`, upper triangular.
     upper: Tensor,
+    /// The inverses of its blocks on the diagonal, upper triangular too.
+    inverses: Vec<Tensor>,
 }
 
 impl Whitener {
@@ -35,32 +37,33 @@ impl Whitener {
         for power in 0..TRIES {
             let jitter = mean.max(f64::MIN_POSITIVE) * JITTER * 10f64.powi(power);
             (0..n).for_each(|i| values[i * n + i] = diagonal[i] + jitter);
-            let upper = matrix(values, n, n)?;
-            if let Some(upper) = cholesky(&upper)? {
-                return Ok(Self { upper });
+            let jittered = matrix(values, n, n)?;
+            if let Some(found) = Self::factor(&jittered)? {
+                return Ok(found);
             }
-            values = elements(&upper)?;
+            values = elements(&jittered)?;
         }
         Err(candle_core::Error::Msg("a matrix to whiten is not positive definite".to_owned()))
     }
 
     /// `W x [n, k]`. Cost: `n^2 k / 2` multiply-adds.
     pub(crate) fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        let (n, k) = x.dims2()?;
-        let out = matrix(elements(x)?, n, k)?;
-        self.solve(false, (0, n), &out)?;
-        Ok(out)
+        self.solved(false, x)
     }
 
     /// `W' x [n, k]`, at the same cost.
     pub(crate) fn apply_transposed(&self, x: &Tensor) -> Result<Tensor> {
+        self.solved(true, x)
+    }
+
+    fn solved(&self, transposed: bool, x: &Tensor) -> Result<Tensor> {
         let (n, k) = x.dims2()?;
         let out = matrix(elements(x)?, n, k)?;
-        self.solve(true, (0, n), &out)?;
+        self.solve(transposed, (0, n), &out)?;
         Ok(out)
     }
 
-    /// Solves for the rows `start..start + len` of `out`, in place, by these rows and columns of `U`: `U`' from above, `transposed` `U` from below.
+    /// Solves `U' x = out` in place, or `U x = out` where `transposed`, by the rows and columns `start..start + len` of `U`.
     ///
     /// In halves, so that nearly all of it are products of large matrices.
     fn solve(&self, transposed: bool, (start, len): (usize, usize), out: &Tensor) -> Result<()> {
@@ -79,71 +82,76 @@ impl Whitener {
     }
 
     fn solve_block(&self, transposed: bool, (start, len): (usize, usize), out: &Tensor) -> Result<()> {
-        let k = out.dim(1)?;
-        let own = elements(&self.upper.narrow(0, start, len)?.narrow(1, start, len)?)?;
-        let mut rows = elements(&out.narrow(0, start, len)?)?;
-        for step in 0..len {
-            let i = if transposed { len - 1 - step } else { step };
-            for other in 0..step {
-                let j = if transposed { len - 1 - other } else { other };
-                subtract(&mut rows, k, (i, j), own[i.min(j) * len + i.max(j)]);
-            }
-            let scale = 1.0 / own[i * len + i];
-            rows[i * k..(i + 1) * k].iter_mut().for_each(|x| *x *= scale);
-        }
-        out.slice_set(&matrix(rows, len, k)?, 0, start)
+        let (rows, inverse) = (out.narrow(0, start, len)?, &self.inverses[start / BLOCK]);
+        let found = if transposed { inverse.matmul(&rows)? } else { inner(inverse, &rows)? };
+        out.slice_set(&found, 0, start)
     }
-}
 
-/// Starts and heights of the blocks of `n` rows.
-fn blocks(n: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..n.div_ceil(BLOCK)).map(move |block| (block * BLOCK, BLOCK.min(n - block * BLOCK)))
-}
-
-/// Subtracts row `j` of `rows`, of `k` columns, times `factor` from row `i`.
-fn subtract(rows: &mut [f64], k: usize, (i, j): (usize, usize), factor: f64) {
-    let (before, after) = rows.split_at_mut(i.max(j) * k);
-    let (row, other) = match i > j {
-        true => (&mut after[..k], &before[j * k..(j + 1) * k]),
-        false => (&mut before[i * k..(i + 1) * k], &after[..k]),
-    };
-    row.iter_mut().zip(other).for_each(|(x, y)| *x -= factor * y);
-}
-
-/// `U`, upper triangular, with `U'U = S [n, n]`; `None` where `S` is not positive definite. The upper triangle of `S` is read.
-fn cholesky(s: &Tensor) -> Result<Option<Tensor>> {
-    let n = s.dim(0)?;
-    let upper = s.zeros_like()?;
-    for (start, height) in blocks(n) {
-        let width = n - start;
-        let mut rest = s.narrow(0, start, height)?.narrow(1, start, width)?;
-        if start > 0 {
-            let above = upper.narrow(0, 0, start)?;
-            let (left, right) = (above.narrow(1, start, height)?, above.narrow(1, start, width)?);
-            rest = (rest - inner(&left, &right)?)?;
-        }
-        let mut rest = elements(&rest)?;
-        for i in 0..height {
-            for j in 0..i {
-                let factor = rest[j * width + i];
-                subtract(&mut rest, width, (i, j), factor);
+    /// `U` with `U'U = S [n, n]`; `None` where `S` is not positive definite. The upper triangle of `S` is read.
+    fn factor(s: &Tensor) -> Result<Option<Self>> {
+        let n = s.dim(0)?;
+        let (upper, mut inverses) = (s.zeros_like()?, Vec::new());
+        for start in (0..n).step_by(BLOCK) {
+            let height = BLOCK.min(n - start);
+            let width = n - start;
+            let mut rest = s.narrow(0, start, height)?.narrow(1, start, width)?;
+            if start > 0 {
+                let above = upper.narrow(0, 0, start)?;
+                let (left, right) = (above.narrow(1, start, height)?, above.narrow(1, start, width)?);
+                rest = (rest - inner(&left, &right)?)?;
             }
-            let row = &mut rest[i * width..(i + 1) * width];
-            row[..i].fill(0.0);
-            // NaN is not positive either.
-            if !(row[i] > 0.0 && row[i].is_finite()) {
+            let Some((own, inverse)) = factor_block(elements(&rest.narrow(1, 0, height)?)?, height) else {
                 return Ok(None);
+            };
+            let inverse = matrix(inverse, height, height)?;
+            let right = match width - height {
+                0 => Vec::new(),
+                more => elements(&inner(&inverse, &rest.narrow(1, height, more)?)?)?,
+            };
+            let mut whole = vec![0.0; height * n];
+            for (i, whole) in whole.chunks_exact_mut(n).enumerate() {
+                let (before, after) = whole[start..].split_at_mut(height);
+                before.copy_from_slice(&own[i * height..(i + 1) * height]);
+                after.copy_from_slice(&right[i * after.len()..(i + 1) * after.len()]);
             }
-            let scale = 1.0 / row[i].sqrt();
-            row[i..].iter_mut().for_each(|x| *x *= scale);
+            upper.slice_set(&matrix(whole, height, n)?, 0, start)?;
+            inverses.push(inverse);
         }
-        let mut whole = vec![0.0; height * n];
-        for (whole, row) in whole.chunks_exact_mut(n).zip(rest.chunks_exact(width)) {
-            whole[start..].copy_from_slice(row);
-        }
-        upper.slice_set(&matrix(whole, height, n)?, 0, start)?;
+        Ok(Some(Self { upper, inverses }))
     }
-    Ok(Some(upper))
+}
+
+/// `U [n, n]` of a small matrix and its inverse, both upper triangular; `None` where it is not positive definite.
+fn factor_block(mut s: Vec<f64>, n: usize) -> Option<(Vec<f64>, Vec<f64>)> {
+    // Rows of `U' x = 1` on the way, so that `x` becomes the inverse of `U'`.
+    let mut x = vec![0.0; n * n];
+    for i in 0..n {
+        x[i * n + i] = 1.0;
+        for j in 0..i {
+            let factor = s[j * n + i];
+            subtract(&mut s, n, (i, j), factor);
+            subtract(&mut x, n, (i, j), factor);
+        }
+        s[i * n..i * n + i].fill(0.0);
+        let pivot = s[i * n + i];
+        // NaN is not positive either.
+        if !(pivot > 0.0 && pivot.is_finite()) {
+            return None;
+        }
+        let scale = 1.0 / pivot.sqrt();
+        for rows in [&mut s, &mut x] {
+            rows[i * n..(i + 1) * n].iter_mut().for_each(|x| *x *= scale);
+        }
+    }
+    let inverse = (0..n * n).map(|at| x[at % n * n + at / n]).collect();
+    Some((s, inverse))
+}
+
+/// Subtracts row `j` of `rows [n, n]` times `factor` from the later row `i`.
+fn subtract(rows: &mut [f64], n: usize, (i, j): (usize, usize), factor: f64) {
+    let (before, after) = rows.split_at_mut(i * n);
+    let (row, other) = (&mut after[..n], &before[j * n..(j + 1) * n]);
+    row.iter_mut().zip(other).for_each(|(x, y)| *x -= factor * y);
 }
 
 #[cfg(test)]
