@@ -175,11 +175,14 @@ class Usearch(Peer):
 
 def pin(core):
     """Keeps all threads of this process on one core; those that it starts later inherit it."""
-    for task in Path("/proc/self/task").iterdir():
-        os.sched_setaffinity(int(task.name), {core})
+    free({core})
 
 
 def free(cores):
-    """Lets all threads of this process run on these cores again."""
+    """Lets all threads of this process run on these cores; those that it starts later inherit them."""
     for task in Path("/proc/self/task").iterdir():
-        os.sched_setaffinity(int(task.name), cores)
+        try:
+            os.sched_setaffinity(int(task.name), cores)
+        except ProcessLookupError:
+            # A thread of a library's pool ended meanwhile.
+            pass
