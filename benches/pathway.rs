@@ -87,6 +87,8 @@ fn bundle(dir: &std::path::Path) -> Result<Bundle, Failed> {
     config.model.members = 1;
     config.model.hidden = 1024;
     config.model.item_half = 0;
+    // The pathway is a deep member alone: with a kernel member beside it validation might leave it out.
+    config.kernel.member = false;
     config.steps.least = 0;
     config.contrastive.epochs = 1;
     config.double_triplet.epochs = 1;
