@@ -2,7 +2,7 @@
 //!
 //! For features `x [d_in]`, or their roots: `z = x / |x|`, `k_j = exp(-g |z - z_j|^2)` over landmarks `z_j`, unit part
 //! `P k + b [e]`, class values `A k + c [C]`: a dense layer with an exponential as its activation. Both are fitted in closed
-//! form, see the fit in the training room. Sources: kernel canonical correlation analysis, Bach and Jordan, "Kernel
+//! form, from which the unit part may learn on: see the fit in the training room. Sources: kernel canonical correlation analysis, Bach and Jordan, "Kernel
 //! independent component analysis", 2002; kernel ridge regression, Saunders, Gammerman, Vovk, 1998.
 
 use super::deep::root;

@@ -14,6 +14,7 @@ impl TrainConfig {
             ("dim", self.model.dim, 2, DIM),
             ("members", self.model.members, 0, 64),
             ("landmarks", self.kernel.landmarks, 2, 1 << 13),
+            ("steps_kernel", self.kernel.steps, 0, 1 << 11),
             ("hidden", self.model.hidden, 1, 1 << 14),
             ("half", self.model.item_half, 0, 1 << 12),
             ("batch", self.steps.batch, 2, 1 << 13),

@@ -56,6 +56,7 @@ table! {
     half: usize = model.item_half;
     kernel: bool = kernel.member;
     landmarks: usize = kernel.landmarks;
+    steps_kernel: usize = kernel.steps;
     hub: bool = kernel.hub;
     batch: usize = steps.batch;
     least_steps: usize = steps.least;
@@ -121,7 +122,7 @@ impl TrainConfig {
     ///
     /// The field of [`TrainConfig`] says what a key means. `head` is `"bilinear"` or `"concatenation"`, `refit` `"all"` or
     /// `"off"`, `default_target` `"class"` or `"pair"`, or left out (`null` below). The last column is for more than 4,096 train
-    /// rows, where it differs; its `landmarks` are for more than 6,144, and of more than 262,144 rows `epochs_contrastive` are fewer.
+    /// rows, where it differs; its `landmarks` and `steps_kernel` are for more than 6,144, and of more than 262,144 rows `epochs_contrastive` are fewer.
     ///
     /// | key | field | default | large |
     /// |---|---|---|---|
@@ -133,6 +134,7 @@ impl TrainConfig {
     /// | `half` | `model.item_half` | `0` | |
     /// | `kernel` | `kernel.member` | `true` | |
     /// | `landmarks` | `kernel.landmarks` | `6144` | `4096` |
+    /// | `steps_kernel` | `kernel.steps` | `0` | `64` |
     /// | `hub` | `kernel.hub` | `true` | |
     /// | `batch` | `steps.batch` | `128` | `512` |
     /// | `least_steps` | `steps.least` | `100` | `0` |
@@ -260,7 +262,7 @@ mod tests {
         let value = |config: &TrainConfig| serde_json::to_value(config).unwrap();
         let start = value(&TrainConfig::default());
         let keys = start.as_object().unwrap();
-        assert_eq!(keys.len(), 40, "all but the default target, which is not set");
+        assert_eq!(keys.len(), 41, "all but the default target, which is not set");
         for (key, old) in keys {
             let other = match old.as_str() {
                 None if old.is_boolean() => (!old.as_bool().unwrap()).into(),

@@ -28,7 +28,7 @@ pub enum HeadForm {
     Concatenation,
 }
 
-/// The kernel member of each pathway, which is fitted in closed form.
+/// The kernel member of each pathway: fitted in closed form, from which its unit part may learn on.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct KernelConfig {
@@ -36,6 +36,9 @@ pub struct KernelConfig {
     pub member: bool,
     /// Most landmarks of a media type; with fewer train rows all are landmarks.
     pub landmarks: usize,
+    /// Steps, in whole epochs and so about, by which its unit part may learn on from the closed form, on batches of pairs; 0 leaves the closed
+    /// form. It pays where landmarks are a sample of the rows.
+    pub steps: usize,
     /// Whether the target `pair` may get a hub term, whose anchors are unit parts of train rows.
     pub hub: bool,
 }
@@ -209,7 +212,7 @@ impl Default for TrainConfig {
                 item_half: 0,
                 unit: None,
             },
-            kernel: KernelConfig { member: true, landmarks: size::LANDMARKS, hub: true },
+            kernel: KernelConfig { member: true, landmarks: size::LANDMARKS, steps: 0, hub: true },
             contrastive: ContrastiveConfig { epochs: 45, learning_rate: 3e-3, margin: 1.2 },
             double_triplet: DoubleTripletConfig { epochs: 12, learning_rate: 1e-3, margin: 0.4 },
             metric: MetricConfig {

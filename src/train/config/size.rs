@@ -18,6 +18,10 @@ pub(super) const LANDMARKS: usize = 6144;
 /// Landmarks of more rows than that: a sample, beside which deep members carry most.
 const SAMPLED: usize = 4096;
 
+/// Steps by which the unit part of kernel members learns on where landmarks are a sample. Where all rows are landmarks the closed form has
+/// all that they tell.
+const KERNEL_STEPS: usize = 64;
+
 /// Most steps of the contrastive stage where it has more than one epoch: of a million rows it runs four. The other stages have one each.
 const STEPS: usize = 8192;
 /// Epochs of the contrastive stage of large data, up to 262,144 rows.
@@ -25,7 +29,7 @@ const EPOCHS: usize = 16;
 
 impl TrainConfig {
     /// The settings for `rows` train rows: those of [`TrainConfig::default`] up to 4,096, and for more those of the last
-    /// column of [`TrainConfig::from_toml`]. Up to 6,144 rows all are landmarks of the kernel member, of more 4,096.
+    /// column of [`TrainConfig::from_toml`]. Up to 6,144 rows all are landmarks of the kernel member; of more 4,096 are, and its unit part learns on.
     /// Of more than 262,144 rows the contrastive stage has fewer epochs: at most 8,192 steps, but one epoch at least.
     pub fn for_rows(rows: usize) -> Self {
         let mut config = Self::default();
@@ -33,7 +37,7 @@ impl TrainConfig {
             return config;
         }
         if rows > LANDMARKS {
-            config.kernel.landmarks = SAMPLED;
+            (config.kernel.landmarks, config.kernel.steps) = (SAMPLED, KERNEL_STEPS);
         }
         let model = &mut config.model;
         (model.members, model.hidden, model.skip) = (1, 512, true);
@@ -74,7 +78,8 @@ mod tests {
         }
         let middle = TrainConfig::for_rows(4097);
         assert_eq!(middle, TrainConfig::for_rows(6144));
-        // What goes with the number of landmarks is the number alone.
+        // What goes with the number of landmarks is the kernel member alone.
+        assert_eq!((middle.kernel.steps, large.kernel.steps), (0, KERNEL_STEPS));
         assert!(middle.kernel.landmarks >= 6144 && large.kernel.landmarks < middle.kernel.landmarks);
         assert_eq!(TrainConfig { kernel: middle.kernel.clone(), ..large.clone() }, middle);
         large.check().unwrap();

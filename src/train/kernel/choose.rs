@@ -1,6 +1,7 @@
 //! The settings of the kernel members, chosen on validation rows.
 
 use super::classes::Classes;
+use super::learned::Epochs;
 use super::measured::{Measured, Sample, sizes};
 use super::trial::{Scores, Trial};
 use super::units::Units;
@@ -38,6 +39,8 @@ pub(crate) struct Settings {
     pub(super) power: f64,
     pub(super) decay: f64,
     pub(super) sharpness: f64,
+    /// How long the unit part learns on.
+    pub(super) learned: Epochs,
 }
 
 /// What the fits of a run share.
@@ -146,6 +149,7 @@ impl<'a> Explored<'a> {
             power: POWERS[unit % POWERS.len()],
             decay: DECAYS[class / SHARPNESS.len()],
             sharpness: SHARPNESS[class % SHARPNESS.len()],
+            learned: Epochs::default(),
         })
     }
 
@@ -207,7 +211,7 @@ fn best_spread(found: &[Spread<'_>]) -> usize {
 
 /// Scores of all powers.
 fn of_ridge(given: Given<'_>, trial: &Trial<'_>, ridge: f64) -> Result<Scores> {
-    score_units(given, trial, trial.units(ridge, given.unit)?.as_ref(), &POWERS)
+    score_units(given, trial, trial.units(ridge, given.unit, false)?.as_ref(), &POWERS)
 }
 
 /// Scores of all sharpnesses.

@@ -94,6 +94,18 @@ impl<'a> Measured<'a> {
         self.fit.len()
     }
 
+    /// At most `most` of the rows to fit on that `serve`.
+    pub(super) fn some(&self, most: usize, serve: impl Fn(usize) -> bool) -> Vec<usize> {
+        let rows: Vec<usize> = self.fit.iter().copied().filter(|&row| serve(row)).collect();
+        some(&rows, most)
+    }
+
+    /// The distances of these rows of media type `m`, all of which have an item of it.
+    pub(super) fn distances(&self, m: usize, rows: &[usize]) -> Result<Vec<f32>> {
+        let media = &self.data.media[m];
+        distances(&self.kernels[m], media.d_in, media.gather(rows))
+    }
+
     /// The rows that are summed up together, and their distances.
     pub(super) fn together(&self) -> impl Iterator<Item = Result<(&[usize], Distances)>> {
         self.fit.chunks(TOGETHER).enumerate().map(|(at, rows)| {

@@ -2,20 +2,22 @@ use candle_core::{DType, Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::choose::{Drawn, Given, Settings, fit_folds};
+use super::choose::{Drawn, Given, Settings, fit_folds, score_units};
 use super::classes::Classes;
+use super::learned::{Epochs, Learned};
 use super::measured::{Measured, Sample};
 use super::moments::{Cross, Moments, Precision, Side};
 use super::trial::Trial;
-use super::units::Units;
+use super::units::{Readout, Units};
 use super::whole::{fit, fit_whole};
 use crate::corpus::Split;
 use crate::data::{Items, Labels, MediaFeatures, Similarity, TrainingData};
 use crate::eval::measure_one;
+use crate::parallel::alone as alone_on_a_core;
 use crate::train::config::TrainConfig;
 use crate::train::linear::{Whitener, elements, inner, matrix};
 use crate::train::members::alone::alone;
-use crate::train::split::folds;
+use crate::train::split::{Fold, folds};
 
 /// Media types that show the same three hidden numbers through functions of their own; the class is the sign of the first.
 fn generated(rows: usize, media: &[&str]) -> TrainingData {
@@ -161,7 +163,7 @@ fn with_all_rows_as_landmarks_classes_are_kernel_ridge_regression() {
 fn units_are_whitened_and_correlate_as_they_say() {
     let data = generated(80, &["image", "text"]);
     let moments = moments(&data, 1000, Precision::Double);
-    let units = Units::fit(&moments, 1.0, 6).unwrap().unwrap();
+    let units = Units::fit(&moments, 1.0, 6, 0).unwrap().unwrap();
     let rows: Vec<usize> = (0..80).collect();
     let project = |side: usize, power: f64| -> Vec<Vec<f64>> {
         let mut kernel = moments.sides[side].kernel.clone();
@@ -197,7 +199,7 @@ fn sums_in_single_precision_give_nearly_the_same_units() {
     let of = |precision| {
         let moments = moments(&data, 40, precision);
         assert_eq!(moments.sides[0].kernel.len(), 40);
-        Units::fit(&moments, 1.0, 4).unwrap().unwrap().readout(0, 1.0).unwrap().0
+        Units::fit(&moments, 1.0, 4, 0).unwrap().unwrap().readout(0, 1.0).unwrap().0
     };
     let (double, single) = (of(Precision::Double), of(Precision::Single));
     let difference: f32 = double.iter().zip(&single).map(|(x, y)| (x.abs() - y.abs()).powi(2)).sum();
@@ -266,7 +268,14 @@ fn less_ridge_is_taken_with_all_landmarks_where_it_does_better() {
     config.selection.folds = 2;
     let given = Given { data: &data, config: &config, classes: 2, unit: 12 };
     let folds = folds(&data, &config);
-    let of = |ridge, decay| Settings { spread: 2.0, ridge, power: 0.5, decay, sharpness: 5.0 };
+    let of = |ridge, decay| Settings {
+        spread: 2.0,
+        ridge,
+        power: 0.5,
+        decay,
+        sharpness: 5.0,
+        learned: Epochs::default(),
+    };
     let whole = |settings| fit_whole(given, settings, &folds, None).unwrap().unwrap();
     // Far too much: a smaller one does better, where it does not drown everything just as well.
     let far = [(100.0, 100.0), (30.0, 10.0), (10.0, 1.0), (3.0, 0.1)];
@@ -323,6 +332,121 @@ fn members_find_the_pair_and_the_class_of_rows_that_they_have_not_seen() {
 }
 
 #[test]
+fn with_few_landmarks_unit_parts_learn_on_and_find_more() {
+    let (two, three) = (&["image", "text"][..], &["image", "text", "sound"][..]);
+    // More elements than there can be directions, and fewer.
+    for (names, landmarks, unit) in [(two, 24, 30), (three, 24, 30), (two, 60, 8), (three, 60, 8)] {
+        let mut data = generated(700, names);
+        (data.media[1].present[3], data.media[0].present[8]) = (false, false);
+        let mut config = TrainConfig::default();
+        (config.selection.folds, config.kernel.landmarks) = (2, landmarks);
+        let folds = folds(&data, &config);
+        let of = |steps| {
+            let mut config = config.clone();
+            config.kernel.steps = steps;
+            let given = Given { data: &data, config: &config, classes: 2, unit };
+            let fitted = fit_folds(given, &folds).unwrap().unwrap();
+            let recall = fitted.folds.iter().zip(&folds).map(|(members, fold)| {
+                let bundle = alone(&data, &config, &[1.0, 1.0], members.clone());
+                let items = Items::new(&bundle, &data, &fold.validation).unwrap();
+                measure_one(&items, &data, Similarity::Unit).recall.unwrap().mean()[0]
+            });
+            let recall = recall.sum::<f64>() / 2.0;
+            for (members, fold) in fitted.folds.iter().zip(&folds) {
+                // A fit with these settings on the same rows, without any to validate on and on one core, learns the same.
+                let again = alone_on_a_core(|| fit(given, &fitted.settings, &fold.fit)).unwrap().unwrap();
+                for (x, y) in members.iter().zip(&again) {
+                    assert!(
+                        x.unit[..] == y.unit[..] && x.unit_bias == y.unit_bias && x.unit_bias.len() == unit
+                    );
+                    assert_eq!(x.class[..], y.class[..]);
+                }
+            }
+            (fitted.settings.learned, recall)
+        };
+        let ((closed, before), (learned, after)) = (of(0), of(400));
+        assert_eq!(closed, Epochs::default());
+        assert!(learned.run > 0 && learned.run <= learned.of, "{learned:?}");
+        assert!(after > before + 0.01, "{before} {after} {names:?} {landmarks}");
+    }
+}
+
+#[test]
+fn what_learns_on_without_rows_to_tell_keeps_the_closed_form() {
+    let data = generated(200, &["image", "text"]);
+    let of = |steps| {
+        let mut config = TrainConfig::default();
+        (config.kernel.landmarks, config.kernel.steps) = (24, steps);
+        let given = Given { data: &data, config: &config, classes: 2, unit: 12 };
+        let fold = Fold { fit: (0..200).collect(), validation: Vec::new() };
+        fit_folds(given, &[fold]).unwrap().unwrap()
+    };
+    let (closed, asked) = (of(0), of(40));
+    assert_eq!(closed.settings, asked.settings);
+    for (x, y) in closed.folds.iter().flatten().zip(asked.folds.iter().flatten()) {
+        assert!(x.unit[..] == y.unit[..] && x.unit_bias == y.unit_bias);
+    }
+}
+
+#[test]
+fn coordinates_and_their_map_start_as_the_closed_form() {
+    let data = generated(300, &["image", "text"]);
+    let units = Units::fit(&moments(&data, 60, Precision::Double), 1.0, 6, 10).unwrap().unwrap();
+    for (side, power) in [(0, 0.5), (1, 1.0), (0, 2.0)] {
+        let coordinates = units.coordinates(side).unwrap();
+        assert_eq!(coordinates.dims2().unwrap(), (60, 16));
+        let found = coordinates.matmul(&units.start(side, power, 8).unwrap()).unwrap();
+        let found = elements(&found.t().unwrap().contiguous().unwrap()).unwrap();
+        let closed = units.readout(side, power).unwrap().0;
+        let size = closed.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        let near = |(x, y): (&f64, &f32)| (*x as f32 - y).abs() < 1e-5 * size;
+        assert!(found[..6 * 60].iter().zip(&closed).all(near), "{side} {power}");
+        assert!(found[6 * 60..].iter().all(|x| *x == 0.0));
+    }
+}
+
+#[test]
+fn learning_on_starts_at_what_the_closed_form_is_worth_and_sorts_elements_alone() {
+    let data = generated(500, &["image", "text"]);
+    let mut config = TrainConfig::default();
+    (config.kernel.landmarks, config.kernel.steps) = (60, 20);
+    let given = Given { data: &data, config: &config, classes: 2, unit: 8 };
+    let (fit, held): (Vec<usize>, Vec<usize>) = ((0..400).collect(), (400..500).collect());
+    let sample = Sample { fit: &fit, held: &held, landmarks: 60 };
+    let measured = Measured::new(&data, sample, config.seed, false).unwrap().unwrap();
+    let trial = Trial::new(&measured, 1.0, 2).unwrap();
+    let (kernels, units) = (trial.kernels(), trial.units(1.0, 8, true).unwrap().unwrap());
+    let closed = score_units(given, &trial, Some(&units), &[0.5]).unwrap()[0].unwrap();
+    let learned = Learned::new(given, (&measured, &kernels), (&units, 0.5), None).unwrap();
+    assert!((learned.scores[0].unwrap() - closed).abs() < 1e-9, "{:?} {closed}", learned.scores);
+    let unit_parts = |readouts: Vec<Readout>, m: usize| -> Vec<Vec<f64>> {
+        let mut kernel = kernels[m].clone();
+        let (unit, bias) = readouts[m].clone();
+        (kernel.unit, kernel.unit_bias) = (unit.into(), bias);
+        let (_, out) = kernel.read(100, &kernel.responses(100, &data.media[m].gather(&held)));
+        out.chunks_exact(8).map(|row| row.iter().map(|x| f64::from(*x)).collect()).collect()
+    };
+    let products = |readouts: &dyn Fn() -> Vec<Readout>| -> Vec<f64> {
+        let (u, v) = (unit_parts(readouts(), 0), unit_parts(readouts(), 1));
+        u.iter().flat_map(|u| v.iter().map(|v| u.iter().zip(v).map(|(x, y)| x * y).sum())).collect()
+    };
+    let (sorted, plain) =
+        (products(&|| learned.readouts(0).unwrap()), products(&|| units.readouts(0.5).unwrap()));
+    assert!(sorted.iter().zip(&plain).all(|(x, y)| (x - y).abs() < 1e-4));
+    let last = learned.scores.len() - 1;
+    assert!(last > 0 && products(&|| learned.readouts(last).unwrap()) != sorted);
+    let mut held_by = [0.0; 8];
+    for m in [0, 1] {
+        for u in unit_parts(learned.readouts(last).unwrap(), m) {
+            let square: f64 = u.iter().map(|x| x * x).sum();
+            held_by.iter_mut().zip(&u).for_each(|(sum, x)| *sum += x * x / square);
+        }
+    }
+    // Of rows by which they were not sorted.
+    assert!(held_by[0] > held_by[7] && held_by[..4].iter().sum::<f64>() > held_by[4..].iter().sum());
+}
+
+#[test]
 fn a_media_type_of_equal_items_has_no_kernel_member() {
     let mut data = generated(40, &["image", "text"]);
     let first = data.media[1].gather(&[0]);
@@ -347,13 +471,16 @@ fn a_media_type_whose_rows_have_no_class_and_no_pair_is_no_trouble() {
     }
     let mut config = TrainConfig::default();
     config.selection.folds = 2;
-    let given = Given { data: &data, config: &config, classes: 2, unit: 12 };
-    let fitted = fit_folds(given, &folds(&data, &config)).unwrap().unwrap();
-    let bundle = alone(&data, &config, &[1.0, 1.0], fitted.folds[0].clone());
-    let of = |media: usize| bundle.project(media, &data.media[media].gather(&[4])).unwrap();
-    assert_eq!(of(2)[..2], [0.5, 0.5], "no class is likelier than another");
-    assert!(of(2)[2..].iter().all(|x| *x == 0.0), "what pairs with nothing agrees with nothing");
-    assert!(of(0)[2..].iter().any(|x| *x != 0.0));
+    for (landmarks, steps) in [(6144, 0), (24, 40)] {
+        (config.kernel.landmarks, config.kernel.steps) = (landmarks, steps);
+        let given = Given { data: &data, config: &config, classes: 2, unit: 12 };
+        let fitted = fit_folds(given, &folds(&data, &config)).unwrap().unwrap();
+        let bundle = alone(&data, &config, &[1.0, 1.0], fitted.folds[0].clone());
+        let of = |media: usize| bundle.project(media, &data.media[media].gather(&[4])).unwrap();
+        assert_eq!(of(2)[..2], [0.5, 0.5], "no class is likelier than another");
+        assert!(of(2)[2..].iter().all(|x| *x == 0.0), "what pairs with nothing agrees with nothing");
+        assert!(of(0)[2..].iter().any(|x| *x != 0.0));
+    }
     // Neither pairs nor classes: nothing to read.
     data.labels = None;
     data.media.truncate(1);

@@ -1,21 +1,21 @@
 //! A fit on the rows of a fold, and what its settings are worth on the rows that it has not seen.
 
 use super::classes::Classes;
-use super::measured::{Distances, Measured};
+use super::measured::Measured;
 use super::moments::{Moments, Precision};
-use super::units::{Units, narrow};
-use crate::data::{Items, Similarity, TrainingData};
+use super::units::{Readout, Units, narrow};
+use super::unseen::Unseen;
+use crate::data::{Similarity, TrainingData};
 use crate::error::Result;
-use crate::eval::{One, Own, measure_between, measure_one};
-use crate::model::{Bundle, Kernel, Target};
-use crate::train::finish::hub;
+use crate::eval::measure_one;
+use crate::model::{Bundle, Kernel};
 
 /// With more rows to a landmark than this, sums need less precision.
 const MANY: usize = 4;
 /// Most directions that are looked for: their cost grows with the cube, and those that correlate least add nothing.
 const DIRECTIONS: usize = 384;
-/// Weights of the hub term, of which the best counts: it changes which ridge and power find the pair.
-const HUBS: [f32; 3] = [0.0, 1.0, 2.0];
+/// Most coordinates of an item, of which units learn on. More find more pairs, and cost as much more.
+const COORDINATES: usize = 1024;
 
 /// Scores of candidates on one fold; `None` where nothing measures them.
 pub(super) type Scores = Vec<Option<f64>>;
@@ -24,11 +24,7 @@ pub(super) type Scores = Vec<Option<f64>>;
 pub(super) struct Trial<'a> {
     data: &'a TrainingData,
     moments: Moments,
-    held: &'a [usize],
-    /// By media type: responses `[n, m]` of those of `held` that have an item.
-    responses: Vec<Vec<f32>>,
-    /// The same of anchors, rows that were fitted on; none where nothing is held.
-    anchors: Vec<Vec<f32>>,
+    held: Unseen<'a>,
 }
 
 impl<'a> Trial<'a> {
@@ -38,21 +34,14 @@ impl<'a> Trial<'a> {
         let precision =
             if measured.rows() > MANY * landmarks { Precision::Single } else { Precision::Double };
         let moments = Moments::new(measured, spread, classes, precision)?;
-        let respond = |distances: &Distances| -> Vec<Vec<f32>> {
-            let each = moments.sides.iter().zip(distances).map(|(side, found)| {
-                let mut k = found.clone();
-                side.kernel.respond(&mut k);
-                k
-            });
-            each.collect()
-        };
-        let (responses, anchors) = (respond(&measured.of_held), respond(&measured.of_anchors));
-        Ok(Self { data: measured.data, moments, held: measured.held, responses, anchors })
+        let held = Unseen::new(measured, moments.sides.iter().map(|side| &side.kernel));
+        Ok(Self { data: measured.data, moments, held })
     }
 
-    /// At most `k` directions with the ridge `ridge`; `None` without pairs.
-    pub(super) fn units(&self, ridge: f64, k: usize) -> Result<Option<Units>> {
-        Ok(Units::fit(&self.moments, ridge, k.min(DIRECTIONS))?)
+    /// At most `k` directions with the ridge `ridge`, and, to learn on from them, others beside them; `None` without pairs.
+    pub(super) fn units(&self, ridge: f64, k: usize, learn: bool) -> Result<Option<Units>> {
+        let k = k.min(DIRECTIONS);
+        Ok(Units::fit(&self.moments, ridge, k, if learn { COORDINATES - k } else { 0 })?)
     }
 
     /// Class values by media type.
@@ -84,28 +73,20 @@ impl<'a> Trial<'a> {
         (shape, hubs): (&Bundle, bool),
     ) -> Result<Scores> {
         let mut readers = readers(shape);
-        for (m, reader) in readers.iter_mut().enumerate() {
-            readout(reader, (m, self.width(m)), Some((units, 0.0)), &[], 1.0, (0, shape.dim()))?;
+        for ((m, reader), read) in readers.iter_mut().enumerate().zip(units.readouts(0.0)?) {
+            readout(reader, (m, self.width(m)), Some(read), &[], 1.0, (0, shape.dim()))?;
         }
         // A power scales the elements of what is read, so that it is read once.
         let read = |responses: &[Vec<f32>]| -> Vec<Vec<f32>> {
             let each = responses.iter().zip(&readers).enumerate();
             each.map(|(m, (k, reader))| reader.read(k.len() / self.width(m).max(1), k).1).collect()
         };
-        let (held, anchors) = (read(&self.responses), read(&self.anchors));
+        let (held, anchors) = (read(&self.held.responses), read(&self.held.anchors));
         let of_power = |power: &f64| -> Result<Option<f64>> {
             let mut factors = narrow(&units.factors(*power));
             factors.resize(shape.dim(), 0.0);
-            let scaled = |m: usize, x: &[f32]| shared(shape, m, (Vec::new(), scaled(x, &factors)));
-            let anchors = anchors.iter().enumerate().map(|(m, x)| scaled(m, x)).collect();
-            let whole = hub::with_anchors(shape, anchors, 1.0);
-            let project = |m: usize, _: &[f32]| Ok(scaled(m, &held[m]));
-            let plain = Items::projected(shape, self.data, self.held, &project)?;
-            let whole = Items::projected(&whole, self.data, self.held, &project)?;
-            let weights = if hubs { &HUBS[..] } else { &HUBS[..1] };
-            let found = measure_between((&plain, &whole), self.data, (Target::Pair, Own::Relevant), weights);
-            let recall = |one: One| one.recall.map(|recall| recall.criterion());
-            Ok(found.into_iter().filter_map(recall).max_by(f64::total_cmp))
+            let all = |x: &[Vec<f32>]| -> Vec<Vec<f32>> { x.iter().map(|x| scaled(x, &factors)).collect() };
+            self.held.recall((&all(&held), all(&anchors)), (shape, hubs))
         };
         powers.iter().map(of_power).collect()
     }
@@ -120,16 +101,14 @@ impl<'a> Trial<'a> {
         let mut readers = readers(shape);
         let count = shape.posterior().map_or(0, |range| range.end);
         let mut held = Vec::with_capacity(readers.len());
-        for (m, (reader, k)) in readers.iter_mut().zip(&self.responses).enumerate() {
+        for (m, (reader, k)) in readers.iter_mut().zip(&self.held.responses).enumerate() {
             let width = self.width(m);
             readout(reader, (m, width), None, classes, 1.0, (count, shape.dim() - count))?;
             held.push(reader.read(k.len() / width.max(1), k).0);
         }
         let of_sharpness = |sharpness: &f64| -> Result<Option<f64>> {
             let factors = vec![*sharpness as f32; count];
-            let project =
-                |m: usize, _: &[f32]| Ok(shared(shape, m, (scaled(&held[m], &factors), Vec::new())));
-            let items = Items::projected(shape, self.data, self.held, &project)?;
+            let items = self.held.items(shape, &|m| (scaled(&held[m], &factors), Vec::new()))?;
             Ok(measure_one(&items, self.data, Similarity::Posterior).map.map(|map| map.mean))
         };
         sharpnesses.iter().map(of_sharpness).collect()
@@ -141,28 +120,18 @@ fn scaled(x: &[f32], factors: &[f32]) -> Vec<f32> {
     x.chunks_exact(factors.len().max(1)).flat_map(|x| x.iter().zip(factors).map(|(x, y)| x * y)).collect()
 }
 
-/// The shared vectors `[n, d]` of items of media type `m` from what a kernel member reads of them.
-fn shared(shape: &Bundle, m: usize, read: (Vec<f32>, Vec<f32>)) -> Vec<f32> {
-    let n = match shape.posterior() {
-        Some(classes) => read.0.len() / classes.end,
-        None => read.1.len() / shape.dim(),
-    };
-    let mut out = vec![0.0; n * shape.dim()];
-    shape.pathways[m].mix(n, [Some(read), None], 1.0, &mut out);
-    out
-}
-
 /// The kernel members with these readouts; `unit` elements, filled up with zeros where there are fewer directions.
 pub(super) fn with_readouts(
     mut kernels: Vec<Kernel>,
-    units: Option<(&Units, f64)>,
+    units: Option<Vec<Readout>>,
     classes: &[Option<Classes>],
     sharpness: f64,
     (count, unit): (usize, usize),
 ) -> Result<Vec<Kernel>> {
+    let mut units = units.into_iter().flatten();
     for (m, kernel) in kernels.iter_mut().enumerate() {
         let width = kernel.len();
-        readout(kernel, (m, width), units, classes, sharpness, (count, unit))?;
+        readout(kernel, (m, width), units.next(), classes, sharpness, (count, unit))?;
     }
     Ok(kernels)
 }
@@ -176,13 +145,12 @@ fn readers(shape: &Bundle) -> Vec<Kernel> {
 fn readout(
     kernel: &mut Kernel,
     (m, width): (usize, usize),
-    units: Option<(&Units, f64)>,
+    units: Option<Readout>,
     classes: &[Option<Classes>],
     sharpness: f64,
     (count, unit): (usize, usize),
 ) -> Result<()> {
-    if let Some((units, power)) = units {
-        let (mut of_unit, mut bias) = units.readout(m, power)?;
+    if let Some((mut of_unit, mut bias)) = units {
         bias.resize(unit, 0.0);
         of_unit.resize(unit * width, 0.0);
         (kernel.unit, kernel.unit_bias) = (of_unit.into(), bias);

@@ -9,14 +9,19 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::moments::{Cross, Moments, Side};
-use crate::train::linear::{Triplets, Whitener, elements, inner, largest_triplets, matrix};
+use crate::train::linear::{Triplets, Whitener, elements, inner, largest_triplets, matrix, residual_bases};
 
 /// Directions of each media type `[m, k]`, their correlations, and the means of the responses `[1, m]`.
 pub(super) struct Units {
     directions: Vec<Tensor>,
     correlations: Vec<f64>,
-    means: Vec<Tensor>,
+    pub(super) means: Vec<Tensor>,
+    /// More directions of each media type, whitened too, that are not in step with those of others; empty for none.
+    more: Vec<Tensor>,
 }
+
+/// Weights `[k, m]` and bias `[k]` of the unit part of a media type.
+pub(super) type Readout = (Vec<f32>, Vec<f32>);
 
 impl Side {
     pub(super) fn mean(&self) -> Result<Tensor> {
@@ -35,8 +40,8 @@ impl Cross {
 }
 
 impl Units {
-    /// At most `k` directions with the ridge `r`; `None` where no row has items of two media types.
-    pub(super) fn fit(moments: &Moments, ridge: f64, k: usize) -> Result<Option<Self>> {
+    /// At most `k` directions with the ridge `r`, and up to `more` beside them; `None` where no row has items of two media types.
+    pub(super) fn fit(moments: &Moments, ridge: f64, k: usize, more: usize) -> Result<Option<Self>> {
         let sides = &moments.sides;
         if moments.cross.iter().all(|cross| cross.rows < 2.0) || k == 0 {
             return Ok(None);
@@ -68,15 +73,36 @@ impl Units {
         if correlations.is_empty() {
             return Ok(None);
         }
-        let mut directions: Vec<Tensor> =
-            parts.iter().zip(&whiteners).map(|(part, w)| w.apply_transposed(part)).collect::<Result<_>>()?;
+        let more = residual_bases(&blocks, &parts, more)?;
         // A media type that is paired with no other has nothing but rounding, which unit length would blow up.
-        for (m, direction) in directions.iter_mut().enumerate() {
-            if !blocks.iter().any(|(a, b, _)| *a == m || *b == m) {
-                *direction = direction.zeros_like()?;
-            }
-        }
-        Ok(Some(Self { directions, correlations, means }))
+        let unwhitened = |parts: Vec<Tensor>| -> Result<Vec<Tensor>> {
+            let each = parts.iter().zip(&whiteners).enumerate();
+            let each = each.map(|(m, (part, w))| match blocks.iter().any(|(a, b, _)| *a == m || *b == m) {
+                true => w.apply_transposed(part),
+                false => part.zeros_like(),
+            });
+            each.collect()
+        };
+        Ok(Some(Self {
+            directions: unwhitened(parts)?,
+            correlations,
+            means,
+            more: unwhitened(more.unwrap_or_default())?,
+        }))
+    }
+
+    /// A map `[m, q]` of the responses of media type `side`, less their mean, to its directions and those beside them, each scaled by the
+    /// root of its correlation, or of the least.
+    pub(super) fn coordinates(&self, side: usize) -> Result<Tensor> {
+        let mut scales = self.factors(0.5);
+        let least = scales.last().copied().unwrap_or_default();
+        let all = match self.more.get(side) {
+            Some(more) => Tensor::cat(&[&self.directions[side], more], 1)?,
+            None => self.directions[side].clone(),
+        };
+        let q = all.dim(1)?;
+        scales.resize(q, least);
+        all.broadcast_mul(&matrix(scales, 1, q)?)
     }
 
     /// Correlations to the power `p` `[k]`.
@@ -84,14 +110,35 @@ impl Units {
         self.correlations.iter().map(|s| s.max(0.0).powf(power)).collect()
     }
 
-    /// Weights `[k, m]` and bias `[k]` of the unit part of media type `side`, with correlations to the power `p`.
-    pub(super) fn readout(&self, side: usize, power: f64) -> Result<(Vec<f32>, Vec<f32>)> {
+    /// The map `[q, unit]` of coordinates to the unit part with correlations to the power `p`, filled up with zeros.
+    pub(super) fn start(&self, side: usize, power: f64, unit: usize) -> Result<Tensor> {
+        let q = self.correlations.len() + self.more.get(side).map_or(Ok(0), |more| more.dim(1))?;
+        let mut map = vec![0.0; q * unit];
+        // Coordinates have the root of the correlation already.
+        for (i, (all, root)) in self.factors(power).into_iter().zip(self.factors(0.5)).enumerate() {
+            map[i * unit + i] = if root > 0.0 { all / root } else { 0.0 };
+        }
+        matrix(map, q, unit)
+    }
+
+    /// The readout of media type `side`, with correlations to the power `p`.
+    pub(super) fn readout(&self, side: usize, power: f64) -> Result<Readout> {
         let k = self.correlations.len();
         let directions = self.directions[side].broadcast_mul(&matrix(self.factors(power), 1, k)?)?;
-        let bias = elements(&self.means[side].matmul(&directions)?.neg()?)?;
-        let weights = elements(&directions.t()?.contiguous()?)?;
-        Ok((narrow(&weights), narrow(&bias)))
+        readout(&directions, &self.means[side])
     }
+
+    /// The readouts of all media types.
+    pub(super) fn readouts(&self, power: f64) -> Result<Vec<Readout>> {
+        (0..self.directions.len()).map(|side| self.readout(side, power)).collect()
+    }
+}
+
+/// The readout of directions `[m, k]` of responses, less their mean `[1, m]`.
+pub(super) fn readout(directions: &Tensor, mean: &Tensor) -> Result<Readout> {
+    let bias = elements(&mean.matmul(directions)?.neg()?)?;
+    let weights = elements(&directions.t()?.contiguous()?)?;
+    Ok((narrow(&weights), narrow(&bias)))
 }
 
 pub(super) fn narrow(x: &[f64]) -> Vec<f32> {

@@ -2,6 +2,7 @@
 
 use super::choose::{Given, POWERS, SHARPNESS, Settings, best_of, mean, score_classes, score_units};
 use super::classes::Classes;
+use super::learned::{Epochs, Learned};
 use super::measured::{Measured, Sample};
 use super::trial::{Scores, Trial, with_readouts};
 use super::units::Units;
@@ -42,8 +43,8 @@ struct Whole {
 
 /// The members of each fold with all landmarks; `None` where a media type has no two different items.
 ///
-/// `explored` are the trials that the settings were chosen with, where these have all landmarks. Without them a smaller ridge and a
-/// smaller decay are tried, too, with all powers and sharpnesses, and taken where they do better.
+/// `explored` are the trials that the settings were chosen with, where these have all landmarks. Without them a smaller decay and, unless
+/// unit parts learn on, a smaller ridge are tried, too, with all powers and sharpnesses, and taken where they do better.
 pub(super) fn fit_whole(
     given: Given<'_>,
     settings: Settings,
@@ -51,8 +52,10 @@ pub(super) fn fit_whole(
     explored: Option<&[Trial<'_>]>,
 ) -> Result<Option<Fitted>> {
     let part = explored.is_none();
+    let learn = given.config.kernel.steps > 0;
     let tried = if part { 2 } else { 1 };
-    let ridges = &[settings.ridge, settings.ridge * LESS_RIDGE][..tried];
+    // What learns on comes as far from either ridge, and a fit takes long.
+    let ridges = &[settings.ridge, settings.ridge * LESS_RIDGE][..if learn { 1 } else { tried }];
     let decays = &[settings.decay, settings.decay * LESS_DECAY][..tried];
     let (powers, sharpnesses) = (first(settings.power, &POWERS), first(settings.sharpness, &SHARPNESS));
     let tasks: Vec<(usize, &Fold)> = folds.iter().enumerate().collect();
@@ -61,19 +64,13 @@ pub(super) fn fit_whole(
         let trial = match explored {
             Some(trials) => &trials[*at],
             None => {
-                let sample = Sample {
-                    fit: &fold.fit,
-                    held: &fold.validation,
-                    landmarks: given.config.kernel.landmarks,
-                };
-                let measured = Measured::new(given.data, sample, given.config.seed, false)?;
-                let Some(measured) = measured else { return Ok(None) };
+                let Some(measured) = of_fold(given, fold)? else { return Ok(None) };
                 own = Trial::new(&measured, settings.spread, given.classes)?;
                 &own
             }
         };
         let units: Vec<_> =
-            ridges.iter().map(|ridge| trial.units(*ridge, given.unit)).collect::<Result<_>>()?;
+            ridges.iter().map(|ridge| trial.units(*ridge, given.unit, learn)).collect::<Result<_>>()?;
         let classes: Vec<_> = decays.iter().map(|decay| trial.classes(*decay)).collect::<Result<_>>()?;
         let (mut of_units, mut of_classes) = (Vec::new(), Vec::new());
         if part {
@@ -96,13 +93,58 @@ pub(super) fn fit_whole(
     let (unit, class) = (best(|whole| &whole.of_units), best(|whole| &whole.of_classes));
     let (ridge, power) = (unit / powers.len(), powers[unit % powers.len()]);
     let (decay, sharpness) = (class / sharpnesses.len(), sharpnesses[class % sharpnesses.len()]);
-    let settings = Settings { ridge: ridges[ridge], power, decay: decays[decay], sharpness, ..settings };
+    let learned = learn_on(given, (folds, &whole), (ridge, power))?;
+    let epoch = best_epoch(&learned);
+    let settings = Settings {
+        ridge: ridges[ridge],
+        power,
+        decay: decays[decay],
+        sharpness,
+        learned: learned.iter().flatten().next().map_or(Epochs::default(), |learned| learned.epochs(epoch)),
+        ..settings
+    };
     tracing::debug!(?settings, "kernel members");
-    let folds = whole.into_iter().map(|whole| {
-        let units = whole.units[ridge].as_ref().map(|units| (units, power));
-        with_readouts(whole.kernels, units, &whole.classes[decay], sharpness, (given.classes, given.unit))
+    let each = whole.iter().zip(&learned).map(|(whole, learned)| {
+        let units = match learned {
+            Some(learned) if epoch > 0 => Some(learned.readouts(epoch)?),
+            _ => whole.units[ridge].as_ref().map(|units| units.readouts(power)).transpose()?,
+        };
+        let kernels = whole.kernels.clone();
+        with_readouts(kernels, units, &whole.classes[decay], sharpness, (given.classes, given.unit))
     });
-    Ok(Some(Fitted { settings, folds: folds.collect::<Result<_>>()? }))
+    Ok(Some(Fitted { settings, folds: each.collect::<Result<_>>()? }))
+}
+
+/// What the unit parts of the chosen ridge and power learn on each fold; `None` where that is not asked for.
+fn learn_on<'w>(
+    given: Given<'_>,
+    (folds, whole): (&[Fold], &'w [Whole]),
+    (ridge, power): (usize, f64),
+) -> Result<Vec<Option<Learned<'w>>>> {
+    let tasks: Vec<(&Fold, &Whole)> = folds.iter().zip(whole).collect();
+    let learned = workers::map(&tasks, |(fold, whole)| -> Result<_> {
+        // Without rows to tell what it is worth, nothing that is learned would be kept.
+        let learn = given.config.kernel.steps > 0 && !fold.validation.is_empty();
+        let Some(units) = whole.units[ridge].as_ref().filter(|_| learn) else { return Ok(None) };
+        let Some(measured) = of_fold(given, fold)? else { return Ok(None) };
+        Learned::new(given, (&measured, &whole.kernels), (units, power), None).map(Some)
+    });
+    learned.into_iter().collect()
+}
+
+/// The epoch that does best on the rows that each fold has not seen; 0, the closed form, where no other is clearly better.
+fn best_epoch(folds: &[Option<Learned<'_>>]) -> usize {
+    let scores: Vec<Scores> = folds.iter().flatten().map(|learned| learned.scores.clone()).collect();
+    // Folds of a row more may have an epoch less.
+    let least = scores.iter().map(Vec::len).min().unwrap_or(0);
+    let scores: Vec<Scores> = scores.into_iter().map(|scores| scores[..least].to_vec()).collect();
+    best_of(&mean(&scores)).map_or(0, |best| best.1)
+}
+
+/// The landmarks of a fold, all of them, and how far its rows are from them.
+fn of_fold<'a>(given: Given<'a>, fold: &'a Fold) -> Result<Option<Measured<'a>>> {
+    let sample = Sample { fit: &fold.fit, held: &fold.validation, landmarks: given.config.kernel.landmarks };
+    Ok(Measured::new(given.data, sample, given.config.seed, false)?)
 }
 
 /// Members of these settings on `rows`; `None` where a media type has no two different items.
@@ -111,11 +153,21 @@ pub(crate) fn fit(given: Given<'_>, settings: &Settings, rows: &[usize]) -> Resu
     let sample = Sample { fit: rows, held: &[], landmarks: config.kernel.landmarks };
     let Some(measured) = Measured::new(data, sample, config.seed, false)? else { return Ok(None) };
     let trial = Trial::new(&measured, settings.spread, classes)?;
-    drop(measured);
-    let units = trial.units(settings.ridge, unit)?;
+    let Epochs { run, .. } = settings.learned;
+    let measured = (run > 0).then_some(measured);
+    let units = trial.units(settings.ridge, unit, run > 0)?;
     let of_classes = trial.classes(settings.decay)?;
-    let units = units.as_ref().map(|units| (units, settings.power));
-    with_readouts(trial.kernels(), units, &of_classes, settings.sharpness, (classes, unit)).map(Some)
+    let kernels = trial.kernels();
+    drop(trial);
+    let units = match (&units, &measured) {
+        (Some(units), Some(measured)) => {
+            let over = (measured, &kernels[..]);
+            Some(Learned::new(given, over, (units, settings.power), Some(settings.learned))?.readouts(run)?)
+        }
+        (Some(units), None) => Some(units.readouts(settings.power)?),
+        (None, _) => None,
+    };
+    with_readouts(kernels, units, &of_classes, settings.sharpness, (classes, unit)).map(Some)
 }
 
 /// `chosen`, and after it the others of `all`.

@@ -1,14 +1,16 @@
 //! Linear algebra of the closed-form fits, in f64, on the products of the tensor library.
 //!
-//! Two things are needed: the factor of a positive definite matrix, and the largest singular triplets of a general
-//! one. Both are mostly products of matrices, which the library does at full speed; a package for the rest would compile longer
+//! Three things are needed: the factor of a positive definite matrix, the largest singular triplets of a general one, and directions
+//! beside those of these. All are mostly products of matrices, which the library does at full speed; a package for the rest would compile longer
 //! than what is here takes to read.
 
+mod residual;
 mod singular;
 mod whiten;
 
 use candle_core::{Device, Result, Tensor};
 
+pub(crate) use residual::residual_bases;
 pub(crate) use singular::{Triplets, largest_triplets};
 pub(crate) use whiten::Whitener;
 

@@ -68,7 +68,7 @@ fn orthonormal(x: &Tensor) -> Result<Tensor> {
 }
 
 /// The same but for that error.
-fn nearly_orthonormal(x: &Tensor) -> Result<Tensor> {
+pub(super) fn nearly_orthonormal(x: &Tensor) -> Result<Tensor> {
     // Columns of one size: else the smallest would vanish beside the largest.
     let norms = elements(&x.sqr()?.sum_keepdim(0)?)?;
     let scale: Vec<f64> = norms.iter().map(|x| 1.0 / x.sqrt().max(f64::MIN_POSITIVE)).collect();

@@ -9,3 +9,4 @@ mod logistic;
 mod ranking;
 
 pub(super) use batch::Losses;
+pub(super) use ranking::ranking;

@@ -23,7 +23,7 @@ struct Ranking {
 /// The loss of scores `[q, n]`, a scalar.
 ///
 /// `similar` is 1 where an item should rank high; `excluded` is 1 where an item takes no part, and empty where all do.
-pub(super) fn ranking(scores: &Tensor, similar: &[f32], excluded: Vec<f32>) -> Result<Tensor> {
+pub(crate) fn ranking(scores: &Tensor, similar: &[f32], excluded: Vec<f32>) -> Result<Tensor> {
     let op = Ranking { similar: similar.to_vec(), excluded, gradient: Mutex::default() };
     scores.contiguous()?.apply_op1(op)
 }

@@ -19,7 +19,8 @@ const UNIT: [f32; 4] = [1.0, 0.7, 0.5, 0.3];
 
 /// `deep` with kernel members of these shares beside it.
 ///
-/// Of more than `unit` elements of the unit part, those of the kernel member with the least correlation are left out.
+/// Of more than `unit` elements of the unit part, the last of the kernel member are left out: in closed form those with the least correlation,
+/// and where it has learned on those that hold least.
 pub(crate) fn combined(deep: &Bundle, members: &Members, shares: Shares, unit: usize) -> Bundle {
     let classes = deep.posterior().map_or(0, |range| range.end);
     let of_deep = deep.dim() - classes;
