@@ -362,6 +362,7 @@ fn with_few_landmarks_unit_parts_learn_on_and_find_more() {
                     assert_eq!(x.class[..], y.class[..]);
                 }
             }
+            assert_eq!(fitted.have_learned(), steps > 0);
             (fitted.settings.learned, recall)
         };
         let ((closed, before), (learned, after)) = (of(0), of(400));

@@ -26,6 +26,11 @@ pub(crate) struct Fitted {
 }
 
 impl Fitted {
+    /// Whether unit parts have learned on from the closed form.
+    pub(crate) fn have_learned(&self) -> bool {
+        self.settings.learned.run > 0
+    }
+
     /// Whether the members have unit parts.
     pub(crate) fn has_units(&self) -> bool {
         self.folds.iter().flatten().all(|kernel| !kernel.unit_bias.is_empty())
