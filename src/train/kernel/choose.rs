@@ -1,15 +1,13 @@
 //! The settings of the kernel members, chosen on validation rows.
 
 use super::classes::Classes;
-use super::learned::Epochs;
 use super::measured::{Measured, Sample, sizes};
+use super::settings::{Epochs, Given, Settings};
 use super::trial::{Scores, Trial};
 use super::units::Units;
 use super::whole::{self, Fitted};
-use crate::data::TrainingData;
 use crate::error::Result;
 use crate::parallel as workers;
-use crate::train::config::TrainConfig;
 use crate::train::draw::some;
 use crate::train::members::alone;
 use crate::train::split::Fold;
@@ -30,28 +28,6 @@ const LEAST: f64 = 0.003;
 const EXPLORED: usize = 1024;
 /// Bytes of distances that are kept for all spreads; more are computed again for each.
 const KEPT: usize = 256 << 20;
-
-/// What was chosen.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Settings {
-    pub(super) spread: f32,
-    pub(super) ridge: f64,
-    pub(super) power: f64,
-    pub(super) decay: f64,
-    pub(super) sharpness: f64,
-    /// How long the unit part learns on.
-    pub(super) learned: Epochs,
-}
-
-/// What the fits of a run share.
-#[derive(Clone, Copy)]
-pub(crate) struct Given<'a> {
-    pub(crate) data: &'a TrainingData,
-    pub(crate) config: &'a TrainConfig,
-    pub(crate) classes: usize,
-    /// Elements of the unit part.
-    pub(crate) unit: usize,
-}
 
 /// Chooses settings on the `folds` and fits the members of each.
 pub(crate) fn fit_folds(given: Given<'_>, folds: &[Fold]) -> Result<Option<Fitted>> {

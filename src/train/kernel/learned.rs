@@ -10,8 +10,8 @@ use candle_core::{D, DType, Device, Tensor, Var};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::choose::Given;
 use super::measured::Measured;
+use super::settings::{Epochs, Given};
 use super::trial::Scores;
 use super::units::{Readout, Units, readout};
 use super::unseen::Unseen;
@@ -41,18 +41,9 @@ const WARM: f64 = 16.0;
 /// Most rows by which elements are sorted.
 const SORTED: usize = 2048;
 
-/// Epochs that are run of a schedule of so many; 0 for the closed form.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Epochs {
-    pub(super) run: usize,
-    pub(super) of: usize,
-}
-
-impl Epochs {
-    /// So many that there are about `steps` over `rows`, and one at least.
-    fn for_rows(rows: usize, steps: usize) -> usize {
-        steps.div_ceil(rows.div_ceil(batch(rows)).max(1))
-    }
+/// So many that there are about `steps` over `rows`, and one at least.
+fn epochs_for(rows: usize, steps: usize) -> usize {
+    steps.div_ceil(rows.div_ceil(batch(rows)).max(1))
 }
 
 fn batch(rows: usize) -> usize {
@@ -118,7 +109,7 @@ impl<'u> Learned<'u> {
         let widths = rows.media.iter().map(|media| media.d_in).collect();
         let prepared = Prepared::new(&rows, &all, widths, false, Box::new(|_, x| x.to_vec()));
         let epochs = epochs.unwrap_or_else(|| {
-            let of = Epochs::for_rows(all.len(), given.config.kernel.steps);
+            let of = epochs_for(all.len(), given.config.kernel.steps);
             Epochs { run: of, of }
         });
         let variables = (0..maps.len())

@@ -2,11 +2,12 @@ use candle_core::{DType, Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::choose::{Drawn, Given, Settings, fit_folds, score_units};
+use super::choose::{Drawn, fit_folds, score_units};
 use super::classes::Classes;
-use super::learned::{Epochs, Learned};
+use super::learned::Learned;
 use super::measured::{Measured, Sample};
 use super::moments::{Cross, Moments, Precision, Side};
+use super::settings::{Epochs, Given, Settings};
 use super::trial::Trial;
 use super::units::{Readout, Units};
 use super::whole::{fit, fit_whole};

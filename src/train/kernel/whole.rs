@@ -1,9 +1,10 @@
 //! The kernel members with all landmarks, and a last look at their settings.
 
-use super::choose::{Given, POWERS, SHARPNESS, Settings, best_of, mean, score_classes, score_units};
+use super::choose::{POWERS, SHARPNESS, best_of, mean, score_classes, score_units};
 use super::classes::Classes;
-use super::learned::{Epochs, Learned};
+use super::learned::Learned;
 use super::measured::{Measured, Sample};
+use super::settings::{Epochs, Given, Settings};
 use super::trial::{Scores, Trial, with_readouts};
 use super::units::Units;
 use crate::error::Result;
