@@ -3,7 +3,7 @@
 //! The closed form finds directions that correlate, which is not all that finds the pair. Where landmarks are a sample of the rows, a
 //! linear map of whitened responses has more to learn: for the coordinates `x [q]` of an item, its directions and others beside them,
 //! `u = V' x / |V' x|`, with the loss of the place of `v` among the others of a batch for every `u`, and the other way round (van den Oord
-//! et al., "Representation learning with contrastive predictive coding", 2018). `V [q, k]` starts as the closed form. What is
+//! et al., "Representation learning with contrastive predictive coding", 2018). `V [q, e]` starts as the closed form. What is
 //! read of the responses is linear again: a unit part of the same size as without.
 
 use candle_core::{D, DType, Device, Tensor, Var};
