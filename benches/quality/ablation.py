@@ -31,6 +31,10 @@ VARIANTS = {
     "with a hidden layer of the metric network": {"half": 32},
     "the paper's head": {"head": "concatenation", "half": 512, "ranking_weight": 0.0},
     "one deep member of two": {"members": 1, "hidden": 256},
+    "deep members alone, 32 elements": {"kernel": False, "dim": 32},
+    "the same with a hidden layer, 32 elements": {"kernel": False, "dim": 32, "half": 32},
+    "deep members alone, 64 elements": {"kernel": False, "dim": 64},
+    "the same with a hidden layer, 64 elements": {"kernel": False, "dim": 64, "half": 32},
 }
 # What a part adds is the row of ours less the row without it; of a stage, its row less the row before it.
 PARTS = {
@@ -44,6 +48,8 @@ PARTS = {
     "a hidden layer of the metric network": ("with a hidden layer of the metric network", OURS),
     "our head over the paper's": (OURS, "the paper's head"),
     "two deep members over one": (OURS, "one deep member of two"),
+    "a hidden layer over 32 elements": ("the same with a hidden layer, 32 elements", "deep members alone, 32 elements"),
+    "a hidden layer over 64 elements": ("the same with a hidden layer, 64 elements", "deep members alone, 64 elements"),
 }
 # Key, title, similarity, measure.
 COLUMNS = (
@@ -68,6 +74,8 @@ are no classes a cell is empty.
 - "the paper's head" is a hidden layer of 512 over the concatenation of both vectors, from a random start and without the ranking
   loss; pathways, losses of the earlier stages and everything else are those of the defaults, and it trains jointly.
 - "with a hidden layer" asks for one of 32, which training leaves out where it pays nothing on validation.
+- At 32 and 64 elements a bilinear form leaves most to be gained. A hidden layer takes 32 numbers more of each row, so its row of 32
+  elements is to be held against the other of 64, too. Deep members learn it in the metric stage; kernel members alone have none.
 - "one deep member of two" has a hidden layer of 256 in each pathway, where the defaults have two.
 - Seconds are those of `train`, on a machine that may have done other work besides.
 - What a part adds is a difference of means over the seeds; it adds something where that is above the larger of both deviations. A

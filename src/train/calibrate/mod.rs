@@ -6,12 +6,14 @@
 mod curve;
 mod pairs;
 mod platt;
+mod skill;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use self::pairs::Pair;
+pub(crate) use self::skill::skill;
 use crate::corpus::Split;
 use crate::data::{Items, Similarity, TrainingData};
 use crate::error::{Error, ErrorCode, Result};
@@ -221,15 +223,21 @@ impl Scored {
         Some(scored)
     }
 
-    fn fit(mut self, target: Target) -> Option<Calibration> {
-        let count = self.matches.len() as f64;
-        let rate = count / (self.matches.len() + self.others.len()).max(1) as f64;
+    /// The pairs to fit on, and their fit for matches and others of equal mass.
+    fn fitted(mut self) -> Option<(Vec<Pair>, Calibration)> {
+        let rate = self.matches.len() as f64 / (self.matches.len() + self.others.len()).max(1) as f64;
+        let pairs = Pair::all(&self.matches, &mut self.others);
+        let fit = platt::fit(&pairs, rate)?;
+        Some((pairs, fit))
+    }
+
+    fn fit(self, target: Target) -> Option<Calibration> {
         let moves = match target {
             Target::Class => Rate::Share,
-            Target::Pair => Rate::Matches((count / self.queries) as f32),
+            Target::Pair => Rate::Matches((self.matches.len() as f64 / self.queries) as f32),
         };
-        let pairs = Pair::all(&self.matches, &mut self.others);
-        platt::fit(&pairs, rate).map(|fit| Calibration { rate: Some(moves), ..fit.with_prior(fit.natural) })
+        let (_, fit) = self.fitted()?;
+        Some(Calibration { rate: Some(moves), ..fit.with_prior(fit.natural) })
     }
 }
 
@@ -243,12 +251,12 @@ mod tests {
 
     const D_IN: [usize; 2] = [6, 4];
 
-    fn bundle() -> Bundle {
+    pub(super) fn bundle() -> Bundle {
         Bundle::random(&[("image", D_IN[0]), ("text", D_IN[1])], 12, 4, 3, 7)
     }
 
     /// Random features; the class of row i is `i % 3`.
-    fn data(rows: usize, split: impl Fn(usize) -> Split) -> TrainingData {
+    pub(super) fn data(rows: usize, split: impl Fn(usize) -> Split) -> TrainingData {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let mut media = |name: &str, d_in: usize| MediaFeatures {
             name: name.into(),

@@ -5,7 +5,8 @@
 //! than it is, since the shared vectors of these rows were fitted too. So `t` in (0, 1] is chosen per target on validation
 //! rows, by what the target is for: MAP for `class`, mean recall for `pair`. With it are chosen the power of the class
 //! weights, and a temperature that divides the class logits, since the mean logits of several members are less sure than
-//! each of them. Bias and calibration do not matter for a ranking.
+//! each of them: both by the sum of MAP and Brier skill. Weights rank the hits of a query better, but a pair of a rare class then scores as
+//! one of a common class that is surer, and a probability that is read from the score is worse by it. Bias and calibration do not matter.
 
 use crate::corpus::Split;
 use crate::data::{Items, TrainingData};
@@ -13,7 +14,8 @@ use crate::error::Result;
 use crate::eval::{One, Own, measure_between};
 use crate::model::{Bundle, Head, Target};
 use crate::parallel as workers;
-use crate::train::candidates::{Each, best_with_score};
+use crate::train::calibrate::skill;
+use crate::train::candidates::{Each, LEAST, best_with_score};
 use crate::train::priors;
 
 /// Scale and bias of the start of every head.
@@ -25,7 +27,7 @@ const SHARES: [f32; 9] = [1.0, 0.75, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01];
 const TEMPERATURES: [f32; 3] = [1.0, 0.7, 0.5];
 /// Candidates for the power of the class weights, in order of preference. Higher ones multiply the noise of rare classes, and
 /// validation splits of some hundred rows cannot tell when that is worth it.
-const POWERS: [f32; 2] = [priors::START, 0.25];
+const POWERS: [f32; 3] = [priors::START, 0.25, 0.0];
 
 /// What was chosen.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +59,7 @@ impl ClassShares {
 /// The target `whole` keeps all that it has learned: somebody has taught it what the rows alone do not show. Pathways that
 /// are `settled` keep their temperature.
 ///
-/// Cost: per model, temperature and power two scores of all pairs, and a sort per candidate.
+/// Cost: per model, temperature and power three scores of all pairs, and a sort per candidate.
 pub(crate) fn choose(
     models: &[(Bundle, Vec<usize>)],
     data: &TrainingData,
@@ -70,23 +72,23 @@ pub(crate) fn choose(
     let shares_of = |target| (target, if whole == Some(target) { &SHARES[..1] } else { &SHARES[..] });
     let mut choice = Choice { temperature: TEMPERATURES[0], power: POWERS[0], shares: Vec::new() };
     if classes {
-        let mut best: Option<f64> = None;
         // A temperature divides the logits of deep members.
         let deep =
             models.iter().flat_map(|(bundle, _)| &bundle.pathways).any(|pathway| pathway.deep.is_some());
         let temperatures = if settled || !deep { &TEMPERATURES[..1] } else { &TEMPERATURES[..] };
+        let mut tried: Vec<(f64, Choice)> = Vec::new();
         for &temperature in temperatures {
             for power in POWERS {
-                let tried = Choice { temperature, power, shares: Vec::new() };
-                let found = best_share(models, data, weights, &tried, shares_of(Target::Class))?;
-                if let Some((score, share)) = found
-                    && best.is_none_or(|best| score > best + 1e-9)
-                {
-                    best = Some(score);
-                    choice = Choice { shares: vec![(Target::Class, share)], ..tried };
-                }
+                let one = Choice { temperature, power, shares: Vec::new() };
+                let found = best_share(models, data, weights, &one, shares_of(Target::Class))?;
+                let Some((map, share)) = found else { continue };
+                let one = Choice { shares: vec![(Target::Class, share)], ..one };
+                let brier = skill(&applied(models, &one, weights), data)?;
+                tracing::debug!(temperature, power, share, map, ?brier, "class weights");
+                tried.push((map + brier.unwrap_or(0.0), one));
             }
         }
+        choice = clearly_best(tried).unwrap_or(choice);
     }
     for &target in targets {
         if !choice.shares.iter().any(|share| share.0 == target) {
@@ -96,6 +98,14 @@ pub(crate) fn choose(
         }
     }
     Ok(choice)
+}
+
+/// The first, unless the best is better by [`LEAST`].
+fn clearly_best(tried: Vec<(f64, Choice)>) -> Option<Choice> {
+    let first = tried.first()?.0;
+    let best = tried.iter().map(|one| one.0).fold(first, f64::max);
+    let noise = best - first < LEAST;
+    tried.into_iter().find(|one| noise || one.0 == best).map(|one| one.1)
 }
 
 /// The best of the `candidates` for the share by the mean score over the models, and that score; `None` where these cannot tell.
@@ -127,6 +137,17 @@ pub(super) fn score(target: Target, one: One) -> Option<f64> {
         Target::Class => one.map.map(|map| map.mean),
         Target::Pair => one.recall.map(|recall| recall.mean().iter().sum()),
     }
+}
+
+/// The models with this choice.
+fn applied(
+    models: &[(Bundle, Vec<usize>)],
+    choice: &Choice,
+    weights: &ClassShares,
+) -> Vec<(Bundle, Vec<usize>)> {
+    let mut models = models.to_vec();
+    models.iter_mut().for_each(|(bundle, _)| apply(bundle, choice, weights));
+    models
 }
 
 /// Shrinks all heads and sharpens all posteriors.
@@ -179,6 +200,20 @@ fn shrink(head: &mut Head, d: usize, from: usize, (old, new): (&[f32], &[f32]), 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_better_by_noise_does_not_replace_the_first() {
+        let of = |scores: &[f64]| {
+            let one = |(at, &score): (usize, &f64)| {
+                (score, Choice { temperature: at as f32, power: 0.5, shares: Vec::new() })
+            };
+            clearly_best(scores.iter().enumerate().map(one).collect()).map(|choice| choice.temperature)
+        };
+        assert_eq!(of(&[1.0, 1.002, 0.9]), Some(0.0));
+        assert_eq!(of(&[1.0, 1.002, 1.004, 1.004]), Some(2.0));
+        assert_eq!(of(&[1.0]), Some(0.0));
+        assert_eq!(of(&[]), None);
+    }
 
     #[test]
     fn one_keeps_all_and_zero_leaves_the_scaled_dot_product() {
