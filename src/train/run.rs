@@ -98,7 +98,8 @@ impl Run<'_> {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         rng.set_stream(at as u64);
         // Of all train rows in every run, so that one choice fits all of them.
-        let weights = priors::weights(data, &data.rows_of(Split::Train), classes, priors::START);
+        let power = priors::first(start, data, classes);
+        let weights = priors::weights(data, &data.rows_of(Split::Train), classes, power);
         let network = match start {
             Some(start) => Network::warm(start, &weights, config)?,
             None => {

@@ -174,7 +174,7 @@ fn learn(run: &Run<'_>, folds: &[Fold]) -> Result<Trained> {
     }
     let members = plan.members(models, kernels.as_ref(), folds, data)?;
     let mut models = members.models;
-    let shares = ClassShares::of(data, classes);
+    let shares = ClassShares::of(data, classes, start);
     let by_classes = if classes > 0 { Target::Class } else { Target::Pair };
     let whole = taught(data, config).then(|| config.default_target.unwrap_or(by_classes));
     let lesson = (whole.is_some() && kernels.is_some()).then(|| Lesson::new(config));

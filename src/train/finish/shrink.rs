@@ -5,8 +5,8 @@
 //! than it is, since the shared vectors of these rows were fitted too. So `t` in (0, 1] is chosen per target on validation
 //! rows, by what the target is for: MAP for `class`, mean recall for `pair`. With it are chosen the power of the class
 //! weights, and a temperature that divides the class logits, since the mean logits of several members are less sure than
-//! each of them: both by the sum of MAP and Brier skill. Weights rank the hits of a query better, but a pair of a rare class then scores as
-//! one of a common class that is surer, and a probability that is read from the score is worse by it. Bias and calibration do not matter.
+//! each of them: both by the sum of MAP and Brier skill. Weights help to rank the hits of a query. But then a pair of a rare class scores
+//! like a surer pair of a common class, and its probability is worse. A bias does not matter: calibration takes it up.
 
 use crate::corpus::Split;
 use crate::data::{Items, TrainingData};
@@ -25,10 +25,6 @@ pub(super) const FIXED: (f32, f32) = (8.0, -4.0);
 const SHARES: [f32; 9] = [1.0, 0.75, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01];
 /// Candidates for the temperature, in order of preference.
 const TEMPERATURES: [f32; 3] = [1.0, 0.7, 0.5];
-/// Candidates for the power of the class weights, in order of preference. Higher ones multiply the noise of rare classes, and
-/// validation splits of some hundred rows cannot tell when that is worth it.
-const POWERS: [f32; 3] = [priors::START, 0.25, 0.0];
-
 /// What was chosen.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Choice {
@@ -41,23 +37,37 @@ pub(crate) struct Choice {
 }
 
 /// Class weights by power, from the train rows.
-pub(crate) struct ClassShares(Vec<(f32, Vec<f32>)>);
+pub(crate) struct ClassShares {
+    each: Vec<(f32, Vec<f32>)>,
+    /// The power that the heads were trained from.
+    first: f32,
+    /// Whether it stays: a bundle that learns further has had its choice.
+    settled: bool,
+}
 
 impl ClassShares {
-    pub(crate) fn of(data: &TrainingData, classes: usize) -> Self {
+    pub(crate) fn of(data: &TrainingData, classes: usize, start: Option<&Bundle>) -> Self {
         let rows = data.rows_of(Split::Train);
-        Self(POWERS.iter().map(|&power| (power, priors::weights(data, &rows, classes, power))).collect())
+        let each = priors::POWERS.map(|power| (power, priors::weights(data, &rows, classes, power)));
+        Self { each: each.into(), first: priors::first(start, data, classes), settled: start.is_some() }
     }
 
     fn weights(&self, power: f32) -> &[f32] {
-        self.0.iter().find(|entry| entry.0 == power).map_or(&[], |entry| &entry.1)
+        self.each.iter().find(|entry| entry.0 == power).map_or(&[], |entry| &entry.1)
+    }
+
+    /// The powers to choose from, the one that the heads were trained from first.
+    fn powers(&self) -> Vec<f32> {
+        let others =
+            self.each.iter().map(|entry| entry.0).filter(|power| *power != self.first && !self.settled);
+        std::iter::once(self.first).chain(others).collect()
     }
 }
 
 /// The best choice over models and the rows that each has not seen; the first candidates where these cannot tell.
 ///
 /// The target `whole` keeps all that it has learned: somebody has taught it what the rows alone do not show. Pathways that
-/// are `settled` keep their temperature.
+/// are `settled` keep their temperature. The first temperature and power stay unless others are clearly better.
 ///
 /// Cost: per model, temperature and power three scores of all pairs, and a sort per candidate.
 pub(crate) fn choose(
@@ -70,22 +80,24 @@ pub(crate) fn choose(
     let classes = models.first().is_some_and(|(bundle, _)| bundle.posterior().is_some());
     let targets = models.first().map_or(&[][..], |(bundle, _)| bundle.metric().targets());
     let shares_of = |target| (target, if whole == Some(target) { &SHARES[..1] } else { &SHARES[..] });
-    let mut choice = Choice { temperature: TEMPERATURES[0], power: POWERS[0], shares: Vec::new() };
+    let mut choice = Choice { temperature: TEMPERATURES[0], power: weights.first, shares: Vec::new() };
     if classes {
         // A temperature divides the logits of deep members.
         let deep =
             models.iter().flat_map(|(bundle, _)| &bundle.pathways).any(|pathway| pathway.deep.is_some());
-        let temperatures = if settled || !deep { &TEMPERATURES[..1] } else { &TEMPERATURES[..] };
-        let mut tried: Vec<(f64, Choice)> = Vec::new();
+        let taught = whole == Some(Target::Class);
+        let temperatures = if settled || !deep || taught { &TEMPERATURES[..1] } else { &TEMPERATURES[..] };
+        let powers = if taught { vec![weights.first] } else { weights.powers() };
+        let mut tried: Vec<Tried> = Vec::new();
         for &temperature in temperatures {
-            for power in POWERS {
-                let one = Choice { temperature, power, shares: Vec::new() };
-                let found = best_share(models, data, weights, &one, shares_of(Target::Class))?;
+            for &power in &powers {
+                let choice = Choice { temperature, power, shares: Vec::new() };
+                let found = best_share(models, data, weights, &choice, shares_of(Target::Class))?;
                 let Some((map, share)) = found else { continue };
-                let one = Choice { shares: vec![(Target::Class, share)], ..one };
-                let brier = skill(&applied(models, &one, weights), data)?;
+                let choice = Choice { shares: vec![(Target::Class, share)], ..choice };
+                let brier = skill(&applied(models, &choice, weights), data)?;
                 tracing::debug!(temperature, power, share, map, ?brier, "class weights");
-                tried.push((map + brier.unwrap_or(0.0), one));
+                tried.push(Tried { map, brier, choice });
             }
         }
         choice = clearly_best(tried).unwrap_or(choice);
@@ -100,12 +112,21 @@ pub(crate) fn choose(
     Ok(choice)
 }
 
-/// The first, unless the best is better by [`LEAST`].
-fn clearly_best(tried: Vec<(f64, Choice)>) -> Option<Choice> {
-    let first = tried.first()?.0;
-    let best = tried.iter().map(|one| one.0).fold(first, f64::max);
+/// A choice for the class, and how it does on validation rows.
+struct Tried {
+    map: f64,
+    brier: Option<f64>,
+    choice: Choice,
+}
+
+/// The first, unless the best by the sum of both measures is better by [`LEAST`]; by MAP alone where one lacks the other.
+fn clearly_best(tried: Vec<Tried>) -> Option<Choice> {
+    let both = tried.iter().all(|one| one.brier.is_some());
+    let score = |one: &Tried| one.map + one.brier.filter(|_| both).unwrap_or(0.0);
+    let first = score(tried.first()?);
+    let best = tried.iter().map(score).fold(first, f64::max);
     let noise = best - first < LEAST;
-    tried.into_iter().find(|one| noise || one.0 == best).map(|one| one.1)
+    tried.into_iter().find(|one| noise || score(one) == best).map(|one| one.choice)
 }
 
 /// The best of the `candidates` for the share by the mean score over the models, and that score; `None` where these cannot tell.
@@ -161,7 +182,7 @@ pub(crate) fn apply(bundle: &mut Bundle, choice: &Choice, weights: &ClassShares)
     for head in &mut bundle.metric.heads {
         if let Some((_, t)) = choice.shares.iter().find(|(target, _)| *target == head.target) {
             let (from, old, new) = match head.target {
-                Target::Class => (0, weights.weights(priors::START), weights.weights(choice.power)),
+                Target::Class => (0, weights.weights(weights.first), weights.weights(choice.power)),
                 Target::Pair => (classes, &ones[..], &ones[..]),
             };
             shrink(head, d, from, (old, new), *t);
@@ -203,22 +224,26 @@ mod tests {
 
     #[test]
     fn what_is_better_by_noise_does_not_replace_the_first() {
-        let of = |scores: &[f64]| {
-            let one = |(at, &score): (usize, &f64)| {
-                (score, Choice { temperature: at as f32, power: 0.5, shares: Vec::new() })
+        let of = |scores: &[(f64, Option<f64>)]| {
+            let one = |(at, &(map, brier)): (usize, &(f64, Option<f64>))| {
+                let choice = Choice { temperature: at as f32, power: 0.5, shares: Vec::new() };
+                Tried { map, brier, choice }
             };
             clearly_best(scores.iter().enumerate().map(one).collect()).map(|choice| choice.temperature)
         };
-        assert_eq!(of(&[1.0, 1.002, 0.9]), Some(0.0));
-        assert_eq!(of(&[1.0, 1.002, 1.004, 1.004]), Some(2.0));
-        assert_eq!(of(&[1.0]), Some(0.0));
+        assert_eq!(of(&[(0.5, Some(0.5)), (0.501, Some(0.501)), (0.5, Some(0.4))]), Some(0.0));
+        assert_eq!(of(&[(0.5, Some(0.5)), (0.5, Some(0.501)), (0.49, Some(0.52))]), Some(2.0));
+        assert_eq!(of(&[(0.5, Some(-0.5)), (0.49, None), (0.51, Some(-0.6))]), Some(2.0), "by MAP alone");
+        assert_eq!(of(&[(0.5, None)]), Some(0.0));
         assert_eq!(of(&[]), None);
     }
 
     #[test]
     fn one_keeps_all_and_zero_leaves_the_scaled_dot_product() {
         let bundle = Bundle::random(&[("image", 3), ("text", 2)], 8, 4, 3, 5);
-        let weights = ClassShares(vec![(0.5, vec![1.0, 2.0, 0.5]), (1.0, vec![1.0, 4.0, 0.25])]);
+        let each = vec![(0.5, vec![1.0, 2.0, 0.5]), (1.0, vec![1.0, 4.0, 0.25])];
+        let weights = ClassShares { each, first: 0.5, settled: false };
+        assert_eq!(weights.powers(), [0.5, 1.0]);
         let mut same = bundle.clone();
         apply(
             &mut same,
