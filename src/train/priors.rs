@@ -18,14 +18,9 @@ pub(crate) const POWERS: [f32; 3] = [START, 0.25, 0.0];
 /// The power that the heads of a run start from: [`START`], or of a bundle that learns further the one of [`POWERS`] that is nearest to its
 /// weights.
 pub(crate) fn first(start: Option<&Bundle>, data: &TrainingData, classes: usize) -> f32 {
-    let of_class = |bundle: &&Bundle| bundle.metric.heads.iter().any(|head| head.target == Target::Class);
-    let Some(start) = start.filter(of_class) else { return START };
-    let (d, media, rows) = (start.dim(), start.pathways.len(), data.rows_of(Split::Train));
-    let heads = start
-        .metric
-        .heads
-        .iter()
-        .filter(|head| head.target == Target::Class && (head.a != head.b || media == 1));
+    let Some(start) = start else { return START };
+    let (d, rows) = (start.dim(), data.rows_of(Split::Train));
+    let heads = start.metric.heads.iter().filter(|head| head.target == Target::Class);
     let diagonals: Vec<Vec<f32>> =
         heads.map(|head| (0..classes).map(|i| head.bilinear[i * d + i]).collect()).collect();
     let distance = |power: &f32| -> f32 {

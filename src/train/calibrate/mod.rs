@@ -54,7 +54,7 @@ pub fn calibrate(bundle: &Bundle, data: &TrainingData, prior: Option<f32>) -> Re
     data.check_fits(&bundle)?;
     let rows = rows(data)?;
     data.check_finite(&rows)?;
-    let held = [Held { items: data.whole(Items::new(&bundle, data, &rows))?, among: None }];
+    let held = [data.whole(Held::unseen(&bundle, data, &rows))?];
     let (fits, posterior_fits) = (calibrations(&held, data), posterior_calibrations(&held, data));
     drop(held);
     if fits.iter().flatten().all(Option::is_none) {
@@ -104,6 +104,11 @@ pub(crate) struct Held<'a> {
 }
 
 impl<'a> Held<'a> {
+    /// Only rows that training has not seen.
+    fn unseen(bundle: &'a Bundle, data: &TrainingData, rows: &[usize]) -> Result<Self> {
+        Ok(Self { items: Items::new(bundle, data, rows)?, among: None })
+    }
+
     /// The rows `held` of one of so many `splits`, and of `pair` among the rows `fit` that `bundle` learned from, or a draw of these.
     ///
     /// # Errors
@@ -115,9 +120,9 @@ impl<'a> Held<'a> {
         fit: &[usize],
         splits: usize,
     ) -> Result<Self> {
-        let items = Items::new(bundle, data, held)?;
+        let unseen = Self::unseen(bundle, data, held)?;
         if held.is_empty() || bundle.metric().heads.iter().all(|head| head.target != Target::Pair) {
-            return Ok(Self { items, among: None });
+            return Ok(unseen);
         }
         let most = (SEEN_PAIRS / splits.max(1) / held.len()).min(SEEN_ROWS);
         let mut seen = fit.to_vec();
@@ -127,7 +132,7 @@ impl<'a> Held<'a> {
             seen.sort_unstable();
         }
         let among = Items::new(bundle, data, &[held, &seen].concat())?;
-        Ok(Self { items, among: Some(among) })
+        Ok(Self { among: Some(among), ..unseen })
     }
 }
 

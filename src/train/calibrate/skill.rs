@@ -4,7 +4,7 @@
 //! Source: G. Brier, "Verification of forecasts expressed in terms of probability", 1950.
 
 use super::{Held, Scored};
-use crate::data::{Items, Similarity, TrainingData};
+use crate::data::{Similarity, TrainingData};
 use crate::error::Result;
 use crate::model::{Bundle, Target};
 use crate::train::draw::some;
@@ -33,13 +33,6 @@ pub(crate) fn skill(models: &[(Bundle, Vec<usize>)], data: &TrainingData) -> Res
         })
         .collect();
     Ok((!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64))
-}
-
-impl<'a> Held<'a> {
-    /// Only rows that training has not seen.
-    fn unseen(bundle: &'a Bundle, data: &TrainingData, rows: &[usize]) -> Result<Self> {
-        Ok(Self { items: Items::new(bundle, data, rows)?, among: None })
-    }
 }
 
 impl Scored {

@@ -25,6 +25,7 @@ pub(super) const FIXED: (f32, f32) = (8.0, -4.0);
 const SHARES: [f32; 9] = [1.0, 0.75, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01];
 /// Candidates for the temperature, in order of preference.
 const TEMPERATURES: [f32; 3] = [1.0, 0.7, 0.5];
+
 /// What was chosen.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Choice {
@@ -36,31 +37,26 @@ pub(crate) struct Choice {
     pub(crate) shares: Vec<(Target, f32)>,
 }
 
-/// Class weights by power, from the train rows.
-pub(crate) struct ClassShares {
-    each: Vec<(f32, Vec<f32>)>,
-    /// The power that the heads were trained from.
-    first: f32,
-    /// Whether it stays: a bundle that learns further has had its choice.
-    settled: bool,
-}
+/// Class weights by power, from the train rows; the first are those that the heads were trained from.
+pub(crate) struct ClassShares(Vec<(f32, Vec<f32>)>);
 
 impl ClassShares {
     pub(crate) fn of(data: &TrainingData, classes: usize, start: Option<&Bundle>) -> Self {
         let rows = data.rows_of(Split::Train);
-        let each = priors::POWERS.map(|power| (power, priors::weights(data, &rows, classes, power)));
-        Self { each: each.into(), first: priors::first(start, data, classes), settled: start.is_some() }
+        // A bundle that learns further has had its choice.
+        let powers = match start {
+            Some(_) => vec![priors::first(start, data, classes)],
+            None => priors::POWERS.to_vec(),
+        };
+        Self(powers.into_iter().map(|power| (power, priors::weights(data, &rows, classes, power))).collect())
     }
 
     fn weights(&self, power: f32) -> &[f32] {
-        self.each.iter().find(|entry| entry.0 == power).map_or(&[], |entry| &entry.1)
+        self.0.iter().find(|entry| entry.0 == power).map_or(&[], |entry| &entry.1)
     }
 
-    /// The powers to choose from, the one that the heads were trained from first.
-    fn powers(&self) -> Vec<f32> {
-        let others =
-            self.each.iter().map(|entry| entry.0).filter(|power| *power != self.first && !self.settled);
-        std::iter::once(self.first).chain(others).collect()
+    fn first(&self) -> f32 {
+        self.0.first().map_or(priors::START, |entry| entry.0)
     }
 }
 
@@ -80,22 +76,24 @@ pub(crate) fn choose(
     let classes = models.first().is_some_and(|(bundle, _)| bundle.posterior().is_some());
     let targets = models.first().map_or(&[][..], |(bundle, _)| bundle.metric().targets());
     let shares_of = |target| (target, if whole == Some(target) { &SHARES[..1] } else { &SHARES[..] });
-    let mut choice = Choice { temperature: TEMPERATURES[0], power: weights.first, shares: Vec::new() };
+    let mut choice = Choice { temperature: TEMPERATURES[0], power: weights.first(), shares: Vec::new() };
     if classes {
         // A temperature divides the logits of deep members.
         let deep =
             models.iter().flat_map(|(bundle, _)| &bundle.pathways).any(|pathway| pathway.deep.is_some());
         let taught = whole == Some(Target::Class);
         let temperatures = if settled || !deep || taught { &TEMPERATURES[..1] } else { &TEMPERATURES[..] };
-        let powers = if taught { vec![weights.first] } else { weights.powers() };
+        let powers = if taught { &weights.0[..1] } else { &weights.0[..] };
+        let alone = temperatures.len() * powers.len() == 1;
         let mut tried: Vec<Tried> = Vec::new();
         for &temperature in temperatures {
-            for &power in &powers {
+            for &(power, _) in powers {
                 let choice = Choice { temperature, power, shares: Vec::new() };
                 let found = best_share(models, data, weights, &choice, shares_of(Target::Class))?;
                 let Some((map, share)) = found else { continue };
                 let choice = Choice { shares: vec![(Target::Class, share)], ..choice };
-                let brier = skill(&applied(models, &choice, weights), data)?;
+                // Nothing to compare it with.
+                let brier = if alone { None } else { skill(&applied(models, &choice, weights), data)? };
                 tracing::debug!(temperature, power, share, map, ?brier, "class weights");
                 tried.push(Tried { map, brier, choice });
             }
@@ -182,7 +180,7 @@ pub(crate) fn apply(bundle: &mut Bundle, choice: &Choice, weights: &ClassShares)
     for head in &mut bundle.metric.heads {
         if let Some((_, t)) = choice.shares.iter().find(|(target, _)| *target == head.target) {
             let (from, old, new) = match head.target {
-                Target::Class => (0, weights.weights(weights.first), weights.weights(choice.power)),
+                Target::Class => (0, weights.weights(weights.first()), weights.weights(choice.power)),
                 Target::Pair => (classes, &ones[..], &ones[..]),
             };
             shrink(head, d, from, (old, new), *t);
@@ -241,9 +239,7 @@ mod tests {
     #[test]
     fn one_keeps_all_and_zero_leaves_the_scaled_dot_product() {
         let bundle = Bundle::random(&[("image", 3), ("text", 2)], 8, 4, 3, 5);
-        let each = vec![(0.5, vec![1.0, 2.0, 0.5]), (1.0, vec![1.0, 4.0, 0.25])];
-        let weights = ClassShares { each, first: 0.5, settled: false };
-        assert_eq!(weights.powers(), [0.5, 1.0]);
+        let weights = ClassShares(vec![(0.5, vec![1.0, 2.0, 0.5]), (1.0, vec![1.0, 4.0, 0.25])]);
         let mut same = bundle.clone();
         apply(
             &mut same,
