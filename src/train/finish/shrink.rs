@@ -218,7 +218,11 @@ fn shrink(head: &mut Head, d: usize, from: usize, (old, new): (&[f32], &[f32]), 
 
 #[cfg(test)]
 mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
+    use crate::data::{Labels, MediaFeatures};
 
     #[test]
     fn what_is_better_by_noise_does_not_replace_the_first() {
@@ -234,6 +238,88 @@ mod tests {
         assert_eq!(of(&[(0.5, Some(-0.5)), (0.49, None), (0.51, Some(-0.6))]), Some(2.0), "by MAP alone");
         assert_eq!(of(&[(0.5, None)]), Some(0.0));
         assert_eq!(of(&[]), None);
+    }
+
+    /// Items whose posteriors are exact: the features are a class logit each.
+    ///
+    /// A feature is `1.5 (e + noise)` plus the logarithm of the class's share, with `e` 1.5 for the class and 0 for others.
+    fn exact(counts: [usize; 3]) -> (Bundle, TrainingData) {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let class: Vec<u32> = (0..3).flat_map(|class| vec![class; counts[class as usize]]).collect();
+        let shares = counts.map(|count| count as f32 / class.len() as f32);
+        // A sum of twelve is near to a normal deviation of 1.
+        let mut noise = || (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
+        let mut logit = |of: u32, class: usize| {
+            let evidence = if of as usize == class { 1.5 } else { 0.0 };
+            1.5 * (evidence + noise()) + shares[class].ln()
+        };
+        let mut media = |name: &str| MediaFeatures {
+            name: name.into(),
+            encoder: name.into(),
+            encoder_state: Vec::new(),
+            fingerprint: None,
+            d_in: 3,
+            rows: class.iter().flat_map(|&of| [logit(of, 0), logit(of, 1), logit(of, 2)]).collect(),
+            present: vec![true; class.len()],
+        };
+        let data = TrainingData {
+            media: vec![media("image"), media("text")],
+            split: vec![Split::Train; class.len()],
+            labels: Some(Labels {
+                class: class.into_iter().map(Some).collect(),
+                names: None,
+                key: "k".into(),
+            }),
+            groups: None,
+            features_name: "exact".into(),
+            documents: None,
+            graded: Vec::new(),
+        };
+        let weights = ClassShares::of(&data, 3, None);
+        let mut bundle = Bundle::random(&[("image", 3), ("text", 3)], 5, 1, 3, 5);
+        let mut ones = vec![0.0; 9];
+        (0..3).for_each(|i| ones[i * 3 + i] = 1.0);
+        for deep in bundle.pathways.iter_mut().filter_map(|pathway| pathway.deep.as_mut()) {
+            deep.mean.fill(0.0);
+            // Above 0 for all features, so that a rectified unit passes them on.
+            (deep.hidden, deep.hidden_bias) = (ones.clone().into(), vec![10.0; 3]);
+            (deep.class, deep.class_bias) = (ones.clone().into(), vec![0.0; 3]);
+            (deep.unit, deep.unit_bias) = (vec![0.0; 6].into(), vec![1.0; 2]);
+        }
+        for head in bundle.metric.heads.iter_mut().filter(|head| head.target == Target::Class) {
+            head.bilinear.fill(0.0);
+            head.weights.fill(0.0);
+            (0..3).for_each(|i| head.bilinear[i * 5 + i] = 8.0 * weights.0[0].1[i]);
+        }
+        (bundle.sealed(), data)
+    }
+
+    #[test]
+    fn weights_go_where_they_spoil_probabilities_more_than_they_help_to_rank() {
+        let (bundle, data) = exact([480, 60, 60]);
+        let weights = ClassShares::of(&data, 3, None);
+        let models = [(bundle, (0..600).collect())];
+        let with = |power: f32, brier: bool| {
+            let choice = Choice { temperature: 1.0, power, shares: vec![(Target::Class, 1.0)] };
+            if brier {
+                return skill(&applied(&models, &choice, &weights), &data).unwrap().unwrap();
+            }
+            best_share(&models, &data, &weights, &choice, (Target::Class, &[1.0])).unwrap().unwrap().0
+        };
+        // Exact posteriors: their dot product is the probability of a match.
+        let (plain, weighted) = ((with(0.0, false), with(0.0, true)), (with(0.5, false), with(0.5, true)));
+        assert!(
+            weighted.0 > plain.0 && plain.0 + plain.1 > weighted.0 + weighted.1 + LEAST,
+            "{plain:?} {weighted:?}"
+        );
+        let chosen = choose(&models, &data, &weights, None, true).unwrap();
+        assert!(chosen.power < 0.5, "{chosen:?}");
+        let kept = choose(&models, &data, &weights, Some(Target::Class), true).unwrap();
+        assert_eq!((kept.power, kept.temperature), (0.5, 1.0), "what is taught keeps its weights");
+        let (bundle, data) = exact([20, 20, 20]);
+        let models = [(bundle, (0..60).collect())];
+        let even = choose(&models, &data, &ClassShares::of(&data, 3, None), None, true).unwrap();
+        assert_eq!(even.power, 0.5, "weights are all 1");
     }
 
     #[test]
