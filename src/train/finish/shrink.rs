@@ -314,7 +314,8 @@ mod tests {
         );
         let chosen = choose(&models, &data, &weights, None, true).unwrap();
         assert!(chosen.power < 0.5, "{chosen:?}");
-        let kept = choose(&models, &data, &weights, Some(Target::Class), true).unwrap();
+        let few = [(models[0].0.clone(), (0..600).step_by(10).collect())];
+        let kept = choose(&few, &data, &weights, Some(Target::Class), true).unwrap();
         assert_eq!((kept.power, kept.temperature), (0.5, 1.0), "what is taught keeps its weights");
         let (bundle, data) = exact([20, 20, 20]);
         let models = [(bundle, (0..60).collect())];
