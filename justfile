@@ -60,12 +60,15 @@ merges work:
     cargo build --release --bin uncsm-index
     python3 benches/shards/merge.py --work {{work}}
 
-# Quality beside ten baselines, ablation, quality by stored bytes, reliability of probabilities, relevance of hybrid queries.
+# Quality beside ten baselines, ablation, forms of heads, quality by stored bytes, reliability of probabilities, relevance of hybrid queries.
 quality data out:
     python3 benches/quality/run.py --data {{data}} --out {{out}}
 
 ablation data out:
     python3 benches/quality/ablation.py --data {{data}} --out {{out}}
+
+heads data out:
+    python3 benches/quality/heads.py --data {{data}} --out {{out}}
 
 bytes data out:
     python3 benches/quality/bytes.py --data {{data}} --out {{out}}

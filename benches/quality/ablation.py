@@ -1,12 +1,13 @@
-"""What each part of UNCSM pays: the stages, the form of the metric network, and the members of a pathway.
+"""What each part of UNCSM pays: the members of a pathway, the stages of deep members, and the form of the metric network.
 
     python3 benches/quality/ablation.py --data DIR [--data DIR2] --out DIR [--datasets wikipedia,openclipart,tuxpaint]
-                                        [--seeds 42,43,44] [--binary PATH] [--threads N] [--again]
+                                        [--seeds 42,43,44] [--binary PATH] [--threads N] [--again] [--inner ROWS] [--variants A;B]
 
 Each variant is a training with `train --config` and an `eval` on the test rows; what a configuration does not name keeps its
 default, and everything that the binary chooses on validation it chooses anew for each variant. Writes `ablation.md`,
 `ablation.json`, the configurations and the bundles below `--out`. A (dataset, variant, seed) that is there with the same features,
-settings and binary is kept, so the table may be made in parts.
+settings and binary is kept, so the table may be made in parts. With `--inner` a quarter of the train rows is measured in place of test,
+another for each seed: that is what decides about defaults.
 """
 
 import json
@@ -17,37 +18,39 @@ from study import Study, parser, slug
 from tables.report import cell
 from tables.summary import over_seeds
 
-# Ours is the last of the stages; the rest change one thing of it.
-OURS = "+ metric, joint (defaults)"
+OURS = "defaults"
+# Small data keep deep members only where these are far ahead of the kernel member, so what belongs to deep members is varied without it.
+DEEP = {"kernel": False}
 VARIANTS = {
-    "contrastive only": {"epochs_double_triplet": 0, "epochs_metric": 0},
-    "+ double triplet": {"epochs_metric": 0},
-    "+ metric, vectors frozen": {"learning_rate_joint": 0.0},
     OURS: {},
-    "without the kernel member": {"kernel": False},
     "kernel member alone": {"members": 0},
     "kernel member in closed form": {"steps_kernel": 0},
     "without the hub term": {"hub": False},
-    "with a hidden layer of the metric network": {"half": 32},
-    "the paper's head": {"head": "concatenation", "half": 512, "ranking_weight": 0.0},
-    "one deep member of two": {"members": 1, "hidden": 256},
-    "deep members alone, 32 elements": {"kernel": False, "dim": 32},
-    "the same with a hidden layer, 32 elements": {"kernel": False, "dim": 32, "half": 32},
-    "deep members alone, 64 elements": {"kernel": False, "dim": 64},
-    "the same with a hidden layer, 64 elements": {"kernel": False, "dim": 64, "half": 32},
+    "deep members alone: contrastive only": {**DEEP, "epochs_double_triplet": 0, "epochs_metric": 0},
+    "+ double triplet": {**DEEP, "epochs_metric": 0},
+    "+ metric, vectors frozen": {**DEEP, "learning_rate_joint": 0.0},
+    "+ metric, joint (deep members alone)": DEEP,
+    "the same with a hidden layer": {**DEEP, "half": 32},
+    "the paper's head": {**DEEP, "head": "concatenation", "half": 512, "ranking_weight": 0.0},
+    "one deep member of two": {**DEEP, "members": 1, "hidden": 256},
+    "deep members alone, 32 elements": {**DEEP, "dim": 32},
+    "the same with a hidden layer, 32 elements": {**DEEP, "dim": 32, "half": 32},
+    "deep members alone, 64 elements": {**DEEP, "dim": 64},
+    "the same with a hidden layer, 64 elements": {**DEEP, "dim": 64, "half": 32},
 }
-# What a part adds is the row of ours less the row without it; of a stage, its row less the row before it.
+JOINT = "+ metric, joint (deep members alone)"
+# What a part adds is the first row less the second.
 PARTS = {
-    "the double triplet stage": ("+ double triplet", "contrastive only"),
-    "the metric stage": (OURS, "+ double triplet"),
-    "joint training in the metric stage": (OURS, "+ metric, vectors frozen"),
-    "the kernel member": (OURS, "without the kernel member"),
+    "the kernel member": (OURS, JOINT),
     "the deep members": (OURS, "kernel member alone"),
     "what the kernel member learns beyond the closed form": (OURS, "kernel member in closed form"),
     "the hub term": (OURS, "without the hub term"),
-    "a hidden layer of the metric network": ("with a hidden layer of the metric network", OURS),
-    "our head over the paper's": (OURS, "the paper's head"),
-    "two deep members over one": (OURS, "one deep member of two"),
+    "the double triplet stage": ("+ double triplet", "deep members alone: contrastive only"),
+    "the metric stage": (JOINT, "+ double triplet"),
+    "joint training in the metric stage": (JOINT, "+ metric, vectors frozen"),
+    "a hidden layer of the metric network": ("the same with a hidden layer", JOINT),
+    "our head over the paper's": (JOINT, "the paper's head"),
+    "two deep members over one": (JOINT, "one deep member of two"),
     "a hidden layer over 32 elements": ("the same with a hidden layer, 32 elements", "deep members alone, 32 elements"),
     "a hidden layer over 64 elements": ("the same with a hidden layer, 64 elements", "deep members alone, 64 elements"),
 }
@@ -65,17 +68,16 @@ JUDGED = COLUMNS[:3]
 NOTE = """MAP and recall are means of both directions on the test rows; `class` and `pair` are the targets of the metric network. Where there
 are no classes a cell is empty.
 
-- Rows 1 and 2 have not trained a metric network: theirs is what it starts from, a scaled dot product. For `class` that is the dot
+- "contrastive only" and "+ double triplet" have not trained a metric network: theirs is what it starts from, a scaled dot product. For `class` that is the dot
   product of posteriors weighted by the shares of the classes, plus a weight of the dot product of the unit parts; temperature, power
   of the class weights and this weight are chosen on validation. For `pair` it is that of the unit parts, with a tenth of that of the posteriors.
 - "vectors frozen" trains the metric network with a learning rate of 0 for the pathways, "joint" trains both.
-- Kernel member and hub term are in all rows but those that say otherwise. Up to 6,144 train rows the kernel member is in closed form
-  by default.
+- Rows that name deep members or a head have no kernel member; all rows but one have the hub term. Up to 6,144 train rows the kernel
+  member is in closed form by default.
 - "the paper's head" is a hidden layer of 512 over the concatenation of both vectors, from a random start and without the ranking
-  loss; pathways, losses of the earlier stages and everything else are those of the defaults, and it trains jointly.
-- "with a hidden layer" asks for one of 32, which training leaves out where it pays nothing on validation.
-- At 32 and 64 elements a bilinear form leaves most to be gained. A hidden layer takes 32 numbers more of each row, so its row of 32
-  elements is to be held against the other of 64, too. Deep members learn it in the metric stage; kernel members alone have none.
+  loss; pathways, losses of the earlier stages and everything else are those of the row of joint training.
+- "with a hidden layer" asks for one of 32, which training leaves out where it pays nothing on validation. At 32 and 64 elements a bilinear
+  form leaves most to be gained. A hidden layer takes 32 numbers more of each row, so its row of 32 elements is to be held against the other of 64, too.
 - "one deep member of two" has a hidden layer of 256 in each pathway, where the defaults have two.
 - Seconds are those of `train`, on a machine that may have done other work besides.
 - What a part adds is a difference of means over the seeds; it adds something where that is above the larger of both deviations. A

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Callable
 
 from features import data
+from features.inner import inner
 from run import ROOT, lock, log
 
 
@@ -25,6 +26,10 @@ def parser(doc):
     out.add_argument("--binary", type=Path, default=ROOT / "target/release/uncsm-index")
     out.add_argument("--threads", type=int, default=2)
     out.add_argument("--again", action="store_true", help="run what is there already, too")
+    out.add_argument(
+        "--inner", type=int, metavar="ROWS", help="leave test alone: of so many train rows (0: all) a quarter is held out, by the seed"
+    )
+    out.add_argument("--variants", help="some of them, separated by semicolons; default: all")
     return out
 
 
@@ -41,7 +46,8 @@ class Study:
 
     def settings_of(self, args, dataset, variant):
         """What a run depends on, beside its seed."""
-        return {"features": dataset.hash(), "binary": data.file_hash(args.binary), "config": self.variants[variant]}
+        inner = {} if args.inner is None else {"inner": args.inner}
+        return {"features": dataset.hash(), "binary": data.file_hash(args.binary), "config": self.variants[variant], **inner}
 
     def save(self, results, folder):
         """Writes the table as Markdown and JSON, each at once; returns the Markdown."""
@@ -60,13 +66,15 @@ class Study:
         bundle = args.out / f"{dataset.name}-{slug(variant)}-{seed}.bundle"
         if bundle.exists():
             shutil.rmtree(bundle)
+        if args.inner is not None:
+            dataset = inner(dataset, seed, args.out, args.inner)
         found = self.measure(args, dataset, variant, seed, bundle)
         log(f"  {variant}, {seed}: {found.pop('said')}")
         return {"seed": seed, "settings": settings, **found}
 
     def run_dataset(self, args, dataset, result, results):
         """Runs what is not there yet; runs of other settings than the present ones are dropped, so that a row is of one model."""
-        for variant in self.variants:
+        for variant in args.variants:
             settings = self.settings_of(args, dataset, variant)
             runs = [run for run in result["runs"].get(variant, []) if run["settings"] == settings]
             for seed in args.seeds:
@@ -86,6 +94,12 @@ class Study:
         for name in args.datasets:
             if name not in data.KNOWN:
                 flags.error(f"unknown name {name!r}; expected some of {', '.join(data.KNOWN)}")
+        known = {str(variant): variant for variant in self.variants}
+        wanted = list(known) if args.variants is None else args.variants.split(";")
+        for name in wanted:
+            if name not in known:
+                flags.error(f"unknown variant {name!r}; expected some of {'; '.join(known)}")
+        args.variants = [known[name] for name in wanted]
         if not args.binary.exists():
             flags.error(f"no binary at {args.binary}: build it, or name one with --binary")
         args.out.mkdir(parents=True, exist_ok=True)

@@ -40,8 +40,8 @@ pub struct StageReport {
 /// What came of the deep members that were trained beside kernel members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DeepMembers {
-    /// Validation splits that they were trained for: the first alone, where they clearly add nothing on it and no graded pairs were
-    /// learned. Of a single split the first quarter of their epochs may tell so, and is all then.
+    /// Validation splits that they were trained for: the first alone, and for a part of their epochs, where they add too little on it by then
+    /// and no graded pairs were learned.
     pub tried: usize,
     /// Validation splits.
     pub splits: usize,

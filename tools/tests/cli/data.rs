@@ -120,4 +120,4 @@ pub(crate) fn lines(n: usize) -> Vec<String> {
 /// Few epochs of a small model: it learns these data in about a second.
 pub(crate) const CONFIG: &str = "dim = 24\nhidden = 32\nhalf = 8\nbatch = 32\nepochs_contrastive = 12\n\
     epochs_double_triplet = 6\nepochs_metric = 12\nlearning_rate = 0.004\nlearning_rate_double_triplet = 0.002\n\
-    learning_rate_metric = 0.004\ndropout_input = 0.0\ndropout_hidden = 0.1\nvalidation = 0.25\nlandmarks = 12\n";
+    learning_rate_metric = 0.004\ndropout_input = 0.0\ndropout_hidden = 0.1\nvalidation = 0.25\nfolds = 1\nlandmarks = 12\n";
