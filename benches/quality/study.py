@@ -66,22 +66,23 @@ class Study:
         bundle = args.out / f"{dataset.name}-{slug(variant)}-{seed}.bundle"
         if bundle.exists():
             shutil.rmtree(bundle)
-        if args.inner is not None:
-            dataset = inner(dataset, seed, args.out, args.inner)
         found = self.measure(args, dataset, variant, seed, bundle)
         log(f"  {variant}, {seed}: {found.pop('said')}")
         return {"seed": seed, "settings": settings, **found}
 
     def run_dataset(self, args, dataset, result, results):
-        """Runs what is not there yet; runs of other settings than the present ones are dropped, so that a row is of one model."""
-        for variant in args.variants:
+        """Runs what is not there yet; runs of other settings than the present ones are dropped, so that a table is of one binary and of the same rows."""
+        for variant in self.variants:
             settings = self.settings_of(args, dataset, variant)
-            runs = [run for run in result["runs"].get(variant, []) if run["settings"] == settings]
+            result["runs"][variant] = [run for run in result["runs"].get(variant, []) if run["settings"] == settings]
+        inner_of = {seed: dataset if args.inner is None else inner(dataset, seed, args.out, args.inner) for seed in args.seeds}
+        for variant in args.variants:
+            settings, runs = self.settings_of(args, dataset, variant), result["runs"].get(variant, [])
             for seed in args.seeds:
                 if not args.again and any(run["seed"] == seed for run in runs):
                     log(f"  {variant}, {seed}: kept")
                     continue
-                runs = [run for run in runs if run["seed"] != seed] + [self.run_one(args, dataset, variant, seed, settings)]
+                runs = [run for run in runs if run["seed"] != seed] + [self.run_one(args, inner_of[seed], variant, seed, settings)]
                 runs.sort(key=lambda run: run["seed"])
                 result["runs"][variant] = runs
                 self.save(results, args.out)

@@ -34,9 +34,9 @@ class Studies(unittest.TestCase):
         (corpus / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
         data.load("emoji", [self.root], self.binary, {"image": "a", "text": "b"})
 
-    def run_command(self, seeds, module=ablation):
+    def run_command(self, seeds, module=ablation, more=()):
         words = [f"{module.STUDY.stem}.py", "--data", self.root, "--out", self.root / "out", "--datasets", "emoji"]
-        words += ["--seeds", seeds, "--binary", self.binary]
+        words += ["--seeds", seeds, "--binary", self.binary, *more]
         with mock.patch.object(sys, "argv", list(map(str, words))), mock.patch("study.log"):
             with redirect_stdout(io.StringIO()) as out:
                 module.STUDY.main(study.parser(module.__doc__))
@@ -64,21 +64,31 @@ class Studies(unittest.TestCase):
             self.run_command("1")
         found = json.loads((self.root / "out/ablation.json").read_text())["emoji"]["runs"]
         self.assertEqual([run["settings"]["config"] for run in found[ablation.OURS]], [{"dim": 64}])
-        self.assertEqual([run["seed"] for run in found["contrastive only"]], [1, 2])
+        self.assertEqual([run["seed"] for run in found["deep members alone: contrastive only"]], [1, 2])
 
     def test_what_a_part_adds(self):
         def row(mean, deviation):
             return {key: {"mean": mean, "deviation": deviation} for key, *_ in ablation.JUDGED}
 
-        summary = {ablation.OURS: row(0.6, 0.01), "without the kernel member": row(0.55, 0.02)}
+        summary = {ablation.OURS: row(0.6, 0.01), ablation.JOINT: row(0.55, 0.02)}
         summary |= {"without the hub term": row(0.595, 0.0), "kernel member alone": row(0.65, 0.02)}
-        summary |= {"with a hidden layer of the metric network": row(0.61, None)}
+        summary |= {"the same with a hidden layer": row(0.56, None)}
         found = ablation.adds(summary)
         self.assertEqual(list(found), ["the kernel member", "the deep members", "the hub term", "a hidden layer of the metric network"])
         words = [ablation._judged(part["recall_pair"]) for part in found.values()]
         self.assertEqual(words, ["+0.050, adds", "-0.050, takes", "+0.005, nothing", "+0.010"])
         text = self.run_command("1")
         self.assertIn("| the kernel member | +0.000 |", text)
+
+    def test_test_and_inner_rows_are_no_part_of_one_table(self):
+        self.run_command("1")
+        self.run_command("1", more=["--inner", "0", "--variants", f"{ablation.OURS};kernel member alone"])
+        found = json.loads((self.root / "out/ablation.json").read_text())["emoji"]["runs"]
+        self.assertEqual(list(found), [ablation.OURS, "kernel member alone"])
+        calls = [json.loads(line) for line in self.binary.with_suffix(".calls").read_text().splitlines()]
+        files = {call[call.index("--features") + 1] for call in calls[-4:]}
+        self.assertEqual(len(files), 1)
+        self.assertIn("-inner-", files.pop())
 
     def test_bytes_are_measured(self):
         text = self.run_command("1,2", widths)

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::eval::Measures;
 
-/// Where training stands, after each epoch of each run; runs on different folds go on side by side. The run of a single fold may begin
-/// with a look of fewer contrastive epochs, and then count from 1 again.
+/// Where training stands, after each epoch of each run; runs on different folds go on side by side. The first may begin
+/// with a part of its epochs, by which deep members are judged, and then count from 1 again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     /// From 0: the runs on folds, and then the one over all train rows, where there is one.

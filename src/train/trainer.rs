@@ -38,9 +38,9 @@ pub struct Trained {
 /// Without rows marked `val` several validation splits are drawn from the train rows, such that near-duplicates and groups
 /// stay on one side; of large data one, whose model is kept (see [`TrainConfig::for_rows`]). Each gets a model that has not
 /// seen it, one per core at a time; a run that is alone shares its work out to all cores. Deep members beside kernel members are
-/// tried on the first split for a part of their epochs, an eighth of several splits and a quarter of the first stage of a single one, and, without graded
-/// pairs, left out where they are not ahead by .03 of several splits or behind on a single one, or where no share of theirs adds .003 of
-/// MAP or recall over all splits. A stage after the first keeps what it
+/// tried on the first split for a part of their epochs, unless graded pairs teach them. Of several splits that is an eighth of every stage, and
+/// they are left out unless they are ahead by .03 of MAP or recall; of a single one it is a quarter of the first stage, and they are
+/// left out where they are behind. They are also left out where no share of theirs adds .003 over all splits. A stage after the first keeps what it
 /// started from where no epoch of it does better. They set the numbers of epochs, what [`TrainConfig`] leaves to validation, and the calibration; then a last run learns from all train rows (see
 /// [`SelectionConfig::refit`](super::SelectionConfig::refit)). The bundle gets sample queries, up to 256 shared vectors of train rows
 /// and of means of some for each media type (see [`Bundle::samples`]). Stages are reported as the mean over the splits that they ran

@@ -26,9 +26,11 @@ def inner(dataset, seed, folder, most=None):
         if count + sizes[number] <= most:
             here = component == number
             taken |= here
-            if count + sizes[number] <= most * SHARE:
-                held |= here
             count += sizes[number]
+            if held.sum() + sizes[number] <= most * SHARE:
+                held |= here
+    if not held.any():
+        raise ValueError(f"{dataset.name}: no component of near-duplicates is as small as a quarter of {most} train rows; take more rows")
     rows = np.flatnonzero(taken)
     stored = load_file(dataset.file)
     is_test = stored[dataset.tensors["is_test"]]

@@ -93,8 +93,8 @@ pub fn run(args: &TrainArgs, global: &Global, output: &Output) -> Result<Outcome
         if let Some(deep) = left_out {
             let _ = writeln!(
                 out,
-                "deep members: tried on {} of {} validation splits, left out since they add too little to kernel members; what \
-                 is reported last is what these do",
+                "deep members: tried on {} of {} validation splits, of one for a part of their epochs; left out since they add \
+                 too little to kernel members; what is reported last is what these do",
                 deep.tried, deep.splits
             );
         }
